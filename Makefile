@@ -1,0 +1,38 @@
+# The front door. `make help` lists what there is.
+SHELL := /bin/bash
+PRESET ?= release
+JOBS ?= $(shell nproc)
+BIN := build/release/bin
+
+.PHONY: help setup build run run-short test test-all assets bench format clean
+
+help:           ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+
+setup:          ## install what is missing (Debian packages, LibTorch)
+	@tools/setup.sh
+
+build: setup    ## build into build/$(PRESET)
+	@cmake --preset $(PRESET) >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; rm -f build-configure.log
+	@cmake --build build/$(PRESET) -j $(JOBS)
+
+run: build      ## train the embedded default end to end and write its report
+	@$(BIN)/lvrpo run --config configs/shapes.yaml
+
+run-short: build ## the same with a few steps: a check that everything works
+	@$(BIN)/lvrpo run --config configs/shapes.yaml --set train.steps=6 --set evaluation.prompts_per_kind=5
+
+test: build     ## all tests
+	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
+
+assets: build   ## pre-train the embedded default's weights again (hours)
+	@tools/make_assets.sh $(BIN)
+
+bench: build    ## benchmarks: prints figures with their settings
+	@tools/bench.sh $(BIN)
+
+format:         ## format all C++ and proto files
+	@git ls-files '*.cc' '*.h' '*.proto' | xargs clang-format-14 -i
+
+clean:          ## remove build outputs (keeps .deps)
+	@rm -rf build

@@ -1,0 +1,98 @@
+# Compiler settings, and the three functions every folder uses:
+#   lvrpo_library(NAME [TORCH] SOURCES ... DEPS ...)      one folder = one library
+#   lvrpo_binary(NAME [TORCH] SOURCES ... DEPS ...)       lands in build/<preset>/bin
+#   lvrpo_test(NAME [TORCH] SOURCES ... DEPS ... [TIMEOUT s])   one GoogleTest binary, one ctest entry
+#   lvrpo_folder_sources(VAR [EXCLUDE file ...])          every .cc of this folder: one folder = one library
+# TORCH adds LibTorch and the shared precompiled header; leave it out wherever torch is not used.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+
+add_library(lvrpo_options INTERFACE)
+target_include_directories(lvrpo_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(lvrpo_options INTERFACE -Wall -Wextra -Werror -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(lvrpo_options INTERFACE -Wthread-safety)
+endif()
+if(LVRPO_SANITIZE)
+  add_compile_options(-fsanitize=${LVRPO_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${LVRPO_SANITIZE})
+endif()
+
+function(_lvrpo_torch target)
+  target_link_libraries(${target} PRIVATE lvrpo_torch)
+  if(NOT target STREQUAL lvrpo_torch_pch)
+    target_precompile_headers(${target} REUSE_FROM lvrpo_torch_pch)
+  endif()
+endfunction()
+
+function(lvrpo_library name)
+  cmake_parse_arguments(A "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  if(TRUE)  # BRINGUP
+    set(_first none)
+    if(A_SOURCES)
+      list(GET A_SOURCES 0 _first)
+    endif()
+    if(NOT A_SOURCES OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${_first})
+      add_library(${name} INTERFACE)
+      target_link_libraries(${name} INTERFACE lvrpo_options)
+      return()
+    endif()
+  endif()
+  add_library(${name} STATIC ${A_SOURCES})
+  target_link_libraries(${name} PUBLIC lvrpo_options ${A_DEPS})
+  if(A_TORCH)
+    target_link_libraries(${name} PUBLIC lvrpo_torch)
+    _lvrpo_torch(${name})
+  endif()
+endfunction()
+
+function(lvrpo_binary name)
+  cmake_parse_arguments(A "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  foreach(_s ${A_SOURCES})  # BRINGUP
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${_s} AND NOT EXISTS ${_s})
+      return()
+    endif()
+  endforeach()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE lvrpo_options ${A_DEPS})
+  if(A_TORCH)
+    _lvrpo_torch(${name})
+  endif()
+endfunction()
+
+function(lvrpo_test name)
+  cmake_parse_arguments(A "TORCH" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  lvrpo_binary(${name} SOURCES ${A_SOURCES} DEPS ${A_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE LVRPO_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                                             LVRPO_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  if(A_TORCH)
+    target_link_libraries(${name} PRIVATE lvrpo_torch)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+function(lvrpo_folder_sources variable)
+  cmake_parse_arguments(A "" "" "EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
+  if(A_EXCLUDE)
+    list(REMOVE_ITEM sources ${A_EXCLUDE})
+  endif()
+  set(${variable} ${sources} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,50 @@
+# Third-party libraries. All from Debian 12 but LibTorch, which tools/setup.sh puts into .deps/torch.
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(PNG REQUIRED)
+find_package(GTest CONFIG REQUIRED)
+find_package(benchmark CONFIG REQUIRED)
+
+if(LVRPO_WITH_TORCH)
+  # find_package(Torch) of this wheel insists on a CUDA toolkit even for CPU use, so the targets are made here.
+  if(DEFINED ENV{LVRPO_TORCH_DIR})
+    set(_torch_default $ENV{LVRPO_TORCH_DIR})
+  elseif(DEFINED ENV{LVRPO_DEPS})
+    set(_torch_default $ENV{LVRPO_DEPS}/torch)
+  else()
+    set(_torch_default ${CMAKE_SOURCE_DIR}/.deps/torch)
+  endif()
+  set(LVRPO_TORCH_DIR ${_torch_default} CACHE PATH "LibTorch: a folder with include/ and lib/")
+  if(NOT EXISTS ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so)
+    message(FATAL_ERROR "No LibTorch in ${LVRPO_TORCH_DIR}: run tools/setup.sh, or set LVRPO_TORCH_DIR")
+  endif()
+
+  add_library(lvrpo_torch INTERFACE)
+  # -idirafter: the wheel carries old protobuf headers that must not hide the system's.
+  target_compile_options(lvrpo_torch INTERFACE
+    "SHELL:-idirafter ${LVRPO_TORCH_DIR}/include"
+    "SHELL:-idirafter ${LVRPO_TORCH_DIR}/include/torch/csrc/api/include")
+  target_link_options(lvrpo_torch INTERFACE -Wl,-rpath,${LVRPO_TORCH_DIR}/lib -Wl,-rpath-link,${LVRPO_TORCH_DIR}/lib)
+  target_link_libraries(lvrpo_torch INTERFACE
+    ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so ${LVRPO_TORCH_DIR}/lib/libc10.so Threads::Threads)
+  if(LVRPO_CUDA)
+    target_compile_definitions(lvrpo_torch INTERFACE LVRPO_CUDA=1)
+    target_link_libraries(lvrpo_torch INTERFACE -Wl,--no-as-needed ${LVRPO_TORCH_DIR}/lib/libtorch_cuda.so
+                          ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed)
+  endif()
+
+  # One precompiled torch/torch.h, shared by every target that uses torch (12-18 s a file without it).
+  file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cc "")
+  add_library(lvrpo_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cc)
+  target_link_libraries(lvrpo_torch_pch PRIVATE lvrpo_options lvrpo_torch)
+  target_precompile_headers(lvrpo_torch_pch PRIVATE <torch/torch.h>)
+endif()

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""The layering rules of docs/architecture.md, checked over every include.
+
+Prints each offence as file:line and exits 1 if there is one.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAYERS = [  # bottom first; a folder may include its own layer's folders only where named below
+    {"proto", "common"},
+    {"data", "shapes_world"},
+    {"model"},
+    {"algorithm"},
+    {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining"},
+    {"cli"},
+]
+LAYER_OF = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
+SIDEWAYS_ALLOWED = {("shapes_world", "data"), ("common", "proto")}
+NO_TORCH = {"proto", "common", "data", "shapes_world", "coordinator", "cli"}
+GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|client)\.(h|cc)$|^rpc\w*\.(h|cc)$")
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+
+
+def offences():
+    for folder, level in LAYER_OF.items():
+        for path in sorted((ROOT / folder).glob("**/*")):
+            if path.suffix not in (".h", ".cc"):
+                continue
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                name = match.group(1)
+                where = f"{path.relative_to(ROOT)}:{number}"
+                top = name.split("/")[0]
+                if top in LAYER_OF and top != folder:
+                    other = LAYER_OF[top]
+                    client = name == f"{top}/client.h"
+                    if other > level:
+                        yield f"{where}: {folder} includes {name}, which lies above it"
+                    elif other == level and not client and (folder, top) not in SIDEWAYS_ALLOWED:
+                        yield f"{where}: {folder} includes {name} beside it; only its client.h is allowed"
+                    elif folder == "cli" and other == LAYER_OF["coordinator"] and not client and top not in (
+                            "evaluation",):
+                        yield f"{where}: cli includes {name}; only a role's client.h is allowed"
+                if folder in NO_TORCH and (top in ("torch", "ATen", "c10") or top in ("model", "algorithm")):
+                    yield f"{where}: {folder} must not use torch ({name})"
+                if (name.startswith("grpc") or name.endswith(".grpc.pb.h")) and not GRPC_FILES.match(path.name):
+                    yield f"{where}: gRPC headers belong in service, client, main and rpc files ({name})"
+                if (top in ("nccl.h",) or name.startswith("cuda")) and not re.search(r"nccl|cuda", path.name):
+                    yield f"{where}: NCCL and CUDA headers belong in files named for them ({name})"
+
+
+def main():
+    found = list(offences())
+    print("\n".join(found) if found else "layers: no offence")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs what the build needs and is missing: Debian packages, and LibTorch from its PyPI wheel.
+# Idempotent: a second run changes nothing and takes a second. Nothing outside apt's own
+# folders and <repository>/.deps is touched.
+#   LVRPO_TORCH_DIR=/path   use this LibTorch (a folder with include/ and lib/) and download none
+#   LVRPO_DEPS=/path        where LibTorch is kept (default: <repository>/.deps)
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+deps=${LVRPO_DEPS:-$root/.deps}
+torch_version=2.11.0
+
+packages=(
+  g++ cmake ninja-build make pkg-config ccache git ca-certificates unzip
+  python3 python3-pip python3-yaml python3-jsonschema
+  protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
+  prometheus-cpp-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
+  nlohmann-json3-dev libpng-dev libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
+  sudo=
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "setup: run as root, or install sudo: packages are missing" >&2; exit 69; }
+    sudo=sudo
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  $sudo apt-get update -qq
+  $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "setup: all Debian packages are installed"
+fi
+
+if [ -n "${LVRPO_TORCH_DIR:-}" ]; then
+  echo "setup: using LibTorch in $LVRPO_TORCH_DIR"
+  exit 0
+fi
+if [ -f "$deps/torch/.complete-$torch_version" ]; then
+  echo "setup: LibTorch $torch_version is in $deps/torch"
+  exit 0
+fi
+echo "setup: downloading LibTorch $torch_version (about 530 MB) into $deps/torch"
+mkdir -p "$deps"
+work=$(mktemp -d "$deps/download.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+# --no-deps: a CPU build needs none of the wheel's CUDA libraries but the two small ones that
+# libtorch_cpu.so names.
+python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" --only-binary=:all: \
+  --python-version 3.11 --implementation cp --platform manylinux_2_28_x86_64 "torch==$torch_version"
+python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" --only-binary=:all: \
+  --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
+  "nvidia-cuda-runtime>=13.0,<13.1" "nvidia-cuda-cupti>=13.0,<13.1"
+rm -rf "$deps/torch"
+mkdir -p "$deps/torch"
+unzip -q "$work"/torch-*.whl 'torch/include/*' 'torch/lib/*' -x 'torch/lib/libtorch_cuda*' \
+  'torch/lib/libtorch_python*' 'torch/lib/libtorch_nvshmem*' -d "$deps"
+for wheel in "$work"/nvidia_*.whl; do
+  unzip -q -j -o "$wheel" 'nvidia/*/lib/libcu*.so.*' -d "$deps/torch/lib"
+done
+touch "$deps/torch/.complete-$torch_version"
+echo "setup: done"
