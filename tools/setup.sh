@@ -14,7 +14,7 @@ packages=(
   g++ cmake ninja-build make pkg-config ccache git ca-certificates unzip
   python3 python3-pip python3-yaml python3-jsonschema
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
-  prometheus-cpp-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
+  prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
   nlohmann-json3-dev libpng-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace lvrpo {
+
+// Where time comes from. Nothing outside clock.cc and main asks the system for it. Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual absl::Time Now() = 0;
+};
+
+Clock& RealClock();
+
+// A clock that stands still until it is told otherwise.
+class FakeClock : public Clock {
+ public:
+  explicit FakeClock(absl::Time now = absl::FromUnixSeconds(1000000000)) : now_(now) {}
+  absl::Time Now() override {
+    absl::MutexLock lock(&mutex_);
+    return now_;
+  }
+  void Advance(absl::Duration duration) {
+    absl::MutexLock lock(&mutex_);
+    now_ += duration;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  absl::Time now_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+// What the independent checker said about one held-out image.
+struct ImageJudgement {
+  std::string id;
+  std::string kind;
+  std::string prompt;
+  bool correct = false;        // everything asked is there as asked, and nothing else is
+  bool presence_only = false;  // everything asked is there (GenEval's rule)
+  int objects = 0;             // objects found
+  int objects_asked = 0;
+  int unknown_shapes = 0;               // objects whose shape could not be told
+  std::vector<std::string> detected;    // "red circle", ...
+  std::vector<std::string> colors;      // colour of each object found
+};
+
+// Whether one held-out question was answered exactly.
+struct AnswerJudgement {
+  std::string id;
+  std::string kind;
+  bool correct = false;
+};
+
+// Means with their standard errors, over everything and by kind; see docs/operating.md for the fields.
+// A proportion's standard error is sqrt(p (1 - p) / n).
+nlohmann::json SummarizeImages(const std::vector<ImageJudgement>& judgements);
+nlohmann::json SummarizeAnswers(const std::vector<AnswerJudgement>& judgements);
+
+}  // namespace lvrpo

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "torch/torch.h"
+
+namespace lvrpo {
+
+// Checkpoint name -> tensor.
+using TensorMap = std::map<std::string, torch::Tensor>;
+using ShapeMap = std::map<std::string, std::vector<int64_t>>;
+
+// The tensors of one safetensors file, cast to `dtype` (kept as stored when nullopt), copied out of the file.
+absl::StatusOr<TensorMap> LoadTensors(const std::string& path,
+                                      std::optional<torch::Dtype> dtype = torch::kFloat32);
+
+// Writes atomically; floating-point tensors are cast to `dtype` when given.
+absl::Status SaveTensors(const std::string& path, const TensorMap& tensors,
+                         std::optional<torch::Dtype> dtype = std::nullopt,
+                         const std::map<std::string, std::string>& metadata = {});
+
+// DataLoss naming every missing, unexpected and mis-shaped tensor (the first ten of each).
+absl::Status CheckTensors(const ShapeMap& expected, const TensorMap& got, const std::string& source);
+
+// SHA-256 over names, dtypes, shapes and bytes, in name order. Lower-case hex.
+std::string DigestOf(const TensorMap& tensors);
+
+// Tensors whose name contains one of the patterns, and none of those that begin with '!'.
+// {"_moe_gen", "llm2vae"} or {"language_model.", "!_moe_gen"}.
+bool MatchesPatterns(const std::string& name, const std::vector<std::string>& patterns);
+
+// Detached copies.
+TensorMap CloneTensors(const TensorMap& tensors);
+
+}  // namespace lvrpo

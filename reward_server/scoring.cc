@@ -1,0 +1,122 @@
+#include "reward_server/scoring.h"
+
+#include <cmath>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "reward_server/combine.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int kMaxSide = 4096;  // pixels
+
+absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch& batch) {
+  try {
+    absl::StatusOr<std::vector<Score>> scores = scorer.ScoreBatch(batch);
+    if (scores.ok() && scores->size() != batch.size()) {
+      return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' answered for ", scores->size(), " of ",
+                                              batch.size(), " samples"));
+    }
+    return scores;
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' threw: ", error.what()));
+  }
+}
+
+v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::vector<Score>>& scores, size_t index) {
+  v1::ComponentScore component;
+  component.set_name(scorer.name());
+  component.set_scorer_digest(scorer.digest());
+  if (!scores.ok()) {
+    component.set_outcome(absl::IsInvalidArgument(scores.status()) ? v1::ComponentScore::INVALID_INPUT
+                                                                   : v1::ComponentScore::SCORER_FAILED);
+    component.set_detail(std::string(scores.status().message()));
+    return component;
+  }
+  const Score& score = (*scores)[index];
+  if (!std::isfinite(score.value)) {
+    component.set_outcome(v1::ComponentScore::SCORER_FAILED);
+    component.set_detail(absl::StrCat("scorer '", scorer.name(), "' gave a score that is not a finite number"));
+    return component;
+  }
+  component.set_outcome(v1::ComponentScore::OK);
+  component.set_score(score.value);
+  component.set_detail(score.detail);
+  return component;
+}
+
+absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
+  if (image.width() < 1 || image.height() < 1 || image.width() > kMaxSide || image.height() > kMaxSide) {
+    return absl::InvalidArgumentError(absl::StrCat("item ", index, ": an image of ", image.width(), "x",
+                                                   image.height(), " pixels; sides must be 1 to ", kMaxSide));
+  }
+  const size_t want = size_t{3} * image.width() * image.height();
+  if (image.pixels().size() != want) {
+    return absl::InvalidArgumentError(absl::StrCat("item ", index, ": ", image.pixels().size(),
+                                                   " bytes of pixels where width * height * 3 = ", want, " belong"));
+  }
+  RgbImage decoded;
+  decoded.width = image.width();
+  decoded.height = image.height();
+  decoded.pixels.assign(image.pixels().begin(), image.pixels().end());
+  return decoded;
+}
+
+}  // namespace
+
+absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
+  if (request.prompt().task() == v1::TASK_KIND_UNSPECIFIED) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt '", request.prompt().id(), "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
+  }
+  if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
+  ScoringBatch batch;
+  batch.prompt = request.prompt();
+  batch.want_evidence = request.want_evidence();
+  for (int i = 0; i < request.items_size(); ++i) {
+    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
+      batch.texts.push_back(request.items(i).text());
+      continue;
+    }
+    absl::StatusOr<RgbImage> image = DecodeImage(request.items(i).image(), i);
+    if (!image.ok()) return image.status();
+    batch.images.push_back(*std::move(image));
+  }
+  return batch;
+}
+
+ScorerSet::ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std::string, double> weights)
+    : scorers_(std::move(scorers)), weights_(std::move(weights)) {
+  std::erase_if(scorers_, [this](const auto& scorer) { return !weights_.contains(scorer->name()); });
+}
+
+v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
+  v1::ScoreResponse response;
+  for (size_t i = 0; i < batch.size(); ++i) response.add_items();
+  for (const std::unique_ptr<Scorer>& scorer : scorers_) {
+    if (!scorer->AppliesTo(batch.prompt)) continue;
+    absl::StatusOr<std::vector<lvrpo::Score>> scores = RunGuarded(*scorer, batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      v1::ItemScore& item = *response.mutable_items(static_cast<int>(i));
+      *item.add_scores() = ToComponent(*scorer, scores, i);
+      if (!scores.ok()) continue;
+      for (v1::GroundingMap& map : (*scores)[i].maps) *item.add_maps() = std::move(map);
+    }
+  }
+  for (v1::ItemScore& item : *response.mutable_items()) {
+    const CombinedReward combined = Combine(weights_, {item.scores().begin(), item.scores().end()});
+    item.set_reward(combined.reward);
+    item.set_complete(combined.complete);
+  }
+  return response;
+}
+
+std::map<std::string, std::string> ScorerSet::Digests() const {
+  std::map<std::string, std::string> digests;
+  for (const auto& scorer : scorers_) digests[scorer->name()] = scorer->digest();
+  return digests;
+}
+
+}  // namespace lvrpo

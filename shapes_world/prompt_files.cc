@@ -1,0 +1,81 @@
+#include "shapes_world/prompt_files.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/file.h"
+#include "data/png.h"
+#include "data/prompts.h"
+#include "shapes_world/captions.h"
+#include "shapes_world/composition.h"
+
+namespace lvrpo::shapes {
+namespace {
+
+std::vector<v1::PromptRecord> ImageRecords(bool held_out, int per_kind, Random& random) {
+  std::vector<v1::PromptRecord> records;
+  for (int kind = 0; kind < kKindCount; ++kind) {
+    std::vector<Composition> compositions;
+    for (const Composition& composition : AllCompositions(static_cast<Composition::Kind>(kind))) {
+      if (IsHeldOut(composition) == held_out) compositions.push_back(composition);
+    }
+    for (size_t i = compositions.size(); i > 1; --i) {
+      std::swap(compositions[i - 1], compositions[static_cast<size_t>(random.Below(static_cast<int>(i)))]);
+    }
+    for (int i = 0; i < per_kind; ++i) {
+      const std::string id = absl::StrFormat("%s-%s-%03d", held_out ? "heldout" : "train",
+                                             kKindNames[static_cast<size_t>(kind)], i);
+      records.push_back(MakeRecord(compositions[static_cast<size_t>(i) % compositions.size()], id, random));
+    }
+  }
+  return records;
+}
+
+absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string& folder, const std::string& name,
+                                                              int count, Random& random) {
+  std::vector<v1::PromptRecord> records;
+  for (int i = 0; i < count; ++i) {
+    Scene scene = RandomScene(random);
+    scene.noise = 0;  // plain backgrounds make small files
+    QuestionAnswer question = AskAbout(scene, random);
+    v1::PromptRecord record;
+    record.set_id(absl::StrFormat("%s-question-%03d", name, i));
+    record.set_task(v1::TASK_KIND_TEXT);
+    record.set_kind(question.kind);
+    record.set_text(question.question);
+    record.set_answer(question.answer);
+    record.set_source_image(absl::StrCat("images/", record.id(), ".png"));
+    if (absl::Status status = WritePng(JoinPath(folder, record.source_image()), Render(scene)); !status.ok()) {
+      return status;
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+}  // namespace
+
+absl::Status WritePromptFiles(const std::string& folder, const PromptFileOptions& options) {
+  if (absl::Status status = MakeFolder(JoinPath(folder, "images")); !status.ok()) return status;
+  Random random(options.seed);
+  struct File {
+    const char* name;
+    std::vector<v1::PromptRecord> records;
+  };
+  std::vector<File> files;
+  files.push_back({"train_image.jsonl", ImageRecords(false, options.train_images_per_kind, random)});
+  files.push_back({"heldout_image.jsonl", ImageRecords(true, options.heldout_images_per_kind, random)});
+  for (const auto& [file, name, count] : {std::tuple{"train_text.jsonl", "train", options.train_questions},
+                                          {"heldout_text.jsonl", "heldout", options.heldout_questions}}) {
+    auto records = QuestionRecords(folder, name, count, random);
+    if (!records.ok()) return records.status();
+    files.push_back({file, *std::move(records)});
+  }
+  for (const File& file : files) {
+    if (absl::Status status = WritePromptFile(JoinPath(folder, file.name), file.records); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lvrpo::shapes

@@ -1,0 +1,46 @@
+#include "evaluation/summary.h"
+
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+TEST(SummarizeImages, GivesProportionsWithStandardErrorsByKind) {
+  std::vector<ImageJudgement> judgements(4);
+  for (ImageJudgement& judgement : judgements) {
+    judgement.kind = "single";
+    judgement.objects = 2;
+    judgement.objects_asked = 1;
+    judgement.presence_only = true;
+  }
+  judgements[0].correct = true;
+  judgements[0].colors = {"red", "blue"};
+  judgements[1].kind = "two";
+
+  const nlohmann::json summary = SummarizeImages(judgements);
+
+  EXPECT_DOUBLE_EQ(summary["score"], 0.25);
+  EXPECT_NEAR(summary["standard_error"].get<double>(), 0.2165063509, 1e-9);  // sqrt(.25 * .75 / 4)
+  EXPECT_DOUBLE_EQ(summary["presence_only"], 1.0);
+  EXPECT_DOUBLE_EQ(summary["objects_per_image"], 2.0);
+  EXPECT_DOUBLE_EQ(summary["color_entropy_bits"], 1.0);
+  EXPECT_EQ(summary["by_kind"]["single"]["images"], 3);
+  EXPECT_NEAR(summary["by_kind"]["single"]["score"].get<double>(), 1.0 / 3, 1e-12);
+  EXPECT_DOUBLE_EQ(summary["by_kind"]["two"]["score"], 0.0);
+}
+
+TEST(SummarizeImages, OfNothingIsZeroNotNan) {
+  const nlohmann::json summary = SummarizeImages({});
+  EXPECT_EQ(summary["images"], 0);
+  EXPECT_DOUBLE_EQ(summary["score"], 0.0);
+  EXPECT_DOUBLE_EQ(summary["objects_per_image"], 0.0);
+}
+
+TEST(SummarizeAnswers, CountsExactMatches) {
+  const nlohmann::json summary = SummarizeAnswers({{"a", "how_many", true}, {"b", "how_many", false}});
+  EXPECT_DOUBLE_EQ(summary["exact_match"], 0.5);
+  EXPECT_EQ(summary["by_kind"]["how_many"]["questions"], 2);
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,170 @@
+#include "reward_server/scoring.h"
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "reward_server/client.h"
+#include "reward_server/combine.h"
+#include "reward_server/exact_match.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ConstantScorer : public Scorer {
+ public:
+  ConstantScorer(std::string name, float value) : name_(std::move(name)), value_(value) {}
+  std::string name() const override { return name_; }
+  std::string digest() const override { return name_ + "/test"; }
+  bool AppliesTo(const v1::PromptRecord&) const override { return true; }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override {
+    return std::vector<Score>(batch.size(), Score{.value = value_, .detail = "", .maps = {}});
+  }
+
+ private:
+  std::string name_;
+  float value_;
+};
+
+class ThrowingScorer : public ConstantScorer {
+ public:
+  ThrowingScorer() : ConstantScorer("grounding", 0) {}
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
+    throw std::runtime_error("out of luck");
+  }
+};
+
+class MiscountingScorer : public ConstantScorer {
+ public:
+  MiscountingScorer() : ConstantScorer("grounding", 0) {}
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override { return std::vector<Score>(1); }
+};
+
+v1::ScoreRequest ImageRequest(int items) {
+  v1::ScoreRequest request;
+  request.mutable_prompt()->set_id("p");
+  request.mutable_prompt()->set_task(v1::TASK_KIND_IMAGE);
+  for (int i = 0; i < items; ++i) {
+    v1::RgbImage& image = *request.add_items()->mutable_image();
+    image.set_width(2);
+    image.set_height(1);
+    image.set_pixels(std::string(6, 'x'));
+  }
+  return request;
+}
+
+ScorerSet MakeSet(std::unique_ptr<Scorer> grounding) {
+  std::vector<std::unique_ptr<Scorer>> scorers;
+  scorers.push_back(std::move(grounding));
+  scorers.push_back(std::make_unique<ConstantScorer>("instruction", 0.5f));
+  return ScorerSet(std::move(scorers), {{"grounding", 1.0}, {"instruction", 3.0}});
+}
+
+TEST(ScorerSet, GivesTheWeightedMeanOfItsComponents) {
+  ScorerSet set = MakeSet(std::make_unique<ConstantScorer>("grounding", 1.0f));
+  const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(2)));
+  ASSERT_EQ(response.items_size(), 2);
+  EXPECT_TRUE(response.items(1).complete());
+  EXPECT_FLOAT_EQ(response.items(1).reward(), (1.0f * 1 + 0.5f * 3) / 4);
+  EXPECT_EQ(response.items(1).scores(0).scorer_digest(), "grounding/test");
+}
+
+struct FailureCase {
+  const char* promise;
+  std::unique_ptr<Scorer> (*make)();
+  const char* detail;
+};
+
+TEST(ScorerSet, AFailingScorerCostsOnlyItsOwnComponent) {
+  const FailureCase cases[] = {
+      {"throws", []() -> std::unique_ptr<Scorer> { return std::make_unique<ThrowingScorer>(); }, "out of luck"},
+      {"miscounts", []() -> std::unique_ptr<Scorer> { return std::make_unique<MiscountingScorer>(); }, "1 of 2"},
+      {"is not finite",
+       []() -> std::unique_ptr<Scorer> {
+         return std::make_unique<ConstantScorer>("grounding", std::numeric_limits<float>::quiet_NaN());
+       },
+       "finite"}};
+  for (const FailureCase& test : cases) {
+    SCOPED_TRACE(test.promise);
+    ScorerSet set = MakeSet(test.make());
+    const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(2)));
+    ASSERT_EQ(response.items_size(), 2);
+    for (const v1::ItemScore& item : response.items()) {
+      EXPECT_FALSE(item.complete());
+      EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::SCORER_FAILED);
+      EXPECT_THAT(item.scores(0).detail(), HasSubstr(test.detail));
+      EXPECT_EQ(item.scores(1).outcome(), v1::ComponentScore::OK);
+    }
+  }
+}
+
+TEST(DecodeRequest, RefusesWhatCannotBeScored) {
+  v1::ScoreRequest no_task = ImageRequest(1);
+  no_task.mutable_prompt()->clear_task();
+  v1::ScoreRequest short_pixels = ImageRequest(2);
+  short_pixels.mutable_items(1)->mutable_image()->set_pixels("x");
+  v1::ScoreRequest huge = ImageRequest(1);
+  huge.mutable_items(0)->mutable_image()->set_width(1 << 30);
+  for (const auto& [request, message] :
+       {std::pair{no_task, "no task"}, {short_pixels, "item 1"}, {huge, "sides"}, {ImageRequest(0), "no items"}}) {
+    const absl::Status status = DecodeRequest(request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+  }
+}
+
+TEST(ExactMatch, ComparesNormalisedText) {
+  ScoringBatch batch;
+  batch.prompt.set_task(v1::TASK_KIND_TEXT);
+  batch.prompt.set_answer("Two");
+  batch.texts = {"two", "  TWO ", "two red", ""};
+  ExactMatchScorer scorer;
+  const auto scores = scorer.ScoreBatch(batch);
+  ASSERT_TRUE(scores.ok());
+  EXPECT_EQ((*scores)[0].value, 1);
+  EXPECT_EQ((*scores)[1].value, 1);
+  EXPECT_EQ((*scores)[2].value, 0);
+  EXPECT_EQ((*scores)[3].value, 0);
+}
+
+TEST(ComponentWeights, LeavesOutWeightZero) {
+  v1::RewardConfig config;
+  config.set_instruction_weight(1);
+  const auto weights = ComponentWeights(config);
+  EXPECT_FALSE(weights.contains("grounding"));
+  EXPECT_TRUE(weights.contains("instruction"));
+}
+
+v1::Member Server(const std::string& id, double load, const std::string& state = "ready") {
+  v1::Member member;
+  member.set_member_id(id);
+  member.set_load(load);
+  member.set_state(state);
+  return member;
+}
+
+TEST(PickServer, TakesTheLessLoadedOfTwo) {
+  const std::vector<v1::Member> servers = {Server("a", 5), Server("b", 1)};
+  for (uint64_t random = 0; random < 16; ++random) EXPECT_EQ(PickServer(servers, {}, random)->member_id(), "b");
+}
+
+TEST(PickServer, SkipsExcludedAndUnreadyServers) {
+  const std::vector<v1::Member> servers = {Server("a", 0), Server("b", 9), Server("c", 0, "draining")};
+  EXPECT_EQ(PickServer(servers, {"a"}, 7)->member_id(), "b");
+  EXPECT_FALSE(PickServer(servers, {"a", "b"}, 7).has_value());
+  EXPECT_FALSE(PickServer({}, {}, 7).has_value());
+}
+
+TEST(PickServer, ReachesEveryServer) {
+  const std::vector<v1::Member> servers = {Server("a", 1), Server("b", 1), Server("c", 1)};
+  std::set<std::string> seen;
+  for (uint64_t random = 0; random < 64; ++random) seen.insert(PickServer(servers, {}, random * 0x9E3779B97F4A7C15)->member_id());
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+}  // namespace
+}  // namespace lvrpo
