@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "torch/torch.h"
+
+// Group-relative advantages (paper, equations 3 and 6).
+namespace lvrpo {
+
+enum class AdvantageScale {
+  kGroup,  // divide by the group's standard deviation + eps
+  kBatch,  // by that of all groups' rewards; the mean stays the group's
+  kNone    // do not divide (Dr. GRPO)
+};
+enum class RewardAggregation {
+  kSumThenNormalize,  // r = sum of weight_k r_k, normalised once
+  kNormalizeThenSum   // each component normalised inside the group, weighted sum, normalised over the batch (GDPO)
+};
+
+absl::StatusOr<AdvantageScale> ParseAdvantageScale(absl::string_view name);        // "group", "batch", "none"
+absl::StatusOr<RewardAggregation> ParseRewardAggregation(absl::string_view name);  // "sum_then_normalize",
+                                                                                   // "normalize_then_sum" = "gdpo"
+
+struct AdvantageOptions {
+  AdvantageScale scale = AdvantageScale::kGroup;
+  int ddof = 1;  // 1: unbiased standard deviation
+  double eps = 1e-4;
+  std::optional<double> clamp = 5.0;  // +-
+  RewardAggregation aggregation = RewardAggregation::kSumThenNormalize;
+};
+
+struct Advantages {
+  torch::Tensor advantages;            // [P, G]
+  torch::Tensor group_mean;            // [P], of the summed rewards
+  torch::Tensor zero_variance;         // [P] bool: max - min of the summed rewards <= 1e-6
+  torch::Tensor component_advantages;  // [P, G, K] with kNormalizeThenSum, otherwise undefined
+};
+
+// rewards [P, G, K] with weights [K], or [P, G] with undefined weights; everything comes back in float64. A missing
+// reward is NaN: it is left out of mean and standard deviation and adds 0 to a sum; a sample that misses all of its
+// rewards has advantage 0, and so has every sample of a group with fewer than two known rewards (unless scale is
+// kNone). Groups of zero variance get their (tiny) advantages too; drop them by `zero_variance`.
+Advantages GroupAdvantages(const torch::Tensor& rewards, const torch::Tensor& weights,
+                           const AdvantageOptions& options);
+
+}  // namespace lvrpo

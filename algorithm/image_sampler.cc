@@ -1,0 +1,94 @@
+#include "algorithm/image_sampler.h"
+
+#include "algorithm/philox.h"
+
+namespace lvrpo {
+
+VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
+                               const GuidanceOptions& guidance) {
+  return [&model, cache = std::move(cache), grid_h, grid_w, guidance](const torch::Tensor& x, double t) {
+    const torch::Tensor times = torch::full({x.size(0)}, t, x.options());
+    if (guidance.text_scale == 1) return model.Velocity(cache, x, times, grid_h, grid_w);
+    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid_h, grid_w, guidance);
+  };
+}
+
+SdeStep StepOf(const ImageSampleOptions& options, int index) {
+  const double t = options.timesteps[index], t_next = options.timesteps[index + 1];
+  if (!options.window.Contains(index)) return MakeOdeStep(t, t_next);
+  return MakeSdeStep(options.kernel, options.noise_level, t, t_next, options.timesteps[1]);
+}
+
+ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens, int64_t token_dim,
+                          uint64_t run_seed, uint32_t group, const ImageSampleOptions& options) {
+  torch::NoGradGuard no_grad;
+  const auto noise = [&](Purpose purpose, uint32_t step) {
+    return PhiloxNormalSlots({.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = step}, 0,
+                             group_size, {tokens, token_dim});
+  };
+  torch::Tensor x = noise(Purpose::kInitialNoise, 0);
+  std::vector<torch::Tensor> window_latents, log_probs;
+  const int steps = static_cast<int>(options.timesteps.size()) - 1;
+  for (int i = 0; i < steps; ++i) {
+    const SdeStep step = StepOf(options, i);
+    const torch::Tensor mean = SdeMean(step, x, velocity(x, step.t));
+    if (!options.window.Contains(i)) {
+      x = mean;
+      continue;
+    }
+    if (i == options.window.begin) window_latents.push_back(x);
+    x = SdeSample(step, mean, noise(Purpose::kSdeNoise, static_cast<uint32_t>(i)));
+    window_latents.push_back(x);
+    log_probs.push_back(SdeLogProb(step, x, mean));
+  }
+  ImageSamples samples;
+  samples.final_latents = x;
+  if (!window_latents.empty()) {
+    samples.window_latents = torch::stack(window_latents, 1);
+    samples.log_probs = torch::stack(log_probs, 1);
+  }
+  return samples;
+}
+
+torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& noise,
+                        const std::vector<float>& timesteps) {
+  torch::NoGradGuard no_grad;
+  torch::Tensor x = noise;
+  for (size_t i = 0; i + 1 < timesteps.size(); ++i) {
+    const SdeStep step = MakeOdeStep(timesteps[i], timesteps[i + 1]);
+    x = SdeMean(step, x, velocity(x, step.t));
+  }
+  return x;
+}
+
+torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens, int64_t token_dim) {
+  std::vector<torch::Tensor> images;
+  PhiloxStream stream{.seed = MixSeed(run_seed, Purpose::kEvaluationNoise)};
+  for (int64_t i = 0; i < count; ++i) {
+    stream.group = first + static_cast<uint32_t>(i);
+    images.push_back(PhiloxNormal(stream, {tokens, token_dim}));
+  }
+  return torch::stack(images);
+}
+
+WindowStep EvaluateWindowStep(const VelocityFunction& velocity, const torch::Tensor& window_latents, int index,
+                              const ImageSampleOptions& options) {
+  WindowStep result;
+  result.step = StepOf(options, options.window.begin + index);
+  const torch::Tensor x = window_latents.select(1, index).contiguous();
+  result.velocity = velocity(x, result.step.t);
+  result.mean = SdeMean(result.step, x, result.velocity);
+  result.log_prob = SdeLogProb(result.step, window_latents.select(1, index + 1), result.mean);
+  return result;
+}
+
+torch::Tensor WindowLogProbs(const VelocityFunction& velocity, const torch::Tensor& window_latents,
+                             const ImageSampleOptions& options) {
+  std::vector<torch::Tensor> log_probs;
+  for (int j = 0; j < options.window.size; ++j) {
+    log_probs.push_back(EvaluateWindowStep(velocity, window_latents, j, options).log_prob);
+  }
+  return torch::stack(log_probs, 1);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,38 @@
+#include "algorithm/schedule.h"
+
+#include "absl/strings/str_cat.h"
+#include "algorithm/philox.h"
+#include "common/hash.h"
+
+namespace lvrpo {
+
+std::vector<float> Timesteps(int n, double shift) {
+  std::vector<float> timesteps(n);
+  const float s = static_cast<float>(shift);
+  const float spacing = 1.0f / static_cast<float>(n - 1);
+  for (int i = 0; i < n; ++i) {
+    // From the nearer end, so that both ends are exact.
+    const float u = i < n / 2 ? 1.0f - spacing * static_cast<float>(i) : spacing * static_cast<float>(n - 1 - i);
+    timesteps[i] = s * u / (1.0f + (s - 1.0f) * u);
+  }
+  return timesteps;
+}
+
+Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi) {
+  const uint64_t choices = static_cast<uint64_t>(hi - size - lo + 1);
+  const uint64_t word =
+      PhiloxWord({.seed = MixSeed(run_seed, Purpose::kWindow), .group = group, .slot = 0, .step = 0}, 0);
+  return {.begin = lo + static_cast<int>((word * choices) >> 32), .size = size};
+}
+
+absl::Status CheckWindowRange(int n, int size, int lo, int hi) {
+  if (lo >= 0 && size >= 1 && lo + size <= hi && hi <= n - 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("a window of ", size, " steps does not fit into steps [", lo, ", ", hi,
+                                                 ") of a schedule of ", n, " values, which has ", n - 1, " steps"));
+}
+
+std::string ScheduleDigest(const std::vector<float>& timesteps) {
+  return Sha256Hex(absl::string_view(reinterpret_cast<const char*>(timesteps.data()), timesteps.size() * sizeof(float)));
+}
+
+}  // namespace lvrpo

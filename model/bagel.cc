@@ -1,0 +1,303 @@
+#include "model/bagel.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "model/random_init.h"
+#include "model/transformer_layers.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int64_t kTimeFrequencies = 256;
+
+// Compute in fp32, cast back, then scale (Qwen2's order, which matters in bf16).
+torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
+  const torch::Tensor wide = x.to(torch::kFloat32);
+  return (wide * torch::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
+}
+
+// x [B, heads, T, d], tables [B or 1, 1, T, d]; rotates the first half against the second.
+torch::Tensor Rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin) {
+  const int64_t half = x.size(-1) / 2;
+  const torch::Tensor turned = torch::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
+  return x * cos + turned * sin;
+}
+
+torch::Tensor Concat(const torch::Tensor& a, const torch::Tensor& b, int64_t dim) {
+  if (!a.defined()) return b;
+  if (!b.defined()) return a;
+  return torch::cat({a, b}, dim);
+}
+
+void AddHalf(ShapeMap& shapes, const BagelConfig& c, int64_t layer, const std::string& suffix) {
+  const std::string prefix = absl::StrCat("language_model.model.layers.", layer, ".");
+  const int64_t kv = c.kv_heads * c.head_dim();
+  const auto project = [&](const char* name, int64_t out) {
+    shapes[absl::StrCat(prefix, "self_attn.", name, suffix, ".weight")] = {out, c.hidden};
+    shapes[absl::StrCat(prefix, "self_attn.", name, suffix, ".bias")] = {out};
+  };
+  project("q_proj", c.hidden);
+  project("k_proj", kv);
+  project("v_proj", kv);
+  shapes[absl::StrCat(prefix, "self_attn.o_proj", suffix, ".weight")] = {c.hidden, c.hidden};
+  shapes[absl::StrCat(prefix, "self_attn.q_norm", suffix, ".weight")] = {c.head_dim()};
+  shapes[absl::StrCat(prefix, "self_attn.k_norm", suffix, ".weight")] = {c.head_dim()};
+  shapes[absl::StrCat(prefix, "input_layernorm", suffix, ".weight")] = {c.hidden};
+  shapes[absl::StrCat(prefix, "post_attention_layernorm", suffix, ".weight")] = {c.hidden};
+  shapes[absl::StrCat(prefix, "mlp", suffix, ".gate_proj.weight")] = {c.mlp, c.hidden};
+  shapes[absl::StrCat(prefix, "mlp", suffix, ".up_proj.weight")] = {c.mlp, c.hidden};
+  shapes[absl::StrCat(prefix, "mlp", suffix, ".down_proj.weight")] = {c.hidden, c.mlp};
+}
+
+}  // namespace
+
+torch::Tensor SinCosTable(int64_t dim, int64_t side) {
+  const torch::TensorOptions wide(torch::kFloat64);
+  const int64_t quarter = dim / 4;
+  const torch::Tensor omega = torch::pow(10000.0, -torch::arange(quarter, wide) / static_cast<double>(quarter));
+  const torch::Tensor coordinate = torch::arange(side, wide);
+  const auto embed = [&](const torch::Tensor& position) {  // [side * side] -> [side * side, dim / 2]
+    const torch::Tensor angle = position.unsqueeze(1) * omega;
+    return torch::cat({angle.sin(), angle.cos()}, 1);
+  };
+  const torch::Tensor column = coordinate.repeat({side});
+  const torch::Tensor row = coordinate.repeat_interleave(side);
+  return torch::cat({embed(column), embed(row)}, 1).to(torch::kFloat32);
+}
+
+torch::Tensor TimestepEmbedding(const torch::Tensor& t) {
+  const int64_t half = kTimeFrequencies / 2;
+  const torch::Tensor frequency =
+      torch::exp(-std::log(10000.0) * torch::arange(half, torch::kFloat32) / static_cast<double>(half));
+  const torch::Tensor angle = t.to(torch::kFloat32).unsqueeze(-1) * frequency;
+  return torch::cat({angle.cos(), angle.sin()}, -1);
+}
+
+ShapeMap Bagel::ExpectedTensors(const BagelConfig& c) {
+  ShapeMap shapes;
+  shapes["language_model.model.embed_tokens.weight"] = {c.vocabulary, c.hidden};
+  shapes["language_model.lm_head.weight"] = {c.vocabulary, c.hidden};
+  shapes["language_model.model.norm.weight"] = {c.hidden};
+  shapes["language_model.model.norm_moe_gen.weight"] = {c.hidden};
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    AddHalf(shapes, c, layer, "");
+    AddHalf(shapes, c, layer, "_moe_gen");
+  }
+  shapes["vae2llm.weight"] = {c.hidden, c.token_dim()};
+  shapes["vae2llm.bias"] = {c.hidden};
+  shapes["llm2vae.weight"] = {c.token_dim(), c.hidden};
+  shapes["llm2vae.bias"] = {c.token_dim()};
+  shapes["time_embedder.mlp.0.weight"] = {c.hidden, kTimeFrequencies};
+  shapes["time_embedder.mlp.0.bias"] = {c.hidden};
+  shapes["time_embedder.mlp.2.weight"] = {c.hidden, c.hidden};
+  shapes["time_embedder.mlp.2.bias"] = {c.hidden};
+  shapes["latent_pos_embed.pos_embed"] = {c.max_latent_side * c.max_latent_side, c.hidden};
+  shapes["vit_pos_embed.pos_embed"] = {c.vit_max_side * c.vit_max_side, c.hidden};
+  shapes["connector.fc1.weight"] = {c.hidden, c.vit_hidden};
+  shapes["connector.fc1.bias"] = {c.hidden};
+  shapes["connector.fc2.weight"] = {c.hidden, c.hidden};
+  shapes["connector.fc2.bias"] = {c.hidden};
+  const std::string vit = "vit_model.vision_model.";
+  shapes[vit + "embeddings.patch_embedding.weight"] = {c.vit_hidden, 3 * c.vit_patch * c.vit_patch};
+  shapes[vit + "embeddings.patch_embedding.bias"] = {c.vit_hidden};
+  shapes[vit + "embeddings.position_embedding.weight"] = {c.vit_max_side * c.vit_max_side, c.vit_hidden};
+  for (int64_t layer = 0; layer < c.vit_layers; ++layer) {
+    AddSiglipEncoderLayer(shapes, absl::StrCat(vit, "encoder.layers.", layer, "."), c.vit_hidden, c.vit_mlp);
+  }
+  shapes[vit + "post_layernorm.weight"] = {c.vit_hidden};
+  shapes[vit + "post_layernorm.bias"] = {c.vit_hidden};
+  return shapes;
+}
+
+TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
+  TensorMap tensors = InitByFanIn(ExpectedTensors(c), seed);
+  torch::NoGradGuard no_grad;
+  const double residual = 1 / std::sqrt(2.0 * static_cast<double>(c.layers));
+  for (auto& [name, tensor] : tensors) {
+    if (name.find("o_proj") != std::string::npos || name.find("down_proj") != std::string::npos) tensor.mul_(residual);
+    const size_t at = name.find("_moe_gen");
+    if (at == std::string::npos) continue;
+    std::string base = name;
+    base.erase(at, std::string("_moe_gen").size());
+    tensor.copy_(tensors.at(base));
+  }
+  tensors["llm2vae.weight"].zero_();
+  tensors["latent_pos_embed.pos_embed"] = SinCosTable(c.hidden, c.max_latent_side);
+  tensors["vit_pos_embed.pos_embed"] = SinCosTable(c.hidden, c.vit_max_side);
+  return tensors;
+}
+
+absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source) {
+  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok()) return status;
+  return Bagel(std::move(config), std::move(tensors));
+}
+
+absl::StatusOr<Bagel> Bagel::Load(const std::string& folder) {
+  absl::StatusOr<BagelConfig> config = LoadBagelConfig(folder);
+  if (!config.ok()) return config.status();
+  const std::string path = JoinPath(folder, "ema.safetensors");
+  absl::StatusOr<TensorMap> tensors = LoadTensors(path);
+  if (!tensors.ok()) return tensors.status();
+  // The table's size is the checkpoint's, whatever config.json says.
+  if (const auto table = tensors->find("latent_pos_embed.pos_embed"); table != tensors->end()) {
+    config->max_latent_side =
+        static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(table->second.size(0)))));
+  }
+  return Create(*std::move(config), *std::move(tensors), path);
+}
+
+Bagel::Bagel(BagelConfig config, TensorMap tensors) : config_(std::move(config)), tensors_(std::move(tensors)) {
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    layers_.push_back({ResolveHalf(layer, ""), ResolveHalf(layer, "_moe_gen")});
+  }
+  const double d = static_cast<double>(config_.head_dim());
+  inverse_frequencies_ =
+      torch::pow(config_.rope_theta, -torch::arange(0, config_.head_dim(), 2, torch::kFloat32) / d).to(torch::kFloat32);
+}
+
+Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
+  const std::string prefix = absl::StrCat("language_model.model.layers.", layer, ".");
+  const auto attn = [&](const char* name, const char* kind) {
+    return tensors_.at(absl::StrCat(prefix, "self_attn.", name, suffix, kind));
+  };
+  const auto plain = [&](const std::string& name) { return tensors_.at(absl::StrCat(prefix, name, ".weight")); };
+  return {.q_weight = attn("q_proj", ".weight"),
+          .q_bias = attn("q_proj", ".bias"),
+          .k_weight = attn("k_proj", ".weight"),
+          .k_bias = attn("k_proj", ".bias"),
+          .v_weight = attn("v_proj", ".weight"),
+          .v_bias = attn("v_proj", ".bias"),
+          .o_weight = attn("o_proj", ".weight"),
+          .q_norm = attn("q_norm", ".weight"),
+          .k_norm = attn("k_norm", ".weight"),
+          .input_norm = plain("input_layernorm" + suffix),
+          .post_norm = plain("post_attention_layernorm" + suffix),
+          .gate = plain("mlp" + suffix + ".gate_proj"),
+          .up = plain("mlp" + suffix + ".up_proj"),
+          .down = plain("mlp" + suffix + ".down_proj")};
+}
+
+Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask, const KvCache* past,
+                          KvCache* grown) const {
+  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, groups = heads / kv_heads, d = config_.head_dim();
+  const int64_t batch = x.u.defined() ? x.u.size(0) : x.g.size(0);
+  const int64_t u_tokens = x.u.defined() ? x.u.size(1) : 0, g_tokens = x.g.defined() ? x.g.size(1) : 0;
+  const int64_t tokens = u_tokens + g_tokens;
+
+  const torch::Tensor angle = positions.to(torch::kFloat32).unsqueeze(-1) * inverse_frequencies_;
+  const torch::Tensor both = torch::cat({angle, angle}, -1).unsqueeze(1);  // [B or 1, 1, T, d]
+  const torch::Tensor cos = both.cos(), sin = both.sin();
+  // Query heads of one kv head lie behind each other along the token axis: attention with grouped heads then
+  // needs no copies of keys and values.
+  torch::Tensor attention_mask;
+  if (mask.defined()) attention_mask = mask.unsqueeze(1).repeat({1, 1, groups, 1});  // [B or 1, 1, groups * T, L + T]
+
+  struct Projected {
+    torch::Tensor q, k, v;  // [B, heads, T, d], [B, kv_heads, T, d] twice
+  };
+  const auto project = [&](const torch::Tensor& h, const Half& half) -> Projected {
+    if (!h.defined()) return {};
+    const torch::Tensor normed = RmsNorm(h, half.input_norm, config_.rms_eps);
+    const auto split = [&](const torch::Tensor& weight, const torch::Tensor& bias, int64_t count) {
+      return torch::linear(normed, weight, bias).view({batch, h.size(1), count, d});
+    };
+    return {RmsNorm(split(half.q_weight, half.q_bias, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
+            RmsNorm(split(half.k_weight, half.k_bias, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
+            split(half.v_weight, half.v_bias, kv_heads).transpose(1, 2)};
+  };
+  const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended, const Half& half) -> torch::Tensor {
+    if (!h.defined()) return {};
+    const torch::Tensor y = h + torch::linear(attended, half.o_weight);
+    const torch::Tensor normed = RmsNorm(y, half.post_norm, config_.rms_eps);
+    return y + torch::linear(torch::silu(torch::linear(normed, half.gate)) * torch::linear(normed, half.up), half.down);
+  };
+
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Projected u = project(x.u, layers_[i].understanding), g = project(x.g, layers_[i].generation);
+    const torch::Tensor q = Rotate(Concat(u.q, g.q, 2), cos, sin);
+    torch::Tensor k = Rotate(Concat(u.k, g.k, 2), cos, sin);
+    torch::Tensor v = Concat(u.v, g.v, 2);
+    if (past != nullptr && !past->keys.empty()) {
+      k = torch::cat({past->keys[i].expand({batch, -1, -1, -1}), k}, 2);
+      v = torch::cat({past->values[i].expand({batch, -1, -1, -1}), v}, 2);
+    }
+    if (grown != nullptr) {
+      grown->keys.push_back(k);
+      grown->values.push_back(v);
+    }
+    const torch::Tensor attended =
+        at::scaled_dot_product_attention(
+            q.reshape({batch, kv_heads, groups * tokens, d}), k, v,
+            attention_mask.defined() ? std::optional<torch::Tensor>(attention_mask) : std::nullopt)
+            .view({batch, heads, tokens, d});
+    const torch::Tensor merged = MergeHeads(attended);  // [B, T, H]
+    x.u = finish(x.u, merged.narrow(1, 0, u_tokens), layers_[i].understanding);
+    x.g = finish(x.g, merged.narrow(1, u_tokens, g_tokens), layers_[i].generation);
+  }
+  if (x.u.defined()) x.u = RmsNorm(x.u, tensors_.at("language_model.model.norm.weight"), config_.rms_eps);
+  if (x.g.defined()) x.g = RmsNorm(x.g, tensors_.at("language_model.model.norm_moe_gen.weight"), config_.rms_eps);
+  return x;
+}
+
+torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
+  return torch::embedding(tensors_.at("language_model.model.embed_tokens.weight"), ids);
+}
+
+torch::Tensor Bagel::EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
+                                  const torch::Tensor& positions) const {
+  const torch::Tensor time = Linear(torch::silu(Linear(TimestepEmbedding(t), tensors_, "time_embedder.mlp.0")),
+                                    tensors_, "time_embedder.mlp.2");
+  const torch::Tensor place = torch::embedding(tensors_.at("latent_pos_embed.pos_embed"), positions);
+  const torch::Tensor content = Linear(x_t, tensors_, "vae2llm");
+  return content + (time.dim() < content.dim() ? time.unsqueeze(1) : time) + place;
+}
+
+torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const { return Linear(hidden, tensors_, "llm2vae"); }
+
+torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const {
+  return torch::linear(hidden, tensors_.at("language_model.lm_head.weight"));
+}
+
+torch::Tensor Bagel::LatentPositions(int64_t grid_h, int64_t grid_w) const {
+  return (torch::arange(grid_h).unsqueeze(1) * config_.max_latent_side + torch::arange(grid_w)).flatten();
+}
+
+torch::Tensor Bagel::VitPositions(int64_t rows, int64_t columns) const {
+  return (torch::arange(rows).unsqueeze(1) * config_.vit_max_side + torch::arange(columns)).flatten();
+}
+
+torch::Tensor Bagel::StartAndEnd(int64_t batch) const {
+  return EmbedTokens(torch::tensor({config_.start_of_image, config_.end_of_image}, torch::kInt64))
+      .unsqueeze(0)
+      .expand({batch, 2, config_.hidden});
+}
+
+torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {
+  const int64_t b = pixels.size(0), p = config_.vit_patch, h = pixels.size(2) / p, w = pixels.size(3) / p;
+  return pixels.reshape({b, 3, h, p, w, p}).permute({0, 2, 4, 3, 5, 1}).reshape({b, h * w, p * p * 3});
+}
+
+torch::Tensor Bagel::EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const {
+  const std::string vit = "vit_model.vision_model.";
+  torch::Tensor x = Linear(patches, tensors_, vit + "embeddings.patch_embedding") +
+                    torch::embedding(tensors_.at(vit + "embeddings.position_embedding.weight"), positions);
+  for (int64_t layer = 0; layer < config_.vit_layers; ++layer) {
+    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(vit, "encoder.layers.", layer, "."), config_.vit_heads,
+                           config_.vit_eps);
+  }
+  return LayerNorm(x, tensors_, vit + "post_layernorm", config_.vit_eps);
+}
+
+torch::Tensor Bagel::VitTokens(const torch::Tensor& pixels) const {
+  return EncodePatches(VitPatches(pixels),
+                       VitPositions(pixels.size(2) / config_.vit_patch, pixels.size(3) / config_.vit_patch));
+}
+
+torch::Tensor Bagel::Connect(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const {
+  return GeluMlp(vit_tokens, tensors_, "connector.") +
+         torch::embedding(tensors_.at("vit_pos_embed.pos_embed"), positions);
+}
+
+}  // namespace lvrpo

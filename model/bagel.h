@@ -1,0 +1,145 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/bagel_config.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+
+namespace lvrpo {
+
+// Guidance of one denoising call (ByteDance-Seed/Bagel:modeling/bagel/bagel.py, _forward_flow).
+struct GuidanceOptions {
+  double text_scale = 1;  // 1 switches all guidance off
+  double image_scale = 1;
+  double interval_low = 0, interval_high = 1;  // guidance acts where low < t <= high
+  enum class Renorm { kGlobal, kChannel, kTextChannel } renorm = Renorm::kGlobal;
+  double renorm_min = 0;
+};
+
+// BAGEL: one transformer whose every layer has two sets of weights. Text, understanding (ViT) and
+// start/end-of-image tokens run through the understanding half, latent tokens through the generation half
+// (names with _moe_gen); all meet in one attention.
+//
+//        understanding tokens u          latent tokens g
+//               |                               |
+//        norm, q k v, qk-norm          norm, q k v, qk-norm   (_moe_gen)
+//                \________ attention ___________/
+//               |       (u, g, cache)           |
+//           o_proj, mlp                    o_proj, mlp        (_moe_gen)
+//
+// Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask for
+// it, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe while nobody
+// changes the tensors.
+class Bagel {
+ public:
+  // DataLoss when the tensors do not fit the configuration.
+  static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source);
+  // Reads config and ema.safetensors of a published folder, as fp32.
+  static absl::StatusOr<Bagel> Load(const std::string& folder);
+  static ShapeMap ExpectedTensors(const BagelConfig& config);
+  // Generation half copied from the understanding half, llm2vae zero, position tables as published.
+  static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
+
+  // --- Contexts. Each appends one segment to a cache and returns the segment's hidden states after the final
+  // norm, [B, T, H]. A cache of batch 1 is expanded to the segment's batch.
+
+  // Token ids [B, T], causal, as they are (the caller adds bos and eos). One position each.
+  torch::Tensor AppendTokens(KvCache& cache, const torch::Tensor& ids) const;
+  // start-of-image, ViT tokens, end-of-image; full attention inside; one shared position.
+  // pixels [B, 3, H, W] in [-1, 1].
+  torch::Tensor AppendImage(KvCache& cache, const torch::Tensor& pixels) const;
+  // start-of-image, clean latent tokens [B, N, D] at t = 0 through the generation half, end-of-image.
+  torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const;
+  // bos, ids, eos on an empty cache.
+  KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
+
+  // --- Images. v = noise - data of the latent tokens x_t [B, N, D] at times t [B]; D = token_dim.
+  // The cache is shared (batch 1) or one a sample (batch B); it is not changed.
+  torch::Tensor Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
+                         int64_t grid_w) const;
+  // With guidance. `image_free` is the context without source images (text-to-image: the same as `cache`).
+  torch::Tensor GuidedVelocity(const KvCache& cache, const KvCache& text_free, const KvCache& image_free,
+                               const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
+                               const GuidanceOptions& options) const;
+
+  // --- Text.
+  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
+  // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded at
+  // the end with any id. Shared or per-sample cache. Divides logits by `temperature`.
+  torch::Tensor ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses, double temperature) const;
+
+  // --- Training (model/bagel_training.cc). All sequences of a call in one padded batch.
+  struct TextToImage {
+    torch::Tensor velocity;     // [B, N, D]
+    torch::Tensor text_hidden;  // [B, L, H], after the final norm; junk behind each sample's length
+  };
+  // captions int64 [B, L] with bos and eos, padded at the end; lengths int64 [B], 0 = no caption.
+  TextToImage ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths, const torch::Tensor& x_t,
+                                 const torch::Tensor& t, int64_t grid_h, int64_t grid_w) const;
+  // An image segment, then text int64 [B, L] (padded at the end) -> hidden of the text, [B, L, H].
+  torch::Tensor ForwardUnderstanding(const torch::Tensor& pixels, const torch::Tensor& text) const;
+
+  // Any packed sequence of T tokens (training forward of the reference). All index tensors int64.
+  struct Packed {
+    torch::Tensor text_ids, text_indexes;              // [n]
+    torch::Tensor vit_patches, vit_positions, vit_indexes;  // [m, 3 p p], [m], [m]
+    std::vector<int64_t> vit_lengths;                  // tokens of each image
+    torch::Tensor latents, latent_times, latent_positions, latent_indexes;  // [k, D], [k], [k], [k]
+    torch::Tensor positions;                           // [T]
+    torch::Tensor allowed;                             // bool [T, T]
+  };
+  // Hidden states after the final norms, in sequence order, [T, H].
+  torch::Tensor ForwardPacked(const Packed& packed) const;
+
+  // --- Parts, for tests and the training forward.
+  torch::Tensor VitTokens(const torch::Tensor& pixels) const;  // [B, 3, H, W] -> [B, N, Dv], after post_layernorm
+  torch::Tensor VitPatches(const torch::Tensor& pixels) const; // -> [B, N, 3 p p], order (y, x, channel) inside a patch
+  torch::Tensor EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const;  // [B,N,..],[N]
+  torch::Tensor Connect(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const;     // -> [B, N, H]
+  torch::Tensor EmbedTokens(const torch::Tensor& ids) const;
+  torch::Tensor EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t, const torch::Tensor& positions) const;
+  torch::Tensor OutputVelocity(const torch::Tensor& hidden) const;  // llm2vae
+  torch::Tensor LatentPositions(int64_t grid_h, int64_t grid_w) const;                              // [N]
+  torch::Tensor VitPositions(int64_t rows, int64_t columns) const;                                  // [N]
+
+  const BagelConfig& config() const { return config_; }
+  const TensorMap& tensors() const { return tensors_; }
+
+ private:
+  struct Half {  // one set of weights of one layer
+    torch::Tensor q_weight, q_bias, k_weight, k_bias, v_weight, v_bias, o_weight, q_norm, k_norm;
+    torch::Tensor input_norm, post_norm, gate, up, down;
+  };
+  struct Layer {
+    Half understanding, generation;
+  };
+  // Two streams of one batch: understanding tokens first. Either may be undefined.
+  struct Streams {
+    torch::Tensor u, g;  // [B, Tu, H], [B, Tg, H]
+  };
+
+  Bagel(BagelConfig config, TensorMap tensors);
+  Half ResolveHalf(int64_t layer, const std::string& suffix) const;
+  // Runs all layers. positions int64 [B or 1, Tu + Tg]; mask bool, broadcast to [B, Tu + Tg, L + Tu + Tg], or
+  // undefined: everything sees everything. `past` may be null; with `grown` the new keys and values are kept.
+  Streams Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask, const KvCache* past,
+              KvCache* grown) const;
+  torch::Tensor StartAndEnd(int64_t batch) const;  // [B, 2, H]
+
+  BagelConfig config_;
+  TensorMap tensors_;
+  std::vector<Layer> layers_;
+  torch::Tensor inverse_frequencies_;  // [head_dim / 2]
+};
+
+// 2-D sine-cosine table [side * side, dim]: first half from the column, second from the row, each [sin, cos]
+// (Bagel:modeling/bagel/modeling_utils.py get_2d_sincos_pos_embed).
+torch::Tensor SinCosTable(int64_t dim, int64_t side);
+
+// [cos(t f), sin(t f)] with f_j = 10000^(-j/128), t not scaled: [n] -> [n, 256].
+torch::Tensor TimestepEmbedding(const torch::Tensor& t);
+
+}  // namespace lvrpo

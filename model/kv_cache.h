@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "torch/torch.h"
+
+namespace lvrpo {
+
+// Keys and values of a context, after QK-norm and RoPE. A value: copying shares tensors, appending replaces them.
+// Batch 1 serves any number of samples that share the context.
+struct KvCache {
+  std::vector<torch::Tensor> keys, values;  // per layer [B, Hkv, L, head_dim]; empty: nothing cached
+  torch::Tensor valid;                      // bool [B, L]; undefined: every entry counts
+  torch::Tensor next_position;              // int64 [B]; undefined: 0
+
+  int64_t length() const { return keys.empty() ? 0 : keys[0].size(2); }
+  int64_t batch() const { return keys.empty() ? 1 : keys[0].size(0); }
+
+  // Caches of batch 1 as one batch, padded at the end to a common length (padding is not valid). Every sample
+  // keeps its own next position.
+  static KvCache Stack(const std::vector<KvCache>& caches);
+  // Batch 1 as batch `size`, without copying.
+  KvCache Expand(int64_t size) const;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,236 @@
+#include "model/siglip.h"
+
+#include <cmath>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "model/random_init.h"
+#include "model/transformer_layers.h"
+
+namespace lvrpo {
+namespace {
+
+SiglipTowerConfig TowerFromJson(const nlohmann::json& json) {
+  SiglipTowerConfig tower;
+  tower.width = json.value("hidden_size", tower.width);
+  tower.layers = json.value("num_hidden_layers", tower.layers);
+  tower.heads = json.value("num_attention_heads", tower.heads);
+  tower.mlp = json.value("intermediate_size", tower.mlp);
+  tower.eps = json.value("layer_norm_eps", tower.eps);
+  return tower;
+}
+
+nlohmann::json TowerToJson(const SiglipTowerConfig& tower) {
+  return {{"hidden_size", tower.width},
+          {"num_hidden_layers", tower.layers},
+          {"num_attention_heads", tower.heads},
+          {"intermediate_size", tower.mlp},
+          {"layer_norm_eps", tower.eps},
+          {"hidden_act", "gelu_pytorch_tanh"}};
+}
+
+}  // namespace
+
+absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, const std::string& source) {
+  SiglipConfig config;
+  try {
+    const nlohmann::json vision = json.value("vision_config", nlohmann::json::object());
+    const nlohmann::json text = json.value("text_config", nlohmann::json::object());
+    config.vision = TowerFromJson(vision);
+    config.text = TowerFromJson(text);
+    config.naflex = json.value("model_type", "siglip") == "siglip2";
+    config.image_size = vision.value("image_size", config.image_size);
+    config.patch_size = vision.value("patch_size", config.patch_size);
+    config.num_patches = vision.value("num_patches", config.num_patches);
+    config.use_head = vision.value("vision_use_head", true);
+    config.vocabulary = text.value("vocab_size", int64_t{32000});
+    config.text_length = text.value("max_position_embeddings", config.text_length);
+    config.projection = text.contains("projection_size") && !text["projection_size"].is_null()
+                            ? text["projection_size"].get<int64_t>()
+                            : config.text.width;
+  } catch (const nlohmann::json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", error.what()));
+  }
+  for (const SiglipTowerConfig* tower : {&config.vision, &config.text}) {
+    if (tower->width < 1 || tower->heads < 1 || tower->width % tower->heads != 0 || tower->layers < 0 || tower->mlp < 1) {
+      return absl::InvalidArgumentError(absl::StrCat(source, ": tower sizes out of range"));
+    }
+  }
+  if (config.patch_size < 1 || config.image_size < config.patch_size) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": patch_size ", config.patch_size,
+                                                   " does not fit image_size ", config.image_size));
+  }
+  return config;
+}
+
+nlohmann::json SiglipConfig::ToJson() const {
+  nlohmann::json vision_json = TowerToJson(vision), text_json = TowerToJson(text);
+  vision_json["patch_size"] = patch_size;
+  if (naflex) {
+    vision_json["num_patches"] = num_patches;
+  } else {
+    vision_json["image_size"] = image_size;
+  }
+  text_json["vocab_size"] = vocabulary;
+  text_json["max_position_embeddings"] = text_length;
+  text_json["projection_size"] = projection;
+  return {{"model_type", naflex ? "siglip2" : "siglip"}, {"vision_config", vision_json}, {"text_config", text_json}};
+}
+
+ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
+  ShapeMap shapes;
+  const int64_t d = c.vision.width, p = c.patch_size;
+  shapes["logit_scale"] = {1};
+  shapes["logit_bias"] = {1};
+  const std::string embed = "vision_model.embeddings.";
+  if (c.naflex) {
+    shapes[embed + "patch_embedding.weight"] = {d, 3 * p * p};
+  } else {
+    shapes[embed + "patch_embedding.weight"] = {d, 3, p, p};
+  }
+  shapes[embed + "patch_embedding.bias"] = {d};
+  shapes[embed + "position_embedding.weight"] = {c.naflex ? c.num_patches : c.grid() * c.grid(), d};
+  for (int64_t i = 0; i < c.vision.layers; ++i) {
+    AddSiglipEncoderLayer(shapes, absl::StrCat("vision_model.encoder.layers.", i, "."), d, c.vision.mlp);
+  }
+  shapes["vision_model.post_layernorm.weight"] = {d};
+  shapes["vision_model.post_layernorm.bias"] = {d};
+  if (c.use_head) {
+    const std::string head = "vision_model.head.";
+    shapes[head + "probe"] = {1, 1, d};
+    shapes[head + "attention.in_proj_weight"] = {3 * d, d};
+    shapes[head + "attention.in_proj_bias"] = {3 * d};
+    shapes[head + "attention.out_proj.weight"] = {d, d};
+    shapes[head + "attention.out_proj.bias"] = {d};
+    shapes[head + "layernorm.weight"] = {d};
+    shapes[head + "layernorm.bias"] = {d};
+    shapes[head + "mlp.fc1.weight"] = {c.vision.mlp, d};
+    shapes[head + "mlp.fc1.bias"] = {c.vision.mlp};
+    shapes[head + "mlp.fc2.weight"] = {d, c.vision.mlp};
+    shapes[head + "mlp.fc2.bias"] = {d};
+  }
+  const int64_t t = c.text.width;
+  shapes["text_model.embeddings.token_embedding.weight"] = {c.vocabulary, t};
+  shapes["text_model.embeddings.position_embedding.weight"] = {c.text_length, t};
+  for (int64_t i = 0; i < c.text.layers; ++i) {
+    AddSiglipEncoderLayer(shapes, absl::StrCat("text_model.encoder.layers.", i, "."), t, c.text.mlp);
+  }
+  shapes["text_model.final_layer_norm.weight"] = {t};
+  shapes["text_model.final_layer_norm.bias"] = {t};
+  shapes["text_model.head.weight"] = {c.projection, t};
+  shapes["text_model.head.bias"] = {c.projection};
+  return shapes;
+}
+
+TensorMap Siglip::RandomInit(const SiglipConfig& config, uint64_t seed) {
+  TensorMap tensors = InitByFanIn(ExpectedTensors(config), seed);
+  tensors["logit_scale"] = torch::full({1}, std::log(10.0));
+  tensors["logit_bias"] = torch::full({1}, -10.0);
+  tensors["vision_model.head.attention.in_proj_bias"].zero_();
+  return tensors;
+}
+
+absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, const std::string& source) {
+  // Some savers keep the constant position_ids buffers.
+  std::erase_if(tensors, [](const auto& entry) { return absl::EndsWith(entry.first, ".position_ids"); });
+  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok()) return status;
+  return Siglip(std::move(config), std::move(tensors));
+}
+
+absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
+  const std::string config_path = JoinPath(folder, "config.json");
+  absl::StatusOr<std::string> json = ReadFile(config_path);
+  if (!json.ok()) return json.status();
+  const nlohmann::json parsed = nlohmann::json::parse(*json, nullptr, false);
+  if (!parsed.is_object()) return absl::InvalidArgumentError(absl::StrCat(config_path, " is not a JSON object"));
+  absl::StatusOr<SiglipConfig> config = SiglipConfig::FromJson(parsed, config_path);
+  if (!config.ok()) return config.status();
+  const std::string path = JoinPath(folder, "model.safetensors");
+  absl::StatusOr<TensorMap> tensors = LoadTensors(path);
+  if (!tensors.ok()) return tensors.status();
+  return Create(*std::move(config), *std::move(tensors), path);
+}
+
+torch::Tensor Siglip::Encode(torch::Tensor x, const std::string& tower, const SiglipTowerConfig& config,
+                             const torch::Tensor& mask) const {
+  for (int64_t i = 0; i < config.layers; ++i) {
+    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(tower, ".encoder.layers.", i, "."), config.heads, config.eps, mask);
+  }
+  return x;
+}
+
+torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {
+  const std::string embed = "vision_model.embeddings.";
+  const torch::Tensor patches = torch::conv2d(pixels, tensors_.at(embed + "patch_embedding.weight"),
+                                              tensors_.at(embed + "patch_embedding.bias"), config_.patch_size);
+  const torch::Tensor x =
+      patches.flatten(2).transpose(1, 2) + tensors_.at(embed + "position_embedding.weight");
+  return LayerNorm(Encode(x, "vision_model", config_.vision, {}), tensors_, "vision_model.post_layernorm",
+                   config_.vision.eps);
+}
+
+torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask,
+                                   const torch::Tensor& shapes) const {
+  const std::string embed = "vision_model.embeddings.";
+  const torch::Tensor& table = tensors_.at(embed + "position_embedding.weight");
+  const int64_t side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(config_.num_patches))));
+  const torch::Tensor square = table.view({side, side, -1}).permute({2, 0, 1}).unsqueeze(0);
+  std::vector<torch::Tensor> positions;
+  for (int64_t b = 0; b < patches.size(0); ++b) {
+    const int64_t rows = shapes[b][0].item<int64_t>(), columns = shapes[b][1].item<int64_t>();
+    const torch::Tensor resized =
+        at::_upsample_bilinear2d_aa(square, {rows, columns}, /*align_corners=*/false).flatten(2).squeeze(0).t();
+    // Padded slots get the embedding of token 0.
+    const torch::Tensor padding = resized.slice(0, 0, 1).expand({patches.size(1) - rows * columns, -1});
+    positions.push_back(torch::cat({resized, padding}));
+  }
+  const torch::Tensor x = Linear(patches, tensors_, embed + "patch_embedding") + torch::stack(positions);
+  const torch::Tensor keys = mask.to(torch::kBool).view({mask.size(0), 1, 1, mask.size(1)});
+  return LayerNorm(Encode(x, "vision_model", config_.vision, keys), tensors_, "vision_model.post_layernorm",
+                   config_.vision.eps);
+}
+
+torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& keys) const {
+  const std::string head = "vision_model.head.";
+  const int64_t d = config_.vision.width, heads = config_.vision.heads;
+  const torch::Tensor& weight = tensors_.at(head + "attention.in_proj_weight");
+  const torch::Tensor& bias = tensors_.at(head + "attention.in_proj_bias");
+  const torch::Tensor probe = tensors_.at(head + "probe").expand({tokens.size(0), 1, d});
+  const auto project = [&](const torch::Tensor& x, int64_t part) {
+    return SplitHeads(torch::linear(x, weight.narrow(0, part * d, d), bias.narrow(0, part * d, d)), heads);
+  };
+  const std::optional<torch::Tensor> mask =
+      keys.defined() ? std::optional<torch::Tensor>(keys.to(torch::kBool).view({keys.size(0), 1, 1, keys.size(1)}))
+                     : std::nullopt;
+  const torch::Tensor attended =
+      MergeHeads(at::scaled_dot_product_attention(project(probe, 0), project(tokens, 1), project(tokens, 2), mask));
+  const torch::Tensor y = Linear(attended, tensors_, head + "attention.out_proj");
+  return (y + GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp."))
+      .squeeze(1);
+}
+
+torch::Tensor Siglip::DenseTokens(const torch::Tensor& tokens) const {
+  const std::string head = "vision_model.head.";
+  const int64_t d = config_.vision.width;
+  const torch::Tensor value = torch::linear(tokens, tensors_.at(head + "attention.in_proj_weight").narrow(0, 2 * d, d),
+                                            tensors_.at(head + "attention.in_proj_bias").narrow(0, 2 * d, d));
+  const torch::Tensor y = Linear(value, tensors_, head + "attention.out_proj");
+  return y + GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp.");
+}
+
+torch::Tensor Siglip::TextTokens(const torch::Tensor& ids) const {
+  const torch::Tensor x =
+      torch::embedding(tensors_.at("text_model.embeddings.token_embedding.weight"), ids) +
+      tensors_.at("text_model.embeddings.position_embedding.weight").slice(0, 0, ids.size(1));
+  return LayerNorm(Encode(x, "text_model", config_.text, {}), tensors_, "text_model.final_layer_norm",
+                   config_.text.eps);
+}
+
+torch::Tensor Siglip::PoolText(const torch::Tensor& tokens) const {
+  return Linear(tokens.select(1, tokens.size(1) - 1), tensors_, "text_model.head");
+}
+
+torch::Tensor UnitLength(const torch::Tensor& x) { return x / x.norm(2, -1, true); }
+
+}  // namespace lvrpo

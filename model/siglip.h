@@ -1,0 +1,77 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/weights.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+struct SiglipTowerConfig {
+  int64_t width = 768, layers = 12, heads = 12, mlp = 3072;
+  double eps = 1e-6;
+};
+
+// Of a fixed-resolution or NaFlex SigLIP 2 folder (config.json of transformers' SiglipModel or Siglip2Model).
+struct SiglipConfig {
+  SiglipTowerConfig vision, text;
+  int64_t image_size = 224;   // fixed resolution only
+  int64_t patch_size = 16;
+  int64_t num_patches = 256;  // NaFlex: rows of the position table
+  bool naflex = false;
+  bool use_head = true;       // false: no pooling head
+  int64_t vocabulary = 256000, text_length = 64;
+  int64_t projection = 768;   // width of the shared space
+
+  int64_t grid() const { return image_size / patch_size; }
+  static absl::StatusOr<SiglipConfig> FromJson(const nlohmann::json& json, const std::string& source);
+  nlohmann::json ToJson() const;
+};
+
+// SigLIP 2 (transformers:models/siglip, models/siglip2), functional over named tensors. Copies share the tensors.
+// Thread-safe while nobody changes the tensors.
+class Siglip {
+ public:
+  static absl::StatusOr<Siglip> Create(SiglipConfig config, TensorMap tensors, const std::string& source);
+  // Reads config.json and model.safetensors.
+  static absl::StatusOr<Siglip> Load(const std::string& folder);
+  static ShapeMap ExpectedTensors(const SiglipConfig& config);
+  static TensorMap RandomInit(const SiglipConfig& config, uint64_t seed);
+
+  // Tokens after post_layernorm, [B, N, D]. Fixed resolution: pixels [B, 3, S, S].
+  torch::Tensor VisionTokens(const torch::Tensor& pixels) const;
+  // NaFlex: patches [B, N, 3*p*p], mask [B, N] (1 = valid), shapes [B, 2] int64 (rows, columns).
+  torch::Tensor VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask, const torch::Tensor& shapes) const;
+
+  // The pooling head: [B, N, D] -> [B, D]. `keys`: bool [B, N], true where a token counts; undefined = all.
+  torch::Tensor Pool(const torch::Tensor& tokens, const torch::Tensor& keys = {}) const;
+  // The pooling head on each token alone, [B, N, D] -> [B, N, D]: softmax over one key is 1, so the head
+  // reduces to its value and output projections and its MLP. These vectors lie in the text's space.
+  torch::Tensor DenseTokens(const torch::Tensor& tokens) const;
+
+  // Hidden states after final_layer_norm [B, L, Dt], and their projection at the last position [B, P].
+  // Pads are attended to and the last position is pooled, as the model was trained.
+  torch::Tensor TextTokens(const torch::Tensor& ids) const;
+  torch::Tensor PoolText(const torch::Tensor& tokens) const;
+  torch::Tensor Text(const torch::Tensor& ids) const { return PoolText(TextTokens(ids)); }
+
+  torch::Tensor logit_scale() const { return tensors_.at("logit_scale").exp(); }  // [1]
+  torch::Tensor logit_bias() const { return tensors_.at("logit_bias"); }          // [1]
+
+  const SiglipConfig& config() const { return config_; }
+  const TensorMap& tensors() const { return tensors_; }
+
+ private:
+  Siglip(SiglipConfig config, TensorMap tensors) : config_(std::move(config)), tensors_(std::move(tensors)) {}
+  torch::Tensor Encode(torch::Tensor x, const std::string& tower, const SiglipTowerConfig& config,
+                       const torch::Tensor& mask) const;
+
+  SiglipConfig config_;
+  TensorMap tensors_;
+};
+
+// x / |x|, no epsilon, along the last dimension.
+torch::Tensor UnitLength(const torch::Tensor& x);
+
+}  // namespace lvrpo
