@@ -39,17 +39,17 @@ struct ImageLossOptions {
 // One step of B samples. Only `velocity` and `mean` carry gradients; mean = SdeMean(step, x, velocity).
 struct ImageLossInput {
   SdeStep step;
-  torch::Tensor x_next;      // [B, N, D]
-  torch::Tensor velocity;    // [B, N, D]
-  torch::Tensor mean;        // [B, N, D]
-  torch::Tensor log_prob_old;  // [B], from SdeLogProb with the same constants
-  torch::Tensor advantages;    // [B]
-  torch::Tensor mean_old;      // [B, N, D]; kGrpoGuard and kFlowDppo
-  torch::Tensor velocity_ref;  // [B, N, D]; kl_beta > 0 with kVelocityMse
-  torch::Tensor mean_ref;      // [B, N, D]; kl_beta > 0 with the other KL forms
+  torch::Tensor x_next = {};        // [B, N, D]
+  torch::Tensor velocity = {};      // [B, N, D]
+  torch::Tensor mean = {};          // [B, N, D]
+  torch::Tensor log_prob_old = {};  // [B], from SdeLogProb with the same constants
+  torch::Tensor advantages = {};    // [B]
+  torch::Tensor mean_old = {};      // [B, N, D]; kGrpoGuard and kFlowDppo
+  torch::Tensor velocity_ref = {};  // [B, N, D]; kl_beta > 0 with kVelocityMse
+  torch::Tensor mean_ref = {};      // [B, N, D]; kl_beta > 0 with the other KL forms
   // Number of (sample, step) terms of the whole optimizer batch. The loss is the sum of this call's terms divided by
   // it, so that micro-batches and ranks add up to the global mean. Unset: B.
-  std::optional<double> global_terms;
+  std::optional<double> global_terms = std::nullopt;
 };
 
 struct ImageLossTerms {

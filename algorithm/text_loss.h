@@ -31,30 +31,30 @@ struct TextLossOptions {
   RatioLevel level = RatioLevel::kToken;
   double eps_low = 0.2, eps_high = 0.28;
   std::optional<double> dual_clip = 3.0;  // c: where A < 0 the loss is at most -A c
-  std::optional<double> delta;            // the unclipped ratio is cut to at most this
+  std::optional<double> delta = std::nullopt;  // the unclipped ratio is cut to at most this
   TextKlForm kl = TextKlForm::kNone;
   double beta = 0;
   Aggregation aggregation = Aggregation::kTokenMean;
   // Outside of a clamp the gradient is zero.
   std::optional<double> log_ratio_clamp = 20.0;  // +-
-  std::optional<double> log_ratio_max;           // from above
+  std::optional<double> log_ratio_max = std::nullopt;  // from above
   std::optional<double> kl_log_clamp = 20.0;     // +- on d
   std::optional<double> kl_clamp = 10.0;         // +- on the KL value
   // Counts over the whole optimizer batch, so that micro-batches and ranks add up to the global mean; unset: this
   // call's own.
-  std::optional<double> global_tokens;
-  std::optional<double> global_sequences;
-  std::optional<double> max_length;  // kSeqMeanTokenSumNorm; unset: T
+  std::optional<double> global_tokens = std::nullopt;
+  std::optional<double> global_sequences = std::nullopt;
+  std::optional<double> max_length = std::nullopt;  // kSeqMeanTokenSumNorm; unset: T
 };
 
 // Values where the mask is 0 may be anything, NaN too.
 struct TextLossInput {
-  torch::Tensor log_probs;      // [B, T], with gradient
-  torch::Tensor old_log_probs;  // [B, T]
-  torch::Tensor mask;           // [B, T], 1 = token of the response
-  torch::Tensor advantages;     // [B]
-  torch::Tensor ref_log_probs;  // [B, T]; with a KL form
-  torch::Tensor is_weights;     // [B, T] or [B, 1]; may be undefined. Multiplies the policy term only
+  torch::Tensor log_probs = {};      // [B, T], with gradient
+  torch::Tensor old_log_probs = {};  // [B, T]
+  torch::Tensor mask = {};           // [B, T], 1 = token of the response
+  torch::Tensor advantages = {};     // [B]
+  torch::Tensor ref_log_probs = {};  // [B, T]; with a KL form
+  torch::Tensor is_weights = {};     // [B, T] or [B, 1]; may be undefined. Multiplies the policy term only
 };
 
 // All per-token values are 0 where the mask is.
@@ -75,7 +75,7 @@ absl::StatusOr<CorrectionMode> ParseCorrectionMode(absl::string_view name);
 
 struct CorrectionOptions {
   CorrectionMode mode = CorrectionMode::kTokenTruncate;
-  std::optional<double> clip_min;
+  std::optional<double> clip_min = std::nullopt;
   std::optional<double> clip_max = 2.0;
 };
 

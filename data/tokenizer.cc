@@ -1,5 +1,6 @@
 #include "data/tokenizer.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/ascii.h"
@@ -77,7 +78,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   const nlohmann::json json = nlohmann::json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("type", "") != "word" || !json.contains("words") || !json["words"].is_array()) {
+  if (!json.is_object() || !json.contains("type") || json["type"] != "word" || !json.contains("words") || !json["words"].is_array()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, " is not a word tokenizer: want {\"type\": \"word\", \"words\": [...]}"));
   }
@@ -85,6 +86,9 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   for (const nlohmann::json& word : json["words"]) {
     if (!word.is_string() || word.get_ref<const std::string&>().empty()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": entry ", words.size(), " of words is not a word"));
+    }
+    if (std::find(words.begin(), words.end(), word.get_ref<const std::string&>()) != words.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": the word ", word.dump(), " is listed twice"));
     }
     words.push_back(word.get<std::string>());
   }

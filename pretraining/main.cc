@@ -4,6 +4,7 @@
 #include "CLI/CLI.hpp"
 #include "common/exit_code.h"
 #include "pretraining/autoencoder_task.h"
+#include "pretraining/policy_task.h"
 #include "pretraining/referee_task.h"
 #include "shapes_world/prompt_files.h"
 #include "torch/torch.h"
@@ -50,13 +51,33 @@ int Main(int argc, char** argv) {
   referee_app->add_option("--seed", referee.seed, "seed of all random numbers")->capture_default_str();
   referee_app->add_option("--batch", referee.batch, "images per iteration")->capture_default_str();
 
+  PolicyTask policy;
+  policy.trainer.steps = 8000;
+  policy.trainer.ema_decay = 0.999;
+  policy.trainer.optimizer = {.learning_rate = 1.5e-3, .weight_decay = 1e-2, .warmup_steps = 200, .cosine_floor = 0.02};
+  CLI::App* policy_app = app.add_subcommand("policy", "train the base policy: text to image and understanding");
+  AddTrainerOptions(policy_app, &policy.trainer);
+  policy_app->add_option("--out", policy.out, "folder of the model")->required();
+  policy_app->add_option("--autoencoder", policy.autoencoder, "folder that `autoencoder` wrote")->required();
+  policy_app->add_option("--referee", policy.referee, "folder that `referee` wrote")->required();
+  policy_app->add_option("--prompts", policy.prompts, "folder that `prompts` wrote")->required();
+  policy_app->add_option("--start", policy.start, "weights to start from");
+  policy_app->add_option("--seed", policy.seed, "seed of all random numbers")->capture_default_str();
+  policy_app->add_option("--batch", policy.batch, "text-to-image samples per iteration")->capture_default_str();
+  policy_app->add_option("--understanding-batch", policy.understanding_batch, "understanding samples; 0 = none")
+      ->capture_default_str();
+  policy_app->add_option("--understanding-every", policy.understanding_every, "iterations")->capture_default_str();
+  policy_app->add_option("--cached-pairs", policy.cached_pairs, "pairs encoded once")->capture_default_str();
+  policy_app->add_option("--score-prompts", policy.score_prompts_per_kind, "held-out prompts of each kind scored")
+      ->capture_default_str();
+
   shapes::PromptFileOptions prompts;
   std::string prompts_out;
   CLI::App* prompts_app = app.add_subcommand("prompts", "write the prompt files and the images of questions");
   prompts_app->add_option("--out", prompts_out, "folder for the files")->required();
   prompts_app->add_option("--seed", prompts.seed, "seed")->capture_default_str();
 
-  for (CLI::App* sub : {autoencoder_app, referee_app, prompts_app}) {
+  for (CLI::App* sub : {autoencoder_app, referee_app, policy_app, prompts_app}) {
     sub->set_config("--config", "", "read options from this INI or TOML file");
   }
   try {
@@ -74,6 +95,9 @@ int Main(int argc, char** argv) {
   } else if (referee_app->parsed()) {
     referee.trainer.optimizer.total_steps = referee.trainer.steps;
     status = TrainReferee(referee);
+  } else if (policy_app->parsed()) {
+    policy.trainer.optimizer.total_steps = policy.trainer.steps;
+    status = TrainPolicy(policy);
   } else if (prompts_app->parsed()) {
     status = shapes::WritePromptFiles(prompts_out, prompts);
   }

@@ -120,11 +120,13 @@ QuestionAnswer AskAbout(const Scene& scene, Random& random) {
             object.cell == other.cell) {
           break;
         }
-        const int relation = random.Below(4);
         const char* words[] = {" left of the ", " right of the ", " above the ", " below the "};
         const int dx = object.cell % 2 - other.cell % 2, dy = object.cell / 2 - other.cell / 2;
-        const bool holds = (relation == 0 && dx < 0) || (relation == 1 && dx > 0) || (relation == 2 && dy < 0) ||
-                           (relation == 3 && dy > 0);
+        const bool all_hold[] = {dx < 0, dx > 0, dy < 0, dy > 0};
+        // Yes and no are equally likely: draw the answer first, then a relation that has it.
+        const bool holds = random.Chance(0.5);
+        int relation = random.Below(4);
+        while (all_hold[relation] != holds) relation = random.Below(4);
         return {"where", absl::StrCat("is the ", ShapeName(object.shape), words[relation], ShapeName(other.shape), " ?"),
                 holds ? "yes" : "no"};
       }
@@ -158,8 +160,7 @@ TrainingPair TrainingPairs::Get(uint64_t index) const {
   pair.kind = kKindNames[static_cast<size_t>(kind)];
   pair.scene = MakeScene(*composition, random);
   pair.prompt = MakeWording(*composition, random);
-  const bool full_is_held_out = composition->kind != Composition::kPosition && FullCaptionIsHeldOut(pair.scene);
-  pair.full_caption = full_is_held_out ? pair.prompt : FullCaption(*composition, pair.scene, random);
+  pair.full_caption = FullCaptionIsHeldOut(pair.scene) ? pair.prompt : FullCaption(*composition, pair.scene, random);
   pair.dense_caption = DenseCaption(pair.scene);
   for (int i = 0; i < 2; ++i) pair.questions.push_back(AskAbout(pair.scene, random));
   return pair;

@@ -16,7 +16,8 @@ struct QuestionAnswer {
   std::string answer;
 };
 
-// One scene with texts that are true of it. No text asks for a held-out composition.
+// One scene with texts that are true of it. Neither `prompt` nor `full_caption` names a held-out composition;
+// dense captions and questions describe whatever the scene shows.
 struct TrainingPair {
   Scene scene;
   std::string kind;
@@ -43,7 +44,7 @@ Scene RandomScene(Random& random);
 
 std::string DenseCaption(const Scene& scene);
 
-// One question of a random kind that has a definite answer, balanced between yes and no.
+// One question of a random kind that has a definite answer.
 QuestionAnswer AskAbout(const Scene& scene, Random& random);
 
 }  // namespace lvrpo::shapes

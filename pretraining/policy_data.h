@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/tokenizer.h"
+#include "model/autoencoder.h"
+#include "pretraining/text_batch.h"
+#include "shapes_world/captions.h"
+
+namespace lvrpo {
+
+// Training pairs with their latents encoded once: encoding is most of the cost of a text-to-image sample.
+class LatentCache {
+ public:
+  // Encodes pairs 0 .. count - 1, with a progress line.
+  LatentCache(const shapes::TrainingPairs& pairs, int64_t count, const Autoencoder& autoencoder,
+              const Tokenizer& tokenizer, int64_t latent_patch);
+
+  int64_t size() const { return tokens_.size(0); }
+  const torch::Tensor& tokens() const { return tokens_; }  // [count, N, D], normalised mean latents
+  // Caption of pair i with bos and eos: the prompt's wording, or the full caption.
+  const std::vector<int64_t>& caption(int64_t i, bool full) const {
+    return full ? full_[static_cast<size_t>(i)] : prompts_[static_cast<size_t>(i)];
+  }
+
+ private:
+  torch::Tensor tokens_;
+  std::vector<std::vector<int64_t>> prompts_, full_;
+};
+
+// One batch of understanding samples: images, text after the image, and which tokens are to be predicted.
+struct UnderstandingBatch {
+  torch::Tensor pixels;   // [B, 3, 64, 64]
+  torch::Tensor text;     // int64 [B, L]: bos question eos bos answer eos, or bos caption eos
+  torch::Tensor targets;  // int64 [B, L]: the next token where it counts, -100 elsewhere
+};
+UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int64_t batch, const Tokenizer& tokenizer);
+
+}  // namespace lvrpo

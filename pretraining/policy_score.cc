@@ -1,0 +1,108 @@
+#include "pretraining/policy_score.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "algorithm/image_sampler.h"
+#include "algorithm/schedule.h"
+#include "data/png.h"
+#include "model/autoencoder.h"
+#include "shapes_world/captions.h"
+#include "shapes_world/checker.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int64_t kBatch = 60;
+constexpr uint64_t kNoiseSeed = 20260101;
+
+std::map<std::string, double> Shares(const std::map<std::string, std::pair<int, int>>& counts) {
+  std::map<std::string, double> shares;
+  int hits = 0, total = 0;
+  for (const auto& [kind, count] : counts) {
+    shares[kind] = static_cast<double>(count.first) / count.second;
+    hits += count.first;
+    total += count.second;
+  }
+  if (total > 0) shares["all"] = static_cast<double>(hits) / total;
+  return shares;
+}
+
+}  // namespace
+
+std::string FormatScores(const std::map<std::string, double>& scores) {
+  std::string text;
+  for (const auto& [kind, score] : scores) text += absl::StrFormat("%s %.3f  ", kind, score);
+  return text;
+}
+
+std::map<std::string, double> ScorePolicy(const Bagel& model, const Autoencoder& autoencoder,
+                                          const Tokenizer& tokenizer, const std::vector<v1::PromptRecord>& prompts,
+                                          int per_kind, double cfg_scale, const std::string& grid_png) {
+  torch::NoGradGuard no_grad;
+  std::vector<const v1::PromptRecord*> chosen;
+  std::map<std::string, int> taken;
+  for (const v1::PromptRecord& record : prompts) {
+    if (taken[record.kind()]++ < per_kind) chosen.push_back(&record);
+  }
+  const BagelConfig& config = model.config();
+  const int64_t side = 64 / autoencoder.config().downsample() / config.latent_patch;
+  std::map<std::string, std::pair<int, int>> counts;
+  std::vector<RgbImage> all_images;
+  for (size_t begin = 0; begin < chosen.size(); begin += kBatch) {
+    const size_t end = std::min(chosen.size(), begin + kBatch);
+    std::vector<KvCache> contexts;
+    for (size_t i = begin; i < end; ++i) {
+      const auto ids = tokenizer.Encode(chosen[i]->text());
+      if (!ids.ok()) throw std::runtime_error(std::string(ids.status().message()));
+      contexts.push_back(model.PrefillPrompt(*ids));
+    }
+    const torch::Tensor noise =
+        EvaluationNoise(kNoiseSeed, static_cast<uint32_t>(begin), static_cast<int64_t>(end - begin), side * side,
+                        config.token_dim());
+    const torch::Tensor latents = SampleOde(
+        BagelVelocity(model, KvCache::Stack(contexts), side, side, {.text_scale = cfg_scale}), noise, Timesteps(10, 2.0));
+    const std::vector<RgbImage> images =
+        ToRgbImages(autoencoder.Decode(Unpatchify(latents, config.latent_patch, side, side)));
+    for (size_t i = begin; i < end; ++i) {
+      auto& count = counts[chosen[i]->kind()];
+      count.first += shapes::Check(images[i - begin], *chosen[i]).correct;
+      ++count.second;
+    }
+    all_images.insert(all_images.end(), images.begin(), images.end());
+  }
+  if (!grid_png.empty()) (void)WritePng(grid_png, MakeGrid(all_images, per_kind, 2, 1));
+  return Shares(counts);
+}
+
+std::map<std::string, double> ScoreAnswers(const Bagel& model, const Tokenizer& tokenizer, int questions,
+                                           uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  Random random(seed);
+  std::map<std::string, std::pair<int, int>> counts;
+  for (int i = 0; i < questions; ++i) {
+    const shapes::Scene scene = shapes::RandomScene(random);
+    const shapes::QuestionAnswer question = shapes::AskAbout(scene, random);
+    KvCache cache;
+    model.AppendImage(cache, FromRgbImages({Render(scene)}));
+    std::vector<int64_t> ids = {tokenizer.bos()};
+    const auto words = tokenizer.Encode(question.question);
+    ids.insert(ids.end(), words->begin(), words->end());
+    ids.push_back(tokenizer.eos());
+    ids.push_back(tokenizer.bos());
+    torch::Tensor hidden = model.AppendTokens(cache, torch::tensor(ids, torch::kInt64).unsqueeze(0));
+    std::vector<int32_t> answer;
+    for (int k = 0; k < 4; ++k) {
+      const int64_t next = model.Logits(hidden.select(1, hidden.size(1) - 1)).argmax(-1).item<int64_t>();
+      if (next == tokenizer.eos()) break;
+      answer.push_back(static_cast<int32_t>(next));
+      hidden = model.AppendTokens(cache, torch::tensor({{next}}, torch::kInt64));
+    }
+    auto& count = counts[question.kind];
+    count.first += tokenizer.Decode(answer) == question.answer;
+    ++count.second;
+  }
+  return Shares(counts);
+}
+
+}  // namespace lvrpo

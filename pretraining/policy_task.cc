@@ -1,0 +1,207 @@
+#include "pretraining/policy_task.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/file.h"
+#include "data/prompts.h"
+#include "model/siglip.h"
+#include "pretraining/autoencoder_task.h"
+#include "pretraining/policy_data.h"
+#include "pretraining/policy_score.h"
+#include "shapes_world/words.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int64_t kVitSide = 8;  // patches of 8 pixels on 64
+
+// The referee's vision tower under the names of BAGEL's: convolution -> matrix on patches with channels last.
+void CopyTower(const Siglip& referee, TensorMap* tensors) {
+  const std::string from = "vision_model.", to = "vit_model.vision_model.";
+  for (const auto& [name, tensor] : referee.tensors()) {
+    const auto target = tensors->find(to + name.substr(std::min(name.size(), from.size())));
+    if (name.rfind(from, 0) != 0 || target == tensors->end()) continue;
+    torch::Tensor value = tensor.detach();
+    if (value.dim() == 4) value = value.permute({0, 2, 3, 1}).reshape({value.size(0), -1});
+    target->second = value.contiguous().clone();
+  }
+}
+
+torch::Generator GeneratorFor(uint64_t seed, int64_t iteration) {
+  return torch::make_generator<torch::CPUGeneratorImpl>(StreamSeed(seed, static_cast<uint64_t>(iteration)));
+}
+
+// Everything but the frozen tower and the constant position tables.
+TensorMap Trainable(const TensorMap& tensors) {
+  TensorMap trainable;
+  for (const auto& [name, tensor] : tensors) {
+    if (!MatchesPatterns(name, {"vit_model.", "pos_embed.pos_embed"})) trainable[name] = tensor;
+  }
+  return trainable;
+}
+
+absl::Status WriteFolder(const PolicyTask& task, const BagelConfig& config, TensorMap tensors,
+                         const TensorMap& averaged) {
+  for (const auto& [name, tensor] : averaged) tensors[name] = tensor;
+  if (absl::Status status = SaveTensors(JoinPath(task.out, "ema.safetensors"), tensors, torch::kBFloat16); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = SaveBagelConfig(config, task.out); !status.ok()) return status;
+  std::error_code error;
+  std::filesystem::copy_file(JoinPath(task.autoencoder, "ae.safetensors"), JoinPath(task.out, "ae.safetensors"),
+                             std::filesystem::copy_options::overwrite_existing, error);
+  if (error) return absl::InternalError(absl::StrCat("cannot copy the autoencoder: ", error.message()));
+  return WriteWordTokenizer(JoinPath(task.out, "tokenizer.json"), shapes::AllWords());
+}
+
+}  // namespace
+
+torch::Tensor DrawTimes(uint64_t seed, int64_t iteration, int64_t batch) {
+  torch::Generator generator = GeneratorFor(seed ^ 0x71e5, iteration);
+  const torch::Tensor choice = torch::rand({batch}, generator);
+  const torch::Tensor uniform = torch::rand({batch}, generator);
+  const torch::Tensor normal = torch::sigmoid(torch::randn({batch}, generator));
+  const torch::Tensor shift = torch::where(choice < 0.45, torch::full({batch}, 6.0), torch::full({batch}, 2.0));
+  const torch::Tensor shifted = shift * normal / (1 + (shift - 1) * normal);
+  return torch::where((choice >= 0.45).logical_and(choice < 0.57), uniform, shifted);
+}
+
+BagelConfig ShapesPolicyConfig(const Tokenizer& tokenizer, const AutoencoderConfig& autoencoder) {
+  BagelConfig config;
+  config.hidden = 128;
+  config.mlp = 384;
+  config.layers = 4;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.vocabulary = tokenizer.vocabulary_size();
+  config.rope_theta = 10000;
+  config.vit_hidden = 64;
+  config.vit_mlp = 256;
+  config.vit_layers = 3;
+  config.vit_heads = 4;
+  config.vit_patch = 8;
+  config.vit_max_side = kVitSide;
+  config.latent_patch = 2;
+  config.max_latent_side = 4;
+  config.autoencoder = autoencoder;
+  config.bos = tokenizer.bos();
+  config.eos = tokenizer.eos();
+  config.start_of_image = tokenizer.start_of_image();
+  config.end_of_image = tokenizer.end_of_image();
+  return config;
+}
+
+absl::Status TrainPolicy(const PolicyTask& task) {
+  if (absl::Status status = MakeFolder(task.out); !status.ok()) return status;
+  const auto tokenizer = MakeWordTokenizer(shapes::AllWords());
+  auto autoencoder = LoadShapesAutoencoder(task.autoencoder);
+  if (!autoencoder.ok()) return autoencoder.status();
+  auto referee = Siglip::Load(task.referee);
+  if (!referee.ok()) return referee.status();
+  std::vector<v1::PromptRecord> heldout;
+  if (task.score_prompts_per_kind > 0) {
+    auto records = ReadPromptFile(JoinPath(task.prompts, "heldout_image.jsonl"));
+    if (!records.ok()) return records.status();
+    heldout = *std::move(records);
+  }
+  const BagelConfig config = ShapesPolicyConfig(*tokenizer, autoencoder->config());
+  TensorMap tensors = Bagel::RandomInit(config, task.seed);
+  tensors["llm2vae.weight"].normal_(0, 0.02, torch::make_generator<torch::CPUGeneratorImpl>(task.seed));
+  CopyTower(*referee, &tensors);
+  if (!task.start.empty()) {
+    auto loaded = LoadTensors(task.start);
+    if (!loaded.ok()) return loaded.status();
+    tensors = *std::move(loaded);
+  }
+  auto model = Bagel::Create(config, tensors, "the policy");
+  if (!model.ok()) return model.status();
+  Trainer trainer("policy", Trainable(tensors), task.trainer);
+
+  const shapes::TrainingPairs pairs(task.seed, task.kind_weights);
+  const LatentCache cache(pairs, task.cached_pairs, *autoencoder, *tokenizer, config.latent_patch);
+  const int64_t side = 64 / config.autoencoder.downsample() / config.latent_patch;
+
+  const auto flow_loss = [&](int64_t iteration) {
+    Random random(StreamSeed(task.seed ^ 0xf10, static_cast<uint64_t>(iteration)));
+    torch::Generator generator = GeneratorFor(task.seed ^ 0x4015e, iteration);
+    std::vector<std::vector<int64_t>> captions;
+    torch::Tensor chosen = torch::empty({task.batch}, torch::kInt64);
+    for (int64_t i = 0; i < task.batch; ++i) {
+      const int64_t pick = random.Below(static_cast<int>(cache.size()));
+      chosen[i] = pick;
+      captions.push_back(random.Chance(task.caption_dropout) ? std::vector<int64_t>()
+                                                             : cache.caption(pick, random.Chance(0.4)));
+    }
+    const PaddedText text = Pad(captions);
+    const torch::Tensor x0 = cache.tokens().index_select(0, chosen);
+    const torch::Tensor noise = torch::randn(x0.sizes().vec(), generator);
+    const torch::Tensor t = DrawTimes(task.seed, iteration, task.batch);
+    const torch::Tensor wide = t.view({-1, 1, 1});
+    const torch::Tensor x_t = (1 - wide) * x0 + wide * noise;
+    const Bagel::TextToImage out = model->ForwardTextToImage(text.ids, text.lengths, x_t, t, side, side);
+    return (out.velocity - (noise - x0)).square().mean();
+  };
+  const auto language_loss = [&](int64_t iteration) {
+    const UnderstandingBatch batch =
+        MakeUnderstandingBatch(task.seed ^ 0x0de5, iteration, task.understanding_batch, *tokenizer);
+    const torch::Tensor hidden = model->ForwardUnderstanding(batch.pixels, batch.text);
+    // Only the positions that count reach the output layer.
+    const torch::Tensor flat = batch.targets.flatten();
+    const torch::Tensor used = flat.ne(-100).nonzero().squeeze(1);
+    const torch::Tensor logits = model->Logits(hidden.flatten(0, 1).index_select(0, used));
+    return torch::nn::functional::cross_entropy(logits, flat.index_select(0, used));
+  };
+  double flow_sum = 0, language_sum = 0;
+  int64_t flow_count = 0, language_count = 0;
+  const auto loss = [&](int64_t iteration, std::string* line) {
+    torch::Tensor total = task.flow_weight * flow_loss(iteration);
+    flow_sum += total.item<double>();
+    ++flow_count;
+    if (task.understanding_batch > 0 && iteration % task.understanding_every == 0) {
+      const torch::Tensor language = language_loss(iteration);
+      language_sum += language.item<double>();
+      ++language_count;
+      total = total + 0.25 * language;
+    }
+    if ((iteration + 1) % task.trainer.report_every == 0) {
+      *line = absl::StrFormat("flow %.4f text %.4f", flow_sum / std::max<double>(1, static_cast<double>(flow_count)),
+                              language_sum / std::max<double>(1, static_cast<double>(language_count)));
+      flow_sum = language_sum = 0;
+      flow_count = language_count = 0;
+    }
+    return total;
+  };
+  const auto averaged_model = [&]() {
+    TensorMap all = tensors;
+    for (const auto& [name, tensor] : trainer.averaged()) all[name] = tensor.detach();
+    return Bagel::Create(config, all, "the averaged policy");
+  };
+  const auto report = [&](int64_t iteration) {
+    if (task.score_prompts_per_kind == 0) return;
+    const auto averaged = averaged_model();
+    const std::string grid = JoinPath(task.out, "samples.png");
+    std::printf("  images: %s\n",
+                FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
+                                         static_cast<int>(task.score_prompts_per_kind), 1.0, grid))
+                    .c_str());
+    std::printf("  guided: %s\n",
+                FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
+                                         static_cast<int>(task.score_prompts_per_kind), 2.5, ""))
+                    .c_str());
+    std::printf("  answers: %s\n", FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed ^ 0xa45)).c_str());
+    std::fflush(stdout);
+    const absl::Status status = WriteFolder(task, config, tensors, trainer.averaged());
+    if (!status.ok()) std::fprintf(stderr, "policy: %s\n", std::string(status.message()).c_str());
+  };
+  if (absl::Status status = trainer.Run(loss, report); !status.ok()) return status;
+  return WriteFolder(task, config, tensors, trainer.averaged());
+}
+
+}  // namespace lvrpo
