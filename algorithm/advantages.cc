@@ -43,7 +43,8 @@ absl::StatusOr<AdvantageScale> ParseAdvantageScale(absl::string_view name) {
   if (name == "group") return AdvantageScale::kGroup;
   if (name == "batch") return AdvantageScale::kBatch;
   if (name == "none") return AdvantageScale::kNone;
-  return absl::InvalidArgumentError(absl::StrCat("unknown advantage scale '", name, "'; use group, batch or none"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown advantage scale '", name, "'; use group, batch or none"));
 }
 
 absl::StatusOr<RewardAggregation> ParseRewardAggregation(absl::string_view name) {
@@ -57,9 +58,9 @@ Advantages GroupAdvantages(const torch::Tensor& rewards, const torch::Tensor& we
                            const AdvantageOptions& options) {
   torch::Tensor components = rewards.detach().to(torch::kFloat64);
   if (components.dim() == 2) components = components.unsqueeze(2);
-  const torch::Tensor weight =
-      weights.defined() ? weights.detach().to(torch::kFloat64) : torch::ones({components.size(2)}, torch::kFloat64);
-  const torch::Tensor all_missing = components.isnan().all(2);                                   // [P, G]
+  const torch::Tensor weight = weights.defined() ? weights.detach().to(torch::kFloat64)
+                                                 : torch::ones({components.size(2)}, torch::kFloat64);
+  const torch::Tensor all_missing = components.isnan().all(2);                                // [P, G]
   const torch::Tensor sums = (components * weight).nansum(2).masked_fill(all_missing, kNaN);  // [P, G]
 
   Advantages result;

@@ -16,12 +16,14 @@ enum class AdvantageScale {
 };
 enum class RewardAggregation {
   kSumThenNormalize,  // r = sum of weight_k r_k, normalised once
-  kNormalizeThenSum   // each component normalised inside the group, weighted sum, normalised over the batch (GDPO)
+  kNormalizeThenSum   // each component normalised inside the group, weighted sum, normalised over the batch
+                      // (GDPO)
 };
 
 absl::StatusOr<AdvantageScale> ParseAdvantageScale(absl::string_view name);        // "group", "batch", "none"
 absl::StatusOr<RewardAggregation> ParseRewardAggregation(absl::string_view name);  // "sum_then_normalize",
-                                                                                   // "normalize_then_sum" = "gdpo"
+                                                                                   // "normalize_then_sum" =
+                                                                                   // "gdpo"
 
 struct AdvantageOptions {
   AdvantageScale scale = AdvantageScale::kGroup;
@@ -38,10 +40,11 @@ struct Advantages {
   torch::Tensor component_advantages;  // [P, G, K] with kNormalizeThenSum, otherwise undefined
 };
 
-// rewards [P, G, K] with weights [K], or [P, G] with undefined weights; everything comes back in float64. A missing
-// reward is NaN: it is left out of mean and standard deviation and adds 0 to a sum; a sample that misses all of its
-// rewards has advantage 0, and so has every sample of a group with fewer than two known rewards (unless scale is
-// kNone). Groups of zero variance get their (tiny) advantages too; drop them by `zero_variance`.
+// rewards [P, G, K] with weights [K], or [P, G] with undefined weights; everything comes back in float64. A
+// missing reward is NaN: it is left out of mean and standard deviation and adds 0 to a sum; a sample that
+// misses all of its rewards has advantage 0, and so has every sample of a group with fewer than two known
+// rewards (unless scale is kNone). Groups of zero variance get their (tiny) advantages too; drop them by
+// `zero_variance`.
 Advantages GroupAdvantages(const torch::Tensor& rewards, const torch::Tensor& weights,
                            const AdvantageOptions& options);
 

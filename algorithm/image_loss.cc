@@ -88,8 +88,10 @@ ImageLossTerms ImageLoss(const ImageLossInput& input, const ImageLossOptions& op
     terms.loss = terms.policy_loss + options.kl_beta * terms.kl;
   }
   terms.ratio_minus_1 = log_ratio.detach().expm1();
-  terms.clip_low_fraction = terms.ratio_minus_1.lt(-options.clip_low).to(torch::kFloat64).mean().item<double>();
-  terms.clip_high_fraction = terms.ratio_minus_1.gt(options.clip_high).to(torch::kFloat64).mean().item<double>();
+  terms.clip_low_fraction =
+      terms.ratio_minus_1.lt(-options.clip_low).to(torch::kFloat64).mean().item<double>();
+  terms.clip_high_fraction =
+      terms.ratio_minus_1.gt(options.clip_high).to(torch::kFloat64).mean().item<double>();
   return terms;
 }
 

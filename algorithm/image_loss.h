@@ -13,7 +13,7 @@ namespace lvrpo {
 enum class ImageLossForm {
   kPpo,        // clipped surrogate + beta KL (zhtmike/flow_grpo:scripts/train_bagel.py)
   kGrpoGuard,  // centred, step-normalised ratio (flow_grpo:scripts/train_sd3_GRPO_Guard.py)
-  kFlowDppo    // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
+  kFlowDppo  // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
 };
 enum class ImageKlForm {
   kVelocityMse,  // mean (v - v_ref)^2: all t weigh alike
@@ -23,12 +23,13 @@ enum class ImageKlForm {
 enum class GuardBias { kPerSample, kBatch };
 
 absl::StatusOr<ImageLossForm> ParseImageLossForm(absl::string_view name);  // "ppo", "grpo_guard", "flow_dppo"
-absl::StatusOr<ImageKlForm> ParseImageKlForm(absl::string_view name);      // "velocity_mse", "exact", "flow_grpo"
-absl::StatusOr<GuardBias> ParseGuardBias(absl::string_view name);          // "per_sample", "batch"
+absl::StatusOr<ImageKlForm> ParseImageKlForm(absl::string_view name);  // "velocity_mse", "exact", "flow_grpo"
+absl::StatusOr<GuardBias> ParseGuardBias(absl::string_view name);      // "per_sample", "batch"
 
 struct ImageLossOptions {
   ImageLossForm form = ImageLossForm::kPpo;
-  double clip_low = 1e-5, clip_high = 1e-5;  // ratio range 1 - low .. 1 + high; the log-prob is a mean, so tiny
+  double clip_low = 1e-5,
+         clip_high = 1e-5;  // ratio range 1 - low .. 1 + high; the log-prob is a mean, so tiny
   std::optional<double> advantage_clamp = 5.0;  // +-; not used by kFlowDppo
   double kl_beta = 0;                           // kPpo only; 0 = no KL term
   ImageKlForm kl_form = ImageKlForm::kVelocityMse;
@@ -47,8 +48,8 @@ struct ImageLossInput {
   torch::Tensor mean_old = {};      // [B, N, D]; kGrpoGuard and kFlowDppo
   torch::Tensor velocity_ref = {};  // [B, N, D]; kl_beta > 0 with kVelocityMse
   torch::Tensor mean_ref = {};      // [B, N, D]; kl_beta > 0 with the other KL forms
-  // Number of (sample, step) terms of the whole optimizer batch. The loss is the sum of this call's terms divided by
-  // it, so that micro-batches and ranks add up to the global mean. Unset: B.
+  // Number of (sample, step) terms of the whole optimizer batch. The loss is the sum of this call's terms
+  // divided by it, so that micro-batches and ranks add up to the global mean. Unset: B.
   std::optional<double> global_terms = std::nullopt;
 };
 

@@ -6,7 +6,7 @@ namespace lvrpo {
 
 VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
                                const GuidanceOptions& guidance) {
-  return [&model, cache = std::move(cache), grid_h, grid_w, guidance](const torch::Tensor& x, double t) {
+  return [model, cache = std::move(cache), grid_h, grid_w, guidance](const torch::Tensor& x, double t) {
     const torch::Tensor times = torch::full({x.size(0)}, t, x.options());
     if (guidance.text_scale == 1) return model.Velocity(cache, x, times, grid_h, grid_w);
     return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid_h, grid_w, guidance);
@@ -19,8 +19,9 @@ SdeStep StepOf(const ImageSampleOptions& options, int index) {
   return MakeSdeStep(options.kernel, options.noise_level, t, t_next, options.timesteps[1]);
 }
 
-ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens, int64_t token_dim,
-                          uint64_t run_seed, uint32_t group, const ImageSampleOptions& options) {
+ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
+                          int64_t token_dim, uint64_t run_seed, uint32_t group,
+                          const ImageSampleOptions& options) {
   torch::NoGradGuard no_grad;
   const auto noise = [&](Purpose purpose, uint32_t step) {
     return PhiloxNormalSlots({.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = step}, 0,
@@ -61,7 +62,8 @@ torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& n
   return x;
 }
 
-torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens, int64_t token_dim) {
+torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens,
+                              int64_t token_dim) {
   std::vector<torch::Tensor> images;
   PhiloxStream stream{.seed = MixSeed(run_seed, Purpose::kEvaluationNoise)};
   for (int64_t i = 0; i < count; ++i) {
@@ -71,8 +73,8 @@ torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, 
   return torch::stack(images);
 }
 
-WindowStep EvaluateWindowStep(const VelocityFunction& velocity, const torch::Tensor& window_latents, int index,
-                              const ImageSampleOptions& options) {
+WindowStep EvaluateWindowStep(const VelocityFunction& velocity, const torch::Tensor& window_latents,
+                              int index, const ImageSampleOptions& options) {
   WindowStep result;
   result.step = StepOf(options, options.window.begin + index);
   const torch::Tensor x = window_latents.select(1, index).contiguous();

@@ -9,14 +9,15 @@
 #include "model/bagel.h"
 #include "torch/torch.h"
 
-// From noise to latents, and back to log-probabilities. Everything but the velocity is fp32 (log-probs: double).
+// From noise to latents, and back to log-probabilities. Everything but the velocity is fp32 (log-probs:
+// double).
 namespace lvrpo {
 
-// v = noise - data of latent tokens x [B, N, D] at time t (the same for all): [B, N, D]. The whole policy as the
-// sampler sees it; tests put closed forms here.
+// v = noise - data of latent tokens x [B, N, D] at time t (the same for all): [B, N, D]. The whole policy as
+// the sampler sees it; tests put closed forms here.
 using VelocityFunction = std::function<torch::Tensor(const torch::Tensor& x, double t)>;
 
-// Velocity of `model` in the prompt's context. The model must outlive the function; the cache is shared (batch 1) or
+// Velocity of `model` in the prompt's context; shares the model's tensors. The cache is shared (batch 1) or
 // one a sample. With text_scale != 1 guidance is against the empty context.
 VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
                                const GuidanceOptions& guidance = {});
@@ -32,22 +33,27 @@ struct ImageSampleOptions {
 SdeStep StepOf(const ImageSampleOptions& options, int index);
 
 struct ImageSamples {
-  torch::Tensor final_latents;   // [G, N, D]
-  torch::Tensor window_latents;  // [G, k + 1, N, D]: before each window step and after the last, exactly as sampled
-  torch::Tensor log_probs;       // [G, k] float64, SdeLogProb of window_latents
+  torch::Tensor final_latents;  // [G, N, D]
+  torch::Tensor
+      window_latents;  // [G, k + 1, N, D]: before each window step and after the last, exactly as sampled
+  torch::Tensor log_probs;  // [G, k] float64, SdeLogProb of window_latents
 };
 
-// G samples of one group in one batch, slots 0 .. G - 1. Noise (algorithm/philox.h) is a function of (run seed, group,
-// slot, step): purpose kInitialNoise for the latent at t = 1, kSdeNoise at the schedule's step i. No gradients.
-ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens, int64_t token_dim,
-                          uint64_t run_seed, uint32_t group, const ImageSampleOptions& options);
+// G samples of one group in one batch, slots 0 .. G - 1. Noise (algorithm/philox.h) is a function of (run
+// seed, group, slot, step): purpose kInitialNoise for the latent at t = 1, kSdeNoise at the schedule's step
+// i. No gradients.
+ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
+                          int64_t token_dim, uint64_t run_seed, uint32_t group,
+                          const ImageSampleOptions& options);
 
-// The latents of evaluation: Euler ODE only, from the given noise [B, N, D]; samples may have different prompts. No
-// gradients. -> [B, N, D]
+// The latents of evaluation: Euler ODE only, from the given noise [B, N, D]; samples may have different
+// prompts. No gradients. -> [B, N, D]
 torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& noise,
                         const std::vector<float>& timesteps);
-// Noise of evaluation images first .. first + count - 1 of one prompt set (purpose kEvaluationNoise): [count, N, D].
-torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens, int64_t token_dim);
+// Noise of evaluation images first .. first + count - 1 of one prompt set (purpose kEvaluationNoise): [count,
+// N, D].
+torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens,
+                              int64_t token_dim);
 
 // One window step of stored latents evaluated again, with the gradient of `velocity`.
 struct WindowStep {
@@ -55,10 +61,10 @@ struct WindowStep {
   torch::Tensor velocity, mean;  // [G, N, D]
   torch::Tensor log_prob;        // [G] float64
 };
-// `index` counts from 0 inside the window. The batch is that of window_latents [G, k + 1, N, D]: with unchanged weights
-// and the sampler's batch shape, log_prob equals the sampler's bit for bit.
-WindowStep EvaluateWindowStep(const VelocityFunction& velocity, const torch::Tensor& window_latents, int index,
-                              const ImageSampleOptions& options);
+// `index` counts from 0 inside the window. The batch is that of window_latents [G, k + 1, N, D]: with
+// unchanged weights and the sampler's batch shape, log_prob equals the sampler's bit for bit.
+WindowStep EvaluateWindowStep(const VelocityFunction& velocity, const torch::Tensor& window_latents,
+                              int index, const ImageSampleOptions& options);
 // log_prob of all window steps: [G, k].
 torch::Tensor WindowLogProbs(const VelocityFunction& velocity, const torch::Tensor& window_latents,
                              const ImageSampleOptions& options);

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-
 namespace lvrpo {
 
 double LearningRateAt(const AdamWOptions& options, int64_t step) {
@@ -18,7 +17,8 @@ double LearningRateAt(const AdamWOptions& options, int64_t step) {
   return options.learning_rate * (options.cosine_floor + (1 - options.cosine_floor) * cosine);
 }
 
-AdamW::AdamW(TensorMap parameters, AdamWOptions options) : parameters_(std::move(parameters)), options_(options) {
+AdamW::AdamW(TensorMap parameters, AdamWOptions options)
+    : parameters_(std::move(parameters)), options_(options) {
   for (const auto& [name, parameter] : parameters_) {
     TORCH_CHECK(parameter.scalar_type() == torch::kFloat32, "master weight '", name, "' is not fp32");
     torch::Tensor(parameter).requires_grad_(true);

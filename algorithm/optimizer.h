@@ -30,28 +30,30 @@ struct OptimizerStep {
   double learning_rate = 0;
 };
 
-// AdamW (Loshchilov, Hutter 2019) over one group of named fp32 tensors, with linear warm-up and cosine, gradient-norm
-// clip, and a guard against non-finite gradients. Groups that need other settings are other objects, stepped by
-// StepTogether(). Results depend only on parameters, gradients and state. Not thread-safe.
+// AdamW (Loshchilov, Hutter 2019) over one group of named fp32 tensors, with linear warm-up and cosine,
+// gradient-norm clip, and a guard against non-finite gradients. Groups that need other settings are other
+// objects, stepped by StepTogether(). Results depend only on parameters, gradients and state. Not
+// thread-safe.
 class AdamW {
  public:
-  // `parameters` are fp32 leaves that require gradients: the master weights, shared with the model and changed in
-  // place.
+  // `parameters` are fp32 leaves that require gradients: the master weights, shared with the model and
+  // changed in place.
   AdamW(TensorMap parameters, AdamWOptions options);
 
-  // One update from the gradients, which are cleared. When no parameter has a gradient the group is left alone; in
-  // other cases a parameter without gradient counts as gradient zero. The schedule advances in every call.
+  // One update from the gradients, which are cleared. When no parameter has a gradient the group is left
+  // alone; in other cases a parameter without gradient counts as gradient zero. The schedule advances in
+  // every call.
   OptimizerStep Step();
   void ClearGradients();
 
   const TensorMap& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }
-  int64_t steps() const { return steps_; }                            // calls of Step()
-  int64_t nonfinite_steps() const { return nonfinite_steps_; }        // of which skipped for a non-finite gradient
+  int64_t steps() const { return steps_; }                      // calls of Step()
+  int64_t nonfinite_steps() const { return nonfinite_steps_; }  // of which skipped for a non-finite gradient
   int64_t nonfinite_in_a_row() const { return nonfinite_in_a_row_; }  // skipped since the last finite one
 
-  // Everything but the parameters, as copies: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters" int64.
-  // Restore(State()) goes on bit for bit. DataLoss when it does not fit.
+  // Everything but the parameters, as copies: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters"
+  // int64. Restore(State()) goes on bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
 
@@ -67,8 +69,8 @@ class AdamW {
   int64_t steps_ = 0, updates_ = 0, nonfinite_steps_ = 0, nonfinite_in_a_row_ = 0;
 };
 
-// One step of several groups as one: each has its own schedule and clip, but when a gradient of any of them is not
-// finite none is changed. The norm over all is the root of the sum of their squares.
+// One step of several groups as one: each has its own schedule and clip, but when a gradient of any of them
+// is not finite none is changed. The norm over all is the root of the sum of their squares.
 std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
 
 }  // namespace lvrpo

@@ -66,7 +66,8 @@ torch::Tensor PhiloxNormal(const PhiloxStream& stream, torch::IntArrayRef sizes)
   return noise;
 }
 
-torch::Tensor PhiloxNormalSlots(PhiloxStream stream, uint32_t first_slot, int64_t count, torch::IntArrayRef sizes) {
+torch::Tensor PhiloxNormalSlots(PhiloxStream stream, uint32_t first_slot, int64_t count,
+                                torch::IntArrayRef sizes) {
   std::vector<torch::Tensor> slots;
   for (int64_t i = 0; i < count; ++i) {
     stream.slot = first_slot + static_cast<uint32_t>(i);

@@ -6,12 +6,13 @@
 
 #include "torch/torch.h"
 
-// Counter-based random numbers: every number of the sample path is a function of (run seed, purpose, group, slot,
-// step, index) alone, so any worker, on any retry, draws the same sample. Nothing here has state; all thread-safe.
+// Counter-based random numbers: every number of the sample path is a function of (run seed, purpose, group,
+// slot, step, index) alone, so any worker, on any retry, draws the same sample. Nothing here has state; all
+// thread-safe.
 namespace lvrpo {
 
-// What a stream of numbers is for. Streams of different purposes are independent, so a step number means the same
-// thing in each. Part of the reproducibility contract: never renumber.
+// What a stream of numbers is for. Streams of different purposes are independent, so a step number means the
+// same thing in each. Part of the reproducibility contract: never renumber.
 enum class Purpose : uint64_t {
   kInitialNoise = 1,    // latent at t = 1; step is 0
   kSdeNoise = 2,        // noise of SDE step i of the schedule; step is i
@@ -26,7 +27,8 @@ uint64_t MixSeed(uint64_t run_seed, Purpose purpose);
 using PhiloxCounter = std::array<uint32_t, 4>;
 using PhiloxKey = std::array<uint32_t, 2>;
 
-// Philox4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
+// Philox4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
+// 2011).
 PhiloxCounter Philox4x32(PhiloxCounter counter, PhiloxKey key);
 
 // The position of a stream: key = (seed mod 2^32, seed div 2^32), counter = (block, step, slot, group).
@@ -42,13 +44,15 @@ std::vector<uint32_t> PhiloxWords(const PhiloxStream& stream, int64_t count);
 // One word, without making those before it.
 uint32_t PhiloxWord(const PhiloxStream& stream, uint32_t index);
 
-// Standard normal numbers by Box-Muller on pairs of words (a, b): u1 = (floor(a / 512) + 1/2) 2^-23, u2 likewise from
-// b, z0 = sqrt(-2 ln u1) cos(2 pi u2), z1 = the same with sin; evaluated in double on every device.
+// Standard normal numbers by Box-Muller on pairs of words (a, b): u1 = (floor(a / 512) + 1/2) 2^-23, u2
+// likewise from b, z0 = sqrt(-2 ln u1) cos(2 pi u2), z1 = the same with sin; evaluated in double on every
+// device.
 std::vector<double> PhiloxNormals(const PhiloxStream& stream, int64_t count);
 
 // The same numbers rounded to fp32, row-major, on the CPU.
 torch::Tensor PhiloxNormal(const PhiloxStream& stream, torch::IntArrayRef sizes);
 // Slots first_slot .. first_slot + count - 1 of one group stacked: [count, sizes...].
-torch::Tensor PhiloxNormalSlots(PhiloxStream stream, uint32_t first_slot, int64_t count, torch::IntArrayRef sizes);
+torch::Tensor PhiloxNormalSlots(PhiloxStream stream, uint32_t first_slot, int64_t count,
+                                torch::IntArrayRef sizes);
 
 }  // namespace lvrpo

@@ -12,7 +12,8 @@ std::vector<float> Timesteps(int n, double shift) {
   const float spacing = 1.0f / static_cast<float>(n - 1);
   for (int i = 0; i < n; ++i) {
     // From the nearer end, so that both ends are exact.
-    const float u = i < n / 2 ? 1.0f - spacing * static_cast<float>(i) : spacing * static_cast<float>(n - 1 - i);
+    const float u =
+        i < n / 2 ? 1.0f - spacing * static_cast<float>(i) : spacing * static_cast<float>(n - 1 - i);
     timesteps[i] = s * u / (1.0f + (s - 1.0f) * u);
   }
   return timesteps;
@@ -27,12 +28,14 @@ Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi) {
 
 absl::Status CheckWindowRange(int n, int size, int lo, int hi) {
   if (lo >= 0 && size >= 1 && lo + size <= hi && hi <= n - 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("a window of ", size, " steps does not fit into steps [", lo, ", ", hi,
-                                                 ") of a schedule of ", n, " values, which has ", n - 1, " steps"));
+  return absl::InvalidArgumentError(absl::StrCat("a window of ", size, " steps does not fit into steps [", lo,
+                                                 ", ", hi, ") of a schedule of ", n, " values, which has ",
+                                                 n - 1, " steps"));
 }
 
 std::string ScheduleDigest(const std::vector<float>& timesteps) {
-  return Sha256Hex(absl::string_view(reinterpret_cast<const char*>(timesteps.data()), timesteps.size() * sizeof(float)));
+  return Sha256Hex(
+      absl::string_view(reinterpret_cast<const char*>(timesteps.data()), timesteps.size() * sizeof(float)));
 }
 
 }  // namespace lvrpo

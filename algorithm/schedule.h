@@ -6,15 +6,16 @@
 
 #include "absl/status/status.h"
 
-// The time grid of the sampler. t = 1 is noise and t = 0 is data; n values are n - 1 model calls, and step i goes
-// from timesteps[i] to timesteps[i + 1].
+// The time grid of the sampler. t = 1 is noise and t = 0 is data; n values are n - 1 model calls, and step i
+// goes from timesteps[i] to timesteps[i + 1].
 namespace lvrpo {
 
 // u = n values from 1 to 0, t = s u / (1 + (s - 1) u), computed in fp32. Needs n >= 2 and s > 0.
 std::vector<float> Timesteps(int n, double shift);
 
-// The SDE steps of a trajectory: begin, begin + 1, ..., begin + size - 1. They are the steps with a log-probability;
-// all others are ODE steps. size + 1 latents are stored: the one before each step, and the one after the last.
+// The SDE steps of a trajectory: begin, begin + 1, ..., begin + size - 1. They are the steps with a
+// log-probability; all others are ODE steps. size + 1 latents are stored: the one before each step, and the
+// one after the last.
 struct Window {
   int begin = 0;
   int size = 0;
@@ -23,8 +24,8 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
-// The window of one group: begin is uniform over lo .. hi - size, both included, drawn from (run seed, group), so
-// that all samples of a group share it and every group has its own.
+// The window of one group: begin is uniform over lo .. hi - size, both included, drawn from (run seed,
+// group), so that all samples of a group share it and every group has its own.
 Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi);
 
 // InvalidArgument unless 0 <= lo, size >= 1, lo + size <= hi and hi <= n - 1.

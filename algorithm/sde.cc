@@ -11,7 +11,8 @@ absl::StatusOr<SdeKernel> ParseSdeKernel(absl::string_view name) {
   if (name == "flow_sde") return SdeKernel::kFlowSde;
   if (name == "dance") return SdeKernel::kDance;
   if (name == "cps") return SdeKernel::kCps;
-  return absl::InvalidArgumentError(absl::StrCat("unknown SDE kernel '", name, "'; use flow_sde, dance or cps"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown SDE kernel '", name, "'; use flow_sde, dance or cps"));
 }
 
 SdeStep MakeOdeStep(double t, double t_next) {
@@ -46,7 +47,8 @@ torch::Tensor SdeSample(const SdeStep& step, const torch::Tensor& mean, const to
   return mean + noise * step.std;
 }
 
-torch::Tensor SdeLogProb(const SdeStep& step, const torch::Tensor& x_next, const torch::Tensor& mean, bool constants) {
+torch::Tensor SdeLogProb(const SdeStep& step, const torch::Tensor& x_next, const torch::Tensor& mean,
+                         bool constants) {
   const torch::Tensor squared_error =
       MeanPerSample((x_next.detach().to(torch::kFloat64) - mean.to(torch::kFloat64)).square());
   if (step.kernel == SdeKernel::kCps) return -squared_error;

@@ -4,8 +4,8 @@
 #include "absl/strings/string_view.h"
 #include "torch/torch.h"
 
-// One denoising step as a diagonal Gaussian, so that an image has a log-probability. This is the only place where
-// steps are computed: rollout workers and learner call the same functions, in fp32.
+// One denoising step as a diagonal Gaussian, so that an image has a log-probability. This is the only place
+// where steps are computed: rollout workers and learner call the same functions, in fp32.
 namespace lvrpo {
 
 enum class SdeKernel {
@@ -22,7 +22,8 @@ absl::StatusOr<SdeKernel> ParseSdeKernel(absl::string_view name);
 //   flow_sde  s = a sqrt(t / (1 - t*)), t* = t but the schedule's second value at t = 1; std = s sqrt(-dt)
 //   dance     s = eta; std = eta sqrt(-dt)
 //     both    mean = x (1 + s^2 dt / 2t) + v (1 + s^2 (1 - t) / 2t) dt
-//   cps       std = t_next sin(a pi / 2); mean = (x - t v)(1 - t_next) + (x + (1 - t) v) sqrt(t_next^2 - std^2)
+//   cps       std = t_next sin(a pi / 2); mean = (x - t v)(1 - t_next) + (x + (1 - t) v) sqrt(t_next^2 -
+//   std^2)
 // Noise level 0 is the Euler ODE step x + v dt in all of them (std = 0).
 struct SdeStep {
   SdeKernel kernel = SdeKernel::kFlowSde;
@@ -43,11 +44,12 @@ torch::Tensor SdeMean(const SdeStep& step, const torch::Tensor& x, const torch::
 // mean + std noise.
 torch::Tensor SdeSample(const SdeStep& step, const torch::Tensor& mean, const torch::Tensor& noise);
 
-// log p(x_next | mean) as the MEAN over the elements of a sample: [B] float64 (differences in fp32's inputs, summed in
-// double: clip ranges of 1e-5 leave no room for fp32 sums). No gradient flows through x_next.
+// log p(x_next | mean) as the MEAN over the elements of a sample: [B] float64 (differences in fp32's inputs,
+// summed in double: clip ranges of 1e-5 leave no room for fp32 sums). No gradient flows through x_next.
 //   flow_sde, dance   mean of -(x' - m)^2 / 2 std^2 - log std - log(2 pi) / 2; undefined when std = 0
 //   cps               mean of -(x' - m)^2
-// `constants` = false leaves the last two terms out, as the BAGEL version of flow_grpo does; ratios are the same.
+// `constants` = false leaves the last two terms out, as the BAGEL version of flow_grpo does; ratios are the
+// same.
 torch::Tensor SdeLogProb(const SdeStep& step, const torch::Tensor& x_next, const torch::Tensor& mean,
                          bool constants = true);
 

@@ -22,15 +22,23 @@ torch::Tensor KlPerToken(const torch::Tensor& d, const TextLossOptions& options)
   const torch::Tensor clamped = ClampBoth(d, options.kl_log_clamp);
   torch::Tensor kl;
   switch (options.kl) {
-    case TextKlForm::kNone: break;
-    case TextKlForm::kK1: kl = -clamped; break;
-    case TextKlForm::kK2: kl = clamped.square() / 2; break;
-    case TextKlForm::kK3: kl = clamped.exp() - clamped - 1; break;
+    case TextKlForm::kNone:
+      break;
+    case TextKlForm::kK1:
+      kl = -clamped;
+      break;
+    case TextKlForm::kK2:
+      kl = clamped.square() / 2;
+      break;
+    case TextKlForm::kK3:
+      kl = clamped.exp() - clamped - 1;
+      break;
   }
   return ClampBoth(kl, options.kl_clamp);
 }
 
-torch::Tensor Aggregate(const torch::Tensor& losses, const torch::Tensor& active, const TextLossOptions& options) {
+torch::Tensor Aggregate(const torch::Tensor& losses, const torch::Tensor& active,
+                        const TextLossOptions& options) {
   const double sequences = options.global_sequences.value_or(static_cast<double>(losses.size(0)));
   const torch::Tensor lengths = active.sum(1).clamp_min(1);  // [B]
   switch (options.aggregation) {
@@ -39,8 +47,10 @@ torch::Tensor Aggregate(const torch::Tensor& losses, const torch::Tensor& active
           options.global_tokens.has_value() ? *options.global_tokens : active.sum().item<double>();
       return losses.sum() / std::max(tokens, 1.0);
     }
-    case Aggregation::kSeqMeanTokenMean: return (losses.sum(1) / lengths).sum() / sequences;
-    case Aggregation::kSeqMeanTokenSum: return losses.sum() / sequences;
+    case Aggregation::kSeqMeanTokenMean:
+      return (losses.sum(1) / lengths).sum() / sequences;
+    case Aggregation::kSeqMeanTokenSum:
+      return losses.sum() / sequences;
     case Aggregation::kSeqMeanTokenSumNorm:
       return losses.sum() / (sequences * options.max_length.value_or(static_cast<double>(losses.size(1))));
   }

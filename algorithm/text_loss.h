@@ -6,15 +6,17 @@
 #include "absl/strings/string_view.h"
 #include "torch/torch.h"
 
-// The surrogate loss of text (paper, equation 2, with the token as the action), and the correction for samples that
-// older weights or another implementation drew. Computed in double whatever the inputs are: B x T numbers cost nothing.
+// The surrogate loss of text (paper, equation 2, with the token as the action), and the correction for
+// samples that older weights or another implementation drew. Computed in double whatever the inputs are: B x
+// T numbers cost nothing.
 namespace lvrpo {
 
 enum class RatioLevel {
   kToken,
   kSequence  // GSPO: one ratio per sequence, exp(mean of the token log ratios)
 };
-// With d = log p_ref - log p: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1 (http://joschu.net/blog/kl-approx.html).
+// With d = log p_ref - log p: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1
+// (http://joschu.net/blog/kl-approx.html).
 enum class TextKlForm { kNone, kK1, kK2, kK3 };
 enum class Aggregation {
   kTokenMean,           // sum / active tokens
@@ -23,25 +25,26 @@ enum class Aggregation {
   kSeqMeanTokenSumNorm  // sum / (sequences * max_length)
 };
 
-absl::StatusOr<RatioLevel> ParseRatioLevel(absl::string_view name);    // "token", "sequence"
-absl::StatusOr<TextKlForm> ParseTextKlForm(absl::string_view name);    // "none", "k1", "k2", "k3"
-absl::StatusOr<Aggregation> ParseAggregation(absl::string_view name);  // "token_mean", "seq_mean_token_mean", ...
+absl::StatusOr<RatioLevel> ParseRatioLevel(absl::string_view name);  // "token", "sequence"
+absl::StatusOr<TextKlForm> ParseTextKlForm(absl::string_view name);  // "none", "k1", "k2", "k3"
+absl::StatusOr<Aggregation> ParseAggregation(
+    absl::string_view name);  // "token_mean", "seq_mean_token_mean", ...
 
 struct TextLossOptions {
   RatioLevel level = RatioLevel::kToken;
   double eps_low = 0.2, eps_high = 0.28;
-  std::optional<double> dual_clip = 3.0;  // c: where A < 0 the loss is at most -A c
+  std::optional<double> dual_clip = 3.0;       // c: where A < 0 the loss is at most -A c
   std::optional<double> delta = std::nullopt;  // the unclipped ratio is cut to at most this
   TextKlForm kl = TextKlForm::kNone;
   double beta = 0;
   Aggregation aggregation = Aggregation::kTokenMean;
   // Outside of a clamp the gradient is zero.
-  std::optional<double> log_ratio_clamp = 20.0;  // +-
+  std::optional<double> log_ratio_clamp = 20.0;        // +-
   std::optional<double> log_ratio_max = std::nullopt;  // from above
-  std::optional<double> kl_log_clamp = 20.0;     // +- on d
-  std::optional<double> kl_clamp = 10.0;         // +- on the KL value
-  // Counts over the whole optimizer batch, so that micro-batches and ranks add up to the global mean; unset: this
-  // call's own.
+  std::optional<double> kl_log_clamp = 20.0;           // +- on d
+  std::optional<double> kl_clamp = 10.0;               // +- on the KL value
+  // Counts over the whole optimizer batch, so that micro-batches and ranks add up to the global mean; unset:
+  // this call's own.
   std::optional<double> global_tokens = std::nullopt;
   std::optional<double> global_sequences = std::nullopt;
   std::optional<double> max_length = std::nullopt;  // kSeqMeanTokenSumNorm; unset: T
@@ -63,7 +66,8 @@ struct TextLossTerms {
   torch::Tensor ratio;           // [B, T]
   torch::Tensor per_token_loss;  // [B, T]
   torch::Tensor kl;              // [B, T], before beta; undefined without a KL form
-  // Shares of the active tokens where the clip acts: ratio below 1 - eps_low and A < 0; above 1 + eps_high and A > 0.
+  // Shares of the active tokens where the clip acts: ratio below 1 - eps_low and A < 0; above 1 + eps_high
+  // and A > 0.
   double clip_low_fraction = 0, clip_high_fraction = 0;
 };
 
@@ -79,8 +83,8 @@ struct CorrectionOptions {
   std::optional<double> clip_max = 2.0;
 };
 
-// exp(clamp(old - sampler, +-20)) per token, or per sequence with the sum over its tokens; `truncate` clamps the
-// weight, `mask` sets it to 0 outside [clip_min, clip_max]. A NaN of the sampler counts as no difference.
+// exp(clamp(old - sampler, +-20)) per token, or per sequence with the sum over its tokens; `truncate` clamps
+// the weight, `mask` sets it to 0 outside [clip_min, clip_max]. A NaN of the sampler counts as no difference.
 // -> [B, T] or [B, 1], float64 without gradient.
 torch::Tensor CorrectionWeights(const torch::Tensor& old_log_probs, const torch::Tensor& sampler_log_probs,
                                 const torch::Tensor& mask, const CorrectionOptions& options);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr float kExcluded = -std::numeric_limits<float>::infinity();
 
-// Sets the scores outside of the k largest, and outside of the smallest set of likeliest tokens with probability p,
-// to -infinity. The likeliest token always stays; equal scores are taken by lower id.
+// Sets the scores outside of the k largest, and outside of the smallest set of likeliest tokens with
+// probability p, to -infinity. The likeliest token always stays; equal scores are taken by lower id.
 void Restrict(std::vector<float>& scores, int top_k, double top_p) {
   const int64_t size = static_cast<int64_t>(scores.size());
   if ((top_k <= 0 || top_k >= size) && top_p >= 1) return;
@@ -57,13 +57,13 @@ int32_t Choose(std::vector<float> scores, const PhiloxStream& stream, const Text
 }  // namespace
 
 TextDecoder BagelDecoder(const Bagel& model, const KvCache& context, int64_t samples) {
-  return [&model, cache = context.Expand(samples)](const torch::Tensor& ids) mutable {
+  return [model, cache = context.Expand(samples)](const torch::Tensor& ids) mutable {
     return model.Logits(model.AppendTokens(cache, ids.unsqueeze(1)).squeeze(1));
   };
 }
 
-TextSamples SampleText(const TextDecoder& decoder, int64_t samples, int32_t bos, uint64_t run_seed, uint32_t group,
-                       const TextSampleOptions& options) {
+TextSamples SampleText(const TextDecoder& decoder, int64_t samples, int32_t bos, uint64_t run_seed,
+                       uint32_t group, const TextSampleOptions& options) {
   torch::NoGradGuard no_grad;
   TextSamples result;
   result.ids.resize(samples);

@@ -89,8 +89,9 @@ TEST(MeasureRatios, SeesDriftAndIgnoresTheMask) {
   EXPECT_NEAR(moved.clip_low_fraction, 1. / 3, 1e-12);
   EXPECT_NEAR(moved.clip_high_fraction, 1. / 3, 1e-12);
   EXPECT_NEAR(moved.max_abs_log_ratio, 2e-5, 1e-10);
-  EXPECT_NEAR(MeasureRatios(torch::tensor({100., 0., 0., 0.}, torch::kFloat64), {}, .2, .2).effective_sample_share,
-              .25, 1e-6);
+  EXPECT_NEAR(
+      MeasureRatios(torch::tensor({100., 0., 0., 0.}, torch::kFloat64), {}, .2, .2).effective_sample_share,
+      .25, 1e-6);
   EXPECT_EQ(MeasureRatios(log_ratio, torch::zeros({4}), .2, .2).effective_sample_share, 1);
 }
 

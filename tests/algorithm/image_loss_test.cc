@@ -39,8 +39,8 @@ struct Batch {
   }
   ImageLossInput Slice(const torch::Tensor& now, int64_t from, int64_t count) const {
     ImageLossInput input = Input(now);
-    for (torch::Tensor* t : {&input.x_next, &input.velocity, &input.mean, &input.log_prob_old, &input.advantages,
-                             &input.mean_old, &input.mean_ref, &input.velocity_ref}) {
+    for (torch::Tensor* t : {&input.x_next, &input.velocity, &input.mean, &input.log_prob_old,
+                             &input.advantages, &input.mean_old, &input.mean_ref, &input.velocity_ref}) {
       *t = t->narrow(0, from, count);
     }
     return input;
@@ -142,7 +142,8 @@ TEST(ImageLoss, AdvantagesAreClamped) {
   Batch batch(1);
   batch.advantages = torch::tensor({100.0f});
   EXPECT_NEAR(ImageLoss(batch.Input(batch.v), {}).loss.item<double>(), -5, 1e-12);
-  EXPECT_NEAR(ImageLoss(batch.Input(batch.v), {.form = ImageLossForm::kFlowDppo}).loss.item<double>(), -100, 1e-9);
+  EXPECT_NEAR(ImageLoss(batch.Input(batch.v), {.form = ImageLossForm::kFlowDppo}).loss.item<double>(), -100,
+              1e-9);
 }
 
 TEST(Parse, NamesTheChoices) {

@@ -19,10 +19,15 @@ torch::Tensor GaussianVelocity(const torch::Tensor& x, double t, double mean, do
 }
 
 ImageSampleOptions Options(int n, Window window, double noise_level = .7) {
-  return {.timesteps = Timesteps(n, 2), .kernel = SdeKernel::kFlowSde, .noise_level = noise_level, .window = window};
+  return {.timesteps = Timesteps(n, 2),
+          .kernel = SdeKernel::kFlowSde,
+          .noise_level = noise_level,
+          .window = window};
 }
 
-const VelocityFunction kGaussian = [](const torch::Tensor& x, double t) { return GaussianVelocity(x, t, 2, .5); };
+const VelocityFunction kGaussian = [](const torch::Tensor& x, double t) {
+  return GaussianVelocity(x, t, 2, .5);
+};
 
 TEST(SampleImages, StoresTheWindowAndItsLogProbs) {
   const ImageSampleOptions options = Options(10, {.begin = 1, .size = 3});
@@ -43,8 +48,10 @@ TEST(SampleImages, IsAFunctionOfSeedGroupAndSlot) {
   const ImageSamples two = SampleImages(kGaussian, 2, 3, 2, 1, 7, options);
   EXPECT_TRUE(torch::equal(four.final_latents.narrow(0, 0, 2), two.final_latents));
   EXPECT_FALSE(torch::equal(four.final_latents[0], four.final_latents[1]));
-  EXPECT_FALSE(torch::equal(SampleImages(kGaussian, 2, 3, 2, 1, 8, options).final_latents, two.final_latents));
-  EXPECT_FALSE(torch::equal(SampleImages(kGaussian, 2, 3, 2, 2, 7, options).final_latents, two.final_latents));
+  EXPECT_FALSE(
+      torch::equal(SampleImages(kGaussian, 2, 3, 2, 1, 8, options).final_latents, two.final_latents));
+  EXPECT_FALSE(
+      torch::equal(SampleImages(kGaussian, 2, 3, 2, 2, 7, options).final_latents, two.final_latents));
 }
 
 TEST(SampleImages, WithoutNoiseIsTheOde) {
@@ -77,7 +84,8 @@ BagelConfig TinyConfig() {
   BagelConfig config;
   config.hidden = 32, config.mlp = 48, config.layers = 2, config.heads = 4, config.kv_heads = 2;
   config.vocabulary = 40;
-  config.vit_hidden = 16, config.vit_mlp = 24, config.vit_layers = 1, config.vit_heads = 2, config.vit_patch = 8;
+  config.vit_hidden = 16, config.vit_mlp = 24, config.vit_layers = 1, config.vit_heads = 2,
+  config.vit_patch = 8;
   config.vit_max_side = 4;
   config.latent_patch = 1, config.max_latent_side = 4;
   config.autoencoder.z_channels = 4;
@@ -89,7 +97,8 @@ Bagel TinyBagel() {
   TensorMap tensors = Bagel::RandomInit(TinyConfig(), 5);
   torch::manual_seed(6);
   for (auto& [name, tensor] : tensors) {
-    if (tensor.dim() == 2 && name.find("pos_embed") == std::string::npos) tensor += .2 * torch::randn_like(tensor);
+    if (tensor.dim() == 2 && name.find("pos_embed") == std::string::npos)
+      tensor += .2 * torch::randn_like(tensor);
   }
   return *Bagel::Create(TinyConfig(), tensors, "test");
 }
@@ -128,7 +137,11 @@ TEST(Bagel, AWindowStepHasGradientsInTheGenerationHalf) {
   EXPECT_TRUE(torch::equal(step.log_prob, samples.log_probs.select(1, 1)));
   step.log_prob.sum().backward();
   EXPECT_GT(tensors.at("llm2vae.weight").grad().abs().max().item<double>(), 0);
-  EXPECT_GT(tensors.at("language_model.model.layers.0.mlp_moe_gen.up_proj.weight").grad().abs().max().item<double>(),
+  EXPECT_GT(tensors.at("language_model.model.layers.0.mlp_moe_gen.up_proj.weight")
+                .grad()
+                .abs()
+                .max()
+                .item<double>(),
             0);
 }
 
@@ -141,7 +154,8 @@ TEST(Bagel, PromptsSampledTogetherAreThoseSampledAlone) {
   const torch::Tensor together =
       SampleOde(BagelVelocity(model, KvCache::Stack(caches), 3, 2), noise, timesteps);
   for (int64_t i = 0; i < 3; ++i) {
-    const torch::Tensor alone = SampleOde(BagelVelocity(model, caches[i], 3, 2), noise.narrow(0, i, 1), timesteps);
+    const torch::Tensor alone =
+        SampleOde(BagelVelocity(model, caches[i], 3, 2), noise.narrow(0, i, 1), timesteps);
     EXPECT_TRUE(torch::allclose(alone[0], together[i], 1e-4, 1e-5)) << i;
   }
 }
@@ -155,7 +169,8 @@ TEST(Bagel, SampledTextHasTheLearnersLogProbs) {
       SampleText(BagelDecoder(model, context, 5), 5, model.config().bos, 1, 0, options);
   torch::Tensor responses = torch::zeros({5, 7}, torch::kInt64);
   for (int64_t b = 0; b < 5; ++b) {
-    for (size_t i = 0; i < samples.ids[b].size(); ++i) responses[b][static_cast<int64_t>(i)] = samples.ids[b][i];
+    for (size_t i = 0; i < samples.ids[b].size(); ++i)
+      responses[b][static_cast<int64_t>(i)] = samples.ids[b][i];
   }
   const torch::Tensor learner = model.ResponseLogProbs(context, responses, options.temperature);
   for (int64_t b = 0; b < 5; ++b) {
@@ -165,10 +180,10 @@ TEST(Bagel, SampledTextHasTheLearnersLogProbs) {
   }
 }
 
-// Equation 16 of the paper: the KL-regularised optimum is the reward-tilted velocity. With the memoryless noise level
-// a = sqrt(2) this holds for the marginals too: data N(0, s^2) under the reward R(x) = x and KL weight beta becomes
-// N(s^2 / beta, s^2). A shift of the velocity at every step, trained by the same surrogate and KL as images, must find
-// it.
+// Equation 16 of the paper: the KL-regularised optimum is the reward-tilted velocity. With the memoryless
+// noise level a = sqrt(2) this holds for the marginals too: data N(0, s^2) under the reward R(x) = x and KL
+// weight beta becomes N(s^2 / beta, s^2). A shift of the velocity at every step, trained by the same
+// surrogate and KL as images, must find it.
 TEST(Equation16, TrainingFindsTheRewardTiltedVelocity) {
   constexpr double kStd = .5, kBeta = .25;
   constexpr double kTilt = kStd * kStd / kBeta;  // 1
@@ -179,8 +194,8 @@ TEST(Equation16, TrainingFindsTheRewardTiltedVelocity) {
                              .window = {.begin = 0, .size = 15}};
   torch::manual_seed(1);
   torch::Tensor shift = torch::zeros({15}).requires_grad_();
-  AdamW optimizer({{"shift", shift}}, {.learning_rate = .08, .total_steps = 120, .cosine_floor = .02,
-                                       .gradient_clip = 0});
+  AdamW optimizer({{"shift", shift}},
+                  {.learning_rate = .08, .total_steps = 120, .cosine_floor = .02, .gradient_clip = 0});
   const auto velocity = [&](const torch::Tensor& x, int i) {
     return GaussianVelocity(x, options.timesteps[i], 0, kStd) + shift[i];
   };
@@ -205,7 +220,8 @@ TEST(Equation16, TrainingFindsTheRewardTiltedVelocity) {
       input.mean = SdeMean(input.step, latents[i], input.velocity);
       input.log_prob_old = SdeLogProb(input.step, input.x_next, input.mean);
       input.advantages = advantages;
-      input.mean_ref = SdeMean(input.step, latents[i], GaussianVelocity(latents[i], options.timesteps[i], 0, kStd));
+      input.mean_ref =
+          SdeMean(input.step, latents[i], GaussianVelocity(latents[i], options.timesteps[i], 0, kStd));
       ImageLoss(input, {.kl_beta = kBeta, .kl_form = ImageKlForm::kExact}).loss.backward();
     }
     ASSERT_TRUE(optimizer.Step().updated);
@@ -215,7 +231,8 @@ TEST(Equation16, TrainingFindsTheRewardTiltedVelocity) {
   for (int i = 6; i <= 12; ++i) {
     const double t = options.timesteps[i];
     const torch::Tensor x = torch::zeros({1});
-    const double tilted = (GaussianVelocity(x, t, kTilt, kStd) - GaussianVelocity(x, t, 0, kStd)).item<double>();
+    const double tilted =
+        (GaussianVelocity(x, t, kTilt, kStd) - GaussianVelocity(x, t, 0, kStd)).item<double>();
     EXPECT_NEAR(shift[i].item<double>(), tilted, .12 * std::abs(tilted) + .05) << "t = " << t;
   }
 }

@@ -33,13 +33,15 @@ TEST(AdamW, EqualsTorch) {
     reference.step();
     reference.zero_grad();
   }
-  for (const auto& [name, tensor] : ours) EXPECT_TRUE(torch::allclose(tensor, theirs.at(name), 0, 1e-6)) << name;
+  for (const auto& [name, tensor] : ours)
+    EXPECT_TRUE(torch::allclose(tensor, theirs.at(name), 0, 1e-6)) << name;
 }
 
 TEST(AdamW, ClipsToTheNormAndReportsTheNormBefore) {
   TensorMap ours = SmallModel(2), theirs = SmallModel(2);
   AdamW optimizer(ours, {.learning_rate = 1e-2, .gradient_clip = .5});
-  torch::optim::AdamW reference({theirs.at("a"), theirs.at("b")}, torch::optim::AdamWOptions(1e-2).weight_decay(0));
+  torch::optim::AdamW reference({theirs.at("a"), theirs.at("b")},
+                                torch::optim::AdamWOptions(1e-2).weight_decay(0));
   for (int step = 0; step < 10; ++step) {
     Backward(ours, step);
     Backward(theirs, step);
@@ -48,7 +50,8 @@ TEST(AdamW, ClipsToTheNormAndReportsTheNormBefore) {
     reference.step();
     reference.zero_grad();
   }
-  for (const auto& [name, tensor] : ours) EXPECT_TRUE(torch::allclose(tensor, theirs.at(name), 0, 1e-6)) << name;
+  for (const auto& [name, tensor] : ours)
+    EXPECT_TRUE(torch::allclose(tensor, theirs.at(name), 0, 1e-6)) << name;
 }
 
 TEST(AdamW, LeavesEverythingAloneWhenAGradientIsNotFinite) {
@@ -77,8 +80,8 @@ TEST(AdamW, LeavesEverythingAloneWhenAGradientIsNotFinite) {
 }
 
 TEST(AdamW, GoesOnBitForBitFromSavedState) {
-  const AdamWOptions options{.learning_rate = 1e-2, .weight_decay = .01, .warmup_steps = 3, .total_steps = 20,
-                             .cosine_floor = .1};
+  const AdamWOptions options{
+      .learning_rate = 1e-2, .weight_decay = .01, .warmup_steps = 3, .total_steps = 20, .cosine_floor = .1};
   TensorMap whole = SmallModel(4);
   AdamW first(whole, options);
   for (int step = 0; step < 5; ++step) {

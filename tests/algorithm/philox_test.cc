@@ -42,9 +42,9 @@ TEST(PhiloxNormal, IsStandardNormal) {
 
 TEST(PhiloxNormal, EveryPartOfTheCounterMatters) {
   const torch::Tensor base = PhiloxNormal({.seed = 1}, {16});
-  for (const PhiloxStream& other : {PhiloxStream{.seed = 2}, PhiloxStream{.seed = 1ull << 32 | 1},
-                                    PhiloxStream{.seed = 1, .group = 1}, PhiloxStream{.seed = 1, .slot = 1},
-                                    PhiloxStream{.seed = 1, .step = 1}}) {
+  for (const PhiloxStream& other :
+       {PhiloxStream{.seed = 2}, PhiloxStream{.seed = 1ull << 32 | 1}, PhiloxStream{.seed = 1, .group = 1},
+        PhiloxStream{.seed = 1, .slot = 1}, PhiloxStream{.seed = 1, .step = 1}}) {
     EXPECT_FALSE(torch::equal(base, PhiloxNormal(other, {16})));
   }
 }

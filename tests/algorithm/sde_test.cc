@@ -10,8 +10,8 @@ namespace lvrpo {
 namespace {
 
 TEST(Timesteps, FollowTheShift) {
-  const std::vector<float> expected = {1,    .975f,     .947368f, .916667f, .882353f, .84375f,  .8f, .75f,
-                                       .692308f, .625f, .545455f, .45f,     .333333f, .1875f,   0};
+  const std::vector<float> expected = {1,        .975f, .947368f, .916667f, .882353f, .84375f, .8f, .75f,
+                                       .692308f, .625f, .545455f, .45f,     .333333f, .1875f,  0};
   const std::vector<float> got = Timesteps(15, 3);
   ASSERT_EQ(got.size(), expected.size());
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-6) << i;
@@ -96,11 +96,13 @@ TEST(SdeStep, WithoutNoiseIsTheOdeStepInEveryKernel) {
     EXPECT_TRUE(torch::equal(SdeMean(step, x, v), SdeMean(MakeOdeStep(0.8, 0.7), x, v)));
     EXPECT_TRUE(torch::allclose(SdeMean(step, x, v), x - 0.1 * v));
     // The limit of small noise is the same step.
-    EXPECT_TRUE(torch::allclose(SdeMean(MakeSdeStep(kernel, 1e-4, 0.8, 0.7, 0.97), x, v), x - 0.1 * v, 1e-5, 1e-6));
+    EXPECT_TRUE(
+        torch::allclose(SdeMean(MakeSdeStep(kernel, 1e-4, 0.8, 0.7, 0.97), x, v), x - 0.1 * v, 1e-5, 1e-6));
   }
 }
 
-// Gaussian data N(0, s^2): the exact velocity is known, and one small SDE step must keep the marginal variance.
+// Gaussian data N(0, s^2): the exact velocity is known, and one small SDE step must keep the marginal
+// variance.
 TEST(SdeStep, KeepsTheMarginalsOfTheFlow) {
   const double s2 = 0.25;
   const auto marginal = [&](double t) { return (1 - t) * (1 - t) * s2 + t * t; };

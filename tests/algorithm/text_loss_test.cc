@@ -21,7 +21,9 @@ struct Batch {
     mask = torch::tensor({{1., 1., 1., 1., 1.}, {1., 1., 0., 0., 0.}, {0., 0., 0., 0., 0.}}, torch::kFloat64);
     advantages = torch::tensor({1.5, -.8, 2.}, torch::kFloat64);
   }
-  TextLossInput Input(const torch::Tensor& log_probs) const { return {log_probs, old, mask, advantages, ref, {}}; }
+  TextLossInput Input(const torch::Tensor& log_probs) const {
+    return {log_probs, old, mask, advantages, ref, {}};
+  }
 };
 
 double LossOf(const Batch& batch, const torch::Tensor& log_probs, const TextLossOptions& options) {
@@ -44,9 +46,9 @@ TEST(TextLoss, GradientMatchesFiniteDifferences) {
         const torch::Tensor gradient = GradientOf(batch, options);
         const torch::Tensor direction = torch::randn({3, 5}, torch::kFloat64);
         const double h = 1e-6;
-        const double slope =
-            (LossOf(batch, batch.now + h * direction, options) - LossOf(batch, batch.now - h * direction, options)) /
-            (2 * h);
+        const double slope = (LossOf(batch, batch.now + h * direction, options) -
+                              LossOf(batch, batch.now - h * direction, options)) /
+                             (2 * h);
         EXPECT_NEAR(slope, (gradient * direction).sum().item<double>(), 1e-7);
         EXPECT_EQ((gradient * (1 - batch.mask)).abs().max().item<double>(), 0);
       }
@@ -113,8 +115,9 @@ TEST(TextLoss, MicroBatchesAddUpToTheGlobalMean) {
     double sum = 0;
     for (int64_t b = 0; b < 3; ++b) {
       const auto row = [&](const torch::Tensor& t) { return t.narrow(0, b, 1); };
-      sum += TextLoss({row(batch.now), row(batch.old), row(batch.mask), row(batch.advantages), row(batch.ref), {}},
-                      options)
+      sum += TextLoss(
+                 {row(batch.now), row(batch.old), row(batch.mask), row(batch.advantages), row(batch.ref), {}},
+                 options)
                  .loss.item<double>();
     }
     EXPECT_NEAR(sum, whole, 1e-12);
@@ -148,7 +151,8 @@ TEST(CorrectionWeights, TruncatesOrMasks) {
                               torch::tensor({2., std::exp(-1.), 1., 1.}, torch::kFloat64)));
   EXPECT_TRUE(torch::allclose(weights(CorrectionMode::kTokenMask, .5, 2.),
                               torch::tensor({0., 0., 1., 1.}, torch::kFloat64)));
-  EXPECT_TRUE(torch::allclose(weights(CorrectionMode::kSequenceMask, {}, 3.), torch::ones({1}, torch::kFloat64)));
+  EXPECT_TRUE(
+      torch::allclose(weights(CorrectionMode::kSequenceMask, {}, 3.), torch::ones({1}, torch::kFloat64)));
   EXPECT_TRUE(torch::allclose(weights(CorrectionMode::kSequenceTruncate, {}, .5),
                               torch::full({1}, .5, torch::kFloat64)));
 }

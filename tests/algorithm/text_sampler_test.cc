@@ -18,8 +18,7 @@ TextDecoder Constant(const std::vector<float>& logits) {
 TEST(SampleText, FollowsTheSoftmax) {
   const std::vector<float> logits = {0, 1, 2, 0.5f};
   const torch::Tensor p = torch::tensor(logits).softmax(0);
-  const TextSamples samples =
-      SampleText(Constant(logits), 4000, kBos, 1, 0, {.max_tokens = 1, .eos = kEos});
+  const TextSamples samples = SampleText(Constant(logits), 4000, kBos, 1, 0, {.max_tokens = 1, .eos = kEos});
   std::vector<int> counts(4, 0);
   for (const auto& ids : samples.ids) ++counts[ids[0]];
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(counts[i] / 4000., p[i].item<double>(), .025) << i;

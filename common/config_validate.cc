@@ -1,0 +1,150 @@
+#include <filesystem>
+#include <initializer_list>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/config.h"
+
+namespace lvrpo {
+namespace {
+
+class Problems {
+ public:
+  void Range(const std::string& field, double value, double low, double high) {
+    if (value >= low && value <= high) return;
+    Add(field, absl::StrCat(value, " is out of range: use ", low, " to ", high));
+  }
+  void Positive(const std::string& field, double value) {
+    if (!(value > 0)) Add(field, absl::StrCat(value, " must be above 0"));
+  }
+  void OneOf(const std::string& field, const std::string& value, std::initializer_list<const char*> allowed) {
+    for (const char* name : allowed) {
+      if (value == name) return;
+    }
+    Add(field, absl::StrCat("'", value, "' is not one of ", absl::StrJoin(allowed, ", ")));
+  }
+  void Exists(const std::string& field, const std::string& path) {
+    std::error_code error;
+    if (path.empty()) {
+      Add(field, "is empty: name a path");
+    } else if (!std::filesystem::exists(path, error)) {
+      Add(field, absl::StrCat("there is no ", path));
+    }
+  }
+  void Add(const std::string& field, const std::string& what) { found.push_back(absl::StrCat(field, ": ", what)); }
+
+  std::vector<std::string> found;
+};
+
+void CheckOptimizer(Problems& problems, const std::string& field, const v1::OptimizerConfig& optimizer) {
+  problems.Positive(field + ".learning_rate", optimizer.learning_rate());
+  problems.Range(field + ".weight_decay", optimizer.weight_decay(), 0, 1);
+  problems.Range(field + ".beta1", optimizer.beta1(), 0, 0.9999999);
+  problems.Range(field + ".beta2", optimizer.beta2(), 0, 0.9999999);
+  problems.Positive(field + ".eps", optimizer.eps());
+  problems.Range(field + ".warmup_steps", optimizer.warmup_steps(), 0, 1e9);
+  problems.Range(field + ".cosine_floor", optimizer.cosine_floor(), 0, 1);
+  if (optimizer.trainable().empty()) problems.Add(field + ".trainable", "is empty: name at least one pattern");
+}
+
+}  // namespace
+
+std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
+  Problems p;
+  if (c.name().empty()) p.Add("name", "is empty");
+  for (const char character : c.name()) {
+    if (!isalnum(static_cast<unsigned char>(character)) && character != '-' && character != '_') {
+      p.Add("name", absl::StrCat("'", c.name(), "' may hold letters, digits, '-' and '_' only"));
+      break;
+    }
+  }
+  if (c.out().empty()) p.Add("out", "is empty: name a folder");
+  p.Exists("model.policy", c.model().policy());
+  p.Exists("model.referee", c.model().referee());
+  if (!c.model().vqa().empty()) p.Exists("model.vqa", c.model().vqa());
+
+  p.Range("data.text_fraction", c.data().text_fraction(), 0, 1);
+  if (c.data().text_fraction() < 1 && c.data().image_prompts().empty()) {
+    p.Add("data.image_prompts", "is empty although text_fraction is below 1");
+  }
+  if (c.data().text_fraction() > 0 && c.data().text_prompts().empty()) {
+    p.Add("data.text_prompts", "is empty although text_fraction is above 0");
+  }
+  for (const std::string& path : c.data().image_prompts()) p.Exists("data.image_prompts", path);
+  for (const std::string& path : c.data().text_prompts()) p.Exists("data.text_prompts", path);
+  p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
+  if (!c.data().heldout_text_prompts().empty()) p.Exists("data.heldout_text_prompts", c.data().heldout_text_prompts());
+
+  const v1::RolloutConfig& rollout = c.rollout();
+  p.Range("rollout.group_size", rollout.group_size(), 2, 1024);
+  p.Range("rollout.timesteps", rollout.timesteps(), 2, 1000);
+  p.Positive("rollout.shift", rollout.shift());
+  p.OneOf("rollout.kernel", rollout.kernel(), {"flow_sde", "dance", "cps"});
+  p.Range("rollout.noise_level", rollout.noise_level(), 1e-6, 10);
+  p.Range("rollout.window_size", rollout.window_size(), 1, rollout.timesteps() - 1);
+  p.Range("rollout.window_hi", rollout.window_hi(), 1, rollout.timesteps() - 1);
+  p.Range("rollout.window_lo", rollout.window_lo(), 0, rollout.window_hi() - rollout.window_size());
+  p.Range("rollout.cfg_scale", rollout.cfg_scale(), 1, 100);
+  p.Range("rollout.max_text_tokens", rollout.max_text_tokens(), 1, 100000);
+  p.Positive("rollout.temperature", rollout.temperature());
+  p.Positive("rollout.lease_seconds", rollout.lease_seconds());
+
+  const v1::RewardConfig& reward = c.reward();
+  for (const auto& [field, weight] : {std::pair{"reward.grounding_weight", reward.grounding_weight()},
+                                      {"reward.instruction_weight", reward.instruction_weight()},
+                                      {"reward.knowledge_weight", reward.knowledge_weight()}}) {
+    p.Range(field, weight, 0, 1e6);
+  }
+  if (reward.grounding_weight() + reward.instruction_weight() + reward.knowledge_weight() <= 0) {
+    p.Add("reward", "all weights are 0: there would be nothing to learn from");
+  }
+  p.OneOf("reward.grounding_form", reward.grounding_form(), {"count_aware", "max_patch"});
+  p.OneOf("reward.instruction_form", reward.instruction_form(), {"product", "mean"});
+  p.Range("reward.queue_limit", reward.queue_limit(), 1, 1000000);
+  p.Positive("reward.deadline_seconds", reward.deadline_seconds());
+
+  const v1::TrainConfig& train = c.train();
+  p.Range("train.steps", train.steps(), 1, 1e9);
+  p.Range("train.groups_per_step", train.groups_per_step(), 1, 100000);
+  p.Range("train.updates_per_step", train.updates_per_step(), 1, 100);
+  p.Range("train.max_staleness", train.max_staleness(), 0, 100);
+  CheckOptimizer(p, "train.image", train.image());
+  CheckOptimizer(p, "train.text", train.text());
+  p.Positive("train.image_clip", train.image_clip());
+  p.Range("train.text_clip_low", train.text_clip_low(), 1e-9, 1);
+  p.Positive("train.text_clip_high", train.text_clip_high());
+  p.Range("train.image_kl_beta", train.image_kl_beta(), 0, 1e6);
+  p.OneOf("train.image_kl_form", train.image_kl_form(), {"velocity_mse", "exact", "flow_grpo"});
+  p.Range("train.text_kl_beta", train.text_kl_beta(), 0, 1e6);
+  p.Positive("train.advantage_eps", train.advantage_eps());
+  p.Positive("train.advantage_clamp", train.advantage_clamp());
+  p.OneOf("train.advantage_aggregation", train.advantage_aggregation(), {"sum_then_normalize", "gdpo"});
+  p.Range("train.checkpoint_every", train.checkpoint_every(), 1, 1e9);
+  p.Range("train.checkpoints_kept", train.checkpoints_kept(), 1, 1000);
+  p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
+  p.Range("train.gradient_clip", train.gradient_clip(), 0, 1e9);
+  p.Range("train.max_nonfinite_steps", train.max_nonfinite_steps(), 1, 1000);
+
+  p.Range("evaluation.every", c.evaluation().every(), 0, 1e9);
+  p.Range("evaluation.prompts_per_kind", c.evaluation().prompts_per_kind(), 1, 1e6);
+  p.Range("evaluation.prompts_per_kind_between", c.evaluation().prompts_per_kind_between(), 1, 1e6);
+  p.Range("evaluation.timesteps", c.evaluation().timesteps(), 2, 1000);
+  p.Range("evaluation.batch", c.evaluation().batch(), 1, 10000);
+
+  p.Positive("coordinator.heartbeat_seconds", c.coordinator().heartbeat_seconds());
+  p.Range("coordinator.member_timeout_seconds", c.coordinator().member_timeout_seconds(),
+          2 * c.coordinator().heartbeat_seconds(), 1e6);
+  p.Positive("coordinator.watchdog_seconds", c.coordinator().watchdog_seconds());
+  p.Positive("coordinator.drain_grace_seconds", c.coordinator().drain_grace_seconds());
+  p.Range("local.rollout_workers", c.local().rollout_workers(), 1, 1000);
+  p.Range("local.reward_servers", c.local().reward_servers(), 1, 1000);
+  p.Range("local.threads_rollout", c.local().threads_rollout(), 1, 1024);
+  p.Range("local.threads_reward", c.local().threads_reward(), 1, 1024);
+  p.Range("local.threads_learner", c.local().threads_learner(), 1, 1024);
+  p.Range("local.max_restarts", c.local().max_restarts(), 0, 1e6);
+  p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());
+  p.Range("rpc.max_message_mib", c.rpc().max_message_mib(), 4, 1024);
+  return std::move(p.found);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,88 @@
+#include "common/rpc.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
+
+bool IsLoopback(const std::string& address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:");
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+                      payload.has_value() ? std::string(*payload) : "");
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
+  return result;
+}
+
+absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info) {
+  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
+v1::ErrorInfo ErrorInfoOf(const absl::Status& status) {
+  v1::ErrorInfo info;
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  if (payload.has_value()) info.ParseFromString(std::string(*payload));
+  return info;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(max_message_mib << 20);
+  arguments.SetMaxSendMessageSize(max_message_mib << 20);
+  // A peer that came back should be noticed within a second.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  return context;
+}
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
+                                                            const std::vector<grpc::Service*>& services) {
+  if (!IsLoopback(options.listen) && !options.insecure) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("refusing to serve plain text on ", options.listen,
+                     ", which is not a loopback address: give --insecure if the network is trusted"));
+  }
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+  builder.SetMaxSendMessageSize(options.max_message_mib << 20);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen, ": the port is in use or the address is not ours"));
+  }
+  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), absl::StrCat(host, ":", port)));
+}
+
+RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
+
+void RpcServer::Shutdown(absl::Duration grace) { server_->Shutdown(absl::ToChronoTime(absl::Now() + grace)); }
+
+}  // namespace lvrpo

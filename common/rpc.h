@@ -1,0 +1,51 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/lvrpo/v1/common.pb.h"
+
+namespace lvrpo {
+
+// Status codes are the same on both sides. A machine-readable reason rides along in the details (v1::ErrorInfo).
+grpc::Status ToGrpcStatus(const absl::Status& status);
+absl::Status FromGrpcStatus(const grpc::Status& status);
+
+// An absl::Status that carries a reason, and how to read it back ("" when there is none).
+absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info);
+v1::ErrorInfo ErrorInfoOf(const absl::Status& status);
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib);
+std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline);
+
+// A running gRPC server with message limits. Destroying it shuts down at once.
+class RpcServer {
+ public:
+  struct Options {
+    std::string listen = "127.0.0.1:0";  // port 0 picks one
+    int max_message_mib = 64;
+    bool insecure = false;  // allow plain text on addresses other than loopback
+  };
+  // FailedPrecondition for a non-loopback address without `insecure`; Unavailable when the port is in use.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options,
+                                                          const std::vector<grpc::Service*>& services);
+  ~RpcServer();
+
+  const std::string& address() const { return address_; }  // host:port
+  // Lets running calls finish until `grace` is over.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  RpcServer(std::unique_ptr<grpc::Server> server, std::string address)
+      : server_(std::move(server)), address_(std::move(address)) {}
+  std::unique_ptr<grpc::Server> server_;
+  const std::string address_;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/weights.h"
+#include "nlohmann/json.hpp"
+
+// Parity cases: folders that say what the reference implementation gave for some model and inputs
+// (tests/parity/README.md describes the files). An op computes the same with this project's code and
+// compares.
+namespace lvrpo::parity {
+
+struct Case {
+  std::string dir;  // folder of the case
+  std::string family, op;
+  nlohmann::json spec;           // case.json
+  nlohmann::json params;         // its "params"
+  nlohmann::json expected_json;  // expected.json; null when there is none
+  TensorMap inputs, expected;    // as stored; empty when there is no such file
+  std::string model_dir;         // "" when the case has no model
+
+  std::string path(const std::string& file) const { return dir + "/" + file; }
+};
+
+absl::StatusOr<Case> LoadCase(const std::string& dir);
+
+// Collects the comparisons of one case. A name's tolerance comes from case.json ("*" covers all names, no
+// entry means exact): float tensors and numbers need |got - expected| <= atol + rtol |expected|, "exact"
+// equal values. NaN equals NaN.
+class Report {
+ public:
+  explicit Report(const Case& parity_case) : case_(parity_case) {}
+
+  // With the tensor of this name in expected.safetensors. Shapes must agree.
+  void Compare(const std::string& name, const torch::Tensor& got);
+  // With expected.json's member of this name, or with all of it when the name is "*".
+  void CompareJson(const std::string& name, const nlohmann::json& got);
+  bool Expects(const std::string& name) const;
+
+  // Also fails what was expected (a tensor, or a name with a tolerance) and never compared.
+  void Finish();
+  bool passed() const { return failures_.empty(); }
+  const std::vector<std::string>& failures() const { return failures_; }
+  // Name -> largest absolute error.
+  const std::map<std::string, double>& errors() const { return errors_; }
+
+ private:
+  struct Tolerance {
+    bool exact = true;
+    double atol = 0, rtol = 0;
+  };
+  Tolerance ToleranceOf(const std::string& name) const;
+  // Empty when equal, otherwise where and how they differ.
+  std::string JsonDifference(const nlohmann::json& got, const nlohmann::json& expected,
+                             const Tolerance& tolerance, const std::string& where, double& largest) const;
+
+  const Case& case_;
+  std::set<std::string> compared_;
+  std::vector<std::string> failures_;
+  std::map<std::string, double> errors_;
+};
+
+using Op = std::function<absl::Status(const Case&, Report&)>;
+using Registry = std::map<std::string, Op>;  // "family/op"
+
+// Each in its ops_*.cc.
+void RegisterAlgorithmOps(Registry& registry);
+
+// Runs every case in and below the folders, prints one JSON line a case and a summary; returns the number
+// that failed.
+int RunCases(const Registry& registry, const std::vector<std::string>& folders);
+
+}  // namespace lvrpo::parity
