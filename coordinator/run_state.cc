@@ -279,13 +279,10 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version) {
     next_ordinal_ = frontier;
     steps_.resize(static_cast<size_t>(step));
   } else {
-    // Groups of these very weights, or older ones that are not too old, can still be trained on.
+    // Groups of these very weights, or older ones that are not too old, can still be trained on; an assigned step
+    // stays assigned.
     std::vector<int64_t> again;
     for (auto& [ordinal, group] : groups_) {
-      if (group.state() == v1::ASSIGNED) {
-        group.set_state(v1::COMPLETE);
-        Touch(group);
-      }
       if (group.state() == v1::PLANNED) continue;
       if (group.version().version() == step && group.version().digest() != version.digest()) again.push_back(ordinal);
     }
@@ -365,6 +362,7 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
   steps_.push_back(record);
   new_steps_.push_back(record);
   current_version_ = request.new_version();
+  started_ = true;
   return absl::OkStatus();
 }
 

@@ -40,7 +40,10 @@ class RunState {
 
   // --- Restoring what the store holds.
   void RestoreGroup(const v1::GroupRecord& group, absl::Time now);
-  void RestoreStep(const v1::StepRecord& step) { steps_.push_back(step); }
+  void RestoreStep(const v1::StepRecord& step) {
+    steps_.push_back(step);
+    current_version_ = step.new_version();
+  }
   void RestoreNextOrdinal(int64_t next, int32_t generation) {
     next_ordinal_ = next;
     generation_ = generation;

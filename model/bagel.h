@@ -55,6 +55,8 @@ class Bagel {
   torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const;
   // bos, ids, eos on an empty cache.
   KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
+  // A question about an image: the image segment, then bos, ids, eos. pixels [1, 3, H, W] in [-1, 1].
+  KvCache PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const;
 
   // --- Images. v = noise - data of the latent tokens x_t [B, N, D] at times t [B]; D = token_dim.
   // The cache is shared (batch 1) or one a sample (batch B); it is not changed.
@@ -122,6 +124,7 @@ class Bagel {
   };
 
   Bagel(BagelConfig config, TensorMap tensors);
+  void AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const;  // bos, ids, eos
   Half ResolveHalf(int64_t layer, const std::string& suffix) const;
   // Runs all layers. positions int64 [B or 1, Tu + Tg]; mask bool, broadcast to [B, Tu + Tg, L + Tu + Tg], or
   // undefined: everything sees everything. `past` may be null; with `grown` the new keys and values are kept.

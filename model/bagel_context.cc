@@ -76,12 +76,23 @@ torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, 
 }
 
 KvCache Bagel::PrefillPrompt(const std::vector<int32_t>& ids) const {
+  KvCache cache;
+  AppendPrompt(cache, ids);
+  return cache;
+}
+
+KvCache Bagel::PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const {
+  KvCache cache;
+  AppendImage(cache, pixels);
+  AppendPrompt(cache, ids);
+  return cache;
+}
+
+void Bagel::AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const {
   std::vector<int64_t> wrapped = {config_.bos};
   wrapped.insert(wrapped.end(), ids.begin(), ids.end());
   wrapped.push_back(config_.eos);
-  KvCache cache;
   AppendTokens(cache, torch::tensor(wrapped, torch::kInt64).unsqueeze(0));
-  return cache;
 }
 
 torch::Tensor Bagel::Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,

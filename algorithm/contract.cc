@@ -1,0 +1,71 @@
+#include "algorithm/contract.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "algorithm/schedule.h"
+#include "common/hash.h"
+
+namespace lvrpo {
+namespace {
+
+absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerConfig& optimizer,
+                                 const std::string& field) {
+  const std::vector<std::string> patterns(optimizer.trainable().begin(), optimizer.trainable().end());
+  TensorMap selected;
+  for (const auto& [name, tensor] : tensors) {
+    if (MatchesPatterns(name, patterns)) selected[name] = tensor;
+  }
+  if (selected.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(field, ": no tensor of the policy matches [",
+                                                      absl::StrJoin(patterns, ", "), "]"));
+  }
+  return selected;
+}
+
+}  // namespace
+
+bool UsesText(const v1::RunConfig& config) {
+  return config.data().text_prompts_size() > 0 &&
+         (config.data().text_fraction() > 0 || config.data().image_prompts_size() == 0);
+}
+
+bool UsesImages(const v1::RunConfig& config) {
+  return config.data().image_prompts_size() > 0 && config.data().text_fraction() < 1;
+}
+
+TensorMap TrainedTensors::All() const {
+  TensorMap all = image;
+  all.insert(text.begin(), text.end());
+  return all;
+}
+
+absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base) {
+  TrainedTensors trained;
+  if (UsesImages(config)) {
+    absl::StatusOr<TensorMap> image = Select(base.tensors(), config.train().image(), "train.image.trainable");
+    if (!image.ok()) return image.status();
+    trained.image = *std::move(image);
+  }
+  if (UsesText(config)) {
+    absl::StatusOr<TensorMap> text = Select(base.tensors(), config.train().text(), "train.text.trainable");
+    if (!text.ok()) return text.status();
+    trained.text = *std::move(text);
+  }
+  return trained;
+}
+
+std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
+                                                const Tokenizer& tokenizer) {
+  const v1::RolloutConfig& rollout = config.rollout();
+  std::string model;
+  for (const auto& [name, shape] : Bagel::ExpectedTensors(base.config())) {
+    absl::StrAppend(&model, name, ":", absl::StrJoin(shape, ","), "\n");
+  }
+  return {{"schedule", ScheduleDigest(Timesteps(rollout.timesteps(), rollout.shift()))},
+          {"sampler", Sha256Hex(rollout.SerializeAsString())},
+          {"seed", absl::StrCat(config.seed())},
+          {"tokenizer", tokenizer.digest()},
+          {"model", Sha256Hex(model)}};
+}
+
+}  // namespace lvrpo

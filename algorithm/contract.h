@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "data/tokenizer.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+
+// What a rollout worker and a learner must agree on before they may work together, and how both read the settings.
+namespace lvrpo {
+
+// Name -> digest of the schedule, the sampler's settings, the tokenizer and the model's structure.
+std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
+                                                const Tokenizer& tokenizer);
+
+// Whether the run has image (text) groups at all.
+bool UsesImages(const v1::RunConfig& config);
+bool UsesText(const v1::RunConfig& config);
+
+// The tensors of `base` that the run trains, by task: those that travel. FailedPrecondition when a pattern list that
+// is used matches nothing.
+struct TrainedTensors {
+  TensorMap image, text;  // may share tensors
+  TensorMap All() const;
+};
+absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base);
+
+}  // namespace lvrpo

@@ -1,0 +1,210 @@
+#include "coordinator/client.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/rpc.h"
+#include "common/version.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
+
+CoordinatorClient::CoordinatorClient(const std::string& address, int max_message_mib)
+    : stub_(v1::Coordinator::NewStub(MakeChannel(address, max_message_mib))) {}
+
+absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
+  v1::GetStatusResponse response;
+  const grpc::Status status = stub_->GetStatus(MakeContext(deadline).get(), v1::GetStatusRequest(), &response);
+  if (!status.ok()) return FromGrpcStatus(status);
+  return response;
+}
+
+absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration deadline) {
+  v1::DrainRequest request;
+  request.set_reason(reason);
+  v1::DrainResponse response;
+  return FromGrpcStatus(stub_->Drain(MakeContext(deadline).get(), request, &response));
+}
+
+MemberSession::MemberSession(Options options, std::function<Report()> report,
+                             std::function<void(const std::vector<int64_t>&)> revoked)
+    : options_(std::move(options)),
+      report_(std::move(report)),
+      revoked_(std::move(revoked)),
+      stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.max_message_mib))) {}
+
+absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
+    const Options& options, std::function<Report()> report, std::function<bool()> give_up,
+    std::function<void(const std::vector<int64_t>&)> revoked) {
+  std::unique_ptr<MemberSession> session(new MemberSession(options, std::move(report), std::move(revoked)));
+  const absl::Time deadline = RealClock().Now() + options.patience;
+  while (true) {
+    absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce();
+    if (response.ok()) {
+      session->registration_ = *std::move(response);
+      break;
+    }
+    if (!IsUnreachable(response.status())) return response.status();
+    if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
+    if (RealClock().Now() > deadline) {
+      return absl::UnavailableError(absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
+                                                 absl::FormatDuration(options.patience), ": is it running there? (",
+                                                 response.status().message(), ")"));
+    }
+    absl::SleepFor(kRetryPause);
+  }
+  session->heartbeats_ = std::thread([s = session.get()] { s->Heartbeats(); });
+  return session;
+}
+
+MemberSession::~MemberSession() { StopHeartbeats(); }
+
+void MemberSession::StopHeartbeats() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (heartbeats_.joinable()) heartbeats_.join();
+}
+
+absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce() {
+  v1::RegisterRequest request;
+  request.set_role(options_.role);
+  request.set_member_id(options_.member_id);
+  request.set_address(options_.address);
+  request.set_config_digest(options_.config_digest);
+  request.set_build_version(kVersion);
+  for (const auto& [key, value] : options_.contract) (*request.mutable_contract())[key] = value;
+  for (const int64_t ordinal : report_().held_ordinals) request.add_held_ordinals(ordinal);
+  v1::RegisterResponse response;
+  const grpc::Status status = stub_->Register(MakeContext(options_.timeout).get(), request, &response);
+  if (!status.ok()) return FromGrpcStatus(status);
+  absl::MutexLock lock(&mutex_);
+  fence_.set_run_id(response.run_id());
+  fence_.set_run_epoch(response.run_epoch());
+  fence_.set_member_id(options_.member_id);
+  fence_.set_incarnation(response.incarnation());
+  view_ = response.view();
+  ++view_count_;
+  return response;
+}
+
+absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
+  absl::MutexLock one(&register_mutex_);
+  if (fence().incarnation() != seen_incarnation) return absl::OkStatus();
+  absl::StatusOr<v1::RegisterResponse> response = RegisterOnce();
+  if (!response.ok()) return response.status();
+  if (response->run_id() != registration_.run_id()) {
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator serves run ", response->run_id(), " now"));
+  }
+  spdlog::info("registered again with the coordinator (epoch {})", response->run_epoch());
+  return absl::OkStatus();
+}
+
+v1::Fence MemberSession::fence() const {
+  absl::MutexLock lock(&mutex_);
+  return fence_;
+}
+
+v1::PoolView MemberSession::view() const {
+  absl::MutexLock lock(&mutex_);
+  return view_;
+}
+
+absl::Status MemberSession::lost() const {
+  absl::MutexLock lock(&mutex_);
+  return lost_;
+}
+
+int64_t MemberSession::WaitForView(int64_t seen, absl::Duration timeout) const {
+  absl::MutexLock lock(&mutex_);
+  const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return view_count_ != seen || !lost_.ok(); };
+  mutex_.AwaitWithTimeout(absl::Condition(&changed), timeout);
+  return view_count_;
+}
+
+void MemberSession::SetView(const v1::PoolView& view) {
+  absl::MutexLock lock(&mutex_);
+  view_ = view;
+  ++view_count_;
+}
+
+absl::Status MemberSession::Lose(absl::Status why) {
+  absl::MutexLock lock(&mutex_);
+  if (lost_.ok()) lost_ = why;
+  return why;
+}
+
+absl::Status MemberSession::Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call) {
+  const absl::Time deadline = RealClock().Now() + options_.patience;
+  while (true) {
+    if (absl::Status over = lost(); !over.ok()) return over;
+    const v1::Fence used = fence();
+    absl::Status status = FromGrpcStatus(call(MakeContext(options_.timeout).get(), used));
+    const std::string reason = ErrorInfoOf(status).reason();
+    if (reason == "STALE_EPOCH" || reason == "NOT_A_MEMBER") {
+      status = RegisterAgain(used.incarnation());
+      if (status.ok()) continue;
+    } else if (reason == "SUPERSEDED" && fence().incarnation() != used.incarnation()) {
+      continue;  // another thread registered again meanwhile
+    }
+    const std::string why = ErrorInfoOf(status).reason();
+    if (why == "SUPERSEDED" || why == "CONFIG_MISMATCH" || why == "CONTRACT_MISMATCH" || why == "WRONG_RUN") {
+      return Lose(status);
+    }
+    if (!IsUnreachable(status)) return status;
+    if (RealClock().Now() > deadline) {
+      return Lose(absl::UnavailableError(absl::StrCat("the coordinator at ", options_.coordinator,
+                                                      " did not answer for ", absl::FormatDuration(options_.patience))));
+    }
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return status;
+    }
+    absl::SleepFor(kRetryPause);
+  }
+}
+
+void MemberSession::Heartbeats() {
+  const absl::Duration interval = absl::Seconds(std::max(0.01, registration_.heartbeat_interval_seconds()));
+  while (true) {
+    const Report report = report_();
+    v1::HeartbeatRequest request;
+    request.set_load(report.load);
+    request.set_state(report.state);
+    *request.mutable_version() = report.version;
+    for (const int64_t ordinal : report.held_ordinals) request.add_held_ordinals(ordinal);
+    request.set_waiting_for(report.waiting_for);
+    absl::StatusOr<v1::HeartbeatResponse> response = Call(&v1::Coordinator::Stub::Heartbeat, request);
+    if (response.ok()) {
+      SetView(response->view());
+      if (revoked_ && response->revoked_ordinals_size() > 0) {
+        revoked_({response->revoked_ordinals().begin(), response->revoked_ordinals().end()});
+      }
+    }
+    absl::MutexLock lock(&mutex_);
+    if (!lost_.ok()) return;
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), interval)) return;
+  }
+}
+
+void MemberSession::Leave(const std::string& reason) {
+  StopHeartbeats();
+  v1::LeaveRequest request;
+  *request.mutable_fence() = fence();
+  request.set_reason(reason);
+  v1::LeaveResponse response;
+  (void)stub_->Leave(MakeContext(absl::Seconds(2)).get(), request, &response);
+}
+
+}  // namespace lvrpo

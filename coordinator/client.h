@@ -1,0 +1,118 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "proto/lvrpo/v1/coordinator.grpc.pb.h"
+
+namespace lvrpo {
+
+// Calls that need no membership: for operators. Thread-safe.
+class CoordinatorClient {
+ public:
+  CoordinatorClient(const std::string& address, int max_message_mib);
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(absl::Duration deadline);
+  absl::Status Drain(const std::string& reason, absl::Duration deadline);
+
+ private:
+  std::unique_ptr<v1::Coordinator::Stub> stub_;
+};
+
+// One process's membership of a run: registers, sends heartbeats from a thread of its own, registers again when the
+// coordinator was restarted, and adds the fence to every write. Thread-safe.
+class MemberSession {
+ public:
+  struct Options {
+    std::string coordinator;  // host:port
+    v1::Role role = v1::ROLE_UNSPECIFIED;
+    std::string member_id;
+    std::string address;  // where others reach this member; empty if it serves nothing
+    std::string config_digest;
+    std::map<std::string, std::string> contract;
+    absl::Duration timeout = absl::Seconds(10);   // of one call
+    absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
+    int max_message_mib = 64;
+  };
+  // What the heartbeat says. Called from the session's thread.
+  struct Report {
+    double load = 0;
+    std::string state = "ready";
+    v1::PolicyVersion version;
+    std::vector<int64_t> held_ordinals;
+    std::string waiting_for;
+  };
+
+  // Registers, waiting up to options.patience for the coordinator to come up; `give_up` is asked in between.
+  // `revoked` gets the leases that were lost; it may be null.
+  static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
+      const Options& options, std::function<Report()> report, std::function<bool()> give_up,
+      std::function<void(const std::vector<int64_t>&)> revoked = nullptr);
+  // Stops heartbeats; does not leave.
+  ~MemberSession();
+
+  // As answered at the first registration.
+  const v1::RegisterResponse& registration() const { return registration_; }
+  v1::Fence fence() const;
+  v1::PoolView view() const;
+  // Blocks until the view changed since `seen` (a counter that starts at 0) or `timeout`; returns the new counter.
+  int64_t WaitForView(int64_t seen, absl::Duration timeout) const;
+  // Why this membership is over: superseded by another process, another configuration, or the coordinator was
+  // unreachable for longer than `patience` (Unavailable). OK while it is not.
+  absl::Status lost() const;
+
+  // A fenced call. After a coordinator restart it registers again and repeats; while the coordinator is
+  // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf tells the reason).
+  template <class Request, class Response>
+  absl::StatusOr<Response> Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                             Response*),
+                                Request request) {
+    Response response;
+    absl::Status status = Repeat([&](grpc::ClientContext* context, const v1::Fence& fence) {
+      *request.mutable_fence() = fence;
+      response.Clear();
+      return ((*stub_).*method)(context, request, &response);
+    });
+    if (!status.ok()) return status;
+    return response;
+  }
+
+  // Leaves the run; errors are ignored. Heartbeats stop.
+  void Leave(const std::string& reason);
+
+ private:
+  MemberSession(Options options, std::function<Report()> report, std::function<void(const std::vector<int64_t>&)> revoked);
+  absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call);
+  // Registers unless another thread did so since `seen_incarnation`.
+  absl::Status RegisterAgain(int64_t seen_incarnation);
+  absl::StatusOr<v1::RegisterResponse> RegisterOnce();
+  void Heartbeats();
+  void SetView(const v1::PoolView& view);
+  absl::Status Lose(absl::Status why);
+  void StopHeartbeats();
+
+  const Options options_;
+  const std::function<Report()> report_;
+  const std::function<void(const std::vector<int64_t>&)> revoked_;
+  std::unique_ptr<v1::Coordinator::Stub> stub_;
+  v1::RegisterResponse registration_;
+
+  absl::Mutex register_mutex_;  // one registration at a time
+  mutable absl::Mutex mutex_;
+  v1::Fence fence_ ABSL_GUARDED_BY(mutex_);
+  v1::PoolView view_ ABSL_GUARDED_BY(mutex_);
+  int64_t view_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status lost_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread heartbeats_;
+};
+
+}  // namespace lvrpo

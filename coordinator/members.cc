@@ -1,0 +1,81 @@
+#include "coordinator/members.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace lvrpo {
+namespace {
+
+v1::Member Describe(const std::string& id, const Members::Member& member, absl::Time now) {
+  v1::Member described;
+  described.set_member_id(id);
+  described.set_role(member.role);
+  described.set_address(member.address);
+  described.set_load(member.load);
+  described.set_state(member.state);
+  *described.mutable_version() = member.version;
+  described.set_seconds_since_heartbeat(absl::ToDoubleSeconds(now - member.last_heard));
+  return described;
+}
+
+}  // namespace
+
+Members::Member* Members::Find(const std::string& id) {
+  const auto member = members_.find(id);
+  return member == members_.end() ? nullptr : &member->second;
+}
+
+std::string Members::ContractConflict(const std::string& id, const std::map<std::string, std::string>& contract) const {
+  if (contract.empty()) return "";
+  for (const auto& [other_id, other] : members_) {
+    if (other_id == id) continue;
+    for (const auto& [key, value] : other.contract) {
+      const auto mine = contract.find(key);
+      if (mine == contract.end() || mine->second != value) {
+        return absl::StrCat(id, " and ", other_id, " disagree on \"", key, "\": ",
+                            mine == contract.end() ? "nothing" : mine->second.substr(0, 12), " and ",
+                            value.substr(0, 12), "; start both with the same configuration and model files");
+      }
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
+  std::vector<std::string> removed;
+  for (auto member = members_.begin(); member != members_.end();) {
+    if (now - member->second.last_heard > timeout) {
+      removed.push_back(member->first);
+      member = members_.erase(member);
+    } else {
+      ++member;
+    }
+  }
+  return removed;
+}
+
+void Members::FillView(absl::Time now, v1::PoolView* view) const {
+  for (const auto& [id, member] : members_) {
+    if (member.address.empty()) continue;
+    if (member.role == v1::ROLE_REWARD_SERVER) *view->add_reward_servers() = Describe(id, member, now);
+    if (member.role == v1::ROLE_LEARNER) {
+      *view->add_learners() = Describe(id, member, now);
+      if (member.version.digest() == view->current_version().digest()) {
+        *view->add_weight_holders() = Describe(id, member, now);
+      }
+    }
+  }
+}
+
+std::vector<v1::Member> Members::List(absl::Time now) const {
+  std::vector<v1::Member> list;
+  for (const auto& [id, member] : members_) list.push_back(Describe(id, member, now));
+  return list;
+}
+
+int Members::Count(v1::Role role) const {
+  int count = 0;
+  for (const auto& [id, member] : members_) count += member.role == role;
+  return count;
+}
+
+}  // namespace lvrpo

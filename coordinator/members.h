@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+
+namespace lvrpo {
+
+// Who takes part in the run, as the coordinator last heard. Pure; not thread-safe.
+class Members {
+ public:
+  struct Member {
+    v1::Role role = v1::ROLE_UNSPECIFIED;
+    std::string address;
+    int64_t incarnation = 0;
+    double load = 0;
+    std::string state = "starting";
+    std::string waiting_for;
+    v1::PolicyVersion version;
+    std::map<std::string, std::string> contract;
+    absl::Time last_heard;
+    absl::Time joined;
+  };
+
+  // A new process, or the same one again: the newest incarnation is the member.
+  void Join(const std::string& id, Member member) { members_[id] = std::move(member); }
+  void Leave(const std::string& id) { members_.erase(id); }
+  Member* Find(const std::string& id);
+
+  // Why this contract cannot work with the members that are here; empty when it can. Only rollout workers and
+  // learners have one.
+  std::string ContractConflict(const std::string& id, const std::map<std::string, std::string>& contract) const;
+
+  // Removes members that were silent for `timeout` and returns their ids.
+  std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);
+
+  // The pools as members see them.
+  void FillView(absl::Time now, v1::PoolView* view) const;
+  std::vector<v1::Member> List(absl::Time now) const;
+  int Count(v1::Role role) const;
+  const std::map<std::string, Member>& all() const { return members_; }
+
+ private:
+  std::map<std::string, Member> members_;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,565 @@
+#include "coordinator/service.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "common/rpc.h"
+#include "common/version.h"
+#include "nlohmann/json.hpp"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr size_t kRecentGroups = 32;
+constexpr double kRetrySeconds = 0.05;
+
+const char* RoleName(v1::Role role) {
+  switch (role) {
+    case v1::ROLE_ROLLOUT_WORKER: return "rollout worker";
+    case v1::ROLE_REWARD_SERVER: return "reward server";
+    case v1::ROLE_LEARNER: return "learner";
+    default: return "member";
+  }
+}
+
+std::string MetricsLine(const v1::StepRecord& step) {
+  nlohmann::json line = nlohmann::json::parse(step.metrics_json(), nullptr, false);
+  if (!line.is_object()) line = nlohmann::json::object();
+  line["step"] = step.step();
+  line["unix_seconds"] = step.unix_seconds();
+  line["version"] = step.new_version().version();
+  line["digest"] = step.new_version().digest();
+  return line.dump() + "\n";
+}
+
+}  // namespace
+
+CoordinatorService::CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock, Metrics& metrics)
+    : options_(std::move(options)), clock_(clock), metrics_(metrics), store_(std::move(store)), state_(options_.rules) {}
+
+absl::StatusOr<std::unique_ptr<CoordinatorService>> CoordinatorService::Create(Options options,
+                                                                               std::unique_ptr<Store> store,
+                                                                               Clock& clock, Metrics& metrics) {
+  std::unique_ptr<CoordinatorService> service(new CoordinatorService(std::move(options), std::move(store), clock, metrics));
+  if (absl::Status status = service->Restore(); !status.ok()) return status;
+  return service;
+}
+
+absl::Status CoordinatorService::Restore() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time now = clock_.Now();
+  last_progress_ = now;
+  const absl::StatusOr<int64_t> epoch = store_->GetNumber("run_epoch", 0);
+  const absl::StatusOr<int64_t> next_ordinal = store_->GetNumber("next_ordinal", 0);
+  const absl::StatusOr<int64_t> generation = store_->GetNumber("generation", 0);
+  const absl::StatusOr<std::vector<v1::StepRecord>> steps = store_->Steps();
+  const absl::StatusOr<std::vector<v1::GroupRecord>> groups = store_->Groups();
+  for (const absl::Status& status :
+       {epoch.status(), next_ordinal.status(), generation.status(), steps.status(), groups.status()}) {
+    if (!status.ok()) return status;
+  }
+  for (const v1::StepRecord& step : *steps) state_.RestoreStep(step);
+  for (const v1::GroupRecord& group : *groups) state_.RestoreGroup(group, now);
+  state_.RestoreNextOrdinal(*next_ordinal, static_cast<int32_t>(*generation));
+  if (!steps->empty()) last_metrics_ = steps->back().metrics_json();
+  run_epoch_ = *epoch + 1;
+  std::string lines;
+  for (const v1::StepRecord& step : *steps) lines += MetricsLine(step);
+  if (absl::Status status = WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines); !status.ok()) return status;
+  Event("coordinator_start", absl::StrCat("epoch ", run_epoch_, ", ", state_.committed_steps(), " of ",
+                                          options_.rules.total_steps, " steps done"));
+  return Save([&]() -> absl::Status {
+    for (const auto& [key, value] : std::map<std::string, int64_t>{{"run_epoch", run_epoch_},
+                                                                   {"total_steps", options_.rules.total_steps},
+                                                                   {"group_size", options_.rules.group_size},
+                                                                   {"groups_per_step", options_.rules.groups_per_step},
+                                                                   {"max_staleness", options_.rules.max_staleness}}) {
+      if (absl::Status status = store_->SetNumber(key, value); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status CoordinatorService::Refuse(const std::string& reason, const std::string& message) {
+  v1::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_current_run_epoch(run_epoch_);
+  *info.mutable_current_version() = state_.current_version();
+  metrics_.Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", reason}}).Increment();
+  return WithReason(absl::FailedPreconditionError(message), info);
+}
+
+absl::Status CoordinatorService::CheckFence(const v1::Fence& fence) {
+  if (!fatal_.ok()) return absl::UnavailableError(absl::StrCat("the coordinator cannot work: ", fatal_.message()));
+  if (fence.run_id() != options_.run_id) {
+    return Refuse("WRONG_RUN", absl::StrCat("this is run ", options_.run_id, ", not ", fence.run_id()));
+  }
+  if (fence.run_epoch() != run_epoch_) {
+    return Refuse("STALE_EPOCH", absl::StrCat("the coordinator is in epoch ", run_epoch_, ", ", fence.member_id(), " in ",
+                                              fence.run_epoch(), ": register again"));
+  }
+  Members::Member* member = members_.Find(fence.member_id());
+  if (member == nullptr) {
+    return Refuse("NOT_A_MEMBER", absl::StrCat(fence.member_id(), " is not a member (any more): register again"));
+  }
+  if (member->incarnation != fence.incarnation()) {
+    return Refuse("SUPERSEDED", absl::StrCat("another process is ", fence.member_id(), " now"));
+  }
+  member->last_heard = clock_.Now();
+  return absl::OkStatus();
+}
+
+void CoordinatorService::Event(const std::string& kind, const std::string& text) {
+  spdlog::info("{}: {}", kind, text);
+  events_.push_back({absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), kind, text});
+}
+
+absl::Status CoordinatorService::Save(const std::function<absl::Status()>& more) {
+  if (state_.dirty().empty() && state_.new_steps().empty() && state_.abandoned_from() < 0 && events_.empty() && !more) {
+    return absl::OkStatus();
+  }
+  absl::Status status = store_->Transaction([&]() -> absl::Status {
+    if (state_.abandoned_from() >= 0) {
+      if (absl::Status s = store_->AbandonStepsFrom(state_.abandoned_from()); !s.ok()) return s;
+      if (absl::Status s = store_->DeleteCheckpointsFrom(state_.abandoned_from() + 1); !s.ok()) return s;
+      if (absl::Status s = store_->DeleteGroupsFrom(state_.forgotten_from()); !s.ok()) return s;
+    }
+    for (const auto& [ordinal, group] : state_.dirty()) {
+      if (absl::Status s = store_->PutGroup(group); !s.ok()) return s;
+    }
+    for (const v1::StepRecord& step : state_.new_steps()) {
+      if (absl::Status s = store_->PutStep(step); !s.ok()) return s;
+    }
+    for (const EventRecord& event : events_) {
+      if (absl::Status s = store_->PutEvent(event); !s.ok()) return s;
+    }
+    if (absl::Status s = store_->SetNumber("next_ordinal", state_.next_ordinal()); !s.ok()) return s;
+    if (absl::Status s = store_->SetNumber("generation", state_.generation()); !s.ok()) return s;
+    return more ? more() : absl::OkStatus();
+  });
+  state_.ClearDirty();
+  events_.clear();
+  if (!status.ok()) {
+    fatal_ = status;
+    return absl::UnavailableError(absl::StrCat("the coordinator cannot write its records: ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+grpc::Status CoordinatorService::Write(const v1::Fence& fence, const std::function<absl::Status()>& change) {
+  absl::MutexLock lock(&mutex_);
+  absl::Status status = CheckFence(fence);
+  if (status.ok()) status = change();
+  // What a refused request changed on its way (it may have retired a group) is kept all the same.
+  const absl::Status saved = Save();
+  return ToGrpcStatus(saved.ok() ? status : saved);
+}
+
+void CoordinatorService::FillView(v1::PoolView* view) {
+  *view->mutable_current_version() = state_.current_version();
+  view->set_draining(draining_);
+  view->set_finished(state_.finished());
+  view->set_step(state_.committed_steps());
+  members_.FillView(clock_.Now(), view);
+}
+
+grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::RegisterRequest* request,
+                                          v1::RegisterResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  const std::string& id = request->member_id();
+  if (!fatal_.ok()) return ToGrpcStatus(absl::UnavailableError(fatal_.message()));
+  if (id.empty() || request->role() == v1::ROLE_UNSPECIFIED) {
+    return ToGrpcStatus(absl::InvalidArgumentError("Register needs a member_id and a role"));
+  }
+  if (request->config_digest() != options_.config_digest) {
+    return ToGrpcStatus(Refuse("CONFIG_MISMATCH",
+                               absl::StrCat(id, " runs with another configuration than the coordinator: start all roles "
+                                                "with the same --config and --set")));
+  }
+  const std::map<std::string, std::string> contract(request->contract().begin(), request->contract().end());
+  if (const std::string conflict = members_.ContractConflict(id, contract); !conflict.empty()) {
+    return ToGrpcStatus(Refuse("CONTRACT_MISMATCH", conflict));
+  }
+  const absl::Time now = clock_.Now();
+  Members::Member member;
+  member.role = request->role();
+  member.address = request->address();
+  member.incarnation = next_incarnation_++;
+  member.contract = contract;
+  member.last_heard = member.joined = now;
+  members_.Join(id, member);
+  state_.DropLeasesOf(id, {request->held_ordinals().begin(), request->held_ordinals().end()});
+  state_.RenewLeases(id, {request->held_ordinals().begin(), request->held_ordinals().end()}, now);
+  Event("member_joined", absl::StrCat(RoleName(request->role()), " ", id,
+                                      request->address().empty() ? "" : absl::StrCat(" at ", request->address())));
+  if (request->role() == v1::ROLE_LEARNER) {
+    absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = store_->Checkpoints();
+    if (!checkpoints.ok()) return ToGrpcStatus(checkpoints.status());
+    if (!checkpoints->empty()) {
+      response->set_resume_step(checkpoints->back().step());
+      response->set_checkpoint_path(checkpoints->back().path());
+      response->set_checkpoint_digest(checkpoints->back().digest());
+    }
+  }
+  if (absl::Status status = Save(); !status.ok()) return ToGrpcStatus(status);
+  response->set_run_id(options_.run_id);
+  response->set_run_epoch(run_epoch_);
+  response->set_incarnation(member.incarnation);
+  response->set_heartbeat_interval_seconds(absl::ToDoubleSeconds(options_.heartbeat));
+  FillView(response->mutable_view());
+  return grpc::Status::OK;
+}
+
+grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
+                                           v1::HeartbeatResponse* response) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    Members::Member& member = *members_.Find(request->fence().member_id());
+    member.load = request->load();
+    member.state = request->state();
+    member.version = request->version();
+    member.waiting_for = request->waiting_for();
+    for (const int64_t ordinal : state_.RenewLeases(
+             request->fence().member_id(), {request->held_ordinals().begin(), request->held_ordinals().end()},
+             clock_.Now())) {
+      response->add_revoked_ordinals(ordinal);
+    }
+    FillView(response->mutable_view());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request, v1::LeaveResponse*) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    state_.DropLeasesOf(request->fence().member_id(), {});
+    members_.Leave(request->fence().member_id());
+    Event("member_left", absl::StrCat(request->fence().member_id(), ": ", request->reason()));
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest* request,
+                                            v1::LeaseGroupResponse* response) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    response->set_retry_after_seconds(kRetrySeconds);
+    const v1::Member* learner = nullptr;
+    v1::PoolView view;
+    FillView(&view);
+    if (view.learners_size() > 0) learner = &view.learners(0);
+    if (draining_) {
+      response->set_waiting_for("nothing: the run is draining");
+      return absl::OkStatus();
+    }
+    if (learner == nullptr) {
+      response->set_waiting_for("a learner");
+      return absl::OkStatus();
+    }
+    const absl::Time now = clock_.Now();
+    const std::string lease_id = absl::StrCat(run_epoch_, ".", next_lease_++);
+    const RunState::LeaseDecision decision =
+        state_.Lease(request->fence().member_id(), request->version(), lease_id, now);
+    if (decision.group == nullptr) {
+      response->set_waiting_for(decision.waiting_for);
+      return absl::OkStatus();
+    }
+    response->set_granted(true);
+    v1::Lease& lease = *response->mutable_lease();
+    lease.set_lease_id(lease_id);
+    lease.set_ordinal(decision.group->ordinal());
+    lease.set_attempt(decision.group->attempt());
+    lease.set_step_hint(state_.committed_steps());
+    lease.set_seconds_left(absl::ToDoubleSeconds(options_.rules.lease));
+    lease.set_learner_rank(0);
+    lease.set_learner_address(learner->address());
+    *lease.mutable_version() = request->version();
+    lease.set_group_size(options_.rules.group_size);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest* request,
+                                             v1::ReturnLeaseResponse*) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    const absl::Status status = state_.Return(*request);
+    if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
+    Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ", request->fence().member_id(), ": ",
+                                         request->reason()));
+    return absl::OkStatus();
+  });
+}
+
+void CoordinatorService::NoteScores(const v1::SubmitGroupRequest& request) {
+  std::map<std::string, std::pair<double, int>> sums;
+  for (const v1::SampleSummary& sample : request.samples()) {
+    for (const v1::ComponentScore& score : sample.scores()) {
+      if (score.outcome() != v1::ComponentScore::OK) continue;
+      sums[score.name()].first += score.score();
+      ++sums[score.name()].second;
+    }
+    sums["reward"].first += sample.reward();
+    ++sums["reward"].second;
+  }
+  std::map<std::string, double> means;
+  for (const auto& [name, sum] : sums) means[name] = sum.first / sum.second;
+  recent_scores_.push_back(means);
+  if (recent_scores_.size() > kRecentGroups) recent_scores_.pop_front();
+}
+
+grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::SubmitGroupRequest* request,
+                                             v1::SubmitGroupResponse* response) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    absl::StatusOr<v1::SubmitGroupResponse> answer = state_.Submit(*request);
+    if (absl::IsFailedPrecondition(answer.status())) {
+      return Refuse("LEASE_ENDED", std::string(answer.status().message()));
+    }
+    if (!answer.ok()) return answer.status();
+    *response = *answer;
+    if (answer->repeated_submit()) return absl::OkStatus();
+    Progress();
+    NoteScores(*request);
+    const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
+    metrics_.Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.", {{"outcome", outcome}}).Increment();
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*, const v1::AcknowledgeVersionRequest* request,
+                                                    v1::AcknowledgeVersionResponse*) {
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
+  const v1::PolicyVersion& current = state_.current_version();
+  if (request->version().version() == current.version() && request->version().digest() != current.digest()) {
+    return ToGrpcStatus(Refuse("WRONG_DIGEST", absl::StrCat(request->fence().member_id(), " holds version ",
+                                                            current.version(), " with digest ",
+                                                            request->version().digest().substr(0, 12), "; it should be ",
+                                                            current.digest().substr(0, 12))));
+  }
+  members_.Find(request->fence().member_id())->version = request->version();
+  return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return store_->PutAcknowledgement(request->fence().member_id(), request->fence().incarnation(), request->version());
+  }));
+}
+
+grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest* request,
+                                               v1::StartTrainingResponse*) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    const int64_t before = state_.committed_steps();
+    if (absl::Status status = state_.StartTraining(request->version()); !status.ok()) return status;
+    members_.Find(request->fence().member_id())->version = request->version();
+    if (state_.committed_steps() < before) {
+      Event("steps_abandoned", absl::StrCat("the learner starts again after step ", state_.committed_steps(), " of ", before));
+      std::string lines;
+      for (const v1::StepRecord& step : state_.steps()) lines += MetricsLine(step);
+      (void)WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines);
+    }
+    Event("training_started", absl::StrCat("after ", state_.committed_steps(), " steps, version ",
+                                           request->version().digest().substr(0, 12)));
+    Progress();
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::AssignStepRequest* request,
+                                            v1::AssignStepResponse* response) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    response->set_retry_after_seconds(kRetrySeconds);
+    if (!state_.started()) {
+      return Refuse("NOT_STARTED", "the coordinator started again: say StartTraining first");
+    }
+    if (draining_) {
+      response->set_waiting_for("nothing: the run is draining");
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::vector<const v1::GroupRecord*>> groups = state_.Assign(request->step());
+    if (!groups.ok()) return Refuse("WRONG_STEP", std::string(groups.status().message()));
+    response->set_assigned(!groups->empty());
+    if (groups->empty()) {
+      response->set_waiting_for(WaitingFor());
+      return absl::OkStatus();
+    }
+    for (const v1::GroupRecord* group : *groups) {
+      v1::AssignedGroup& assigned = *response->add_groups();
+      assigned.set_ordinal(group->ordinal());
+      assigned.set_attempt(group->attempt());
+      assigned.set_trajectory_digest(group->trajectory_digest());
+      *assigned.mutable_version() = group->version();
+      *assigned.mutable_samples() = group->samples();
+    }
+    return absl::OkStatus();
+  });
+}
+
+void CoordinatorService::AppendMetricsLine(const v1::StepRecord& step) {
+  std::ofstream file(JoinPath(options_.run_dir, "metrics.jsonl"), std::ios::app);
+  file << MetricsLine(step);
+}
+
+grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::CommitStepRequest* request,
+                                            v1::CommitStepResponse* response) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    const absl::Status status = state_.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
+    if (absl::IsFailedPrecondition(status)) return Refuse("WRONG_STEP", std::string(status.message()));
+    if (!status.ok()) return status;
+    response->set_finished(state_.finished());
+    response->set_lowest_open_ordinal(state_.active_groups().empty() ? state_.next_ordinal()
+                                                                     : state_.active_groups().begin()->first);
+    if (state_.new_steps().empty()) return absl::OkStatus();  // a repeated commit
+    members_.Find(request->fence().member_id())->version = request->new_version();
+    last_metrics_ = request->metrics_json();
+    AppendMetricsLine(state_.steps().back());
+    Progress();
+    if (state_.finished()) Event("finished", absl::StrCat(state_.committed_steps(), " steps"));
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*, const v1::RecordCheckpointRequest* request,
+                                                  v1::RecordCheckpointResponse*) {
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
+  if (request->step() > state_.committed_steps()) {
+    return ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", request->step(), " steps, but only ",
+                                                                state_.committed_steps(), " are recorded")));
+  }
+  v1::CheckpointRecord record;
+  record.set_step(request->step());
+  record.set_path(request->path());
+  record.set_digest(request->digest());
+  *record.mutable_version() =
+      request->step() == 0 ? state_.current_version() : state_.steps()[static_cast<size_t>(request->step() - 1)].new_version();
+  Event("checkpoint", absl::StrCat(request->path(), " after ", request->step(), " steps"));
+  return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->PutCheckpoint(record); }));
+}
+
+grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*, const v1::ReportLostGroupsRequest* request,
+                                                  v1::ReportLostGroupsResponse*) {
+  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    state_.Lose({request->ordinals().begin(), request->ordinals().end()});
+    Event("trajectories_lost", absl::StrCat(request->ordinals_size(), " groups: ", request->reason()));
+    return absl::OkStatus();
+  });
+}
+
+std::string CoordinatorService::WaitingFor() const {
+  if (state_.finished()) return "";
+  if (!fatal_.ok()) return absl::StrCat("the coordinator: ", fatal_.message());
+  if (members_.Count(v1::ROLE_LEARNER) == 0) return "a learner to join";
+  if (!state_.started()) return "the learner to load its weights";
+  if (members_.Count(v1::ROLE_ROLLOUT_WORKER) == 0) return "a rollout worker to join";
+  if (members_.Count(v1::ROLE_REWARD_SERVER) == 0) return "a reward server to join";
+  const int complete = state_.Count(v1::COMPLETE);
+  if (state_.Count(v1::ASSIGNED) > 0) return "";  // the learner works
+  if (complete < options_.rules.groups_per_step) {
+    for (const auto& [ordinal, group] : state_.active_groups()) {
+      if (group.state() == v1::LEASED) {
+        return absl::StrCat(group.member_id(), " (ordinal ", ordinal, "; ", complete, " of ",
+                            options_.rules.groups_per_step, " groups)");
+      }
+    }
+    return absl::StrCat("rollout workers (", complete, " of ", options_.rules.groups_per_step, " groups)");
+  }
+  return "";
+}
+
+grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                                           v1::GetStatusResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  response->set_run_id(options_.run_id);
+  response->set_run_epoch(run_epoch_);
+  response->set_step(state_.committed_steps());
+  response->set_total_steps(options_.rules.total_steps);
+  *response->mutable_current_version() = state_.current_version();
+  for (v1::Member& member : members_.List(clock_.Now())) *response->add_members() = std::move(member);
+  auto& by_state = *response->mutable_groups_by_state();
+  by_state["planned"] = state_.Count(v1::PLANNED);
+  by_state["leased"] = state_.Count(v1::LEASED);
+  by_state["complete"] = state_.Count(v1::COMPLETE);
+  by_state["assigned"] = state_.Count(v1::ASSIGNED);
+  by_state["consumed"] = state_.consumed();
+  for (const auto& [reason, count] : state_.retired_by_reason()) {
+    (*response->mutable_groups_retired_by_reason())[reason] = count;
+  }
+  response->set_waiting_for(WaitingFor());
+  response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
+  response->set_draining(draining_);
+  response->set_finished(state_.finished());
+  response->set_last_metrics_json(last_metrics_);
+  std::map<std::string, std::pair<double, int>> sums;
+  for (const auto& means : recent_scores_) {
+    for (const auto& [name, mean] : means) {
+      sums[name].first += mean;
+      ++sums[name].second;
+    }
+  }
+  for (const auto& [name, sum] : sums) (*response->mutable_recent_reward_means())[name] = sum.first / sum.second;
+  return grpc::Status::OK;
+}
+
+void CoordinatorService::StartDraining(const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return;
+  draining_ = true;
+  Event("drain", reason);
+  (void)Save();
+}
+
+grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const v1::DrainRequest* request, v1::DrainResponse*) {
+  StartDraining(request->reason().empty() ? "asked for" : request->reason());
+  return grpc::Status::OK;
+}
+
+bool CoordinatorService::draining() const {
+  absl::MutexLock lock(&mutex_);
+  return draining_;
+}
+
+bool CoordinatorService::Done() const {
+  absl::MutexLock lock(&mutex_);
+  return (draining_ || state_.finished()) && members_.all().empty();
+}
+
+absl::Status CoordinatorService::fatal() const {
+  absl::MutexLock lock(&mutex_);
+  return fatal_;
+}
+
+void CoordinatorService::Tick() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time now = clock_.Now();
+  if (const int ended = state_.ExpireLeases(now); ended > 0) Event("leases_expired", absl::StrCat(ended, " leases"));
+  for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
+    state_.DropLeasesOf(id, {});
+    Event("member_gone", absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
+  }
+  (void)Save();
+  const double idle = absl::ToDoubleSeconds(now - last_progress_);
+  const std::string waiting = WaitingFor();
+  if (now - last_progress_ > options_.watchdog && !watchdog_spoke_ && !state_.finished() && !draining_) {
+    watchdog_spoke_ = true;
+    Event("watchdog", absl::StrCat("no progress for ", static_cast<int>(idle), " s; waiting for ",
+                                   waiting.empty() ? "the learner" : waiting));
+    (void)Save();
+  }
+  metrics_.Gauge("lvrpo_coordinator_step", "Committed optimizer steps.").Set(static_cast<double>(state_.committed_steps()));
+  metrics_.Gauge("lvrpo_coordinator_steps_wanted", "Optimizer steps of the whole run.")
+      .Set(static_cast<double>(options_.rules.total_steps));
+  metrics_.Gauge("lvrpo_coordinator_run_epoch", "Starts of the coordinator in this run.").Set(static_cast<double>(run_epoch_));
+  metrics_.Gauge("lvrpo_coordinator_idle_seconds", "Seconds since a group or a step was accepted.").Set(idle);
+  for (const auto& [state, name] : std::map<v1::GroupState, std::string>{{v1::PLANNED, "planned"},
+                                                                         {v1::LEASED, "leased"},
+                                                                         {v1::COMPLETE, "complete"},
+                                                                         {v1::ASSIGNED, "assigned"}}) {
+    metrics_.Gauge("lvrpo_coordinator_groups", "Groups on their way to a step, by state.", {{"state", name}})
+        .Set(state_.Count(state));
+  }
+  for (const auto& [role, name] : std::map<v1::Role, std::string>{{v1::ROLE_ROLLOUT_WORKER, "rollout_worker"},
+                                                                  {v1::ROLE_REWARD_SERVER, "reward_server"},
+                                                                  {v1::ROLE_LEARNER, "learner"}}) {
+    metrics_.Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", name}})
+        .Set(members_.Count(role));
+  }
+}
+
+}  // namespace lvrpo

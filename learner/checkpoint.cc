@@ -1,0 +1,94 @@
+#include "learner/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/version.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kWeights[] = "policy.safetensors";
+constexpr char kOptimizer[] = "optimizer.safetensors";
+
+}  // namespace
+
+std::string CheckpointPath(int64_t step) { return absl::StrFormat("checkpoints/step_%06d", step); }
+
+absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint) {
+  const std::string unfinished = folder + ".unfinished";
+  std::error_code error;
+  std::filesystem::remove_all(unfinished, error);
+  if (absl::Status status = MakeFolder(unfinished); !status.ok()) return status;
+  nlohmann::json manifest = {{"format", kRunFormat},
+                             {"program", kVersion},
+                             {"step", checkpoint.step},
+                             {"weights_digest", checkpoint.weights_digest},
+                             {"config_digest", checkpoint.config_digest}};
+  for (const auto& [name, tensors] : {std::pair<const char*, const TensorMap&>{kWeights, checkpoint.weights},
+                                      {kOptimizer, checkpoint.optimizer}}) {
+    const std::string path = JoinPath(unfinished, name);
+    if (absl::Status status = SaveTensors(path, tensors); !status.ok()) return status;
+    const absl::StatusOr<std::string> bytes = ReadFile(path);
+    if (!bytes.ok()) return bytes.status();
+    manifest["files"][name] = Sha256Hex(*bytes);
+  }
+  const std::string text = manifest.dump(2) + "\n";
+  if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, "manifest.json"), text); !status.ok()) return status;
+  std::filesystem::remove_all(folder, error);
+  std::filesystem::rename(unfinished, folder, error);
+  if (error) return absl::InternalError(absl::StrCat("cannot name ", folder, ": ", error.message()));
+  if (absl::Status status = SyncFolder(std::filesystem::path(folder).parent_path().string()); !status.ok()) return status;
+  return Sha256Hex(text);
+}
+
+absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest) {
+  const absl::StatusOr<std::string> text = ReadFile(JoinPath(folder, "manifest.json"));
+  if (!text.ok()) return text.status();
+  if (Sha256Hex(*text) != digest) {
+    return absl::DataLossError(absl::StrCat(folder, "/manifest.json is not what the run's records say"));
+  }
+  const nlohmann::json manifest = nlohmann::json::parse(*text, nullptr, false);
+  if (!manifest.is_object() || !manifest.contains("files")) return absl::DataLossError(folder + "/manifest.json is damaged");
+  if (manifest.value("format", 0) != kRunFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(folder, " has format ", manifest.value("format", 0),
+                                                      "; this program reads format ", kRunFormat));
+  }
+  Checkpoint checkpoint;
+  checkpoint.step = manifest.value("step", int64_t{-1});
+  checkpoint.weights_digest = manifest.value("weights_digest", "");
+  checkpoint.config_digest = manifest.value("config_digest", "");
+  for (auto [name, tensors] : {std::pair<const char*, TensorMap*>{kWeights, &checkpoint.weights},
+                               {kOptimizer, &checkpoint.optimizer}}) {
+    const std::string path = JoinPath(folder, name);
+    const absl::StatusOr<std::string> bytes = ReadFile(path);
+    if (!bytes.ok()) return bytes.status();
+    if (Sha256Hex(*bytes) != manifest["files"].value(name, "")) {
+      return absl::DataLossError(absl::StrCat(path, " is damaged: its checksum is not the manifest's"));
+    }
+    absl::StatusOr<TensorMap> loaded = LoadTensors(path, std::nullopt);
+    if (!loaded.ok()) return loaded.status();
+    *tensors = *std::move(loaded);
+  }
+  return checkpoint;
+}
+
+void PruneCheckpoints(const std::string& folder, int kept) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().filename().string().rfind("step_", 0) == 0) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  for (size_t i = 0; i + static_cast<size_t>(std::max(kept, 1)) < found.size(); ++i) {
+    std::filesystem::remove_all(found[i], ignored);
+  }
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/weights.h"
+
+namespace lvrpo {
+
+// A checkpoint folder: policy.safetensors (the trained tensors, fp32), optimizer.safetensors, and manifest.json with
+// the SHA-256 of both. It appears under its name only when it is whole.
+struct Checkpoint {
+  int64_t step = 0;            // committed steps it holds
+  std::string weights_digest;  // of the policy version (model/weight_buckets.h)
+  std::string config_digest;
+  TensorMap weights, optimizer;
+};
+
+// Returns the digest of the checkpoint: SHA-256 of its manifest.
+absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint);
+
+// DataLoss when a file is damaged or `digest` is not the folder's; FailedPrecondition when another version of the
+// program wrote it.
+absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
+
+// Removes the oldest folders named step_* but for the newest `kept`.
+void PruneCheckpoints(const std::string& folder, int kept);
+
+// "checkpoints/step_000025", relative to the run folder.
+std::string CheckpointPath(int64_t step);
+
+}  // namespace lvrpo

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "common/metrics.h"
+#include "coordinator/client.h"
+#include "learner/spool.h"
+#include "learner/trainer.h"
+#include "learner/weight_service.h"
+
+namespace lvrpo {
+
+// The learner's life: start where the records say, then assign, load, train, publish, commit, save, until the run has
+// finished or drains. One thread.
+class LearnerLoop {
+ public:
+  struct Options {
+    v1::RunConfig config;
+    std::string run_dir;
+  };
+  // All arguments must outlive it.
+  LearnerLoop(Options options, GrpoTrainer& trainer, Spool& spool, WeightService& weights, MemberSession& session,
+              Metrics& metrics);
+
+  // Restores the newest checkpoint that the coordinator knows, publishes the weights and opens the run.
+  absl::Status Start();
+  // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged.
+  absl::Status Run(const std::function<bool()>& stop);
+
+  v1::PolicyVersion version() const;
+  std::string waiting_for() const;
+
+ private:
+  absl::Status Publish();
+  absl::Status Open();
+  // Null when no step was assigned yet.
+  absl::StatusOr<bool> TrainOneStep();
+  absl::Status Save();
+  void SetWaiting(const std::string& text);
+
+  const Options options_;
+  GrpoTrainer& trainer_;
+  Spool& spool_;
+  WeightService& weights_;
+  MemberSession& session_;
+  Metrics& metrics_;
+  int64_t step_ = 0;          // committed steps
+  int64_t saved_step_ = -1;   // of the newest checkpoint
+  double waited_seconds_ = 0;
+
+  mutable absl::Mutex mutex_;
+  v1::PolicyVersion version_ ABSL_GUARDED_BY(mutex_);
+  std::string waiting_for_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lvrpo

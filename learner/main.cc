@@ -1,0 +1,134 @@
+#include <optional>
+
+#include "CLI/CLI.hpp"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/role_flags.h"
+#include "common/rpc.h"
+#include "common/shutdown.h"
+#include "coordinator/client.h"
+#include "data/tokenizer.h"
+#include "learner/inbox_service.h"
+#include "learner/loop.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kProgram[] = "lvrpo-learner";
+
+absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
+  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
+  if (!base.ok()) return base.status();
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
+  if (!tokenizer.ok()) return tokenizer.status();
+  const std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
+  absl::StatusOr<std::unique_ptr<GrpoTrainer>> trainer = GrpoTrainer::Create(config, *std::move(base));
+  if (!trainer.ok()) return trainer.status();
+  const double difference = (*trainer)->SelfTest();
+  spdlog::info("self-test: log-probs of a sample differ by {} when evaluated again", difference);
+  if (difference != 0) {
+    return absl::InternalError(absl::StrCat("self-test failed: evaluating a sample again changes its log-probs by ",
+                                            difference, "; ratios would not be 1"));
+  }
+
+  Metrics metrics;
+  Spool spool(JoinPath(flags.run_dir, "spool"));
+  if (absl::Status status = spool.Open(); !status.ok()) return status;
+  WeightService weights(metrics);
+  std::unique_ptr<MemberSession> session;
+  std::unique_ptr<LearnerLoop> loop;
+  absl::Mutex mutex;  // guards the pointers above against the threads of the servers
+  InboxService inbox(
+      spool,
+      [&] {
+        absl::MutexLock lock(&mutex);
+        return session == nullptr ? std::string() : session->registration().run_id();
+      },
+      int64_t{config.rpc().max_message_mib()} << 24, metrics);
+  absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
+      {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
+      {&inbox, &weights});
+  if (!server.ok()) return server.status();
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
+      MetricsServer::Start(flags.metrics_listen, metrics, [&]() -> std::string {
+        absl::MutexLock lock(&mutex);
+        return loop == nullptr ? "starting" : "";
+      });
+  if (!metrics_server.ok()) return metrics_server.status();
+  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
+  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok()) return status;
+
+  MemberSession::Options options;
+  options.coordinator = flags.coordinator;
+  options.role = v1::ROLE_LEARNER;
+  options.member_id = flags.member_id;
+  options.address = address;
+  options.config_digest = ConfigDigest(config);
+  options.contract = contract;
+  options.timeout = absl::Seconds(config.rpc().timeout_seconds());
+  options.max_message_mib = config.rpc().max_message_mib();
+  absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
+      options,
+      [&]() {
+        MemberSession::Report report;
+        absl::MutexLock lock(&mutex);
+        report.state = loop == nullptr ? "starting" : "ready";
+        if (loop != nullptr) {
+          report.version = loop->version();
+          report.waiting_for = loop->waiting_for();
+        }
+        return report;
+      },
+      [&] { return shutdown.requested(); });
+  if (absl::IsCancelled(joined.status())) return absl::OkStatus();
+  if (!joined.ok()) return joined.status();
+  {
+    absl::MutexLock lock(&mutex);
+    session = *std::move(joined);
+  }
+  auto started = std::make_unique<LearnerLoop>(LearnerLoop::Options{.config = config, .run_dir = flags.run_dir},
+                                               **trainer, spool, weights, *session, metrics);
+  absl::Status status = started->Start();
+  {
+    absl::MutexLock lock(&mutex);
+    loop = std::move(started);
+  }
+  spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, address, (*metrics_server)->address());
+  if (status.ok()) status = loop->Run([&] { return shutdown.requested(); });
+  session->Leave(status.ok() ? "done" : std::string(status.message()));
+  (*server)->Shutdown(absl::Seconds(1));
+  return status;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "The learner: receives trajectories, trains the policy with GRPO, publishes the weights and writes checkpoints. "
+      "Ends when the run has finished or drains; SIGTERM saves a checkpoint and leaves.");
+  RoleFlags flags;
+  flags.member_id = "learner-0";
+  flags.AddTo(app, "crlmt");
+  app.get_option("--coordinator")->required();
+  app.get_option("--run-dir")->required();
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  ShutdownSignal shutdown;
+  absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
+  if (!loaded.ok()) return kExitConfig;
+  InitLogging(flags.member_id);
+  const absl::Status status = Learn(flags, loaded->config, shutdown);
+  if (absl::IsOutOfRange(status)) {
+    Explain(kProgram, status);
+    return kExitDiverged;
+  }
+  return Explain(kProgram, status);
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "algorithm/advantages.h"
+#include "algorithm/contract.h"
+#include "algorithm/image_loss.h"
+#include "algorithm/image_sampler.h"
+#include "algorithm/optimizer.h"
+#include "algorithm/text_loss.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/learner.pb.h"
+
+namespace lvrpo {
+
+// GRPO on complete groups (paper, equations 2, 3, 15): advantages from each group, the clipped surrogate of every
+// image step and text token against log-probs that this trainer computed itself, KL to the frozen reference, one
+// optimizer a task. Nothing here draws random numbers: equal groups in equal order give equal weights. Not thread-safe.
+class GrpoTrainer {
+ public:
+  // Trains copies of the tensors that `config` names; `base` itself is the frozen reference.
+  // FailedPrecondition when the trainable patterns match nothing, or the tasks' sets overlap.
+  static absl::StatusOr<std::unique_ptr<GrpoTrainer>> Create(const v1::RunConfig& config, Bagel base);
+
+  // Figures of a step by name: docs/operating.md lists them.
+  using StepMetrics = std::map<std::string, double>;
+
+  // One optimizer step (updates_per_step updates) from groups in a fixed order. InvalidArgument names a group that
+  // cannot be used; nothing has changed then. `step_version` is the version of the weights before the step: groups
+  // of that version must have ratio 1.
+  absl::StatusOr<StepMetrics> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
+
+  // The step-0 promise: an image sampled here, evaluated here, has the same log-probs. Returns the largest
+  // difference; 0 on the CPU.
+  double SelfTest() const;
+
+  // The trained tensors, shared with the trainer.
+  const TensorMap& trained() const { return trained_; }
+  const Bagel& policy() const { return policy_; }
+
+  // Optimizer states as named tensors, and back. Weights are restored by RestoreWeights.
+  TensorMap OptimizerState() const;
+  absl::Status RestoreOptimizers(const TensorMap& state);
+  absl::Status RestoreWeights(const TensorMap& weights);
+
+  // Steps in a row whose gradients were not finite; nothing was changed in them.
+  int64_t nonfinite_in_a_row() const;
+
+ private:
+  struct ImageGroup {
+    KvCache context, reference_context;
+    ImageSampleOptions options;
+    int64_t grid_h = 0, grid_w = 0;
+    torch::Tensor latents;      // [G, k + 1, N, D]
+    torch::Tensor log_probs;    // [G, k] float64: the sampler's
+    torch::Tensor old;          // [G, k] float64: ours, before the first update
+    torch::Tensor advantages;   // [G]
+    bool current = false;       // sampled with the weights before this step
+  };
+  struct TextGroup {
+    torch::Tensor pixels;
+    std::vector<int32_t> prompt_ids;
+    torch::Tensor responses;    // int64 [G, T], padded with eos
+    torch::Tensor mask;         // [G, T]
+    torch::Tensor log_probs;    // [G, T] the sampler's
+    torch::Tensor old, reference;  // [G, T]
+    torch::Tensor advantages;   // [G]
+    bool current = false;
+  };
+  struct Sums;  // of a step's figures
+
+  GrpoTrainer(v1::RunConfig config, Bagel base, Bagel policy, TensorMap trained);
+  absl::StatusOr<ImageGroup> ReadImageGroup(const v1::TrajectoryGroup& group) const;
+  absl::StatusOr<TextGroup> ReadTextGroup(const v1::TrajectoryGroup& group) const;
+  void SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& groups,
+                     const std::vector<torch::Tensor*>& advantages, Sums& sums) const;
+  // Accumulates gradients; `first` update of the step also fixes the old log-probs.
+  void ImageGradients(ImageGroup& group, bool first, double global_terms, Sums& sums) const;
+  void TextGradients(TextGroup& group, bool first, double global_tokens, Sums& sums) const;
+
+  const v1::RunConfig config_;
+  const Bagel reference_;
+  Bagel policy_;
+  TensorMap trained_;
+  ImageLossOptions image_loss_;
+  TextLossOptions text_loss_;
+  AdvantageOptions advantage_options_;
+  std::unique_ptr<AdamW> image_, text_;  // null: the task is not trained
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,62 @@
+#include "learner/weight_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/rpc.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr size_t kVersionsKept = 2;
+constexpr size_t kChunkBytes = size_t{1} << 20;
+
+grpc::Status NotHere(int64_t version) {
+  return ToGrpcStatus(absl::NotFoundError(absl::StrCat("weights of version ", version, " are not here")));
+}
+
+}  // namespace
+
+void WeightService::Publish(std::shared_ptr<const PackedWeights> weights) {
+  absl::MutexLock lock(&mutex_);
+  kept_.push_back(std::move(weights));
+  if (kept_.size() > kVersionsKept) kept_.pop_front();
+}
+
+std::shared_ptr<const PackedWeights> WeightService::Find(int64_t version) const {
+  absl::MutexLock lock(&mutex_);
+  for (auto weights = kept_.rbegin(); weights != kept_.rend(); ++weights) {
+    if (version < 0 || (*weights)->manifest.version().version() == version) return *weights;
+  }
+  return nullptr;
+}
+
+grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManifestRequest* request,
+                                        v1::WeightManifest* response) {
+  const std::shared_ptr<const PackedWeights> weights = Find(request->version());
+  if (weights == nullptr) return NotHere(request->version());
+  *response = weights->manifest;
+  return grpc::Status::OK;
+}
+
+grpc::Status WeightService::StreamWeights(grpc::ServerContext*, const v1::StreamWeightsRequest* request,
+                                          grpc::ServerWriter<v1::WeightChunk>* writer) {
+  const std::shared_ptr<const PackedWeights> weights = Find(request->version());
+  if (weights == nullptr) return NotHere(request->version());
+  if (request->first_bucket() < 0) return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
+  v1::WeightChunk part;
+  for (auto bucket = static_cast<size_t>(request->first_bucket()); bucket < weights->buckets.size(); ++bucket) {
+    const std::string& bytes = weights->buckets[bucket];
+    for (size_t begin = 0; begin < bytes.size(); begin += kChunkBytes) {
+      part.set_bucket(static_cast<int64_t>(bucket));
+      part.set_offset(static_cast<int64_t>(begin));
+      part.mutable_chunk()->set_data(bytes.substr(begin, kChunkBytes));
+      part.mutable_chunk()->set_crc32(Crc32(part.chunk().data()));
+      if (!writer->Write(part)) return grpc::Status(grpc::StatusCode::CANCELLED, "the receiver went away");
+      metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.")
+          .Increment(static_cast<double>(part.chunk().data().size()));
+    }
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/metrics.h"
+#include "model/weight_buckets.h"
+#include "proto/lvrpo/v1/learner.grpc.pb.h"
+
+namespace lvrpo {
+
+// Streams the newest versions of the trained weights from memory. Thread-safe.
+class WeightService final : public v1::WeightSource::Service {
+ public:
+  explicit WeightService(Metrics& metrics) : metrics_(metrics) {}
+
+  // From now on newest; the two newest are kept.
+  void Publish(std::shared_ptr<const PackedWeights> weights);
+
+  grpc::Status GetManifest(grpc::ServerContext*, const v1::GetManifestRequest*, v1::WeightManifest*) override;
+  grpc::Status StreamWeights(grpc::ServerContext*, const v1::StreamWeightsRequest*,
+                             grpc::ServerWriter<v1::WeightChunk>*) override;
+
+ private:
+  // `version` -1: the newest. Null when it is not here.
+  std::shared_ptr<const PackedWeights> Find(int64_t version) const;
+
+  Metrics& metrics_;
+  mutable absl::Mutex mutex_;
+  std::deque<std::shared_ptr<const PackedWeights>> kept_ ABSL_GUARDED_BY(mutex_);  // oldest first
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,178 @@
+#include "rollout_worker/delivery.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "reward_server/client.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+bool MayHelpElsewhere(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
+
+void HeldLeases::Add(int64_t ordinal) {
+  absl::MutexLock lock(&mutex_);
+  held_.insert(ordinal);
+  revoked_.erase(ordinal);
+}
+
+void HeldLeases::Remove(int64_t ordinal) {
+  absl::MutexLock lock(&mutex_);
+  held_.erase(ordinal);
+  revoked_.erase(ordinal);
+}
+
+void HeldLeases::Revoke(const std::vector<int64_t>& ordinals) {
+  absl::MutexLock lock(&mutex_);
+  for (const int64_t ordinal : ordinals) {
+    if (held_.erase(ordinal) > 0) revoked_.insert(ordinal);
+  }
+}
+
+bool HeldLeases::IsRevoked(int64_t ordinal) const {
+  absl::MutexLock lock(&mutex_);
+  return revoked_.contains(ordinal);
+}
+
+std::vector<int64_t> HeldLeases::All() const {
+  absl::MutexLock lock(&mutex_);
+  return {held_.begin(), held_.end()};
+}
+
+bool Delivery::Pause(int attempt) {
+  if (attempt + 1 >= attempts_ || calls_.stopping()) return false;
+  calls_.sleep(std::min(absl::Milliseconds(50) * (1 << std::min(attempt, 6)), absl::Seconds(2)));
+  return true;
+}
+
+absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
+  std::set<std::string> excluded;
+  absl::Status last = absl::UnavailableError("no reward server is ready");
+  for (int attempt = 0; attempt < attempts_; ++attempt) {
+    if (held_.IsRevoked(group.lease.ordinal())) return absl::AbortedError("revoked");
+    const v1::PoolView view = calls_.view();
+    uint64_t random;
+    {
+      absl::MutexLock lock(&mutex_);
+      random = random_.Next();
+    }
+    const std::vector<v1::Member> servers(view.reward_servers().begin(), view.reward_servers().end());
+    const std::optional<v1::Member> server = PickServer(servers, excluded, random);
+    if (server.has_value()) {
+      absl::StatusOr<v1::ScoreResponse> response = calls_.score(server->address(), group.score_request);
+      if (response.ok()) return response;
+      last = response.status();
+      if (!MayHelpElsewhere(last)) return last;
+      metrics_.Counter("lvrpo_rollout_reward_retries_total", "Score calls that were repeated.").Increment();
+      excluded.insert(server->member_id());
+      if (PickServer(servers, excluded, 0).has_value()) continue;  // another one, at once
+    }
+    excluded.clear();
+    if (!Pause(attempt)) break;
+  }
+  return last;
+}
+
+absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest) {
+  v1::UploadHeader header;
+  header.set_ordinal(group.lease.ordinal());
+  header.set_attempt(group.lease.attempt());
+  header.set_size_bytes(static_cast<int64_t>(bytes.size()));
+  header.set_digest(digest);
+  absl::Status last = absl::UnavailableError("no learner is there");
+  for (int attempt = 0; attempt < attempts_; ++attempt) {
+    if (held_.IsRevoked(group.lease.ordinal())) return absl::AbortedError("revoked");
+    // A learner that came back may have another address than the lease says.
+    const v1::PoolView view = calls_.view();
+    const std::string address = view.learners_size() > 0 ? view.learners(0).address() : group.lease.learner_address();
+    *header.mutable_fence() = calls_.fence();
+    last = calls_.upload(address, header, bytes);
+    if (last.ok() || (!MayHelpElsewhere(last) && !absl::IsDataLoss(last))) return last;
+    if (!Pause(attempt)) break;
+  }
+  return last;
+}
+
+std::string Delivery::GiveBack(const GeneratedGroup& group, const std::string& reason, bool data_is_at_fault) {
+  v1::ReturnLeaseRequest request;
+  request.set_lease_id(group.lease.lease_id());
+  request.set_ordinal(group.lease.ordinal());
+  request.set_attempt(group.lease.attempt());
+  request.set_reason(reason);
+  request.set_data_is_at_fault(data_is_at_fault);
+  (void)calls_.give_back(request);  // a lease that cannot be handed back ends by itself
+  return reason;
+}
+
+std::string Delivery::Deliver(GeneratedGroup group) {
+  const int64_t ordinal = group.lease.ordinal();
+  const std::string outcome = [&]() -> std::string {
+    absl::Time begin = RealClock().Now();
+    const auto lap = [&begin] {
+      const absl::Time now = RealClock().Now();
+      const double seconds = absl::ToDoubleSeconds(now - begin);
+      begin = now;
+      return seconds;
+    };
+    absl::StatusOr<v1::ScoreResponse> scores = Score(group);
+    if (absl::IsAborted(scores.status())) return "revoked";
+    if (!scores.ok()) {
+      spdlog::warn("ordinal {} got no score: {}", ordinal, std::string(scores.status().message()));
+      const bool bad_data = absl::IsInvalidArgument(scores.status());
+      return GiveBack(group, calls_.stopping() ? "drain" : (bad_data ? "bad_prompt" : "reward_failed"), bad_data);
+    }
+    const double score_seconds = lap();
+    v1::SubmitGroupRequest submit;
+    for (int slot = 0; slot < scores->items_size(); ++slot) {
+      const v1::ItemScore& item = scores->items(slot);
+      v1::SampleSummary& summary = *submit.add_samples();
+      summary.set_slot(slot);
+      *summary.mutable_scores() = item.scores();
+      summary.set_reward(item.reward());
+      *group.trajectory.mutable_samples(slot)->mutable_scores() = item.scores();
+      group.trajectory.mutable_samples(slot)->set_reward(item.reward());
+    }
+    const std::string bytes = group.trajectory.SerializeAsString();
+    const std::string digest = Sha256Hex(bytes);
+    if (absl::Status status = Upload(group, bytes, digest); !status.ok()) {
+      if (absl::IsAborted(status)) return "revoked";
+      spdlog::warn("ordinal {} did not reach the learner: {}", ordinal, std::string(status.message()));
+      return GiveBack(group, calls_.stopping() ? "drain" : "learner_unreachable", false);
+    }
+    const double upload_seconds = lap();
+    submit.set_lease_id(group.lease.lease_id());
+    submit.set_ordinal(ordinal);
+    submit.set_attempt(group.lease.attempt());
+    submit.set_kind(group.trajectory.prompt().kind());
+    *submit.mutable_version() = group.trajectory.version();
+    submit.set_trajectory_digest(digest);
+    submit.set_log_probs_finite(group.log_probs_finite);
+    submit.set_sample_seconds(group.prefill_seconds + group.sample_seconds + group.decode_seconds);
+    submit.set_score_seconds(score_seconds);
+    absl::StatusOr<v1::SubmitGroupResponse> answer = calls_.submit(submit);
+    for (const auto& [phase, seconds] : std::map<std::string, double>{{"prefill", group.prefill_seconds},
+                                                                      {"sample", group.sample_seconds},
+                                                                      {"decode", group.decode_seconds},
+                                                                      {"score", score_seconds},
+                                                                      {"upload", upload_seconds},
+                                                                      {"submit", lap()}}) {
+      metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}}).Observe(seconds);
+    }
+    if (!answer.ok()) return "lease_ended";
+    return answer->accepted() ? "accepted" : answer->retired_reason();
+  }();
+  held_.Remove(ordinal);
+  metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}}).Increment();
+  metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")
+      .Increment(static_cast<double>(group.trajectory.samples_size()));
+  return outcome;
+}
+
+}  // namespace lvrpo

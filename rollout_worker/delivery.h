@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/metrics.h"
+#include "common/random.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+#include "proto/lvrpo/v1/reward.pb.h"
+#include "rollout_worker/generator.h"
+
+namespace lvrpo {
+
+// The leases that this process works on. Thread-safe.
+class HeldLeases {
+ public:
+  void Add(int64_t ordinal);
+  void Remove(int64_t ordinal);
+  // The coordinator took these away: their work is dropped.
+  void Revoke(const std::vector<int64_t>& ordinals);
+  bool IsRevoked(int64_t ordinal) const;
+  std::vector<int64_t> All() const;
+  size_t size() const { return All().size(); }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::set<int64_t> held_ ABSL_GUARDED_BY(mutex_), revoked_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Brings one generated group home: scores, trajectories to the learner, the submit to the coordinator. Each step is
+// repeated while it can succeed; a lease that was lost drops the group quietly; what cannot succeed hands the lease
+// back with the reason. Thread-safe.
+class Delivery {
+ public:
+  // The outside world, as calls: real clients in main.cc, scripts in tests.
+  struct Calls {
+    std::function<v1::PoolView()> view;
+    std::function<absl::StatusOr<v1::ScoreResponse>(const std::string& address, const v1::ScoreRequest&)> score;
+    std::function<absl::Status(const std::string& address, const v1::UploadHeader&, const std::string& bytes)> upload;
+    std::function<absl::StatusOr<v1::SubmitGroupResponse>(const v1::SubmitGroupRequest&)> submit;
+    std::function<absl::Status(const v1::ReturnLeaseRequest&)> give_back;
+    std::function<v1::Fence()> fence;
+    std::function<void(absl::Duration)> sleep;
+    std::function<bool()> stopping;  // no more patience: hand back what cannot be delivered at once
+  };
+  Delivery(Calls calls, int attempts, HeldLeases& held, Metrics& metrics)
+      : calls_(std::move(calls)), attempts_(attempts), held_(held), metrics_(metrics) {}
+
+  // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed back.
+  std::string Deliver(GeneratedGroup group);
+
+ private:
+  absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
+  absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
+  std::string GiveBack(const GeneratedGroup& group, const std::string& reason, bool data_is_at_fault);
+  // Waits a little longer each time; false when there is no patience left.
+  bool Pause(int attempt);
+
+  const Calls calls_;
+  const int attempts_;  // of each call, before the lease is handed back
+  HeldLeases& held_;
+  Metrics& metrics_;
+  absl::Mutex mutex_;
+  Random random_ ABSL_GUARDED_BY(mutex_){0};
+};
+
+}  // namespace lvrpo

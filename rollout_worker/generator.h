@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/tokenizer.h"
+#include "model/autoencoder.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/reward.pb.h"
+#include "rollout_worker/prompt_source.h"
+
+namespace lvrpo {
+
+// One version of the policy as a worker samples from it. Immutable.
+struct Policy {
+  Bagel model;
+  v1::PolicyVersion version;
+};
+
+// A finished group before it is scored.
+struct GeneratedGroup {
+  v1::Lease lease;
+  v1::TrajectoryGroup trajectory;   // without rewards
+  v1::ScoreRequest score_request;
+  bool log_probs_finite = true;
+  double prefill_seconds = 0, sample_seconds = 0, decode_seconds = 0;
+};
+
+// Samples the groups of a run. What comes out is a function of (seed, ordinal, weights) alone: the same bytes on any
+// worker and any attempt. Immutable; thread-safe.
+class Generator {
+ public:
+  Generator(v1::RunConfig config, Autoencoder autoencoder, const Tokenizer& tokenizer)
+      : config_(std::move(config)), autoencoder_(std::move(autoencoder)), tokenizer_(tokenizer) {}
+
+  // The G samples of one group in one batch: the prompt's context once, then images by SDE inside the window and ODE
+  // outside (paper, section 4), or answers token by token.
+  GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt, const v1::Lease& lease) const;
+
+ private:
+  void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
+  void GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
+
+  const v1::RunConfig config_;
+  const Autoencoder autoencoder_;
+  const Tokenizer& tokenizer_;
+};
+
+// Side of the images that are painted, in pixels: this model family's training size in the embedded default.
+inline constexpr int64_t kImageSide = 64;
+
+}  // namespace lvrpo

@@ -1,0 +1,209 @@
+#include <optional>
+#include <thread>
+
+#include "CLI/CLI.hpp"
+#include "algorithm/contract.h"
+#include "common/bounded_queue.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/role_flags.h"
+#include "common/rpc.h"
+#include "common/shutdown.h"
+#include "coordinator/client.h"
+#include "learner/client.h"
+#include "model/weight_buckets.h"
+#include "nlohmann/json.hpp"
+#include "reward_server/client.h"
+#include "rollout_worker/delivery.h"
+#include "rollout_worker/generator.h"
+#include "rollout_worker/policy_holder.h"
+#include "rollout_worker/prompt_source.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kProgram[] = "lvrpo-rollout-worker";
+constexpr int kCallAttempts = 40;  // with growing pauses: about a minute
+using Stub = v1::Coordinator::Stub;
+
+absl::StatusOr<Autoencoder> LoadAutoencoder(const v1::RunConfig& config, const Bagel& base) {
+  const std::string path = JoinPath(config.model().policy(), "ae.safetensors");
+  absl::StatusOr<TensorMap> tensors = LoadTensors(path);
+  if (!tensors.ok()) return tensors.status();
+  return Autoencoder::Create(base.config().autoencoder, *std::move(tensors), path);
+}
+
+absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_rollout());
+  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
+  if (!base.ok()) return base.status();
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
+  if (!tokenizer.ok()) return tokenizer.status();
+  absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(config, *base);
+  if (!autoencoder.ok()) return autoencoder.status();
+  const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer);
+  if (!prompts.ok()) return prompts.status();
+  const Generator generator(config, *std::move(autoencoder), **tokenizer);
+  const absl::StatusOr<TrainedTensors> trained = SelectTrainedTensors(config, *base);
+  if (!trained.ok()) return trained.status();
+  const absl::StatusOr<std::shared_ptr<const Policy>> initial =
+      MakePolicy(*base, {}, PackWeights(trained->All(), 0).manifest.version());
+  if (!initial.ok()) return initial.status();
+
+  Metrics metrics;
+  HeldLeases held;
+  absl::Mutex mutex;  // guards what follows against the heartbeat thread
+  PolicyHolder* holder_seen = nullptr;
+  std::string waiting_for = "starting";
+  const auto set_waiting = [&](const std::string& text) {
+    absl::MutexLock lock(&mutex);
+    waiting_for = text;
+  };
+
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
+      MetricsServer::Start(flags.metrics_listen, metrics, [&]() -> std::string {
+        absl::MutexLock lock(&mutex);
+        return holder_seen == nullptr ? "starting" : "";
+      });
+  if (!metrics_server.ok()) return metrics_server.status();
+
+  MemberSession::Options options;
+  options.coordinator = flags.coordinator;
+  options.role = v1::ROLE_ROLLOUT_WORKER;
+  options.member_id = flags.member_id;
+  options.config_digest = ConfigDigest(config);
+  options.contract = WorkContract(config, *base, **tokenizer);
+  options.timeout = absl::Seconds(config.rpc().timeout_seconds());
+  options.max_message_mib = config.rpc().max_message_mib();
+  absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
+      options,
+      [&]() {
+        MemberSession::Report report;
+        report.held_ordinals = held.All();
+        report.load = static_cast<double>(report.held_ordinals.size());
+        absl::MutexLock lock(&mutex);
+        report.state = holder_seen == nullptr ? "starting" : "ready";
+        if (holder_seen != nullptr) report.version = holder_seen->current()->version;
+        report.waiting_for = waiting_for;
+        return report;
+      },
+      [&] { return shutdown.requested(); }, [&](const std::vector<int64_t>& ordinals) { held.Revoke(ordinals); });
+  if (absl::IsCancelled(joined.status())) return absl::OkStatus();
+  if (!joined.ok()) return joined.status();
+  MemberSession& session = **joined;
+
+  LearnerClient learner(config.rpc().max_message_mib());
+  RewardClient rewards(config.rpc().max_message_mib());
+  const absl::Duration transfer_deadline = absl::Seconds(config.rpc().timeout_seconds() * 3);
+  PolicyHolder holder(
+      *base, *initial,
+      [&](const v1::PolicyVersion& version) -> absl::StatusOr<LearnerClient::Weights> {
+        const v1::PoolView view = session.view();
+        if (view.weight_holders_size() == 0) return absl::UnavailableError("nobody offers these weights yet");
+        return learner.FetchWeights(view.weight_holders(0).address(), version, transfer_deadline, [&](int64_t bytes) {
+          metrics.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
+              .Increment(static_cast<double>(bytes));
+        });
+      },
+      [&](const v1::PolicyVersion& version) {
+        v1::AcknowledgeVersionRequest request;
+        *request.mutable_version() = version;
+        return session.Call(&Stub::AcknowledgeVersion, request).status();
+      },
+      metrics);
+  {
+    absl::MutexLock lock(&mutex);
+    holder_seen = &holder;
+  }
+  spdlog::info("rollout worker {} joined run {}, metrics at {}", flags.member_id, session.registration().run_id(),
+               (*metrics_server)->address());
+
+  const auto leaving = [&] {
+    return shutdown.requested() || session.view().draining() || session.view().finished() || !session.lost().ok();
+  };
+  Delivery delivery(
+      {.view = [&] { return session.view(); },
+       .score =
+           [&](const std::string& address, const v1::ScoreRequest& request) {
+             return rewards.Score(address, request, absl::Seconds(config.reward().deadline_seconds()));
+           },
+       .upload = [&](const std::string& address, const v1::UploadHeader& header,
+                     const std::string& bytes) { return learner.Upload(address, header, bytes, transfer_deadline); },
+       .submit = [&](const v1::SubmitGroupRequest& request) { return session.Call(&Stub::SubmitGroup, request); },
+       .give_back = [&](const v1::ReturnLeaseRequest& request) {
+         return session.Call(&Stub::ReturnLease, request).status();
+       },
+       .fence = [&] { return session.fence(); },
+       .sleep = [](absl::Duration duration) { absl::SleepFor(duration); },
+       .stopping = leaving},
+      kCallAttempts, held, metrics);
+
+  BoundedQueue<GeneratedGroup> finished(1);
+  std::thread follower([&] { holder.Follow(session, leaving); });
+  std::thread deliverer([&] {
+    while (true) {
+      absl::StatusOr<GeneratedGroup> group = finished.Pop(absl::InfiniteDuration());
+      if (!group.ok()) return;
+      delivery.Deliver(*std::move(group));
+    }
+  });
+
+  while (!leaving()) {
+    const std::shared_ptr<const Policy> policy = holder.current();
+    v1::LeaseGroupRequest request;
+    *request.mutable_version() = policy->version;
+    const absl::Time asked = RealClock().Now();
+    absl::StatusOr<v1::LeaseGroupResponse> response = session.Call(&Stub::LeaseGroup, request);
+    if (!response.ok()) {
+      if (session.lost().ok()) absl::SleepFor(absl::Milliseconds(200));
+      continue;
+    }
+    if (!response->granted()) {
+      set_waiting(response->waiting_for());
+      absl::SleepFor(absl::Seconds(std::clamp(response->retry_after_seconds(), 0.01, 1.0)));
+      metrics.Counter("lvrpo_rollout_wait_seconds_total", "Seconds spent without a lease.")
+          .Increment(absl::ToDoubleSeconds(RealClock().Now() - asked));
+      continue;
+    }
+    set_waiting("");
+    held.Add(response->lease().ordinal());
+    GeneratedGroup group = generator.Generate(*policy, prompts->At(response->lease().ordinal()), response->lease());
+    if (group.trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
+      metrics.Counter("lvrpo_rollout_images_total", "Images generated.").Increment(group.trajectory.samples_size());
+    }
+    set_waiting("delivery of the last group");
+    (void)finished.Push(std::move(group), absl::InfiniteDuration());
+  }
+  finished.Close();
+  deliverer.join();
+  follower.join();
+  const absl::Status lost = session.lost();
+  session.Leave(lost.ok() ? "done" : "lost");
+  return lost;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "A rollout worker: leases groups from the coordinator, samples them from the newest policy, has them scored and "
+      "hands them to the learner. Ends when the run has finished or drains; SIGTERM finishes what is held and leaves.");
+  RoleFlags flags;
+  flags.member_id = "rollout-0";
+  flags.AddTo(app, "cmt");
+  app.get_option("--coordinator")->required();
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  ShutdownSignal shutdown;
+  absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
+  if (!loaded.ok()) return kExitConfig;
+  InitLogging(flags.member_id);
+  return Explain(kProgram, Work(flags, loaded->config, shutdown));
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

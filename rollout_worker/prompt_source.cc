@@ -1,0 +1,57 @@
+#include "rollout_worker/prompt_source.h"
+
+#include "absl/strings/str_cat.h"
+#include "data/png.h"
+#include "data/prompts.h"
+
+namespace lvrpo {
+namespace {
+
+absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
+                    std::vector<PromptSource::Prompt>* prompts) {
+  absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(path);
+  if (!records.ok()) return records.status();
+  for (v1::PromptRecord& record : *records) {
+    PromptSource::Prompt prompt;
+    if (record.task() != task) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), " is a ",
+                                                     v1::TaskKind_Name(record.task()), "; this file is listed for ",
+                                                     v1::TaskKind_Name(task)));
+    }
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(record.text());
+    if (!ids.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), ": ", ids.status().message()));
+    }
+    prompt.ids = *std::move(ids);
+    if (task == v1::TASK_KIND_TEXT) {
+      absl::StatusOr<RgbImage> image = ReadPng(SourceImagePath(path, record));
+      if (!image.ok()) return image.status();
+      prompt.source_image = *std::move(image);
+    }
+    prompt.record = std::move(record);
+    prompts->push_back(std::move(prompt));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer) {
+  std::vector<Prompt> images, texts;
+  for (const std::string& path : config.data().image_prompts()) {
+    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, &images); !status.ok()) return status;
+  }
+  for (const std::string& path : config.data().text_prompts()) {
+    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, &texts); !status.ok()) return status;
+  }
+  if (images.empty() && texts.empty()) return absl::InvalidArgumentError("data: the prompt files hold no prompt");
+  const PromptOrder order(images.size(), texts.size(), config.data().text_fraction(), config.seed());
+  return PromptSource(std::move(images), std::move(texts), order);
+}
+
+const PromptSource::Prompt& PromptSource::At(int64_t ordinal) const {
+  const PromptOrder::Choice choice = order_.At(ordinal);
+  return choice.text ? texts_[choice.index] : images_[choice.index];
+}
+
+}  // namespace lvrpo

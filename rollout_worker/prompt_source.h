@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "data/image.h"
+#include "data/prompt_order.h"
+#include "data/tokenizer.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
+
+namespace lvrpo {
+
+// The prompts of a run by group ordinal: files read and checked once, source images with them. Immutable.
+class PromptSource {
+ public:
+  struct Prompt {
+    v1::PromptRecord record;
+    std::vector<int32_t> ids;  // of record.text
+    RgbImage source_image;     // TEXT
+  };
+  // Errors name the file and line: an unreadable file, a bad record, a word that the tokenizer lacks.
+  static absl::StatusOr<PromptSource> Load(const v1::RunConfig& config, const Tokenizer& tokenizer);
+
+  const Prompt& At(int64_t ordinal) const;
+
+ private:
+  PromptSource(std::vector<Prompt> images, std::vector<Prompt> texts, PromptOrder order)
+      : images_(std::move(images)), texts_(std::move(texts)), order_(order) {}
+  std::vector<Prompt> images_, texts_;
+  PromptOrder order_;
+};
+
+}  // namespace lvrpo
