@@ -134,6 +134,18 @@ absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const
   return Bagel(std::move(config), std::move(tensors));
 }
 
+absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::string& source) const {
+  TensorMap tensors = tensors_;
+  for (const auto& [name, tensor] : replaced) {
+    const auto own = tensors.find(name);
+    if (own == tensors.end() || own->second.sizes() != tensor.sizes()) {
+      return absl::DataLossError(absl::StrCat(source, ": the tensor ", name, " does not fit this model"));
+    }
+    own->second = tensor;
+  }
+  return Bagel(config_, std::move(tensors));
+}
+
 absl::StatusOr<Bagel> Bagel::Load(const std::string& folder) {
   absl::StatusOr<BagelConfig> config = LoadBagelConfig(folder);
   if (!config.ok()) return config.status();

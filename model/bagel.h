@@ -39,6 +39,8 @@ class Bagel {
   static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source);
   // Reads config and ema.safetensors of a published folder, as fp32.
   static absl::StatusOr<Bagel> Load(const std::string& folder);
+  // The same model with some tensors replaced. DataLoss when one of them has no place in it.
+  absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   static ShapeMap ExpectedTensors(const BagelConfig& config);
   // Generation half copied from the understanding half, llm2vae zero, position tables as published.
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
@@ -55,7 +57,7 @@ class Bagel {
   torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const;
   // bos, ids, eos on an empty cache.
   KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
-  // A question about an image: the image segment, then bos, ids, eos. pixels [1, 3, H, W] in [-1, 1].
+  // A question about each image of a batch: the image segment, then bos, ids, eos. pixels [B, 3, H, W] in [-1, 1].
   KvCache PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const;
 
   // --- Images. v = noise - data of the latent tokens x_t [B, N, D] at times t [B]; D = token_dim.

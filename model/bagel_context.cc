@@ -92,7 +92,7 @@ void Bagel::AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const 
   std::vector<int64_t> wrapped = {config_.bos};
   wrapped.insert(wrapped.end(), ids.begin(), ids.end());
   wrapped.push_back(config_.eos);
-  AppendTokens(cache, torch::tensor(wrapped, torch::kInt64).unsqueeze(0));
+  AppendTokens(cache, torch::tensor(wrapped, torch::kInt64).unsqueeze(0).expand({cache.batch(), -1}));
 }
 
 torch::Tensor Bagel::Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,

@@ -9,17 +9,7 @@ namespace lvrpo {
 
 absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, const TensorMap& trained,
                                                          const v1::PolicyVersion& version) {
-  TensorMap tensors = base.tensors();
-  for (const auto& [name, tensor] : trained) {
-    const auto own = tensors.find(name);
-    if (own == tensors.end() || own->second.sizes() != tensor.sizes()) {
-      return absl::DataLossError(absl::StrCat("version ", version.version(), " has a tensor ", name,
-                                              " that does not fit this worker's model"));
-    }
-    own->second = tensor;
-  }
-  absl::StatusOr<Bagel> model =
-      Bagel::Create(base.config(), std::move(tensors), absl::StrCat("weights of version ", version.version()));
+  absl::StatusOr<Bagel> model = base.WithTensors(trained, absl::StrCat("weights of version ", version.version()));
   if (!model.ok()) return model.status();
   return std::make_shared<const Policy>(Policy{*std::move(model), version});
 }

@@ -1,0 +1,132 @@
+#include "evaluation/evaluator.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "algorithm/image_sampler.h"
+#include "algorithm/text_sampler.h"
+#include "common/file.h"
+#include "data/png.h"
+#include "data/prompts.h"
+#include "shapes_world/checker.h"
+
+namespace lvrpo {
+namespace {
+
+// The same in every run, so that scores of runs can be compared image by image.
+constexpr uint64_t kNoiseSeed = 20260101;
+
+ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
+  const shapes::CheckResult result = shapes::Check(image, record);
+  ImageJudgement judgement;
+  judgement.id = record.id();
+  judgement.kind = record.kind();
+  judgement.prompt = record.text();
+  judgement.correct = result.correct;
+  judgement.presence_only = result.presence_only;
+  judgement.objects = static_cast<int>(result.objects.size());
+  for (const v1::ObjectConstraint& object : record.constraints().objects()) judgement.objects_asked += object.count();
+  for (const shapes::Detection& object : result.objects) {
+    judgement.unknown_shapes += object.shape == "unknown";
+    judgement.detected.push_back(absl::StrCat(object.color, " ", object.shape));
+    judgement.colors.push_back(object.color);
+  }
+  return judgement;
+}
+
+}  // namespace
+
+absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights) {
+  const std::string& folder = config.model().policy();
+  absl::StatusOr<Bagel> model = Bagel::Load(folder);
+  if (!model.ok()) return model.status();
+  if (!weights.empty()) {
+    absl::StatusOr<TensorMap> trained = LoadTensors(weights);
+    if (!trained.ok()) return trained.status();
+    model = model->WithTensors(*trained, weights);
+    if (!model.ok()) return model.status();
+  }
+  const std::string autoencoder_path = JoinPath(folder, "ae.safetensors");
+  absl::StatusOr<TensorMap> tensors = LoadTensors(autoencoder_path);
+  if (!tensors.ok()) return tensors.status();
+  absl::StatusOr<Autoencoder> autoencoder =
+      Autoencoder::Create(model->config().autoencoder, *std::move(tensors), autoencoder_path);
+  if (!autoencoder.ok()) return autoencoder.status();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
+  if (!tokenizer.ok()) return tokenizer.status();
+  std::string digest = DigestOf(model->tensors());
+  return EvaluatedPolicy{*std::move(model), *std::move(autoencoder), *std::move(tokenizer), std::move(digest)};
+}
+
+absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, int per_kind) {
+  absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(path);
+  if (!records.ok()) return records.status();
+  std::vector<HeldOutPrompt> prompts;
+  std::map<std::string, int> taken;
+  for (size_t i = 0; i < records->size(); ++i) {
+    if (taken[(*records)[i].kind()]++ >= per_kind) continue;
+    prompts.push_back({(*records)[i], static_cast<uint32_t>(i)});
+  }
+  return prompts;
+}
+
+absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+                                                           const std::vector<HeldOutPrompt>& prompts,
+                                                           const std::function<void(size_t)>& progress) {
+  torch::NoGradGuard no_grad;
+  const BagelConfig& model = policy.model.config();
+  const std::vector<float> timesteps = Timesteps(config.evaluation().timesteps(), config.rollout().shift());
+  const auto batch = static_cast<size_t>(std::max(1, config.evaluation().batch()));
+  std::vector<EvaluatedImage> evaluated;
+  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
+    const size_t end = std::min(prompts.size(), begin + batch);
+    const v1::Constraints& first = prompts[begin].record.constraints();
+    const int64_t patch = policy.autoencoder.config().downsample() * model.latent_patch;
+    const int64_t height = (first.height() > 0 ? first.height() : 64) / patch;
+    const int64_t width = (first.width() > 0 ? first.width() : 64) / patch;
+    std::vector<KvCache> contexts;
+    std::vector<torch::Tensor> noise;
+    for (size_t i = begin; i < end; ++i) {
+      const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompts[i].record.text());
+      if (!ids.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat("held-out prompt ", prompts[i].record.id(), ": ", ids.status().message()));
+      }
+      contexts.push_back(policy.model.PrefillPrompt(*ids));
+      noise.push_back(EvaluationNoise(kNoiseSeed, prompts[i].place, 1, height * width, model.token_dim()));
+    }
+    const torch::Tensor latents = SampleOde(
+        BagelVelocity(policy.model, KvCache::Stack(contexts), height, width), torch::cat(noise), timesteps);
+    std::vector<RgbImage> images =
+        ToRgbImages(policy.autoencoder.Decode(Unpatchify(latents, model.latent_patch, height, width)));
+    for (size_t i = begin; i < end; ++i) {
+      evaluated.push_back({Judge(images[i - begin], prompts[i].record), std::move(images[i - begin])});
+    }
+    if (progress) progress(end);
+  }
+  return evaluated;
+}
+
+absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+                                                             const std::string& prompt_file,
+                                                             const std::vector<HeldOutPrompt>& prompts) {
+  torch::NoGradGuard no_grad;
+  std::vector<AnswerJudgement> judged;
+  for (const HeldOutPrompt& prompt : prompts) {
+    const absl::StatusOr<RgbImage> image = ReadPng(SourceImagePath(prompt_file, prompt.record));
+    if (!image.ok()) return image.status();
+    const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
+    if (!ids.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
+    }
+    const KvCache context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids);
+    const TextSamples answer =
+        SampleText(BagelDecoder(policy.model, context, 1), 1, policy.tokenizer->bos(), 0, 0,
+                   {.max_tokens = config.rollout().max_text_tokens(), .temperature = 0, .eos = policy.tokenizer->eos()});
+    judged.push_back({prompt.record.id(), prompt.record.kind(),
+                      policy.tokenizer->Decode(answer.ids[0]) == prompt.record.answer()});
+  }
+  return judged;
+}
+
+}  // namespace lvrpo

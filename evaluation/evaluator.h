@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "data/image.h"
+#include "data/tokenizer.h"
+#include "evaluation/summary.h"
+#include "model/autoencoder.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
+
+namespace lvrpo {
+
+// A policy as it is evaluated.
+struct EvaluatedPolicy {
+  Bagel model;
+  Autoencoder autoencoder;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string weights_digest;
+};
+
+// The run's base policy, with the tensors of `weights` over it (a checkpoint's policy.safetensors) unless that is empty.
+absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights);
+
+// The first `per_kind` records of each kind, with their place in the file: that decides their noise.
+struct HeldOutPrompt {
+  v1::PromptRecord record;
+  uint32_t place = 0;
+};
+absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, int per_kind);
+
+struct EvaluatedImage {
+  ImageJudgement judgement;
+  RgbImage image;
+};
+// One image per prompt by ODE sampling from fixed noise, judged by the independent checker. `progress` gets the number
+// of images done.
+absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+                                                           const std::vector<HeldOutPrompt>& prompts,
+                                                           const std::function<void(size_t)>& progress);
+
+// Greedy answers to held-out questions, compared exactly. `prompt_file` tells where source images lie.
+absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+                                                             const std::string& prompt_file,
+                                                             const std::vector<HeldOutPrompt>& prompts);
+
+}  // namespace lvrpo

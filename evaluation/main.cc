@@ -1,0 +1,106 @@
+#include <cstdio>
+#include <optional>
+
+#include "CLI/CLI.hpp"
+#include "common/clock.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/role_flags.h"
+#include "data/png.h"
+#include "evaluation/evaluator.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kProgram[] = "lvrpo-evaluate";
+
+struct Options {
+  std::string weights, out;
+  int prompts_per_kind = 0, samples_per_kind = 6, threads = 1;
+};
+
+absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
+  torch::set_num_threads(options.threads);
+  const absl::Time begin = RealClock().Now();
+  absl::StatusOr<EvaluatedPolicy> policy = LoadEvaluatedPolicy(config, options.weights);
+  if (!policy.ok()) return policy.status();
+  if (absl::Status status = MakeFolder(options.out); !status.ok()) return status;
+  nlohmann::json scores = {{"images", 0}};
+  std::string lines;
+  nlohmann::json samples = nlohmann::json::array();
+  if (!config.data().heldout_image_prompts().empty()) {
+    absl::StatusOr<std::vector<HeldOutPrompt>> prompts =
+        ReadHeldOut(config.data().heldout_image_prompts(), options.prompts_per_kind);
+    if (!prompts.ok()) return prompts.status();
+    absl::StatusOr<std::vector<EvaluatedImage>> images =
+        EvaluateImages(config, *policy, *prompts, [&](size_t done) {
+          std::fprintf(stderr, "%s: %zu of %zu images\n", kProgram, done, prompts->size());
+        });
+    if (!images.ok()) return images.status();
+    std::vector<ImageJudgement> judgements;
+    std::map<std::string, int> taken;
+    for (const EvaluatedImage& image : *images) {
+      const ImageJudgement& judgement = image.judgement;
+      judgements.push_back(judgement);
+      const nlohmann::json line = {{"id", judgement.id},
+                                   {"kind", judgement.kind},
+                                   {"correct", judgement.correct},
+                                   {"presence_only", judgement.presence_only},
+                                   {"objects", judgement.objects}};
+      lines += line.dump() + "\n";
+      if (taken[judgement.kind]++ >= options.samples_per_kind) continue;
+      const std::string file = judgement.id + ".png";
+      if (absl::Status status = WritePng(JoinPath(options.out, file), image.image); !status.ok()) return status;
+      nlohmann::json sample = line;
+      sample["prompt"] = judgement.prompt;
+      sample["image"] = file;
+      sample["detected"] = judgement.detected;
+      samples.push_back(sample);
+    }
+    scores = SummarizeImages(judgements);
+  }
+  if (!config.data().heldout_text_prompts().empty()) {
+    const std::string& file = config.data().heldout_text_prompts();
+    absl::StatusOr<std::vector<HeldOutPrompt>> questions = ReadHeldOut(file, options.prompts_per_kind);
+    if (!questions.ok()) return questions.status();
+    absl::StatusOr<std::vector<AnswerJudgement>> answers = EvaluateAnswers(config, *policy, file, *questions);
+    if (!answers.ok()) return answers.status();
+    scores["text"] = SummarizeAnswers(*answers);
+  }
+  scores["weights_digest"] = policy->weights_digest;
+  scores["seconds"] = absl::ToDoubleSeconds(RealClock().Now() - begin);
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"samples.json", samples.dump(1) + "\n"}, {"all.jsonl", lines}, {"scores.json", scores.dump(2) + "\n"}}) {
+    if (absl::Status status = WriteFileAtomic(JoinPath(options.out, name), text); !status.ok()) return status;
+  }
+  std::printf("%s\n", scores.dump().c_str());
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Evaluates a policy on the held-out prompts: one image per prompt by ODE sampling from fixed noise, judged by the "
+      "independent checker, and greedy answers to the held-out questions. Writes scores.json, samples.json, all.jsonl "
+      "and the images of the first prompts of each kind.");
+  RoleFlags flags;
+  Options options;
+  flags.AddTo(app, "");
+  app.remove_option(app.get_option("--metrics-listen"));
+  app.add_option("--weights", options.weights, "policy.safetensors of a checkpoint; without it the base policy");
+  app.add_option("--out", options.out, "folder for the results")->required();
+  app.add_option("--prompts-per-kind", options.prompts_per_kind, "prompts of each kind; 0 = as the configuration says")
+      ->capture_default_str();
+  app.add_option("--samples-per-kind", options.samples_per_kind, "images of each kind that are written")->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads")->capture_default_str();
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
+  if (!loaded.ok()) return kExitConfig;
+  if (options.prompts_per_kind <= 0) options.prompts_per_kind = loaded->config.evaluation().prompts_per_kind();
+  return Explain(kProgram, Evaluate(loaded->config, options));
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

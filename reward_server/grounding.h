@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "data/tokenizer.h"
+#include "model/siglip.h"
+#include "reward_server/objects.h"
+#include "reward_server/scorer.h"
+
+namespace lvrpo {
+
+// The value of an assignment of phrases to regions: each region serves at most one phrase. `similarity`[phrase][region]
+// in [0, 1]. Sum of the best assignment / max(phrases, regions): a phrase without region and a region without phrase
+// cost the same.
+double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_t regions);
+
+// "grounding", R_sem (paper, equation 12): the referee's pooling head on every patch alone, against each key phrase.
+//   max_patch    the mean over phrases of the largest similarity among the patches: the paper's plain form
+//   count_aware  phrases (repeated by count) are assigned one to one to the separate regions of the image, each region
+//                standing for its best patch
+// Similarity is the referee's calibrated probability, sigmoid(scale cos + bias).
+class GroundingScorer : public Scorer {
+ public:
+  enum class Form { kMaxPatch, kCountAware };
+  GroundingScorer(Siglip referee, std::unique_ptr<Tokenizer> tokenizer, Form form);
+
+  std::string name() const override { return "grounding"; }
+  std::string digest() const override { return digest_; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override {
+    return prompt.task() == v1::TASK_KIND_IMAGE && prompt.key_phrases_size() > 0;
+  }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+
+ private:
+  // Unit text vector of a phrase, [P].
+  absl::StatusOr<torch::Tensor> Embed(const std::string& phrase);
+
+  const Siglip referee_;
+  const std::unique_ptr<Tokenizer> tokenizer_;
+  const Form form_;
+  const ObjectFinder finder_;
+  std::string digest_;
+  absl::flat_hash_map<std::string, torch::Tensor> cache_;
+};
+
+}  // namespace lvrpo

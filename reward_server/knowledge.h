@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "data/tokenizer.h"
+#include "model/bagel.h"
+#include "reward_server/scorer.h"
+
+namespace lvrpo {
+
+// "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the image. The
+// score is the probability of the right answer among the question's choices, as a mean over the questions. A choice's
+// log-probability is the sum over its tokens and <|im_end|>.
+class KnowledgeScorer : public Scorer {
+ public:
+  KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer);
+
+  std::string name() const override { return "knowledge"; }
+  std::string digest() const override { return digest_; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override {
+    return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
+  }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+
+ private:
+  const Bagel model_;
+  const std::unique_ptr<Tokenizer> tokenizer_;
+  const std::string digest_;
+};
+
+}  // namespace lvrpo

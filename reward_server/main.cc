@@ -1,0 +1,96 @@
+#include <optional>
+
+#include "CLI/CLI.hpp"
+#include "common/config.h"
+#include "common/exit_code.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "common/role_flags.h"
+#include "common/rpc.h"
+#include "common/shutdown.h"
+#include "coordinator/client.h"
+#include "reward_server/load_scorers.h"
+#include "reward_server/scoring_queue.h"
+#include "reward_server/service.h"
+#include "spdlog/spdlog.h"
+#include "torch/torch.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kProgram[] = "lvrpo-reward-server";
+
+absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
+  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
+  if (!scorers.ok()) return scorers.status();
+  Metrics metrics;
+  ScoringQueue queue([&](const ScoringBatch& batch) { return (*scorers)->Score(batch); },
+                     static_cast<size_t>(config.reward().queue_limit()), RealClock());
+  RewardService service(**scorers, queue, absl::Seconds(config.reward().deadline_seconds()), RealClock(), metrics);
+  absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
+      {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure}, {&service});
+  if (!server.ok()) return server.status();
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
+      MetricsServer::Start(flags.metrics_listen, metrics, [] { return std::string(); });
+  if (!metrics_server.ok()) return metrics_server.status();
+  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
+  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok()) return status;
+  spdlog::info("reward server {} serves at {}, metrics at {}", flags.member_id, address, (*metrics_server)->address());
+
+  std::unique_ptr<MemberSession> session;
+  if (!flags.coordinator.empty()) {
+    MemberSession::Options options;
+    options.coordinator = flags.coordinator;
+    options.role = v1::ROLE_REWARD_SERVER;
+    options.member_id = flags.member_id;
+    options.address = address;
+    options.config_digest = ConfigDigest(config);
+    options.timeout = absl::Seconds(config.rpc().timeout_seconds());
+    options.max_message_mib = config.rpc().max_message_mib();
+    absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
+        options,
+        [&] {
+          MemberSession::Report report;
+          report.load = static_cast<double>(queue.load());
+          return report;
+        },
+        [&] { return shutdown.requested(); });
+    if (absl::IsCancelled(joined.status())) return absl::OkStatus();
+    if (!joined.ok()) return joined.status();
+    session = *std::move(joined);
+  }
+  // While a run drains, what is queued is still answered; workers hand back what comes too late.
+  absl::Status lost;
+  while (!shutdown.WaitFor(absl::Milliseconds(200))) {
+    metrics.Gauge("lvrpo_reward_queue_depth", "Requests that wait or are computed.").Set(static_cast<double>(queue.load()));
+    if (session == nullptr) continue;
+    const v1::PoolView view = session->view();
+    if (view.finished() || (view.draining() && queue.load() == 0)) break;
+    if (lost = session->lost(); !lost.ok()) break;
+  }
+  queue.Drain();
+  if (session != nullptr) session->Leave(lost.ok() ? "done" : "lost");
+  (*server)->Shutdown(absl::Seconds(2));
+  return lost;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "A reward server: scores samples with frozen scorers. With --coordinator it joins a run and ends with it; without, "
+      "it serves until it is told to stop.");
+  RoleFlags flags;
+  flags.member_id = "reward-0";
+  flags.AddTo(app, "clmt");
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  ShutdownSignal shutdown;
+  absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
+  if (!loaded.ok()) return kExitConfig;
+  InitLogging(flags.member_id);
+  return Explain(kProgram, Serve(flags, loaded->config, shutdown));
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

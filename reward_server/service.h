@@ -1,0 +1,30 @@
+#pragma once
+
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "proto/lvrpo/v1/reward.grpc.pb.h"
+#include "reward_server/scoring.h"
+#include "reward_server/scoring_queue.h"
+
+namespace lvrpo {
+
+// The reward server's RPCs: checks the request, queues it, counts. All arguments must outlive it.
+class RewardService final : public v1::Reward::Service {
+ public:
+  RewardService(ScorerSet& scorers, ScoringQueue& queue, absl::Duration deadline, Clock& clock, Metrics& metrics)
+      : scorers_(scorers), queue_(queue), deadline_(deadline), clock_(clock), metrics_(metrics) {}
+
+  grpc::Status Score(grpc::ServerContext* context, const v1::ScoreRequest* request, v1::ScoreResponse* response) override;
+  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) override;
+
+ private:
+  absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
+
+  ScorerSet& scorers_;
+  ScoringQueue& queue_;
+  const absl::Duration deadline_;
+  Clock& clock_;
+  Metrics& metrics_;
+};
+
+}  // namespace lvrpo
