@@ -12,6 +12,7 @@
 #include "common/rpc.h"
 #include "common/shutdown.h"
 #include "coordinator/audit.h"
+#include "coordinator/describe.h"
 #include "coordinator/service.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
@@ -30,6 +31,13 @@ int Audit(const std::string& run_dir) {
     holds = holds && proof.holds;
   }
   return holds ? kExitDone : kExitData;
+}
+
+int Describe(const std::string& run_dir) {
+  absl::StatusOr<nlohmann::json> description = DescribeRun(run_dir);
+  if (!description.ok()) return Explain(kProgram, description.status());
+  std::printf("%s\n", description->dump().c_str());
+  return kExitDone;
 }
 
 absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
@@ -106,12 +114,14 @@ int Main(int argc, char** argv) {
       "The coordinator of a run: keeps its durable records, leases groups to rollout workers and assigns them to the "
       "learner. Ends when the run has finished or was drained and every member has left.");
   RoleFlags flags;
-  std::string audit;
+  std::string audit, describe;
   flags.AddTo(app, "rl");
   app.add_option("--audit", audit, "check the records of this run folder instead of serving");
+  app.add_option("--describe", describe, "print what the records of this run folder say, as JSON, instead of serving");
   app.get_option("--config")->required(false);
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   if (!audit.empty()) return Audit(audit);
+  if (!describe.empty()) return Describe(describe);
   if (flags.config.empty() || flags.run_dir.empty()) {
     std::fprintf(stderr, "%s: --config and --run-dir are needed (see --help)\n", kProgram);
     return kExitUsage;

@@ -1,0 +1,331 @@
+#include "cli/run_command.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/run_folder.h"
+#include "cli/run_summary.h"
+#include "cli/sample_rewards.h"
+#include "cli/supervisor.h"
+#include "common/clock.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "coordinator/client.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+// The state of one `lvrpo run`.
+class Runner {
+ public:
+  Runner(RunFolder folder, ShutdownSignal& shutdown)
+      : folder_(std::move(folder)), shutdown_(shutdown), supervisor_(folder_, [this](const std::string& line) {
+          printer_.Say(line);
+        }) {}
+
+  int Run();
+
+ private:
+  const v1::RunConfig& config() const { return folder_.config.config; }
+  int Fail(const absl::Status& status, int code = 0);
+  absl::StatusOr<Process> StartEvaluation(const std::string& name, const std::string& weights, int per_kind, int threads,
+                                          int nice);
+  // Waits for an evaluation, or a shutdown request (Cancelled).
+  absl::Status FinishEvaluation(Process process, const std::string& name);
+  absl::Status Evaluate(const std::string& name, const std::string& weights);
+  absl::Status Train();
+  void EvaluateBetween(int64_t step);
+  void AddSeconds(const std::string& phase, absl::Time begin) {
+    folder_.seconds[phase] += absl::ToDoubleSeconds(RealClock().Now() - begin);
+  }
+  absl::Status WriteResults();
+  // What the coordinator's records say (coordinator/describe.h).
+  absl::StatusOr<nlohmann::json> Describe() const;
+
+  RunFolder folder_;
+  ShutdownSignal& shutdown_;
+  ProgressPrinter printer_;
+  Supervisor supervisor_;
+  std::optional<Process> between_;  // an evaluation while training goes on
+  int64_t between_step_ = 0, evaluated_step_ = 0;
+  std::string heldout_;  // newest score, as text
+};
+
+int Runner::Fail(const absl::Status& status, int code) {
+  printer_.Done();
+  std::fprintf(stderr, "lvrpo run: %s\n", std::string(status.message()).c_str());
+  return code != 0 ? code : ExitCodeFor(status);
+}
+
+absl::StatusOr<Process> Runner::StartEvaluation(const std::string& name, const std::string& weights, int per_kind,
+                                                int threads, int nice) {
+  std::vector<std::string> command = {JoinPath(BinaryFolder(), "lvrpo-evaluate"),
+                                      "--config",
+                                      folder_.Inside("config.yaml"),
+                                      "--out",
+                                      folder_.Inside("images/" + name),
+                                      "--prompts-per-kind",
+                                      absl::StrCat(per_kind),
+                                      "--threads",
+                                      absl::StrCat(threads)};
+  if (!weights.empty()) command.insert(command.end(), {"--weights", weights});
+  return Process::Start({.command = command,
+                         .log = folder_.Inside("logs/evaluate.log"),
+                         .environment = {{"OMP_NUM_THREADS", absl::StrCat(threads)}},
+                         .nice = nice});
+}
+
+absl::Status Runner::FinishEvaluation(Process process, const std::string& name) {
+  while (!process.Poll().has_value()) {
+    if (shutdown_.requested()) {
+      process.Signal(SIGKILL);
+      process.Wait(absl::Seconds(2));
+      return absl::CancelledError("stopped during an evaluation");
+    }
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  const int code = *process.Poll();
+  if (code != 0) {
+    const std::string why = LastLines(folder_.Inside("logs/evaluate.log"), 2);
+    return code == kExitData || code == kExitConfig
+               ? absl::DataLossError(absl::StrCat("the evaluation \"", name, "\" failed: ", why))
+               : absl::InternalError(absl::StrCat("the evaluation \"", name, "\" failed with exit code ", code, ": ", why));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Runner::Evaluate(const std::string& name, const std::string& weights) {
+  if (config().data().heldout_image_prompts().empty() && config().data().heldout_text_prompts().empty()) {
+    return absl::OkStatus();
+  }
+  const absl::Time begin = RealClock().Now();
+  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  printer_.Say(absl::StrCat("evaluating the policy ", name, " training on the held-out prompts"));
+  absl::StatusOr<Process> process =
+      StartEvaluation(name, weights, config().evaluation().prompts_per_kind(), threads, 0);
+  if (!process.ok()) return process.status();
+  if (absl::Status status = FinishEvaluation(*process, name); !status.ok()) return status;
+  AddSeconds("evaluate_" + name, begin);
+  const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
+  if (!scores.ok()) return scores.status();
+  const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
+  if (json.contains("score")) {
+    heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
+    printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name, json.value("score", 0.0),
+                                 json.value("standard_error", 0.0), json.value("images", 0)));
+  }
+  return absl::OkStatus();
+}
+
+void Runner::EvaluateBetween(int64_t step) {
+  if (between_.has_value()) {
+    const std::optional<int> code = between_->Poll();
+    if (!code.has_value()) return;
+    between_.reset();
+    const std::string name = absl::StrFormat("step_%06d", between_step_);
+    const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
+    const nlohmann::json json =
+        nlohmann::json::parse(scores.ok() ? *scores : std::string(), nullptr, false);
+    if (*code == 0 && json.is_object() && json.contains("score")) {
+      heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
+      printer_.Say(absl::StrFormat("held-out score after step %d: %.3f +- %.3f over %d images", between_step_,
+                                   json.value("score", 0.0), json.value("standard_error", 0.0), json.value("images", 0)));
+    } else {
+      printer_.Say(absl::StrCat("the evaluation after step ", between_step_, " failed; see logs/evaluate.log"));
+    }
+  }
+  const int64_t every = config().evaluation().every();
+  if (every <= 0 || step >= config().train().steps()) return;
+  const int64_t newest = step / every * every;
+  if (newest <= evaluated_step_) return;
+  const std::string name = absl::StrFormat("step_%06d", newest);
+  const std::string weights = folder_.Inside("checkpoints/" + name + "/policy.safetensors");
+  std::error_code ignored;
+  if (!std::filesystem::exists(weights, ignored)) return;  // not written yet, or gone already
+  evaluated_step_ = newest;
+  absl::StatusOr<Process> process =
+      StartEvaluation(name, weights, config().evaluation().prompts_per_kind_between(), 1, 10);
+  if (process.ok()) {
+    between_ = *std::move(process);
+    between_step_ = newest;
+  }
+}
+
+absl::Status Runner::Train() {
+  const absl::Time begin = RealClock().Now();
+  if (absl::Status status = supervisor_.Start(); !status.ok()) return status;
+  CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc().max_message_mib());
+  printer_.Say(absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
+  bool draining = false, finished = false;
+  int64_t first_step = -1;
+  absl::Time drain_ends = absl::InfiniteFuture();
+  while (true) {
+    if (shutdown_.requested() && !draining) {
+      draining = true;
+      printer_.Say("draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
+      (void)coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5));
+      drain_ends = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
+    }
+    if (absl::Status status = supervisor_.Tend(draining || finished); !status.ok()) {
+      supervisor_.Stop(absl::Seconds(5));
+      return status;
+    }
+    if (supervisor_.AllEnded()) break;
+    if (RealClock().Now() > drain_ends) {
+      supervisor_.Stop(absl::Seconds(2));
+      break;
+    }
+    const absl::StatusOr<v1::GetStatusResponse> status = coordinator.GetStatus(absl::Seconds(2));
+    if (status.ok()) {
+      if (first_step < 0) first_step = status->step();
+      if (status->finished() && !finished) {
+        finished = true;
+        drain_ends = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
+      }
+      draining = draining || status->draining();  // by `lvrpo drain`
+      EvaluateBetween(status->step());
+      ProgressInput input;
+      input.status = *status;
+      input.heldout = heldout_;
+      input.first_step = first_step;
+      input.elapsed = RealClock().Now() - begin;
+      input.samples_per_second = static_cast<double>((status->step() - first_step) * config().train().groups_per_step() *
+                                                     config().rollout().group_size()) /
+                                 std::max(1.0, absl::ToDoubleSeconds(input.elapsed));
+      printer_.Show(FormatProgress(input), status->step());
+    }
+    if (shutdown_.requested() || finished) {
+      absl::SleepFor(absl::Milliseconds(100));
+    } else {
+      shutdown_.WaitFor(absl::Seconds(1));
+    }
+  }
+  printer_.Done();
+  AddSeconds("training", begin);
+  if (between_.has_value()) {
+    if (shutdown_.requested()) between_->Signal(SIGKILL);
+    between_->Wait(absl::Minutes(2));
+  }
+  const absl::StatusOr<nlohmann::json> records = Describe();
+  if (!records.ok()) return records.status();
+  if (records->value("steps", 0) < config().train().steps()) return absl::CancelledError("drained");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<nlohmann::json> Runner::Describe() const {
+  absl::StatusOr<std::string> text =
+      Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", folder_.path});
+  if (!text.ok()) return text.status();
+  nlohmann::json records = nlohmann::json::parse(*text, nullptr, false);
+  if (!records.is_object()) return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
+  return records;
+}
+
+absl::Status Runner::WriteResults() {
+  const absl::StatusOr<nlohmann::json> records = Describe();
+  if (!records.ok()) return records.status();
+  SummaryInput input;
+  input.run_id = folder_.run_id;
+  input.config_digest = ConfigDigest(config());
+  input.seed = config().seed();
+  input.resumed = folder_.resumed;
+  input.records = *records;
+  input.weights_digest = records->value("weights_digest", "");
+  input.steps = ReadJsonLines(folder_.Inside("metrics.jsonl"));
+  input.seconds = folder_.seconds;
+  for (const auto& [name, scores, lines] :
+       {std::tuple<const char*, nlohmann::json*, std::vector<nlohmann::json>*>{"before", &input.before, &input.before_lines},
+        {"after", &input.after, &input.after_lines}}) {
+    const std::string images = folder_.Inside(absl::StrCat("images/", name));
+    const absl::StatusOr<std::string> text = ReadFile(images + "/scores.json");
+    if (text.ok()) *scores = nlohmann::json::parse(*text, nullptr, false);
+    *lines = ReadJsonLines(images + "/all.jsonl");
+  }
+  const nlohmann::json summary = MakeSummary(input);
+  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), summary.dump(2) + "\n"); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = ScoreSamples(folder_); !status.ok()) {
+    printer_.Say(absl::StrCat("the report goes without reward breakdowns: ", status.message()));
+  }
+  absl::StatusOr<std::string> report = WriteReport(folder_.path);
+  if (!report.ok()) return report.status();
+  std::printf("\n%sreport: %s\n", FormatSummary(summary).c_str(), report->c_str());
+  return absl::OkStatus();
+}
+
+int Runner::Run() {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder_.Inside("images/before/scores.json"), ignored)) {
+    if (absl::Status status = Evaluate("before", ""); absl::IsCancelled(status)) {
+      printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
+      return kExitDone;
+    } else if (!status.ok()) {
+      return Fail(status);
+    }
+  }
+  // A run whose steps are all done only lacks its results.
+  absl::Status status;
+  std::optional<nlohmann::json> records;
+  if (std::filesystem::exists(folder_.Inside("coordinator.sqlite"), ignored)) {
+    absl::StatusOr<nlohmann::json> described = Describe();
+    if (!described.ok()) return Fail(described.status(), kExitData);
+    records = *std::move(described);
+  }
+  if (!records.has_value() || records->value("steps", 0) < config().train().steps()) status = Train();
+  if (absl::Status saved = folder_.Save(); !saved.ok()) return Fail(saved);
+  if (absl::IsCancelled(status)) {
+    printer_.Say(absl::StrCat("drained; go on with: lvrpo run --resume ", folder_.path));
+    return kExitDone;
+  }
+  if (!status.ok()) return Fail(status, supervisor_.ended_code());
+  status = Evaluate("after", folder_.Inside(absl::StrFormat("checkpoints/step_%06d/policy.safetensors", config().train().steps())));
+  if (absl::IsCancelled(status)) {
+    printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
+    return kExitDone;
+  }
+  if (!status.ok()) return Fail(status);
+  if (status = folder_.Save(); !status.ok()) return Fail(status);
+  if (status = WriteResults(); !status.ok()) return Fail(status);
+  return kExitDone;
+}
+
+}  // namespace
+
+int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
+  absl::StatusOr<RunFolder> folder = absl::InternalError("no folder");
+  if (!options.resume.empty()) {
+    folder = OpenRunFolder(options.resume);
+    if (folder.ok()) folder->resumed = true;
+  } else {
+    absl::StatusOr<LoadedConfig> config = LoadRunConfig(options.config, options.overrides);
+    if (!config.ok()) {
+      std::fprintf(stderr, "lvrpo run: %s\n", std::string(config.status().message()).c_str());
+      return kExitConfig;
+    }
+    folder = MakeRunFolder(*config, options.run_id.empty() ? FreshRunId(config->config.name()) : options.run_id);
+  }
+  if (!folder.ok()) {
+    std::fprintf(stderr, "lvrpo run: %s\n", std::string(folder.status().message()).c_str());
+    return absl::IsInvalidArgument(folder.status()) ? kExitConfig : ExitCodeFor(folder.status());
+  }
+  std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), folder->path.c_str());
+  if (absl::Status status = folder->Save(); !status.ok()) {
+    std::fprintf(stderr, "lvrpo run: %s\n", std::string(status.message()).c_str());
+    return ExitCodeFor(status);
+  }
+  return Runner(*std::move(folder), shutdown).Run();
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,78 @@
+#include "cli/run_folder.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/version.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+std::string FreshRunId(const std::string& name) {
+  return absl::StrCat(name, "-", absl::FormatTime("%Y%m%d-%H%M%S", RealClock().Now(), absl::LocalTimeZone()));
+}
+
+absl::Status RunFolder::Save() const {
+  const nlohmann::json json = {{"format", kRunFormat},
+                               {"program", kVersion},
+                               {"run_id", run_id},
+                               {"working_folder", std::filesystem::current_path().string()},
+                               {"resumed", resumed},
+                               {"seconds", seconds}};
+  return WriteFileAtomic(Inside("run.json"), json.dump(2) + "\n");
+}
+
+absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {
+  RunFolder folder;
+  folder.run_id = run_id;
+  folder.config = config;
+  std::error_code error;
+  folder.path = std::filesystem::absolute(JoinPath(config.config.out(), run_id), error).lexically_normal().string();
+  if (std::filesystem::exists(folder.path)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(folder.path, " exists: go on with `lvrpo run --resume ", folder.path, "`, or choose another --run-id"));
+  }
+  for (const char* name : {"logs", "images", "checkpoints", "spool"}) {
+    if (absl::Status status = MakeFolder(folder.Inside(name)); !status.ok()) return status;
+  }
+  if (absl::Status status = WriteFileAtomic(folder.Inside("config.yaml"), PrintConfig(config)); !status.ok()) return status;
+  if (absl::Status status = folder.Save(); !status.ok()) return status;
+  return folder;
+}
+
+absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
+  RunFolder folder;
+  std::error_code error;
+  folder.path = std::filesystem::absolute(path, error).lexically_normal().string();
+  while (folder.path.size() > 1 && folder.path.back() == '/') folder.path.pop_back();
+  const absl::StatusOr<std::string> text = ReadFile(folder.Inside("run.json"));
+  if (!text.ok()) {
+    return absl::NotFoundError(absl::StrCat(folder.path, " is not a run folder: it has no run.json"));
+  }
+  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object()) return absl::DataLossError(folder.Inside("run.json") + " is damaged");
+  if (json.value("format", 0) != kRunFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(folder.path, " has run format ", json.value("format", 0),
+                                                      "; this program reads format ", kRunFormat,
+                                                      ": use the program that wrote it (version ",
+                                                      json.value("program", "unknown"), ")"));
+  }
+  folder.run_id = json.value("run_id", "");
+  folder.resumed = json.value("resumed", false);
+  folder.seconds = json.value("seconds", std::map<std::string, double>{});
+  const std::string working = json.value("working_folder", "");
+  if (!working.empty() && chdir(working.c_str()) != 0) {
+    return absl::NotFoundError(absl::StrCat("this run was started in ", working, ", which is not there any more"));
+  }
+  absl::StatusOr<LoadedConfig> config = LoadRunConfig(folder.Inside("config.yaml"), {});
+  if (!config.ok()) return config.status();
+  folder.config = *std::move(config);
+  return folder;
+}
+
+}  // namespace lvrpo

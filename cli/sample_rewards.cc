@@ -1,0 +1,115 @@
+#include "cli/sample_rewards.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "cli/process.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "data/png.h"
+#include "data/prompts.h"
+#include "nlohmann/json.hpp"
+#include "reward_server/client.h"
+
+namespace lvrpo {
+namespace {
+
+// A reward server of our own, gone at the end of scope.
+class OwnRewardServer {
+ public:
+  explicit OwnRewardServer(const RunFolder& folder) : address_file_(folder.Inside("logs/report-reward-server.json")) {
+    unlink(address_file_.c_str());
+    process_ = Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-reward-server"), "--config",
+                                           folder.Inside("config.yaml"), "--address-file", address_file_},
+                               .log = folder.Inside("logs/report-reward-server.log"),
+                               .environment = {},
+                               .nice = 0});
+  }
+  ~OwnRewardServer() {
+    if (process_.ok()) {
+      process_->Signal(SIGTERM);
+      if (!process_->Wait(absl::Seconds(5)).has_value()) process_->Signal(SIGKILL);
+    }
+    unlink(address_file_.c_str());
+  }
+  absl::StatusOr<std::string> Address() {
+    if (!process_.ok()) return process_.status();
+    const absl::Time deadline = RealClock().Now() + absl::Minutes(2);
+    while (RealClock().Now() < deadline) {
+      const absl::StatusOr<std::string> text = ReadFile(address_file_);
+      if (text.ok()) return nlohmann::json::parse(*text, nullptr, false).value("address", "");
+      if (process_->Poll().has_value()) return absl::UnavailableError("the reward server for the report did not start");
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    return absl::DeadlineExceededError("the reward server for the report did not start in time");
+  }
+
+ private:
+  const std::string address_file_;
+  absl::StatusOr<Process> process_ = absl::InternalError("not started");
+};
+
+absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string& address, const std::string& image_path,
+                                        const v1::PromptRecord& record) {
+  const absl::StatusOr<RgbImage> image = ReadPng(image_path);
+  if (!image.ok()) return image.status();
+  v1::ScoreRequest request;
+  *request.mutable_prompt() = record;
+  request.set_want_evidence(true);
+  v1::RgbImage& out = *request.add_items()->mutable_image();
+  out.set_width(image->width);
+  out.set_height(image->height);
+  out.set_pixels(image->pixels.data(), image->pixels.size());
+  const absl::StatusOr<v1::ScoreResponse> response = client.Score(address, request, absl::Seconds(30));
+  if (!response.ok()) return response.status();
+  const v1::ItemScore& item = response->items(0);
+  nlohmann::json json = {{"id", record.id()}, {"reward", item.reward()}, {"scores", nlohmann::json::object()}};
+  for (const v1::ComponentScore& score : item.scores()) {
+    json["scores"][score.name()] = {{"score", score.score()}, {"detail", score.detail()}};
+  }
+  json["maps"] = nlohmann::json::array();
+  for (const v1::GroundingMap& map : item.maps()) {
+    json["maps"].push_back({{"phrase", map.phrase()},
+                            {"rows", map.rows()},
+                            {"columns", map.columns()},
+                            {"values", std::vector<float>(map.values().begin(), map.values().end())}});
+  }
+  return json;
+}
+
+}  // namespace
+
+absl::Status ScoreSamples(const RunFolder& folder) {
+  const v1::RunConfig& config = folder.config.config;
+  if (config.data().heldout_image_prompts().empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(config.data().heldout_image_prompts());
+  if (!records.ok()) return records.status();
+  std::map<std::string, const v1::PromptRecord*> by_id;
+  for (const v1::PromptRecord& record : *records) by_id[record.id()] = &record;
+  OwnRewardServer server(folder);
+  const absl::StatusOr<std::string> address = server.Address();
+  if (!address.ok()) return address.status();
+  RewardClient client(config.rpc().max_message_mib());
+  for (const char* name : {"before", "after"}) {
+    const std::string images = folder.Inside(absl::StrCat("images/", name));
+    const absl::StatusOr<std::string> text = ReadFile(images + "/samples.json");
+    if (!text.ok()) continue;
+    nlohmann::json rewards = nlohmann::json::array();
+    for (const nlohmann::json& sample : nlohmann::json::parse(*text, nullptr, false)) {
+      const auto record = by_id.find(sample.value("id", ""));
+      if (record == by_id.end()) continue;
+      absl::StatusOr<nlohmann::json> scored =
+          ScoreOne(client, *address, images + "/" + sample.value("image", ""), *record->second);
+      if (!scored.ok()) return scored.status();
+      rewards.push_back(*std::move(scored));
+    }
+    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", rewards.dump() + "\n"); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace lvrpo
