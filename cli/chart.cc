@@ -17,7 +17,7 @@ constexpr std::array<const char*, 8> kColors = {"#0072b2", "#d55e00", "#009e73",
 
 std::string Number(double value) {
   if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e5)) return absl::StrFormat("%.1e", value);
-  return absl::StrFormat("%g", value);
+  return absl::StrFormat("%g", value == 0 ? 0.0 : value);  // no "-0"
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ v1::RunConfig DefaultRunConfig() {
   reward.set_deadline_seconds(30);
 
   v1::TrainConfig& train = *config.mutable_train();
-  train.set_steps(300);
+  train.set_steps(400);
   train.set_groups_per_step(8);
   train.set_updates_per_step(1);
   train.set_max_staleness(1);
@@ -60,7 +60,7 @@ v1::RunConfig DefaultRunConfig() {
     optimizer->set_beta2(0.999);
     optimizer->set_eps(1e-8);
     optimizer->set_warmup_steps(5);
-    optimizer->set_cosine_floor(1);
+    optimizer->set_cosine_floor(0.05);
   }
   train.mutable_image()->set_learning_rate(3e-4);
   for (const char* pattern : {"_moe_gen", "vae2llm", "llm2vae", "time_embedder"}) {

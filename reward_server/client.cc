@@ -9,7 +9,7 @@ std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers, con
                                      uint64_t random) {
   std::vector<const v1::Member*> candidates;
   for (const v1::Member& server : servers) {
-    if (server.state() == "ready" && !server.address().empty() && !excluded.contains(server.member_id())) {
+    if (server.state() == "ready" && !excluded.contains(server.member_id())) {
       candidates.push_back(&server);
     }
   }

@@ -12,5 +12,7 @@ int main(int argc, char** argv) {
   }
   lvrpo::parity::Registry registry;
   lvrpo::parity::RegisterAlgorithmOps(registry);
+  lvrpo::parity::RegisterFormatOps(registry);
+  lvrpo::parity::RegisterBagelOps(registry);
   return lvrpo::parity::RunCases(registry, std::vector<std::string>(argv + 1, argv + argc)) == 0 ? 0 : 1;
 }

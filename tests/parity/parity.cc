@@ -200,7 +200,11 @@ void Report::Finish() {
   for (const auto& [name, tensor] : case_.expected) wanted.insert(name);
   const json tolerances = case_.spec.value("tolerance", json::object());
   for (const auto& [name, tolerance] : tolerances.items()) {
-    if (name != "*" || case_.expected.empty()) wanted.insert(name);
+    if (name != "*") {
+      wanted.insert(name);
+    } else if (case_.expected_json.is_object() && !compared_.contains("*")) {
+      for (const auto& [member, value] : case_.expected_json.items()) wanted.insert(member);
+    }
   }
   for (const std::string& name : wanted) {
     if (!compared_.contains(name)) failures_.push_back(absl::StrCat(name, ": expected but never compared"));
