@@ -72,7 +72,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   }
   for (const std::string& path : c.data().image_prompts()) p.Exists("data.image_prompts", path);
   for (const std::string& path : c.data().text_prompts()) p.Exists("data.text_prompts", path);
-  p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
+  if (!c.data().heldout_image_prompts().empty()) p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
   if (!c.data().heldout_text_prompts().empty()) p.Exists("data.heldout_text_prompts", c.data().heldout_text_prompts());
 
   const v1::RolloutConfig& rollout = c.rollout();

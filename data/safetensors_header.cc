@@ -176,6 +176,8 @@ absl::StatusOr<RawHeader> ParseSafetensorsHeader(absl::string_view json) {
     ++first;
   }
   if (first == json.size() || json[first] != '{') return absl::DataLossError("its header is not a JSON object");
+  // The parser takes a zero byte for the end of its input.
+  if (json.find('\0') != absl::string_view::npos) return absl::DataLossError("its header has a zero byte");
   HeaderReader reader;
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   if (!reader.error.empty()) return absl::DataLossError(reader.error);
