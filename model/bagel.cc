@@ -221,7 +221,9 @@ Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch
   };
   const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended, const Half& half) -> torch::Tensor {
     if (!h.defined()) return {};
-    const torch::Tensor y = h + torch::linear(attended, half.o_weight);
+    // Contiguous: otherwise torch multiplies in another order when the weights ask for gradients, and the learner's
+    // log-probs would differ from the sampler's in the last bits.
+    const torch::Tensor y = h + torch::linear(attended.contiguous(), half.o_weight);
     const torch::Tensor normed = RmsNorm(y, half.post_norm, config_.rms_eps);
     return y + torch::linear(torch::silu(torch::linear(normed, half.gate)) * torch::linear(normed, half.up), half.down);
   };
@@ -283,7 +285,8 @@ torch::Tensor Bagel::VitPositions(int64_t rows, int64_t columns) const {
 torch::Tensor Bagel::StartAndEnd(int64_t batch) const {
   return EmbedTokens(torch::tensor({config_.start_of_image, config_.end_of_image}, torch::kInt64))
       .unsqueeze(0)
-      .expand({batch, 2, config_.hidden});
+      .expand({batch, 2, config_.hidden})
+      .contiguous();
 }
 
 torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {

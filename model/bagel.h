@@ -55,7 +55,9 @@ class Bagel {
   torch::Tensor AppendImage(KvCache& cache, const torch::Tensor& pixels) const;
   // start-of-image, clean latent tokens [B, N, D] at t = 0 through the generation half, end-of-image.
   torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const;
-  // bos, ids, eos on an empty cache.
+  // bos, ids, eos: the same for every row of the cache.
+  void AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const;
+  // The same on an empty cache.
   KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
   // A question about each image of a batch: the image segment, then bos, ids, eos. pixels [B, 3, H, W] in [-1, 1].
   KvCache PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const;
@@ -126,7 +128,6 @@ class Bagel {
   };
 
   Bagel(BagelConfig config, TensorMap tensors);
-  void AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const;  // bos, ids, eos
   Half ResolveHalf(int64_t layer, const std::string& suffix) const;
   // Runs all layers. positions int64 [B or 1, Tu + Tg]; mask bool, broadcast to [B, Tu + Tg, L + Tu + Tg], or
   // undefined: everything sees everything. `past` may be null; with `grown` the new keys and values are kept.

@@ -22,6 +22,8 @@ struct KvCache {
   static KvCache Stack(const std::vector<KvCache>& caches);
   // Batch 1 as batch `size`, without copying.
   KvCache Expand(int64_t size) const;
+  // Every row `times` times, one after another: batch B as batch B * times.
+  KvCache Repeat(int64_t times) const;
 };
 
 }  // namespace lvrpo

@@ -1,0 +1,218 @@
+// The real binaries, end to end, with settings small enough for seconds.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "cli/process.h"
+#include "cli/run_summary.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string kLvrpo = std::string(LVRPO_BIN_DIR) + "/lvrpo";
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // both outputs
+};
+
+class RunTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = (std::filesystem::temp_directory_path() /
+            absl::StrCat("lvrpo-run-", getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name()))
+               .string();
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_);
+  }
+  void TearDown() override {
+    if (!HasFailure()) std::filesystem::remove_all(dir_);
+  }
+
+  std::vector<std::string> RunCommand(const std::string& run_id, std::vector<std::string> settings) const {
+    std::vector<std::string> command = {kLvrpo, "run", "--config", "configs/shapes.yaml", "--run-id", run_id};
+    for (const char* setting :
+         {"train.steps=4", "train.groups_per_step=2", "train.checkpoint_every=2", "rollout.group_size=4", "rollout.timesteps=4",
+          "rollout.window_size=1", "rollout.window_hi=2", "evaluation.prompts_per_kind=1", "evaluation.every=0",
+          "evaluation.timesteps=3", "train.image.warmup_steps=0"}) {
+      settings.insert(settings.begin(), setting);
+    }
+    settings.push_back("out=" + dir_);
+    for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
+    return command;
+  }
+  Outcome Finish(Process& process, const std::string& log) const {
+    Outcome outcome;
+    const std::optional<int> code = process.Wait(absl::Minutes(4));
+    if (!code.has_value()) process.Signal(SIGKILL);
+    outcome.code = code.value_or(-1);
+    outcome.text = ReadFile(log).value_or("");
+    return outcome;
+  }
+  Outcome Run(const std::vector<std::string>& command) const {
+    const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
+    auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
+    EXPECT_TRUE(process.ok()) << process.status();
+    return Finish(*process, log);
+  }
+  // Starts a run, waits until `ready`, disturbs it, and lets it end.
+  Outcome RunDisturbed(const std::vector<std::string>& command, const std::function<bool()>& ready,
+                       const std::function<void(Process&)>& disturb) const {
+    const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
+    auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
+    EXPECT_TRUE(process.ok()) << process.status();
+    while (!ready() && !process->Poll().has_value()) absl::SleepFor(absl::Milliseconds(10));
+    disturb(*process);
+    return Finish(*process, log);
+  }
+  size_t Steps(const std::string& run_id) const { return ReadJsonLines(absl::StrCat(dir_, "/", run_id, "/metrics.jsonl")).size(); }
+  nlohmann::json Json(const std::string& path) const {
+    return nlohmann::json::parse(ReadFile(dir_ + "/" + path).value_or(""), nullptr, false);
+  }
+  void ExpectSoundRun(const std::string& run_id) const {
+    const Outcome audit = Run({kLvrpo, "audit", dir_ + "/" + run_id});
+    EXPECT_EQ(audit.code, kExitDone) << audit.text;
+  }
+
+  std::string dir_;
+  mutable int outputs_ = 0;
+};
+
+TEST_F(RunTest, TrainsAndReports) {
+  const Outcome outcome = Run(RunCommand("short", {"data.text_fraction=0.5"}));
+  ASSERT_EQ(outcome.code, kExitDone) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("held-out score"));
+  const nlohmann::json summary = Json("short/summary.json");
+  for (const char* field : {"run_id", "steps", "heldout_score_before", "heldout_score_after", "heldout_images",
+                            "reward_means_first_10_steps", "reward_means_last_10_steps", "wall_seconds", "seconds_by_phase",
+                            "groups_consumed", "groups_retired_by_reason", "resumed", "weights_digest", "by_kind",
+                            "text_exact_match_before", "text_exact_match_after"}) {
+    EXPECT_TRUE(summary.contains(field)) << field;
+  }
+  EXPECT_EQ(summary.value("steps", 0), 4);
+  EXPECT_EQ(summary.value("groups_consumed", 0), 8);
+  EXPECT_FALSE(summary.value("resumed", true));
+  for (const nlohmann::json& step : ReadJsonLines(dir_ + "/short/metrics.jsonl")) {
+    EXPECT_EQ(step.value("ratio_deviation_first_update", 1.0), 0);
+    EXPECT_EQ(step.value("sampler_log_prob_difference_same_version", 1.0), 0);
+  }
+  const std::string report = ReadFile(dir_ + "/short/report.html").value_or("");
+  EXPECT_THAT(report, HasSubstr("<svg"));
+  EXPECT_THAT(report, HasSubstr("data:image/png;base64,"));
+  EXPECT_THAT(report, HasSubstr("instruction"));
+  ExpectSoundRun("short");
+  // A finished run can be reported again, and refuses to be made again.
+  EXPECT_EQ(Run({kLvrpo, "report", dir_ + "/short"}).code, kExitDone);
+  EXPECT_THAT(Run(RunCommand("short", {})).text, HasSubstr("exists"));
+}
+
+// Strict on-policy: whatever happens to whichever process, the weights come out the same.
+TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
+  const std::vector<std::string> strict = {"train.max_staleness=0", "coordinator.member_timeout_seconds=2", "rollout.lease_seconds=5"};
+  ASSERT_EQ(Run(RunCommand("whole", strict)).code, kExitDone);
+  const std::string digest = Json("whole/summary.json").value("weights_digest", "");
+  ASSERT_EQ(digest.size(), 64u);
+
+  // Stopped by Ctrl-C and resumed.
+  const Outcome stopped = RunDisturbed(RunCommand("resumed", strict), [&] { return Steps("resumed") >= 1; },
+                                       [](Process& process) { process.Signal(SIGINT); });
+  EXPECT_EQ(stopped.code, kExitDone) << stopped.text;
+  EXPECT_THAT(stopped.text, HasSubstr("--resume"));
+  EXPECT_LT(Steps("resumed"), 4u);
+  const Outcome resumed = Run({kLvrpo, "run", "--resume", dir_ + "/resumed"});
+  ASSERT_EQ(resumed.code, kExitDone) << resumed.text;
+  EXPECT_EQ(Json("resumed/summary.json").value("weights_digest", ""), digest);
+  EXPECT_TRUE(Json("resumed/summary.json").value("resumed", false));
+  ExpectSoundRun("resumed");
+
+  // Every role is killed in mid-run, without warning.
+  for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {
+    const std::string run_id = "killed-" + role;
+    const Outcome outcome = RunDisturbed(RunCommand(run_id, strict), [&] { return Steps(run_id) >= 1; }, [&](Process&) {
+      const int pid = Json(run_id + "/processes.json").value(role, 0);
+      ASSERT_GT(pid, 0);
+      kill(pid, SIGKILL);
+    });
+    ASSERT_EQ(outcome.code, kExitDone) << role << "\n" << outcome.text;
+    EXPECT_THAT(outcome.text, HasSubstr(role + " was killed by signal 9; starting it again"));
+    EXPECT_EQ(Json(run_id + "/summary.json").value("weights_digest", ""), digest) << role;
+    ExpectSoundRun(run_id);
+  }
+}
+
+TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
+  const auto expect = [&](const std::vector<std::string>& command, int code, const std::string& words) {
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, code) << outcome.text;
+    EXPECT_THAT(outcome.text, HasSubstr(words));
+  };
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/bad.yaml", "train:\n  stepz: 3\n  groups_per_step: many\n").ok());
+  expect({kLvrpo, "validate", "--config", dir_ + "/bad.yaml"}, kExitConfig, "bad.yaml:2");
+  expect({kLvrpo, "validate", "--config", dir_ + "/bad.yaml"}, kExitConfig, "bad.yaml:3");
+  expect({kLvrpo, "run", "--config", dir_ + "/bad.yaml"}, kExitConfig, "steps");
+  expect({kLvrpo, "run", "--config", dir_ + "/none.yaml"}, kExitConfig, "none.yaml");
+  expect({kLvrpo, "run"}, kExitUsage, "--config");
+  expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "model.policy=/no/such/folder"}, kExitConfig, "/no/such/folder");
+  expect({kLvrpo, "status", dir_}, kExitData, "run folder");
+  expect({kLvrpo, "report", dir_}, kExitData, "run folder");
+  expect({kLvrpo, "run", "--resume", dir_}, kExitData, "run folder");
+
+  // Damaged weights.
+  std::filesystem::copy("assets/shapes/policy", dir_ + "/policy");
+  std::string weights = *ReadFile(dir_ + "/policy/ema.safetensors");
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/policy/ema.safetensors", weights.substr(0, weights.size() / 2)).ok());
+  expect(RunCommand("damaged", {"model.policy=" + dir_ + "/policy"}), kExitData, "ema.safetensors");
+
+  // A prompt file with a bad line.
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/prompts.jsonl", "{\"id\": \"a\"\n").ok());
+  expect(RunCommand("prompts", {"data.image_prompts=[" + dir_ + "/prompts.jsonl]"}), kExitData, "prompts.jsonl:1");
+
+  // A run folder of another version.
+  std::filesystem::create_directories(dir_ + "/future");
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/future/run.json", "{\"format\": 99, \"run_id\": \"future\"}").ok());
+  expect({kLvrpo, "run", "--resume", dir_ + "/future"}, kExitData, "run format 99");
+
+  // A port that is taken: by the coordinator of another run.
+  std::filesystem::create_directories(dir_ + "/ports");
+  const std::string bin = LVRPO_BIN_DIR;
+  auto first = Process::Start({.command = {bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports"},
+                               .log = dir_ + "/first",
+                               .environment = {},
+                               .nice = 0});
+  ASSERT_TRUE(first.ok());
+  while (!std::filesystem::exists(dir_ + "/ports/coordinator.json") && !first->Poll().has_value()) absl::SleepFor(absl::Milliseconds(10));
+  const std::string taken = Json("ports/coordinator.json").value("address", "");
+  expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2", "--listen", taken},
+         kExitUnavailable, taken);
+  first->Signal(SIGTERM);
+  EXPECT_EQ(first->Wait(absl::Seconds(10)), kExitDone);
+}
+
+TEST_F(RunTest, CommandsSayWhatTheyDo) {
+  for (const char* binary : {"lvrpo", "lvrpo-coordinator", "lvrpo-learner", "lvrpo-rollout-worker", "lvrpo-reward-server",
+                             "lvrpo-evaluate", "lvrpo-pretrain"}) {
+    const Outcome help = Run({absl::StrCat(LVRPO_BIN_DIR, "/", binary), "--help"});
+    EXPECT_EQ(help.code, kExitDone) << binary;
+    EXPECT_GT(help.text.size(), 200u) << binary;
+  }
+  const Outcome version = Run({kLvrpo, "version", "--json"});
+  EXPECT_TRUE(nlohmann::json::parse(version.text, nullptr, false).contains("version")) << version.text;
+  const Outcome config = Run({kLvrpo, "print-config", "--config", "configs/shapes.yaml", "--set", "seed=5"});
+  EXPECT_THAT(config.text, HasSubstr("seed: 5"));
+  EXPECT_THAT(config.text, HasSubstr("--set"));
+}
+
+}  // namespace
+}  // namespace lvrpo
