@@ -100,10 +100,13 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
   summary["heldout_gain_confidence_95"] = difference.half_width;
   for (const auto& [name, scores] :
        {std::pair<std::string, const nlohmann::json&>{"before", input.before}, {"after", input.after}}) {
-    if (!scores.is_object() || !scores.contains("score")) {
-      summary["heldout_score_" + name] = nullptr;
-      continue;
+    summary["heldout_score_" + name] = nullptr;
+    if (scores.is_object() && scores.contains("text")) {
+      summary["text_exact_match_" + name] = scores["text"]["exact_match"];
+      summary["text_questions"] = scores["text"]["questions"];
+      for (const auto& [kind, values] : scores["text"]["by_kind"].items()) summary["text_by_kind"][kind][name] = values;
     }
+    if (!scores.is_object() || !scores.contains("score")) continue;
     summary["heldout_score_" + name] = scores["score"];
     summary["heldout_standard_error_" + name] = scores["standard_error"];
     summary["presence_only_" + name] = scores["presence_only"];
@@ -112,15 +115,11 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
     summary["unknown_share_" + name] = scores["unknown_share"];
     summary["color_entropy_bits_" + name] = scores["color_entropy_bits"];
     for (const auto& [kind, values] : scores["by_kind"].items()) summary["by_kind"][kind][name] = values;
-    if (scores.contains("text")) {
-      summary["text_exact_match_" + name] = scores["text"]["exact_match"];
-      summary["text_questions"] = scores["text"]["questions"];
-    }
   }
   return summary;
 }
 
-std::string FormatSummary(const nlohmann::json& summary) {
+std::string FormatSummary(nlohmann::json summary) {
   std::string text = absl::StrFormat("run %s: %d steps in %s\n", summary.value("run_id", ""), summary.value("steps", 0),
                                      FormatSeconds(summary.value("wall_seconds", 0.0)));
   if (summary["heldout_score_before"].is_number() && summary["heldout_score_after"].is_number()) {
@@ -145,6 +144,12 @@ std::string FormatSummary(const nlohmann::json& summary) {
     absl::StrAppendFormat(&text, "answers right   %.3f -> %.3f   (%d held-out questions)\n",
                           summary["text_exact_match_before"].get<double>(), summary["text_exact_match_after"].get<double>(),
                           summary.value("text_questions", 0));
+    for (const auto& [kind, values] : summary["text_by_kind"].items()) {
+      if (!values.contains("before") || !values.contains("after")) continue;
+      absl::StrAppendFormat(&text, "  %-12s  %.3f -> %.3f   (standard error %.3f)\n", kind,
+                            values["before"].value("exact_match", 0.0), values["after"].value("exact_match", 0.0),
+                            values["after"].value("standard_error", 0.0));
+    }
   }
   text += "time by phase  ";
   for (const char* phase : {"evaluate_before", "training", "evaluate_after"}) {

@@ -29,7 +29,7 @@ struct SummaryInput {
 nlohmann::json MakeSummary(const SummaryInput& input);
 
 // The summary as a person reads it, several lines.
-std::string FormatSummary(const nlohmann::json& summary);
+std::string FormatSummary(nlohmann::json summary);
 
 // Every line of a JSONL file that parses.
 std::vector<nlohmann::json> ReadJsonLines(const std::string& path);

@@ -36,6 +36,15 @@ else
   echo "setup: all Debian packages are installed"
 fi
 
+# Kubernetes' own schemas, for the manifests' test.
+validate_version=1.37.0
+if [ ! -d "$deps/python/kubernetes_validate-$validate_version.dist-info" ]; then
+  echo "setup: downloading kubernetes-validate $validate_version into $deps/python"
+  rm -rf "$deps/python"
+  python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --root-user-action=ignore \
+    --target "$deps/python" "kubernetes-validate==$validate_version"
+fi
+
 if [ -n "${LVRPO_TORCH_DIR:-}" ]; then
   echo "setup: using LibTorch in $LVRPO_TORCH_DIR"
   exit 0
