@@ -59,15 +59,16 @@ std::vector<nlohmann::json> ReadJsonLines(const std::string& path) {
 }
 
 nlohmann::json MakeSummary(const SummaryInput& input) {
+  const nlohmann::json records = input.records.is_object() ? input.records : nlohmann::json::object();
   nlohmann::json summary = {{"run_id", input.run_id},
                             {"seed", input.seed},
                             {"config_digest", input.config_digest},
                             {"weights_digest", input.weights_digest},
                             {"resumed", input.resumed},
                             {"steps", input.steps.size()},
-                            {"groups_consumed", input.records.value("groups_consumed", 0)},
-                            {"groups_retired_by_reason", input.records.value("groups_retired_by_reason", nlohmann::json::object())},
-                            {"coordinator_starts", input.records.value("run_epochs", 0)}};
+                            {"groups_consumed", records.value("groups_consumed", 0)},
+                            {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
+                            {"coordinator_starts", records.value("run_epochs", 0)}};
   const size_t n = input.steps.size(), ten = std::min<size_t>(10, n);
   summary["reward_means_first_10_steps"] = RewardMeans(input.steps, 0, ten);
   summary["reward_means_last_10_steps"] = RewardMeans(input.steps, n - ten, n);

@@ -269,16 +269,21 @@ absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path, const std::v
   loaded.config = DefaultRunConfig();
   std::vector<std::string> errors;
   Filler filler(&loaded.origins, &errors);
+  bool readable = true;
   try {
     const YAML::Node root = YAML::Load(*text);
     if (!root.IsNull()) filler.Fill(root, "", path, loaded.config);
   } catch (const YAML::Exception& error) {
+    readable = false;
     errors.push_back(absl::StrCat(path, ":", error.mark.line + 1, ": not YAML: ", error.msg));
   }
   for (const std::string& text_override : overrides) ApplyOverride(text_override, filler, loaded.config, errors);
-  if (errors.empty()) {
+  // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
+  const bool all_read = errors.empty();
+  if (readable) {
     for (const std::string& problem : ValidateRunConfig(loaded.config)) {
       const auto origin = loaded.origins.find(problem.substr(0, problem.find(':')));
+      if (!all_read && origin == loaded.origins.end()) continue;
       errors.push_back(absl::StrCat(origin == loaded.origins.end() ? path : origin->second, ": ", problem));
     }
   }

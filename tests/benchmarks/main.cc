@@ -1,0 +1,260 @@
+// Prints how fast the parts are, each beside a baseline of the same run, so that the ratio means something on any machine.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/hash.h"
+#include "common/rpc.h"
+#include "coordinator/service.h"
+#include "learner/client.h"
+#include "learner/trainer.h"
+#include "learner/weight_service.h"
+#include "model/weight_buckets.h"
+#include "reward_server/load_scorers.h"
+#include "rollout_worker/generator.h"
+#include "rollout_worker/policy_holder.h"
+#include "rollout_worker/prompt_source.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr double kSeconds = 3;  // of each measurement, after one call to warm up
+
+// Calls a second, over at least kSeconds.
+double Rate(const std::function<void()>& work) {
+  work();
+  int calls = 0;
+  const absl::Time begin = RealClock().Now();
+  double seconds = 0;
+  do {
+    work();
+    ++calls;
+    seconds = absl::ToDoubleSeconds(RealClock().Now() - begin);
+  } while (seconds < kSeconds);
+  return calls / seconds;
+}
+
+void Print(const std::string& what, double value, const std::string& unit, const std::string& baseline_name, double baseline) {
+  std::printf("%-34s %12.1f %-16s %5.2fx of %s (%.1f)\n", what.c_str(), value, unit.c_str(), value / baseline,
+              baseline_name.c_str(), baseline);
+  std::fflush(stdout);
+}
+
+struct World {
+  v1::RunConfig config;
+  Bagel base;
+  Autoencoder autoencoder;
+  std::unique_ptr<Tokenizer> tokenizer;
+  PromptSource prompts;
+};
+
+absl::StatusOr<World> LoadWorld(const v1::RunConfig& config) {
+  auto base = Bagel::Load(config.model().policy());
+  if (!base.ok()) return base.status();
+  auto tensors = LoadTensors(config.model().policy() + "/ae.safetensors");
+  if (!tensors.ok()) return tensors.status();
+  auto autoencoder = Autoencoder::Create(base->config().autoencoder, *std::move(tensors), "ae");
+  if (!autoencoder.ok()) return autoencoder.status();
+  auto tokenizer = LoadTokenizer(config.model().policy());
+  if (!tokenizer.ok()) return tokenizer.status();
+  auto prompts = PromptSource::Load(config, **tokenizer);
+  if (!prompts.ok()) return prompts.status();
+  return World{config, *std::move(base), *std::move(autoencoder), *std::move(tokenizer), *std::move(prompts)};
+}
+
+v1::Lease MakeLease(int64_t ordinal, int group_size) {
+  v1::Lease lease;
+  lease.set_ordinal(ordinal);
+  lease.set_group_size(group_size);
+  return lease;
+}
+
+void BenchSampling(const World& world, const std::shared_ptr<const Policy>& policy) {
+  const Generator generator(world.config, world.autoencoder, *world.tokenizer);
+  const int group_size = world.config.rollout().group_size();
+  int64_t ordinal = 0;
+  const double grouped = group_size * Rate([&] {
+                           generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, group_size));
+                           ++ordinal;
+                         });
+  const double single = Rate([&] {
+    generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, 1));
+    ++ordinal;
+  });
+  Print("images sampled and decoded", grouped, "images/s", "one image at a time", single);
+}
+
+void BenchTraining(const World& world, const std::shared_ptr<const Policy>& policy) {
+  const Generator generator(world.config, world.autoencoder, *world.tokenizer);
+  std::vector<v1::TrajectoryGroup> groups;
+  for (int64_t ordinal = 0; ordinal < world.config.train().groups_per_step(); ++ordinal) {
+    v1::TrajectoryGroup group =
+        generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, world.config.rollout().group_size())).trajectory;
+    for (v1::Sample& sample : *group.mutable_samples()) sample.set_reward(static_cast<float>(sample.slot() % 2));
+    groups.push_back(std::move(group));
+  }
+  const double samples = static_cast<double>(groups.size()) * world.config.rollout().group_size();
+  const auto rate = [&](int micro_batch) {
+    v1::RunConfig config = world.config;
+    config.mutable_train()->set_micro_batch(micro_batch);
+    const auto trainer = GrpoTrainer::Create(config, world.base);
+    int64_t step = 0;
+    return samples * Rate([&] { (void)(*trainer)->Step(groups, step++); });
+  };
+  Print("samples trained on", rate(0), "samples/s", "one sample at a time", rate(1));
+}
+
+void BenchRewards(const World& world, const std::shared_ptr<const Policy>& policy) {
+  const Generator generator(world.config, world.autoencoder, *world.tokenizer);
+  std::vector<ScoringBatch> batches;
+  for (int64_t ordinal = 0; ordinal < 12; ++ordinal) {
+    const GeneratedGroup group =
+        generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, world.config.rollout().group_size()));
+    batches.push_back(*DecodeRequest(group.score_request));
+  }
+  const auto rate = [&](double grounding, double instruction, double knowledge) {
+    v1::RunConfig config = world.config;
+    config.mutable_reward()->set_grounding_weight(grounding);
+    config.mutable_reward()->set_instruction_weight(instruction);
+    config.mutable_reward()->set_knowledge_weight(knowledge);
+    const auto scorers = LoadScorers(config);
+    size_t next = 0;
+    return static_cast<double>(batches[0].size()) * Rate([&] { (*scorers)->Score(batches[next++ % batches.size()]); });
+  };
+  const double all = rate(0.3, 1, 0.2);
+  Print("images scored, all components", all, "images/s", "the same", all);
+  Print("  grounding alone", rate(1, 0, 0), "images/s", "all components", all);
+  Print("  instruction alone", rate(0, 1, 0), "images/s", "all components", all);
+  Print("  knowledge alone", rate(0, 0, 1), "images/s", "all components", all);
+}
+
+void BenchWeights() {
+  torch::manual_seed(1);
+  const TensorMap tensors = {{"a", torch::randn({4 << 20})}, {"b", torch::randn({4 << 20})}, {"c", torch::randn({4 << 20})}};
+  auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 1));
+  const double megabytes = 3 * 16.777216;
+  Metrics metrics;
+  WeightService service(metrics);
+  service.Publish(packed);
+  const auto server = RpcServer::Start({}, {&service});
+  LearnerClient client(64);
+  const double streamed = megabytes * Rate([&] {
+                            const auto weights =
+                                client.FetchWeights((*server)->address(), packed->manifest.version(), absl::Seconds(60));
+                            if (!weights.ok()) std::abort();
+                          });
+  std::string whole;
+  for (const std::string& bucket : packed->buckets) whole += bucket;
+  const double hashed = megabytes * Rate([&] { (void)Sha256Hex(whole); });
+  Print("weights streamed and verified", streamed, "MB/s", "SHA-256 of the same bytes alone", hashed);
+}
+
+// Leases and submits a second; every one is on disk before it is answered.
+double CoordinatorRate(const std::string& database, const std::string& run_dir) {
+  CoordinatorService::Options options;
+  options.run_id = "bench";
+  options.run_dir = run_dir;
+  options.rules.total_steps = 1000000;
+  options.rules.group_size = 8;
+  options.rules.groups_per_step = 1000000;
+  Metrics metrics;
+  auto store = Store::Open(database, "bench", "");
+  auto service = CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
+  const auto join = [&](const std::string& id, v1::Role role) {
+    v1::RegisterRequest request;
+    request.set_member_id(id);
+    request.set_role(role);
+    request.set_address("nowhere");
+    v1::RegisterResponse response;
+    (void)(*service)->Register(nullptr, &request, &response);
+    v1::Fence fence;
+    fence.set_run_id(response.run_id());
+    fence.set_run_epoch(response.run_epoch());
+    fence.set_member_id(id);
+    fence.set_incarnation(response.incarnation());
+    return fence;
+  };
+  v1::StartTrainingRequest start;
+  *start.mutable_fence() = join("learner-0", v1::ROLE_LEARNER);
+  start.mutable_version()->set_digest("base");
+  v1::StartTrainingResponse started;
+  (void)(*service)->StartTraining(nullptr, &start, &started);
+  v1::LeaseGroupRequest lease;
+  *lease.mutable_fence() = join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  *lease.mutable_version() = start.version();
+  return 2 * Rate([&] {
+    v1::LeaseGroupResponse leased;
+    (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
+    v1::SubmitGroupRequest submit;
+    *submit.mutable_fence() = lease.fence();
+    submit.set_lease_id(leased.lease().lease_id());
+    submit.set_ordinal(leased.lease().ordinal());
+    submit.set_attempt(leased.lease().attempt());
+    *submit.mutable_version() = lease.version();
+    submit.set_trajectory_digest(std::string(64, 'a'));
+    submit.set_log_probs_finite(true);
+    for (int slot = 0; slot < 8; ++slot) {
+      v1::SampleSummary& sample = *submit.add_samples();
+      sample.set_slot(slot);
+      sample.set_reward(static_cast<float>(slot));
+      for (const char* name : {"grounding", "instruction", "knowledge"}) {
+        v1::ComponentScore& score = *sample.add_scores();
+        score.set_name(name);
+        score.set_outcome(v1::ComponentScore::OK);
+        score.set_score(static_cast<float>(slot));
+      }
+    }
+    v1::SubmitGroupResponse submitted;
+    if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted()) std::abort();
+  });
+}
+
+void BenchCoordinator() {
+  const auto folder = std::filesystem::temp_directory_path() / absl::StrCat("lvrpo-bench-", getpid());
+  std::filesystem::create_directories(folder);
+  const double durable = CoordinatorRate((folder / "coordinator.sqlite").string(), folder.string());
+  const double memory = CoordinatorRate(":memory:", folder.string());
+  std::filesystem::remove_all(folder);
+  Print("coordinator transitions, durable", durable, "transitions/s", "the same in memory", memory);
+}
+
+int Main(int argc, char** argv) {
+  if (argc > 1) {
+    std::printf("lvrpo-bench: run from the repository's root, without arguments; takes about a minute\n");
+    return argc == 2 && std::string(argv[1]) == "--help" ? 0 : 2;
+  }
+  spdlog::set_level(spdlog::level::warn);
+  torch::set_num_threads(1);
+  const auto config = LoadRunConfig("configs/shapes.yaml", {});
+  if (!config.ok()) {
+    std::fprintf(stderr, "lvrpo-bench: %s\n", std::string(config.status().message()).c_str());
+    return 64;
+  }
+  auto world = LoadWorld(config->config);
+  if (!world.ok()) {
+    std::fprintf(stderr, "lvrpo-bench: %s\n", std::string(world.status().message()).c_str());
+    return 65;
+  }
+  const auto policy = *MakePolicy(world->base, {}, v1::PolicyVersion());
+  std::printf("one thread, group size %d, %d schedule values, window %d, %d groups a step\n", world->config.rollout().group_size(),
+              world->config.rollout().timesteps(), world->config.rollout().window_size(),
+              world->config.train().groups_per_step());
+  BenchSampling(*world, policy);
+  BenchTraining(*world, policy);
+  BenchRewards(*world, policy);
+  BenchWeights();
+  BenchCoordinator();
+  return 0;
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

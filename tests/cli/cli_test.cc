@@ -1,0 +1,115 @@
+#include <cmath>
+
+#include "cli/chart.h"
+#include "cli/process.h"
+#include "cli/progress.h"
+#include "cli/run_summary.h"
+#include "cli/supervisor.h"
+#include "common/exit_code.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(Progress, TellsWhatAUserWantsToKnow) {
+  ProgressInput input;
+  input.status.set_step(30);
+  input.status.set_total_steps(100);
+  (*input.status.mutable_recent_reward_means())["reward"] = 0.5;
+  (*input.status.mutable_recent_reward_means())["instruction"] = 0.25;
+  input.status.set_waiting_for("rollout-1");
+  input.heldout = "0.412";
+  input.samples_per_second = 63.7;
+  input.first_step = 10;
+  input.elapsed = absl::Seconds(20);
+  EXPECT_EQ(FormatProgress(input),
+            "step 30/100  reward 0.500 (instruction 0.25)  held-out 0.412  64 samples/s  70 s left  waiting for rollout-1");
+  EXPECT_EQ(FormatProgress(ProgressInput()), "step 0/0");
+}
+
+TEST(Progress, Durations) {
+  EXPECT_EQ(FormatSeconds(9.4), "9 s");
+  EXPECT_EQ(FormatSeconds(125), "2 min 05 s");
+  EXPECT_EQ(FormatSeconds(3 * 3600 + 240), "3 h 04 min");
+}
+
+TEST(Summary, ComparesPairs) {
+  // 4 pairs: two gains, one loss, one equal: mean 1/4, variance of the differences 11/16.
+  const PairedDifference difference = ComparePairs({{false, true}, {false, true}, {true, false}, {true, true}});
+  EXPECT_DOUBLE_EQ(difference.mean, 0.25);
+  EXPECT_NEAR(difference.half_width, 1.96 * std::sqrt((0.75 - 0.0625) / 3), 1e-12);
+  EXPECT_EQ(ComparePairs({}).mean, 0);
+}
+
+TEST(Summary, HoldsEverythingThatWasPromised) {
+  SummaryInput input;
+  input.run_id = "r";
+  input.records = {{"groups_consumed", 16}, {"groups_retired_by_reason", {{"zero_variance", 3}}}};
+  for (int step = 0; step < 12; ++step) {
+    input.steps.push_back({{"step", step}, {"reward", step * 0.1}, {"reward_instruction", 1.0}, {"seconds_update", 0.5}});
+  }
+  input.before = {{"score", .25}, {"standard_error", .1}, {"presence_only", .5}, {"objects_per_image", 1.0},
+                  {"objects_asked_per_image", 1.5}, {"unknown_share", 0.0}, {"color_entropy_bits", 2.0},
+                  {"by_kind", {{"single", {{"score", .25}, {"images", 4}}}}}};
+  input.after = input.before;
+  input.after["score"] = .75;
+  for (int i = 0; i < 4; ++i) {
+    input.before_lines.push_back({{"id", std::to_string(i)}, {"correct", i == 0}});
+    input.after_lines.push_back({{"id", std::to_string(i)}, {"correct", i != 3}});
+  }
+  input.seconds = {{"training", 60.0}, {"evaluate_before", 5.0}};
+  const nlohmann::json summary = MakeSummary(input);
+  EXPECT_EQ(summary["steps"], 12);
+  EXPECT_EQ(summary["heldout_images"], 4);
+  EXPECT_DOUBLE_EQ(summary["heldout_gain"].get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(summary["wall_seconds"].get<double>(), 65);
+  EXPECT_DOUBLE_EQ(summary["seconds_by_phase"]["learner_update"].get<double>(), 6);
+  EXPECT_NEAR(summary["reward_means_first_10_steps"]["combined"].get<double>(), 0.45, 1e-9);
+  EXPECT_NEAR(summary["reward_means_last_10_steps"]["combined"].get<double>(), 0.65, 1e-9);
+  EXPECT_EQ(summary["groups_retired_by_reason"]["zero_variance"], 3);
+  EXPECT_THAT(FormatSummary(summary), HasSubstr("0.250 -> 0.750"));
+  // A run that evaluates nothing still has a summary.
+  EXPECT_THAT(FormatSummary(MakeSummary(SummaryInput())), Not(HasSubstr("held-out")));
+}
+
+TEST(Chart, TicksAreRound) {
+  EXPECT_THAT(RoundTicks(0, 10, 5), ElementsAre(0, 2, 4, 6, 8, 10));
+  EXPECT_THAT(RoundTicks(3, 3, 5), ElementsAre(3));
+  const std::vector<double> ticks = RoundTicks(0.37, 0.62, 5);
+  ASSERT_EQ(ticks.size(), 5u);
+  EXPECT_NEAR(ticks[0], 0.4, 1e-9);
+  EXPECT_NEAR(ticks[4], 0.6, 1e-9);
+}
+
+TEST(Chart, LeavesOutWhatIsNotFiniteAndSurvivesEmptiness) {
+  EXPECT_THAT(DrawChart({"t", "x", "y", {}, false}), HasSubstr("no data"));
+  const std::string svg = DrawChart({"a < b", "x", "y", {{"s", {{0, 1}, {1, NAN}, {2, 3}}, {}}}, false});
+  EXPECT_THAT(svg, HasSubstr("a &lt; b"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(Supervisor, KnowsWhatAnotherTryCannotHelp) {
+  for (const int code : {kExitUsage, kExitConfig, kExitData, kExitDiverged, ExitCode(127)}) EXPECT_FALSE(MayRestart(code)) << code;
+  for (const int code : {137, 139, int{kExitUnavailable}, int{kExitBug}, int{kExitRetry}}) EXPECT_TRUE(MayRestart(code)) << code;
+}
+
+TEST(Process, ReportsHowItEnded) {
+  const auto run = [](const std::string& script) {
+    auto process = Process::Start({.command = {"/bin/sh", "-c", script}, .log = "", .environment = {{"WORD", "7"}}, .nice = 0});
+    EXPECT_TRUE(process.ok());
+    return process->Wait(absl::Seconds(20)).value_or(-1);
+  };
+  EXPECT_EQ(run("exit $WORD"), 7);
+  EXPECT_EQ(run("kill -9 $$"), 137);
+  EXPECT_TRUE(absl::IsNotFound(Process::Start({.command = {"/no/such/binary"}, .log = "", .environment = {}, .nice = 0}).status()));
+  EXPECT_EQ(*Capture({"/bin/echo", "hello"}), "hello\n");
+  EXPECT_THAT(std::string(Capture({"/bin/sh", "-c", "echo broken; exit 3"}).status().message()), HasSubstr("broken"));
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,190 @@
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "common/bounded_queue.h"
+#include "common/config.h"
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/metrics.h"
+#include "common/random.h"
+#include "common/rpc.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/lvrpo/v1/reward.grpc.pb.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string TempPath(const std::string& name) {
+  return (std::filesystem::temp_directory_path() / ("lvrpo-common-" + std::to_string(getpid()) + "-" + name)).string();
+}
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<LoadedConfig> Load(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    const std::string path = TempPath("run.yaml");
+    EXPECT_TRUE(WriteFileAtomic(path, yaml).ok());
+    auto loaded = LoadRunConfig(path, overrides);
+    std::filesystem::remove(path);
+    return loaded;
+  }
+  // A configuration whose files exist; run from the repository's root.
+  static std::string Base() {
+    return "model:\n  policy: assets/shapes/policy\n  referee: assets/shapes/referee\n"
+           "data:\n  image_prompts: [assets/shapes/prompts/train_image.jsonl]\n";
+  }
+  std::string ErrorOf(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    const auto loaded = Load(Base() + yaml, overrides);
+    EXPECT_TRUE(absl::IsInvalidArgument(loaded.status())) << loaded.status();
+    return std::string(loaded.status().message());
+  }
+};
+
+TEST_F(ConfigTest, ReadsValuesAndSaysWhereTheyCameFrom) {
+  const auto loaded = Load(Base() + "train:\n  steps: 12\n  image:\n    learning_rate: 2e-4\n", {"seed=9", "data.text_fraction=0.0"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->config.train().steps(), 12);
+  EXPECT_DOUBLE_EQ(loaded->config.train().image().learning_rate(), 2e-4);
+  EXPECT_EQ(loaded->config.seed(), 9u);
+  EXPECT_EQ(loaded->config.rollout().group_size(), DefaultRunConfig().rollout().group_size());
+  EXPECT_THAT(loaded->origins.at("train.steps"), HasSubstr("run.yaml:7"));
+  EXPECT_EQ(loaded->origins.at("seed"), "--set");
+}
+
+TEST_F(ConfigTest, NamesEveryErrorAtOnceWithItsLine) {
+  const std::string error = ErrorOf("train:\n  stepz: 3\n  groups_per_step: many\nrollout:\n  kernel: euler\n");
+  EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:7"), HasSubstr("stepz"), HasSubstr("steps")));
+  EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:8"), HasSubstr("groups_per_step")));
+  EXPECT_THAT(error, AllOf(HasSubstr("kernel"), HasSubstr("flow_sde")));
+}
+
+TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
+  EXPECT_THAT(ErrorOf("train:\n  steps: 3\n  steps: 4\n"), HasSubstr("steps"));
+  EXPECT_THAT(ErrorOf("train:\n  steps: 0\n"), HasSubstr("train.steps"));
+  EXPECT_THAT(ErrorOf("train:\n  steps: 1.5\n"), HasSubstr("steps"));
+  EXPECT_THAT(ErrorOf("train: 7\n"), HasSubstr("train"));
+  EXPECT_THAT(ErrorOf("", {"nonsense"}), HasSubstr("nonsense"));
+  EXPECT_THAT(ErrorOf("", {"train.stepz=3"}), HasSubstr("stepz"));
+  EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
+  EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
+  EXPECT_FALSE(Load("model: [unclosed\n").ok());
+  EXPECT_FALSE(LoadRunConfig("/no/such/file.yaml", {}).ok());
+}
+
+TEST_F(ConfigTest, ThePrintedFormReadsBackTheSame) {
+  const auto loaded = LoadRunConfig("configs/shapes.yaml", {"seed=7", "train.image.trainable=[llm2vae]"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const auto again = Load(PrintConfig(*loaded));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->config.SerializeAsString(), loaded->config.SerializeAsString());
+  EXPECT_EQ(ConfigDigest(again->config), ConfigDigest(loaded->config));
+}
+
+TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
+  v1::RunConfig config = DefaultRunConfig();
+  const std::string digest = ConfigDigest(config);
+  config.mutable_local()->set_rollout_workers(7);
+  config.set_out("elsewhere");
+  EXPECT_EQ(ConfigDigest(config), digest);
+  config.set_seed(99);
+  EXPECT_NE(ConfigDigest(config), digest);
+}
+
+TEST(ExitCodes, FollowTheStatus) {
+  EXPECT_EQ(ExitCodeFor(absl::OkStatus()), kExitDone);
+  EXPECT_EQ(ExitCodeFor(absl::DataLossError("")), kExitData);
+  EXPECT_EQ(ExitCodeFor(absl::NotFoundError("")), kExitData);
+  EXPECT_EQ(ExitCodeFor(absl::UnavailableError("")), kExitUnavailable);
+  EXPECT_EQ(ExitCodeFor(absl::AbortedError("")), kExitRetry);
+  EXPECT_EQ(ExitCodeFor(absl::InternalError("")), kExitBug);
+}
+
+TEST(BoundedQueue, BlocksDropsAndCloses) {
+  BoundedQueue<int> queue(1);
+  EXPECT_TRUE(queue.TryPush(1).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(queue.TryPush(2)));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(queue.Push(2, absl::ZeroDuration())));
+  std::thread pusher([&] { EXPECT_TRUE(queue.Push(3, absl::InfiniteDuration()).ok()); });
+  EXPECT_EQ(*queue.Pop(absl::InfiniteDuration()), 1);
+  EXPECT_EQ(*queue.Pop(absl::InfiniteDuration()), 3);
+  pusher.join();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(queue.Pop(absl::ZeroDuration()).status()));
+  EXPECT_TRUE(queue.TryPush(4).ok());
+  queue.Close();
+  EXPECT_TRUE(absl::IsCancelled(queue.TryPush(5)));
+  EXPECT_EQ(*queue.Pop(absl::InfiniteDuration()), 4);  // what was inside comes out
+  EXPECT_TRUE(absl::IsCancelled(queue.Pop(absl::InfiniteDuration()).status()));
+}
+
+TEST(Rpc, StatusAndReasonSurviveTheWire) {
+  v1::ErrorInfo info;
+  info.set_reason("STALE_EPOCH");
+  info.set_current_run_epoch(4);
+  const absl::Status status = WithReason(absl::FailedPreconditionError("old"), info);
+  const absl::Status back = FromGrpcStatus(ToGrpcStatus(status));
+  EXPECT_TRUE(absl::IsFailedPrecondition(back));
+  EXPECT_EQ(back.message(), "old");
+  EXPECT_EQ(ErrorInfoOf(back).reason(), "STALE_EPOCH");
+  EXPECT_EQ(ErrorInfoOf(back).current_run_epoch(), 4);
+  EXPECT_EQ(ErrorInfoOf(absl::InternalError("x")).reason(), "");
+  EXPECT_TRUE(FromGrpcStatus(ToGrpcStatus(absl::OkStatus())).ok());
+}
+
+TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(RpcServer::Start({.listen = "0.0.0.0:0"}, {}).status()));
+  v1::Reward::Service service;  // answers UNIMPLEMENTED to everything
+  const auto server = RpcServer::Start({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto second = RpcServer::Start({.listen = (*server)->address()}, {&service});
+  EXPECT_TRUE(absl::IsUnavailable(second.status()));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
+}
+
+TEST(Metrics, RenderAndServe) {
+  Metrics metrics;
+  metrics.Counter("lvrpo_test_total", "Things.", {{"kind", "a\"b"}}).Increment(3);
+  metrics.Seconds("lvrpo_test_seconds", "Time.").Observe(0.5);
+  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_test_total{kind=\"a\\\"b\"} 3"), HasSubstr("lvrpo_test_seconds_count 1")));
+  EXPECT_TRUE(MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; }).ok());
+  EXPECT_FALSE(MetricsServer::Start("nonsense", metrics, [] { return ""; }).ok());
+}
+
+TEST(File, WritesWholeFilesOnly) {
+  const std::string folder = TempPath("folder/deeper");
+  ASSERT_TRUE(MakeFolder(folder).ok());
+  const std::string path = JoinPath(folder, "file");
+  ASSERT_TRUE(WriteFileAtomic(path, "first").ok());
+  ASSERT_TRUE(WriteFileAtomic(path, "second").ok());
+  EXPECT_EQ(*ReadFile(path), "second");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
+  EXPECT_FALSE(WriteFileAtomic(JoinPath(folder, "no/such/file"), "x").ok());
+  const auto missing = ReadFile(JoinPath(folder, "missing"));
+  EXPECT_TRUE(absl::IsNotFound(missing.status()));
+  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("missing"));
+  std::filesystem::remove_all(TempPath("folder"));
+}
+
+TEST(Hash, KnownValues) {
+  EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
+  EXPECT_EQ(Crc32("123456789"), 0xCBF43926u);  // the CRC-32 check value
+  Sha256 parts;
+  parts.Update("a");
+  parts.Update("bc");
+  EXPECT_EQ(parts.FinishHex(), Sha256Hex("abc"));
+}
+
+TEST(Random, IsSplitMix64) {
+  Random random(1234567);  // first values of the reference implementation for this seed (Vigna, splitmix64.c)
+  EXPECT_EQ(random.Next(), 6457827717110365317u);
+  EXPECT_EQ(random.Next(), 3203168211198807973u);
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,139 @@
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "common/file.h"
+#include "data/png.h"
+#include "data/prompt_order.h"
+#include "data/prompts.h"
+#include "data/safetensors.h"
+#include "data/tokenizer.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string TempPath(const std::string& name) {
+  return (std::filesystem::temp_directory_path() / ("lvrpo-data-" + std::to_string(getpid()) + "-" + name)).string();
+}
+
+RgbImage Picture(int width, int height) {
+  RgbImage image{width, height, {}};
+  for (int i = 0; i < width * height * 3; ++i) image.pixels.push_back(static_cast<uint8_t>(i * 37));
+  return image;
+}
+
+TEST(Png, KeepsEveryPixelAndRefusesDamage) {
+  const RgbImage image = Picture(17, 9);
+  const std::string bytes = *EncodePng(image);
+  const auto back = DecodePng(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->width, 17);
+  EXPECT_EQ(back->pixels, image.pixels);
+  // Cut anywhere before its last chunk, which is empty, it is an error; with a header byte changed never a crash.
+  for (size_t size = 0; size < bytes.size() - 12; ++size) EXPECT_FALSE(DecodePng(bytes.substr(0, size)).ok()) << size;
+  for (size_t i = 0; i < 40; ++i) {
+    std::string damaged = bytes;
+    damaged[i] ^= 0x55;
+    (void)DecodePng(damaged);
+  }
+  EXPECT_FALSE(DecodePng("not a picture").ok());
+}
+
+TEST(Png, Grid) {
+  const RgbImage grid = MakeGrid({Picture(4, 4), Picture(4, 4), Picture(4, 4)}, 2, 1, 2);
+  EXPECT_EQ(grid.width, 2 * 8 + 3);  // a gap on every side
+  EXPECT_EQ(grid.height, 2 * 8 + 3);
+}
+
+TEST(Prompts, ErrorsNameFileAndLine) {
+  const std::string path = TempPath("prompts.jsonl");
+  const auto error = [&](const std::string& text) {
+    EXPECT_TRUE(WriteFileAtomic(path, text).ok());
+    const auto records = ReadPromptFile(path);
+    EXPECT_FALSE(records.ok());
+    return std::string(records.status().message());
+  };
+  const std::string good = R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a circle"})";
+  EXPECT_THAT(error(good + "\n{\"id\": \n"), HasSubstr("prompts.jsonl:2"));
+  EXPECT_THAT(error(good + "\n\n" + good + "\n"), AllOf(HasSubstr("prompts.jsonl:3"), HasSubstr("a")));
+  EXPECT_THAT(error(R"({"id":"a","text":"no task"})"), HasSubstr("prompts.jsonl:1"));
+  EXPECT_THAT(error(R"({"id":"a","task":"TASK_KIND_TEXT","text":"what ?"})"), HasSubstr("prompts.jsonl:1"));
+  EXPECT_THAT(error(R"({"id":"a","task":"TASK_KIND_IMAGE","text":"x","colour":"red"})"), HasSubstr("colour"));
+  std::filesystem::remove(path);
+  EXPECT_TRUE(absl::IsNotFound(ReadPromptFile("/no/such/prompts.jsonl").status()));
+}
+
+TEST(PromptOrder, EveryPromptOnceBeforeAnyTwice) {
+  const PromptOrder order(10, 5, 1.0 / 3, 7);
+  std::multiset<size_t> images, texts;
+  for (int64_t ordinal = 0; ordinal < 30; ++ordinal) {
+    const PromptOrder::Choice choice = order.At(ordinal);
+    (choice.text ? texts : images).insert(choice.index);
+  }
+  EXPECT_EQ(images.size(), 20u);
+  EXPECT_EQ(texts.size(), 10u);
+  for (size_t i = 0; i < 10; ++i) EXPECT_EQ(images.count(i), 2u);
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(texts.count(i), 2u);
+  EXPECT_EQ(order.At(17).index, PromptOrder(10, 5, 1.0 / 3, 7).At(17).index);
+  int moved = 0;
+  for (int64_t ordinal = 0; ordinal < 30; ++ordinal) moved += order.At(ordinal).index != PromptOrder(10, 5, 1.0 / 3, 8).At(ordinal).index;
+  EXPECT_GT(moved, 10);
+}
+
+TEST(PromptOrder, OneTaskAlone) {
+  for (int64_t ordinal = 0; ordinal < 20; ++ordinal) {
+    EXPECT_FALSE(PromptOrder(3, 0, 0.5, 1).At(ordinal).text);
+    EXPECT_TRUE(PromptOrder(0, 3, 0.5, 1).At(ordinal).text);
+  }
+}
+
+TEST(Tokenizer, WordsThereAndBack) {
+  const auto tokenizer = MakeWordTokenizer({"a", "red", "circle", ",", "?"});
+  const auto ids = tokenizer->Encode("A red  circle, a circle?");
+  ASSERT_TRUE(ids.ok()) << ids.status();
+  EXPECT_EQ(*ids, (std::vector<int32_t>{0, 1, 2, 3, 0, 2, 4}));
+  EXPECT_EQ(tokenizer->Decode(*ids), "a red circle , a circle ?");
+  const auto unknown = tokenizer->Encode("a blue circle");
+  EXPECT_TRUE(absl::IsInvalidArgument(unknown.status()));
+  EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("blue"));
+  // Control tokens cannot be typed.
+  EXPECT_FALSE(tokenizer->Encode("a <|im_end|>").ok());
+  EXPECT_EQ(tokenizer->Decode(std::vector<int32_t>{0, tokenizer->eos()}), "a");
+}
+
+TEST(Tokenizer, DamagedFilesAreRefused) {
+  const std::string folder = TempPath("tokenizer");
+  ASSERT_TRUE(MakeFolder(folder).ok());
+  for (const char* text : {"", "{", "[]", R"({"type":"word"})", R"({"type":"word","words":["a","a"]})", R"({"type":"sound","words":["a"]})"}) {
+    ASSERT_TRUE(WriteFileAtomic(folder + "/tokenizer.json", text).ok());
+    EXPECT_FALSE(LoadTokenizer(folder).ok()) << text;
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Safetensors, WritesWhatItReads) {
+  const std::string path = TempPath("a.safetensors");
+  const std::string floats(24, '\1'), bytes(3, '\2');
+  ASSERT_TRUE(WriteSafetensors(path, {{"a.weight", {"F32", {2, 3}, floats}}, {"mask", {"U8", {3}, bytes}}}, {{"made_by", "test"}}).ok());
+  const auto file = SafetensorsFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->entries().at("a.weight").bytes, floats);
+  EXPECT_EQ((*file)->entries().at("mask").shape, (std::vector<uint64_t>{3}));
+  EXPECT_EQ((*file)->metadata().at("made_by"), "test");
+  // Cut anywhere, it is refused.
+  const std::string whole = *ReadFile(path);
+  for (size_t size = 0; size < whole.size(); size += 5) {
+    ASSERT_TRUE(WriteFileAtomic(path, whole.substr(0, size)).ok());
+    EXPECT_TRUE(absl::IsDataLoss(SafetensorsFile::Open(path).status())) << size;
+  }
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace lvrpo

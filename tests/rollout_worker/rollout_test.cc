@@ -1,0 +1,297 @@
+#include "algorithm/image_sampler.h"
+#include "common/config.h"
+#include "common/hash.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/weight_buckets.h"
+#include "rollout_worker/delivery.h"
+#include "rollout_worker/generator.h"
+#include "rollout_worker/policy_holder.h"
+#include "rollout_worker/prompt_source.h"
+
+#include <cstring>
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The embedded default, loaded once.
+struct World {
+  v1::RunConfig config;
+  Bagel base;
+  std::unique_ptr<Tokenizer> tokenizer;
+  PromptSource prompts;
+  Generator generator;
+};
+
+World& TheWorld() {
+  static World* world = [] {
+    torch::set_num_threads(1);
+    v1::RunConfig config =
+        LoadRunConfig("configs/shapes.yaml", {"data.text_fraction=0.5", "rollout.group_size=4"})->config;
+    Bagel base = *Bagel::Load(config.model().policy());
+    std::unique_ptr<Tokenizer> tokenizer = *LoadTokenizer(config.model().policy());
+    PromptSource prompts = *PromptSource::Load(config, *tokenizer);
+    Autoencoder autoencoder = *Autoencoder::Create(base.config().autoencoder,
+                                                   *LoadTensors(config.model().policy() + "/ae.safetensors"), "test");
+    Generator generator(config, autoencoder, *tokenizer);
+    return new World{config, base, std::move(tokenizer), std::move(prompts), std::move(generator)};
+  }();
+  return *world;
+}
+
+v1::PolicyVersion Version(int64_t version, const std::string& digest) {
+  v1::PolicyVersion v;
+  v.set_version(version);
+  v.set_digest(digest);
+  return v;
+}
+
+v1::Lease Lease(int64_t ordinal, int32_t attempt = 0) {
+  v1::Lease lease;
+  lease.set_lease_id("lease-" + std::to_string(ordinal));
+  lease.set_ordinal(ordinal);
+  lease.set_attempt(attempt);
+  lease.set_group_size(4);
+  lease.set_learner_address("learner");
+  return lease;
+}
+
+TEST(Generator, GivesTheSameBytesForTheSameOrdinal) {
+  World& world = TheWorld();
+  const auto policy = *MakePolicy(world.base, {}, Version(0, "base"));
+  std::map<int64_t, std::string> first;
+  for (const int64_t ordinal : {0, 1, 2, 3}) {
+    GeneratedGroup group = world.generator.Generate(*policy, world.prompts.At(ordinal), Lease(ordinal));
+    EXPECT_TRUE(group.log_probs_finite);
+    EXPECT_EQ(group.trajectory.samples_size(), 4);
+    EXPECT_EQ(group.score_request.items_size(), 4);
+    first[ordinal] = group.trajectory.SerializeAsString() + group.score_request.SerializeAsString();
+  }
+  // In another order, after other work, by another attempt (which only changes the attempt's number).
+  for (const int64_t ordinal : {3, 1, 2, 0}) {
+    GeneratedGroup group = world.generator.Generate(*policy, world.prompts.At(ordinal), Lease(ordinal, 5));
+    group.trajectory.set_attempt(0);
+    EXPECT_EQ(group.trajectory.SerializeAsString() + group.score_request.SerializeAsString(), first[ordinal]);
+  }
+}
+
+TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
+  World& world = TheWorld();
+  const auto policy = *MakePolicy(world.base, {}, Version(0, "base"));
+  int64_t ordinal = 0;
+  while (world.prompts.At(ordinal).record.task() != v1::TASK_KIND_IMAGE) ++ordinal;
+  const PromptSource::Prompt& prompt = world.prompts.At(ordinal);
+  const v1::TrajectoryGroup group = world.generator.Generate(*policy, prompt, Lease(ordinal)).trajectory;
+  const v1::ImageSettings& settings = group.image();
+  torch::Tensor latents = torch::empty({4, settings.window_size() + 1, settings.tokens(), settings.token_dim()});
+  for (int slot = 0; slot < 4; ++slot) {
+    ASSERT_EQ(group.samples(slot).latents().size(), static_cast<size_t>(latents[slot].numel()) * 4);
+    std::memcpy(latents[slot].data_ptr(), group.samples(slot).latents().data(), group.samples(slot).latents().size());
+  }
+  ImageSampleOptions options;
+  options.timesteps = {settings.timesteps().begin(), settings.timesteps().end()};
+  options.noise_level = settings.noise_level();
+  options.window = {.begin = settings.window_begin(), .size = settings.window_size()};
+  const torch::Tensor again = WindowLogProbs(
+      BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids), settings.grid_height(), settings.grid_width()), latents,
+      options);
+  for (int slot = 0; slot < 4; ++slot) {
+    for (int k = 0; k < settings.window_size(); ++k) {
+      EXPECT_EQ(again[slot][k].item<double>(), group.samples(slot).log_probs(k));
+    }
+  }
+}
+
+TEST(PromptSource, MixesBothTasksAndNamesBadFiles) {
+  World& world = TheWorld();
+  int texts = 0;
+  for (int64_t ordinal = 0; ordinal < 100; ++ordinal) texts += world.prompts.At(ordinal).record.task() == v1::TASK_KIND_TEXT;
+  EXPECT_EQ(texts, 50);
+  v1::RunConfig config = world.config;
+  config.mutable_data()->set_image_prompts(0, config.data().text_prompts(0));
+  const auto wrong = PromptSource::Load(config, *world.tokenizer);
+  EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
+  EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("train_text.jsonl"));
+}
+
+// Weights that a test hands out.
+LearnerClient::Weights Pack(const TensorMap& tensors, int64_t version) {
+  PackedWeights packed = PackWeights(tensors, version);
+  return {packed.manifest, packed.buckets};
+}
+
+TEST(PolicyHolder, SwapsOnlyWholeAndCheckedVersions) {
+  World& world = TheWorld();
+  const std::string name = "llm2vae.weight";
+  const TensorMap changed = {{name, world.base.tensors().at(name) * 2}};
+  LearnerClient::Weights good = Pack(changed, 1);
+  LearnerClient::Weights next = good;
+  std::vector<std::string> acknowledged;
+  Metrics metrics;
+  PolicyHolder holder(
+      world.base, *MakePolicy(world.base, {}, Version(0, "base")),
+      [&](const v1::PolicyVersion&) -> absl::StatusOr<LearnerClient::Weights> { return next; },
+      [&](const v1::PolicyVersion& version) {
+        acknowledged.push_back(version.digest());
+        return absl::OkStatus();
+      },
+      metrics);
+  const v1::PolicyVersion wanted = good.manifest.version();
+  const std::shared_ptr<const Policy> before = holder.current();
+
+  next.manifest.mutable_tensors(0)->set_offset(4);
+  EXPECT_TRUE(absl::IsDataLoss(holder.Update(wanted)));
+  next = Pack({{"no.such.tensor", torch::zeros({2})}}, 1);
+  EXPECT_TRUE(absl::IsDataLoss(holder.Update(wanted)));  // another digest than announced
+  EXPECT_TRUE(absl::IsDataLoss(holder.Update(next.manifest.version())));
+  EXPECT_EQ(holder.current(), before);
+  EXPECT_TRUE(acknowledged.empty());
+
+  next = good;
+  ASSERT_TRUE(holder.Update(wanted).ok());
+  ASSERT_TRUE(holder.Update(wanted).ok());  // nothing to do
+  EXPECT_THAT(acknowledged, ElementsAre(wanted.digest()));
+  EXPECT_EQ(holder.current()->version.version(), 1);
+  EXPECT_TRUE(torch::equal(holder.current()->model.tensors().at(name), changed.at(name)));
+  // Whoever still samples with the old version sees no change.
+  EXPECT_TRUE(torch::equal(before->model.tensors().at(name), world.base.tensors().at(name)));
+}
+
+// Scripts what the outside world answers.
+class DeliveryTest : public ::testing::Test {
+ protected:
+  DeliveryTest() {
+    for (const char* id : {"reward-0", "reward-1"}) {
+      v1::Member& member = *view_.add_reward_servers();
+      member.set_member_id(id);
+      member.set_address(id);
+      member.set_state("ready");
+    }
+    view_.add_learners()->set_address("learner-now");
+    held_.Add(7);
+  }
+  std::string Deliver() {
+    GeneratedGroup group;
+    group.lease = Lease(7);
+    group.trajectory.set_ordinal(7);
+    for (int slot = 0; slot < 4; ++slot) {
+      group.trajectory.add_samples()->set_slot(slot);
+      group.score_request.add_items();
+    }
+    Delivery delivery({.view = [this] { return view_; },
+                       .score = [this](const std::string& address, const v1::ScoreRequest& request)
+                           -> absl::StatusOr<v1::ScoreResponse> {
+                         scored_at_.push_back(address);
+                         if (!score_errors_.empty()) {
+                           const absl::Status error = score_errors_.front();
+                           score_errors_.erase(score_errors_.begin());
+                           return error;
+                         }
+                         v1::ScoreResponse response;
+                         for (int i = 0; i < request.items_size(); ++i) response.add_items()->set_reward(static_cast<float>(i));
+                         return response;
+                       },
+                       .upload = [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
+                         uploaded_at_.push_back(address);
+                         EXPECT_EQ(Sha256Hex(bytes), header.digest());
+                         if (upload_errors_.empty()) return absl::OkStatus();
+                         const absl::Status error = upload_errors_.front();
+                         upload_errors_.erase(upload_errors_.begin());
+                         return error;
+                       },
+                       .submit = [this](const v1::SubmitGroupRequest& request) { submitted_ = request; return answer_; },
+                       .give_back = [this](const v1::ReturnLeaseRequest& request) { returned_ = request; return absl::OkStatus(); },
+                       .fence = [] { return v1::Fence(); },
+                       .sleep = [this](absl::Duration) { ++pauses_; if (on_pause_) on_pause_(); },
+                       .stopping = [this] { return stopping_; }},
+                      5, held_, metrics_);
+    return delivery.Deliver(std::move(group));
+  }
+  static v1::SubmitGroupResponse Accepted() {
+    v1::SubmitGroupResponse response;
+    response.set_accepted(true);
+    return response;
+  }
+
+  v1::PoolView view_;
+  HeldLeases held_;
+  Metrics metrics_;
+  std::vector<std::string> scored_at_, uploaded_at_;
+  std::vector<absl::Status> score_errors_, upload_errors_;
+  absl::StatusOr<v1::SubmitGroupResponse> answer_ = Accepted();
+  v1::SubmitGroupRequest submitted_;
+  v1::ReturnLeaseRequest returned_;
+  std::function<void()> on_pause_;
+  int pauses_ = 0;
+  bool stopping_ = false;
+};
+
+TEST_F(DeliveryTest, BringsAGroupHome) {
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(submitted_.samples_size(), 4);
+  EXPECT_EQ(submitted_.samples(3).reward(), 3);
+  EXPECT_FALSE(submitted_.trajectory_digest().empty());
+  EXPECT_THAT(uploaded_at_, ElementsAre("learner-now"));  // where it is now, not where the lease says
+  EXPECT_TRUE(held_.All().empty());
+}
+
+TEST_F(DeliveryTest, TriesTheOtherServerAtOnce) {
+  score_errors_ = {absl::UnavailableError("gone")};
+  EXPECT_EQ(Deliver(), "accepted");
+  ASSERT_EQ(scored_at_.size(), 2u);
+  EXPECT_NE(scored_at_[0], scored_at_[1]);
+  EXPECT_EQ(pauses_, 0);
+}
+
+TEST_F(DeliveryTest, WaitsWhileAllServersAreFull) {
+  score_errors_ = {absl::ResourceExhaustedError("full"), absl::ResourceExhaustedError("full"), absl::DeadlineExceededError("slow")};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(pauses_, 1);
+}
+
+TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  EXPECT_EQ(Deliver(), "reward_failed");
+  EXPECT_EQ(returned_.ordinal(), 7);
+  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_TRUE(held_.All().empty());
+}
+
+TEST_F(DeliveryTest, ABadPromptIsTheDatasFault) {
+  score_errors_ = {absl::InvalidArgumentError("no such relation")};
+  EXPECT_EQ(Deliver(), "bad_prompt");
+  EXPECT_TRUE(returned_.data_is_at_fault());
+  EXPECT_EQ(scored_at_.size(), 1u);
+}
+
+TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
+  upload_errors_ = {absl::UnavailableError("restarting"), absl::DataLossError("damaged on the way")};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(uploaded_at_.size(), 3u);
+}
+
+TEST_F(DeliveryTest, DropsARevokedGroupQuietly) {
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  on_pause_ = [this] { held_.Revoke({7}); };
+  EXPECT_EQ(Deliver(), "revoked");
+  EXPECT_EQ(returned_.ordinal(), 0);
+}
+
+TEST_F(DeliveryTest, ALateAnswerIsNoError) {
+  answer_ = absl::FailedPreconditionError("the lease has ended");
+  EXPECT_EQ(Deliver(), "lease_ended");
+}
+
+TEST_F(DeliveryTest, HandsBackAtOnceWhenDraining) {
+  stopping_ = true;
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  EXPECT_EQ(Deliver(), "drain");
+  EXPECT_EQ(returned_.reason(), "drain");
+  EXPECT_EQ(pauses_, 0);
+}
+
+}  // namespace
+}  // namespace lvrpo
