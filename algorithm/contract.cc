@@ -16,8 +16,8 @@ absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerCo
     if (MatchesPatterns(name, patterns)) selected[name] = tensor;
   }
   if (selected.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(field, ": no tensor of the policy matches [",
-                                                      absl::StrJoin(patterns, ", "), "]"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(field, ": no tensor of the policy matches [", absl::StrJoin(patterns, ", "), "]"));
   }
   return selected;
 }

@@ -9,7 +9,8 @@
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/config.pb.h"
 
-// What a rollout worker and a learner must agree on before they may work together, and how both read the settings.
+// What a rollout worker and a learner must agree on before they may work together, and how both read the
+// settings.
 namespace lvrpo {
 
 // Name -> digest of the schedule, the sampler's settings, the tokenizer and the model's structure.
@@ -20,8 +21,8 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
 bool UsesImages(const v1::RunConfig& config);
 bool UsesText(const v1::RunConfig& config);
 
-// The tensors of `base` that the run trains, by task: those that travel. FailedPrecondition when a pattern list that
-// is used matches nothing.
+// The tensors of `base` that the run trains, by task: those that travel. FailedPrecondition when a pattern
+// list that is used matches nothing.
 struct TrainedTensors {
   TensorMap image, text;  // may share tensors
   TensorMap All() const;

@@ -26,11 +26,20 @@ std::string EscapeHtml(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -46,7 +55,8 @@ std::vector<double> RoundTicks(double low, double high, int count) {
     if (step >= raw * 0.999) break;
   }
   std::vector<double> ticks;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) ticks.push_back(i * step);
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
+    ticks.push_back(i * step);
   return ticks;
 }
 
@@ -64,10 +74,12 @@ std::string DrawChart(const Chart& chart) {
     }
   }
   std::string svg = absl::StrFormat(
-      "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\"><text x=\"%g\" y=\"16\" class=\"title\">%s</text>", kWidth,
-      kHeight, EscapeHtml(chart.title), kLeft, EscapeHtml(chart.title));
+      "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\"><text x=\"%g\" y=\"16\" "
+      "class=\"title\">%s</text>",
+      kWidth, kHeight, EscapeHtml(chart.title), kLeft, EscapeHtml(chart.title));
   if (!(x_low <= x_high)) {
-    return svg + absl::StrFormat("<text x=\"%g\" y=\"%g\" class=\"tick\">no data</text></svg>", kWidth / 2, kHeight / 2);
+    return svg + absl::StrFormat("<text x=\"%g\" y=\"%g\" class=\"tick\">no data</text></svg>", kWidth / 2,
+                                 kHeight / 2);
   }
   if (chart.from_zero) {
     y_low = std::min(y_low, 0.0);
@@ -79,20 +91,25 @@ std::string DrawChart(const Chart& chart) {
     y_high += pad;
   }
   if (x_high == x_low) x_high = x_low + 1;
-  const auto sx = [&](double x) { return kLeft + (x - x_low) / (x_high - x_low) * (kWidth - kLeft - kRight); };
-  const auto sy = [&](double y) { return kHeight - kBottom - (y - y_low) / (y_high - y_low) * (kHeight - kTop - kBottom); };
+  const auto sx = [&](double x) {
+    return kLeft + (x - x_low) / (x_high - x_low) * (kWidth - kLeft - kRight);
+  };
+  const auto sy = [&](double y) {
+    return kHeight - kBottom - (y - y_low) / (y_high - y_low) * (kHeight - kTop - kBottom);
+  };
   for (const double tick : RoundTicks(y_low, y_high, 5)) {
-    absl::StrAppendFormat(&svg,
-                          "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text x=\"%g\" y=\"%.1f\" "
-                          "class=\"tick end\">%s</text>",
-                          kLeft, kWidth - kRight, sy(tick), sy(tick), kLeft - 5, sy(tick) + 4, Number(tick));
+    absl::StrAppendFormat(
+        &svg,
+        "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text x=\"%g\" y=\"%.1f\" "
+        "class=\"tick end\">%s</text>",
+        kLeft, kWidth - kRight, sy(tick), sy(tick), kLeft - 5, sy(tick) + 4, Number(tick));
   }
   for (const double tick : RoundTicks(x_low, x_high, 6)) {
-    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%g\" class=\"tick mid\">%s</text>", sx(tick), kHeight - kBottom + 15,
-                          Number(tick));
+    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%g\" class=\"tick mid\">%s</text>", sx(tick),
+                          kHeight - kBottom + 15, Number(tick));
   }
-  absl::StrAppendFormat(&svg, "<text x=\"%g\" y=\"%g\" class=\"tick mid\">%s</text>", (kLeft + kWidth) / 2, kHeight - 8,
-                        EscapeHtml(chart.x_label));
+  absl::StrAppendFormat(&svg, "<text x=\"%g\" y=\"%g\" class=\"tick mid\">%s</text>", (kLeft + kWidth) / 2,
+                        kHeight - 8, EscapeHtml(chart.x_label));
   double legend_x = kLeft + 6;
   for (size_t s = 0; s < chart.series.size(); ++s) {
     const Series& series = chart.series[s];
@@ -103,13 +120,19 @@ std::string DrawChart(const Chart& chart) {
       if (!std::isfinite(x) || !std::isfinite(y)) continue;
       absl::StrAppendFormat(&path, "%s%.1f %.1f", path.empty() ? "M" : "L", sx(x), sy(y));
       if (i < series.errors.size()) {
-        absl::StrAppendFormat(&svg, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>",
-                              sx(x), sx(x), sy(y - series.errors[i]), sy(y + series.errors[i]), color, sx(x), sy(y), color);
+        absl::StrAppendFormat(&svg,
+                              "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><circle "
+                              "cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>",
+                              sx(x), sx(x), sy(y - series.errors[i]), sy(y + series.errors[i]), color, sx(x),
+                              sy(y), color);
       }
     }
-    absl::StrAppendFormat(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>", path, color);
+    absl::StrAppendFormat(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>", path,
+                          color);
     if (chart.series.size() > 1) {
-      absl::StrAppendFormat(&svg, "<rect x=\"%.1f\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text x=\"%.1f\" y=\"%g\" class=\"tick\">%s</text>",
+      absl::StrAppendFormat(&svg,
+                            "<rect x=\"%.1f\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text "
+                            "x=\"%.1f\" y=\"%g\" class=\"tick\">%s</text>",
                             legend_x, kTop - 4, color, legend_x + 13, kTop, EscapeHtml(series.name));
       legend_x += 22 + 6.2 * static_cast<double>(series.name.size());
     }

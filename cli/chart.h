@@ -18,7 +18,8 @@ struct Chart {
   bool from_zero = false;  // the y axis includes 0
 };
 
-// A line chart as one <svg> element. Points that are not finite are left out; a chart without points says so. Pure.
+// A line chart as one <svg> element. Points that are not finite are left out; a chart without points says so.
+// Pure.
 std::string DrawChart(const Chart& chart);
 
 // About `count` round values that cover [low, high].

@@ -24,7 +24,8 @@ namespace {
 
 constexpr char kProgram[] = "lvrpo";
 constexpr char kExitCodes[] =
-    "Exit codes: 0 done or drained, 2 usage, 64 bad configuration, 65 bad data, checkpoint or run folder, 69 a dependency "
+    "Exit codes: 0 done or drained, 2 usage, 64 bad configuration, 65 bad data, checkpoint or run folder, 69 "
+    "a dependency "
     "was unreachable, 70 bug, 75 try again, 76 training diverged.";
 
 // host:port of a run's coordinator, from --coordinator or the run folder.
@@ -32,10 +33,12 @@ absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const
   if (!address.empty()) return address;
   const absl::StatusOr<std::string> text = ReadFile(JoinPath(run_dir, "coordinator.json"));
   if (!text.ok()) {
-    return absl::NotFoundError(absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
+    return absl::NotFoundError(
+        absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
   }
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object() || !json.contains("address")) return absl::DataLossError(run_dir + "/coordinator.json is damaged");
+  if (!json.is_object() || !json.contains("address"))
+    return absl::DataLossError(run_dir + "/coordinator.json is damaged");
   return json.value("address", "");
 }
 
@@ -44,30 +47,34 @@ absl::Status Status(const std::string& run_dir, const std::string& given) {
   if (!address.ok()) return address.status();
   absl::StatusOr<v1::GetStatusResponse> status = CoordinatorClient(*address, 64).GetStatus(absl::Seconds(5));
   if (!status.ok()) {
-    return absl::UnavailableError(absl::StrCat("no coordinator answers at ", *address, ": is the run going on? (",
-                                               status.status().message(), ")"));
+    return absl::UnavailableError(absl::StrCat("no coordinator answers at ", *address,
+                                               ": is the run going on? (", status.status().message(), ")"));
   }
   ProgressInput progress;
   progress.status = *status;
   std::printf("run %s, epoch %d: %s%s\n", status->run_id().c_str(), static_cast<int>(status->run_epoch()),
               FormatProgress(progress).c_str(),
               status->finished() ? "  finished" : (status->draining() ? "  draining" : ""));
-  std::printf("version %d (%s), last progress %s ago\n", static_cast<int>(status->current_version().version()),
+  std::printf("version %d (%s), last progress %s ago\n",
+              static_cast<int>(status->current_version().version()),
               status->current_version().digest().substr(0, 12).c_str(),
               FormatSeconds(status->seconds_since_progress()).c_str());
-  std::printf("%-14s %-15s %-10s %-8s %-6s %-10s %s\n", "member", "role", "state", "version", "load", "heard", "address");
+  std::printf("%-14s %-15s %-10s %-8s %-6s %-10s %s\n", "member", "role", "state", "version", "load", "heard",
+              "address");
   for (const v1::Member& member : status->members()) {
     const std::string role = member.role() == v1::ROLE_LEARNER         ? "learner"
                              : member.role() == v1::ROLE_REWARD_SERVER ? "reward server"
                                                                        : "rollout worker";
-    std::printf("%-14s %-15s %-10s %-8d %-6.0f %-10s %s\n", member.member_id().c_str(), role.c_str(), member.state().c_str(),
-                static_cast<int>(member.version().version()), member.load(),
-                absl::StrFormat("%.1f s ago", member.seconds_since_heartbeat()).c_str(), member.address().c_str());
+    std::printf("%-14s %-15s %-10s %-8d %-6.0f %-10s %s\n", member.member_id().c_str(), role.c_str(),
+                member.state().c_str(), static_cast<int>(member.version().version()), member.load(),
+                absl::StrFormat("%.1f s ago", member.seconds_since_heartbeat()).c_str(),
+                member.address().c_str());
   }
   std::printf("groups:");
   for (const char* state : {"planned", "leased", "complete", "assigned", "consumed"}) {
     const auto count = status->groups_by_state().find(state);
-    std::printf(" %s %d", state, count == status->groups_by_state().end() ? 0 : static_cast<int>(count->second));
+    std::printf(" %s %d", state,
+                count == status->groups_by_state().end() ? 0 : static_cast<int>(count->second));
   }
   for (const auto& [reason, count] : status->groups_retired_by_reason()) {
     std::printf(" retired(%s) %d", reason.c_str(), static_cast<int>(count));
@@ -79,14 +86,20 @@ absl::Status Status(const std::string& run_dir, const std::string& given) {
 absl::Status Drain(const std::string& run_dir, const std::string& given) {
   const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
   if (!address.ok()) return address.status();
-  if (absl::Status status = CoordinatorClient(*address, 64).Drain("lvrpo drain", absl::Seconds(5)); !status.ok()) return status;
-  std::printf("the run drains; it can go on with: lvrpo run --resume %s\n", run_dir.empty() ? "RUN" : run_dir.c_str());
+  if (absl::Status status = CoordinatorClient(*address, 64).Drain("lvrpo drain", absl::Seconds(5));
+      !status.ok())
+    return status;
+  std::printf("the run drains; it can go on with: lvrpo run --resume %s\n",
+              run_dir.empty() ? "RUN" : run_dir.c_str());
   return absl::OkStatus();
 }
 
 int Audit(const std::string& run_dir) {
-  absl::StatusOr<Process> process = Process::Start(
-      {.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}, .log = "", .environment = {}, .nice = 0});
+  absl::StatusOr<Process> process =
+      Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir},
+                      .log = "",
+                      .environment = {},
+                      .nice = 0});
   if (!process.ok()) return Explain(kProgram, process.status());
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
 }
@@ -98,25 +111,33 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
 
   RunOptions run;
-  CLI::App* run_app = app.add_subcommand("run", "train on this machine: starts all roles, watches them, writes the report");
+  CLI::App* run_app =
+      app.add_subcommand("run", "train on this machine: starts all roles, watches them, writes the report");
   auto* config_option = run_app->add_option("--config", run.config, "run configuration (YAML)");
-  run_app->add_option("--set", run.overrides, "override one setting, e.g. --set train.steps=10; may be repeated")->take_all();
-  run_app->add_option("--run-id", run.run_id, "name of the run's folder; default: the configured name and the time");
+  run_app
+      ->add_option("--set", run.overrides, "override one setting, e.g. --set train.steps=10; may be repeated")
+      ->take_all();
+  run_app->add_option("--run-id", run.run_id,
+                      "name of the run's folder; default: the configured name and the time");
   run_app->add_option("--resume", run.resume, "go on with the run in this folder")->excludes(config_option);
 
   std::string run_dir, coordinator;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
-  CLI::App* drain_app = app.add_subcommand("drain", "let a run finish the step at hand, save a checkpoint and end");
+  CLI::App* drain_app =
+      app.add_subcommand("drain", "let a run finish the step at hand, save a checkpoint and end");
   CLI::App* report_app = app.add_subcommand("report", "write a run's report.html");
-  CLI::App* audit_app = app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");
+  CLI::App* audit_app =
+      app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");
   for (CLI::App* sub : {status_app, drain_app}) {
     auto* folder = sub->add_option("run", run_dir, "run folder");
-    sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")->excludes(folder);
+    sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
+        ->excludes(folder);
   }
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
-  CLI::App* validate_app = app.add_subcommand("validate", "check a run configuration and report all errors at once");
+  CLI::App* validate_app =
+      app.add_subcommand("validate", "check a run configuration and report all errors at once");
   CLI::App* print_app = app.add_subcommand("print-config", "print every setting and where it comes from");
   for (CLI::App* sub : {validate_app, print_app}) {
     sub->add_option("--config", flags.config, "run configuration (YAML)")->required();
@@ -134,7 +155,8 @@ int Main(int argc, char** argv) {
       return kExitUsage;
     }
     if (!run.resume.empty() && (!run.overrides.empty() || !run.run_id.empty())) {
-      std::fprintf(stderr, "lvrpo run: a resumed run keeps its settings; --set and --run-id cannot be given\n");
+      std::fprintf(stderr,
+                   "lvrpo run: a resumed run keeps its settings; --set and --run-id cannot be given\n");
       return kExitUsage;
     }
     ShutdownSignal shutdown;
@@ -145,7 +167,8 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "lvrpo: give a run folder or --coordinator host:port\n");
       return kExitUsage;
     }
-    return Explain(kProgram, status_app->parsed() ? Status(run_dir, coordinator) : Drain(run_dir, coordinator));
+    return Explain(kProgram,
+                   status_app->parsed() ? Status(run_dir, coordinator) : Drain(run_dir, coordinator));
   }
   if (report_app->parsed()) {
     const absl::StatusOr<std::string> path = WriteReport(run_dir);
@@ -159,12 +182,15 @@ int Main(int argc, char** argv) {
     if (print_app->parsed()) {
       std::printf("%s", PrintConfig(*loaded).c_str());
     } else {
-      std::printf("%s is a sound configuration (digest %s)\n", flags.config.c_str(), ConfigDigest(loaded->config).substr(0, 12).c_str());
+      std::printf("%s is a sound configuration (digest %s)\n", flags.config.c_str(),
+                  ConfigDigest(loaded->config).substr(0, 12).c_str());
     }
     return kExitDone;
   }
   if (json) {
-    std::printf("%s\n", nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}}.dump().c_str());
+    std::printf(
+        "%s\n",
+        nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}}.dump().c_str());
   } else {
     std::printf("lvrpo %s\n", kVersion);
   }

@@ -20,7 +20,8 @@ namespace lvrpo {
 absl::StatusOr<Process> Process::Start(const Options& options) {
   // Everything that allocates happens before the fork.
   std::vector<char*> arguments;
-  for (const std::string& argument : options.command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : options.command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -34,7 +35,8 @@ absl::StatusOr<Process> Process::Start(const Options& options) {
   int log = -1;
   if (!options.log.empty()) {
     log = open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (log < 0) return absl::InternalError(absl::StrCat("cannot write ", options.log, ": ", std::strerror(errno)));
+    if (log < 0)
+      return absl::InternalError(absl::StrCat("cannot write ", options.log, ": ", std::strerror(errno)));
   }
   if (access(options.command[0].c_str(), X_OK) != 0) {
     if (log >= 0) close(log);
@@ -89,7 +91,8 @@ absl::StatusOr<std::string> Capture(const std::vector<std::string>& command) {
   const int fd = mkstemp(path);
   if (fd < 0) return absl::InternalError("cannot make a temporary file");
   close(fd);
-  absl::StatusOr<Process> process = Process::Start({.command = command, .log = path, .environment = {}, .nice = 0});
+  absl::StatusOr<Process> process =
+      Process::Start({.command = command, .log = path, .environment = {}, .nice = 0});
   absl::StatusOr<std::string> output = std::string();
   if (process.ok()) {
     const std::optional<int> code = process->Wait(absl::Minutes(10));

@@ -12,13 +12,13 @@
 
 namespace lvrpo {
 
-// A child process in a process group of its own (a terminal's Ctrl-C does not reach it). It gets SIGTERM when its
-// parent dies. Destroying the object does not stop it.
+// A child process in a process group of its own (a terminal's Ctrl-C does not reach it). It gets SIGTERM when
+// its parent dies. Destroying the object does not stop it.
 class Process {
  public:
   struct Options {
-    std::vector<std::string> command;           // path and arguments
-    std::string log;                            // stdout and stderr are appended here; empty: inherited
+    std::vector<std::string> command;                // path and arguments
+    std::string log;                                 // stdout and stderr are appended here; empty: inherited
     std::map<std::string, std::string> environment;  // on top of this process's
     int nice = 0;
   };
@@ -37,7 +37,8 @@ class Process {
   std::optional<int> exit_code_;
 };
 
-// Runs a command to its end and gives its standard output. FailedPrecondition with the output's end when it fails.
+// Runs a command to its end and gives its standard output. FailedPrecondition with the output's end when it
+// fails.
 absl::StatusOr<std::string> Capture(const std::vector<std::string>& command);
 
 // The last lines of a text file; empty when it cannot be read.

@@ -33,11 +33,12 @@ std::string FormatProgress(const ProgressInput& input) {
     if (!parts.empty()) absl::StrAppend(&line, " (", parts, ")");
   }
   if (!input.heldout.empty()) absl::StrAppend(&line, "  held-out ", input.heldout);
-  if (input.samples_per_second > 0) absl::StrAppendFormat(&line, "  %.0f samples/s", input.samples_per_second);
+  if (input.samples_per_second > 0)
+    absl::StrAppendFormat(&line, "  %.0f samples/s", input.samples_per_second);
   const int64_t done = status.step() - input.first_step;
   if (done > 0 && status.step() < status.total_steps()) {
-    const double left =
-        absl::ToDoubleSeconds(input.elapsed) / static_cast<double>(done) * static_cast<double>(status.total_steps() - status.step());
+    const double left = absl::ToDoubleSeconds(input.elapsed) / static_cast<double>(done) *
+                        static_cast<double>(status.total_steps() - status.step());
     absl::StrAppend(&line, "  ", FormatSeconds(left), " left");
   }
   if (!status.waiting_for().empty()) absl::StrAppend(&line, "  waiting for ", status.waiting_for());
@@ -59,9 +60,11 @@ void ProgressPrinter::Show(const std::string& line, int64_t step) {
     return;
   }
   winsize size = {};
-  const size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col - 1u : 119u;
+  const size_t width =
+      ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col - 1u : 119u;
   const std::string cut = line.substr(0, width);
-  std::fprintf(stderr, "\r%s%s", cut.c_str(), std::string(shown_ > cut.size() ? shown_ - cut.size() : 0, ' ').c_str());
+  std::fprintf(stderr, "\r%s%s", cut.c_str(),
+               std::string(shown_ > cut.size() ? shown_ - cut.size() : 0, ' ').c_str());
   std::fflush(stderr);
   shown_ = cut.size();
 }

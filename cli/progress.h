@@ -7,8 +7,8 @@
 
 namespace lvrpo {
 
-// One line that tells how a run stands: step, reward by component, newest held-out score, samples per second, what is
-// waited for, time left. Pure. `heldout` is empty while there is none.
+// One line that tells how a run stands: step, reward by component, newest held-out score, samples per second,
+// what is waited for, time left. Pure. `heldout` is empty while there is none.
 struct ProgressInput {
   v1::GetStatusResponse status;
   std::string heldout;

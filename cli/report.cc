@@ -52,7 +52,8 @@ Series OfSteps(const std::vector<nlohmann::json>& steps, const std::string& key,
   Series series;
   series.name = name;
   for (const nlohmann::json& step : steps) {
-    if (step.contains(key) && step[key].is_number()) series.points.emplace_back(step.value("step", 0) + 1, step[key].get<double>());
+    if (step.contains(key) && step[key].is_number())
+      series.points.emplace_back(step.value("step", 0) + 1, step[key].get<double>());
   }
   return series;
 }
@@ -96,12 +97,14 @@ class Report {
   void Head() {
     const nlohmann::json run = ReadJson(dir_ + "/run.json");
     const std::string id = run.is_object() ? run.value("run_id", dir_) : dir_;
-    absl::StrAppend(&html_, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>", EscapeHtml(id),
-                    "</title><style>", kStyle, "</style></head><body><h1>LVRPO run ", EscapeHtml(id), "</h1>");
+    absl::StrAppend(&html_, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>",
+                    EscapeHtml(id), "</title><style>", kStyle, "</style></head><body><h1>LVRPO run ",
+                    EscapeHtml(id), "</h1>");
     absl::StrAppendFormat(&html_, "<div class=\"muted\">%d steps", steps_.size());
     if (summary_.is_object()) {
-      absl::StrAppendFormat(&html_, " in %s, seed %d, weights %s%s", FormatSeconds(summary_.value("wall_seconds", 0.0)),
-                            summary_.value("seed", 0), summary_.value("weights_digest", std::string()).substr(0, 12),
+      absl::StrAppendFormat(&html_, " in %s, seed %d, weights %s%s",
+                            FormatSeconds(summary_.value("wall_seconds", 0.0)), summary_.value("seed", 0),
+                            summary_.value("weights_digest", std::string()).substr(0, 12),
                             summary_.value("resumed", false) ? ", resumed" : "");
     } else {
       html_ += "; not finished";
@@ -114,31 +117,38 @@ class Report {
     html_ += "<h2>Result</h2>";
     if (summary_["heldout_score_before"].is_number() && summary_["heldout_score_after"].is_number()) {
       const double gain = summary_.value("heldout_gain", 0.0);
-      absl::StrAppendFormat(
-          &html_,
-          "<div class=\"result\">held-out score %.3f &rarr; <b>%.3f</b> <span class=\"%s\">(%+.3f &plusmn; %.3f)</span></div>"
-          "<p class=\"muted\">Share of %d images, of prompts that training never saw, in which an independent checker finds "
-          "everything that was asked and nothing else. The same prompts and noise before and after; the interval is 95 %% of "
-          "the paired difference.</p>",
-          summary_["heldout_score_before"].get<double>(), summary_["heldout_score_after"].get<double>(),
-          gain > 0 ? "good" : "bad", gain, summary_.value("heldout_gain_confidence_95", 0.0),
-          summary_.value("heldout_images", 0));
+      absl::StrAppendFormat(&html_,
+                            "<div class=\"result\">held-out score %.3f &rarr; <b>%.3f</b> <span "
+                            "class=\"%s\">(%+.3f &plusmn; %.3f)</span></div>"
+                            "<p class=\"muted\">Share of %d images, of prompts that training never saw, in "
+                            "which an independent checker finds "
+                            "everything that was asked and nothing else. The same prompts and noise before "
+                            "and after; the interval is 95 %% of "
+                            "the paired difference.</p>",
+                            summary_["heldout_score_before"].get<double>(),
+                            summary_["heldout_score_after"].get<double>(), gain > 0 ? "good" : "bad", gain,
+                            summary_.value("heldout_gain_confidence_95", 0.0),
+                            summary_.value("heldout_images", 0));
     }
     if (summary_.contains("by_kind")) {
-      html_ += "<table><tr><th>kind</th><th>images</th><th>before</th><th>after</th><th>standard error</th>"
-               "<th>presence only before</th><th>after</th></tr>";
+      html_ +=
+          "<table><tr><th>kind</th><th>images</th><th>before</th><th>after</th><th>standard error</th>"
+          "<th>presence only before</th><th>after</th></tr>";
       for (const auto& [kind, values] : summary_["by_kind"].items()) {
         if (!values.contains("before") || !values.contains("after")) continue;
-        absl::StrAppendFormat(&html_,
-                              "<tr><td>%s</td><td>%d</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></tr>",
-                              EscapeHtml(kind), values["after"].value("images", 0), values["before"].value("score", 0.0),
-                              values["after"].value("score", 0.0), values["after"].value("standard_error", 0.0),
-                              values["before"].value("presence_only", 0.0), values["after"].value("presence_only", 0.0));
+        absl::StrAppendFormat(
+            &html_,
+            "<tr><td>%s</td><td>%d</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></"
+            "tr>",
+            EscapeHtml(kind), values["after"].value("images", 0), values["before"].value("score", 0.0),
+            values["after"].value("score", 0.0), values["after"].value("standard_error", 0.0),
+            values["before"].value("presence_only", 0.0), values["after"].value("presence_only", 0.0));
       }
       html_ += "</table>";
       absl::StrAppendFormat(
           &html_,
-          "<p class=\"muted\">Objects per image %.2f &rarr; %.2f where %.2f were asked; shapes nobody can name %.1f %% &rarr; %.1f %% of "
+          "<p class=\"muted\">Objects per image %.2f &rarr; %.2f where %.2f were asked; shapes nobody can "
+          "name %.1f %% &rarr; %.1f %% of "
           "objects; entropy of colours %.2f &rarr; %.2f bits.</p>",
           summary_.value("objects_per_image_before", 0.0), summary_.value("objects_per_image_after", 0.0),
           summary_.value("objects_asked_per_image", 0.0), 100 * summary_.value("unknown_share_before", 0.0),
@@ -148,16 +158,18 @@ class Report {
     if (summary_.contains("text_exact_match_before") && summary_.contains("text_exact_match_after")) {
       absl::StrAppendFormat(&html_, "<p>Held-out questions answered exactly: %.3f &rarr; %.3f of %d.</p>",
                             summary_["text_exact_match_before"].get<double>(),
-                            summary_["text_exact_match_after"].get<double>(), summary_.value("text_questions", 0));
+                            summary_["text_exact_match_after"].get<double>(),
+                            summary_.value("text_questions", 0));
     }
     html_ += "<table><tr><th>reward</th><th>first 10 steps</th><th>last 10 steps</th></tr>";
     for (const auto& [name, value] : summary_["reward_means_first_10_steps"].items()) {
-      absl::StrAppendFormat(&html_, "<tr><td>%s</td><td>%.3f</td><td>%.3f</td></tr>", EscapeHtml(name), value.get<double>(),
-                            summary_["reward_means_last_10_steps"].value(name, 0.0));
+      absl::StrAppendFormat(&html_, "<tr><td>%s</td><td>%.3f</td><td>%.3f</td></tr>", EscapeHtml(name),
+                            value.get<double>(), summary_["reward_means_last_10_steps"].value(name, 0.0));
     }
     html_ += "</table><table><tr><th>phase</th><th>seconds</th></tr>";
     for (const auto& [phase, value] : summary_["seconds_by_phase"].items()) {
-      absl::StrAppendFormat(&html_, "<tr><td>%s</td><td>%.1f</td></tr>", EscapeHtml(phase), value.get<double>());
+      absl::StrAppendFormat(&html_, "<tr><td>%s</td><td>%.1f</td></tr>", EscapeHtml(phase),
+                            value.get<double>());
     }
     html_ += "</table>";
   }
@@ -183,15 +195,21 @@ class Report {
   }
 
   void Curves() {
-    html_ += "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps; bars are standard errors.</p><div class=\"charts\">";
+    html_ +=
+        "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps; bars are standard "
+        "errors.</p><div class=\"charts\">";
     html_ += DrawChart({"Held-out score", "step", "", {HeldOut()}, false});
     Chart rewards{"Reward by component", "step", "", {}, false};
-    for (const char* name : {"reward", "reward_instruction", "reward_grounding", "reward_knowledge", "reward_exact_match"}) {
-      Series series = Smoothed(OfSteps(steps_, name, std::string(name) == "reward" ? "combined" : std::string(name).substr(7)), 10);
+    for (const char* name :
+         {"reward", "reward_instruction", "reward_grounding", "reward_knowledge", "reward_exact_match"}) {
+      Series series = Smoothed(
+          OfSteps(steps_, name, std::string(name) == "reward" ? "combined" : std::string(name).substr(7)),
+          10);
       if (!series.points.empty()) rewards.series.push_back(std::move(series));
     }
     html_ += DrawChart(rewards);
-    const auto chart = [&](const std::string& title, const std::vector<std::pair<std::string, std::string>>& keys, bool zero) {
+    const auto chart = [&](const std::string& title,
+                           const std::vector<std::pair<std::string, std::string>>& keys, bool zero) {
       Chart drawn{title, "step", "", {}, zero};
       for (const auto& [key, name] : keys) {
         Series series = OfSteps(steps_, key, name);
@@ -202,42 +220,57 @@ class Report {
     chart("KL to the base policy", {{"image_kl", "image"}, {"text_kl", "text"}}, true);
     chart("Largest |ratio - 1| in the first update", {{"ratio_deviation_first_update", "ratio"}}, true);
     chart("|log-prob at the sampler - at the learner|",
-          {{"sampler_log_prob_difference", "all"}, {"sampler_log_prob_difference_same_version", "same weights"}}, true);
+          {{"sampler_log_prob_difference", "all"},
+           {"sampler_log_prob_difference_same_version", "same weights"}},
+          true);
     chart("Share of clipped ratios",
-          {{"image_clip_low", "image low"}, {"image_clip_high", "image high"}, {"text_clip_low", "text low"}, {"text_clip_high", "text high"}}, true);
+          {{"image_clip_low", "image low"},
+           {"image_clip_high", "image high"},
+           {"text_clip_low", "text low"},
+           {"text_clip_high", "text high"}},
+          true);
     chart("Gradient norm", {{"image_gradient_norm", "image"}, {"text_gradient_norm", "text"}}, true);
     chart("Reward spread inside groups", {{"reward_std_in_group", "standard deviation"}}, true);
     chart("Age of the groups, in steps", {{"staleness", "age"}}, true);
-    chart("Seconds per step", {{"seconds_wait", "wait"}, {"seconds_update", "update"}, {"seconds_publish", "publish"}}, true);
+    chart("Seconds per step",
+          {{"seconds_wait", "wait"}, {"seconds_update", "update"}, {"seconds_publish", "publish"}}, true);
     html_ += "</div>";
   }
 
   // A patch map as small squares over nothing: bright where the phrase is found.
   static std::string MapTag(const nlohmann::json& map) {
     const int rows = map.value("rows", 0), columns = map.value("columns", 0);
-    std::string svg = absl::StrFormat("<figure><svg viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\">", columns, rows);
+    std::string svg =
+        absl::StrFormat("<figure><svg viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\">", columns, rows);
     for (int row = 0; row < rows; ++row) {
       for (int column = 0; column < columns; ++column) {
-        const double value = std::clamp(map["values"][static_cast<size_t>(row * columns + column)].get<double>(), 0.0, 1.0);
-        absl::StrAppendFormat(&svg, "<rect x=\"%d\" y=\"%d\" width=\"1\" height=\"1\" fill=\"rgb(%d,%d,%d)\"/>", column, row,
-                              static_cast<int>(20 + 235 * value), static_cast<int>(20 + 180 * value * value),
-                              static_cast<int>(60 + 20 * (1 - value)));
+        const double value =
+            std::clamp(map["values"][static_cast<size_t>(row * columns + column)].get<double>(), 0.0, 1.0);
+        absl::StrAppendFormat(
+            &svg, "<rect x=\"%d\" y=\"%d\" width=\"1\" height=\"1\" fill=\"rgb(%d,%d,%d)\"/>", column, row,
+            static_cast<int>(20 + 235 * value), static_cast<int>(20 + 180 * value * value),
+            static_cast<int>(60 + 20 * (1 - value)));
       }
     }
-    return absl::StrCat(svg, "</svg><figcaption>", EscapeHtml(map.value("phrase", "")), "</figcaption></figure>");
+    return absl::StrCat(svg, "</svg><figcaption>", EscapeHtml(map.value("phrase", "")),
+                        "</figcaption></figure>");
   }
 
-  std::string Shot(const std::string& name, const nlohmann::json& sample, const nlohmann::json& rewards) const {
-    std::string html = absl::StrCat("<div class=\"shot\">", ImageTag(dir_ + "/images/" + name + "/" + sample.value("image", "")));
-    absl::StrAppendFormat(&html, "<small><b class=\"%s\">%s, %s</b><br>", sample.value("correct", false) ? "good" : "bad", name,
+  std::string Shot(const std::string& name, const nlohmann::json& sample,
+                   const nlohmann::json& rewards) const {
+    std::string html = absl::StrCat("<div class=\"shot\">",
+                                    ImageTag(dir_ + "/images/" + name + "/" + sample.value("image", "")));
+    absl::StrAppendFormat(&html, "<small><b class=\"%s\">%s, %s</b><br>",
+                          sample.value("correct", false) ? "good" : "bad", name,
                           sample.value("correct", false) ? "right" : "wrong");
     for (const nlohmann::json& reward : rewards) {
       if (reward.value("id", "") != sample.value("id", "")) continue;
       absl::StrAppendFormat(&html, "reward %.2f", reward.value("reward", 0.0));
       for (const auto& [component, score] : reward["scores"].items()) {
         const std::string detail = score.value("detail", "");
-        absl::StrAppendFormat(&html, "<br>%s %.2f%s", EscapeHtml(component), score.value("score", 0.0),
-                              detail.empty() ? "" : absl::StrCat(" <span class=\"muted\">", EscapeHtml(detail), "</span>"));
+        absl::StrAppendFormat(
+            &html, "<br>%s %.2f%s", EscapeHtml(component), score.value("score", 0.0),
+            detail.empty() ? "" : absl::StrCat(" <span class=\"muted\">", EscapeHtml(detail), "</span>"));
       }
       html += "</small><div class=\"maps\">";
       for (const nlohmann::json& map : reward["maps"]) html += MapTag(map);
@@ -252,12 +285,17 @@ class Report {
     if (!before.is_array()) return;
     const nlohmann::json before_rewards = ReadJson(dir_ + "/images/before/rewards.json");
     const nlohmann::json after_rewards = ReadJson(dir_ + "/images/after/rewards.json");
-    html_ += "<h2>Images of held-out prompts</h2><p class=\"muted\">The first prompts of each kind, not chosen. Below each image: the "
-             "checker's verdict, the reward by component, and for each key phrase where the referee grounds it (bright = found).</p>";
+    html_ +=
+        "<h2>Images of held-out prompts</h2><p class=\"muted\">The first prompts of each kind, not chosen. "
+        "Below each image: the "
+        "checker's verdict, the reward by component, and for each key phrase where the referee grounds it "
+        "(bright = found).</p>";
     html_ += "<div class=\"samples\">";
     for (const nlohmann::json& sample : before) {
-      absl::StrAppend(&html_, "<div class=\"card\"><p>", EscapeHtml(sample.value("prompt", "")), "</p><div class=\"pair\">",
-                      Shot("before", sample, before_rewards.is_array() ? before_rewards : nlohmann::json::array()));
+      absl::StrAppend(
+          &html_, "<div class=\"card\"><p>", EscapeHtml(sample.value("prompt", "")),
+          "</p><div class=\"pair\">",
+          Shot("before", sample, before_rewards.is_array() ? before_rewards : nlohmann::json::array()));
       if (after.is_array()) {
         for (const nlohmann::json& other : after) {
           if (other.value("id", "") == sample.value("id", "")) {
@@ -273,9 +311,11 @@ class Report {
   void Timeline() {
     if (!records_.is_object()) return;
     html_ += "<h2>Groups and events</h2><table><tr><th>groups</th><th>count</th></tr>";
-    absl::StrAppendFormat(&html_, "<tr><td>consumed</td><td>%d</td></tr>", records_.value("groups_consumed", 0));
+    absl::StrAppendFormat(&html_, "<tr><td>consumed</td><td>%d</td></tr>",
+                          records_.value("groups_consumed", 0));
     for (const auto& [reason, count] : records_["groups_retired_by_reason"].items()) {
-      absl::StrAppendFormat(&html_, "<tr><td>retired: %s</td><td>%d</td></tr>", EscapeHtml(reason), count.get<int>());
+      absl::StrAppendFormat(&html_, "<tr><td>retired: %s</td><td>%d</td></tr>", EscapeHtml(reason),
+                            count.get<int>());
     }
     html_ += "</table><table class=\"events\">";
     double begin = -1;

@@ -30,17 +30,17 @@ namespace {
 class Runner {
  public:
   Runner(RunFolder folder, ShutdownSignal& shutdown)
-      : folder_(std::move(folder)), shutdown_(shutdown), supervisor_(folder_, [this](const std::string& line) {
-          printer_.Say(line);
-        }) {}
+      : folder_(std::move(folder)),
+        shutdown_(shutdown),
+        supervisor_(folder_, [this](const std::string& line) { printer_.Say(line); }) {}
 
   int Run();
 
  private:
   const v1::RunConfig& config() const { return folder_.config.config; }
   int Fail(const absl::Status& status, int code = 0);
-  absl::StatusOr<Process> StartEvaluation(const std::string& name, const std::string& weights, int per_kind, int threads,
-                                          int nice);
+  absl::StatusOr<Process> StartEvaluation(const std::string& name, const std::string& weights, int per_kind,
+                                          int threads, int nice);
   // Waits for an evaluation, or a shutdown request (Cancelled).
   absl::Status FinishEvaluation(Process process, const std::string& name);
   absl::Status Evaluate(const std::string& name, const std::string& weights);
@@ -68,8 +68,8 @@ int Runner::Fail(const absl::Status& status, int code) {
   return code != 0 ? code : ExitCodeFor(status);
 }
 
-absl::StatusOr<Process> Runner::StartEvaluation(const std::string& name, const std::string& weights, int per_kind,
-                                                int threads, int nice) {
+absl::StatusOr<Process> Runner::StartEvaluation(const std::string& name, const std::string& weights,
+                                                int per_kind, int threads, int nice) {
   std::vector<std::string> command = {JoinPath(BinaryFolder(), "lvrpo-evaluate"),
                                       "--config",
                                       folder_.Inside("config.yaml"),
@@ -100,7 +100,8 @@ absl::Status Runner::FinishEvaluation(Process process, const std::string& name) 
     const std::string why = LastLines(folder_.Inside("logs/evaluate.log"), 2);
     return code == kExitData || code == kExitConfig
                ? absl::DataLossError(absl::StrCat("the evaluation \"", name, "\" failed: ", why))
-               : absl::InternalError(absl::StrCat("the evaluation \"", name, "\" failed with exit code ", code, ": ", why));
+               : absl::InternalError(
+                     absl::StrCat("the evaluation \"", name, "\" failed with exit code ", code, ": ", why));
   }
   return absl::OkStatus();
 }
@@ -122,8 +123,9 @@ absl::Status Runner::Evaluate(const std::string& name, const std::string& weight
   const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
   if (json.contains("score")) {
     heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
-    printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name, json.value("score", 0.0),
-                                 json.value("standard_error", 0.0), json.value("images", 0)));
+    printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name,
+                                 json.value("score", 0.0), json.value("standard_error", 0.0),
+                                 json.value("images", 0)));
   }
   return absl::OkStatus();
 }
@@ -135,14 +137,15 @@ void Runner::EvaluateBetween(int64_t step) {
     between_.reset();
     const std::string name = absl::StrFormat("step_%06d", between_step_);
     const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
-    const nlohmann::json json =
-        nlohmann::json::parse(scores.ok() ? *scores : std::string(), nullptr, false);
+    const nlohmann::json json = nlohmann::json::parse(scores.ok() ? *scores : std::string(), nullptr, false);
     if (*code == 0 && json.is_object() && json.contains("score")) {
       heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
       printer_.Say(absl::StrFormat("held-out score after step %d: %.3f +- %.3f over %d images", between_step_,
-                                   json.value("score", 0.0), json.value("standard_error", 0.0), json.value("images", 0)));
+                                   json.value("score", 0.0), json.value("standard_error", 0.0),
+                                   json.value("images", 0)));
     } else {
-      printer_.Say(absl::StrCat("the evaluation after step ", between_step_, " failed; see logs/evaluate.log"));
+      printer_.Say(
+          absl::StrCat("the evaluation after step ", between_step_, " failed; see logs/evaluate.log"));
     }
   }
   const int64_t every = config().evaluation().every();
@@ -166,14 +169,16 @@ absl::Status Runner::Train() {
   const absl::Time begin = RealClock().Now();
   if (absl::Status status = supervisor_.Start(); !status.ok()) return status;
   CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc().max_message_mib());
-  printer_.Say(absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
+  printer_.Say(
+      absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
   bool draining = false, finished = false;
   int64_t first_step = -1;
   absl::Time drain_ends = absl::InfiniteFuture();
   while (true) {
     if (shutdown_.requested() && !draining) {
       draining = true;
-      printer_.Say("draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
+      printer_.Say(
+          "draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
       (void)coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5));
       drain_ends = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
     }
@@ -200,9 +205,10 @@ absl::Status Runner::Train() {
       input.heldout = heldout_;
       input.first_step = first_step;
       input.elapsed = RealClock().Now() - begin;
-      input.samples_per_second = static_cast<double>((status->step() - first_step) * config().train().groups_per_step() *
-                                                     config().rollout().group_size()) /
-                                 std::max(1.0, absl::ToDoubleSeconds(input.elapsed));
+      input.samples_per_second =
+          static_cast<double>((status->step() - first_step) * config().train().groups_per_step() *
+                              config().rollout().group_size()) /
+          std::max(1.0, absl::ToDoubleSeconds(input.elapsed));
       printer_.Show(FormatProgress(input), status->step());
     }
     if (shutdown_.requested() || finished) {
@@ -228,7 +234,8 @@ absl::StatusOr<nlohmann::json> Runner::Describe() const {
       Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", folder_.path});
   if (!text.ok()) return text.status();
   nlohmann::json records = nlohmann::json::parse(*text, nullptr, false);
-  if (!records.is_object()) return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
+  if (!records.is_object())
+    return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
   return records;
 }
 
@@ -245,7 +252,8 @@ absl::Status Runner::WriteResults() {
   input.steps = ReadJsonLines(folder_.Inside("metrics.jsonl"));
   input.seconds = folder_.seconds;
   for (const auto& [name, scores, lines] :
-       {std::tuple<const char*, nlohmann::json*, std::vector<nlohmann::json>*>{"before", &input.before, &input.before_lines},
+       {std::tuple<const char*, nlohmann::json*, std::vector<nlohmann::json>*>{"before", &input.before,
+                                                                               &input.before_lines},
         {"after", &input.after, &input.after_lines}}) {
     const std::string images = folder_.Inside(absl::StrCat("images/", name));
     const absl::StatusOr<std::string> text = ReadFile(images + "/scores.json");
@@ -253,7 +261,8 @@ absl::Status Runner::WriteResults() {
     *lines = ReadJsonLines(images + "/all.jsonl");
   }
   const nlohmann::json summary = MakeSummary(input);
-  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), summary.dump(2) + "\n"); !status.ok()) {
+  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), summary.dump(2) + "\n");
+      !status.ok()) {
     return status;
   }
   if (absl::Status status = ScoreSamples(folder_); !status.ok()) {
@@ -290,7 +299,8 @@ int Runner::Run() {
     return kExitDone;
   }
   if (!status.ok()) return Fail(status, supervisor_.ended_code());
-  status = Evaluate("after", folder_.Inside(absl::StrFormat("checkpoints/step_%06d/policy.safetensors", config().train().steps())));
+  status = Evaluate("after", folder_.Inside(absl::StrFormat("checkpoints/step_%06d/policy.safetensors",
+                                                            config().train().steps())));
   if (absl::IsCancelled(status)) {
     printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
     return kExitDone;
@@ -314,7 +324,8 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
       std::fprintf(stderr, "lvrpo run: %s\n", std::string(config.status().message()).c_str());
       return kExitConfig;
     }
-    folder = MakeRunFolder(*config, options.run_id.empty() ? FreshRunId(config->config.name()) : options.run_id);
+    folder =
+        MakeRunFolder(*config, options.run_id.empty() ? FreshRunId(config->config.name()) : options.run_id);
   }
   if (!folder.ok()) {
     std::fprintf(stderr, "lvrpo run: %s\n", std::string(folder.status().message()).c_str());

@@ -15,7 +15,8 @@ struct RunOptions {
 };
 
 // `lvrpo run`: evaluates, starts the roles, watches them to the end, evaluates again, writes summary.json and
-// report.html. Returns the exit code. The first signal drains and leaves a run that can go on; the second ends at once.
+// report.html. Returns the exit code. The first signal drains and leaves a run that can go on; the second
+// ends at once.
 int RunCommand(const RunOptions& options, ShutdownSignal& shutdown);
 
 }  // namespace lvrpo

@@ -18,12 +18,10 @@ std::string FreshRunId(const std::string& name) {
 }
 
 absl::Status RunFolder::Save() const {
-  const nlohmann::json json = {{"format", kRunFormat},
-                               {"program", kVersion},
-                               {"run_id", run_id},
-                               {"working_folder", std::filesystem::current_path().string()},
-                               {"resumed", resumed},
-                               {"seconds", seconds}};
+  const nlohmann::json json = {
+      {"format", kRunFormat}, {"program", kVersion},
+      {"run_id", run_id},     {"working_folder", std::filesystem::current_path().string()},
+      {"resumed", resumed},   {"seconds", seconds}};
   return WriteFileAtomic(Inside("run.json"), json.dump(2) + "\n");
 }
 
@@ -32,15 +30,17 @@ absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::s
   folder.run_id = run_id;
   folder.config = config;
   std::error_code error;
-  folder.path = std::filesystem::absolute(JoinPath(config.config.out(), run_id), error).lexically_normal().string();
+  folder.path =
+      std::filesystem::absolute(JoinPath(config.config.out(), run_id), error).lexically_normal().string();
   if (std::filesystem::exists(folder.path)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(folder.path, " exists: go on with `lvrpo run --resume ", folder.path, "`, or choose another --run-id"));
+    return absl::AlreadyExistsError(absl::StrCat(folder.path, " exists: go on with `lvrpo run --resume ",
+                                                 folder.path, "`, or choose another --run-id"));
   }
   for (const char* name : {"logs", "images", "checkpoints", "spool"}) {
     if (absl::Status status = MakeFolder(folder.Inside(name)); !status.ok()) return status;
   }
-  if (absl::Status status = WriteFileAtomic(folder.Inside("config.yaml"), PrintConfig(config)); !status.ok()) return status;
+  if (absl::Status status = WriteFileAtomic(folder.Inside("config.yaml"), PrintConfig(config)); !status.ok())
+    return status;
   if (absl::Status status = folder.Save(); !status.ok()) return status;
   return folder;
 }
@@ -57,17 +57,17 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return absl::DataLossError(folder.Inside("run.json") + " is damaged");
   if (json.value("format", 0) != kRunFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(folder.path, " has run format ", json.value("format", 0),
-                                                      "; this program reads format ", kRunFormat,
-                                                      ": use the program that wrote it (version ",
-                                                      json.value("program", "unknown"), ")"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder.path, " has run format ", json.value("format", 0), "; this program reads format ", kRunFormat,
+        ": use the program that wrote it (version ", json.value("program", "unknown"), ")"));
   }
   folder.run_id = json.value("run_id", "");
   folder.resumed = json.value("resumed", false);
   folder.seconds = json.value("seconds", std::map<std::string, double>{});
   const std::string working = json.value("working_folder", "");
   if (!working.empty() && chdir(working.c_str()) != 0) {
-    return absl::NotFoundError(absl::StrCat("this run was started in ", working, ", which is not there any more"));
+    return absl::NotFoundError(
+        absl::StrCat("this run was started in ", working, ", which is not there any more"));
   }
   absl::StatusOr<LoadedConfig> config = LoadRunConfig(folder.Inside("config.yaml"), {});
   if (!config.ok()) return config.status();

@@ -60,15 +60,16 @@ std::vector<nlohmann::json> ReadJsonLines(const std::string& path) {
 
 nlohmann::json MakeSummary(const SummaryInput& input) {
   const nlohmann::json records = input.records.is_object() ? input.records : nlohmann::json::object();
-  nlohmann::json summary = {{"run_id", input.run_id},
-                            {"seed", input.seed},
-                            {"config_digest", input.config_digest},
-                            {"weights_digest", input.weights_digest},
-                            {"resumed", input.resumed},
-                            {"steps", input.steps.size()},
-                            {"groups_consumed", records.value("groups_consumed", 0)},
-                            {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
-                            {"coordinator_starts", records.value("run_epochs", 0)}};
+  nlohmann::json summary = {
+      {"run_id", input.run_id},
+      {"seed", input.seed},
+      {"config_digest", input.config_digest},
+      {"weights_digest", input.weights_digest},
+      {"resumed", input.resumed},
+      {"steps", input.steps.size()},
+      {"groups_consumed", records.value("groups_consumed", 0)},
+      {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
+      {"coordinator_starts", records.value("run_epochs", 0)}};
   const size_t n = input.steps.size(), ten = std::min<size_t>(10, n);
   summary["reward_means_first_10_steps"] = RewardMeans(input.steps, 0, ten);
   summary["reward_means_last_10_steps"] = RewardMeans(input.steps, n - ten, n);
@@ -89,7 +90,8 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
   summary["seconds_by_phase"] = seconds;
 
   std::map<std::string, bool> before_by_id;
-  for (const nlohmann::json& line : input.before_lines) before_by_id[line.value("id", "")] = line.value("correct", false);
+  for (const nlohmann::json& line : input.before_lines)
+    before_by_id[line.value("id", "")] = line.value("correct", false);
   std::vector<std::pair<bool, bool>> pairs;
   for (const nlohmann::json& line : input.after_lines) {
     const auto before = before_by_id.find(line.value("id", ""));
@@ -105,7 +107,8 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
     if (scores.is_object() && scores.contains("text")) {
       summary["text_exact_match_" + name] = scores["text"]["exact_match"];
       summary["text_questions"] = scores["text"]["questions"];
-      for (const auto& [kind, values] : scores["text"]["by_kind"].items()) summary["text_by_kind"][kind][name] = values;
+      for (const auto& [kind, values] : scores["text"]["by_kind"].items())
+        summary["text_by_kind"][kind][name] = values;
     }
     if (!scores.is_object() || !scores.contains("score")) continue;
     summary["heldout_score_" + name] = scores["score"];
@@ -121,13 +124,16 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
 }
 
 std::string FormatSummary(nlohmann::json summary) {
-  std::string text = absl::StrFormat("run %s: %d steps in %s\n", summary.value("run_id", ""), summary.value("steps", 0),
-                                     FormatSeconds(summary.value("wall_seconds", 0.0)));
+  std::string text =
+      absl::StrFormat("run %s: %d steps in %s\n", summary.value("run_id", ""), summary.value("steps", 0),
+                      FormatSeconds(summary.value("wall_seconds", 0.0)));
   if (summary["heldout_score_before"].is_number() && summary["heldout_score_after"].is_number()) {
-    absl::StrAppendFormat(&text, "held-out score  %.3f -> %.3f   gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)\n",
-                          summary["heldout_score_before"].get<double>(), summary["heldout_score_after"].get<double>(),
-                          summary.value("heldout_gain", 0.0), summary.value("heldout_gain_confidence_95", 0.0),
-                          summary.value("heldout_images", 0));
+    absl::StrAppendFormat(
+        &text,
+        "held-out score  %.3f -> %.3f   gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)\n",
+        summary["heldout_score_before"].get<double>(), summary["heldout_score_after"].get<double>(),
+        summary.value("heldout_gain", 0.0), summary.value("heldout_gain_confidence_95", 0.0),
+        summary.value("heldout_images", 0));
     if (summary.contains("by_kind")) {
       for (const auto& [kind, values] : summary["by_kind"].items()) {
         if (!values.contains("before") || !values.contains("after")) continue;
@@ -136,26 +142,30 @@ std::string FormatSummary(nlohmann::json summary) {
                               values["after"].value("standard_error", 0.0));
       }
     }
-    absl::StrAppendFormat(&text, "  presence only %.3f -> %.3f, objects per image %.2f -> %.2f (%.2f asked)\n",
-                          summary.value("presence_only_before", 0.0), summary.value("presence_only_after", 0.0),
-                          summary.value("objects_per_image_before", 0.0), summary.value("objects_per_image_after", 0.0),
-                          summary.value("objects_asked_per_image", 0.0));
+    absl::StrAppendFormat(
+        &text, "  presence only %.3f -> %.3f, objects per image %.2f -> %.2f (%.2f asked)\n",
+        summary.value("presence_only_before", 0.0), summary.value("presence_only_after", 0.0),
+        summary.value("objects_per_image_before", 0.0), summary.value("objects_per_image_after", 0.0),
+        summary.value("objects_asked_per_image", 0.0));
   }
   if (summary.contains("text_exact_match_before") && summary.contains("text_exact_match_after")) {
     absl::StrAppendFormat(&text, "answers right   %.3f -> %.3f   (%d held-out questions)\n",
-                          summary["text_exact_match_before"].get<double>(), summary["text_exact_match_after"].get<double>(),
+                          summary["text_exact_match_before"].get<double>(),
+                          summary["text_exact_match_after"].get<double>(),
                           summary.value("text_questions", 0));
     for (const auto& [kind, values] : summary["text_by_kind"].items()) {
       if (!values.contains("before") || !values.contains("after")) continue;
       absl::StrAppendFormat(&text, "  %-12s  %.3f -> %.3f   (standard error %.3f)\n", kind,
-                            values["before"].value("exact_match", 0.0), values["after"].value("exact_match", 0.0),
+                            values["before"].value("exact_match", 0.0),
+                            values["after"].value("exact_match", 0.0),
                             values["after"].value("standard_error", 0.0));
     }
   }
   text += "time by phase  ";
   for (const char* phase : {"evaluate_before", "training", "evaluate_after"}) {
     if (summary["seconds_by_phase"].contains(phase)) {
-      absl::StrAppend(&text, " ", phase, " ", FormatSeconds(summary["seconds_by_phase"][phase].get<double>()), " ");
+      absl::StrAppend(&text, " ", phase, " ", FormatSeconds(summary["seconds_by_phase"][phase].get<double>()),
+                      " ");
     }
   }
   return text + "\n";

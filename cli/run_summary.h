@@ -8,16 +8,17 @@
 
 namespace lvrpo {
 
-// The mean difference of paired outcomes (1 right, 0 wrong) and half the width of its 95 % confidence interval.
+// The mean difference of paired outcomes (1 right, 0 wrong) and half the width of its 95 % confidence
+// interval.
 struct PairedDifference {
   double mean = 0, half_width = 0;
   int count = 0;
 };
 PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after);
 
-// What summary.json says of a run (docs/operating.md lists the fields). `before`, `after`: scores.json of the two
-// evaluations; the `_lines` are their all.jsonl; `records`: what `lvrpo-coordinator --describe` printed; `steps`: the lines
-// of metrics.jsonl. Pure.
+// What summary.json says of a run (docs/operating.md lists the fields). `before`, `after`: scores.json of the
+// two evaluations; the `_lines` are their all.jsonl; `records`: what `lvrpo-coordinator --describe` printed;
+// `steps`: the lines of metrics.jsonl. Pure.
 struct SummaryInput {
   std::string run_id, config_digest, weights_digest;
   uint64_t seed = 0;

@@ -21,7 +21,8 @@ namespace {
 // A reward server of our own, gone at the end of scope.
 class OwnRewardServer {
  public:
-  explicit OwnRewardServer(const RunFolder& folder) : address_file_(folder.Inside("logs/report-reward-server.json")) {
+  explicit OwnRewardServer(const RunFolder& folder)
+      : address_file_(folder.Inside("logs/report-reward-server.json")) {
     unlink(address_file_.c_str());
     process_ = Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-reward-server"), "--config",
                                            folder.Inside("config.yaml"), "--address-file", address_file_},
@@ -42,7 +43,8 @@ class OwnRewardServer {
     while (RealClock().Now() < deadline) {
       const absl::StatusOr<std::string> text = ReadFile(address_file_);
       if (text.ok()) return nlohmann::json::parse(*text, nullptr, false).value("address", "");
-      if (process_->Poll().has_value()) return absl::UnavailableError("the reward server for the report did not start");
+      if (process_->Poll().has_value())
+        return absl::UnavailableError("the reward server for the report did not start");
       absl::SleepFor(absl::Milliseconds(20));
     }
     return absl::DeadlineExceededError("the reward server for the report did not start in time");
@@ -53,8 +55,8 @@ class OwnRewardServer {
   absl::StatusOr<Process> process_ = absl::InternalError("not started");
 };
 
-absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string& address, const std::string& image_path,
-                                        const v1::PromptRecord& record) {
+absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string& address,
+                                        const std::string& image_path, const v1::PromptRecord& record) {
   const absl::StatusOr<RgbImage> image = ReadPng(image_path);
   if (!image.ok()) return image.status();
   v1::ScoreRequest request;
@@ -67,7 +69,8 @@ absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string&
   const absl::StatusOr<v1::ScoreResponse> response = client.Score(address, request, absl::Seconds(30));
   if (!response.ok()) return response.status();
   const v1::ItemScore& item = response->items(0);
-  nlohmann::json json = {{"id", record.id()}, {"reward", item.reward()}, {"scores", nlohmann::json::object()}};
+  nlohmann::json json = {
+      {"id", record.id()}, {"reward", item.reward()}, {"scores", nlohmann::json::object()}};
   for (const v1::ComponentScore& score : item.scores()) {
     json["scores"][score.name()] = {{"score", score.score()}, {"detail", score.detail()}};
   }
@@ -86,7 +89,8 @@ absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string&
 absl::Status ScoreSamples(const RunFolder& folder) {
   const v1::RunConfig& config = folder.config.config;
   if (config.data().heldout_image_prompts().empty()) return absl::OkStatus();
-  const absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(config.data().heldout_image_prompts());
+  const absl::StatusOr<std::vector<v1::PromptRecord>> records =
+      ReadPromptFile(config.data().heldout_image_prompts());
   if (!records.ok()) return records.status();
   std::map<std::string, const v1::PromptRecord*> by_id;
   for (const v1::PromptRecord& record : *records) by_id[record.id()] = &record;
@@ -107,7 +111,8 @@ absl::Status ScoreSamples(const RunFolder& folder) {
       if (!scored.ok()) return scored.status();
       rewards.push_back(*std::move(scored));
     }
-    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", rewards.dump() + "\n"); !status.ok()) return status;
+    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", rewards.dump() + "\n"); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }

@@ -5,9 +5,9 @@
 
 namespace lvrpo {
 
-// Has a reward server, started for this alone, score the sample images of the evaluations before and after training,
-// with evidence; writes images/<before|after>/rewards.json: [{"id", "reward", "scores": {name: {"score", "detail"}},
-// "maps": [{"phrase", "rows", "columns", "values"}]}].
+// Has a reward server, started for this alone, score the sample images of the evaluations before and after
+// training, with evidence; writes images/<before|after>/rewards.json: [{"id", "reward", "scores": {name:
+// {"score", "detail"}}, "maps": [{"phrase", "rows", "columns", "values"}]}].
 absl::Status ScoreSamples(const RunFolder& folder);
 
 }  // namespace lvrpo

@@ -15,8 +15,8 @@
 namespace lvrpo {
 
 bool MayRestart(int exit_code) {
-  return exit_code != kExitUsage && exit_code != kExitConfig && exit_code != kExitData && exit_code != kExitDiverged &&
-         exit_code != 127;
+  return exit_code != kExitUsage && exit_code != kExitConfig && exit_code != kExitData &&
+         exit_code != kExitDiverged && exit_code != 127;
 }
 
 void Supervisor::AddRole(const std::string& binary, const std::string& name, int threads,
@@ -52,8 +52,8 @@ absl::Status Supervisor::Start() {
     }
     if (const std::optional<int> code = roles_[0].process->Poll()) {
       ended_code_ = *code;
-      return absl::UnavailableError(
-          absl::StrCat("the coordinator ended with exit code ", *code, ": ", LastLines(LogOf("coordinator"), 3)));
+      return absl::UnavailableError(absl::StrCat("the coordinator ended with exit code ", *code, ": ",
+                                                 LastLines(LogOf("coordinator"), 3)));
     }
     absl::SleepFor(absl::Milliseconds(20));
   }
@@ -66,7 +66,8 @@ absl::Status Supervisor::Start() {
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   };
-  AddRole("lvrpo-learner", "learner-0", local.threads_learner(), with("learner-0", {"--run-dir", folder_.path}));
+  AddRole("lvrpo-learner", "learner-0", local.threads_learner(),
+          with("learner-0", {"--run-dir", folder_.path}));
   for (int i = 0; i < local.reward_servers(); ++i) {
     const std::string name = absl::StrCat("reward-", i);
     AddRole("lvrpo-reward-server", name, local.threads_reward(), with(name, {}));
@@ -101,8 +102,8 @@ absl::Status Supervisor::Tend(bool ending) {
     const std::string log = LastLines(LogOf(role.name), 3);
     if (!MayRestart(*code) || restarts_ >= folder_.config.config.local().max_restarts()) {
       ended_code_ = *code;
-      return absl::FailedPreconditionError(
-          absl::StrCat(death, MayRestart(*code) ? " and restarts are used up" : "", "; its log ends with:\n", log));
+      return absl::FailedPreconditionError(absl::StrCat(
+          death, MayRestart(*code) ? " and restarts are used up" : "", "; its log ends with:\n", log));
     }
     ++restarts_;
     say_(absl::StrCat(death, "; starting it again (restart ", restarts_, " of at most ",
@@ -112,7 +113,9 @@ absl::Status Supervisor::Tend(bool ending) {
     for (const Role& other : roles_) {
       if (other.process.has_value()) pids[other.name] = other.process->pid();
     }
-    if (absl::Status status = WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n"); !status.ok()) return status;
+    if (absl::Status status = WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n");
+        !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }

@@ -12,12 +12,12 @@
 
 namespace lvrpo {
 
-// Whether starting a role again can help after it ended with this code: not for wrong usage, configuration, data or
-// divergence.
+// Whether starting a role again can help after it ended with this code: not for wrong usage, configuration,
+// data or divergence.
 bool MayRestart(int exit_code);
 
-// The four roles of a run as processes on this machine. One that dies is started again, at most max_restarts times in
-// all, never silently: each death and each restart is a line for `say`.
+// The four roles of a run as processes on this machine. One that dies is started again, at most max_restarts
+// times in all, never silently: each death and each restart is a line for `say`.
 class Supervisor {
  public:
   Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say)
@@ -27,9 +27,9 @@ class Supervisor {
   absl::Status Start();
   const std::string& coordinator() const { return coordinator_; }
 
-  // Looks after the processes; one that ends with code 0 was told to leave and stays away. `ending`: the run has
-  // finished or drains, so that nothing is started again. An error ends the run: a role cannot live; ended_code() is
-  // its exit code.
+  // Looks after the processes; one that ends with code 0 was told to leave and stays away. `ending`: the run
+  // has finished or drains, so that nothing is started again. An error ends the run: a role cannot live;
+  // ended_code() is its exit code.
   absl::Status Tend(bool ending);
   int ended_code() const { return ended_code_; }
   bool AllEnded();
@@ -48,7 +48,8 @@ class Supervisor {
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
   absl::Status Launch(Role& role);
-  void AddRole(const std::string& binary, const std::string& name, int threads, std::vector<std::string> more);
+  void AddRole(const std::string& binary, const std::string& name, int threads,
+               std::vector<std::string> more);
 
   const RunFolder& folder_;
   const std::function<void(const std::string&)> say_;

@@ -20,7 +20,9 @@ class BoundedQueue {
   // Blocks while full. DeadlineExceeded after `timeout`, Cancelled once closed; the item is dropped then.
   absl::Status Push(T item, absl::Duration timeout) {
     absl::MutexLock lock(&mutex_);
-    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || items_.size() < capacity_; };
+    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return closed_ || items_.size() < capacity_;
+    };
     if (!mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout)) {
       return absl::DeadlineExceededError("the queue stayed full");
     }

@@ -94,7 +94,8 @@ class Filler {
       const std::string path = prefix.empty() ? key : absl::StrCat(prefix, ".", key);
       const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(key);
       if (field == nullptr) {
-        Error(entry.first, file, path, absl::StrCat("unknown key", Suggestion(*message.GetDescriptor(), key)));
+        Error(entry.first, file, path,
+              absl::StrCat("unknown key", Suggestion(*message.GetDescriptor(), key)));
         continue;
       }
       if (!seen.insert(key).second) {
@@ -105,8 +106,8 @@ class Filler {
     }
   }
 
-  void SetField(const YAML::Node& node, const std::string& path, const std::string& file, const FieldDescriptor& field,
-                Message& message) {
+  void SetField(const YAML::Node& node, const std::string& path, const std::string& file,
+                const FieldDescriptor& field, Message& message) {
     const Reflection& reflection = *message.GetReflection();
     if (field.is_repeated()) {
       if (!node.IsSequence()) {
@@ -130,7 +131,8 @@ class Filler {
   static std::string Where(const YAML::Node& node, const std::string& file) {
     return file.empty() ? "--set" : absl::StrCat(file, ":", node.Mark().line + 1);
   }
-  void Error(const YAML::Node& node, const std::string& file, const std::string& path, const std::string& what) {
+  void Error(const YAML::Node& node, const std::string& file, const std::string& path,
+             const std::string& what) {
     errors_.push_back(absl::StrCat(Where(node, file), ": ", path, ": ", what));
   }
 
@@ -181,7 +183,8 @@ class Filler {
   std::vector<std::string>& errors_;
 };
 
-void ApplyOverride(const std::string& text, Filler& filler, v1::RunConfig& config, std::vector<std::string>& errors) {
+void ApplyOverride(const std::string& text, Filler& filler, v1::RunConfig& config,
+                   std::vector<std::string>& errors) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos) {
     errors.push_back(absl::StrCat("--set ", text, ": want field=value"));
@@ -260,7 +263,8 @@ void PrintMessage(const Message& message, const std::string& prefix, int indent,
 
 }  // namespace
 
-absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path, const std::vector<std::string>& overrides) {
+absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
+                                           const std::vector<std::string>& overrides) {
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("no configuration: ", text.status().message()));
@@ -277,7 +281,8 @@ absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path, const std::v
     readable = false;
     errors.push_back(absl::StrCat(path, ":", error.mark.line + 1, ": not YAML: ", error.msg));
   }
-  for (const std::string& text_override : overrides) ApplyOverride(text_override, filler, loaded.config, errors);
+  for (const std::string& text_override : overrides)
+    ApplyOverride(text_override, filler, loaded.config, errors);
   // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
   const bool all_read = errors.empty();
   if (readable) {

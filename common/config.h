@@ -19,18 +19,21 @@ struct LoadedConfig {
 // The embedded default's settings.
 v1::RunConfig DefaultRunConfig();
 
-// Defaults, then the YAML file, then `overrides` ("train.steps=10"; lists in YAML's flow form). Strict: unknown and
-// repeated keys, wrong types and values out of range are errors. InvalidArgument holds all of them, one a line,
-// each with file:line, the field and what to do.
-absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path, const std::vector<std::string>& overrides);
+// Defaults, then the YAML file, then `overrides` ("train.steps=10"; lists in YAML's flow form). Strict:
+// unknown and repeated keys, wrong types and values out of range are errors. InvalidArgument holds all of
+// them, one a line, each with file:line, the field and what to do.
+absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
+                                           const std::vector<std::string>& overrides);
 
-// What is wrong with the values: ranges, enumerations, files that are missing. One sentence each, "field: ...".
+// What is wrong with the values: ranges, enumerations, files that are missing. One sentence each, "field:
+// ...".
 std::vector<std::string> ValidateRunConfig(const v1::RunConfig& config);
 
 // Every value as YAML, each with a comment saying where it came from.
 std::string PrintConfig(const LoadedConfig& loaded);
 
-// SHA-256 over the settings that decide results: everything but `name`, `out`, `local`, `rpc` and `coordinator`.
+// SHA-256 over the settings that decide results: everything but `name`, `out`, `local`, `rpc` and
+// `coordinator`.
 std::string ConfigDigest(const v1::RunConfig& config);
 
 }  // namespace lvrpo

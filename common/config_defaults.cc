@@ -67,7 +67,8 @@ v1::RunConfig DefaultRunConfig() {
     train.mutable_image()->add_trainable(pattern);
   }
   train.mutable_text()->set_learning_rate(1e-4);
-  for (const char* pattern : {"language_model.model.layers", "!_moe_gen"}) train.mutable_text()->add_trainable(pattern);
+  for (const char* pattern : {"language_model.model.layers", "!_moe_gen"})
+    train.mutable_text()->add_trainable(pattern);
 
   v1::EvaluationConfig& evaluation = *config.mutable_evaluation();
   evaluation.set_every(50);

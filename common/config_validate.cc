@@ -31,7 +31,9 @@ class Problems {
       Add(field, absl::StrCat("there is no ", path));
     }
   }
-  void Add(const std::string& field, const std::string& what) { found.push_back(absl::StrCat(field, ": ", what)); }
+  void Add(const std::string& field, const std::string& what) {
+    found.push_back(absl::StrCat(field, ": ", what));
+  }
 
   std::vector<std::string> found;
 };
@@ -44,7 +46,8 @@ void CheckOptimizer(Problems& problems, const std::string& field, const v1::Opti
   problems.Positive(field + ".eps", optimizer.eps());
   problems.Range(field + ".warmup_steps", optimizer.warmup_steps(), 0, 1e9);
   problems.Range(field + ".cosine_floor", optimizer.cosine_floor(), 0, 1);
-  if (optimizer.trainable().empty()) problems.Add(field + ".trainable", "is empty: name at least one pattern");
+  if (optimizer.trainable().empty())
+    problems.Add(field + ".trainable", "is empty: name at least one pattern");
 }
 
 }  // namespace
@@ -72,8 +75,10 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   }
   for (const std::string& path : c.data().image_prompts()) p.Exists("data.image_prompts", path);
   for (const std::string& path : c.data().text_prompts()) p.Exists("data.text_prompts", path);
-  if (!c.data().heldout_image_prompts().empty()) p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
-  if (!c.data().heldout_text_prompts().empty()) p.Exists("data.heldout_text_prompts", c.data().heldout_text_prompts());
+  if (!c.data().heldout_image_prompts().empty())
+    p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
+  if (!c.data().heldout_text_prompts().empty())
+    p.Exists("data.heldout_text_prompts", c.data().heldout_text_prompts());
 
   const v1::RolloutConfig& rollout = c.rollout();
   p.Range("rollout.group_size", rollout.group_size(), 2, 1024);

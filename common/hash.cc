@@ -44,6 +44,8 @@ uint32_t Crc32(absl::string_view bytes) {
   return static_cast<uint32_t>(crc);
 }
 
-uint64_t StableHash64(absl::string_view bytes) { return std::stoull(Sha256Hex(bytes).substr(0, 16), nullptr, 16); }
+uint64_t StableHash64(absl::string_view bytes) {
+  return std::stoull(Sha256Hex(bytes).substr(0, 16), nullptr, 16);
+}
 
 }  // namespace lvrpo

@@ -20,7 +20,8 @@ class JsonFormatter : public spdlog::formatter {
  public:
   explicit JsonFormatter(std::string member) : member_(std::move(member)) {}
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(message.time.time_since_epoch()).count();
+    const auto micros =
+        std::chrono::duration_cast<std::chrono::microseconds>(message.time.time_since_epoch()).count();
     const auto level = spdlog::level::to_string_view(message.level);
     const nlohmann::json line = {{"ts", static_cast<double>(micros) / 1e6},
                                  {"level", std::string(level.data(), level.size())},
@@ -29,7 +30,9 @@ class JsonFormatter : public spdlog::formatter {
     const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     out.append(text.data(), text.data() + text.size());
   }
-  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(member_); }
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>(member_);
+  }
 
  private:
   const std::string member_;

@@ -27,7 +27,8 @@ std::string Response(int code, const char* reason, const std::string& type, cons
 
 }  // namespace
 
-prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help, const Labels& labels) {
+prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
+                                      const Labels& labels) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
@@ -35,18 +36,22 @@ prometheus::Gauge& Metrics::Gauge(const std::string& name, const std::string& he
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
 }
 
-prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help, const Labels& labels) {
+prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help,
+                                        const Labels& labels) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(
-      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60});
+      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5,
+                                                      5, 10, 30, 60});
 }
 
 std::string Metrics::Render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
-absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address, const Metrics& metrics,
+absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
+                                                                    const Metrics& metrics,
                                                                     Readiness readiness) {
   const size_t colon = address.rfind(':');
   int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
+      port > 65535) {
     return absl::InvalidArgumentError(absl::StrCat("the metrics address '", address, "' is not host:port"));
   }
   const std::string host = address.substr(0, colon);
@@ -54,7 +59,8 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
   where.sin_family = AF_INET;
   where.sin_port = htons(static_cast<uint16_t>(port));
   if (inet_pton(AF_INET, host == "localhost" ? "127.0.0.1" : host.c_str(), &where.sin_addr) != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("the metrics address '", address, "' needs a numeric IPv4 host"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the metrics address '", address, "' needs a numeric IPv4 host"));
   }
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return absl::InternalError(absl::StrCat("cannot make a socket: ", std::strerror(errno)));
@@ -86,7 +92,8 @@ MetricsServer::~MetricsServer() {
 
 void MetricsServer::Serve() {
   while (true) {
-    pollfd waits[2] = {{.fd = fd_, .events = POLLIN, .revents = 0}, {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0}};
+    pollfd waits[2] = {{.fd = fd_, .events = POLLIN, .revents = 0},
+                       {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0}};
     if (poll(waits, 2, -1) < 0 && errno != EINTR) return;
     if (waits[1].revents != 0) return;
     if ((waits[0].revents & POLLIN) == 0) continue;

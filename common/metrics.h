@@ -32,16 +32,17 @@ class Metrics {
   prometheus::Registry registry_;
 };
 
-// Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a small
-// HTTP/1.0 server of one thread: requests above 8 KiB or slower than 2 s are dropped.
+// Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a
+// small HTTP/1.0 server of one thread: requests above 8 KiB or slower than 2 s are dropped.
 class MetricsServer {
  public:
   // Why the process is not ready, or empty when it is.
   using Readiness = std::function<std::string()>;
 
-  // `address`: host:port, port 0 picks one. FailedPrecondition when the port is in use. `metrics` must outlive it.
-  static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address, const Metrics& metrics,
-                                                              Readiness readiness);
+  // `address`: host:port, port 0 picks one. FailedPrecondition when the port is in use. `metrics` must
+  // outlive it.
+  static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address,
+                                                              const Metrics& metrics, Readiness readiness);
   ~MetricsServer();
 
   const std::string& address() const { return address_; }  // host:port

@@ -24,8 +24,8 @@ struct RoleFlags {
   int threads = 0;
   bool insecure = false;
 
-  // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l listen/advertise/insecure,
-  // m member-id, t threads.
+  // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
+  // listen/advertise/insecure, m member-id, t threads.
   void AddTo(CLI::App& app, const std::string& uses);
   // Writes {"address","metrics","pid"} as JSON to address_file, unless that is empty.
   absl::Status WriteAddressFile(const std::string& address, const std::string& metrics) const;

@@ -13,7 +13,8 @@
 
 namespace lvrpo {
 
-// Status codes are the same on both sides. A machine-readable reason rides along in the details (v1::ErrorInfo).
+// Status codes are the same on both sides. A machine-readable reason rides along in the details
+// (v1::ErrorInfo).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 

@@ -4,8 +4,8 @@
 
 namespace lvrpo {
 
-// Turns SIGTERM and SIGINT into a request to drain. A second signal ends the process at once (exit code 128 + number).
-// One per process, made in main before threads start.
+// Turns SIGTERM and SIGINT into a request to drain. A second signal ends the process at once (exit code 128 +
+// number). One per process, made in main before threads start.
 class ShutdownSignal {
  public:
   ShutdownSignal();

@@ -21,7 +21,8 @@ class Promise {
   }
   Proof Result() const {
     if (broken_ == 0) return {text_, true};
-    return {absl::StrCat("NOT TRUE: ", text_, " (", how_, broken_ > 3 ? absl::StrCat("; ", broken_ - 3, " more") : "", ")"),
+    return {absl::StrCat("NOT TRUE: ", text_, " (", how_,
+                         broken_ > 3 ? absl::StrCat("; ", broken_ - 3, " more") : "", ")"),
             false};
   }
 
@@ -39,7 +40,8 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   const absl::StatusOr<std::vector<v1::GroupRecord>> groups = (*store)->Groups();
   const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
   const absl::StatusOr<std::vector<v1::PolicyVersion>> acknowledged = (*store)->Acknowledgements();
-  for (const absl::Status& status : {steps.status(), groups.status(), checkpoints.status(), acknowledged.status()}) {
+  for (const absl::Status& status :
+       {steps.status(), groups.status(), checkpoints.status(), acknowledged.status()}) {
     if (!status.ok()) return status;
   }
   const auto number = [&](const char* key) -> int64_t { return (*store)->GetNumber(key, -1).value_or(-1); };
@@ -49,7 +51,8 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   std::map<int64_t, const v1::GroupRecord*> by_ordinal;
   for (const v1::GroupRecord& group : *groups) by_ordinal[group.ordinal()] = &group;
 
-  Promise sequence(absl::StrCat("the ", steps->size(), " steps follow one another without a gap, each with its version"));
+  Promise sequence(
+      absl::StrCat("the ", steps->size(), " steps follow one another without a gap, each with its version"));
   std::map<int64_t, std::string> published;  // version -> digest
   for (size_t i = 0; i < steps->size(); ++i) {
     const v1::StepRecord& step = (*steps)[i];
@@ -66,21 +69,26 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   Promise fresh(absl::StrCat("no group was more than ", staleness, " steps old"));
   std::map<int64_t, int64_t> consumed_by;
   for (const v1::StepRecord& step : *steps) {
-    if (step.ordinals_size() != per_step) complete.Broken(absl::StrCat("step ", step.step(), " has ", step.ordinals_size()));
+    if (step.ordinals_size() != per_step)
+      complete.Broken(absl::StrCat("step ", step.step(), " has ", step.ordinals_size()));
     for (const int64_t ordinal : step.ordinals()) {
       if (!consumed_by.emplace(ordinal, step.step()).second) {
-        once.Broken(absl::StrCat("ordinal ", ordinal, " went into steps ", consumed_by[ordinal], " and ", step.step()));
+        once.Broken(absl::StrCat("ordinal ", ordinal, " went into steps ", consumed_by[ordinal], " and ",
+                                 step.step()));
       }
       const auto group = by_ordinal.find(ordinal);
-      if (group == by_ordinal.end() || group->second->state() != v1::CONSUMED || group->second->step() != step.step()) {
+      if (group == by_ordinal.end() || group->second->state() != v1::CONSUMED ||
+          group->second->step() != step.step()) {
         once.Broken(absl::StrCat("the record of ordinal ", ordinal, " does not say step ", step.step()));
         continue;
       }
       if (group->second->samples_size() != group_size || group->second->trajectory_digest().empty()) {
-        complete.Broken(absl::StrCat("ordinal ", ordinal, " has ", group->second->samples_size(), " samples"));
+        complete.Broken(
+            absl::StrCat("ordinal ", ordinal, " has ", group->second->samples_size(), " samples"));
       }
       for (const v1::SampleSummary& sample : group->second->samples()) {
-        if (!std::isfinite(sample.reward())) complete.Broken(absl::StrCat("ordinal ", ordinal, " has a reward that is not finite"));
+        if (!std::isfinite(sample.reward()))
+          complete.Broken(absl::StrCat("ordinal ", ordinal, " has a reward that is not finite"));
       }
       if (step.step() - group->second->version().version() > staleness) {
         fresh.Broken(absl::StrCat("ordinal ", ordinal, " in step ", step.step(), " came from version ",
@@ -111,18 +119,21 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
       base_digests.insert(version.digest());
     } else if (const auto known = published.find(version.version());
                known == published.end() || known->second != version.digest()) {
-      versions.Broken(absl::StrCat(who, " used version ", version.version(), " ", version.digest().substr(0, 12)));
+      versions.Broken(
+          absl::StrCat(who, " used version ", version.version(), " ", version.digest().substr(0, 12)));
     }
   };
   for (const v1::GroupRecord& group : *groups) {
-    if (group.state() == v1::CONSUMED) check_version(group.version(), absl::StrCat("ordinal ", group.ordinal()));
+    if (group.state() == v1::CONSUMED)
+      check_version(group.version(), absl::StrCat("ordinal ", group.ordinal()));
   }
   if (base_digests.size() > 1) versions.Broken("version 0 has more than one digest");
 
   Promise checkpointed("every recorded checkpoint that is kept is intact");
   int kept = 0;
   for (const v1::CheckpointRecord& checkpoint : *checkpoints) {
-    absl::StatusOr<std::string> manifest = ReadFile(JoinPath(JoinPath(run_dir, checkpoint.path()), "manifest.json"));
+    absl::StatusOr<std::string> manifest =
+        ReadFile(JoinPath(JoinPath(run_dir, checkpoint.path()), "manifest.json"));
     if (absl::IsNotFound(manifest.status())) continue;  // older ones are removed
     ++kept;
     if (!manifest.ok() || Sha256Hex(*manifest) != checkpoint.digest()) checkpointed.Broken(checkpoint.path());

@@ -24,7 +24,8 @@ CoordinatorClient::CoordinatorClient(const std::string& address, int max_message
 
 absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
   v1::GetStatusResponse response;
-  const grpc::Status status = stub_->GetStatus(MakeContext(deadline).get(), v1::GetStatusRequest(), &response);
+  const grpc::Status status =
+      stub_->GetStatus(MakeContext(deadline).get(), v1::GetStatusRequest(), &response);
   if (!status.ok()) return FromGrpcStatus(status);
   return response;
 }
@@ -57,9 +58,10 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     if (!IsUnreachable(response.status())) return response.status();
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (RealClock().Now() > deadline) {
-      return absl::UnavailableError(absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
-                                                 absl::FormatDuration(options.patience), ": is it running there? (",
-                                                 response.status().message(), ")"));
+      return absl::UnavailableError(
+          absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
+                       absl::FormatDuration(options.patience), ": is it running there? (",
+                       response.status().message(), ")"));
     }
     absl::SleepFor(kRetryPause);
   }
@@ -105,7 +107,8 @@ absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
   absl::StatusOr<v1::RegisterResponse> response = RegisterOnce();
   if (!response.ok()) return response.status();
   if (response->run_id() != registration_.run_id()) {
-    return absl::FailedPreconditionError(absl::StrCat("the coordinator serves run ", response->run_id(), " now"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the coordinator serves run ", response->run_id(), " now"));
   }
   spdlog::info("registered again with the coordinator (epoch {})", response->run_epoch());
   return absl::OkStatus();
@@ -128,7 +131,9 @@ absl::Status MemberSession::lost() const {
 
 int64_t MemberSession::WaitForView(int64_t seen, absl::Duration timeout) const {
   absl::MutexLock lock(&mutex_);
-  const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return view_count_ != seen || !lost_.ok(); };
+  const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return view_count_ != seen || !lost_.ok();
+  };
   mutex_.AwaitWithTimeout(absl::Condition(&changed), timeout);
   return view_count_;
 }
@@ -145,7 +150,8 @@ absl::Status MemberSession::Lose(absl::Status why) {
   return why;
 }
 
-absl::Status MemberSession::Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call) {
+absl::Status MemberSession::Repeat(
+    const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call) {
   const absl::Time deadline = RealClock().Now() + options_.patience;
   while (true) {
     if (absl::Status over = lost(); !over.ok()) return over;
@@ -165,7 +171,8 @@ absl::Status MemberSession::Repeat(const std::function<grpc::Status(grpc::Client
     if (!IsUnreachable(status)) return status;
     if (RealClock().Now() > deadline) {
       return Lose(absl::UnavailableError(absl::StrCat("the coordinator at ", options_.coordinator,
-                                                      " did not answer for ", absl::FormatDuration(options_.patience))));
+                                                      " did not answer for ",
+                                                      absl::FormatDuration(options_.patience))));
     }
     {
       absl::MutexLock lock(&mutex_);

@@ -27,8 +27,8 @@ class CoordinatorClient {
   std::unique_ptr<v1::Coordinator::Stub> stub_;
 };
 
-// One process's membership of a run: registers, sends heartbeats from a thread of its own, registers again when the
-// coordinator was restarted, and adds the fence to every write. Thread-safe.
+// One process's membership of a run: registers, sends heartbeats from a thread of its own, registers again
+// when the coordinator was restarted, and adds the fence to every write. Thread-safe.
 class MemberSession {
  public:
   struct Options {
@@ -63,17 +63,19 @@ class MemberSession {
   const v1::RegisterResponse& registration() const { return registration_; }
   v1::Fence fence() const;
   v1::PoolView view() const;
-  // Blocks until the view changed since `seen` (a counter that starts at 0) or `timeout`; returns the new counter.
+  // Blocks until the view changed since `seen` (a counter that starts at 0) or `timeout`; returns the new
+  // counter.
   int64_t WaitForView(int64_t seen, absl::Duration timeout) const;
   // Why this membership is over: superseded by another process, another configuration, or the coordinator was
   // unreachable for longer than `patience` (Unavailable). OK while it is not.
   absl::Status lost() const;
 
   // A fenced call. After a coordinator restart it registers again and repeats; while the coordinator is
-  // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf tells the reason).
+  // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf tells the
+  // reason).
   template <class Request, class Response>
-  absl::StatusOr<Response> Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*, const Request&,
-                                                                             Response*),
+  absl::StatusOr<Response> Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*,
+                                                                              const Request&, Response*),
                                 Request request) {
     Response response;
     absl::Status status = Repeat([&](grpc::ClientContext* context, const v1::Fence& fence) {
@@ -89,7 +91,8 @@ class MemberSession {
   void Leave(const std::string& reason);
 
  private:
-  MemberSession(Options options, std::function<Report()> report, std::function<void(const std::vector<int64_t>&)> revoked);
+  MemberSession(Options options, std::function<Report()> report,
+                std::function<void(const std::vector<int64_t>&)> revoked);
   absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call);
   // Registers unless another thread did so since `seen_incarnation`.
   absl::Status RegisterAgain(int64_t seen_incarnation);

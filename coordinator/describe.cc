@@ -12,14 +12,16 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   const absl::StatusOr<std::vector<v1::GroupRecord>> groups = (*store)->Groups();
   const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
   const absl::StatusOr<std::vector<EventRecord>> events = (*store)->Events();
-  for (const absl::Status& status : {steps.status(), groups.status(), checkpoints.status(), events.status()}) {
+  for (const absl::Status& status :
+       {steps.status(), groups.status(), checkpoints.status(), events.status()}) {
     if (!status.ok()) return status;
   }
   int64_t consumed = 0;
   nlohmann::json retired = nlohmann::json::object();
   for (const v1::GroupRecord& group : *groups) {
     consumed += group.state() == v1::CONSUMED;
-    if (group.state() == v1::RETIRED) retired[group.retired_reason()] = retired.value(group.retired_reason(), 0) + 1;
+    if (group.state() == v1::RETIRED)
+      retired[group.retired_reason()] = retired.value(group.retired_reason(), 0) + 1;
   }
   nlohmann::json list = nlohmann::json::array();
   for (const EventRecord& event : *events) {

@@ -46,7 +46,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   while (run_dir.size() > 1 && run_dir.back() == '/') run_dir.pop_back();
   const std::string run_id = run_dir.substr(run_dir.rfind('/') + 1);
   const std::string digest = ConfigDigest(config);
-  absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
   if (!store.ok()) return store.status();
 
   CoordinatorService::Options options;
@@ -71,8 +72,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
       {service->get()});
   if (!server.ok()) return server.status();
-  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
-      MetricsServer::Start(flags.metrics_listen, metrics, [&] { return std::string((*service)->fatal().message()); });
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server = MetricsServer::Start(
+      flags.metrics_listen, metrics, [&] { return std::string((*service)->fatal().message()); });
   if (!metrics_server.ok()) return metrics_server.status();
   const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
   const nlohmann::json where = {{"address", address},
@@ -80,10 +81,12 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
                                 {"pid", getpid()},
                                 {"run_id", run_id},
                                 {"run_epoch", (*service)->run_epoch()}};
-  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), where.dump() + "\n"); !status.ok()) {
+  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), where.dump() + "\n");
+      !status.ok()) {
     return status;
   }
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok()) return status;
+  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+    return status;
   spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, address, (*metrics_server)->address());
 
   absl::Time drain_ends = absl::InfiniteFuture();
@@ -111,13 +114,15 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "The coordinator of a run: keeps its durable records, leases groups to rollout workers and assigns them to the "
+      "The coordinator of a run: keeps its durable records, leases groups to rollout workers and assigns "
+      "them to the "
       "learner. Ends when the run has finished or was drained and every member has left.");
   RoleFlags flags;
   std::string audit, describe;
   flags.AddTo(app, "rl");
   app.add_option("--audit", audit, "check the records of this run folder instead of serving");
-  app.add_option("--describe", describe, "print what the records of this run folder say, as JSON, instead of serving");
+  app.add_option("--describe", describe,
+                 "print what the records of this run folder say, as JSON, instead of serving");
   app.get_option("--config")->required(false);
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   if (!audit.empty()) return Audit(audit);

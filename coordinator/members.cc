@@ -24,15 +24,16 @@ Members::Member* Members::Find(const std::string& id) {
   return member == members_.end() ? nullptr : &member->second;
 }
 
-std::string Members::ContractConflict(const std::string& id, const std::map<std::string, std::string>& contract) const {
+std::string Members::ContractConflict(const std::string& id,
+                                      const std::map<std::string, std::string>& contract) const {
   if (contract.empty()) return "";
   for (const auto& [other_id, other] : members_) {
     if (other_id == id) continue;
     for (const auto& [key, value] : other.contract) {
       const auto mine = contract.find(key);
       if (mine == contract.end() || mine->second != value) {
-        return absl::StrCat(id, " and ", other_id, " disagree on \"", key, "\": ",
-                            mine == contract.end() ? "nothing" : mine->second.substr(0, 12), " and ",
+        return absl::StrCat(id, " and ", other_id, " disagree on \"", key,
+                            "\": ", mine == contract.end() ? "nothing" : mine->second.substr(0, 12), " and ",
                             value.substr(0, 12), "; start both with the same configuration and model files");
       }
     }

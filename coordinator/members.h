@@ -33,7 +33,8 @@ class Members {
 
   // Why this contract cannot work with the members that are here; empty when it can. Only rollout workers and
   // learners have one.
-  std::string ContractConflict(const std::string& id, const std::map<std::string, std::string>& contract) const;
+  std::string ContractConflict(const std::string& id,
+                               const std::map<std::string, std::string>& contract) const;
 
   // Removes members that were silent for `timeout` and returns their ids.
   std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);

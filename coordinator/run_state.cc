@@ -53,8 +53,8 @@ void RunState::ClearDirty() {
 }
 
 int RunState::Count(v1::GroupState state) const {
-  return static_cast<int>(
-      std::count_if(groups_.begin(), groups_.end(), [state](const auto& entry) { return entry.second.state() == state; }));
+  return static_cast<int>(std::count_if(
+      groups_.begin(), groups_.end(), [state](const auto& entry) { return entry.second.state() == state; }));
 }
 
 void RunState::RestoreGroup(const v1::GroupRecord& group, absl::Time now) {
@@ -114,8 +114,8 @@ RunState::LeaseDecision RunState::Lease(const std::string& member, const v1::Pol
   if (finished()) return {nullptr, "nothing: the run has finished"};
   if (!started_) return {nullptr, "a learner that serves weights"};
   if (!SameVersion(version, current_version_)) {
-    return {nullptr, absl::StrCat("weights of version ", Describe(current_version_), " at ", member, ", which holds ",
-                                  Describe(version))};
+    return {nullptr, absl::StrCat("weights of version ", Describe(current_version_), " at ", member,
+                                  ", which holds ", Describe(version))};
   }
   v1::GroupRecord* group = nullptr;
   for (auto& [ordinal, candidate] : groups_) {
@@ -145,7 +145,8 @@ std::vector<int64_t> RunState::RenewLeases(const std::string& member, const std:
   std::vector<int64_t> lost;
   for (const int64_t ordinal : ordinals) {
     const auto group = groups_.find(ordinal);
-    if (group == groups_.end() || group->second.state() != v1::LEASED || group->second.member_id() != member) {
+    if (group == groups_.end() || group->second.state() != v1::LEASED ||
+        group->second.member_id() != member) {
       lost.push_back(ordinal);
     } else {
       lease_ends_[ordinal] = now + rules_.lease;
@@ -166,7 +167,8 @@ int RunState::ExpireLeases(absl::Time now) {
 void RunState::DropLeasesOf(const std::string& member, const std::set<int64_t>& kept) {
   std::vector<int64_t> dropped;
   for (const auto& [ordinal, group] : groups_) {
-    if (group.state() == v1::LEASED && group.member_id() == member && !kept.contains(ordinal)) dropped.push_back(ordinal);
+    if (group.state() == v1::LEASED && group.member_id() == member && !kept.contains(ordinal))
+      dropped.push_back(ordinal);
   }
   for (const int64_t ordinal : dropped) PlanAgain(groups_.at(ordinal));
 }
@@ -175,8 +177,8 @@ absl::Status RunState::Return(const v1::ReturnLeaseRequest& request) {
   const auto group = groups_.find(request.ordinal());
   if (group == groups_.end() || group->second.state() != v1::LEASED ||
       group->second.lease_id() != request.lease_id()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the lease on ordinal ", request.ordinal(), " is no longer ", request.fence().member_id(), "'s"));
+    return absl::FailedPreconditionError(absl::StrCat("the lease on ordinal ", request.ordinal(),
+                                                      " is no longer ", request.fence().member_id(), "'s"));
   }
   if (request.data_is_at_fault()) {
     Retire(group->second, request.reason());
@@ -200,8 +202,8 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
   const auto found = groups_.find(request.ordinal());
   if (found == groups_.end() || found->second.lease_id() != request.lease_id() ||
       found->second.attempt() != request.attempt()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the lease on ordinal ", request.ordinal(), " attempt ", request.attempt(), " has ended"));
+    return absl::FailedPreconditionError(absl::StrCat("the lease on ordinal ", request.ordinal(), " attempt ",
+                                                      request.attempt(), " has ended"));
   }
   v1::GroupRecord& group = found->second;
   if (group.state() != v1::LEASED) {  // COMPLETE or ASSIGNED by the same lease
@@ -210,18 +212,19 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
     return response;
   }
   if (!SameVersion(request.version(), group.version())) {
-    return absl::FailedPreconditionError(absl::StrCat("ordinal ", request.ordinal(), " was leased for version ",
-                                                      Describe(group.version()), " and sampled with ",
-                                                      Describe(request.version())));
+    return absl::FailedPreconditionError(absl::StrCat("ordinal ", request.ordinal(),
+                                                      " was leased for version ", Describe(group.version()),
+                                                      " and sampled with ", Describe(request.version())));
   }
   if (request.samples_size() != rules_.group_size) {
-    return absl::InvalidArgumentError(absl::StrCat("ordinal ", request.ordinal(), " has ", request.samples_size(),
-                                                   " samples; groups have ", rules_.group_size));
+    return absl::InvalidArgumentError(absl::StrCat("ordinal ", request.ordinal(), " has ",
+                                                   request.samples_size(), " samples; groups have ",
+                                                   rules_.group_size));
   }
   for (int slot = 0; slot < request.samples_size(); ++slot) {
     if (request.samples(slot).slot() != slot) {
-      return absl::InvalidArgumentError(absl::StrCat("ordinal ", request.ordinal(), ": sample ", slot, " is in slot ",
-                                                     request.samples(slot).slot()));
+      return absl::InvalidArgumentError(absl::StrCat("ordinal ", request.ordinal(), ": sample ", slot,
+                                                     " is in slot ", request.samples(slot).slot()));
     }
   }
   group.set_kind(request.kind());
@@ -257,8 +260,8 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version) {
   }
   const bool abandons = step < committed_steps();
   if (abandons) {
-    // Back to the plan as it stood when step `step - 1` committed. Every ordinal below its frontier that no surviving
-    // step consumed is planned again; those above are forgotten and will come again in order.
+    // Back to the plan as it stood when step `step - 1` committed. Every ordinal below its frontier that no
+    // surviving step consumed is planned again; those above are forgotten and will come again in order.
     const int64_t frontier = step == 0 ? 0 : steps_[static_cast<size_t>(step - 1)].next_ordinal();
     ++generation_;
     std::set<int64_t> again;
@@ -279,12 +282,13 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version) {
     next_ordinal_ = frontier;
     steps_.resize(static_cast<size_t>(step));
   } else {
-    // Groups of these very weights, or older ones that are not too old, can still be trained on; an assigned step
-    // stays assigned.
+    // Groups of these very weights, or older ones that are not too old, can still be trained on; an assigned
+    // step stays assigned.
     std::vector<int64_t> again;
     for (auto& [ordinal, group] : groups_) {
       if (group.state() == v1::PLANNED) continue;
-      if (group.version().version() == step && group.version().digest() != version.digest()) again.push_back(ordinal);
+      if (group.version().version() == step && group.version().digest() != version.digest())
+        again.push_back(ordinal);
     }
     for (const int64_t ordinal : again) PlanAgain(groups_.at(ordinal));
   }
@@ -340,7 +344,8 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
   }
   if (assigned != std::set<int64_t>(request.ordinals().begin(), request.ordinals().end()) ||
       assigned.size() != static_cast<size_t>(rules_.groups_per_step)) {
-    return absl::FailedPreconditionError(absl::StrCat("step ", request.step(), " consumed groups that were not assigned to it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("step ", request.step(), " consumed groups that were not assigned to it"));
   }
   v1::StepRecord record;
   record.set_step(request.step());
@@ -370,7 +375,8 @@ void RunState::Lose(const std::vector<int64_t>& ordinals) {
   for (const int64_t ordinal : ordinals) {
     const auto group = groups_.find(ordinal);
     if (group == groups_.end()) continue;
-    if (group->second.state() == v1::COMPLETE || group->second.state() == v1::ASSIGNED) Fail(group->second, "trajectory_lost");
+    if (group->second.state() == v1::COMPLETE || group->second.state() == v1::ASSIGNED)
+      Fail(group->second, "trajectory_lost");
   }
   // A step that lost a group is assigned anew once it has its full number again.
   for (auto& [ordinal, group] : groups_) {

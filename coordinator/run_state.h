@@ -32,8 +32,8 @@ struct RunRules {
 //      +---------+-----------+-----------+   infrastructure: the same ordinal, next attempt
 //                \-----------+-> RETIRED(reason)   data: another ordinal takes its place
 //
-// Pure: no clock, lock, socket or disk; time comes as an argument. Each method that changes anything leaves the
-// changed groups in `dirty()` for the store to write in the same transaction. Not thread-safe.
+// Pure: no clock, lock, socket or disk; time comes as an argument. Each method that changes anything leaves
+// the changed groups in `dirty()` for the store to write in the same transaction. Not thread-safe.
 class RunState {
  public:
   explicit RunState(RunRules rules) : rules_(rules) {}
@@ -56,10 +56,11 @@ class RunState {
   };
   // Leases the lowest planned ordinal, or a new one while leased + complete + assigned groups are fewer than
   // (max_staleness + 1) * groups_per_step: then no sample can become too old. Only for the current version.
-  LeaseDecision Lease(const std::string& member, const v1::PolicyVersion& version, const std::string& lease_id,
-                      absl::Time now);
+  LeaseDecision Lease(const std::string& member, const v1::PolicyVersion& version,
+                      const std::string& lease_id, absl::Time now);
   // Extends the member's leases on these ordinals; returns those it no longer has.
-  std::vector<int64_t> RenewLeases(const std::string& member, const std::vector<int64_t>& ordinals, absl::Time now);
+  std::vector<int64_t> RenewLeases(const std::string& member, const std::vector<int64_t>& ordinals,
+                                   absl::Time now);
   // Plans the ordinals of leases that ended again. Returns how many.
   int ExpireLeases(absl::Time now);
   // Plans the member's leases again, but for `kept`.
@@ -68,8 +69,8 @@ class RunState {
   absl::Status Return(const v1::ReturnLeaseRequest& request);
 
   // --- Groups.
-  // Accepts, retires (zero variance, too old) or refuses a finished group. A repeated submit of an accepted group
-  // gets the first answer.
+  // Accepts, retires (zero variance, too old) or refuses a finished group. A repeated submit of an accepted
+  // group gets the first answer.
   absl::StatusOr<v1::SubmitGroupResponse> Submit(const v1::SubmitGroupRequest& request);
 
   // --- Steps.
@@ -118,9 +119,10 @@ class RunState {
   int Active() const { return static_cast<int>(groups_.size()); }
 
   const RunRules rules_;
-  std::map<int64_t, v1::GroupRecord> groups_;      // PLANNED to ASSIGNED
-  std::map<int64_t, absl::Time> lease_ends_;       // of LEASED groups
-  std::map<int64_t, v1::GroupRecord> closed_;      // RETIRED and CONSUMED since the last step: for repeated submits
+  std::map<int64_t, v1::GroupRecord> groups_;  // PLANNED to ASSIGNED
+  std::map<int64_t, absl::Time> lease_ends_;   // of LEASED groups
+  std::map<int64_t, v1::GroupRecord>
+      closed_;  // RETIRED and CONSUMED since the last step: for repeated submits
   std::vector<v1::StepRecord> steps_;
   v1::PolicyVersion current_version_;
   bool started_ = false;

@@ -18,10 +18,14 @@ constexpr double kRetrySeconds = 0.05;
 
 const char* RoleName(v1::Role role) {
   switch (role) {
-    case v1::ROLE_ROLLOUT_WORKER: return "rollout worker";
-    case v1::ROLE_REWARD_SERVER: return "reward server";
-    case v1::ROLE_LEARNER: return "learner";
-    default: return "member";
+    case v1::ROLE_ROLLOUT_WORKER:
+      return "rollout worker";
+    case v1::ROLE_REWARD_SERVER:
+      return "reward server";
+    case v1::ROLE_LEARNER:
+      return "learner";
+    default:
+      return "member";
   }
 }
 
@@ -37,13 +41,20 @@ std::string MetricsLine(const v1::StepRecord& step) {
 
 }  // namespace
 
-CoordinatorService::CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock, Metrics& metrics)
-    : options_(std::move(options)), clock_(clock), metrics_(metrics), store_(std::move(store)), state_(options_.rules) {}
+CoordinatorService::CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock,
+                                       Metrics& metrics)
+    : options_(std::move(options)),
+      clock_(clock),
+      metrics_(metrics),
+      store_(std::move(store)),
+      state_(options_.rules) {}
 
 absl::StatusOr<std::unique_ptr<CoordinatorService>> CoordinatorService::Create(Options options,
                                                                                std::unique_ptr<Store> store,
-                                                                               Clock& clock, Metrics& metrics) {
-  std::unique_ptr<CoordinatorService> service(new CoordinatorService(std::move(options), std::move(store), clock, metrics));
+                                                                               Clock& clock,
+                                                                               Metrics& metrics) {
+  std::unique_ptr<CoordinatorService> service(
+      new CoordinatorService(std::move(options), std::move(store), clock, metrics));
   if (absl::Status status = service->Restore(); !status.ok()) return status;
   return service;
 }
@@ -68,15 +79,17 @@ absl::Status CoordinatorService::Restore() {
   run_epoch_ = *epoch + 1;
   std::string lines;
   for (const v1::StepRecord& step : *steps) lines += MetricsLine(step);
-  if (absl::Status status = WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines); !status.ok()) return status;
+  if (absl::Status status = WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines); !status.ok())
+    return status;
   Event("coordinator_start", absl::StrCat("epoch ", run_epoch_, ", ", state_.committed_steps(), " of ",
                                           options_.rules.total_steps, " steps done"));
   return Save([&]() -> absl::Status {
-    for (const auto& [key, value] : std::map<std::string, int64_t>{{"run_epoch", run_epoch_},
-                                                                   {"total_steps", options_.rules.total_steps},
-                                                                   {"group_size", options_.rules.group_size},
-                                                                   {"groups_per_step", options_.rules.groups_per_step},
-                                                                   {"max_staleness", options_.rules.max_staleness}}) {
+    for (const auto& [key, value] :
+         std::map<std::string, int64_t>{{"run_epoch", run_epoch_},
+                                        {"total_steps", options_.rules.total_steps},
+                                        {"group_size", options_.rules.group_size},
+                                        {"groups_per_step", options_.rules.groups_per_step},
+                                        {"max_staleness", options_.rules.max_staleness}}) {
       if (absl::Status status = store_->SetNumber(key, value); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -88,22 +101,26 @@ absl::Status CoordinatorService::Refuse(const std::string& reason, const std::st
   info.set_reason(reason);
   info.set_current_run_epoch(run_epoch_);
   *info.mutable_current_version() = state_.current_version();
-  metrics_.Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", reason}}).Increment();
+  metrics_.Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", reason}})
+      .Increment();
   return WithReason(absl::FailedPreconditionError(message), info);
 }
 
 absl::Status CoordinatorService::CheckFence(const v1::Fence& fence) {
-  if (!fatal_.ok()) return absl::UnavailableError(absl::StrCat("the coordinator cannot work: ", fatal_.message()));
+  if (!fatal_.ok())
+    return absl::UnavailableError(absl::StrCat("the coordinator cannot work: ", fatal_.message()));
   if (fence.run_id() != options_.run_id) {
     return Refuse("WRONG_RUN", absl::StrCat("this is run ", options_.run_id, ", not ", fence.run_id()));
   }
   if (fence.run_epoch() != run_epoch_) {
-    return Refuse("STALE_EPOCH", absl::StrCat("the coordinator is in epoch ", run_epoch_, ", ", fence.member_id(), " in ",
-                                              fence.run_epoch(), ": register again"));
+    return Refuse("STALE_EPOCH",
+                  absl::StrCat("the coordinator is in epoch ", run_epoch_, ", ", fence.member_id(), " in ",
+                               fence.run_epoch(), ": register again"));
   }
   Members::Member* member = members_.Find(fence.member_id());
   if (member == nullptr) {
-    return Refuse("NOT_A_MEMBER", absl::StrCat(fence.member_id(), " is not a member (any more): register again"));
+    return Refuse("NOT_A_MEMBER",
+                  absl::StrCat(fence.member_id(), " is not a member (any more): register again"));
   }
   if (member->incarnation != fence.incarnation()) {
     return Refuse("SUPERSEDED", absl::StrCat("another process is ", fence.member_id(), " now"));
@@ -118,7 +135,8 @@ void CoordinatorService::Event(const std::string& kind, const std::string& text)
 }
 
 absl::Status CoordinatorService::Save(const std::function<absl::Status()>& more) {
-  if (state_.dirty().empty() && state_.new_steps().empty() && state_.abandoned_from() < 0 && events_.empty() && !more) {
+  if (state_.dirty().empty() && state_.new_steps().empty() && state_.abandoned_from() < 0 &&
+      events_.empty() && !more) {
     return absl::OkStatus();
   }
   absl::Status status = store_->Transaction([&]() -> absl::Status {
@@ -144,7 +162,8 @@ absl::Status CoordinatorService::Save(const std::function<absl::Status()>& more)
   events_.clear();
   if (!status.ok()) {
     fatal_ = status;
-    return absl::UnavailableError(absl::StrCat("the coordinator cannot write its records: ", status.message()));
+    return absl::UnavailableError(
+        absl::StrCat("the coordinator cannot write its records: ", status.message()));
   }
   return absl::OkStatus();
 }
@@ -175,9 +194,11 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
     return ToGrpcStatus(absl::InvalidArgumentError("Register needs a member_id and a role"));
   }
   if (request->config_digest() != options_.config_digest) {
-    return ToGrpcStatus(Refuse("CONFIG_MISMATCH",
-                               absl::StrCat(id, " runs with another configuration than the coordinator: start all roles "
-                                                "with the same --config and --set")));
+    return ToGrpcStatus(
+        Refuse("CONFIG_MISMATCH",
+               absl::StrCat(id,
+                            " runs with another configuration than the coordinator: start all roles "
+                            "with the same --config and --set")));
   }
   const std::map<std::string, std::string> contract(request->contract().begin(), request->contract().end());
   if (const std::string conflict = members_.ContractConflict(id, contract); !conflict.empty()) {
@@ -193,8 +214,9 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   members_.Join(id, member);
   state_.DropLeasesOf(id, {request->held_ordinals().begin(), request->held_ordinals().end()});
   state_.RenewLeases(id, {request->held_ordinals().begin(), request->held_ordinals().end()}, now);
-  Event("member_joined", absl::StrCat(RoleName(request->role()), " ", id,
-                                      request->address().empty() ? "" : absl::StrCat(" at ", request->address())));
+  Event("member_joined",
+        absl::StrCat(RoleName(request->role()), " ", id,
+                     request->address().empty() ? "" : absl::StrCat(" at ", request->address())));
   if (request->role() == v1::ROLE_LEARNER) {
     absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = store_->Checkpoints();
     if (!checkpoints.ok()) return ToGrpcStatus(checkpoints.status());
@@ -231,7 +253,8 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
   });
 }
 
-grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request, v1::LeaveResponse*) {
+grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request,
+                                       v1::LeaveResponse*) {
   return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.DropLeasesOf(request->fence().member_id(), {});
     members_.Leave(request->fence().member_id());
@@ -284,8 +307,8 @@ grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::Ret
   return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     const absl::Status status = state_.Return(*request);
     if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
-    Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ", request->fence().member_id(), ": ",
-                                         request->reason()));
+    Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ", request->fence().member_id(),
+                                         ": ", request->reason()));
     return absl::OkStatus();
   });
 }
@@ -320,25 +343,29 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
     Progress();
     NoteScores(*request);
     const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
-    metrics_.Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.", {{"outcome", outcome}}).Increment();
+    metrics_
+        .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.", {{"outcome", outcome}})
+        .Increment();
     return absl::OkStatus();
   });
 }
 
-grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*, const v1::AcknowledgeVersionRequest* request,
+grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
+                                                    const v1::AcknowledgeVersionRequest* request,
                                                     v1::AcknowledgeVersionResponse*) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
   const v1::PolicyVersion& current = state_.current_version();
   if (request->version().version() == current.version() && request->version().digest() != current.digest()) {
-    return ToGrpcStatus(Refuse("WRONG_DIGEST", absl::StrCat(request->fence().member_id(), " holds version ",
-                                                            current.version(), " with digest ",
-                                                            request->version().digest().substr(0, 12), "; it should be ",
-                                                            current.digest().substr(0, 12))));
+    return ToGrpcStatus(Refuse(
+        "WRONG_DIGEST", absl::StrCat(request->fence().member_id(), " holds version ", current.version(),
+                                     " with digest ", request->version().digest().substr(0, 12),
+                                     "; it should be ", current.digest().substr(0, 12))));
   }
   members_.Find(request->fence().member_id())->version = request->version();
   return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return store_->PutAcknowledgement(request->fence().member_id(), request->fence().incarnation(), request->version());
+    return store_->PutAcknowledgement(request->fence().member_id(), request->fence().incarnation(),
+                                      request->version());
   }));
 }
 
@@ -349,7 +376,8 @@ grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::S
     if (absl::Status status = state_.StartTraining(request->version()); !status.ok()) return status;
     members_.Find(request->fence().member_id())->version = request->version();
     if (state_.committed_steps() < before) {
-      Event("steps_abandoned", absl::StrCat("the learner starts again after step ", state_.committed_steps(), " of ", before));
+      Event("steps_abandoned",
+            absl::StrCat("the learner starts again after step ", state_.committed_steps(), " of ", before));
       std::string lines;
       for (const v1::StepRecord& step : state_.steps()) lines += MetricsLine(step);
       (void)WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines);
@@ -399,7 +427,8 @@ void CoordinatorService::AppendMetricsLine(const v1::StepRecord& step) {
 grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::CommitStepRequest* request,
                                             v1::CommitStepResponse* response) {
   return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    const absl::Status status = state_.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
+    const absl::Status status =
+        state_.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
     if (absl::IsFailedPrecondition(status)) return Refuse("WRONG_STEP", std::string(status.message()));
     if (!status.ok()) return status;
     response->set_finished(state_.finished());
@@ -415,25 +444,29 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
   });
 }
 
-grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*, const v1::RecordCheckpointRequest* request,
+grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
+                                                  const v1::RecordCheckpointRequest* request,
                                                   v1::RecordCheckpointResponse*) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
   if (request->step() > state_.committed_steps()) {
-    return ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", request->step(), " steps, but only ",
-                                                                state_.committed_steps(), " are recorded")));
+    return ToGrpcStatus(
+        absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", request->step(), " steps, but only ",
+                                                state_.committed_steps(), " are recorded")));
   }
   v1::CheckpointRecord record;
   record.set_step(request->step());
   record.set_path(request->path());
   record.set_digest(request->digest());
-  *record.mutable_version() =
-      request->step() == 0 ? state_.current_version() : state_.steps()[static_cast<size_t>(request->step() - 1)].new_version();
+  *record.mutable_version() = request->step() == 0
+                                  ? state_.current_version()
+                                  : state_.steps()[static_cast<size_t>(request->step() - 1)].new_version();
   Event("checkpoint", absl::StrCat(request->path(), " after ", request->step(), " steps"));
   return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->PutCheckpoint(record); }));
 }
 
-grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*, const v1::ReportLostGroupsRequest* request,
+grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
+                                                  const v1::ReportLostGroupsRequest* request,
                                                   v1::ReportLostGroupsResponse*) {
   return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.Lose({request->ordinals().begin(), request->ordinals().end()});
@@ -493,7 +526,8 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
       ++sums[name].second;
     }
   }
-  for (const auto& [name, sum] : sums) (*response->mutable_recent_reward_means())[name] = sum.first / sum.second;
+  for (const auto& [name, sum] : sums)
+    (*response->mutable_recent_reward_means())[name] = sum.first / sum.second;
   return grpc::Status::OK;
 }
 
@@ -505,7 +539,8 @@ void CoordinatorService::StartDraining(const std::string& reason) {
   (void)Save();
 }
 
-grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const v1::DrainRequest* request, v1::DrainResponse*) {
+grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const v1::DrainRequest* request,
+                                       v1::DrainResponse*) {
   StartDraining(request->reason().empty() ? "asked for" : request->reason());
   return grpc::Status::OK;
 }
@@ -528,7 +563,8 @@ absl::Status CoordinatorService::fatal() const {
 void CoordinatorService::Tick() {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
-  if (const int ended = state_.ExpireLeases(now); ended > 0) Event("leases_expired", absl::StrCat(ended, " leases"));
+  if (const int ended = state_.ExpireLeases(now); ended > 0)
+    Event("leases_expired", absl::StrCat(ended, " leases"));
   for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
     state_.DropLeasesOf(id, {});
     Event("member_gone", absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
@@ -542,10 +578,12 @@ void CoordinatorService::Tick() {
                                    waiting.empty() ? "the learner" : waiting));
     (void)Save();
   }
-  metrics_.Gauge("lvrpo_coordinator_step", "Committed optimizer steps.").Set(static_cast<double>(state_.committed_steps()));
+  metrics_.Gauge("lvrpo_coordinator_step", "Committed optimizer steps.")
+      .Set(static_cast<double>(state_.committed_steps()));
   metrics_.Gauge("lvrpo_coordinator_steps_wanted", "Optimizer steps of the whole run.")
       .Set(static_cast<double>(options_.rules.total_steps));
-  metrics_.Gauge("lvrpo_coordinator_run_epoch", "Starts of the coordinator in this run.").Set(static_cast<double>(run_epoch_));
+  metrics_.Gauge("lvrpo_coordinator_run_epoch", "Starts of the coordinator in this run.")
+      .Set(static_cast<double>(run_epoch_));
   metrics_.Gauge("lvrpo_coordinator_idle_seconds", "Seconds since a group or a step was accepted.").Set(idle);
   for (const auto& [state, name] : std::map<v1::GroupState, std::string>{{v1::PLANNED, "planned"},
                                                                          {v1::LEASED, "leased"},

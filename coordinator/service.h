@@ -19,9 +19,9 @@
 
 namespace lvrpo {
 
-// The coordinator's RPCs: a thin shell of one lock around RunState (the rules), Members (who is here) and Store
-// (what survives). Every change is on disk before it is answered; when the disk fails, the service refuses
-// everything and fatal() says why.
+// The coordinator's RPCs: a thin shell of one lock around RunState (the rules), Members (who is here) and
+// Store (what survives). Every change is on disk before it is answered; when the disk fails, the service
+// refuses everything and fatal() says why.
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   struct Options {
@@ -35,20 +35,27 @@ class CoordinatorService final : public v1::Coordinator::Service {
   };
 
   // Reads what the store holds and raises the run epoch. `clock` and `metrics` must outlive it.
-  static absl::StatusOr<std::unique_ptr<CoordinatorService>> Create(Options options, std::unique_ptr<Store> store,
+  static absl::StatusOr<std::unique_ptr<CoordinatorService>> Create(Options options,
+                                                                    std::unique_ptr<Store> store,
                                                                     Clock& clock, Metrics& metrics);
 
   grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest*, v1::RegisterResponse*) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest*, v1::HeartbeatResponse*) override;
   grpc::Status Leave(grpc::ServerContext*, const v1::LeaveRequest*, v1::LeaveResponse*) override;
-  grpc::Status LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest*, v1::LeaseGroupResponse*) override;
-  grpc::Status ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest*, v1::ReturnLeaseResponse*) override;
-  grpc::Status SubmitGroup(grpc::ServerContext*, const v1::SubmitGroupRequest*, v1::SubmitGroupResponse*) override;
+  grpc::Status LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest*,
+                          v1::LeaseGroupResponse*) override;
+  grpc::Status ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest*,
+                           v1::ReturnLeaseResponse*) override;
+  grpc::Status SubmitGroup(grpc::ServerContext*, const v1::SubmitGroupRequest*,
+                           v1::SubmitGroupResponse*) override;
   grpc::Status AcknowledgeVersion(grpc::ServerContext*, const v1::AcknowledgeVersionRequest*,
                                   v1::AcknowledgeVersionResponse*) override;
-  grpc::Status StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest*, v1::StartTrainingResponse*) override;
-  grpc::Status AssignStep(grpc::ServerContext*, const v1::AssignStepRequest*, v1::AssignStepResponse*) override;
-  grpc::Status CommitStep(grpc::ServerContext*, const v1::CommitStepRequest*, v1::CommitStepResponse*) override;
+  grpc::Status StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest*,
+                             v1::StartTrainingResponse*) override;
+  grpc::Status AssignStep(grpc::ServerContext*, const v1::AssignStepRequest*,
+                          v1::AssignStepResponse*) override;
+  grpc::Status CommitStep(grpc::ServerContext*, const v1::CommitStepRequest*,
+                          v1::CommitStepResponse*) override;
   grpc::Status RecordCheckpoint(grpc::ServerContext*, const v1::RecordCheckpointRequest*,
                                 v1::RecordCheckpointResponse*) override;
   grpc::Status ReportLostGroups(grpc::ServerContext*, const v1::ReportLostGroupsRequest*,
@@ -56,8 +63,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status Drain(grpc::ServerContext*, const v1::DrainRequest*, v1::DrainResponse*) override;
 
-  // Ends leases and memberships whose time is up, refreshes gauges, and speaks up when nothing progresses. Called
-  // several times a second.
+  // Ends leases and memberships whose time is up, refreshes gauges, and speaks up when nothing progresses.
+  // Called several times a second.
   void Tick();
 
   void StartDraining(const std::string& reason);
@@ -73,15 +80,20 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Status Restore();
   // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch.
   absl::Status CheckFence(const v1::Fence& fence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Refuse(const std::string& reason, const std::string& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Refuse(const std::string& reason, const std::string& message)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Writes everything that changed in one transaction.
-  absl::Status Save(const std::function<absl::Status()>& more = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Save(const std::function<absl::Status()>& more = nullptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Event(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AppendMetricsLine(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteScores(const v1::SubmitGroupRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Progress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { last_progress_ = clock_.Now(); watchdog_spoke_ = false; }
+  void Progress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    last_progress_ = clock_.Now();
+    watchdog_spoke_ = false;
+  }
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, const std::function<absl::Status()>& change);
 

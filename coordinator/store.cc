@@ -39,11 +39,13 @@ class Statement {
     return *this;
   }
   Statement& Bind(const std::string& value) {
-    if (!failed_) sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+    if (!failed_)
+      sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
     return *this;
   }
   Statement& BindBlob(const std::string& value) {
-    if (!failed_) sqlite3_bind_blob(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+    if (!failed_)
+      sqlite3_bind_blob(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
     return *this;
   }
   // True while there is a row.
@@ -66,7 +68,8 @@ class Statement {
   double Real(int column) const { return sqlite3_column_double(statement_, column); }
   std::string Bytes(int column) const {
     const void* data = sqlite3_column_blob(statement_, column);
-    return std::string(static_cast<const char*>(data), static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+    return std::string(static_cast<const char*>(data),
+                       static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
   }
 
  private:
@@ -85,7 +88,8 @@ absl::StatusOr<std::vector<Record>> ReadRecords(sqlite3* database, const char* s
     if (!row.ok()) return row.status();
     if (!*row) return records;
     Record record;
-    if (!record.ParseFromString(select.Bytes(0))) return absl::DataLossError("the run's database holds a damaged record");
+    if (!record.ParseFromString(select.Bytes(0)))
+      return absl::DataLossError("the run's database holds a damaged record");
     records.push_back(std::move(record));
   }
 }
@@ -95,7 +99,8 @@ absl::StatusOr<std::vector<Record>> ReadRecords(sqlite3* database, const char* s
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const std::string& run_id,
                                                    const std::string& config_digest) {
   sqlite3* database = nullptr;
-  if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr) != SQLITE_OK) {
+  if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr) !=
+      SQLITE_OK) {
     const std::string why = sqlite3_errmsg(database);
     sqlite3_close(database);
     return absl::DataLossError(absl::StrCat("cannot open ", path, ": ", why));
@@ -125,10 +130,12 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
   std::unique_ptr<Store> store(new Store(database));
   if (absl::Status status = store->Execute("PRAGMA query_only=1"); !status.ok()) return status;
   absl::StatusOr<int64_t> format = store->GetNumber("format", -1);
-  if (!format.ok()) return absl::DataLossError(absl::StrCat(path, " is damaged: ", format.status().message()));
+  if (!format.ok())
+    return absl::DataLossError(absl::StrCat(path, " is damaged: ", format.status().message()));
   if (*format != kRunFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " has run format ", *format, "; this program reads format ",
-                                                      kRunFormat, ": use the program that wrote it"));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has run format ", *format,
+                                                      "; this program reads format ", kRunFormat,
+                                                      ": use the program that wrote it"));
   }
   return store;
 }
@@ -138,34 +145,38 @@ Store::~Store() { sqlite3_close(database_); }
 absl::Status Store::Execute(const std::string& sql) const {
   char* error = nullptr;
   if (sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, &error) == SQLITE_OK) return absl::OkStatus();
-  const absl::Status status = absl::InternalError(absl::StrCat("the run's database: ", error == nullptr ? "" : error));
+  const absl::Status status =
+      absl::InternalError(absl::StrCat("the run's database: ", error == nullptr ? "" : error));
   sqlite3_free(error);
   return status;
 }
 
-absl::Status Store::Check(const std::string& run_id, const std::string& config_digest, const std::string& path) {
+absl::Status Store::Check(const std::string& run_id, const std::string& config_digest,
+                          const std::string& path) {
   absl::StatusOr<int64_t> format = GetNumber("format", -1);
   if (!format.ok()) return format.status();
   if (*format == -1) {
     return Transaction([&]() -> absl::Status {
       if (absl::Status status = SetNumber("format", kRunFormat); !status.ok()) return status;
-      for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"run_id", run_id},
-                                       {"config_digest", config_digest}}) {
+      for (const auto& [key, value] :
+           {std::pair<const char*, const std::string&>{"run_id", run_id}, {"config_digest", config_digest}}) {
         Statement insert(database_, "INSERT OR REPLACE INTO meta VALUES(?, ?)");
-        if (absl::Status status = insert.Bind(std::string(key)).Bind(value).Run(); !status.ok()) return status;
+        if (absl::Status status = insert.Bind(std::string(key)).Bind(value).Run(); !status.ok())
+          return status;
       }
       return absl::OkStatus();
     });
   }
   if (*format != kRunFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " has run format ", *format, "; this program reads format ",
-                                                      kRunFormat, ": use the program that wrote it"));
+    return absl::FailedPreconditionError(absl::StrCat(path, " has run format ", *format,
+                                                      "; this program reads format ", kRunFormat,
+                                                      ": use the program that wrote it"));
   }
   absl::StatusOr<std::string> digest = GetText("config_digest");
   if (!digest.ok()) return digest.status();
   if (*digest != config_digest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " belongs to a run with another configuration: resume it with its own config.yaml"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, " belongs to a run with another configuration: resume it with its own config.yaml"));
   }
   return absl::OkStatus();
 }
@@ -197,9 +208,11 @@ absl::Status Store::PutStep(const v1::StepRecord& step) {
 }
 
 absl::Status Store::AbandonStepsFrom(int64_t step) {
-  absl::Status status = Statement(database_, "INSERT INTO abandoned_steps(step, record) SELECT step, record FROM steps WHERE step >= ?")
-                            .Bind(step)
-                            .Run();
+  absl::Status status =
+      Statement(database_,
+                "INSERT INTO abandoned_steps(step, record) SELECT step, record FROM steps WHERE step >= ?")
+          .Bind(step)
+          .Run();
   if (!status.ok()) return status;
   return Statement(database_, "DELETE FROM steps WHERE step >= ?").Bind(step).Run();
 }

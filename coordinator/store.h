@@ -16,11 +16,13 @@ namespace lvrpo {
 
 struct EventRecord {
   double unix_seconds = 0;
-  std::string kind;  // "coordinator_start", "member_joined", "member_gone", "lease_expired", "steps_abandoned", ...
+  std::string
+      kind;  // "coordinator_start", "member_joined", "member_gone", "lease_expired", "steps_abandoned", ...
   std::string text;
 };
 
-// The coordinator's durable memory: one SQLite file in WAL mode, flushed to disk at every commit. Not thread-safe.
+// The coordinator's durable memory: one SQLite file in WAL mode, flushed to disk at every commit. Not
+// thread-safe.
 class Store {
  public:
   // Opens or creates. FailedPrecondition for a run folder of another version of the program or another
@@ -42,7 +44,8 @@ class Store {
   absl::Status AbandonStepsFrom(int64_t step);
   absl::Status PutCheckpoint(const v1::CheckpointRecord& checkpoint);
   absl::Status DeleteCheckpointsFrom(int64_t step);
-  absl::Status PutAcknowledgement(const std::string& member, int64_t incarnation, const v1::PolicyVersion& version);
+  absl::Status PutAcknowledgement(const std::string& member, int64_t incarnation,
+                                  const v1::PolicyVersion& version);
   absl::Status PutEvent(const EventRecord& event);
   absl::Status SetNumber(const std::string& key, int64_t value);
 

@@ -17,8 +17,8 @@ absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes) {
   }
   if (int64_t{png.width} * int64_t{png.height} > kMaxPngPixels) {
     png_image_free(&png);
-    return absl::InvalidArgumentError(absl::StrCat("a PNG of ", png.width, "x", png.height, " pixels; the limit is ",
-                                                   kMaxPngPixels, " pixels in all"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a PNG of ", png.width, "x", png.height, " pixels; the limit is ", kMaxPngPixels, " pixels in all"));
   }
   png.format = PNG_FORMAT_RGB;
   RgbImage image;
@@ -42,7 +42,8 @@ absl::StatusOr<RgbImage> ReadPng(const std::string& path) {
 
 absl::StatusOr<std::string> EncodePng(const RgbImage& image) {
   if (image.width < 1 || image.height < 1 ||
-      image.pixels.size() != size_t{3} * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
+      image.pixels.size() !=
+          size_t{3} * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
     return absl::InvalidArgumentError("an image's pixels do not fit its width and height");
   }
   png_image png = {};

@@ -1,15 +1,16 @@
 #pragma once
 
 #include <string>
-#include "absl/strings/string_view.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "data/image.h"
 
 namespace lvrpo {
 
-inline constexpr int64_t kMaxPngPixels = int64_t{1} << 26;  // dimensions are checked before anything is decoded
+inline constexpr int64_t kMaxPngPixels = int64_t{1}
+                                         << 26;  // dimensions are checked before anything is decoded
 
 // PNG of any kind as 8-bit RGB; transparency is composited on white. InvalidArgument for damaged bytes.
 absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes);

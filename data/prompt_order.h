@@ -6,16 +6,16 @@
 
 namespace lvrpo {
 
-// Which prompt each group ordinal of a run asks: a function of (counts, share, seed, ordinal) alone, so that any
-// process and any retry finds the same one. Every prompt of a task comes once before any comes again.
+// Which prompt each group ordinal of a run asks: a function of (counts, share, seed, ordinal) alone, so that
+// any process and any retry finds the same one. Every prompt of a task comes once before any comes again.
 class PromptOrder {
  public:
   struct Choice {
     bool text = false;  // a text task
     size_t index = 0;   // into that task's records
   };
-  // `text_fraction` of the ordinals, evenly spread, are text tasks. A task whose count is 0 is never chosen; one of
-  // the counts must be positive.
+  // `text_fraction` of the ordinals, evenly spread, are text tasks. A task whose count is 0 is never chosen;
+  // one of the counts must be positive.
   PromptOrder(size_t images, size_t texts, double text_fraction, uint64_t seed);
 
   Choice At(int64_t ordinal) const;

@@ -46,8 +46,8 @@ absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& 
     ++line_number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     v1::PromptRecord record;
-    const auto parsed =
-        google::protobuf::util::JsonStringToMessage(google::protobuf::StringPiece(line.data(), line.size()), &record);
+    const auto parsed = google::protobuf::util::JsonStringToMessage(
+        google::protobuf::StringPiece(line.data(), line.size()), &record);
     if (!parsed.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ":", line_number, ": not a prompt record: ", parsed.ToString()));

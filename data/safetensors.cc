@@ -25,14 +25,11 @@ struct Dtype {
   int bits;
 };
 // In increasing alignment, the reference's order (huggingface/safetensors:safetensors/src/tensor.rs).
-constexpr std::array<Dtype, 22> kDtypes = {{{"BOOL", 8},        {"F4", 4},           {"F6_E2M3", 6},
-                                            {"F6_E3M2", 6},     {"U8", 8},           {"I8", 8},
-                                            {"F8_E5M2", 8},     {"F8_E4M3", 8},      {"F8_E8M0", 8},
-                                            {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},  {"I16", 16},
-                                            {"U16", 16},        {"F16", 16},         {"BF16", 16},
-                                            {"I32", 32},        {"U32", 32},         {"F32", 32},
-                                            {"C64", 64},        {"F64", 64},         {"I64", 64},
-                                            {"U64", 64}}};
+constexpr std::array<Dtype, 22> kDtypes = {
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+     {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+     {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
 
 int DtypeRank(absl::string_view dtype) {
   for (size_t i = 0; i < kDtypes.size(); ++i) {
@@ -54,7 +51,8 @@ absl::Status CheckEntry(const RawTensor& tensor, uint64_t expected_begin) {
   uint64_t elements = 1;
   for (const uint64_t dimension : tensor.shape) {
     if (dimension > static_cast<uint64_t>(INT64_MAX)) return bad("has a dimension above 2^63 - 1");
-    if (__builtin_mul_overflow(elements, dimension, &elements)) return bad("has a shape whose product overflows");
+    if (__builtin_mul_overflow(elements, dimension, &elements))
+      return bad("has a shape whose product overflows");
   }
   uint64_t total_bits = 0;
   if (__builtin_mul_overflow(elements, static_cast<uint64_t>(bits), &total_bits)) {
@@ -62,7 +60,8 @@ absl::Status CheckEntry(const RawTensor& tensor, uint64_t expected_begin) {
   }
   if (total_bits % 8 != 0) return bad("does not fill whole bytes");
   if (tensor.end - tensor.begin != total_bits / 8) {
-    return bad("occupies ", tensor.end - tensor.begin, " bytes where its shape and dtype need ", total_bits / 8);
+    return bad("occupies ", tensor.end - tensor.begin, " bytes where its shape and dtype need ",
+               total_bits / 8);
   }
   return absl::OkStatus();
 }
@@ -109,8 +108,8 @@ absl::Status SafetensorsFile::Parse(absl::string_view file) {
   uint64_t header_size = 0;
   std::memcpy(&header_size, file.data(), 8);
   if (header_size > kMaxHeaderBytes) {
-    return absl::DataLossError(absl::StrCat("its header claims ", header_size, " bytes; the limit is ",
-                                            kMaxHeaderBytes));
+    return absl::DataLossError(
+        absl::StrCat("its header claims ", header_size, " bytes; the limit is ", kMaxHeaderBytes));
   }
   if (header_size > file.size() - 8) return absl::DataLossError("its header runs past the end of the file");
   const absl::string_view data = file.substr(8 + header_size);

@@ -43,8 +43,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// The bytes of a file holding these tensors: __metadata__ first, tensors by dtype (widest alignment first) then
-// name, header padded with spaces to a multiple of 8, as the reference writer does it.
+// The bytes of a file holding these tensors: __metadata__ first, tensors by dtype (widest alignment first)
+// then name, header padded with spaces to a multiple of 8, as the reference writer does it.
 std::string SerializeSafetensors(const std::map<std::string, SafetensorsEntry>& entries,
                                  const std::map<std::string, std::string>& metadata);
 

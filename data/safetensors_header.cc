@@ -61,8 +61,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     }
     if (!keys_.insert(key).second) return Fail(absl::StrCat("'", name_, "' has the key '", key, "' twice"));
     field_ = in_metadata_ || key == "dtype" || key == "shape" || key == "data_offsets" ? key : "";
-    if (!in_metadata_ && field_.empty()) unknown_ = true;
-    else unknown_ = false;
+    if (!in_metadata_ && field_.empty())
+      unknown_ = true;
+    else
+      unknown_ = false;
     return true;
   }
 
@@ -109,8 +111,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(number_unsigned_t value) override {
     if (skipping() || (depth_ == 2 && unknown_ && !in_metadata_)) return true;
     if (!in_array_) return Fail("a number in the wrong place");
-    if (field_ == "shape") tensor_.shape.push_back(value);
-    else offsets_.push_back(value);
+    if (field_ == "shape")
+      tensor_.shape.push_back(value);
+    else
+      offsets_.push_back(value);
     return true;
   }
 
@@ -157,8 +161,10 @@ bool HasNegativeZero(absl::string_view json) {
   bool in_string = false;
   for (size_t i = 0; i + 1 < json.size(); ++i) {
     if (in_string) {
-      if (json[i] == '\\') ++i;
-      else if (json[i] == '"') in_string = false;
+      if (json[i] == '\\')
+        ++i;
+      else if (json[i] == '"')
+        in_string = false;
     } else if (json[i] == '"') {
       in_string = true;
     } else if (json[i] == '-' && json[i + 1] == '0') {
@@ -172,10 +178,12 @@ bool HasNegativeZero(absl::string_view json) {
 
 absl::StatusOr<RawHeader> ParseSafetensorsHeader(absl::string_view json) {
   size_t first = 0;
-  while (first < json.size() && (json[first] == ' ' || json[first] == '\n' || json[first] == '\r' || json[first] == '\t')) {
+  while (first < json.size() &&
+         (json[first] == ' ' || json[first] == '\n' || json[first] == '\r' || json[first] == '\t')) {
     ++first;
   }
-  if (first == json.size() || json[first] != '{') return absl::DataLossError("its header is not a JSON object");
+  if (first == json.size() || json[first] != '{')
+    return absl::DataLossError("its header is not a JSON object");
   // The parser takes a zero byte for the end of its input.
   if (json.find('\0') != absl::string_view::npos) return absl::DataLossError("its header has a zero byte");
   HeaderReader reader;

@@ -36,8 +36,8 @@ class WordTokenizer : public Tokenizer {
     for (absl::string_view word : absl::StrSplit(spaced, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty())) {
       const auto found = ids_.find(std::string(word));
       if (found == ids_.end()) {
-        return absl::InvalidArgumentError(absl::StrCat("the word '", word, "' is not among the ", words_.size(),
-                                                       " words that this model knows"));
+        return absl::InvalidArgumentError(absl::StrCat("the word '", word, "' is not among the ",
+                                                       words_.size(), " words that this model knows"));
       }
       ids.push_back(found->second);
     }
@@ -78,14 +78,16 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   const nlohmann::json json = nlohmann::json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("type") || json["type"] != "word" || !json.contains("words") || !json["words"].is_array()) {
+  if (!json.is_object() || !json.contains("type") || json["type"] != "word" || !json.contains("words") ||
+      !json["words"].is_array()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, " is not a word tokenizer: want {\"type\": \"word\", \"words\": [...]}"));
   }
   std::vector<std::string> words;
   for (const nlohmann::json& word : json["words"]) {
     if (!word.is_string() || word.get_ref<const std::string&>().empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": entry ", words.size(), " of words is not a word"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": entry ", words.size(), " of words is not a word"));
     }
     if (std::find(words.begin(), words.end(), word.get_ref<const std::string&>()) != words.end()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": the word ", word.dump(), " is listed twice"));

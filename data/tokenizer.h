@@ -4,11 +4,11 @@
 #include <memory>
 #include <span>
 #include <string>
-#include "absl/strings/string_view.h"
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace lvrpo {
 
@@ -34,8 +34,8 @@ class Tokenizer {
 // Reads <folder>/tokenizer.json.
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder);
 
-// The embedded default's tokenizer: a closed list of words, split at blanks; text is lower-cased and , . ? are
-// words of their own. File form: {"type": "word", "words": [...]}; ids are places in the list, and the
+// The embedded default's tokenizer: a closed list of words, split at blanks; text is lower-cased and , . ?
+// are words of their own. File form: {"type": "word", "words": [...]}; ids are places in the list, and the
 // special tokens <|endoftext|> <|im_start|> <|im_end|> <|vision_start|> <|vision_end|> follow the words.
 std::unique_ptr<Tokenizer> MakeWordTokenizer(std::vector<std::string> words);
 absl::Status WriteWordTokenizer(const std::string& path, const std::vector<std::string>& words);

@@ -26,7 +26,8 @@ ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
   judgement.correct = result.correct;
   judgement.presence_only = result.presence_only;
   judgement.objects = static_cast<int>(result.objects.size());
-  for (const v1::ObjectConstraint& object : record.constraints().objects()) judgement.objects_asked += object.count();
+  for (const v1::ObjectConstraint& object : record.constraints().objects())
+    judgement.objects_asked += object.count();
   for (const shapes::Detection& object : result.objects) {
     judgement.unknown_shapes += object.shape == "unknown";
     judgement.detected.push_back(absl::StrCat(object.color, " ", object.shape));
@@ -56,7 +57,8 @@ absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config,
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
   if (!tokenizer.ok()) return tokenizer.status();
   std::string digest = DigestOf(model->tensors());
-  return EvaluatedPolicy{*std::move(model), *std::move(autoencoder), *std::move(tokenizer), std::move(digest)};
+  return EvaluatedPolicy{*std::move(model), *std::move(autoencoder), *std::move(tokenizer),
+                         std::move(digest)};
 }
 
 absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, int per_kind) {
@@ -71,7 +73,8 @@ absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, 
   return prompts;
 }
 
-absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config,
+                                                           const EvaluatedPolicy& policy,
                                                            const std::vector<HeldOutPrompt>& prompts,
                                                            const std::function<void(size_t)>& progress) {
   torch::NoGradGuard no_grad;
@@ -90,7 +93,8 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
     for (size_t i = begin; i < end; ++i) {
       const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompts[i].record.text());
       if (!ids.ok()) {
-        return absl::InvalidArgumentError(absl::StrCat("held-out prompt ", prompts[i].record.id(), ": ", ids.status().message()));
+        return absl::InvalidArgumentError(
+            absl::StrCat("held-out prompt ", prompts[i].record.id(), ": ", ids.status().message()));
       }
       contexts.push_back(policy.model.PrefillPrompt(*ids));
       noise.push_back(EvaluationNoise(kNoiseSeed, prompts[i].place, 1, height * width, model.token_dim()));
@@ -107,7 +111,8 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
   return evaluated;
 }
 
-absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config,
+                                                             const EvaluatedPolicy& policy,
                                                              const std::string& prompt_file,
                                                              const std::vector<HeldOutPrompt>& prompts) {
   torch::NoGradGuard no_grad;
@@ -117,12 +122,13 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     if (!image.ok()) return image.status();
     const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
     if (!ids.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
     }
     const KvCache context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids);
-    const TextSamples answer =
-        SampleText(BagelDecoder(policy.model, context, 1), 1, policy.tokenizer->bos(), 0, 0,
-                   {.max_tokens = config.rollout().max_text_tokens(), .temperature = 0, .eos = policy.tokenizer->eos()});
+    const TextSamples answer = SampleText(
+        BagelDecoder(policy.model, context, 1), 1, policy.tokenizer->bos(), 0, 0,
+        {.max_tokens = config.rollout().max_text_tokens(), .temperature = 0, .eos = policy.tokenizer->eos()});
     judged.push_back({prompt.record.id(), prompt.record.kind(),
                       policy.tokenizer->Decode(answer.ids[0]) == prompt.record.answer()});
   }

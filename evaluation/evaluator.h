@@ -24,7 +24,8 @@ struct EvaluatedPolicy {
   std::string weights_digest;
 };
 
-// The run's base policy, with the tensors of `weights` over it (a checkpoint's policy.safetensors) unless that is empty.
+// The run's base policy, with the tensors of `weights` over it (a checkpoint's policy.safetensors) unless
+// that is empty.
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights);
 
 // The first `per_kind` records of each kind, with their place in the file: that decides their noise.
@@ -38,14 +39,16 @@ struct EvaluatedImage {
   ImageJudgement judgement;
   RgbImage image;
 };
-// One image per prompt by ODE sampling from fixed noise, judged by the independent checker. `progress` gets the number
-// of images done.
-absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+// One image per prompt by ODE sampling from fixed noise, judged by the independent checker. `progress` gets
+// the number of images done.
+absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& config,
+                                                           const EvaluatedPolicy& policy,
                                                            const std::vector<HeldOutPrompt>& prompts,
                                                            const std::function<void(size_t)>& progress);
 
 // Greedy answers to held-out questions, compared exactly. `prompt_file` tells where source images lie.
-absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config, const EvaluatedPolicy& policy,
+absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config,
+                                                             const EvaluatedPolicy& policy,
                                                              const std::string& prompt_file,
                                                              const std::vector<HeldOutPrompt>& prompts);
 

@@ -51,7 +51,8 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
       lines += line.dump() + "\n";
       if (taken[judgement.kind]++ >= options.samples_per_kind) continue;
       const std::string file = judgement.id + ".png";
-      if (absl::Status status = WritePng(JoinPath(options.out, file), image.image); !status.ok()) return status;
+      if (absl::Status status = WritePng(JoinPath(options.out, file), image.image); !status.ok())
+        return status;
       nlohmann::json sample = line;
       sample["prompt"] = judgement.prompt;
       sample["image"] = file;
@@ -70,8 +71,10 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
   }
   scores["weights_digest"] = policy->weights_digest;
   scores["seconds"] = absl::ToDoubleSeconds(RealClock().Now() - begin);
-  for (const auto& [name, text] : std::map<std::string, std::string>{
-           {"samples.json", samples.dump(1) + "\n"}, {"all.jsonl", lines}, {"scores.json", scores.dump(2) + "\n"}}) {
+  for (const auto& [name, text] :
+       std::map<std::string, std::string>{{"samples.json", samples.dump(1) + "\n"},
+                                          {"all.jsonl", lines},
+                                          {"scores.json", scores.dump(2) + "\n"}}) {
     if (absl::Status status = WriteFileAtomic(JoinPath(options.out, name), text); !status.ok()) return status;
   }
   std::printf("%s\n", scores.dump().c_str());
@@ -80,23 +83,29 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "Evaluates a policy on the held-out prompts: one image per prompt by ODE sampling from fixed noise, judged by the "
-      "independent checker, and greedy answers to the held-out questions. Writes scores.json, samples.json, all.jsonl "
+      "Evaluates a policy on the held-out prompts: one image per prompt by ODE sampling from fixed noise, "
+      "judged by the "
+      "independent checker, and greedy answers to the held-out questions. Writes scores.json, samples.json, "
+      "all.jsonl "
       "and the images of the first prompts of each kind.");
   RoleFlags flags;
   Options options;
   flags.AddTo(app, "");
   app.remove_option(app.get_option("--metrics-listen"));
-  app.add_option("--weights", options.weights, "policy.safetensors of a checkpoint; without it the base policy");
+  app.add_option("--weights", options.weights,
+                 "policy.safetensors of a checkpoint; without it the base policy");
   app.add_option("--out", options.out, "folder for the results")->required();
-  app.add_option("--prompts-per-kind", options.prompts_per_kind, "prompts of each kind; 0 = as the configuration says")
+  app.add_option("--prompts-per-kind", options.prompts_per_kind,
+                 "prompts of each kind; 0 = as the configuration says")
       ->capture_default_str();
-  app.add_option("--samples-per-kind", options.samples_per_kind, "images of each kind that are written")->capture_default_str();
+  app.add_option("--samples-per-kind", options.samples_per_kind, "images of each kind that are written")
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "CPU threads")->capture_default_str();
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
-  if (options.prompts_per_kind <= 0) options.prompts_per_kind = loaded->config.evaluation().prompts_per_kind();
+  if (options.prompts_per_kind <= 0)
+    options.prompts_per_kind = loaded->config.evaluation().prompts_per_kind();
   return Explain(kProgram, Evaluate(loaded->config, options));
 }
 

@@ -18,9 +18,9 @@ struct ImageJudgement {
   bool presence_only = false;  // everything asked is there (GenEval's rule)
   int objects = 0;             // objects found
   int objects_asked = 0;
-  int unknown_shapes = 0;               // objects whose shape could not be told
-  std::vector<std::string> detected;    // "red circle", ...
-  std::vector<std::string> colors;      // colour of each object found
+  int unknown_shapes = 0;             // objects whose shape could not be told
+  std::vector<std::string> detected;  // "red circle", ...
+  std::vector<std::string> colors;    // colour of each object found
 };
 
 // Whether one held-out question was answered exactly.

@@ -40,11 +40,13 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
     manifest["files"][name] = Sha256Hex(*bytes);
   }
   const std::string text = manifest.dump(2) + "\n";
-  if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, "manifest.json"), text); !status.ok()) return status;
+  if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, "manifest.json"), text); !status.ok())
+    return status;
   std::filesystem::remove_all(folder, error);
   std::filesystem::rename(unfinished, folder, error);
   if (error) return absl::InternalError(absl::StrCat("cannot name ", folder, ": ", error.message()));
-  if (absl::Status status = SyncFolder(std::filesystem::path(folder).parent_path().string()); !status.ok()) return status;
+  if (absl::Status status = SyncFolder(std::filesystem::path(folder).parent_path().string()); !status.ok())
+    return status;
   return Sha256Hex(text);
 }
 
@@ -55,7 +57,8 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::
     return absl::DataLossError(absl::StrCat(folder, "/manifest.json is not what the run's records say"));
   }
   const nlohmann::json manifest = nlohmann::json::parse(*text, nullptr, false);
-  if (!manifest.is_object() || !manifest.contains("files")) return absl::DataLossError(folder + "/manifest.json is damaged");
+  if (!manifest.is_object() || !manifest.contains("files"))
+    return absl::DataLossError(folder + "/manifest.json is damaged");
   if (manifest.value("format", 0) != kRunFormat) {
     return absl::FailedPreconditionError(absl::StrCat(folder, " has format ", manifest.value("format", 0),
                                                       "; this program reads format ", kRunFormat));

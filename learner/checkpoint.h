@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// A checkpoint folder: policy.safetensors (the trained tensors, fp32), optimizer.safetensors, and manifest.json with
-// the SHA-256 of both. It appears under its name only when it is whole.
+// A checkpoint folder: policy.safetensors (the trained tensors, fp32), optimizer.safetensors, and
+// manifest.json with the SHA-256 of both. It appears under its name only when it is whole.
 struct Checkpoint {
   int64_t step = 0;            // committed steps it holds
   std::string weights_digest;  // of the policy version (model/weight_buckets.h)
@@ -21,8 +21,8 @@ struct Checkpoint {
 // Returns the digest of the checkpoint: SHA-256 of its manifest.
 absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint);
 
-// DataLoss when a file is damaged or `digest` is not the folder's; FailedPrecondition when another version of the
-// program wrote it.
+// DataLoss when a file is damaged or `digest` is not the folder's; FailedPrecondition when another version of
+// the program wrote it.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
 
 // Removes the oldest folders named step_* but for the newest `kept`.

@@ -21,8 +21,8 @@ std::shared_ptr<grpc::Channel> LearnerClient::ChannelTo(const std::string& addre
   return channel;
 }
 
-absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadHeader& header, const std::string& bytes,
-                                   absl::Duration deadline) {
+absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadHeader& header,
+                                   const std::string& bytes, absl::Duration deadline) {
   const auto stub = v1::TrajectoryInbox::NewStub(ChannelTo(address));
   const auto context = MakeContext(deadline);
   v1::UploadResponse response;
@@ -38,14 +38,14 @@ absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadH
   }
   writer->WritesDone();
   if (absl::Status status = FromGrpcStatus(writer->Finish()); !status.ok()) return status;
-  if (response.digest() != header.digest()) return absl::DataLossError("the learner stored other bytes than were sent");
+  if (response.digest() != header.digest())
+    return absl::DataLossError("the learner stored other bytes than were sent");
   return absl::OkStatus();
 }
 
-absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(const std::string& address,
-                                                                   const v1::PolicyVersion& version,
-                                                                   absl::Duration deadline,
-                                                                   const std::function<void(int64_t)>& on_bytes) {
+absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
+    const std::string& address, const v1::PolicyVersion& version, absl::Duration deadline,
+    const std::function<void(int64_t)>& on_bytes) {
   const auto stub = v1::WeightSource::NewStub(ChannelTo(address));
   Weights weights;
   v1::GetManifestRequest manifest_request;
@@ -54,7 +54,8 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(const std::st
       FromGrpcStatus(stub->GetManifest(MakeContext(deadline).get(), manifest_request, &weights.manifest));
   if (!status.ok()) return status;
   if (weights.manifest.version().digest() != version.digest()) {
-    return absl::DataLossError(absl::StrCat(address, " has version ", version.version(), " with another digest"));
+    return absl::DataLossError(
+        absl::StrCat(address, " has version ", version.version(), " with another digest"));
   }
   weights.buckets.resize(static_cast<size_t>(weights.manifest.buckets_size()));
   v1::StreamWeightsRequest request;
@@ -64,7 +65,8 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(const std::st
   v1::WeightChunk part;
   while (reader->Read(&part)) {
     const auto index = static_cast<size_t>(part.bucket());
-    if (index >= weights.buckets.size() || part.offset() != static_cast<int64_t>(weights.buckets[index].size()) ||
+    if (index >= weights.buckets.size() ||
+        part.offset() != static_cast<int64_t>(weights.buckets[index].size()) ||
         Crc32(part.chunk().data()) != part.chunk().crc32()) {
       context->TryCancel();
       (void)reader->Finish();
@@ -78,8 +80,8 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(const std::st
     const v1::BucketEntry& expected = weights.manifest.buckets(static_cast<int>(i));
     if (static_cast<int64_t>(weights.buckets[i].size()) != expected.size() ||
         Sha256Hex(weights.buckets[i]) != expected.sha256()) {
-      return absl::DataLossError(absl::StrCat("bucket ", i, " of version ", version.version(), " from ", address,
-                                              " does not match its checksum"));
+      return absl::DataLossError(absl::StrCat("bucket ", i, " of version ", version.version(), " from ",
+                                              address, " does not match its checksum"));
     }
   }
   return weights;

@@ -32,10 +32,11 @@ class LearnerClient {
     v1::WeightManifest manifest;
     std::vector<std::string> buckets;  // each matches its checksum
   };
-  // All buckets of one version. DataLoss when bytes do not match, NotFound when the holder has not this version.
-  // `on_bytes` is told of bytes as they come; may be null.
+  // All buckets of one version. DataLoss when bytes do not match, NotFound when the holder has not this
+  // version. `on_bytes` is told of bytes as they come; may be null.
   absl::StatusOr<Weights> FetchWeights(const std::string& address, const v1::PolicyVersion& version,
-                                       absl::Duration deadline, const std::function<void(int64_t)>& on_bytes = nullptr);
+                                       absl::Duration deadline,
+                                       const std::function<void(int64_t)>& on_bytes = nullptr);
 
  private:
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);

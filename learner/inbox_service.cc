@@ -6,7 +6,8 @@
 
 namespace lvrpo {
 
-absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader, v1::UploadResponse& response) {
+absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader,
+                                   v1::UploadResponse& response) {
   v1::UploadRequest part;
   if (!reader.Read(&part) || !part.has_header()) {
     return absl::InvalidArgumentError("an upload begins with its header");
@@ -20,7 +21,8 @@ absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader
     return WithReason(absl::FailedPreconditionError(absl::StrCat("this learner works for run ", run)), info);
   }
   if (header.size_bytes() < 0 || header.size_bytes() > max_bytes_) {
-    return absl::InvalidArgumentError(absl::StrCat("a group of ", header.size_bytes(), " bytes is too large"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a group of ", header.size_bytes(), " bytes is too large"));
   }
   std::string bytes;
   bytes.reserve(static_cast<size_t>(header.size_bytes()));
@@ -32,10 +34,11 @@ absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader
     if (static_cast<int64_t>(bytes.size()) > header.size_bytes()) break;
   }
   if (static_cast<int64_t>(bytes.size()) != header.size_bytes()) {
-    return absl::DataLossError(absl::StrCat("ordinal ", header.ordinal(), " was announced with ", header.size_bytes(),
-                                            " bytes and came with ", bytes.size()));
+    return absl::DataLossError(absl::StrCat("ordinal ", header.ordinal(), " was announced with ",
+                                            header.size_bytes(), " bytes and came with ", bytes.size()));
   }
-  if (absl::Status status = spool_.Put(header.ordinal(), header.attempt(), header.digest(), bytes); !status.ok()) {
+  if (absl::Status status = spool_.Put(header.ordinal(), header.attempt(), header.digest(), bytes);
+      !status.ok()) {
     return status;
   }
   metrics_.Counter("lvrpo_learner_trajectory_bytes_total", "Bytes of trajectories received.")
@@ -47,8 +50,9 @@ absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader
 grpc::Status InboxService::Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadRequest>* reader,
                                   v1::UploadResponse* response) {
   const absl::Status status = Receive(*reader, *response);
-  metrics_.Counter("lvrpo_learner_uploads_total", "Groups received, by outcome.",
-                   {{"outcome", status.ok() ? "stored" : std::string(absl::StatusCodeToString(status.code()))}})
+  metrics_
+      .Counter("lvrpo_learner_uploads_total", "Groups received, by outcome.",
+               {{"outcome", status.ok() ? "stored" : std::string(absl::StatusCodeToString(status.code()))}})
       .Increment();
   return ToGrpcStatus(status);
 }

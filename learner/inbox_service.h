@@ -8,7 +8,8 @@
 
 namespace lvrpo {
 
-// Receives trajectories into the spool. `run_id` gives the run that is served, empty while it is not known yet.
+// Receives trajectories into the spool. `run_id` gives the run that is served, empty while it is not known
+// yet.
 class InboxService final : public v1::TrajectoryInbox::Service {
  public:
   InboxService(Spool& spool, std::function<std::string()> run_id, int64_t max_bytes, Metrics& metrics)

@@ -83,7 +83,8 @@ absl::Status LearnerLoop::Start() {
     step_ = saved_step_ = checkpoint->step;
     if (absl::Status status = Publish(); !status.ok()) return status;
     if (version().digest() != checkpoint->weights_digest) {
-      return absl::DataLossError(absl::StrCat(registration.checkpoint_path(), " holds other weights than its manifest says"));
+      return absl::DataLossError(
+          absl::StrCat(registration.checkpoint_path(), " holds other weights than its manifest says"));
     }
     spdlog::info("going on from {} after {} steps", registration.checkpoint_path(), step_);
   } else if (absl::Status status = Publish(); !status.ok()) {
@@ -107,7 +108,8 @@ absl::Status LearnerLoop::Save() {
   request.set_step(step_);
   request.set_path(path);
   request.set_digest(*digest);
-  if (absl::Status status = session_.Call(&Stub::RecordCheckpoint, request).status(); !status.ok()) return status;
+  if (absl::Status status = session_.Call(&Stub::RecordCheckpoint, request).status(); !status.ok())
+    return status;
   saved_step_ = step_;
   metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
   PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), options_.config.train().checkpoints_kept());
@@ -156,7 +158,8 @@ absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
     commit.add_ordinals(assigned.ordinal());
   }
   if (lost.ordinals_size() > 0) {
-    if (absl::Status status = session_.Call(&Stub::ReportLostGroups, lost).status(); !status.ok()) return status;
+    if (absl::Status status = session_.Call(&Stub::ReportLostGroups, lost).status(); !status.ok())
+      return status;
     return false;
   }
   seconds["load"] = watch.Lap();
@@ -165,9 +168,10 @@ absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
   if (!trained.ok()) return trained.status();
   seconds["update"] = watch.Lap();
   if (trainer_.nonfinite_in_a_row() >= options_.config.train().max_nonfinite_steps()) {
-    return absl::OutOfRangeError(absl::StrCat("training diverged: ", trainer_.nonfinite_in_a_row(),
-                                              " updates in a row had non-finite gradients; lower the learning rate or resume "
-                                              "from an earlier checkpoint"));
+    return absl::OutOfRangeError(
+        absl::StrCat("training diverged: ", trainer_.nonfinite_in_a_row(),
+                     " updates in a row had non-finite gradients; lower the learning rate or resume "
+                     "from an earlier checkpoint"));
   }
   ++step_;
   if (absl::Status status = Publish(); !status.ok()) return status;
@@ -190,10 +194,12 @@ absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
     seconds["checkpoint"] = watch.Lap();
   }
   for (const auto& [phase, value] : seconds) {
-    metrics_.Seconds("lvrpo_learner_phase_seconds", "Seconds of a step's phases.", {{"phase", phase}}).Observe(value);
+    metrics_.Seconds("lvrpo_learner_phase_seconds", "Seconds of a step's phases.", {{"phase", phase}})
+        .Observe(value);
   }
   for (const auto& [name, value] : *trained) {
-    metrics_.Gauge("lvrpo_learner_step_value", "Figures of the newest step, by name.", {{"name", name}}).Set(value);
+    metrics_.Gauge("lvrpo_learner_step_value", "Figures of the newest step, by name.", {{"name", name}})
+        .Set(value);
   }
   metrics_.Counter("lvrpo_learner_steps_total", "Optimizer steps committed by this process.").Increment();
   metrics_.Counter("lvrpo_learner_samples_total", "Samples trained on by this process.")

@@ -15,8 +15,8 @@
 
 namespace lvrpo {
 
-// The learner's life: start where the records say, then assign, load, train, publish, commit, save, until the run has
-// finished or drains. One thread.
+// The learner's life: start where the records say, then assign, load, train, publish, commit, save, until the
+// run has finished or drains. One thread.
 class LearnerLoop {
  public:
   struct Options {
@@ -24,8 +24,8 @@ class LearnerLoop {
     std::string run_dir;
   };
   // All arguments must outlive it.
-  LearnerLoop(Options options, GrpoTrainer& trainer, Spool& spool, WeightService& weights, MemberSession& session,
-              Metrics& metrics);
+  LearnerLoop(Options options, GrpoTrainer& trainer, Spool& spool, WeightService& weights,
+              MemberSession& session, Metrics& metrics);
 
   // Restores the newest checkpoint that the coordinator knows, publishes the weights and opens the run.
   absl::Status Start();
@@ -49,8 +49,8 @@ class LearnerLoop {
   WeightService& weights_;
   MemberSession& session_;
   Metrics& metrics_;
-  int64_t step_ = 0;          // committed steps
-  int64_t saved_step_ = -1;   // of the newest checkpoint
+  int64_t step_ = 0;         // committed steps
+  int64_t saved_step_ = -1;  // of the newest checkpoint
   double waited_seconds_ = 0;
 
   mutable absl::Mutex mutex_;

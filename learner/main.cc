@@ -33,8 +33,9 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   const double difference = (*trainer)->SelfTest();
   spdlog::info("self-test: log-probs of a sample differ by {} when evaluated again", difference);
   if (difference != 0) {
-    return absl::InternalError(absl::StrCat("self-test failed: evaluating a sample again changes its log-probs by ",
-                                            difference, "; ratios would not be 1"));
+    return absl::InternalError(
+        absl::StrCat("self-test failed: evaluating a sample again changes its log-probs by ", difference,
+                     "; ratios would not be 1"));
   }
 
   Metrics metrics;
@@ -62,7 +63,8 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       });
   if (!metrics_server.ok()) return metrics_server.status();
   const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok()) return status;
+  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+    return status;
 
   MemberSession::Options options;
   options.coordinator = flags.coordinator;
@@ -92,14 +94,16 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
     absl::MutexLock lock(&mutex);
     session = *std::move(joined);
   }
-  auto started = std::make_unique<LearnerLoop>(LearnerLoop::Options{.config = config, .run_dir = flags.run_dir},
-                                               **trainer, spool, weights, *session, metrics);
+  auto started =
+      std::make_unique<LearnerLoop>(LearnerLoop::Options{.config = config, .run_dir = flags.run_dir},
+                                    **trainer, spool, weights, *session, metrics);
   absl::Status status = started->Start();
   {
     absl::MutexLock lock(&mutex);
     loop = std::move(started);
   }
-  spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, address, (*metrics_server)->address());
+  spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, address,
+               (*metrics_server)->address());
   if (status.ok()) status = loop->Run([&] { return shutdown.requested(); });
   session->Leave(status.ok() ? "done" : std::string(status.message()));
   (*server)->Shutdown(absl::Seconds(1));
@@ -108,7 +112,8 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "The learner: receives trajectories, trains the policy with GRPO, publishes the weights and writes checkpoints. "
+      "The learner: receives trajectories, trains the policy with GRPO, publishes the weights and writes "
+      "checkpoints. "
       "Ends when the run has finished or drains; SIGTERM saves a checkpoint and leaves.");
   RoleFlags flags;
   flags.member_id = "learner-0";

@@ -15,14 +15,17 @@ std::string Spool::PathOf(int64_t ordinal, int32_t attempt) const {
   return JoinPath(folder_, absl::StrCat(ordinal, "-", attempt, ".group"));
 }
 
-absl::Status Spool::Put(int64_t ordinal, int32_t attempt, const std::string& digest, const std::string& bytes) {
+absl::Status Spool::Put(int64_t ordinal, int32_t attempt, const std::string& digest,
+                        const std::string& bytes) {
   if (Sha256Hex(bytes) != digest) {
-    return absl::DataLossError(absl::StrCat("the trajectories of ordinal ", ordinal, " do not match their digest"));
+    return absl::DataLossError(
+        absl::StrCat("the trajectories of ordinal ", ordinal, " do not match their digest"));
   }
   return WriteFileAtomic(PathOf(ordinal, attempt), bytes);
 }
 
-absl::StatusOr<v1::TrajectoryGroup> Spool::Get(int64_t ordinal, int32_t attempt, const std::string& digest) const {
+absl::StatusOr<v1::TrajectoryGroup> Spool::Get(int64_t ordinal, int32_t attempt,
+                                               const std::string& digest) const {
   absl::StatusOr<std::string> bytes = ReadFile(PathOf(ordinal, attempt));
   if (!bytes.ok()) return bytes.status();
   v1::TrajectoryGroup group;

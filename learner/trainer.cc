@@ -42,24 +42,27 @@ struct Mean {
 struct GrpoTrainer::Sums {
   Mean image_loss, image_kl, image_clip_low, image_clip_high;
   Mean text_loss, text_kl, text_clip_low, text_clip_high;
-  Mean sampler_difference;  // |our log-prob - the sampler's|
-  double ratio_deviation = 0;          // largest |ratio - 1| in the first update
-  double sampler_difference_now = 0;   // largest difference in groups of the current version
-  double ratio_deviation_late = 0;     // largest |ratio - 1| in later updates
+  Mean sampler_difference;            // |our log-prob - the sampler's|
+  double ratio_deviation = 0;         // largest |ratio - 1| in the first update
+  double sampler_difference_now = 0;  // largest difference in groups of the current version
+  double ratio_deviation_late = 0;    // largest |ratio - 1| in later updates
   std::map<std::string, Mean> rewards;
   Mean reward_std, response_tokens;
 };
 
 GrpoTrainer::GrpoTrainer(v1::RunConfig config, Bagel base, Bagel policy, TensorMap trained)
-    : config_(std::move(config)), reference_(std::move(base)), policy_(std::move(policy)), trained_(std::move(trained)) {}
+    : config_(std::move(config)),
+      reference_(std::move(base)),
+      policy_(std::move(policy)),
+      trained_(std::move(trained)) {}
 
 absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunConfig& config, Bagel base) {
   const absl::StatusOr<TrainedTensors> selected = SelectTrainedTensors(config, base);
   if (!selected.ok()) return selected.status();
   for (const auto& [name, tensor] : selected->image) {
     if (selected->text.contains(name)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("train.image.trainable and train.text.trainable both match ", name, ": give it to one of them"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "train.image.trainable and train.text.trainable both match ", name, ": give it to one of them"));
     }
   }
   TensorMap trained = CloneTensors(selected->All());
@@ -72,8 +75,10 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
 
   const v1::TrainConfig& train = config.train();
   TensorMap image, text;
-  for (const auto& [name, tensor] : trainer->trained_) (selected->image.contains(name) ? image : text)[name] = tensor;
-  if (!image.empty()) trainer->image_ = std::make_unique<AdamW>(image, OptimizerOptions(train.image(), train));
+  for (const auto& [name, tensor] : trainer->trained_)
+    (selected->image.contains(name) ? image : text)[name] = tensor;
+  if (!image.empty())
+    trainer->image_ = std::make_unique<AdamW>(image, OptimizerOptions(train.image(), train));
   if (!text.empty()) trainer->text_ = std::make_unique<AdamW>(text, OptimizerOptions(train.text(), train));
 
   trainer->image_loss_.clip_low = trainer->image_loss_.clip_high = train.image_clip();
@@ -108,8 +113,9 @@ absl::StatusOr<GrpoTrainer::ImageGroup> GrpoTrainer::ReadImageGroup(const v1::Tr
   if (settings.window_size() < 1 || settings.window_begin() < 0 || read.options.window.end() > steps) {
     return BadGroup(group, "the window lies outside the schedule");
   }
-  if (settings.token_dim() != policy_.config().token_dim() || settings.tokens() < 1 || settings.grid_height() < 1 ||
-      settings.grid_width() < 1 || settings.grid_height() * settings.grid_width() != settings.tokens()) {
+  if (settings.token_dim() != policy_.config().token_dim() || settings.tokens() < 1 ||
+      settings.grid_height() < 1 || settings.grid_width() < 1 ||
+      settings.grid_height() * settings.grid_width() != settings.tokens()) {
     return BadGroup(group, "the latents have another shape than the model's");
   }
   read.grid_h = settings.grid_height();
@@ -120,11 +126,13 @@ absl::StatusOr<GrpoTrainer::ImageGroup> GrpoTrainer::ReadImageGroup(const v1::Tr
   read.log_probs = torch::empty({samples, window}, torch::kFloat64);
   for (int64_t i = 0; i < samples; ++i) {
     const v1::Sample& sample = group.samples(static_cast<int>(i));
-    if (static_cast<int64_t>(sample.latents().size()) != per_sample * 4 || sample.log_probs_size() != window) {
+    if (static_cast<int64_t>(sample.latents().size()) != per_sample * 4 ||
+        sample.log_probs_size() != window) {
       return BadGroup(group, absl::StrCat("sample ", i, " has a wrong number of latents or log-probs"));
     }
     std::memcpy(read.latents[i].data_ptr(), sample.latents().data(), sample.latents().size());
-    for (int64_t k = 0; k < window; ++k) read.log_probs[i][k] = static_cast<double>(sample.log_probs(static_cast<int>(k)));
+    for (int64_t k = 0; k < window; ++k)
+      read.log_probs[i][k] = static_cast<double>(sample.log_probs(static_cast<int>(k)));
   }
   if (!read.latents.isfinite().all().item<bool>()) return BadGroup(group, "a latent is not finite");
   torch::NoGradGuard no_grad;
@@ -191,7 +199,8 @@ void GrpoTrainer::SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& g
       }
     }
   }
-  torch::Tensor components = torch::full({count, size, static_cast<int64_t>(component_index.size())}, NAN, torch::kFloat64);
+  torch::Tensor components =
+      torch::full({count, size, static_cast<int64_t>(component_index.size())}, NAN, torch::kFloat64);
   for (int64_t p = 0; p < count; ++p) {
     for (int64_t g = 0; g < size; ++g) {
       const v1::Sample& sample = groups[static_cast<size_t>(p)]->samples(static_cast<int>(g));
@@ -211,7 +220,8 @@ void GrpoTrainer::SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& g
                                                       {"instruction", config_.reward().instruction_weight()},
                                                       {"knowledge", config_.reward().knowledge_weight()}};
     for (const auto& [name, index] : component_index) {
-      if (const auto weight = configured.find(name); weight != configured.end()) weights[index] = weight->second;
+      if (const auto weight = configured.find(name); weight != configured.end())
+        weights[index] = weight->second;
     }
     values = GroupAdvantages(components, weights, advantage_options_).advantages;
   } else {
@@ -225,7 +235,8 @@ void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_te
   const int64_t micro = config_.train().micro_batch() > 0 ? config_.train().micro_batch() : size;
   if (first) group.old = torch::empty({size, window}, torch::kFloat64);
   const GuidanceOptions guidance = {.text_scale = config_.rollout().cfg_scale()};
-  const VelocityFunction velocity = BagelVelocity(policy_, group.context, group.grid_h, group.grid_w, guidance);
+  const VelocityFunction velocity =
+      BagelVelocity(policy_, group.context, group.grid_h, group.grid_w, guidance);
   const VelocityFunction reference =
       image_loss_.kl_beta > 0
           ? BagelVelocity(reference_, group.reference_context, group.grid_h, group.grid_w, guidance)
@@ -239,7 +250,10 @@ void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_te
       if (first) {
         old.copy_(evaluated.log_prob.detach());
         const double difference =
-            (old - group.log_probs.narrow(0, begin, count).select(1, k).to(torch::kFloat64)).abs().max().item<double>();
+            (old - group.log_probs.narrow(0, begin, count).select(1, k).to(torch::kFloat64))
+                .abs()
+                .max()
+                .item<double>();
         sums.sampler_difference.Add(difference);
         if (group.current) sums.sampler_difference_now = std::max(sums.sampler_difference_now, difference);
       }
@@ -260,7 +274,8 @@ void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_te
       const ImageLossTerms terms = ImageLoss(input, image_loss_);
       terms.loss.backward();
       sums.image_loss.Add(terms.loss.item<double>() * global_terms / static_cast<double>(count));
-      if (terms.kl.defined()) sums.image_kl.Add(terms.kl.item<double>() * global_terms / static_cast<double>(count));
+      if (terms.kl.defined())
+        sums.image_kl.Add(terms.kl.item<double>() * global_terms / static_cast<double>(count));
       sums.image_clip_low.Add(terms.clip_low_fraction);
       sums.image_clip_high.Add(terms.clip_high_fraction);
       double& deviation = first ? sums.ratio_deviation : sums.ratio_deviation_late;
@@ -294,7 +309,8 @@ void GrpoTrainer::TextGradients(TextGroup& group, bool first, double global_toke
   const double deviation = ((terms.ratio - 1) * group.mask).abs().max().item<double>();
   (first ? sums.ratio_deviation : sums.ratio_deviation_late) =
       std::max(first ? sums.ratio_deviation : sums.ratio_deviation_late, deviation);
-  if (first) sums.sampler_difference.Add(((group.old - group.log_probs) * group.mask).abs().max().item<double>());
+  if (first)
+    sums.sampler_difference.Add(((group.old - group.log_probs) * group.mask).abs().max().item<double>());
 }
 
 absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1::TrajectoryGroup>& groups,
@@ -362,7 +378,8 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
     metrics["response_tokens"] = sums.response_tokens.value();
   }
   metrics["ratio_deviation_first_update"] = sums.ratio_deviation;
-  if (config_.train().updates_per_step() > 1) metrics["ratio_deviation_later_updates"] = sums.ratio_deviation_late;
+  if (config_.train().updates_per_step() > 1)
+    metrics["ratio_deviation_later_updates"] = sums.ratio_deviation_late;
   metrics["sampler_log_prob_difference"] = sums.sampler_difference.value();
   metrics["sampler_log_prob_difference_same_version"] = sums.sampler_difference_now;
   metrics["staleness"] = age / static_cast<double>(groups.size());
@@ -384,15 +401,19 @@ double GrpoTrainer::SelfTest() const {
   options.window = {.begin = rollout.window_lo(), .size = rollout.window_size()};
   const int64_t side = 4;
   const VelocityFunction velocity = BagelVelocity(policy_, policy_.PrefillPrompt({1, 2, 3}), side, side,
-                                                   {.text_scale = rollout.cfg_scale()});
-  const ImageSamples samples = SampleImages(velocity, rollout.group_size(), side * side, policy_.config().token_dim(),
-                                            config_.seed(), 0, options);
-  return (WindowLogProbs(velocity, samples.window_latents, options) - samples.log_probs).abs().max().item<double>();
+                                                  {.text_scale = rollout.cfg_scale()});
+  const ImageSamples samples = SampleImages(velocity, rollout.group_size(), side * side,
+                                            policy_.config().token_dim(), config_.seed(), 0, options);
+  return (WindowLogProbs(velocity, samples.window_latents, options) - samples.log_probs)
+      .abs()
+      .max()
+      .item<double>();
 }
 
 TensorMap GrpoTrainer::OptimizerState() const {
   TensorMap state;
-  for (const auto& [task, optimizer] : {std::pair<std::string, const AdamW*>{"image", image_.get()}, {"text", text_.get()}}) {
+  for (const auto& [task, optimizer] :
+       {std::pair<std::string, const AdamW*>{"image", image_.get()}, {"text", text_.get()}}) {
     if (optimizer == nullptr) continue;
     for (const auto& [name, tensor] : optimizer->State()) state[absl::StrCat(task, "/", name)] = tensor;
   }
@@ -400,7 +421,8 @@ TensorMap GrpoTrainer::OptimizerState() const {
 }
 
 absl::Status GrpoTrainer::RestoreOptimizers(const TensorMap& state) {
-  for (const auto& [task, optimizer] : {std::pair<std::string, AdamW*>{"image/", image_.get()}, {"text/", text_.get()}}) {
+  for (const auto& [task, optimizer] :
+       {std::pair<std::string, AdamW*>{"image/", image_.get()}, {"text/", text_.get()}}) {
     if (optimizer == nullptr) continue;
     TensorMap own;
     for (const auto& [name, tensor] : state) {

@@ -19,9 +19,10 @@
 
 namespace lvrpo {
 
-// GRPO on complete groups (paper, equations 2, 3, 15): advantages from each group, the clipped surrogate of every
-// image step and text token against log-probs that this trainer computed itself, KL to the frozen reference, one
-// optimizer a task. Nothing here draws random numbers: equal groups in equal order give equal weights. Not thread-safe.
+// GRPO on complete groups (paper, equations 2, 3, 15): advantages from each group, the clipped surrogate of
+// every image step and text token against log-probs that this trainer computed itself, KL to the frozen
+// reference, one optimizer a task. Nothing here draws random numbers: equal groups in equal order give equal
+// weights. Not thread-safe.
 class GrpoTrainer {
  public:
   // Trains copies of the tensors that `config` names; `base` itself is the frozen reference.
@@ -31,9 +32,9 @@ class GrpoTrainer {
   // Figures of a step by name: docs/operating.md lists them.
   using StepMetrics = std::map<std::string, double>;
 
-  // One optimizer step (updates_per_step updates) from groups in a fixed order. InvalidArgument names a group that
-  // cannot be used; nothing has changed then. `step_version` is the version of the weights before the step: groups
-  // of that version must have ratio 1.
+  // One optimizer step (updates_per_step updates) from groups in a fixed order. InvalidArgument names a group
+  // that cannot be used; nothing has changed then. `step_version` is the version of the weights before the
+  // step: groups of that version must have ratio 1.
   absl::StatusOr<StepMetrics> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
 
   // The step-0 promise: an image sampled here, evaluated here, has the same log-probs. Returns the largest
@@ -57,20 +58,20 @@ class GrpoTrainer {
     KvCache context, reference_context;
     ImageSampleOptions options;
     int64_t grid_h = 0, grid_w = 0;
-    torch::Tensor latents;      // [G, k + 1, N, D]
-    torch::Tensor log_probs;    // [G, k] float64: the sampler's
-    torch::Tensor old;          // [G, k] float64: ours, before the first update
-    torch::Tensor advantages;   // [G]
-    bool current = false;       // sampled with the weights before this step
+    torch::Tensor latents;     // [G, k + 1, N, D]
+    torch::Tensor log_probs;   // [G, k] float64: the sampler's
+    torch::Tensor old;         // [G, k] float64: ours, before the first update
+    torch::Tensor advantages;  // [G]
+    bool current = false;      // sampled with the weights before this step
   };
   struct TextGroup {
     torch::Tensor pixels;
     std::vector<int32_t> prompt_ids;
-    torch::Tensor responses;    // int64 [G, T], padded with eos
-    torch::Tensor mask;         // [G, T]
-    torch::Tensor log_probs;    // [G, T] the sampler's
+    torch::Tensor responses;       // int64 [G, T], padded with eos
+    torch::Tensor mask;            // [G, T]
+    torch::Tensor log_probs;       // [G, T] the sampler's
     torch::Tensor old, reference;  // [G, T]
-    torch::Tensor advantages;   // [G]
+    torch::Tensor advantages;      // [G]
     bool current = false;
   };
   struct Sums;  // of a step's figures

@@ -42,9 +42,11 @@ grpc::Status WeightService::StreamWeights(grpc::ServerContext*, const v1::Stream
                                           grpc::ServerWriter<v1::WeightChunk>* writer) {
   const std::shared_ptr<const PackedWeights> weights = Find(request->version());
   if (weights == nullptr) return NotHere(request->version());
-  if (request->first_bucket() < 0) return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
+  if (request->first_bucket() < 0)
+    return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
   v1::WeightChunk part;
-  for (auto bucket = static_cast<size_t>(request->first_bucket()); bucket < weights->buckets.size(); ++bucket) {
+  for (auto bucket = static_cast<size_t>(request->first_bucket()); bucket < weights->buckets.size();
+       ++bucket) {
     const std::string& bytes = weights->buckets[bucket];
     for (size_t begin = 0; begin < bytes.size(); begin += kChunkBytes) {
       part.set_bucket(static_cast<int64_t>(bucket));

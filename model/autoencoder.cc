@@ -38,7 +38,8 @@ void AddMid(ShapeMap& shapes, const std::string& name, int64_t channels) {
 
 }  // namespace
 
-absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::json& json, const std::string& source) {
+absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::json& json,
+                                                              const std::string& source) {
   AutoencoderConfig config;
   try {
     config.ch = json.value("ch", config.ch);
@@ -52,8 +53,9 @@ absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::js
     return absl::InvalidArgumentError(absl::StrCat(source, ": autoencoder settings: ", error.what()));
   }
   const bool sane = config.ch >= 1 && config.ch <= 4096 && config.norm_groups >= 1 &&
-                    config.ch % config.norm_groups == 0 && !config.ch_mult.empty() && config.ch_mult.size() <= 8 &&
-                    config.num_res_blocks >= 1 && config.num_res_blocks <= 64 && config.z_channels >= 1;
+                    config.ch % config.norm_groups == 0 && !config.ch_mult.empty() &&
+                    config.ch_mult.size() <= 8 && config.num_res_blocks >= 1 && config.num_res_blocks <= 64 &&
+                    config.z_channels >= 1;
   if (!sane) return absl::InvalidArgumentError(absl::StrCat(source, ": autoencoder settings out of range"));
   return config;
 }
@@ -82,7 +84,8 @@ ShapeMap Autoencoder::ExpectedTensors(const AutoencoderConfig& c) {
       AddResBlock(shapes, absl::StrCat("encoder.down.", level, ".block.", block), in, out);
       in = out;
     }
-    if (level + 1 < levels) AddConv(shapes, absl::StrCat("encoder.down.", level, ".downsample.conv"), in, in, 3);
+    if (level + 1 < levels)
+      AddConv(shapes, absl::StrCat("encoder.down.", level, ".downsample.conv"), in, in, 3);
   }
   AddMid(shapes, "encoder.mid", in);
   AddNorm(shapes, "encoder.norm_out", in);
@@ -110,7 +113,8 @@ TensorMap Autoencoder::RandomInit(const AutoencoderConfig& config, uint64_t seed
 
 absl::StatusOr<Autoencoder> Autoencoder::Create(AutoencoderConfig config, TensorMap tensors,
                                                 const std::string& source) {
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok()) return status;
+  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+    return status;
   return Autoencoder(std::move(config), std::move(tensors));
 }
 
@@ -147,7 +151,8 @@ Autoencoder::Moments Autoencoder::Encode(const torch::Tensor& image) const {
     }
     if (level + 1 < levels) {
       // One zero on the right and at the bottom, then stride 2 without padding.
-      h = Conv(torch::constant_pad_nd(h, {0, 1, 0, 1}), absl::StrCat("encoder.down.", level, ".downsample.conv"), 0, 2);
+      h = Conv(torch::constant_pad_nd(h, {0, 1, 0, 1}),
+               absl::StrCat("encoder.down.", level, ".downsample.conv"), 0, 2);
     }
   }
   h = ResBlock(h, "encoder.mid.block_1");

@@ -10,8 +10,8 @@
 
 namespace lvrpo {
 
-// Parameters of a FLUX-style autoencoder (ByteDance-Seed/Bagel:modeling/autoencoder.py). Keys of the same names
-// are read from a JSON object; `norm_groups` is ours (published autoencoders always have 32).
+// Parameters of a FLUX-style autoencoder (ByteDance-Seed/Bagel:modeling/autoencoder.py). Keys of the same
+// names are read from a JSON object; `norm_groups` is ours (published autoencoders always have 32).
 struct AutoencoderConfig {
   int64_t ch = 128;
   std::vector<int64_t> ch_mult = {1, 2, 4, 4};
@@ -31,25 +31,30 @@ struct AutoencoderConfig {
 class Autoencoder {
  public:
   // DataLoss when the tensors do not fit the configuration.
-  static absl::StatusOr<Autoencoder> Create(AutoencoderConfig config, TensorMap tensors, const std::string& source);
+  static absl::StatusOr<Autoencoder> Create(AutoencoderConfig config, TensorMap tensors,
+                                            const std::string& source);
   static ShapeMap ExpectedTensors(const AutoencoderConfig& config);
   static TensorMap RandomInit(const AutoencoderConfig& config, uint64_t seed);
 
   struct Moments {
     torch::Tensor mean, logvar;  // [B, z, h, w], raw encoder halves
   };
-  Moments Encode(const torch::Tensor& image) const;  // [B, 3, H, W] in [-1, 1]; H and W multiples of downsample
+  Moments Encode(
+      const torch::Tensor& image) const;  // [B, 3, H, W] in [-1, 1]; H and W multiples of downsample
   // scale * (x - shift): the latent that the policy sees.
   torch::Tensor Normalize(const torch::Tensor& raw) const;
-  torch::Tensor Decode(const torch::Tensor& latent) const;  // normalised [B, z, h, w] -> [B, 3, H, W], may leave [-1, 1]
+  torch::Tensor Decode(
+      const torch::Tensor& latent) const;  // normalised [B, z, h, w] -> [B, 3, H, W], may leave [-1, 1]
 
   const AutoencoderConfig& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }
 
  private:
-  Autoencoder(AutoencoderConfig config, TensorMap tensors) : config_(std::move(config)), tensors_(std::move(tensors)) {}
+  Autoencoder(AutoencoderConfig config, TensorMap tensors)
+      : config_(std::move(config)), tensors_(std::move(tensors)) {}
   const torch::Tensor& T(const std::string& name) const { return tensors_.at(name); }
-  torch::Tensor Conv(const torch::Tensor& x, const std::string& name, int64_t padding, int64_t stride = 1) const;
+  torch::Tensor Conv(const torch::Tensor& x, const std::string& name, int64_t padding,
+                     int64_t stride = 1) const;
   torch::Tensor Norm(const torch::Tensor& x, const std::string& name) const;
   torch::Tensor ResBlock(const torch::Tensor& x, const std::string& name) const;
   torch::Tensor Attention(const torch::Tensor& x, const std::string& name) const;
@@ -62,7 +67,8 @@ class Autoencoder {
 torch::Tensor Patchify(const torch::Tensor& latent, int64_t p);
 torch::Tensor Unpatchify(const torch::Tensor& tokens, int64_t p, int64_t grid_h, int64_t grid_w);
 
-// [B, 3, H, W] -> [B, H, W, 3] uint8: trunc(clamp(x / 2 + 1/2, 0, 1) * 255), as the reference application does.
+// [B, 3, H, W] -> [B, H, W, 3] uint8: trunc(clamp(x / 2 + 1/2, 0, 1) * 255), as the reference application
+// does.
 torch::Tensor ToUint8(const torch::Tensor& image);
 std::vector<RgbImage> ToRgbImages(const torch::Tensor& image);
 // [H, W, 3] uint8 images of one size -> [B, 3, H, W] in [-1, 1].

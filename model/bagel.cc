@@ -56,7 +56,8 @@ void AddHalf(ShapeMap& shapes, const BagelConfig& c, int64_t layer, const std::s
 torch::Tensor SinCosTable(int64_t dim, int64_t side) {
   const torch::TensorOptions wide(torch::kFloat64);
   const int64_t quarter = dim / 4;
-  const torch::Tensor omega = torch::pow(10000.0, -torch::arange(quarter, wide) / static_cast<double>(quarter));
+  const torch::Tensor omega =
+      torch::pow(10000.0, -torch::arange(quarter, wide) / static_cast<double>(quarter));
   const torch::Tensor coordinate = torch::arange(side, wide);
   const auto embed = [&](const torch::Tensor& position) {  // [side * side] -> [side * side, dim / 2]
     const torch::Tensor angle = position.unsqueeze(1) * omega;
@@ -116,7 +117,8 @@ TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
   torch::NoGradGuard no_grad;
   const double residual = 1 / std::sqrt(2.0 * static_cast<double>(c.layers));
   for (auto& [name, tensor] : tensors) {
-    if (name.find("o_proj") != std::string::npos || name.find("down_proj") != std::string::npos) tensor.mul_(residual);
+    if (name.find("o_proj") != std::string::npos || name.find("down_proj") != std::string::npos)
+      tensor.mul_(residual);
     const size_t at = name.find("_moe_gen");
     if (at == std::string::npos) continue;
     std::string base = name;
@@ -130,7 +132,8 @@ TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
 }
 
 absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source) {
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok()) return status;
+  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+    return status;
   return Bagel(std::move(config), std::move(tensors));
 }
 
@@ -160,13 +163,15 @@ absl::StatusOr<Bagel> Bagel::Load(const std::string& folder) {
   return Create(*std::move(config), *std::move(tensors), path);
 }
 
-Bagel::Bagel(BagelConfig config, TensorMap tensors) : config_(std::move(config)), tensors_(std::move(tensors)) {
+Bagel::Bagel(BagelConfig config, TensorMap tensors)
+    : config_(std::move(config)), tensors_(std::move(tensors)) {
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     layers_.push_back({ResolveHalf(layer, ""), ResolveHalf(layer, "_moe_gen")});
   }
   const double d = static_cast<double>(config_.head_dim());
   inverse_frequencies_ =
-      torch::pow(config_.rope_theta, -torch::arange(0, config_.head_dim(), 2, torch::kFloat32) / d).to(torch::kFloat32);
+      torch::pow(config_.rope_theta, -torch::arange(0, config_.head_dim(), 2, torch::kFloat32) / d)
+          .to(torch::kFloat32);
 }
 
 Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
@@ -174,7 +179,9 @@ Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
   const auto attn = [&](const char* name, const char* kind) {
     return tensors_.at(absl::StrCat(prefix, "self_attn.", name, suffix, kind));
   };
-  const auto plain = [&](const std::string& name) { return tensors_.at(absl::StrCat(prefix, name, ".weight")); };
+  const auto plain = [&](const std::string& name) {
+    return tensors_.at(absl::StrCat(prefix, name, ".weight"));
+  };
   return {.q_weight = attn("q_proj", ".weight"),
           .q_bias = attn("q_proj", ".bias"),
           .k_weight = attn("k_proj", ".weight"),
@@ -191,9 +198,10 @@ Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
           .down = plain("mlp" + suffix + ".down_proj")};
 }
 
-Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask, const KvCache* past,
-                          KvCache* grown) const {
-  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, groups = heads / kv_heads, d = config_.head_dim();
+Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask,
+                          const KvCache* past, KvCache* grown) const {
+  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, groups = heads / kv_heads,
+                d = config_.head_dim();
   const int64_t batch = x.u.defined() ? x.u.size(0) : x.g.size(0);
   const int64_t u_tokens = x.u.defined() ? x.u.size(1) : 0, g_tokens = x.g.defined() ? x.g.size(1) : 0;
   const int64_t tokens = u_tokens + g_tokens;
@@ -204,7 +212,8 @@ Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch
   // Query heads of one kv head lie behind each other along the token axis: attention with grouped heads then
   // needs no copies of keys and values.
   torch::Tensor attention_mask;
-  if (mask.defined()) attention_mask = mask.unsqueeze(1).repeat({1, 1, groups, 1});  // [B or 1, 1, groups * T, L + T]
+  if (mask.defined())
+    attention_mask = mask.unsqueeze(1).repeat({1, 1, groups, 1});  // [B or 1, 1, groups * T, L + T]
 
   struct Projected {
     torch::Tensor q, k, v;  // [B, heads, T, d], [B, kv_heads, T, d] twice
@@ -215,17 +224,20 @@ Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch
     const auto split = [&](const torch::Tensor& weight, const torch::Tensor& bias, int64_t count) {
       return torch::linear(normed, weight, bias).view({batch, h.size(1), count, d});
     };
-    return {RmsNorm(split(half.q_weight, half.q_bias, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
-            RmsNorm(split(half.k_weight, half.k_bias, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
-            split(half.v_weight, half.v_bias, kv_heads).transpose(1, 2)};
+    return {
+        RmsNorm(split(half.q_weight, half.q_bias, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
+        RmsNorm(split(half.k_weight, half.k_bias, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
+        split(half.v_weight, half.v_bias, kv_heads).transpose(1, 2)};
   };
-  const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended, const Half& half) -> torch::Tensor {
+  const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended,
+                          const Half& half) -> torch::Tensor {
     if (!h.defined()) return {};
-    // Contiguous: otherwise torch multiplies in another order when the weights ask for gradients, and the learner's
-    // log-probs would differ from the sampler's in the last bits.
+    // Contiguous: otherwise torch multiplies in another order when the weights ask for gradients, and the
+    // learner's log-probs would differ from the sampler's in the last bits.
     const torch::Tensor y = h + torch::linear(attended.contiguous(), half.o_weight);
     const torch::Tensor normed = RmsNorm(y, half.post_norm, config_.rms_eps);
-    return y + torch::linear(torch::silu(torch::linear(normed, half.gate)) * torch::linear(normed, half.up), half.down);
+    return y + torch::linear(torch::silu(torch::linear(normed, half.gate)) * torch::linear(normed, half.up),
+                             half.down);
   };
 
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -251,7 +263,8 @@ Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch
     x.g = finish(x.g, merged.narrow(1, u_tokens, g_tokens), layers_[i].generation);
   }
   if (x.u.defined()) x.u = RmsNorm(x.u, tensors_.at("language_model.model.norm.weight"), config_.rms_eps);
-  if (x.g.defined()) x.g = RmsNorm(x.g, tensors_.at("language_model.model.norm_moe_gen.weight"), config_.rms_eps);
+  if (x.g.defined())
+    x.g = RmsNorm(x.g, tensors_.at("language_model.model.norm_moe_gen.weight"), config_.rms_eps);
   return x;
 }
 
@@ -261,14 +274,17 @@ torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
 
 torch::Tensor Bagel::EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
                                   const torch::Tensor& positions) const {
-  const torch::Tensor time = Linear(torch::silu(Linear(TimestepEmbedding(t), tensors_, "time_embedder.mlp.0")),
-                                    tensors_, "time_embedder.mlp.2");
+  const torch::Tensor time =
+      Linear(torch::silu(Linear(TimestepEmbedding(t), tensors_, "time_embedder.mlp.0")), tensors_,
+             "time_embedder.mlp.2");
   const torch::Tensor place = torch::embedding(tensors_.at("latent_pos_embed.pos_embed"), positions);
   const torch::Tensor content = Linear(x_t, tensors_, "vae2llm");
   return content + (time.dim() < content.dim() ? time.unsqueeze(1) : time) + place;
 }
 
-torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const { return Linear(hidden, tensors_, "llm2vae"); }
+torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const {
+  return Linear(hidden, tensors_, "llm2vae");
+}
 
 torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const {
   return torch::linear(hidden, tensors_.at("language_model.lm_head.weight"));

@@ -30,9 +30,9 @@ struct GuidanceOptions {
 //               |       (u, g, cache)           |
 //           o_proj, mlp                    o_proj, mlp        (_moe_gen)
 //
-// Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask for
-// it, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe while nobody
-// changes the tensors.
+// Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask
+// for it, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe while
+// nobody changes the tensors.
 class Bagel {
  public:
   // DataLoss when the tensors do not fit the configuration.
@@ -54,28 +54,31 @@ class Bagel {
   // pixels [B, 3, H, W] in [-1, 1].
   torch::Tensor AppendImage(KvCache& cache, const torch::Tensor& pixels) const;
   // start-of-image, clean latent tokens [B, N, D] at t = 0 through the generation half, end-of-image.
-  torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const;
+  torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h,
+                              int64_t grid_w) const;
   // bos, ids, eos: the same for every row of the cache.
   void AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const;
   // The same on an empty cache.
   KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
-  // A question about each image of a batch: the image segment, then bos, ids, eos. pixels [B, 3, H, W] in [-1, 1].
+  // A question about each image of a batch: the image segment, then bos, ids, eos. pixels [B, 3, H, W] in
+  // [-1, 1].
   KvCache PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const;
 
   // --- Images. v = noise - data of the latent tokens x_t [B, N, D] at times t [B]; D = token_dim.
   // The cache is shared (batch 1) or one a sample (batch B); it is not changed.
-  torch::Tensor Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                         int64_t grid_w) const;
+  torch::Tensor Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t,
+                         int64_t grid_h, int64_t grid_w) const;
   // With guidance. `image_free` is the context without source images (text-to-image: the same as `cache`).
   torch::Tensor GuidedVelocity(const KvCache& cache, const KvCache& text_free, const KvCache& image_free,
-                               const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
-                               const GuidanceOptions& options) const;
+                               const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
+                               int64_t grid_w, const GuidanceOptions& options) const;
 
   // --- Text.
   torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
-  // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded at
-  // the end with any id. Shared or per-sample cache. Divides logits by `temperature`.
-  torch::Tensor ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses, double temperature) const;
+  // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded
+  // at the end with any id. Shared or per-sample cache. Divides logits by `temperature`.
+  torch::Tensor ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,
+                                 double temperature) const;
 
   // --- Training (model/bagel_training.cc). All sequences of a call in one padded batch.
   struct TextToImage {
@@ -83,33 +86,39 @@ class Bagel {
     torch::Tensor text_hidden;  // [B, L, H], after the final norm; junk behind each sample's length
   };
   // captions int64 [B, L] with bos and eos, padded at the end; lengths int64 [B], 0 = no caption.
-  TextToImage ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths, const torch::Tensor& x_t,
-                                 const torch::Tensor& t, int64_t grid_h, int64_t grid_w) const;
+  TextToImage ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths,
+                                 const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
+                                 int64_t grid_w) const;
   // An image segment, then text int64 [B, L] (padded at the end) -> hidden of the text, [B, L, H].
   torch::Tensor ForwardUnderstanding(const torch::Tensor& pixels, const torch::Tensor& text) const;
 
   // Any packed sequence of T tokens (training forward of the reference). All index tensors int64.
   struct Packed {
-    torch::Tensor text_ids, text_indexes;              // [n]
-    torch::Tensor vit_patches, vit_positions, vit_indexes;  // [m, 3 p p], [m], [m]
-    std::vector<int64_t> vit_lengths;                  // tokens of each image
+    torch::Tensor text_ids, text_indexes;                                   // [n]
+    torch::Tensor vit_patches, vit_positions, vit_indexes;                  // [m, 3 p p], [m], [m]
+    std::vector<int64_t> vit_lengths;                                       // tokens of each image
     torch::Tensor latents, latent_times, latent_positions, latent_indexes;  // [k, D], [k], [k], [k]
-    torch::Tensor positions;                           // [T]
-    torch::Tensor allowed;                             // bool [T, T]
+    torch::Tensor positions;                                                // [T]
+    torch::Tensor allowed;                                                  // bool [T, T]
   };
   // Hidden states after the final norms, in sequence order, [T, H].
   torch::Tensor ForwardPacked(const Packed& packed) const;
 
   // --- Parts, for tests and the training forward.
-  torch::Tensor VitTokens(const torch::Tensor& pixels) const;  // [B, 3, H, W] -> [B, N, Dv], after post_layernorm
-  torch::Tensor VitPatches(const torch::Tensor& pixels) const; // -> [B, N, 3 p p], order (y, x, channel) inside a patch
-  torch::Tensor EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const;  // [B,N,..],[N]
-  torch::Tensor Connect(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const;     // -> [B, N, H]
+  torch::Tensor VitTokens(
+      const torch::Tensor& pixels) const;  // [B, 3, H, W] -> [B, N, Dv], after post_layernorm
+  torch::Tensor VitPatches(
+      const torch::Tensor& pixels) const;  // -> [B, N, 3 p p], order (y, x, channel) inside a patch
+  torch::Tensor EncodePatches(const torch::Tensor& patches,
+                              const torch::Tensor& positions) const;  // [B,N,..],[N]
+  torch::Tensor Connect(const torch::Tensor& vit_tokens,
+                        const torch::Tensor& positions) const;  // -> [B, N, H]
   torch::Tensor EmbedTokens(const torch::Tensor& ids) const;
-  torch::Tensor EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t, const torch::Tensor& positions) const;
-  torch::Tensor OutputVelocity(const torch::Tensor& hidden) const;  // llm2vae
-  torch::Tensor LatentPositions(int64_t grid_h, int64_t grid_w) const;                              // [N]
-  torch::Tensor VitPositions(int64_t rows, int64_t columns) const;                                  // [N]
+  torch::Tensor EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
+                             const torch::Tensor& positions) const;
+  torch::Tensor OutputVelocity(const torch::Tensor& hidden) const;      // llm2vae
+  torch::Tensor LatentPositions(int64_t grid_h, int64_t grid_w) const;  // [N]
+  torch::Tensor VitPositions(int64_t rows, int64_t columns) const;      // [N]
 
   const BagelConfig& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }

@@ -56,9 +56,10 @@ absl::Status Validate(const BagelConfig& c, const std::string& folder) {
   const bool sane = c.hidden >= 1 && c.heads >= 1 && c.kv_heads >= 1 && c.hidden % c.heads == 0 &&
                     c.heads % c.kv_heads == 0 && c.head_dim() % 2 == 0 && c.layers >= 1 && c.layers <= 512 &&
                     c.mlp >= 1 && c.vocabulary >= 1 && c.vocabulary <= (1 << 24) && c.vit_heads >= 1 &&
-                    c.vit_hidden % c.vit_heads == 0 && c.vit_layers >= 0 && c.vit_patch >= 1 && c.vit_max_side >= 1 &&
-                    c.latent_patch >= 1 && c.max_latent_side >= 1;
-  if (!sane) return absl::InvalidArgumentError(absl::StrCat(folder, ": model sizes out of range or inconsistent"));
+                    c.vit_hidden % c.vit_heads == 0 && c.vit_layers >= 0 && c.vit_patch >= 1 &&
+                    c.vit_max_side >= 1 && c.latent_patch >= 1 && c.max_latent_side >= 1;
+  if (!sane)
+    return absl::InvalidArgumentError(absl::StrCat(folder, ": model sizes out of range or inconsistent"));
   for (const int32_t id : {c.bos, c.eos, c.start_of_image, c.end_of_image}) {
     if (id < 0 || id >= c.vocabulary) {
       return absl::InvalidArgumentError(
@@ -129,9 +130,11 @@ absl::Status SaveBagelConfig(const BagelConfig& c, const std::string& folder) {
                                  {"llm_config", LanguageJson(c)},
                                  {"vit_config", VisionJson(c)},
                                  {"vae_config", c.autoencoder.ToJson()}};
-  for (const auto& [name, json] :
-       {std::pair{"config.json", config}, {"llm_config.json", LanguageJson(c)}, {"vit_config.json", VisionJson(c)}}) {
-    if (absl::Status status = WriteFileAtomic(JoinPath(folder, name), json.dump(1) + "\n"); !status.ok()) return status;
+  for (const auto& [name, json] : {std::pair{"config.json", config},
+                                   {"llm_config.json", LanguageJson(c)},
+                                   {"vit_config.json", VisionJson(c)}}) {
+    if (absl::Status status = WriteFileAtomic(JoinPath(folder, name), json.dump(1) + "\n"); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }

@@ -32,7 +32,8 @@ torch::Tensor SegmentMask(const KvCache& cache, int64_t batch, int64_t tokens, b
 void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_t positions_used) {
   grown.next_position = NextPosition(cache, batch) + positions_used;
   if (cache.valid.defined()) {
-    grown.valid = torch::cat({cache.valid.expand({batch, -1}), torch::ones({batch, tokens}, torch::kBool)}, 1);
+    grown.valid =
+        torch::cat({cache.valid.expand({batch, -1}), torch::ones({batch, tokens}, torch::kBool)}, 1);
   }
   cache = std::move(grown);
 }
@@ -43,8 +44,8 @@ torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) cons
   const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
   const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1) + torch::arange(tokens);
   KvCache grown;
-  const torch::Tensor mask = tokens == 1 && !cache.valid.defined() ? torch::Tensor()
-                                                                    : SegmentMask(cache, batch, tokens, true);
+  const torch::Tensor mask =
+      tokens == 1 && !cache.valid.defined() ? torch::Tensor() : SegmentMask(cache, batch, tokens, true);
   const Streams out =
       Run({.u = EmbedTokens(ids.expand({batch, tokens})), .g = {}}, positions, mask, &cache, &grown);
   Extend(cache, std::move(grown), batch, tokens, tokens);
@@ -55,7 +56,8 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
   const int64_t batch = pixels.size(0), p = config_.vit_patch;
   const torch::Tensor places = VitPositions(pixels.size(2) / p, pixels.size(3) / p);
   const torch::Tensor ends = StartAndEnd(batch);
-  const torch::Tensor u = torch::cat({ends.narrow(1, 0, 1), Connect(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
+  const torch::Tensor u =
+      torch::cat({ends.narrow(1, 0, 1), Connect(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
   const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, u.size(1)});
   KvCache grown;
   const Streams out =
@@ -64,13 +66,14 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
   return out.u;
 }
 
-torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h, int64_t grid_w) const {
+torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h,
+                                   int64_t grid_w) const {
   const int64_t batch = tokens.size(0), count = tokens.size(1) + 2;
   const torch::Tensor g = EmbedLatents(tokens, torch::zeros({batch}), LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, count});
   KvCache grown;
-  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions, SegmentMask(cache, batch, count, false),
-                          &cache, &grown);
+  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions,
+                          SegmentMask(cache, batch, count, false), &cache, &grown);
   Extend(cache, std::move(grown), batch, count, 1);
   return out.g;
 }
@@ -95,25 +98,26 @@ void Bagel::AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const 
   AppendTokens(cache, torch::tensor(wrapped, torch::kInt64).unsqueeze(0).expand({cache.batch(), -1}));
 }
 
-torch::Tensor Bagel::Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                              int64_t grid_w) const {
+torch::Tensor Bagel::Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t,
+                              int64_t grid_h, int64_t grid_w) const {
   const int64_t batch = x_t.size(0), count = x_t.size(1) + 2;
   const torch::Tensor g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, count});
-  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions, SegmentMask(cache, batch, count, false),
-                          &cache, nullptr);
+  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions,
+                          SegmentMask(cache, batch, count, false), &cache, nullptr);
   return OutputVelocity(out.g);
 }
 
 torch::Tensor Bagel::GuidedVelocity(const KvCache& cache, const KvCache& text_free, const KvCache& image_free,
-                                    const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
-                                    const GuidanceOptions& options) const {
+                                    const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
+                                    int64_t grid_w, const GuidanceOptions& options) const {
   using Renorm = GuidanceOptions::Renorm;
   const torch::Tensor v = Velocity(cache, x_t, t, grid_h, grid_w);
   if (options.text_scale <= 1) return v;
   const torch::Tensor v_text_free = Velocity(text_free, x_t, t, grid_h, grid_w);
   const auto rescale = [&](const torch::Tensor& guided) {
-    const std::vector<int64_t> dims = options.renorm == Renorm::kGlobal ? std::vector<int64_t>{1, 2} : std::vector<int64_t>{2};
+    const std::vector<int64_t> dims =
+        options.renorm == Renorm::kGlobal ? std::vector<int64_t>{1, 2} : std::vector<int64_t>{2};
     const torch::Tensor factor = v.norm(2, dims, true) / (guided.norm(2, dims, true) + 1e-8);
     return guided * factor.clamp(options.renorm_min, 1.0);
   };
@@ -124,11 +128,13 @@ torch::Tensor Bagel::GuidedVelocity(const KvCache& cache, const KvCache& text_fr
     guided = v_image_free + options.image_scale * (guided - v_image_free);
   }
   if (options.renorm != Renorm::kTextChannel) guided = rescale(guided);
-  const torch::Tensor on = (t > options.interval_low).logical_and(t <= options.interval_high).view({-1, 1, 1});
+  const torch::Tensor on =
+      (t > options.interval_low).logical_and(t <= options.interval_high).view({-1, 1, 1});
   return torch::where(on, guided, v);
 }
 
-torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses, double temperature) const {
+torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,
+                                      double temperature) const {
   const torch::Tensor bos = torch::full({responses.size(0), 1}, config_.bos, torch::kInt64);
   KvCache context = cache;
   // Token i is predicted from bos and the tokens before it; padding stands behind and is seen by nobody.

@@ -7,17 +7,22 @@ namespace lvrpo {
 Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths,
                                              const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
                                              int64_t grid_w) const {
-  const int64_t batch = captions.size(0), text = captions.size(1), image = x_t.size(1) + 2, all = text + image;
+  const int64_t batch = captions.size(0), text = captions.size(1), image = x_t.size(1) + 2,
+                all = text + image;
   // Order: text, start and end of image, latents. The image takes the position after the sample's own text.
-  const torch::Tensor positions = torch::cat({torch::arange(text).unsqueeze(0).expand({batch, text}),
-                                              lengths.unsqueeze(1).expand({batch, image})},
-                                             1);
+  const torch::Tensor positions = torch::cat(
+      {torch::arange(text).unsqueeze(0).expand({batch, text}), lengths.unsqueeze(1).expand({batch, image})},
+      1);
   const torch::Tensor in_text = torch::arange(text).unsqueeze(0) < lengths.unsqueeze(1);  // [B, text]
   torch::Tensor mask = torch::zeros({batch, all, all}, torch::kBool);
   // Text sees itself causally. Rows of padding would see nothing without the diagonal; nobody reads them.
-  mask.narrow(1, 0, text).narrow(2, 0, text).copy_(
-      torch::ones({text, text}, torch::kBool).tril().unsqueeze(0).logical_and(in_text.unsqueeze(1)).logical_or(
-          torch::eye(text, torch::kBool)));
+  mask.narrow(1, 0, text)
+      .narrow(2, 0, text)
+      .copy_(torch::ones({text, text}, torch::kBool)
+                 .tril()
+                 .unsqueeze(0)
+                 .logical_and(in_text.unsqueeze(1))
+                 .logical_or(torch::eye(text, torch::kBool)));
   mask.narrow(1, text, image).narrow(2, 0, text).copy_(in_text.unsqueeze(1).expand({batch, image, text}));
   mask.narrow(1, text, image).narrow(2, text, image).fill_(true);
   const Streams out = Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
@@ -54,7 +59,9 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
     int64_t begin = 0;
     for (const int64_t length : in.vit_lengths) {
       const torch::Tensor places = in.vit_positions.narrow(0, begin, length);
-      images.push_back(Connect(EncodePatches(in.vit_patches.narrow(0, begin, length).unsqueeze(0), places), places).squeeze(0));
+      images.push_back(
+          Connect(EncodePatches(in.vit_patches.narrow(0, begin, length).unsqueeze(0), places), places)
+              .squeeze(0));
       begin += length;
     }
     embeddings.push_back(torch::cat(images));
@@ -67,8 +74,9 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
     indexes.push_back(in.latent_indexes);
   }
   const torch::Tensor order = torch::cat(indexes);
-  const Streams out = Run(x, in.positions.index_select(0, order).unsqueeze(0),
-                          in.allowed.index_select(0, order).index_select(1, order).unsqueeze(0), nullptr, nullptr);
+  const Streams out =
+      Run(x, in.positions.index_select(0, order).unsqueeze(0),
+          in.allowed.index_select(0, order).index_select(1, order).unsqueeze(0), nullptr, nullptr);
   std::vector<torch::Tensor> parts;
   for (const torch::Tensor& part : {out.u, out.g}) {
     if (part.defined()) parts.push_back(part.squeeze(0));

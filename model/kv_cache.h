@@ -7,8 +7,8 @@
 
 namespace lvrpo {
 
-// Keys and values of a context, after QK-norm and RoPE. A value: copying shares tensors, appending replaces them.
-// Batch 1 serves any number of samples that share the context.
+// Keys and values of a context, after QK-norm and RoPE. A value: copying shares tensors, appending replaces
+// them. Batch 1 serves any number of samples that share the context.
 struct KvCache {
   std::vector<torch::Tensor> keys, values;  // per layer [B, Hkv, L, head_dim]; empty: nothing cached
   torch::Tensor valid;                      // bool [B, L]; undefined: every entry counts

@@ -22,12 +22,9 @@ SiglipTowerConfig TowerFromJson(const nlohmann::json& json) {
 }
 
 nlohmann::json TowerToJson(const SiglipTowerConfig& tower) {
-  return {{"hidden_size", tower.width},
-          {"num_hidden_layers", tower.layers},
-          {"num_attention_heads", tower.heads},
-          {"intermediate_size", tower.mlp},
-          {"layer_norm_eps", tower.eps},
-          {"hidden_act", "gelu_pytorch_tanh"}};
+  return {{"hidden_size", tower.width},         {"num_hidden_layers", tower.layers},
+          {"num_attention_heads", tower.heads}, {"intermediate_size", tower.mlp},
+          {"layer_norm_eps", tower.eps},        {"hidden_act", "gelu_pytorch_tanh"}};
 }
 
 }  // namespace
@@ -53,7 +50,8 @@ absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, 
     return absl::InvalidArgumentError(absl::StrCat(source, ": ", error.what()));
   }
   for (const SiglipTowerConfig* tower : {&config.vision, &config.text}) {
-    if (tower->width < 1 || tower->heads < 1 || tower->width % tower->heads != 0 || tower->layers < 0 || tower->mlp < 1) {
+    if (tower->width < 1 || tower->heads < 1 || tower->width % tower->heads != 0 || tower->layers < 0 ||
+        tower->mlp < 1) {
       return absl::InvalidArgumentError(absl::StrCat(source, ": tower sizes out of range"));
     }
   }
@@ -75,7 +73,9 @@ nlohmann::json SiglipConfig::ToJson() const {
   text_json["vocab_size"] = vocabulary;
   text_json["max_position_embeddings"] = text_length;
   text_json["projection_size"] = projection;
-  return {{"model_type", naflex ? "siglip2" : "siglip"}, {"vision_config", vision_json}, {"text_config", text_json}};
+  return {{"model_type", naflex ? "siglip2" : "siglip"},
+          {"vision_config", vision_json},
+          {"text_config", text_json}};
 }
 
 ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
@@ -134,7 +134,8 @@ TensorMap Siglip::RandomInit(const SiglipConfig& config, uint64_t seed) {
 absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, const std::string& source) {
   // Some savers keep the constant position_ids buffers.
   std::erase_if(tensors, [](const auto& entry) { return absl::EndsWith(entry.first, ".position_ids"); });
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok()) return status;
+  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+    return status;
   return Siglip(std::move(config), std::move(tensors));
 }
 
@@ -143,7 +144,8 @@ absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
   absl::StatusOr<std::string> json = ReadFile(config_path);
   if (!json.ok()) return json.status();
   const nlohmann::json parsed = nlohmann::json::parse(*json, nullptr, false);
-  if (!parsed.is_object()) return absl::InvalidArgumentError(absl::StrCat(config_path, " is not a JSON object"));
+  if (!parsed.is_object())
+    return absl::InvalidArgumentError(absl::StrCat(config_path, " is not a JSON object"));
   absl::StatusOr<SiglipConfig> config = SiglipConfig::FromJson(parsed, config_path);
   if (!config.ok()) return config.status();
   const std::string path = JoinPath(folder, "model.safetensors");
@@ -155,15 +157,17 @@ absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
 torch::Tensor Siglip::Encode(torch::Tensor x, const std::string& tower, const SiglipTowerConfig& config,
                              const torch::Tensor& mask) const {
   for (int64_t i = 0; i < config.layers; ++i) {
-    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(tower, ".encoder.layers.", i, "."), config.heads, config.eps, mask);
+    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(tower, ".encoder.layers.", i, "."), config.heads,
+                           config.eps, mask);
   }
   return x;
 }
 
 torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {
   const std::string embed = "vision_model.embeddings.";
-  const torch::Tensor patches = torch::conv2d(pixels, tensors_.at(embed + "patch_embedding.weight"),
-                                              tensors_.at(embed + "patch_embedding.bias"), config_.patch_size);
+  const torch::Tensor patches =
+      torch::conv2d(pixels, tensors_.at(embed + "patch_embedding.weight"),
+                    tensors_.at(embed + "patch_embedding.bias"), config_.patch_size);
   const torch::Tensor x =
       patches.flatten(2).transpose(1, 2) + tensors_.at(embed + "position_embedding.weight");
   return LayerNorm(Encode(x, "vision_model", config_.vision, {}), tensors_, "vision_model.post_layernorm",
@@ -180,7 +184,10 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
   for (int64_t b = 0; b < patches.size(0); ++b) {
     const int64_t rows = shapes[b][0].item<int64_t>(), columns = shapes[b][1].item<int64_t>();
     const torch::Tensor resized =
-        at::_upsample_bilinear2d_aa(square, {rows, columns}, /*align_corners=*/false).flatten(2).squeeze(0).t();
+        at::_upsample_bilinear2d_aa(square, {rows, columns}, /*align_corners=*/false)
+            .flatten(2)
+            .squeeze(0)
+            .t();
     // Padded slots get the embedding of token 0.
     const torch::Tensor padding = resized.slice(0, 0, 1).expand({patches.size(1) - rows * columns, -1});
     positions.push_back(torch::cat({resized, padding}));
@@ -201,20 +208,23 @@ torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& key
     return SplitHeads(torch::linear(x, weight.narrow(0, part * d, d), bias.narrow(0, part * d, d)), heads);
   };
   const std::optional<torch::Tensor> mask =
-      keys.defined() ? std::optional<torch::Tensor>(keys.to(torch::kBool).view({keys.size(0), 1, 1, keys.size(1)}))
-                     : std::nullopt;
-  const torch::Tensor attended =
-      MergeHeads(at::scaled_dot_product_attention(project(probe, 0), project(tokens, 1), project(tokens, 2), mask));
+      keys.defined()
+          ? std::optional<torch::Tensor>(keys.to(torch::kBool).view({keys.size(0), 1, 1, keys.size(1)}))
+          : std::nullopt;
+  const torch::Tensor attended = MergeHeads(
+      at::scaled_dot_product_attention(project(probe, 0), project(tokens, 1), project(tokens, 2), mask));
   const torch::Tensor y = Linear(attended, tensors_, head + "attention.out_proj");
-  return (y + GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp."))
+  return (y +
+          GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp."))
       .squeeze(1);
 }
 
 torch::Tensor Siglip::DenseTokens(const torch::Tensor& tokens) const {
   const std::string head = "vision_model.head.";
   const int64_t d = config_.vision.width;
-  const torch::Tensor value = torch::linear(tokens, tensors_.at(head + "attention.in_proj_weight").narrow(0, 2 * d, d),
-                                            tensors_.at(head + "attention.in_proj_bias").narrow(0, 2 * d, d));
+  const torch::Tensor value =
+      torch::linear(tokens, tensors_.at(head + "attention.in_proj_weight").narrow(0, 2 * d, d),
+                    tensors_.at(head + "attention.in_proj_bias").narrow(0, 2 * d, d));
   const torch::Tensor y = Linear(value, tensors_, head + "attention.out_proj");
   return y + GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp.");
 }

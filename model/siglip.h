@@ -16,21 +16,21 @@ struct SiglipTowerConfig {
 // Of a fixed-resolution or NaFlex SigLIP 2 folder (config.json of transformers' SiglipModel or Siglip2Model).
 struct SiglipConfig {
   SiglipTowerConfig vision, text;
-  int64_t image_size = 224;   // fixed resolution only
+  int64_t image_size = 224;  // fixed resolution only
   int64_t patch_size = 16;
   int64_t num_patches = 256;  // NaFlex: rows of the position table
   bool naflex = false;
-  bool use_head = true;       // false: no pooling head
+  bool use_head = true;  // false: no pooling head
   int64_t vocabulary = 256000, text_length = 64;
-  int64_t projection = 768;   // width of the shared space
+  int64_t projection = 768;  // width of the shared space
 
   int64_t grid() const { return image_size / patch_size; }
   static absl::StatusOr<SiglipConfig> FromJson(const nlohmann::json& json, const std::string& source);
   nlohmann::json ToJson() const;
 };
 
-// SigLIP 2 (transformers:models/siglip, models/siglip2), functional over named tensors. Copies share the tensors.
-// Thread-safe while nobody changes the tensors.
+// SigLIP 2 (transformers:models/siglip, models/siglip2), functional over named tensors. Copies share the
+// tensors. Thread-safe while nobody changes the tensors.
 class Siglip {
  public:
   static absl::StatusOr<Siglip> Create(SiglipConfig config, TensorMap tensors, const std::string& source);
@@ -42,7 +42,8 @@ class Siglip {
   // Tokens after post_layernorm, [B, N, D]. Fixed resolution: pixels [B, 3, S, S].
   torch::Tensor VisionTokens(const torch::Tensor& pixels) const;
   // NaFlex: patches [B, N, 3*p*p], mask [B, N] (1 = valid), shapes [B, 2] int64 (rows, columns).
-  torch::Tensor VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask, const torch::Tensor& shapes) const;
+  torch::Tensor VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask,
+                             const torch::Tensor& shapes) const;
 
   // The pooling head: [B, N, D] -> [B, D]. `keys`: bool [B, N], true where a token counts; undefined = all.
   torch::Tensor Pool(const torch::Tensor& tokens, const torch::Tensor& keys = {}) const;

@@ -6,7 +6,8 @@ torch::Tensor Linear(const torch::Tensor& x, const TensorMap& tensors, const std
   return torch::linear(x, tensors.at(name + ".weight"), tensors.at(name + ".bias"));
 }
 
-torch::Tensor LayerNorm(const torch::Tensor& x, const TensorMap& tensors, const std::string& name, double eps) {
+torch::Tensor LayerNorm(const torch::Tensor& x, const TensorMap& tensors, const std::string& name,
+                        double eps) {
   return torch::layer_norm(x, {x.size(-1)}, tensors.at(name + ".weight"), tensors.at(name + ".bias"), eps);
 }
 
@@ -28,9 +29,9 @@ torch::Tensor SiglipEncoderLayer(const torch::Tensor& x, const TensorMap& tensor
   const auto project = [&](const char* name) {
     return SplitHeads(Linear(normed, tensors, prefix + "self_attn." + name), heads);
   };
-  const torch::Tensor attended = at::scaled_dot_product_attention(
-      project("q_proj"), project("k_proj"), project("v_proj"),
-      mask.defined() ? std::optional<torch::Tensor>(mask) : std::nullopt);
+  const torch::Tensor attended =
+      at::scaled_dot_product_attention(project("q_proj"), project("k_proj"), project("v_proj"),
+                                       mask.defined() ? std::optional<torch::Tensor>(mask) : std::nullopt);
   const torch::Tensor h = x + Linear(MergeHeads(attended), tensors, prefix + "self_attn.out_proj");
   return h + GeluMlp(LayerNorm(h, tensors, prefix + "layer_norm2", eps), tensors, prefix + "mlp.");
 }

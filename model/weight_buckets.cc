@@ -9,12 +9,13 @@
 namespace lvrpo {
 namespace {
 
-// Over everything that decides the weights: names, types, shapes, places and checksums; not the version number.
+// Over everything that decides the weights: names, types, shapes, places and checksums; not the version
+// number.
 std::string DigestOfManifest(const v1::WeightManifest& manifest) {
   Sha256 hash;
   for (const v1::TensorEntry& tensor : manifest.tensors()) {
-    hash.Update(absl::StrCat(tensor.name(), "|", tensor.dtype(), "|", tensor.bucket(), "|", tensor.offset(), "|",
-                             tensor.size(), "|"));
+    hash.Update(absl::StrCat(tensor.name(), "|", tensor.dtype(), "|", tensor.bucket(), "|", tensor.offset(),
+                             "|", tensor.size(), "|"));
     for (const int64_t size : tensor.shape()) hash.Update(absl::StrCat(size, ","));
     hash.Update("\n");
   }
@@ -32,7 +33,8 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version) {
     const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
     const int64_t size = flat.numel() * 4;
     if (packed.buckets.empty() ||
-        (!packed.buckets.back().empty() && static_cast<int64_t>(packed.buckets.back().size()) + size > kBucketBytes)) {
+        (!packed.buckets.back().empty() &&
+         static_cast<int64_t>(packed.buckets.back().size()) + size > kBucketBytes)) {
       packed.buckets.emplace_back();
     }
     std::string& bucket = packed.buckets.back();
@@ -57,7 +59,8 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version) {
 
 absl::Status CheckManifest(const v1::WeightManifest& manifest) {
   const auto damaged = [&](const std::string& what) {
-    return absl::DataLossError(absl::StrCat("manifest of weight version ", manifest.version().version(), ": ", what));
+    return absl::DataLossError(
+        absl::StrCat("manifest of weight version ", manifest.version().version(), ": ", what));
   };
   if (DigestOfManifest(manifest) != manifest.version().digest()) return damaged("its digest is wrong");
   for (const v1::TensorEntry& tensor : manifest.tensors()) {
@@ -78,7 +81,8 @@ absl::Status CheckManifest(const v1::WeightManifest& manifest) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest, const std::vector<std::string>& buckets) {
+absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest,
+                                        const std::vector<std::string>& buckets) {
   if (static_cast<int>(buckets.size()) != manifest.buckets_size()) {
     return absl::DataLossError("buckets of the weights are missing");
   }

@@ -26,6 +26,7 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version);
 absl::Status CheckManifest(const v1::WeightManifest& manifest);
 
 // Back to tensors (copies). `buckets` are checked already.
-absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest, const std::vector<std::string>& buckets);
+absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest,
+                                        const std::vector<std::string>& buckets);
 
 }  // namespace lvrpo

@@ -15,10 +15,10 @@ struct DtypeName {
   const char* name;
   torch::Dtype dtype;
 };
-constexpr DtypeName kDtypes[] = {{"F32", torch::kFloat32}, {"F64", torch::kFloat64}, {"F16", torch::kFloat16},
-                                 {"BF16", torch::kBFloat16}, {"I64", torch::kInt64},  {"I32", torch::kInt32},
-                                 {"I16", torch::kInt16},   {"I8", torch::kInt8},      {"U8", torch::kUInt8},
-                                 {"BOOL", torch::kBool}};
+constexpr DtypeName kDtypes[] = {
+    {"F32", torch::kFloat32}, {"F64", torch::kFloat64}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16},
+    {"I64", torch::kInt64},   {"I32", torch::kInt32},   {"I16", torch::kInt16},   {"I8", torch::kInt8},
+    {"U8", torch::kUInt8},    {"BOOL", torch::kBool}};
 
 absl::StatusOr<torch::Dtype> DtypeFor(const std::string& name) {
   for (const DtypeName& entry : kDtypes) {
@@ -51,7 +51,8 @@ absl::StatusOr<TensorMap> LoadTensors(const std::string& path, std::optional<tor
   TensorMap tensors;
   for (const auto& [name, entry] : (*file)->entries()) {
     absl::StatusOr<torch::Dtype> stored = DtypeFor(entry.dtype);
-    if (!stored.ok()) return absl::UnimplementedError(absl::StrCat(path, ": '", name, "': ", stored.status().message()));
+    if (!stored.ok())
+      return absl::UnimplementedError(absl::StrCat(path, ": '", name, "': ", stored.status().message()));
     std::vector<int64_t> shape(entry.shape.begin(), entry.shape.end());
     torch::Tensor tensor = torch::empty(shape, *stored);
     std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
@@ -70,7 +71,8 @@ absl::Status SaveTensors(const std::string& path, const TensorMap& tensors, std:
     if (dtype.has_value() && plain.is_floating_point()) plain = plain.to(*dtype);
     plain = plain.contiguous();
     kept[name] = plain;
-    entries[name] = {NameFor(plain.scalar_type()), {plain.sizes().begin(), plain.sizes().end()}, BytesOf(plain)};
+    entries[name] = {
+        NameFor(plain.scalar_type()), {plain.sizes().begin(), plain.sizes().end()}, BytesOf(plain)};
   }
   return WriteSafetensors(path, entries, metadata);
 }
@@ -82,8 +84,8 @@ absl::Status CheckTensors(const ShapeMap& expected, const TensorMap& got, const 
     if (found == got.end()) {
       missing.push_back(name);
     } else if (found->second.sizes() != torch::IntArrayRef(shape)) {
-      misshaped.push_back(absl::StrCat(name, " [", absl::StrJoin(found->second.sizes(), ","), "] instead of [",
-                                       absl::StrJoin(shape, ","), "]"));
+      misshaped.push_back(absl::StrCat(name, " [", absl::StrJoin(found->second.sizes(), ","),
+                                       "] instead of [", absl::StrJoin(shape, ","), "]"));
     }
   }
   for (const auto& [name, tensor] : got) {
@@ -101,7 +103,8 @@ std::string DigestOf(const TensorMap& tensors) {
   Sha256 hash;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor plain = tensor.detach().cpu().contiguous();
-    hash.Update(absl::StrCat(name, "|", NameFor(plain.scalar_type()), "|", absl::StrJoin(plain.sizes(), ","), "|"));
+    hash.Update(
+        absl::StrCat(name, "|", NameFor(plain.scalar_type()), "|", absl::StrJoin(plain.sizes(), ","), "|"));
     hash.Update(BytesOf(plain));
   }
   return hash.FinishHex();

@@ -1,9 +1,9 @@
 #include "pretraining/autoencoder_task.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <cmath>
 #include <cstdio>
-
-#include <ATen/CPUGeneratorImpl.h>
 
 #include "absl/strings/str_format.h"
 #include "algorithm/optimizer.h"
@@ -56,7 +56,8 @@ absl::StatusOr<Autoencoder> LoadShapesAutoencoder(const std::string& folder) {
   absl::StatusOr<std::string> json = ReadFile(JoinPath(folder, "autoencoder.json"));
   if (!json.ok()) return json.status();
   const nlohmann::json parsed = nlohmann::json::parse(*json, nullptr, false);
-  if (!parsed.is_object()) return absl::InvalidArgumentError(folder + "/autoencoder.json is not a JSON object");
+  if (!parsed.is_object())
+    return absl::InvalidArgumentError(folder + "/autoencoder.json is not a JSON object");
   auto config = AutoencoderConfig::FromJson(parsed, folder + "/autoencoder.json");
   if (!config.ok()) return config.status();
   const std::string path = JoinPath(folder, "ae.safetensors");
@@ -85,7 +86,8 @@ absl::Status TrainAutoencoder(const AutoencoderTask& task) {
     const torch::Tensor reconstruction = ((difference.abs() + difference.square()) * batch.weights).mean();
     const torch::Tensor kl = 0.5 * (moments.mean.square() + logvar.exp() - 1 - logvar).mean();
     if (line != nullptr && (iteration + 1) % task.trainer.report_every == 0) {
-      *line = absl::StrFormat("psnr %.1f dB  kl %.2f", Psnr(output.detach(), batch.images), kl.item<double>());
+      *line =
+          absl::StrFormat("psnr %.1f dB  kl %.2f", Psnr(output.detach(), batch.images), kl.item<double>());
     }
     return reconstruction + task.kl_weight * kl;
   };
@@ -101,7 +103,8 @@ absl::Status TrainAutoencoder(const AutoencoderTask& task) {
   config.scale_factor = 1 / mean.std().item<double>();
   std::printf("autoencoder: psnr of mean latents %.2f dB, scale %.4f, shift %.4f\n",
               Psnr(averaged->Decode(mean), batch.images), config.scale_factor, config.shift_factor);
-  if (absl::Status status = SaveTensors(JoinPath(task.out, "ae.safetensors"), averaged->tensors(), torch::kBFloat16);
+  if (absl::Status status =
+          SaveTensors(JoinPath(task.out, "ae.safetensors"), averaged->tensors(), torch::kBFloat16);
       !status.ok()) {
     return status;
   }

@@ -14,14 +14,19 @@ namespace {
 
 void AddTrainerOptions(CLI::App* app, TrainerOptions* trainer) {
   app->add_option("--steps", trainer->steps, "iterations")->capture_default_str();
-  app->add_option("--learning-rate", trainer->optimizer.learning_rate, "peak learning rate")->capture_default_str();
-  app->add_option("--warmup", trainer->optimizer.warmup_steps, "iterations of linear warm-up")->capture_default_str();
-  app->add_option("--weight-decay", trainer->optimizer.weight_decay, "decoupled weight decay")->capture_default_str();
-  app->add_option("--ema", trainer->ema_decay, "decay of the weights' moving average; 0 = none")->capture_default_str();
+  app->add_option("--learning-rate", trainer->optimizer.learning_rate, "peak learning rate")
+      ->capture_default_str();
+  app->add_option("--warmup", trainer->optimizer.warmup_steps, "iterations of linear warm-up")
+      ->capture_default_str();
+  app->add_option("--weight-decay", trainer->optimizer.weight_decay, "decoupled weight decay")
+      ->capture_default_str();
+  app->add_option("--ema", trainer->ema_decay, "decay of the weights' moving average; 0 = none")
+      ->capture_default_str();
   app->add_option("--checkpoint", trainer->checkpoint, "checkpoint file");
   app->add_option("--checkpoint-every", trainer->checkpoint_every, "iterations between checkpoints")
       ->capture_default_str();
-  app->add_option("--report-every", trainer->report_every, "iterations between progress lines")->capture_default_str();
+  app->add_option("--report-every", trainer->report_every, "iterations between progress lines")
+      ->capture_default_str();
   app->add_flag("--resume", trainer->resume, "go on from the checkpoint if there is one");
 }
 
@@ -29,22 +34,26 @@ int Main(int argc, char** argv) {
   CLI::App app("Pre-trains the embedded default: autoencoder, referee, policy (paper, equations 1, 13, 14).");
   app.require_subcommand(1);
   int threads = 1;
-  app.add_option("--threads", threads, "CPU threads; results depend on it in the last bits")->capture_default_str();
+  app.add_option("--threads", threads, "CPU threads; results depend on it in the last bits")
+      ->capture_default_str();
 
   AutoencoderTask autoencoder;
   autoencoder.trainer.steps = 6000;
   autoencoder.trainer.ema_decay = 0.998;
-  autoencoder.trainer.optimizer = {.learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
+  autoencoder.trainer.optimizer = {
+      .learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
   CLI::App* autoencoder_app = app.add_subcommand("autoencoder", "train the autoencoder of images");
   AddTrainerOptions(autoencoder_app, &autoencoder.trainer);
   autoencoder_app->add_option("--out", autoencoder.out, "folder for the result")->required();
-  autoencoder_app->add_option("--seed", autoencoder.seed, "seed of all random numbers")->capture_default_str();
+  autoencoder_app->add_option("--seed", autoencoder.seed, "seed of all random numbers")
+      ->capture_default_str();
   autoencoder_app->add_option("--batch", autoencoder.batch, "images per iteration")->capture_default_str();
 
   RefereeTask referee;
   referee.trainer.steps = 6000;
   referee.trainer.ema_decay = 0.998;
-  referee.trainer.optimizer = {.learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
+  referee.trainer.optimizer = {
+      .learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
   CLI::App* referee_app = app.add_subcommand("referee", "train the referee, a tiny SigLIP 2");
   AddTrainerOptions(referee_app, &referee.trainer);
   referee_app->add_option("--out", referee.out, "folder for the result")->required();
@@ -54,8 +63,10 @@ int Main(int argc, char** argv) {
   PolicyTask policy;
   policy.trainer.steps = 8000;
   policy.trainer.ema_decay = 0.999;
-  policy.trainer.optimizer = {.learning_rate = 1.5e-3, .weight_decay = 1e-2, .warmup_steps = 200, .cosine_floor = 0.02};
-  CLI::App* policy_app = app.add_subcommand("policy", "train the base policy: text to image and understanding");
+  policy.trainer.optimizer = {
+      .learning_rate = 1.5e-3, .weight_decay = 1e-2, .warmup_steps = 200, .cosine_floor = 0.02};
+  CLI::App* policy_app =
+      app.add_subcommand("policy", "train the base policy: text to image and understanding");
   AddTrainerOptions(policy_app, &policy.trainer);
   policy_app->add_option("--out", policy.out, "folder of the model")->required();
   policy_app->add_option("--autoencoder", policy.autoencoder, "folder that `autoencoder` wrote")->required();
@@ -63,12 +74,16 @@ int Main(int argc, char** argv) {
   policy_app->add_option("--prompts", policy.prompts, "folder that `prompts` wrote")->required();
   policy_app->add_option("--start", policy.start, "weights to start from");
   policy_app->add_option("--seed", policy.seed, "seed of all random numbers")->capture_default_str();
-  policy_app->add_option("--batch", policy.batch, "text-to-image samples per iteration")->capture_default_str();
-  policy_app->add_option("--understanding-batch", policy.understanding_batch, "understanding samples; 0 = none")
+  policy_app->add_option("--batch", policy.batch, "text-to-image samples per iteration")
       ->capture_default_str();
-  policy_app->add_option("--understanding-every", policy.understanding_every, "iterations")->capture_default_str();
+  policy_app
+      ->add_option("--understanding-batch", policy.understanding_batch, "understanding samples; 0 = none")
+      ->capture_default_str();
+  policy_app->add_option("--understanding-every", policy.understanding_every, "iterations")
+      ->capture_default_str();
   policy_app->add_option("--cached-pairs", policy.cached_pairs, "pairs encoded once")->capture_default_str();
-  policy_app->add_option("--score-prompts", policy.score_prompts_per_kind, "held-out prompts of each kind scored")
+  policy_app
+      ->add_option("--score-prompts", policy.score_prompts_per_kind, "held-out prompts of each kind scored")
       ->capture_default_str();
 
   shapes::PromptFileOptions prompts;

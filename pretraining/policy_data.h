@@ -35,6 +35,7 @@ struct UnderstandingBatch {
   torch::Tensor text;     // int64 [B, L]: bos question eos bos answer eos, or bos caption eos
   torch::Tensor targets;  // int64 [B, L]: the next token where it counts, -100 elsewhere
 };
-UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int64_t batch, const Tokenizer& tokenizer);
+UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int64_t batch,
+                                          const Tokenizer& tokenizer);
 
 }  // namespace lvrpo

@@ -37,8 +37,9 @@ std::string FormatScores(const std::map<std::string, double>& scores) {
 }
 
 std::map<std::string, double> ScorePolicy(const Bagel& model, const Autoencoder& autoencoder,
-                                          const Tokenizer& tokenizer, const std::vector<v1::PromptRecord>& prompts,
-                                          int per_kind, double cfg_scale, const std::string& grid_png) {
+                                          const Tokenizer& tokenizer,
+                                          const std::vector<v1::PromptRecord>& prompts, int per_kind,
+                                          double cfg_scale, const std::string& grid_png) {
   torch::NoGradGuard no_grad;
   std::vector<const v1::PromptRecord*> chosen;
   std::map<std::string, int> taken;
@@ -58,10 +59,11 @@ std::map<std::string, double> ScorePolicy(const Bagel& model, const Autoencoder&
       contexts.push_back(model.PrefillPrompt(*ids));
     }
     const torch::Tensor noise =
-        EvaluationNoise(kNoiseSeed, static_cast<uint32_t>(begin), static_cast<int64_t>(end - begin), side * side,
-                        config.token_dim());
-    const torch::Tensor latents = SampleOde(
-        BagelVelocity(model, KvCache::Stack(contexts), side, side, {.text_scale = cfg_scale}), noise, Timesteps(10, 2.0));
+        EvaluationNoise(kNoiseSeed, static_cast<uint32_t>(begin), static_cast<int64_t>(end - begin),
+                        side * side, config.token_dim());
+    const torch::Tensor latents =
+        SampleOde(BagelVelocity(model, KvCache::Stack(contexts), side, side, {.text_scale = cfg_scale}),
+                  noise, Timesteps(10, 2.0));
     const std::vector<RgbImage> images =
         ToRgbImages(autoencoder.Decode(Unpatchify(latents, config.latent_patch, side, side)));
     for (size_t i = begin; i < end; ++i) {

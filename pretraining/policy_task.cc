@@ -50,12 +50,14 @@ TensorMap Trainable(const TensorMap& tensors) {
 absl::Status WriteFolder(const PolicyTask& task, const BagelConfig& config, TensorMap tensors,
                          const TensorMap& averaged) {
   for (const auto& [name, tensor] : averaged) tensors[name] = tensor;
-  if (absl::Status status = SaveTensors(JoinPath(task.out, "ema.safetensors"), tensors, torch::kBFloat16); !status.ok()) {
+  if (absl::Status status = SaveTensors(JoinPath(task.out, "ema.safetensors"), tensors, torch::kBFloat16);
+      !status.ok()) {
     return status;
   }
   if (absl::Status status = SaveBagelConfig(config, task.out); !status.ok()) return status;
   std::error_code error;
-  std::filesystem::copy_file(JoinPath(task.autoencoder, "ae.safetensors"), JoinPath(task.out, "ae.safetensors"),
+  std::filesystem::copy_file(JoinPath(task.autoencoder, "ae.safetensors"),
+                             JoinPath(task.out, "ae.safetensors"),
                              std::filesystem::copy_options::overwrite_existing, error);
   if (error) return absl::InternalError(absl::StrCat("cannot copy the autoencoder: ", error.message()));
   return WriteWordTokenizer(JoinPath(task.out, "tokenizer.json"), shapes::AllWords());
@@ -68,7 +70,8 @@ torch::Tensor DrawTimes(uint64_t seed, int64_t iteration, int64_t batch) {
   const torch::Tensor choice = torch::rand({batch}, generator);
   const torch::Tensor uniform = torch::rand({batch}, generator);
   const torch::Tensor normal = torch::sigmoid(torch::randn({batch}, generator));
-  const torch::Tensor shift = torch::where(choice < 0.45, torch::full({batch}, 6.0), torch::full({batch}, 2.0));
+  const torch::Tensor shift =
+      torch::where(choice < 0.45, torch::full({batch}, 6.0), torch::full({batch}, 2.0));
   const torch::Tensor shifted = shift * normal / (1 + (shift - 1) * normal);
   return torch::where((choice >= 0.45).logical_and(choice < 0.57), uniform, shifted);
 }
@@ -171,7 +174,8 @@ absl::Status TrainPolicy(const PolicyTask& task) {
       total = total + 0.25 * language;
     }
     if ((iteration + 1) % task.trainer.report_every == 0) {
-      *line = absl::StrFormat("flow %.4f text %.4f", flow_sum / std::max<double>(1, static_cast<double>(flow_count)),
+      *line = absl::StrFormat("flow %.4f text %.4f",
+                              flow_sum / std::max<double>(1, static_cast<double>(flow_count)),
                               language_sum / std::max<double>(1, static_cast<double>(language_count)));
       flow_sum = language_sum = 0;
       flow_count = language_count = 0;
@@ -195,7 +199,8 @@ absl::Status TrainPolicy(const PolicyTask& task) {
                 FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
                                          static_cast<int>(task.score_prompts_per_kind), 2.5, ""))
                     .c_str());
-    std::printf("  answers: %s\n", FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed ^ 0xa45)).c_str());
+    std::printf("  answers: %s\n",
+                FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed ^ 0xa45)).c_str());
     std::fflush(stdout);
     const absl::Status status = WriteFolder(task, config, tensors, trainer.averaged());
     if (!status.ok()) std::fprintf(stderr, "policy: %s\n", std::string(status.message()).c_str());

@@ -64,7 +64,8 @@ void LabelPatches(const shapes::Scene& scene, int64_t patch, int64_t* labels) {
 
 std::string FullCaption(const shapes::Scene& scene) {
   std::vector<std::string> phrases;
-  for (const shapes::Object& object : scene.objects) phrases.push_back(shapes::Phrase(object.shape, object.color));
+  for (const shapes::Object& object : scene.objects)
+    phrases.push_back(shapes::Phrase(object.shape, object.color));
   return absl::StrJoin(phrases, " and ");
 }
 
@@ -89,7 +90,8 @@ std::string ScoreRegions(const Siglip& model, const torch::Tensor& phrase_ids, u
     const int color = (object.color + 1 + random.Below(kColorCount - 1)) % kColorCount;
     bool clash = false;
     for (const shapes::Object& other : scene.objects) {
-      clash |= (other.shape == shape && other.color == object.color) || (other.shape == object.shape && other.color == color);
+      clash |= (other.shape == shape && other.color == object.color) ||
+               (other.shape == object.shape && other.color == color);
     }
     if (clash) continue;
     images.push_back(Render(scene));
@@ -102,8 +104,8 @@ std::string ScoreRegions(const Siglip& model, const torch::Tensor& phrase_ids, u
   const auto pick = [&](const std::vector<int64_t>& which) {
     return best.gather(1, torch::tensor(which).unsqueeze(1)).squeeze(1);
   };
-  return absl::StrFormat("AUC of the best patch: shape %.3f, colour %.3f", Auc(pick(truth), pick(wrong_shape)),
-                         Auc(pick(truth), pick(wrong_color)));
+  return absl::StrFormat("AUC of the best patch: shape %.3f, colour %.3f",
+                         Auc(pick(truth), pick(wrong_shape)), Auc(pick(truth), pick(wrong_color)));
 }
 
 }  // namespace
@@ -159,12 +161,14 @@ absl::Status TrainReferee(const RefereeTask& task) {
     const torch::Tensor phrases = UnitLength(model->Text(phrase_ids));
     const torch::Tensor flat = labels.flatten();
     const torch::Tensor used = flat.ne(kIgnored).nonzero().squeeze(1);
-    const torch::Tensor region_logits = torch::matmul(dense.index_select(0, used), phrases.t()) * scale + bias;
+    const torch::Tensor region_logits =
+        torch::matmul(dense.index_select(0, used), phrases.t()) * scale + bias;
     const torch::Tensor known = flat.index_select(0, used);
-    const torch::Tensor rows = torch::where(known.eq(kBackground), torch::full_like(known, kShapeCount * kColorCount), known);
+    const torch::Tensor rows =
+        torch::where(known.eq(kBackground), torch::full_like(known, kShapeCount * kColorCount), known);
     const torch::Tensor target = phrase_labels.index_select(0, rows);
-    const torch::Tensor region =
-        torch::binary_cross_entropy_with_logits(region_logits, target).mul(static_cast<double>(phrase_ids.size(0)));
+    const torch::Tensor region = torch::binary_cross_entropy_with_logits(region_logits, target)
+                                     .mul(static_cast<double>(phrase_ids.size(0)));
     if ((iteration + 1) % task.trainer.report_every == 0) {
       *line = absl::StrFormat("image %.3f region %.3f", global.item<double>(), region.item<double>());
     }
@@ -177,11 +181,13 @@ absl::Status TrainReferee(const RefereeTask& task) {
   auto averaged = Siglip::Create(config, CloneTensors(trainer.averaged()), "averaged referee");
   if (!averaged.ok()) return averaged.status();
   std::printf("referee: %s\n", ScoreRegions(*averaged, phrase_ids, task.seed ^ 0xf17a1).c_str());
-  if (absl::Status status = SaveTensors(JoinPath(task.out, "model.safetensors"), averaged->tensors(), torch::kBFloat16);
+  if (absl::Status status =
+          SaveTensors(JoinPath(task.out, "model.safetensors"), averaged->tensors(), torch::kBFloat16);
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = WriteFileAtomic(JoinPath(task.out, "config.json"), config.ToJson().dump(1) + "\n");
+  if (absl::Status status =
+          WriteFileAtomic(JoinPath(task.out, "config.json"), config.ToJson().dump(1) + "\n");
       !status.ok()) {
     return status;
   }

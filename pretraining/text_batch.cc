@@ -14,7 +14,8 @@ PaddedText Pad(const std::vector<std::vector<int64_t>>& rows, int64_t min_length
   auto ids = text.ids.accessor<int64_t, 2>();
   auto lengths = text.lengths.accessor<int64_t, 1>();
   for (size_t b = 0; b < rows.size(); ++b) {
-    for (size_t i = 0; i < rows[b].size(); ++i) ids[static_cast<int64_t>(b)][static_cast<int64_t>(i)] = rows[b][i];
+    for (size_t i = 0; i < rows[b].size(); ++i)
+      ids[static_cast<int64_t>(b)][static_cast<int64_t>(i)] = rows[b][i];
     lengths[static_cast<int64_t>(b)] = static_cast<int64_t>(rows[b].size());
   }
   return text;
@@ -30,7 +31,8 @@ torch::Tensor RefereeText(const Tokenizer& tokenizer, const std::vector<std::str
   std::vector<std::vector<int64_t>> rows;
   for (const std::string& text : texts) {
     rows.push_back(EncodeKnown(tokenizer, text));
-    rows.back().resize(static_cast<size_t>(std::min<int64_t>(length, static_cast<int64_t>(rows.back().size()))));
+    rows.back().resize(
+        static_cast<size_t>(std::min<int64_t>(length, static_cast<int64_t>(rows.back().size()))));
   }
   return Pad(rows, length, tokenizer.vocabulary_size() - 5).ids;
 }

@@ -39,7 +39,9 @@ absl::Status CopyInto(const TensorMap& from, const TensorMap& into, const std::s
 }  // namespace
 
 Trainer::Trainer(std::string name, TensorMap trainable, TrainerOptions options)
-    : name_(std::move(name)), options_(std::move(options)), optimizer_(std::move(trainable), options_.optimizer) {
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      optimizer_(std::move(trainable), options_.optimizer) {
   if (options_.ema_decay > 0) ema_ = CloneTensors(optimizer_.parameters());
 }
 
@@ -57,8 +59,8 @@ absl::StatusOr<int64_t> Trainer::Restore() {
   if (!all->contains("iteration")) {
     return absl::DataLossError(absl::StrCat(options_.checkpoint, " is not a pre-training checkpoint"));
   }
-  for (const auto& [prefix, into] : {std::pair<std::string, const TensorMap*>{"weight/", &optimizer_.parameters()},
-                                     {"ema/", &ema_}}) {
+  for (const auto& [prefix, into] :
+       {std::pair<std::string, const TensorMap*>{"weight/", &optimizer_.parameters()}, {"ema/", &ema_}}) {
     absl::Status status = CopyInto(TakePrefix(prefix, *all), *into, options_.checkpoint);
     if (!status.ok()) return status;
   }
@@ -86,8 +88,8 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
     const double number = value.item<double>();
     if (!step.finite || !std::isfinite(number)) {
       if (++nonfinite >= kMaxNonfinite) {
-        return absl::AbortedError(absl::StrCat(name_, ": the loss or its gradient was not finite ", kMaxNonfinite,
-                                               " times in a row at iteration ", i));
+        return absl::AbortedError(absl::StrCat(name_, ": the loss or its gradient was not finite ",
+                                               kMaxNonfinite, " times in a row at iteration ", i));
       }
       continue;
     }
@@ -97,7 +99,8 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
     if (!ema_.empty()) {
       torch::NoGradGuard no_grad;
       // A short memory at first, so that the random start is forgotten.
-      const double decay = std::min(options_.ema_decay, (1.0 + static_cast<double>(i)) / (10.0 + static_cast<double>(i)));
+      const double decay =
+          std::min(options_.ema_decay, (1.0 + static_cast<double>(i)) / (10.0 + static_cast<double>(i)));
       for (auto& [name, average] : ema_) average.lerp_(optimizer_.parameters().at(name), 1 - decay);
     }
     const bool last = i + 1 == options_.steps;
@@ -105,9 +108,9 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
       const double seconds = absl::ToDoubleSeconds(RealClock().Now() - started);
       const double rate = static_cast<double>(i + 1 - first) / seconds;
       std::printf("%s %ld/%ld  loss %.4f  %s  |g| %.2f  lr %.1e  %.2f it/s  left %.0f s\n", name_.c_str(),
-                  static_cast<long>(i + 1), static_cast<long>(options_.steps), sum / static_cast<double>(summed),
-                  line.c_str(), step.gradient_norm, step.learning_rate, rate,
-                  static_cast<double>(options_.steps - i - 1) / rate);
+                  static_cast<long>(i + 1), static_cast<long>(options_.steps),
+                  sum / static_cast<double>(summed), line.c_str(), step.gradient_norm, step.learning_rate,
+                  rate, static_cast<double>(options_.steps - i - 1) / rate);
       std::fflush(stdout);
       sum = 0;
       summed = 0;

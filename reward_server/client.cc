@@ -5,8 +5,8 @@
 
 namespace lvrpo {
 
-std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers, const std::set<std::string>& excluded,
-                                     uint64_t random) {
+std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
+                                     const std::set<std::string>& excluded, uint64_t random) {
   std::vector<const v1::Member*> candidates;
   for (const v1::Member& server : servers) {
     if (server.state() == "ready" && !excluded.contains(server.member_id())) {
@@ -27,7 +27,8 @@ std::shared_ptr<grpc::Channel> RewardClient::ChannelTo(const std::string& addres
   return channel;
 }
 
-absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address, const v1::ScoreRequest& request,
+absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address,
+                                                      const v1::ScoreRequest& request,
                                                       absl::Duration deadline) {
   v1::ScoreResponse response;
   const grpc::Status status =
@@ -39,7 +40,8 @@ absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address
   return response;
 }
 
-absl::StatusOr<v1::GetInfoResponse> RewardClient::GetInfo(const std::string& address, absl::Duration deadline) {
+absl::StatusOr<v1::GetInfoResponse> RewardClient::GetInfo(const std::string& address,
+                                                          absl::Duration deadline) {
   v1::GetInfoResponse response;
   const grpc::Status status = v1::Reward::NewStub(ChannelTo(address))
                                   ->GetInfo(MakeContext(deadline).get(), v1::GetInfoRequest(), &response);

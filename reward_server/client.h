@@ -24,8 +24,8 @@ namespace lvrpo {
 // The less loaded of two servers drawn by `random` among those that are ready and whose member_id is not
 // in `excluded`. Two choices spread load nearly as well as knowing everything, and do not stampede when
 // load reports are old. nullopt when there is no candidate.
-std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers, const std::set<std::string>& excluded,
-                                     uint64_t random);
+std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
+                                     const std::set<std::string>& excluded, uint64_t random);
 
 // Calls reward servers. Keeps one channel per address. Thread-safe.
 class RewardClient {

@@ -13,7 +13,8 @@ std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
   return weights;
 }
 
-CombinedReward Combine(const std::map<std::string, double>& weights, const std::vector<v1::ComponentScore>& scores) {
+CombinedReward Combine(const std::map<std::string, double>& weights,
+                       const std::vector<v1::ComponentScore>& scores) {
   double sum = 0, total_weight = 0;
   for (const v1::ComponentScore& score : scores) {
     const auto weight = weights.find(score.name());

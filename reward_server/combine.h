@@ -20,6 +20,7 @@ struct CombinedReward {
 
 // Weighted mean over the components present: sum(w_k r_k) / sum(w_k), so that the reward stays in [0, 1] when
 // its components do, whatever the weights add up to.
-CombinedReward Combine(const std::map<std::string, double>& weights, const std::vector<v1::ComponentScore>& scores);
+CombinedReward Combine(const std::map<std::string, double>& weights,
+                       const std::vector<v1::ComponentScore>& scores);
 
 }  // namespace lvrpo

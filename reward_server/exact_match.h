@@ -12,7 +12,9 @@ class ExactMatchScorer : public Scorer {
  public:
   std::string name() const override { return "exact_match"; }
   std::string digest() const override { return "exact_match/1"; }
-  bool AppliesTo(const v1::PromptRecord& prompt) const override { return prompt.task() == v1::TASK_KIND_TEXT; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override {
+    return prompt.task() == v1::TASK_KIND_TEXT;
+  }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 };
 

@@ -45,7 +45,8 @@ double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_
       if (best[set] < 0) continue;
       for (size_t phrase = 0; phrase < phrases; ++phrase) {
         const size_t bit = size_t{1} << phrase;
-        if ((set & bit) == 0) best[set | bit] = std::max(best[set | bit], best[set] + similarity[phrase][region]);
+        if ((set & bit) == 0)
+          best[set | bit] = std::max(best[set | bit], best[set] + similarity[phrase][region]);
       }
     }
   }
@@ -63,11 +64,14 @@ absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) 
   const auto cached = cache_.find(phrase);
   if (cached != cache_.end()) return cached->second;
   absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(phrase);
-  if (!ids.ok()) return absl::InvalidArgumentError(absl::StrCat("key phrase \"", phrase, "\": ", ids.status().message()));
-  // As the referee was trained: cut or padded with <|endoftext|>, which stands first among the special tokens.
+  if (!ids.ok())
+    return absl::InvalidArgumentError(absl::StrCat("key phrase \"", phrase, "\": ", ids.status().message()));
+  // As the referee was trained: cut or padded with <|endoftext|>, which stands first among the special
+  // tokens.
   std::vector<int64_t> padded(ids->begin(), ids->end());
   padded.resize(static_cast<size_t>(referee_.config().text_length), tokenizer_->vocabulary_size() - 5);
-  torch::Tensor vector = UnitLength(referee_.Text(torch::tensor(padded, torch::kInt64).unsqueeze(0))).squeeze(0);
+  torch::Tensor vector =
+      UnitLength(referee_.Text(torch::tensor(padded, torch::kInt64).unsqueeze(0))).squeeze(0);
   cache_[phrase] = vector;
   return vector;
 }
@@ -77,13 +81,14 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
   const auto phrases = static_cast<size_t>(batch.prompt.key_phrases_size());
   if (phrases > kMostPhrases) {
     return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has ", phrases,
-                                                   " key phrases; at most ", kMostPhrases, " can be grounded"));
+                                                   " key phrases; at most ", kMostPhrases,
+                                                   " can be grounded"));
   }
   for (const RgbImage& image : batch.images) {
     if (image.width != referee_.config().image_size || image.height != referee_.config().image_size) {
-      return absl::InvalidArgumentError(absl::StrCat("an image of ", image.width, "x", image.height,
-                                                     " pixels; the referee looks at ", referee_.config().image_size, "x",
-                                                     referee_.config().image_size));
+      return absl::InvalidArgumentError(
+          absl::StrCat("an image of ", image.width, "x", image.height, " pixels; the referee looks at ",
+                       referee_.config().image_size, "x", referee_.config().image_size));
     }
   }
   std::vector<torch::Tensor> vectors;
@@ -92,9 +97,11 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
     if (!vector.ok()) return vector.status();
     vectors.push_back(*vector);
   }
-  const torch::Tensor dense = UnitLength(referee_.DenseTokens(referee_.VisionTokens(FromRgbImages(batch.images))));
-  const torch::Tensor probability = torch::sigmoid(
-      torch::matmul(dense, torch::stack(vectors).t()) * referee_.logit_scale() + referee_.logit_bias());  // [B, N, K]
+  const torch::Tensor dense =
+      UnitLength(referee_.DenseTokens(referee_.VisionTokens(FromRgbImages(batch.images))));
+  const torch::Tensor probability =
+      torch::sigmoid(torch::matmul(dense, torch::stack(vectors).t()) * referee_.logit_scale() +
+                     referee_.logit_bias());  // [B, N, K]
   const auto values = probability.accessor<float, 3>();
   const int64_t side = referee_.config().grid();
   std::vector<Score> scores;
@@ -107,9 +114,11 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
       const std::vector<FoundObject> regions = finder_.Find(batch.images[i]);
       std::vector<std::vector<double>> similarity(phrases, std::vector<double>(regions.size(), 0));
       for (size_t r = 0; r < regions.size(); ++r) {
-        for (const int64_t patch : PatchesOf(regions[r], side, side, static_cast<double>(referee_.config().patch_size))) {
+        for (const int64_t patch :
+             PatchesOf(regions[r], side, side, static_cast<double>(referee_.config().patch_size))) {
           for (size_t k = 0; k < phrases; ++k) {
-            similarity[k][r] = std::max(similarity[k][r], static_cast<double>(values[b][patch][static_cast<int64_t>(k)]));
+            similarity[k][r] =
+                std::max(similarity[k][r], static_cast<double>(values[b][patch][static_cast<int64_t>(k)]));
           }
         }
       }
@@ -122,7 +131,8 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
         map.set_phrase(batch.prompt.key_phrases(static_cast<int>(k)));
         map.set_rows(static_cast<int32_t>(side));
         map.set_columns(static_cast<int32_t>(side));
-        for (int64_t patch = 0; patch < side * side; ++patch) map.add_values(values[b][patch][static_cast<int64_t>(k)]);
+        for (int64_t patch = 0; patch < side * side; ++patch)
+          map.add_values(values[b][patch][static_cast<int64_t>(k)]);
         score.maps.push_back(std::move(map));
       }
     }

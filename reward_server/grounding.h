@@ -12,14 +12,16 @@
 
 namespace lvrpo {
 
-// The value of an assignment of phrases to regions: each region serves at most one phrase. `similarity`[phrase][region]
-// in [0, 1]. Sum of the best assignment / max(phrases, regions): a phrase without region and a region without phrase
-// cost the same.
+// The value of an assignment of phrases to regions: each region serves at most one phrase.
+// `similarity`[phrase][region] in [0, 1]. Sum of the best assignment / max(phrases, regions): a phrase
+// without region and a region without phrase cost the same.
 double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_t regions);
 
-// "grounding", R_sem (paper, equation 12): the referee's pooling head on every patch alone, against each key phrase.
+// "grounding", R_sem (paper, equation 12): the referee's pooling head on every patch alone, against each key
+// phrase.
 //   max_patch    the mean over phrases of the largest similarity among the patches: the paper's plain form
-//   count_aware  phrases (repeated by count) are assigned one to one to the separate regions of the image, each region
+//   count_aware  phrases (repeated by count) are assigned one to one to the separate regions of the image,
+//   each region
 //                standing for its best patch
 // Similarity is the referee's calibrated probability, sigmoid(scale cos + bias).
 class GroundingScorer : public Scorer {

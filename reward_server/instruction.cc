@@ -11,7 +11,8 @@ namespace {
 constexpr int kMostAsked = 8;  // the search below is over all assignments
 
 bool Fits(const FoundObject& object, const v1::ObjectConstraint& asked) {
-  return (asked.shape().empty() || asked.shape() == object.shape) && (asked.color().empty() || asked.color() == object.color);
+  return (asked.shape().empty() || asked.shape() == object.shape) &&
+         (asked.color().empty() || asked.color() == object.color);
 }
 
 // Along its axis, the vector between the centres has more than half of its length.
@@ -36,7 +37,8 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
     for (int n = 0; n < constraints.objects(i).count(); ++n) asked.push_back(i);
   }
   RuleResult best;
-  best.rules = static_cast<int>(asked.size()) + constraints.relations_size() + 1 + (constraints.width() > 0 ? 1 : 0);
+  best.rules =
+      static_cast<int>(asked.size()) + constraints.relations_size() + 1 + (constraints.width() > 0 ? 1 : 0);
   best.hold = -1;
   std::vector<int> chosen(asked.size(), -1);  // object of each thing asked
   std::vector<char> used(objects.size(), 0);
@@ -60,7 +62,8 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
         ++hold;
       } else {
         const v1::ObjectConstraint& wanted = constraints.objects(asked[k]);
-        absl::StrAppend(&broken, broken.empty() ? "" : "; ", "no ", wanted.color(), wanted.color().empty() ? "" : " ",
+        absl::StrAppend(&broken, broken.empty() ? "" : "; ", "no ", wanted.color(),
+                        wanted.color().empty() ? "" : " ",
                         wanted.shape().empty() ? "object" : wanted.shape());
       }
     }
@@ -68,7 +71,8 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
       const int subject = chosen[static_cast<size_t>(first_of[static_cast<size_t>(relation.subject())])];
       const int object = chosen[static_cast<size_t>(first_of[static_cast<size_t>(relation.object())])];
       if (subject >= 0 && object >= 0 &&
-          RelationHolds(relation.relation(), objects[static_cast<size_t>(subject)], objects[static_cast<size_t>(object)])) {
+          RelationHolds(relation.relation(), objects[static_cast<size_t>(subject)],
+                        objects[static_cast<size_t>(object)])) {
         ++hold;
       } else {
         absl::StrAppend(&broken, broken.empty() ? "" : "; ", "not ", relation.relation());
@@ -105,20 +109,25 @@ absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreBatch(const ScoringBa
   }
   for (const v1::RelationConstraint& relation : constraints.relations()) {
     if (relation.subject() < 0 || relation.subject() >= constraints.objects_size() || relation.object() < 0 ||
-        relation.object() >= constraints.objects_size() || constraints.objects(relation.subject()).count() < 1 ||
+        relation.object() >= constraints.objects_size() ||
+        constraints.objects(relation.subject()).count() < 1 ||
         constraints.objects(relation.object()).count() < 1) {
-      return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has a relation to an object that it does not list"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt ", batch.prompt.id(), " has a relation to an object that it does not list"));
     }
   }
   std::vector<Score> scores;
   for (const RgbImage& image : batch.images) {
     std::vector<FoundObject> objects = finder_.Find(image);
     // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
-    const RuleResult result = ApplyRules(constraints, objects.size() > 12 ? std::vector<FoundObject>(objects.begin(), objects.begin() + 12) : objects,
-                                         image.width, image.height);
+    const RuleResult result = ApplyRules(
+        constraints,
+        objects.size() > 12 ? std::vector<FoundObject>(objects.begin(), objects.begin() + 12) : objects,
+        image.width, image.height);
     Score score;
-    score.value = form_ == Form::kProduct ? (result.hold == result.rules ? 1.0f : 0.0f)
-                                          : static_cast<float>(result.hold) / static_cast<float>(result.rules);
+    score.value = form_ == Form::kProduct
+                      ? (result.hold == result.rules ? 1.0f : 0.0f)
+                      : static_cast<float>(result.hold) / static_cast<float>(result.rules);
     score.detail = result.broken;
     scores.push_back(std::move(score));
   }

@@ -8,15 +8,16 @@
 
 namespace lvrpo {
 
-// How many of the rules that a prompt's constraints imply hold for these objects: each asked object is there (count,
-// shape, colour), each relation holds, nothing else is there, the size is as asked. Objects are assigned to what was
-// asked so that most rules hold.
+// How many of the rules that a prompt's constraints imply hold for these objects: each asked object is there
+// (count, shape, colour), each relation holds, nothing else is there, the size is as asked. Objects are
+// assigned to what was asked so that most rules hold.
 struct RuleResult {
   int rules = 0;
   int hold = 0;
   std::string broken;  // the first rules that do not hold, in words
 };
-RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width, int height);
+RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width,
+                      int height);
 
 // "instruction", R_ins (paper, equation 7): rule checkers on the objects that segmentation finds.
 class InstructionScorer : public Scorer {
@@ -25,7 +26,9 @@ class InstructionScorer : public Scorer {
   explicit InstructionScorer(Form form) : form_(form) {}
 
   std::string name() const override { return "instruction"; }
-  std::string digest() const override { return form_ == Form::kProduct ? "instruction/product/1" : "instruction/mean/1"; }
+  std::string digest() const override {
+    return form_ == Form::kProduct ? "instruction/product/1" : "instruction/mean/1";
+  }
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && prompt.has_constraints();
   }

@@ -20,7 +20,8 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
   torch::Tensor sum = torch::zeros({count});
   for (const v1::Question& question : batch.prompt.questions()) {
     const auto bad = [&](const std::string& what) {
-      return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), ", question \"", question.text(), "\": ", what));
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt ", batch.prompt.id(), ", question \"", question.text(), "\": ", what));
     };
     const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.text());
     if (!ids.ok()) return bad(std::string(ids.status().message()));
@@ -38,7 +39,8 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
     if (right < 0) return bad("its answer is not among its choices");
     // All choices of all images in one batch, image by image.
     const auto choices = static_cast<int64_t>(answers.size());
-    torch::Tensor responses = torch::full({choices, static_cast<int64_t>(longest)}, int64_t{tokenizer_->eos()}, torch::kInt64);
+    torch::Tensor responses =
+        torch::full({choices, static_cast<int64_t>(longest)}, int64_t{tokenizer_->eos()}, torch::kInt64);
     torch::Tensor counts = torch::zeros({choices, static_cast<int64_t>(longest)});
     for (int64_t c = 0; c < choices; ++c) {
       const auto length = static_cast<int64_t>(answers[static_cast<size_t>(c)].size());
@@ -48,7 +50,8 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
     KvCache context = images;
     model_.AppendPrompt(context, *ids);
     const torch::Tensor log_probs =
-        model_.ResponseLogProbs(context.Repeat(choices), responses.repeat({count, 1}), 1) * counts.repeat({count, 1});
+        model_.ResponseLogProbs(context.Repeat(choices), responses.repeat({count, 1}), 1) *
+        counts.repeat({count, 1});
     sum += torch::softmax(log_probs.sum(1).view({count, choices}), 1).select(1, right);
   }
   sum /= batch.prompt.questions_size();

@@ -9,9 +9,9 @@
 
 namespace lvrpo {
 
-// "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the image. The
-// score is the probability of the right answer among the question's choices, as a mean over the questions. A choice's
-// log-probability is the sum over its tokens and <|im_end|>.
+// "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the
+// image. The score is the probability of the right answer among the question's choices, as a mean over the
+// questions. A choice's log-probability is the sum over its tokens and <|im_end|>.
 class KnowledgeScorer : public Scorer {
  public:
   KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer);

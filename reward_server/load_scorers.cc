@@ -16,13 +16,15 @@ absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& conf
     if (!referee.ok()) return referee.status();
     absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().referee());
     if (!tokenizer.ok()) return tokenizer.status();
-    scorers.push_back(std::make_unique<GroundingScorer>(
-        *std::move(referee), *std::move(tokenizer),
-        reward.grounding_form() == "max_patch" ? GroundingScorer::Form::kMaxPatch : GroundingScorer::Form::kCountAware));
+    scorers.push_back(std::make_unique<GroundingScorer>(*std::move(referee), *std::move(tokenizer),
+                                                        reward.grounding_form() == "max_patch"
+                                                            ? GroundingScorer::Form::kMaxPatch
+                                                            : GroundingScorer::Form::kCountAware));
   }
   if (reward.instruction_weight() > 0) {
-    scorers.push_back(std::make_unique<InstructionScorer>(
-        reward.instruction_form() == "mean" ? InstructionScorer::Form::kMean : InstructionScorer::Form::kProduct));
+    scorers.push_back(std::make_unique<InstructionScorer>(reward.instruction_form() == "mean"
+                                                              ? InstructionScorer::Form::kMean
+                                                              : InstructionScorer::Form::kProduct));
   }
   if (reward.knowledge_weight() > 0) {
     const std::string folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();

@@ -27,16 +27,20 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   Metrics metrics;
   ScoringQueue queue([&](const ScoringBatch& batch) { return (*scorers)->Score(batch); },
                      static_cast<size_t>(config.reward().queue_limit()), RealClock());
-  RewardService service(**scorers, queue, absl::Seconds(config.reward().deadline_seconds()), RealClock(), metrics);
+  RewardService service(**scorers, queue, absl::Seconds(config.reward().deadline_seconds()), RealClock(),
+                        metrics);
   absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
-      {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure}, {&service});
+      {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
+      {&service});
   if (!server.ok()) return server.status();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
       MetricsServer::Start(flags.metrics_listen, metrics, [] { return std::string(); });
   if (!metrics_server.ok()) return metrics_server.status();
   const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok()) return status;
-  spdlog::info("reward server {} serves at {}, metrics at {}", flags.member_id, address, (*metrics_server)->address());
+  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+    return status;
+  spdlog::info("reward server {} serves at {}, metrics at {}", flags.member_id, address,
+               (*metrics_server)->address());
 
   std::unique_ptr<MemberSession> session;
   if (!flags.coordinator.empty()) {
@@ -63,7 +67,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   // While a run drains, what is queued is still answered; workers hand back what comes too late.
   absl::Status lost;
   while (!shutdown.WaitFor(absl::Milliseconds(200))) {
-    metrics.Gauge("lvrpo_reward_queue_depth", "Requests that wait or are computed.").Set(static_cast<double>(queue.load()));
+    metrics.Gauge("lvrpo_reward_queue_depth", "Requests that wait or are computed.")
+        .Set(static_cast<double>(queue.load()));
     if (session == nullptr) continue;
     const v1::PoolView view = session->view();
     if (view.finished() || (view.draining() && queue.load() == 0)) break;
@@ -77,7 +82,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "A reward server: scores samples with frozen scorers. With --coordinator it joins a run and ends with it; without, "
+      "A reward server: scores samples with frozen scorers. With --coordinator it joins a run and ends with "
+      "it; without, "
       "it serves until it is told to stop.");
   RoleFlags flags;
   flags.member_id = "reward-0";

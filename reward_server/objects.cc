@@ -12,8 +12,8 @@ namespace {
 constexpr int kMinSaturation = 45;  // largest minus smallest channel, grey levels; backgrounds have none
 constexpr int kMinPixels = 12;
 constexpr int kRays = 48;
-constexpr int kRings = 6;             // samples along a ray
-constexpr float kMaxMisfit = 0.22f;   // mean absolute difference to the nearest prototype
+constexpr int kRings = 6;            // samples along a ray
+constexpr float kMaxMisfit = 0.22f;  // mean absolute difference to the nearest prototype
 
 int Saturation(const uint8_t* pixel) {
   return std::max({pixel[0], pixel[1], pixel[2]}) - std::min({pixel[0], pixel[1], pixel[2]});
@@ -46,7 +46,8 @@ struct Region {
 std::vector<Region> Segment(const RgbImage& image) {
   const int width = image.width, height = image.height;
   std::vector<char> coloured(static_cast<size_t>(width * height));
-  for (size_t i = 0; i < coloured.size(); ++i) coloured[i] = Saturation(&image.pixels[i * 3]) >= kMinSaturation;
+  for (size_t i = 0; i < coloured.size(); ++i)
+    coloured[i] = Saturation(&image.pixels[i * 3]) >= kMinSaturation;
   std::vector<Region> regions;
   std::vector<int> stack;
   for (int start = 0; start < width * height; ++start) {
@@ -88,8 +89,8 @@ std::vector<Region> Segment(const RgbImage& image) {
 
 }  // namespace
 
-ObjectFinder::Outline ObjectFinder::OutlineOf(const std::vector<char>& mask, int width, int height, double x, double y,
-                                              double radius) {
+ObjectFinder::Outline ObjectFinder::OutlineOf(const std::vector<char>& mask, int width, int height, double x,
+                                              double y, double radius) {
   Outline outline;
   for (int ray = 0; ray < kRays; ++ray) {
     const double angle = 2 * std::numbers::pi * ray / kRays;
@@ -103,7 +104,8 @@ ObjectFinder::Outline ObjectFinder::OutlineOf(const std::vector<char>& mask, int
           const double a = angle + turn * 2 * std::numbers::pi / kRays;
           const int px = static_cast<int>(std::lround(x + d * std::cos(a)));
           const int py = static_cast<int>(std::lround(y + d * std::sin(a)));
-          if (px >= 0 && px < width && py >= 0 && py < height && mask[static_cast<size_t>(py * width + px)]) filled += 0.25f;
+          if (px >= 0 && px < width && py >= 0 && py < height && mask[static_cast<size_t>(py * width + px)])
+            filled += 0.25f;
         }
       }
       outline.values.push_back(filled);
@@ -123,8 +125,9 @@ ObjectFinder::ObjectFinder() {
         const std::vector<Region> regions = Segment(image);
         if (regions.empty()) continue;
         const Region& region = regions[0];
-        prototypes_.push_back({shapes::kShapeNames[static_cast<size_t>(shape)],
-                               OutlineOf(region.mask, image.width, image.height, region.x, region.y, region.radius)});
+        prototypes_.push_back(
+            {shapes::kShapeNames[static_cast<size_t>(shape)],
+             OutlineOf(region.mask, image.width, image.height, region.x, region.y, region.radius)});
       }
     }
   }
@@ -140,7 +143,8 @@ std::vector<FoundObject> ObjectFinder::Find(const RgbImage& image) const {
     object.pixels = static_cast<int>(region.pixels.size());
     // Edges are mixed with the background: the more saturated half of the pixels tells the colour.
     std::vector<int> saturations;
-    for (const int at : region.pixels) saturations.push_back(Saturation(&image.pixels[static_cast<size_t>(at) * 3]));
+    for (const int at : region.pixels)
+      saturations.push_back(Saturation(&image.pixels[static_cast<size_t>(at) * 3]));
     std::vector<int> sorted = saturations;
     std::nth_element(sorted.begin(), sorted.begin() + static_cast<long>(sorted.size() / 2), sorted.end());
     const int median = sorted[sorted.size() / 2];
@@ -151,14 +155,16 @@ std::vector<FoundObject> ObjectFinder::Find(const RgbImage& image) const {
       for (int c = 0; c < 3; ++c) sum[c] += image.pixels[static_cast<size_t>(region.pixels[i] * 3 + c)];
       ++counted;
     }
-    object.color =
-        shapes::kColorNames[static_cast<size_t>(NearestColor(sum[0] / counted, sum[1] / counted, sum[2] / counted))];
-    const Outline outline = OutlineOf(region.mask, image.width, image.height, region.x, region.y, region.radius);
+    object.color = shapes::kColorNames[static_cast<size_t>(
+        NearestColor(sum[0] / counted, sum[1] / counted, sum[2] / counted))];
+    const Outline outline =
+        OutlineOf(region.mask, image.width, image.height, region.x, region.y, region.radius);
     float best = 1e9f;
     object.shape = "unknown";
     for (const Prototype& prototype : prototypes_) {
       float misfit = 0;
-      for (size_t i = 0; i < outline.values.size(); ++i) misfit += std::abs(outline.values[i] - prototype.outline.values[i]);
+      for (size_t i = 0; i < outline.values.size(); ++i)
+        misfit += std::abs(outline.values[i] - prototype.outline.values[i]);
       misfit /= static_cast<float>(outline.values.size());
       if (misfit < best) {
         best = misfit;

@@ -9,10 +9,10 @@ namespace lvrpo {
 
 // One coloured blob of an image, as the rule checkers see it.
 struct FoundObject {
-  std::string color;     // name of the palette colour most of its pixels are nearest to
-  std::string shape;     // "unknown" when no shape fits
-  double x = 0, y = 0;   // centroid, pixels
-  double radius = 0;     // of the smallest centred circle around it, pixels
+  std::string color;    // name of the palette colour most of its pixels are nearest to
+  std::string shape;    // "unknown" when no shape fits
+  double x = 0, y = 0;  // centroid, pixels
+  double radius = 0;    // of the smallest centred circle around it, pixels
   int pixels = 0;
 };
 
@@ -35,7 +35,8 @@ class ObjectFinder {
     std::string shape;
     Outline outline;
   };
-  static Outline OutlineOf(const std::vector<char>& mask, int width, int height, double x, double y, double radius);
+  static Outline OutlineOf(const std::vector<char>& mask, int width, int height, double x, double y,
+                           double radius);
 
   std::vector<Prototype> prototypes_;
 };

@@ -23,7 +23,7 @@ struct ScoringBatch {
 // What one scorer says about one sample.
 struct Score {
   float value = 0;
-  std::string detail;                   // evidence in words; may be empty
+  std::string detail;                  // evidence in words; may be empty
   std::vector<v1::GroundingMap> maps;  // only when evidence was asked for
 };
 

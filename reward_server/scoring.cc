@@ -16,8 +16,8 @@ absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch
   try {
     absl::StatusOr<std::vector<Score>> scores = scorer.ScoreBatch(batch);
     if (scores.ok() && scores->size() != batch.size()) {
-      return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' answered for ", scores->size(), " of ",
-                                              batch.size(), " samples"));
+      return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' answered for ", scores->size(),
+                                              " of ", batch.size(), " samples"));
     }
     return scores;
   } catch (const std::exception& error) {
@@ -25,7 +25,8 @@ absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch
   }
 }
 
-v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::vector<Score>>& scores, size_t index) {
+v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::vector<Score>>& scores,
+                               size_t index) {
   v1::ComponentScore component;
   component.set_name(scorer.name());
   component.set_scorer_digest(scorer.digest());
@@ -38,7 +39,8 @@ v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::v
   const Score& score = (*scores)[index];
   if (!std::isfinite(score.value)) {
     component.set_outcome(v1::ComponentScore::SCORER_FAILED);
-    component.set_detail(absl::StrCat("scorer '", scorer.name(), "' gave a score that is not a finite number"));
+    component.set_detail(
+        absl::StrCat("scorer '", scorer.name(), "' gave a score that is not a finite number"));
     return component;
   }
   component.set_outcome(v1::ComponentScore::OK);
@@ -55,7 +57,8 @@ absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
   const size_t want = size_t{3} * image.width() * image.height();
   if (image.pixels().size() != want) {
     return absl::InvalidArgumentError(absl::StrCat("item ", index, ": ", image.pixels().size(),
-                                                   " bytes of pixels where width * height * 3 = ", want, " belong"));
+                                                   " bytes of pixels where width * height * 3 = ", want,
+                                                   " belong"));
   }
   RgbImage decoded;
   decoded.width = image.width();
@@ -68,8 +71,8 @@ absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
 
 absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
   if (request.prompt().task() == v1::TASK_KIND_UNSPECIFIED) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("prompt '", request.prompt().id(), "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
+    return absl::InvalidArgumentError(absl::StrCat("prompt '", request.prompt().id(),
+                                                   "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
   }
   if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
   ScoringBatch batch;

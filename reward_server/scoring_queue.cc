@@ -53,7 +53,8 @@ void ScoringQueue::Run() {
     std::shared_ptr<Task> task;
     {
       absl::MutexLock lock(&mutex_);
-      const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); };
+      const auto work = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); };
       mutex_.Await(absl::Condition(&work));
       if (tasks_.empty()) return;
       task = tasks_.front();

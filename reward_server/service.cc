@@ -7,22 +7,29 @@
 
 namespace lvrpo {
 
-absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response) {
+absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& request,
+                                   v1::ScoreResponse& response) {
   absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
   if (!batch.ok()) return batch.status();
   absl::StatusOr<v1::ScoreResponse> answer = queue_.Score(*std::move(batch), deadline);
   if (!answer.ok()) return answer.status();
   response = *std::move(answer);
-  metrics_.Seconds("lvrpo_reward_queue_seconds", "Seconds that requests waited.").Observe(response.queue_seconds());
-  metrics_.Seconds("lvrpo_reward_compute_seconds", "Seconds that requests were computed.").Observe(response.compute_seconds());
+  metrics_.Seconds("lvrpo_reward_queue_seconds", "Seconds that requests waited.")
+      .Observe(response.queue_seconds());
+  metrics_.Seconds("lvrpo_reward_compute_seconds", "Seconds that requests were computed.")
+      .Observe(response.compute_seconds());
   for (const v1::ItemScore& item : response.items()) {
     for (const v1::ComponentScore& score : item.scores()) {
-      metrics_.Counter("lvrpo_reward_items_total", "Samples scored, by component and outcome.",
-                       {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
+      metrics_
+          .Counter(
+              "lvrpo_reward_items_total", "Samples scored, by component and outcome.",
+              {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
           .Increment();
       if (score.outcome() != v1::ComponentScore::OK) continue;
-      metrics_.Counter("lvrpo_reward_score_sum", "Sum of the scores, by component; divide by the OK items for the mean.",
-                       {{"component", score.name()}})
+      metrics_
+          .Counter("lvrpo_reward_score_sum",
+                   "Sum of the scores, by component; divide by the OK items for the mean.",
+                   {{"component", score.name()}})
           .Increment(std::max(0.0, static_cast<double>(score.score())));
     }
   }
@@ -31,17 +38,19 @@ absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& 
 
 grpc::Status RewardService::Score(grpc::ServerContext* context, const v1::ScoreRequest* request,
                                   v1::ScoreResponse* response) {
-  const absl::Time deadline =
-      std::min(clock_.Now() + deadline_, absl::FromChrono(context->deadline()));
+  const absl::Time deadline = std::min(clock_.Now() + deadline_, absl::FromChrono(context->deadline()));
   const absl::Status status = Answer(deadline, *request, *response);
-  metrics_.Counter("lvrpo_reward_requests_total", "Score requests, by outcome.",
-                   {{"outcome", status.ok() ? "ok" : std::string(absl::StatusCodeToString(status.code()))}})
+  metrics_
+      .Counter("lvrpo_reward_requests_total", "Score requests, by outcome.",
+               {{"outcome", status.ok() ? "ok" : std::string(absl::StatusCodeToString(status.code()))}})
       .Increment();
   return ToGrpcStatus(status);
 }
 
-grpc::Status RewardService::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
-  for (const auto& [component, digest] : scorers_.Digests()) (*response->mutable_scorer_digests())[component] = digest;
+grpc::Status RewardService::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*,
+                                    v1::GetInfoResponse* response) {
+  for (const auto& [component, digest] : scorers_.Digests())
+    (*response->mutable_scorer_digests())[component] = digest;
   response->set_build_version(kVersion);
   return grpc::Status::OK;
 }

@@ -11,11 +11,14 @@ namespace lvrpo {
 // The reward server's RPCs: checks the request, queues it, counts. All arguments must outlive it.
 class RewardService final : public v1::Reward::Service {
  public:
-  RewardService(ScorerSet& scorers, ScoringQueue& queue, absl::Duration deadline, Clock& clock, Metrics& metrics)
+  RewardService(ScorerSet& scorers, ScoringQueue& queue, absl::Duration deadline, Clock& clock,
+                Metrics& metrics)
       : scorers_(scorers), queue_(queue), deadline_(deadline), clock_(clock), metrics_(metrics) {}
 
-  grpc::Status Score(grpc::ServerContext* context, const v1::ScoreRequest* request, v1::ScoreResponse* response) override;
-  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) override;
+  grpc::Status Score(grpc::ServerContext* context, const v1::ScoreRequest* request,
+                     v1::ScoreResponse* response) override;
+  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*,
+                       v1::GetInfoResponse* response) override;
 
  private:
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);

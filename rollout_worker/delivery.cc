@@ -80,7 +80,8 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
   return last;
 }
 
-absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest) {
+absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& bytes,
+                              const std::string& digest) {
   v1::UploadHeader header;
   header.set_ordinal(group.lease.ordinal());
   header.set_attempt(group.lease.attempt());
@@ -91,7 +92,8 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
     if (held_.IsRevoked(group.lease.ordinal())) return absl::AbortedError("revoked");
     // A learner that came back may have another address than the lease says.
     const v1::PoolView view = calls_.view();
-    const std::string address = view.learners_size() > 0 ? view.learners(0).address() : group.lease.learner_address();
+    const std::string address =
+        view.learners_size() > 0 ? view.learners(0).address() : group.lease.learner_address();
     *header.mutable_fence() = calls_.fence();
     last = calls_.upload(address, header, bytes);
     if (last.ok() || (!MayHelpElsewhere(last) && !absl::IsDataLoss(last))) return last;
@@ -100,7 +102,8 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   return last;
 }
 
-std::string Delivery::GiveBack(const GeneratedGroup& group, const std::string& reason, bool data_is_at_fault) {
+std::string Delivery::GiveBack(const GeneratedGroup& group, const std::string& reason,
+                               bool data_is_at_fault) {
   v1::ReturnLeaseRequest request;
   request.set_lease_id(group.lease.lease_id());
   request.set_ordinal(group.lease.ordinal());
@@ -126,7 +129,8 @@ std::string Delivery::Deliver(GeneratedGroup group) {
     if (!scores.ok()) {
       spdlog::warn("ordinal {} got no score: {}", ordinal, std::string(scores.status().message()));
       const bool bad_data = absl::IsInvalidArgument(scores.status());
-      return GiveBack(group, calls_.stopping() ? "drain" : (bad_data ? "bad_prompt" : "reward_failed"), bad_data);
+      return GiveBack(group, calls_.stopping() ? "drain" : (bad_data ? "bad_prompt" : "reward_failed"),
+                      bad_data);
     }
     const double score_seconds = lap();
     v1::SubmitGroupRequest submit;
@@ -163,13 +167,15 @@ std::string Delivery::Deliver(GeneratedGroup group) {
                                                                       {"score", score_seconds},
                                                                       {"upload", upload_seconds},
                                                                       {"submit", lap()}}) {
-      metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}}).Observe(seconds);
+      metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}})
+          .Observe(seconds);
     }
     if (!answer.ok()) return "lease_ended";
     return answer->accepted() ? "accepted" : answer->retired_reason();
   }();
   held_.Remove(ordinal);
-  metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}}).Increment();
+  metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}})
+      .Increment();
   metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")
       .Increment(static_cast<double>(group.trajectory.samples_size()));
   return outcome;

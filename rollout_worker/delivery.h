@@ -34,16 +34,18 @@ class HeldLeases {
   std::set<int64_t> held_ ABSL_GUARDED_BY(mutex_), revoked_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Brings one generated group home: scores, trajectories to the learner, the submit to the coordinator. Each step is
-// repeated while it can succeed; a lease that was lost drops the group quietly; what cannot succeed hands the lease
-// back with the reason. Thread-safe.
+// Brings one generated group home: scores, trajectories to the learner, the submit to the coordinator. Each
+// step is repeated while it can succeed; a lease that was lost drops the group quietly; what cannot succeed
+// hands the lease back with the reason. Thread-safe.
 class Delivery {
  public:
   // The outside world, as calls: real clients in main.cc, scripts in tests.
   struct Calls {
     std::function<v1::PoolView()> view;
-    std::function<absl::StatusOr<v1::ScoreResponse>(const std::string& address, const v1::ScoreRequest&)> score;
-    std::function<absl::Status(const std::string& address, const v1::UploadHeader&, const std::string& bytes)> upload;
+    std::function<absl::StatusOr<v1::ScoreResponse>(const std::string& address, const v1::ScoreRequest&)>
+        score;
+    std::function<absl::Status(const std::string& address, const v1::UploadHeader&, const std::string& bytes)>
+        upload;
     std::function<absl::StatusOr<v1::SubmitGroupResponse>(const v1::SubmitGroupRequest&)> submit;
     std::function<absl::Status(const v1::ReturnLeaseRequest&)> give_back;
     std::function<v1::Fence()> fence;
@@ -53,7 +55,8 @@ class Delivery {
   Delivery(Calls calls, int attempts, HeldLeases& held, Metrics& metrics)
       : calls_(std::move(calls)), attempts_(attempts), held_(held), metrics_(metrics) {}
 
-  // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed back.
+  // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed
+  // back.
   std::string Deliver(GeneratedGroup group);
 
  private:

@@ -39,12 +39,14 @@ GeneratedGroup Generator::Generate(const Policy& policy, const PromptSource::Pro
     GenerateImages(policy, prompt, group);
   }
   for (const v1::Sample& sample : trajectory.samples()) {
-    for (const double log_prob : sample.log_probs()) group.log_probs_finite = group.log_probs_finite && std::isfinite(log_prob);
+    for (const double log_prob : sample.log_probs())
+      group.log_probs_finite = group.log_probs_finite && std::isfinite(log_prob);
   }
   return group;
 }
 
-void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const {
+void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt,
+                               GeneratedGroup& group) const {
   const v1::RolloutConfig& rollout = config_.rollout();
   const Bagel& model = policy.model;
   const auto ordinal = static_cast<uint32_t>(group.lease.ordinal());
@@ -61,9 +63,9 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
   options.noise_level = rollout.noise_level();
   options.window =
       DrawWindow(config_.seed(), ordinal, rollout.window_size(), rollout.window_lo(), rollout.window_hi());
-  const ImageSamples samples =
-      SampleImages(BagelVelocity(model, context, side, side, {.text_scale = rollout.cfg_scale()}),
-                   group.lease.group_size(), side * side, model.config().token_dim(), config_.seed(), ordinal, options);
+  const ImageSamples samples = SampleImages(
+      BagelVelocity(model, context, side, side, {.text_scale = rollout.cfg_scale()}),
+      group.lease.group_size(), side * side, model.config().token_dim(), config_.seed(), ordinal, options);
   group.sample_seconds = SecondsSince(begin);
 
   begin = RealClock().Now();
@@ -86,11 +88,13 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
     v1::Sample& sample = *group.trajectory.mutable_samples(slot);
     const torch::Tensor latents = samples.window_latents[slot].contiguous();
     sample.set_latents(latents.data_ptr(), static_cast<size_t>(latents.numel()) * 4);
-    for (int k = 0; k < options.window.size; ++k) sample.add_log_probs(samples.log_probs[slot][k].item<double>());
+    for (int k = 0; k < options.window.size; ++k)
+      sample.add_log_probs(samples.log_probs[slot][k].item<double>());
   }
 }
 
-void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const {
+void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt,
+                              GeneratedGroup& group) const {
   const v1::RolloutConfig& rollout = config_.rollout();
   absl::Time begin = RealClock().Now();
   const KvCache context = policy.model.PrefillQuestion(FromRgbImages({prompt.source_image}), prompt.ids);
@@ -99,7 +103,9 @@ void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& 
   const TextSamples samples =
       SampleText(BagelDecoder(policy.model, context, group.lease.group_size()), group.lease.group_size(),
                  tokenizer_.bos(), config_.seed(), static_cast<uint32_t>(group.lease.ordinal()),
-                 {.max_tokens = rollout.max_text_tokens(), .temperature = rollout.temperature(), .eos = tokenizer_.eos()});
+                 {.max_tokens = rollout.max_text_tokens(),
+                  .temperature = rollout.temperature(),
+                  .eos = tokenizer_.eos()});
   group.sample_seconds = SecondsSince(begin);
   for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
     v1::Sample& sample = *group.trajectory.mutable_samples(static_cast<int>(slot));

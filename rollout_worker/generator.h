@@ -24,22 +24,23 @@ struct Policy {
 // A finished group before it is scored.
 struct GeneratedGroup {
   v1::Lease lease;
-  v1::TrajectoryGroup trajectory;   // without rewards
+  v1::TrajectoryGroup trajectory;  // without rewards
   v1::ScoreRequest score_request;
   bool log_probs_finite = true;
   double prefill_seconds = 0, sample_seconds = 0, decode_seconds = 0;
 };
 
-// Samples the groups of a run. What comes out is a function of (seed, ordinal, weights) alone: the same bytes on any
-// worker and any attempt. Immutable; thread-safe.
+// Samples the groups of a run. What comes out is a function of (seed, ordinal, weights) alone: the same bytes
+// on any worker and any attempt. Immutable; thread-safe.
 class Generator {
  public:
   Generator(v1::RunConfig config, Autoencoder autoencoder, const Tokenizer& tokenizer)
       : config_(std::move(config)), autoencoder_(std::move(autoencoder)), tokenizer_(tokenizer) {}
 
-  // The G samples of one group in one batch: the prompt's context once, then images by SDE inside the window and ODE
-  // outside (paper, section 4), or answers token by token.
-  GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt, const v1::Lease& lease) const;
+  // The G samples of one group in one batch: the prompt's context once, then images by SDE inside the window
+  // and ODE outside (paper, section 4), or answers token by token.
+  GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt,
+                          const v1::Lease& lease) const;
 
  private:
   void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;

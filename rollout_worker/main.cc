@@ -92,7 +92,8 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
         report.waiting_for = waiting_for;
         return report;
       },
-      [&] { return shutdown.requested(); }, [&](const std::vector<int64_t>& ordinals) { held.Revoke(ordinals); });
+      [&] { return shutdown.requested(); },
+      [&](const std::vector<int64_t>& ordinals) { held.Revoke(ordinals); });
   if (absl::IsCancelled(joined.status())) return absl::OkStatus();
   if (!joined.ok()) return joined.status();
   MemberSession& session = **joined;
@@ -105,10 +106,11 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
       [&](const v1::PolicyVersion& version) -> absl::StatusOr<LearnerClient::Weights> {
         const v1::PoolView view = session.view();
         if (view.weight_holders_size() == 0) return absl::UnavailableError("nobody offers these weights yet");
-        return learner.FetchWeights(view.weight_holders(0).address(), version, transfer_deadline, [&](int64_t bytes) {
-          metrics.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
-              .Increment(static_cast<double>(bytes));
-        });
+        return learner.FetchWeights(
+            view.weight_holders(0).address(), version, transfer_deadline, [&](int64_t bytes) {
+              metrics.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
+                  .Increment(static_cast<double>(bytes));
+            });
       },
       [&](const v1::PolicyVersion& version) {
         v1::AcknowledgeVersionRequest request;
@@ -120,11 +122,12 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
     absl::MutexLock lock(&mutex);
     holder_seen = &holder;
   }
-  spdlog::info("rollout worker {} joined run {}, metrics at {}", flags.member_id, session.registration().run_id(),
-               (*metrics_server)->address());
+  spdlog::info("rollout worker {} joined run {}, metrics at {}", flags.member_id,
+               session.registration().run_id(), (*metrics_server)->address());
 
   const auto leaving = [&] {
-    return shutdown.requested() || session.view().draining() || session.view().finished() || !session.lost().ok();
+    return shutdown.requested() || session.view().draining() || session.view().finished() ||
+           !session.lost().ok();
   };
   Delivery delivery(
       {.view = [&] { return session.view(); },
@@ -132,12 +135,16 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
            [&](const std::string& address, const v1::ScoreRequest& request) {
              return rewards.Score(address, request, absl::Seconds(config.reward().deadline_seconds()));
            },
-       .upload = [&](const std::string& address, const v1::UploadHeader& header,
-                     const std::string& bytes) { return learner.Upload(address, header, bytes, transfer_deadline); },
-       .submit = [&](const v1::SubmitGroupRequest& request) { return session.Call(&Stub::SubmitGroup, request); },
-       .give_back = [&](const v1::ReturnLeaseRequest& request) {
-         return session.Call(&Stub::ReturnLease, request).status();
-       },
+       .upload =
+           [&](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
+             return learner.Upload(address, header, bytes, transfer_deadline);
+           },
+       .submit =
+           [&](const v1::SubmitGroupRequest& request) { return session.Call(&Stub::SubmitGroup, request); },
+       .give_back =
+           [&](const v1::ReturnLeaseRequest& request) {
+             return session.Call(&Stub::ReturnLease, request).status();
+           },
        .fence = [&] { return session.fence(); },
        .sleep = [](absl::Duration duration) { absl::SleepFor(duration); },
        .stopping = leaving},
@@ -172,9 +179,11 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
     }
     set_waiting("");
     held.Add(response->lease().ordinal());
-    GeneratedGroup group = generator.Generate(*policy, prompts->At(response->lease().ordinal()), response->lease());
+    GeneratedGroup group =
+        generator.Generate(*policy, prompts->At(response->lease().ordinal()), response->lease());
     if (group.trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
-      metrics.Counter("lvrpo_rollout_images_total", "Images generated.").Increment(group.trajectory.samples_size());
+      metrics.Counter("lvrpo_rollout_images_total", "Images generated.")
+          .Increment(group.trajectory.samples_size());
     }
     set_waiting("delivery of the last group");
     (void)finished.Push(std::move(group), absl::InfiniteDuration());
@@ -189,8 +198,10 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "A rollout worker: leases groups from the coordinator, samples them from the newest policy, has them scored and "
-      "hands them to the learner. Ends when the run has finished or drains; SIGTERM finishes what is held and leaves.");
+      "A rollout worker: leases groups from the coordinator, samples them from the newest policy, has them "
+      "scored and "
+      "hands them to the learner. Ends when the run has finished or drains; SIGTERM finishes what is held "
+      "and leaves.");
   RoleFlags flags;
   flags.member_id = "rollout-0";
   flags.AddTo(app, "cmt");

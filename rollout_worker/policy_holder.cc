@@ -9,13 +9,15 @@ namespace lvrpo {
 
 absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, const TensorMap& trained,
                                                          const v1::PolicyVersion& version) {
-  absl::StatusOr<Bagel> model = base.WithTensors(trained, absl::StrCat("weights of version ", version.version()));
+  absl::StatusOr<Bagel> model =
+      base.WithTensors(trained, absl::StrCat("weights of version ", version.version()));
   if (!model.ok()) return model.status();
   return std::make_shared<const Policy>(Policy{*std::move(model), version});
 }
 
 PolicyHolder::PolicyHolder(Bagel base, std::shared_ptr<const Policy> initial, Fetch fetch,
-                           std::function<absl::Status(const v1::PolicyVersion&)> acknowledge, Metrics& metrics)
+                           std::function<absl::Status(const v1::PolicyVersion&)> acknowledge,
+                           Metrics& metrics)
     : base_(std::move(base)),
       fetch_(std::move(fetch)),
       acknowledge_(std::move(acknowledge)),
@@ -35,7 +37,8 @@ absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted) {
     if (!weights.ok()) return weights.status();
     if (absl::Status status = CheckManifest(weights->manifest); !status.ok()) return status;
     if (weights->manifest.version().digest() != wanted.digest()) {
-      return absl::DataLossError(absl::StrCat("weights with digest ", weights->manifest.version().digest().substr(0, 12),
+      return absl::DataLossError(absl::StrCat("weights with digest ",
+                                              weights->manifest.version().digest().substr(0, 12),
                                               " came instead of ", wanted.digest().substr(0, 12)));
     }
     absl::StatusOr<TensorMap> tensors = UnpackWeights(weights->manifest, weights->buckets);
@@ -54,7 +57,8 @@ absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted) {
     if (acknowledged_ == wanted.digest()) return absl::OkStatus();
   }
   if (absl::Status status = acknowledge_(wanted); !status.ok()) return status;
-  metrics_.Gauge("lvrpo_rollout_version", "Version of the weights in use.").Set(static_cast<double>(wanted.version()));
+  metrics_.Gauge("lvrpo_rollout_version", "Version of the weights in use.")
+      .Set(static_cast<double>(wanted.version()));
   absl::MutexLock lock(&mutex_);
   acknowledged_ = wanted.digest();
   return absl::OkStatus();

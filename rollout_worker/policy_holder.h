@@ -19,9 +19,9 @@ namespace lvrpo {
 absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, const TensorMap& trained,
                                                          const v1::PolicyVersion& version);
 
-// The version that this worker samples with. A thread follows the coordinator's current version: it fetches the new
-// weights beside those in use, checks every byte, and swaps them in; whoever holds the old version finishes its group
-// with it. Thread-safe.
+// The version that this worker samples with. A thread follows the coordinator's current version: it fetches
+// the new weights beside those in use, checks every byte, and swaps them in; whoever holds the old version
+// finishes its group with it. Thread-safe.
 class PolicyHolder {
  public:
   // Gives the current version's weights: LearnerClient's, or a test's.

@@ -15,12 +15,13 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
     PromptSource::Prompt prompt;
     if (record.task() != task) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), " is a ",
-                                                     v1::TaskKind_Name(record.task()), "; this file is listed for ",
-                                                     v1::TaskKind_Name(task)));
+                                                     v1::TaskKind_Name(record.task()),
+                                                     "; this file is listed for ", v1::TaskKind_Name(task)));
     }
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(record.text());
     if (!ids.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), ": ", ids.status().message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": record ", record.id(), ": ", ids.status().message()));
     }
     prompt.ids = *std::move(ids);
     if (task == v1::TASK_KIND_TEXT) {
@@ -39,12 +40,15 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer) {
   std::vector<Prompt> images, texts;
   for (const std::string& path : config.data().image_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, &images); !status.ok()) return status;
+    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, &images); !status.ok())
+      return status;
   }
   for (const std::string& path : config.data().text_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, &texts); !status.ok()) return status;
+    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, &texts); !status.ok())
+      return status;
   }
-  if (images.empty() && texts.empty()) return absl::InvalidArgumentError("data: the prompt files hold no prompt");
+  if (images.empty() && texts.empty())
+    return absl::InvalidArgumentError("data: the prompt files hold no prompt");
   const PromptOrder order(images.size(), texts.size(), config.data().text_fraction(), config.seed());
   return PromptSource(std::move(images), std::move(texts), order);
 }

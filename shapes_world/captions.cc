@@ -13,13 +13,13 @@ const char* ShapeName(int shape) { return kShapeNames[static_cast<size_t>(shape)
 const char* ColorName(int color) { return kColorNames[static_cast<size_t>(color)]; }
 
 int CountShape(const Scene& scene, int shape) {
-  return static_cast<int>(
-      std::count_if(scene.objects.begin(), scene.objects.end(), [&](const Object& o) { return o.shape == shape; }));
+  return static_cast<int>(std::count_if(scene.objects.begin(), scene.objects.end(),
+                                        [&](const Object& o) { return o.shape == shape; }));
 }
 
 int CountColor(const Scene& scene, int color) {
-  return static_cast<int>(
-      std::count_if(scene.objects.begin(), scene.objects.end(), [&](const Object& o) { return o.color == color; }));
+  return static_cast<int>(std::count_if(scene.objects.begin(), scene.objects.end(),
+                                        [&](const Object& o) { return o.color == color; }));
 }
 
 // The composition that a full caption of these objects would ask for, if it is one of the six kinds.
@@ -42,7 +42,8 @@ bool FullCaptionIsHeldOut(const Scene& scene) {
 
 std::string FullCaption(const Composition& composition, const Scene& scene, Random& random) {
   std::vector<Object> objects = scene.objects;
-  for (size_t i = objects.size(); i > 1; --i) std::swap(objects[i - 1], objects[static_cast<size_t>(random.Below(static_cast<int>(i)))]);
+  for (size_t i = objects.size(); i > 1; --i)
+    std::swap(objects[i - 1], objects[static_cast<size_t>(random.Below(static_cast<int>(i)))]);
   if (composition.kind == Composition::kPosition) {
     const Object& a = objects[0];
     const Object& b = objects[1];
@@ -64,7 +65,8 @@ Scene RandomScene(Random& random) {
   const int count = 1 + random.Below(kCells);
   std::sort(cells, cells + count);
   for (int i = 0; i < count; ++i) {
-    scene.objects.push_back(PlaceObject(random.Below(kShapeCount), random.Below(kColorCount), cells[i], random));
+    scene.objects.push_back(
+        PlaceObject(random.Below(kShapeCount), random.Below(kColorCount), cells[i], random));
   }
   return scene;
 }
@@ -72,21 +74,24 @@ Scene RandomScene(Random& random) {
 std::string DenseCaption(const Scene& scene) {
   std::vector<std::string> parts;
   for (int cell = 0; cell < kCells; ++cell) {
-    const auto object =
-        std::find_if(scene.objects.begin(), scene.objects.end(), [cell](const Object& o) { return o.cell == cell; });
-    parts.push_back(absl::StrCat(
-        CellWords(cell), " ", object == scene.objects.end() ? "nothing" : Phrase(object->shape, object->color)));
+    const auto object = std::find_if(scene.objects.begin(), scene.objects.end(),
+                                     [cell](const Object& o) { return o.cell == cell; });
+    parts.push_back(
+        absl::StrCat(CellWords(cell), " ",
+                     object == scene.objects.end() ? "nothing" : Phrase(object->shape, object->color)));
   }
   return absl::StrJoin(parts, " , ");
 }
 
 QuestionAnswer AskAbout(const Scene& scene, Random& random) {
   while (true) {
-    const Object& object = scene.objects[static_cast<size_t>(random.Below(static_cast<int>(scene.objects.size())))];
+    const Object& object =
+        scene.objects[static_cast<size_t>(random.Below(static_cast<int>(scene.objects.size())))];
     switch (random.Below(6)) {
       case 0: {
         if (random.Chance(0.4)) {
-          return {"how_many", "how many objects are there ?", NumberWord(static_cast<int>(scene.objects.size()))};
+          return {"how_many", "how many objects are there ?",
+                  NumberWord(static_cast<int>(scene.objects.size()))};
         }
         const int shape = random.Chance(0.75) ? object.shape : random.Below(kShapeCount);
         return {"how_many", absl::StrCat("how many ", Plural(shape), " are there ?"),
@@ -113,22 +118,26 @@ QuestionAnswer AskAbout(const Scene& scene, Random& random) {
                 ColorName(object.color)};
       case 3:
         if (CountColor(scene, object.color) != 1) break;
-        return {"what_shape", absl::StrCat("what shape is ", ColorName(object.color), " ?"), ShapeName(object.shape)};
+        return {"what_shape", absl::StrCat("what shape is ", ColorName(object.color), " ?"),
+                ShapeName(object.shape)};
       case 4: {
-        const Object& other = scene.objects[static_cast<size_t>(random.Below(static_cast<int>(scene.objects.size())))];
+        const Object& other =
+            scene.objects[static_cast<size_t>(random.Below(static_cast<int>(scene.objects.size())))];
         if (CountShape(scene, object.shape) != 1 || CountShape(scene, other.shape) != 1 ||
             object.cell == other.cell) {
           break;
         }
         const char* words[] = {" left of the ", " right of the ", " above the ", " below the "};
         const int dx = object.cell % 2 - other.cell % 2, dy = object.cell / 2 - other.cell / 2;
-        const bool all_hold[] = {dx < 0, dx > 0, dy < 0, dy > 0};
+        const bool all_hold[] = {dx<0, dx> 0, dy<0, dy> 0};
         // Yes and no are equally likely: draw the answer first, then a relation that has it.
         const bool holds = random.Chance(0.5);
         int relation = random.Below(4);
         while (all_hold[relation] != holds) relation = random.Below(4);
-        return {"where", absl::StrCat("is the ", ShapeName(object.shape), words[relation], ShapeName(other.shape), " ?"),
-                holds ? "yes" : "no"};
+        return {
+            "where",
+            absl::StrCat("is the ", ShapeName(object.shape), words[relation], ShapeName(other.shape), " ?"),
+            holds ? "yes" : "no"};
       }
       default: {
         const int cell = random.Below(kCells);
@@ -160,7 +169,8 @@ TrainingPair TrainingPairs::Get(uint64_t index) const {
   pair.kind = kKindNames[static_cast<size_t>(kind)];
   pair.scene = MakeScene(*composition, random);
   pair.prompt = MakeWording(*composition, random);
-  pair.full_caption = FullCaptionIsHeldOut(pair.scene) ? pair.prompt : FullCaption(*composition, pair.scene, random);
+  pair.full_caption =
+      FullCaptionIsHeldOut(pair.scene) ? pair.prompt : FullCaption(*composition, pair.scene, random);
   pair.dense_caption = DenseCaption(pair.scene);
   for (int i = 0; i < 2; ++i) pair.questions.push_back(AskAbout(pair.scene, random));
   return pair;

@@ -31,7 +31,8 @@ struct TrainingPair {
 // Pair i is a function of (seed, i) alone.
 class TrainingPairs {
  public:
-  TrainingPairs(uint64_t seed, std::array<double, kKindCount> kind_weights) : seed_(seed), weights_(kind_weights) {}
+  TrainingPairs(uint64_t seed, std::array<double, kKindCount> kind_weights)
+      : seed_(seed), weights_(kind_weights) {}
   TrainingPair Get(uint64_t index) const;
 
  private:

@@ -64,7 +64,8 @@ std::array<int, 3> BorderGrey(const RgbImage& image) {
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x) {
       if (x > 1 && x < image.width - 2 && y > 1 && y < image.height - 2) continue;
-      for (size_t c = 0; c < 3; ++c) border[c].push_back(image.pixels[static_cast<size_t>(y * image.width + x) * 3 + c]);
+      for (size_t c = 0; c < 3; ++c)
+        border[c].push_back(image.pixels[static_cast<size_t>(y * image.width + x) * 3 + c]);
     }
   }
   std::array<int, 3> median{};
@@ -130,13 +131,14 @@ std::string ColorOf(const RgbImage& image, const Blob& blob) {
     std::nth_element(values.begin(), middle, values.end());
     median[c] = *middle;
   }
-  const auto nearest = std::min_element(kColors.begin(), kColors.end(), [&](const NamedColor& a, const NamedColor& b) {
-    const auto distance = [&](const NamedColor& n) {
-      return (n.r - median[0]) * (n.r - median[0]) + (n.g - median[1]) * (n.g - median[1]) +
-             (n.b - median[2]) * (n.b - median[2]);
-    };
-    return distance(a) < distance(b);
-  });
+  const auto nearest =
+      std::min_element(kColors.begin(), kColors.end(), [&](const NamedColor& a, const NamedColor& b) {
+        const auto distance = [&](const NamedColor& n) {
+          return (n.r - median[0]) * (n.r - median[0]) + (n.g - median[1]) * (n.g - median[1]) +
+                 (n.b - median[2]) * (n.b - median[2]);
+        };
+        return distance(a) < distance(b);
+      });
   return nearest->name;
 }
 
@@ -182,7 +184,8 @@ bool Holds(const std::string& relation, const Detection& a, const Detection& b) 
 // Can every asked object be given a detection of its own so that attributes and relations hold?
 bool CanSatisfy(const v1::Constraints& asked, const std::vector<Detection>& found) {
   std::vector<int> wanted;  // constraint index of each asked object
-  for (int i = 0; i < asked.objects_size(); ++i) wanted.insert(wanted.end(), static_cast<size_t>(asked.objects(i).count()), i);
+  for (int i = 0; i < asked.objects_size(); ++i)
+    wanted.insert(wanted.end(), static_cast<size_t>(asked.objects(i).count()), i);
   std::vector<int> chosen(wanted.size(), -1);
   std::vector<char> used(found.size());
   std::function<bool(size_t)> assign = [&](size_t next) {
@@ -191,7 +194,8 @@ bool CanSatisfy(const v1::Constraints& asked, const std::vector<Detection>& foun
         for (size_t a = 0; a < wanted.size(); ++a) {
           for (size_t b = 0; b < wanted.size(); ++b) {
             if (wanted[a] != relation.subject() || wanted[b] != relation.object()) continue;
-            if (!Holds(relation.relation(), found[static_cast<size_t>(chosen[a])], found[static_cast<size_t>(chosen[b])])) {
+            if (!Holds(relation.relation(), found[static_cast<size_t>(chosen[a])],
+                       found[static_cast<size_t>(chosen[b])])) {
               return false;
             }
           }

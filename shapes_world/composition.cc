@@ -27,7 +27,8 @@ std::vector<Composition> Enumerate(Composition::Kind kind) {
         }
         break;
       case Composition::kCounting:
-        for (int count = 2; count <= kCells; ++count) all.push_back({.kind = kind, .shape_a = a, .count = count});
+        for (int count = 2; count <= kCells; ++count)
+          all.push_back({.kind = kind, .shape_a = a, .count = count});
         break;
       case Composition::kTwo:
         for (int b = a + 1; b < kShapeCount; ++b) all.push_back({.kind = kind, .shape_a = a, .shape_b = b});
@@ -100,8 +101,8 @@ void AddQuestion(v1::PromptRecord& record, const std::string& text, const std::s
 }  // namespace
 
 std::string CompositionKey(const Composition& c) {
-  return absl::StrCat(kKindNames[static_cast<size_t>(c.kind)], ":", c.shape_a, ":", c.color_a, ":", c.shape_b, ":",
-                      c.color_b, ":", c.count, ":", c.above);
+  return absl::StrCat(kKindNames[static_cast<size_t>(c.kind)], ":", c.shape_a, ":", c.color_a, ":", c.shape_b,
+                      ":", c.color_b, ":", c.count, ":", c.above);
 }
 
 const std::vector<Composition>& AllCompositions(Composition::Kind kind) {
@@ -198,18 +199,18 @@ v1::PromptRecord MakeRecord(const Composition& c, const std::string& id, Random&
       AddQuestion(record, absl::StrCat("is there a ", b, " ?"), "yes", yes_no);
       break;
     case Composition::kAttribution:
-      AddQuestion(record, absl::StrCat("what color is the ", a, " ?"), kColorNames[static_cast<size_t>(c.color_a)],
-                  colors);
-      AddQuestion(record, absl::StrCat("what color is the ", b, " ?"), kColorNames[static_cast<size_t>(c.color_b)],
-                  colors);
+      AddQuestion(record, absl::StrCat("what color is the ", a, " ?"),
+                  kColorNames[static_cast<size_t>(c.color_a)], colors);
+      AddQuestion(record, absl::StrCat("what color is the ", b, " ?"),
+                  kColorNames[static_cast<size_t>(c.color_b)], colors);
       break;
     case Composition::kPosition: {
       v1::RelationConstraint* relation = record.mutable_constraints()->add_relations();
       relation->set_subject(0);
       relation->set_relation(c.above ? "above" : "left of");
       relation->set_object(1);
-      AddQuestion(record, absl::StrCat("is the ", a, c.above ? " above the " : " left of the ", b, " ?"), "yes",
-                  yes_no);
+      AddQuestion(record, absl::StrCat("is the ", a, c.above ? " above the " : " left of the ", b, " ?"),
+                  "yes", yes_no);
       break;
     }
   }

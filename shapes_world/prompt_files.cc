@@ -32,8 +32,9 @@ std::vector<v1::PromptRecord> ImageRecords(bool held_out, int per_kind, Random& 
   return records;
 }
 
-absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string& folder, const std::string& name,
-                                                              int count, Random& random) {
+absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string& folder,
+                                                              const std::string& name, int count,
+                                                              Random& random) {
   std::vector<v1::PromptRecord> records;
   for (int i = 0; i < count; ++i) {
     Scene scene = RandomScene(random);
@@ -46,7 +47,8 @@ absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string&
     record.set_text(question.question);
     record.set_answer(question.answer);
     record.set_source_image(absl::StrCat("images/", record.id(), ".png"));
-    if (absl::Status status = WritePng(JoinPath(folder, record.source_image()), Render(scene)); !status.ok()) {
+    if (absl::Status status = WritePng(JoinPath(folder, record.source_image()), Render(scene));
+        !status.ok()) {
       return status;
     }
     records.push_back(std::move(record));
@@ -73,7 +75,8 @@ absl::Status WritePromptFiles(const std::string& folder, const PromptFileOptions
     files.push_back({file, *std::move(records)});
   }
   for (const File& file : files) {
-    if (absl::Status status = WritePromptFile(JoinPath(folder, file.name), file.records); !status.ok()) return status;
+    if (absl::Status status = WritePromptFile(JoinPath(folder, file.name), file.records); !status.ok())
+      return status;
   }
   return absl::OkStatus();
 }

@@ -35,8 +35,8 @@ struct Object {
   int shape = 0;  // index into kShapeNames
   int color = 0;  // index into kColorNames
   int cell = 0;
-  double x = 0, y = 0;    // centre, pixels
-  double radius = 10.5;   // pixels
+  double x = 0, y = 0;   // centre, pixels
+  double radius = 10.5;  // pixels
 };
 
 struct Scene {

@@ -25,9 +25,10 @@ std::string CellWords(int cell) {
 }
 
 std::vector<std::string> AllWords() {
-  std::vector<std::string> words = {"a",  "an",   "and",   "are",   "is",    "there", "the",    "how",   "many",
-                                    "of", "in",   "what",  "color", "shape", "left",  "right",  "above", "below",
-                                    "top", "bottom", "object", "objects", "nothing", "yes", "no", ",", "?", "."};
+  std::vector<std::string> words = {"a",       "an",      "and",   "are",   "is",   "there",  "the",
+                                    "how",     "many",    "of",    "in",    "what", "color",  "shape",
+                                    "left",    "right",   "above", "below", "top",  "bottom", "object",
+                                    "objects", "nothing", "yes",   "no",    ",",    "?",      "."};
   for (const std::string& word : NumberWords()) words.push_back(word);
   for (const char* color : kColorNames) words.push_back(color);
   for (int shape = 0; shape < kShapeCount; ++shape) {

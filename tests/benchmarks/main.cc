@@ -1,4 +1,5 @@
-// Prints how fast the parts are, each beside a baseline of the same run, so that the ratio means something on any machine.
+// Prints how fast the parts are, each beside a baseline of the same run, so that the ratio means something on
+// any machine.
 
 #include <unistd.h>
 
@@ -41,7 +42,8 @@ double Rate(const std::function<void()>& work) {
   return calls / seconds;
 }
 
-void Print(const std::string& what, double value, const std::string& unit, const std::string& baseline_name, double baseline) {
+void Print(const std::string& what, double value, const std::string& unit, const std::string& baseline_name,
+           double baseline) {
   std::printf("%-34s %12.1f %-16s %5.2fx of %s (%.1f)\n", what.c_str(), value, unit.c_str(), value / baseline,
               baseline_name.c_str(), baseline);
   std::fflush(stdout);
@@ -80,10 +82,11 @@ void BenchSampling(const World& world, const std::shared_ptr<const Policy>& poli
   const Generator generator(world.config, world.autoencoder, *world.tokenizer);
   const int group_size = world.config.rollout().group_size();
   int64_t ordinal = 0;
-  const double grouped = group_size * Rate([&] {
-                           generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, group_size));
-                           ++ordinal;
-                         });
+  const double grouped =
+      group_size * Rate([&] {
+        generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, group_size));
+        ++ordinal;
+      });
   const double single = Rate([&] {
     generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, 1));
     ++ordinal;
@@ -95,9 +98,12 @@ void BenchTraining(const World& world, const std::shared_ptr<const Policy>& poli
   const Generator generator(world.config, world.autoencoder, *world.tokenizer);
   std::vector<v1::TrajectoryGroup> groups;
   for (int64_t ordinal = 0; ordinal < world.config.train().groups_per_step(); ++ordinal) {
-    v1::TrajectoryGroup group =
-        generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, world.config.rollout().group_size())).trajectory;
-    for (v1::Sample& sample : *group.mutable_samples()) sample.set_reward(static_cast<float>(sample.slot() % 2));
+    v1::TrajectoryGroup group = generator
+                                    .Generate(*policy, world.prompts.At(ordinal),
+                                              MakeLease(ordinal, world.config.rollout().group_size()))
+                                    .trajectory;
+    for (v1::Sample& sample : *group.mutable_samples())
+      sample.set_reward(static_cast<float>(sample.slot() % 2));
     groups.push_back(std::move(group));
   }
   const double samples = static_cast<double>(groups.size()) * world.config.rollout().group_size();
@@ -115,8 +121,8 @@ void BenchRewards(const World& world, const std::shared_ptr<const Policy>& polic
   const Generator generator(world.config, world.autoencoder, *world.tokenizer);
   std::vector<ScoringBatch> batches;
   for (int64_t ordinal = 0; ordinal < 12; ++ordinal) {
-    const GeneratedGroup group =
-        generator.Generate(*policy, world.prompts.At(ordinal), MakeLease(ordinal, world.config.rollout().group_size()));
+    const GeneratedGroup group = generator.Generate(*policy, world.prompts.At(ordinal),
+                                                    MakeLease(ordinal, world.config.rollout().group_size()));
     batches.push_back(*DecodeRequest(group.score_request));
   }
   const auto rate = [&](double grounding, double instruction, double knowledge) {
@@ -126,7 +132,8 @@ void BenchRewards(const World& world, const std::shared_ptr<const Policy>& polic
     config.mutable_reward()->set_knowledge_weight(knowledge);
     const auto scorers = LoadScorers(config);
     size_t next = 0;
-    return static_cast<double>(batches[0].size()) * Rate([&] { (*scorers)->Score(batches[next++ % batches.size()]); });
+    return static_cast<double>(batches[0].size()) *
+           Rate([&] { (*scorers)->Score(batches[next++ % batches.size()]); });
   };
   const double all = rate(0.3, 1, 0.2);
   Print("images scored, all components", all, "images/s", "the same", all);
@@ -137,7 +144,8 @@ void BenchRewards(const World& world, const std::shared_ptr<const Policy>& polic
 
 void BenchWeights() {
   torch::manual_seed(1);
-  const TensorMap tensors = {{"a", torch::randn({4 << 20})}, {"b", torch::randn({4 << 20})}, {"c", torch::randn({4 << 20})}};
+  const TensorMap tensors = {
+      {"a", torch::randn({4 << 20})}, {"b", torch::randn({4 << 20})}, {"c", torch::randn({4 << 20})}};
   auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 1));
   const double megabytes = 3 * 16.777216;
   Metrics metrics;
@@ -146,8 +154,8 @@ void BenchWeights() {
   const auto server = RpcServer::Start({}, {&service});
   LearnerClient client(64);
   const double streamed = megabytes * Rate([&] {
-                            const auto weights =
-                                client.FetchWeights((*server)->address(), packed->manifest.version(), absl::Seconds(60));
+                            const auto weights = client.FetchWeights(
+                                (*server)->address(), packed->manifest.version(), absl::Seconds(60));
                             if (!weights.ok()) std::abort();
                           });
   std::string whole;
@@ -190,30 +198,31 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   *lease.mutable_fence() = join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   *lease.mutable_version() = start.version();
   return 2 * Rate([&] {
-    v1::LeaseGroupResponse leased;
-    (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
-    v1::SubmitGroupRequest submit;
-    *submit.mutable_fence() = lease.fence();
-    submit.set_lease_id(leased.lease().lease_id());
-    submit.set_ordinal(leased.lease().ordinal());
-    submit.set_attempt(leased.lease().attempt());
-    *submit.mutable_version() = lease.version();
-    submit.set_trajectory_digest(std::string(64, 'a'));
-    submit.set_log_probs_finite(true);
-    for (int slot = 0; slot < 8; ++slot) {
-      v1::SampleSummary& sample = *submit.add_samples();
-      sample.set_slot(slot);
-      sample.set_reward(static_cast<float>(slot));
-      for (const char* name : {"grounding", "instruction", "knowledge"}) {
-        v1::ComponentScore& score = *sample.add_scores();
-        score.set_name(name);
-        score.set_outcome(v1::ComponentScore::OK);
-        score.set_score(static_cast<float>(slot));
-      }
-    }
-    v1::SubmitGroupResponse submitted;
-    if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted()) std::abort();
-  });
+           v1::LeaseGroupResponse leased;
+           (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
+           v1::SubmitGroupRequest submit;
+           *submit.mutable_fence() = lease.fence();
+           submit.set_lease_id(leased.lease().lease_id());
+           submit.set_ordinal(leased.lease().ordinal());
+           submit.set_attempt(leased.lease().attempt());
+           *submit.mutable_version() = lease.version();
+           submit.set_trajectory_digest(std::string(64, 'a'));
+           submit.set_log_probs_finite(true);
+           for (int slot = 0; slot < 8; ++slot) {
+             v1::SampleSummary& sample = *submit.add_samples();
+             sample.set_slot(slot);
+             sample.set_reward(static_cast<float>(slot));
+             for (const char* name : {"grounding", "instruction", "knowledge"}) {
+               v1::ComponentScore& score = *sample.add_scores();
+               score.set_name(name);
+               score.set_outcome(v1::ComponentScore::OK);
+               score.set_score(static_cast<float>(slot));
+             }
+           }
+           v1::SubmitGroupResponse submitted;
+           if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted())
+             std::abort();
+         });
 }
 
 void BenchCoordinator() {
@@ -243,9 +252,9 @@ int Main(int argc, char** argv) {
     return 65;
   }
   const auto policy = *MakePolicy(world->base, {}, v1::PolicyVersion());
-  std::printf("one thread, group size %d, %d schedule values, window %d, %d groups a step\n", world->config.rollout().group_size(),
-              world->config.rollout().timesteps(), world->config.rollout().window_size(),
-              world->config.train().groups_per_step());
+  std::printf("one thread, group size %d, %d schedule values, window %d, %d groups a step\n",
+              world->config.rollout().group_size(), world->config.rollout().timesteps(),
+              world->config.rollout().window_size(), world->config.train().groups_per_step());
   BenchSampling(*world, policy);
   BenchTraining(*world, policy);
   BenchRewards(*world, policy);

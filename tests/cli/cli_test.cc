@@ -28,7 +28,8 @@ TEST(Progress, TellsWhatAUserWantsToKnow) {
   input.first_step = 10;
   input.elapsed = absl::Seconds(20);
   EXPECT_EQ(FormatProgress(input),
-            "step 30/100  reward 0.500 (instruction 0.25)  held-out 0.412  64 samples/s  70 s left  waiting for rollout-1");
+            "step 30/100  reward 0.500 (instruction 0.25)  held-out 0.412  64 samples/s  70 s left  waiting "
+            "for rollout-1");
   EXPECT_EQ(FormatProgress(ProgressInput()), "step 0/0");
 }
 
@@ -40,7 +41,8 @@ TEST(Progress, Durations) {
 
 TEST(Summary, ComparesPairs) {
   // 4 pairs: two gains, one loss, one equal: mean 1/4, variance of the differences 11/16.
-  const PairedDifference difference = ComparePairs({{false, true}, {false, true}, {true, false}, {true, true}});
+  const PairedDifference difference =
+      ComparePairs({{false, true}, {false, true}, {true, false}, {true, true}});
   EXPECT_DOUBLE_EQ(difference.mean, 0.25);
   EXPECT_NEAR(difference.half_width, 1.96 * std::sqrt((0.75 - 0.0625) / 3), 1e-12);
   EXPECT_EQ(ComparePairs({}).mean, 0);
@@ -51,10 +53,16 @@ TEST(Summary, HoldsEverythingThatWasPromised) {
   input.run_id = "r";
   input.records = {{"groups_consumed", 16}, {"groups_retired_by_reason", {{"zero_variance", 3}}}};
   for (int step = 0; step < 12; ++step) {
-    input.steps.push_back({{"step", step}, {"reward", step * 0.1}, {"reward_instruction", 1.0}, {"seconds_update", 0.5}});
+    input.steps.push_back(
+        {{"step", step}, {"reward", step * 0.1}, {"reward_instruction", 1.0}, {"seconds_update", 0.5}});
   }
-  input.before = {{"score", .25}, {"standard_error", .1}, {"presence_only", .5}, {"objects_per_image", 1.0},
-                  {"objects_asked_per_image", 1.5}, {"unknown_share", 0.0}, {"color_entropy_bits", 2.0},
+  input.before = {{"score", .25},
+                  {"standard_error", .1},
+                  {"presence_only", .5},
+                  {"objects_per_image", 1.0},
+                  {"objects_asked_per_image", 1.5},
+                  {"unknown_share", 0.0},
+                  {"color_entropy_bits", 2.0},
                   {"by_kind", {{"single", {{"score", .25}, {"images", 4}}}}}};
   input.after = input.before;
   input.after["score"] = .75;
@@ -94,21 +102,26 @@ TEST(Chart, LeavesOutWhatIsNotFiniteAndSurvivesEmptiness) {
 }
 
 TEST(Supervisor, KnowsWhatAnotherTryCannotHelp) {
-  for (const int code : {kExitUsage, kExitConfig, kExitData, kExitDiverged, ExitCode(127)}) EXPECT_FALSE(MayRestart(code)) << code;
-  for (const int code : {137, 139, int{kExitUnavailable}, int{kExitBug}, int{kExitRetry}}) EXPECT_TRUE(MayRestart(code)) << code;
+  for (const int code : {kExitUsage, kExitConfig, kExitData, kExitDiverged, ExitCode(127)})
+    EXPECT_FALSE(MayRestart(code)) << code;
+  for (const int code : {137, 139, int{kExitUnavailable}, int{kExitBug}, int{kExitRetry}})
+    EXPECT_TRUE(MayRestart(code)) << code;
 }
 
 TEST(Process, ReportsHowItEnded) {
   const auto run = [](const std::string& script) {
-    auto process = Process::Start({.command = {"/bin/sh", "-c", script}, .log = "", .environment = {{"WORD", "7"}}, .nice = 0});
+    auto process = Process::Start(
+        {.command = {"/bin/sh", "-c", script}, .log = "", .environment = {{"WORD", "7"}}, .nice = 0});
     EXPECT_TRUE(process.ok());
     return process->Wait(absl::Seconds(20)).value_or(-1);
   };
   EXPECT_EQ(run("exit $WORD"), 7);
   EXPECT_EQ(run("kill -9 $$"), 137);
-  EXPECT_TRUE(absl::IsNotFound(Process::Start({.command = {"/no/such/binary"}, .log = "", .environment = {}, .nice = 0}).status()));
+  EXPECT_TRUE(absl::IsNotFound(
+      Process::Start({.command = {"/no/such/binary"}, .log = "", .environment = {}, .nice = 0}).status()));
   EXPECT_EQ(*Capture({"/bin/echo", "hello"}), "hello\n");
-  EXPECT_THAT(std::string(Capture({"/bin/sh", "-c", "echo broken; exit 3"}).status().message()), HasSubstr("broken"));
+  EXPECT_THAT(std::string(Capture({"/bin/sh", "-c", "echo broken; exit 3"}).status().message()),
+              HasSubstr("broken"));
 }
 
 }  // namespace

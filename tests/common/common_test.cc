@@ -23,7 +23,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string TempPath(const std::string& name) {
-  return (std::filesystem::temp_directory_path() / ("lvrpo-common-" + std::to_string(getpid()) + "-" + name)).string();
+  return (std::filesystem::temp_directory_path() / ("lvrpo-common-" + std::to_string(getpid()) + "-" + name))
+      .string();
 }
 
 class ConfigTest : public ::testing::Test {
@@ -48,7 +49,8 @@ class ConfigTest : public ::testing::Test {
 };
 
 TEST_F(ConfigTest, ReadsValuesAndSaysWhereTheyCameFrom) {
-  const auto loaded = Load(Base() + "train:\n  steps: 12\n  image:\n    learning_rate: 2e-4\n", {"seed=9", "data.text_fraction=0.0"});
+  const auto loaded = Load(Base() + "train:\n  steps: 12\n  image:\n    learning_rate: 2e-4\n",
+                           {"seed=9", "data.text_fraction=0.0"});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->config.train().steps(), 12);
   EXPECT_DOUBLE_EQ(loaded->config.train().image().learning_rate(), 2e-4);
@@ -59,7 +61,8 @@ TEST_F(ConfigTest, ReadsValuesAndSaysWhereTheyCameFrom) {
 }
 
 TEST_F(ConfigTest, NamesEveryErrorAtOnceWithItsLine) {
-  const std::string error = ErrorOf("train:\n  stepz: 3\n  groups_per_step: many\nrollout:\n  kernel: euler\n");
+  const std::string error =
+      ErrorOf("train:\n  stepz: 3\n  groups_per_step: many\nrollout:\n  kernel: euler\n");
   EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:7"), HasSubstr("stepz"), HasSubstr("steps")));
   EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:8"), HasSubstr("groups_per_step")));
   EXPECT_THAT(error, AllOf(HasSubstr("kernel"), HasSubstr("flow_sde")));
@@ -151,7 +154,8 @@ TEST(Metrics, RenderAndServe) {
   Metrics metrics;
   metrics.Counter("lvrpo_test_total", "Things.", {{"kind", "a\"b"}}).Increment(3);
   metrics.Seconds("lvrpo_test_seconds", "Time.").Observe(0.5);
-  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_test_total{kind=\"a\\\"b\"} 3"), HasSubstr("lvrpo_test_seconds_count 1")));
+  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_test_total{kind=\"a\\\"b\"} 3"),
+                                      HasSubstr("lvrpo_test_seconds_count 1")));
   EXPECT_TRUE(MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; }).ok());
   EXPECT_FALSE(MetricsServer::Start("nonsense", metrics, [] { return ""; }).ok());
 }
@@ -163,7 +167,8 @@ TEST(File, WritesWholeFilesOnly) {
   ASSERT_TRUE(WriteFileAtomic(path, "first").ok());
   ASSERT_TRUE(WriteFileAtomic(path, "second").ok());
   EXPECT_EQ(*ReadFile(path), "second");
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()),
+            1);
   EXPECT_FALSE(WriteFileAtomic(JoinPath(folder, "no/such/file"), "x").ok());
   const auto missing = ReadFile(JoinPath(folder, "missing"));
   EXPECT_TRUE(absl::IsNotFound(missing.status()));
@@ -172,8 +177,9 @@ TEST(File, WritesWholeFilesOnly) {
 }
 
 TEST(Hash, KnownValues) {
-  EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
-  EXPECT_EQ(Crc32("123456789"), 0xCBF43926u);  // the CRC-32 check value
+  EXPECT_EQ(Sha256Hex("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
+  EXPECT_EQ(Crc32("123456789"), 0xCBF43926u);                                     // the CRC-32 check value
   Sha256 parts;
   parts.Update("a");
   parts.Update("bc");

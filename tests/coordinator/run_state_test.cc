@@ -50,7 +50,8 @@ v1::SubmitGroupRequest Submit(const v1::GroupRecord& group, bool equal = false) 
   return request;
 }
 
-v1::GroupRecord MustLease(RunState& state, const std::string& member, int64_t version, const std::string& lease_id) {
+v1::GroupRecord MustLease(RunState& state, const std::string& member, int64_t version,
+                          const std::string& lease_id) {
   const RunState::LeaseDecision decision = state.Lease(member, Version(version), lease_id, kNow);
   EXPECT_NE(decision.group, nullptr) << decision.waiting_for;
   return decision.group == nullptr ? v1::GroupRecord() : *decision.group;
@@ -71,7 +72,9 @@ std::vector<int64_t> TakeStep(RunState& state) {
   int lease = 0;
   while (state.Count(v1::COMPLETE) < 2) {
     const v1::GroupRecord group =
-        MustLease(state, "w", step, "s" + std::to_string(step) + "." + std::to_string(state.generation()) + "." + std::to_string(lease++));
+        MustLease(state, "w", step,
+                  "s" + std::to_string(step) + "." + std::to_string(state.generation()) + "." +
+                      std::to_string(lease++));
     EXPECT_TRUE(state.Submit(Submit(group)).ok());
   }
   const auto assigned = state.Assign(step);
@@ -268,8 +271,8 @@ TEST(RunState, FinishesAfterItsSteps) {
   EXPECT_EQ(state.next_ordinal(), 8);  // no group too many was planned
 }
 
-// Whatever happens in whatever order: every committed step has its full number of groups, no group is consumed twice,
-// and no group is older than allowed.
+// Whatever happens in whatever order: every committed step has its full number of groups, no group is
+// consumed twice, and no group is older than allowed.
 TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
@@ -331,7 +334,8 @@ TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
     std::set<int64_t> consumed;
     for (const v1::StepRecord& step : state.steps()) {
       EXPECT_EQ(step.ordinals_size(), 2);
-      for (const int64_t ordinal : step.ordinals()) EXPECT_TRUE(consumed.insert(ordinal).second) << "seed " << seed;
+      for (const int64_t ordinal : step.ordinals())
+        EXPECT_TRUE(consumed.insert(ordinal).second) << "seed " << seed;
     }
   }
 }

@@ -19,8 +19,9 @@ using ::testing::HasSubstr;
 class ServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = std::filesystem::temp_directory_path() / ("lvrpo-service-" + std::to_string(getpid()) + "-" +
-                                                     ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    dir_ = std::filesystem::temp_directory_path() /
+           ("lvrpo-service-" + std::to_string(getpid()) + "-" +
+            ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_);
     Open();
@@ -118,7 +119,9 @@ class ServiceTest : public ::testing::Test {
     v1::CommitStepResponse response;
     return service_->CommitStep(nullptr, &commit, &response);
   }
-  static std::string Reason(const grpc::Status& status) { return ErrorInfoOf(FromGrpcStatus(status)).reason(); }
+  static std::string Reason(const grpc::Status& status) {
+    return ErrorInfoOf(FromGrpcStatus(status)).reason();
+  }
 
   std::filesystem::path dir_;
   FakeClock clock_;
@@ -292,7 +295,8 @@ TEST_F(ServiceTest, ASessionSurvivesACoordinatorRestart) {
   options.role = v1::ROLE_ROLLOUT_WORKER;
   options.member_id = "rollout-0";
   options.config_digest = "config";
-  auto session = MemberSession::Join(options, [] { return MemberSession::Report(); }, nullptr);
+  auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
   ASSERT_TRUE(session.ok()) << session.status();
   (*server)->Shutdown(absl::ZeroDuration());
   server->reset();
@@ -314,8 +318,10 @@ TEST_F(ServiceTest, ASupersededSessionIsLost) {
   options.role = v1::ROLE_ROLLOUT_WORKER;
   options.member_id = "rollout-0";
   options.config_digest = "config";
-  auto first = MemberSession::Join(options, [] { return MemberSession::Report(); }, nullptr);
-  auto second = MemberSession::Join(options, [] { return MemberSession::Report(); }, nullptr);
+  auto first = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  auto second = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
   ASSERT_TRUE(second.ok());
   EXPECT_FALSE((*first)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
   EXPECT_FALSE((*first)->lost().ok());

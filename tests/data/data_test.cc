@@ -19,7 +19,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string TempPath(const std::string& name) {
-  return (std::filesystem::temp_directory_path() / ("lvrpo-data-" + std::to_string(getpid()) + "-" + name)).string();
+  return (std::filesystem::temp_directory_path() / ("lvrpo-data-" + std::to_string(getpid()) + "-" + name))
+      .string();
 }
 
 RgbImage Picture(int width, int height) {
@@ -35,8 +36,10 @@ TEST(Png, KeepsEveryPixelAndRefusesDamage) {
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->width, 17);
   EXPECT_EQ(back->pixels, image.pixels);
-  // Cut anywhere before its last chunk, which is empty, it is an error; with a header byte changed never a crash.
-  for (size_t size = 0; size < bytes.size() - 12; ++size) EXPECT_FALSE(DecodePng(bytes.substr(0, size)).ok()) << size;
+  // Cut anywhere before its last chunk, which is empty, it is an error; with a header byte changed never a
+  // crash.
+  for (size_t size = 0; size < bytes.size() - 12; ++size)
+    EXPECT_FALSE(DecodePng(bytes.substr(0, size)).ok()) << size;
   for (size_t i = 0; i < 40; ++i) {
     std::string damaged = bytes;
     damaged[i] ^= 0x55;
@@ -82,7 +85,8 @@ TEST(PromptOrder, EveryPromptOnceBeforeAnyTwice) {
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(texts.count(i), 2u);
   EXPECT_EQ(order.At(17).index, PromptOrder(10, 5, 1.0 / 3, 7).At(17).index);
   int moved = 0;
-  for (int64_t ordinal = 0; ordinal < 30; ++ordinal) moved += order.At(ordinal).index != PromptOrder(10, 5, 1.0 / 3, 8).At(ordinal).index;
+  for (int64_t ordinal = 0; ordinal < 30; ++ordinal)
+    moved += order.At(ordinal).index != PromptOrder(10, 5, 1.0 / 3, 8).At(ordinal).index;
   EXPECT_GT(moved, 10);
 }
 
@@ -110,7 +114,8 @@ TEST(Tokenizer, WordsThereAndBack) {
 TEST(Tokenizer, DamagedFilesAreRefused) {
   const std::string folder = TempPath("tokenizer");
   ASSERT_TRUE(MakeFolder(folder).ok());
-  for (const char* text : {"", "{", "[]", R"({"type":"word"})", R"({"type":"word","words":["a","a"]})", R"({"type":"sound","words":["a"]})"}) {
+  for (const char* text : {"", "{", "[]", R"({"type":"word"})", R"({"type":"word","words":["a","a"]})",
+                           R"({"type":"sound","words":["a"]})"}) {
     ASSERT_TRUE(WriteFileAtomic(folder + "/tokenizer.json", text).ok());
     EXPECT_FALSE(LoadTokenizer(folder).ok()) << text;
   }
@@ -120,7 +125,9 @@ TEST(Tokenizer, DamagedFilesAreRefused) {
 TEST(Safetensors, WritesWhatItReads) {
   const std::string path = TempPath("a.safetensors");
   const std::string floats(24, '\1'), bytes(3, '\2');
-  ASSERT_TRUE(WriteSafetensors(path, {{"a.weight", {"F32", {2, 3}, floats}}, {"mask", {"U8", {3}, bytes}}}, {{"made_by", "test"}}).ok());
+  ASSERT_TRUE(WriteSafetensors(path, {{"a.weight", {"F32", {2, 3}, floats}}, {"mask", {"U8", {3}, bytes}}},
+                               {{"made_by", "test"}})
+                  .ok());
   const auto file = SafetensorsFile::Open(path);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ((*file)->entries().at("a.weight").bytes, floats);

@@ -32,7 +32,8 @@ class RunTest : public ::testing::Test {
  protected:
   void SetUp() override {
     dir_ = (std::filesystem::temp_directory_path() /
-            absl::StrCat("lvrpo-run-", getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name()))
+            absl::StrCat("lvrpo-run-", getpid(), "-",
+                         ::testing::UnitTest::GetInstance()->current_test_info()->name()))
                .string();
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_);
@@ -43,10 +44,10 @@ class RunTest : public ::testing::Test {
 
   std::vector<std::string> RunCommand(const std::string& run_id, std::vector<std::string> settings) const {
     std::vector<std::string> command = {kLvrpo, "run", "--config", "configs/shapes.yaml", "--run-id", run_id};
-    for (const char* setting :
-         {"train.steps=4", "train.groups_per_step=2", "train.checkpoint_every=2", "rollout.group_size=4", "rollout.timesteps=4",
-          "rollout.window_size=1", "rollout.window_hi=2", "evaluation.prompts_per_kind=1", "evaluation.every=0",
-          "evaluation.timesteps=3", "train.image.warmup_steps=0"}) {
+    for (const char* setting : {"train.steps=4", "train.groups_per_step=2", "train.checkpoint_every=2",
+                                "rollout.group_size=4", "rollout.timesteps=4", "rollout.window_size=1",
+                                "rollout.window_hi=2", "evaluation.prompts_per_kind=1", "evaluation.every=0",
+                                "evaluation.timesteps=3", "train.image.warmup_steps=0"}) {
       settings.insert(settings.begin(), setting);
     }
     settings.push_back("out=" + dir_);
@@ -77,7 +78,9 @@ class RunTest : public ::testing::Test {
     disturb(*process);
     return Finish(*process, log);
   }
-  size_t Steps(const std::string& run_id) const { return ReadJsonLines(absl::StrCat(dir_, "/", run_id, "/metrics.jsonl")).size(); }
+  size_t Steps(const std::string& run_id) const {
+    return ReadJsonLines(absl::StrCat(dir_, "/", run_id, "/metrics.jsonl")).size();
+  }
   nlohmann::json Json(const std::string& path) const {
     return nlohmann::json::parse(ReadFile(dir_ + "/" + path).value_or(""), nullptr, false);
   }
@@ -95,10 +98,11 @@ TEST_F(RunTest, TrainsAndReports) {
   ASSERT_EQ(outcome.code, kExitDone) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("held-out score"));
   const nlohmann::json summary = Json("short/summary.json");
-  for (const char* field : {"run_id", "steps", "heldout_score_before", "heldout_score_after", "heldout_images",
-                            "reward_means_first_10_steps", "reward_means_last_10_steps", "wall_seconds", "seconds_by_phase",
-                            "groups_consumed", "groups_retired_by_reason", "resumed", "weights_digest", "by_kind",
-                            "text_exact_match_before", "text_exact_match_after"}) {
+  for (const char* field :
+       {"run_id", "steps", "heldout_score_before", "heldout_score_after", "heldout_images",
+        "reward_means_first_10_steps", "reward_means_last_10_steps", "wall_seconds", "seconds_by_phase",
+        "groups_consumed", "groups_retired_by_reason", "resumed", "weights_digest", "by_kind",
+        "text_exact_match_before", "text_exact_match_after"}) {
     EXPECT_TRUE(summary.contains(field)) << field;
   }
   EXPECT_EQ(summary.value("steps", 0), 4);
@@ -120,14 +124,16 @@ TEST_F(RunTest, TrainsAndReports) {
 
 // Strict on-policy: whatever happens to whichever process, the weights come out the same.
 TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
-  const std::vector<std::string> strict = {"train.max_staleness=0", "coordinator.member_timeout_seconds=2", "rollout.lease_seconds=5"};
+  const std::vector<std::string> strict = {"train.max_staleness=0", "coordinator.member_timeout_seconds=2",
+                                           "rollout.lease_seconds=5"};
   ASSERT_EQ(Run(RunCommand("whole", strict)).code, kExitDone);
   const std::string digest = Json("whole/summary.json").value("weights_digest", "");
   ASSERT_EQ(digest.size(), 64u);
 
   // Stopped by Ctrl-C and resumed.
-  const Outcome stopped = RunDisturbed(RunCommand("resumed", strict), [&] { return Steps("resumed") >= 1; },
-                                       [](Process& process) { process.Signal(SIGINT); });
+  const Outcome stopped = RunDisturbed(
+      RunCommand("resumed", strict), [&] { return Steps("resumed") >= 1; },
+      [](Process& process) { process.Signal(SIGINT); });
   EXPECT_EQ(stopped.code, kExitDone) << stopped.text;
   EXPECT_THAT(stopped.text, HasSubstr("--resume"));
   EXPECT_LT(Steps("resumed"), 4u);
@@ -140,11 +146,13 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {
     const std::string run_id = "killed-" + role;
-    const Outcome outcome = RunDisturbed(RunCommand(run_id, strict), [&] { return Steps(run_id) >= 1; }, [&](Process&) {
-      const int pid = Json(run_id + "/processes.json").value(role, 0);
-      ASSERT_GT(pid, 0);
-      kill(pid, SIGKILL);
-    });
+    const Outcome outcome = RunDisturbed(
+        RunCommand(run_id, strict), [&] { return Steps(run_id) >= 1; },
+        [&](Process&) {
+          const int pid = Json(run_id + "/processes.json").value(role, 0);
+          ASSERT_GT(pid, 0);
+          kill(pid, SIGKILL);
+        });
     ASSERT_EQ(outcome.code, kExitDone) << role << "\n" << outcome.text;
     EXPECT_THAT(outcome.text, HasSubstr(role + " was killed by signal 9; starting it again"));
     EXPECT_EQ(Json(run_id + "/summary.json").value("weights_digest", ""), digest) << role;
@@ -164,7 +172,8 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   expect({kLvrpo, "run", "--config", dir_ + "/bad.yaml"}, kExitConfig, "steps");
   expect({kLvrpo, "run", "--config", dir_ + "/none.yaml"}, kExitConfig, "none.yaml");
   expect({kLvrpo, "run"}, kExitUsage, "--config");
-  expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "model.policy=/no/such/folder"}, kExitConfig, "/no/such/folder");
+  expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "model.policy=/no/such/folder"},
+         kExitConfig, "/no/such/folder");
   expect({kLvrpo, "status", dir_}, kExitData, "run folder");
   expect({kLvrpo, "report", dir_}, kExitData, "run folder");
   expect({kLvrpo, "run", "--resume", dir_}, kExitData, "run folder");
@@ -177,7 +186,8 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
 
   // A prompt file with a bad line.
   ASSERT_TRUE(WriteFileAtomic(dir_ + "/prompts.jsonl", "{\"id\": \"a\"\n").ok());
-  expect(RunCommand("prompts", {"data.image_prompts=[" + dir_ + "/prompts.jsonl]"}), kExitData, "prompts.jsonl:1");
+  expect(RunCommand("prompts", {"data.image_prompts=[" + dir_ + "/prompts.jsonl]"}), kExitData,
+         "prompts.jsonl:1");
 
   // A run folder of another version.
   std::filesystem::create_directories(dir_ + "/future");
@@ -187,22 +197,25 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   // A port that is taken: by the coordinator of another run.
   std::filesystem::create_directories(dir_ + "/ports");
   const std::string bin = LVRPO_BIN_DIR;
-  auto first = Process::Start({.command = {bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports"},
+  auto first = Process::Start({.command = {bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml",
+                                           "--run-dir", dir_ + "/ports"},
                                .log = dir_ + "/first",
                                .environment = {},
                                .nice = 0});
   ASSERT_TRUE(first.ok());
-  while (!std::filesystem::exists(dir_ + "/ports/coordinator.json") && !first->Poll().has_value()) absl::SleepFor(absl::Milliseconds(10));
+  while (!std::filesystem::exists(dir_ + "/ports/coordinator.json") && !first->Poll().has_value())
+    absl::SleepFor(absl::Milliseconds(10));
   const std::string taken = Json("ports/coordinator.json").value("address", "");
-  expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2", "--listen", taken},
+  expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
+          "--listen", taken},
          kExitUnavailable, taken);
   first->Signal(SIGTERM);
   EXPECT_EQ(first->Wait(absl::Seconds(10)), kExitDone);
 }
 
 TEST_F(RunTest, CommandsSayWhatTheyDo) {
-  for (const char* binary : {"lvrpo", "lvrpo-coordinator", "lvrpo-learner", "lvrpo-rollout-worker", "lvrpo-reward-server",
-                             "lvrpo-evaluate", "lvrpo-pretrain"}) {
+  for (const char* binary : {"lvrpo", "lvrpo-coordinator", "lvrpo-learner", "lvrpo-rollout-worker",
+                             "lvrpo-reward-server", "lvrpo-evaluate", "lvrpo-pretrain"}) {
     const Outcome help = Run({absl::StrCat(LVRPO_BIN_DIR, "/", binary), "--help"});
     EXPECT_EQ(help.code, kExitDone) << binary;
     EXPECT_GT(help.text.size(), 200u) << binary;

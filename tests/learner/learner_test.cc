@@ -103,8 +103,9 @@ v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, 
   options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
   options.noise_level = rollout.noise_level();
   options.window = {.begin = 1, .size = rollout.window_size()};
-  const ImageSamples samples = SampleImages(BagelVelocity(model, model.PrefillPrompt({1, 2, 3}), 4, 4), rollout.group_size(),
-                                            16, model.config().token_dim(), 1, static_cast<uint32_t>(ordinal), options);
+  const ImageSamples samples =
+      SampleImages(BagelVelocity(model, model.PrefillPrompt({1, 2, 3}), 4, 4), rollout.group_size(), 16,
+                   model.config().token_dim(), 1, static_cast<uint32_t>(ordinal), options);
   v1::ImageSettings& settings = *group.mutable_image();
   *settings.mutable_timesteps() = {options.timesteps.begin(), options.timesteps.end()};
   settings.set_window_begin(1);
@@ -120,7 +121,8 @@ v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, 
     sample.set_slot(slot);
     const torch::Tensor latents = samples.window_latents[slot].contiguous();
     sample.set_latents(latents.data_ptr(), static_cast<size_t>(latents.numel()) * 4);
-    for (int k = 0; k < rollout.window_size(); ++k) sample.add_log_probs(samples.log_probs[slot][k].item<double>());
+    for (int k = 0; k < rollout.window_size(); ++k)
+      sample.add_log_probs(samples.log_probs[slot][k].item<double>());
     SetReward(sample, static_cast<float>(slot % 2));
   }
   return group;
@@ -137,9 +139,9 @@ v1::TrajectoryGroup TextGroup(const Bagel& model, const v1::RunConfig& config, i
   group.set_image_height(16);
   group.set_image_rgb(std::string(16 * 16 * 3, '\x80'));
   const KvCache context = model.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6});
-  const TextSamples samples =
-      SampleText(BagelDecoder(model, context, config.rollout().group_size()), config.rollout().group_size(), model.config().bos,
-                 1, static_cast<uint32_t>(ordinal), {.max_tokens = 3, .eos = model.config().eos});
+  const TextSamples samples = SampleText(
+      BagelDecoder(model, context, config.rollout().group_size()), config.rollout().group_size(),
+      model.config().bos, 1, static_cast<uint32_t>(ordinal), {.max_tokens = 3, .eos = model.config().eos});
   for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
     v1::Sample& sample = *group.add_samples();
     sample.set_slot(static_cast<int32_t>(slot));
@@ -172,7 +174,10 @@ TEST(GrpoTrainer, TheSameGroupsGiveTheSameWeights) {
     auto trainer = GrpoTrainer::Create(config, TinyModel());
     for (int64_t step = 0; step < 3; ++step) {
       const Bagel& policy = (*trainer)->policy();
-      ASSERT_TRUE((*trainer)->Step({ImageGroup(policy, config, 2 * step), TextGroup(policy, config, 2 * step + 1)}, step).ok());
+      ASSERT_TRUE(
+          (*trainer)
+              ->Step({ImageGroup(policy, config, 2 * step), TextGroup(policy, config, 2 * step + 1)}, step)
+              .ok());
     }
     const std::string got = PackWeights((*trainer)->trained(), 3).manifest.version().digest();
     if (run == 0) digest = got;
@@ -204,14 +209,16 @@ TEST(GrpoTrainer, RaisesTheLogProbsOfWhatWasRewarded) {
         ImageSampleOptions options;
         options.timesteps = {group.image().timesteps().begin(), group.image().timesteps().end()};
         options.window = {.begin = 1, .size = 2};
-        log_prob = WindowLogProbs(BagelVelocity(policy, policy.PrefillPrompt({1, 2, 3}), 4, 4), latents, options)
-                       .sum()
-                       .item<double>();
+        log_prob =
+            WindowLogProbs(BagelVelocity(policy, policy.PrefillPrompt({1, 2, 3}), 4, 4), latents, options)
+                .sum()
+                .item<double>();
       } else {
         std::vector<int64_t> ids(sample.response_ids().begin(), sample.response_ids().end());
         log_prob = policy
-                       .ResponseLogProbs(policy.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6}),
-                                         torch::tensor(ids, torch::kInt64).unsqueeze(0), 1)
+                       .ResponseLogProbs(
+                           policy.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6}),
+                           torch::tensor(ids, torch::kInt64).unsqueeze(0), 1)
                        .sum()
                        .item<double>();
       }
@@ -231,7 +238,8 @@ TEST(GrpoTrainer, RefusesDamagedGroupsAndChangesNothing) {
   const std::string before = PackWeights((*trainer)->trained(), 0).manifest.version().digest();
   const v1::TrajectoryGroup good = ImageGroup((*trainer)->policy(), config, 0);
   const std::vector<std::pair<std::string, std::function<void(v1::TrajectoryGroup&)>>> damages = {
-      {"wrong number of latents", [](v1::TrajectoryGroup& g) { g.mutable_samples(1)->mutable_latents()->pop_back(); }},
+      {"wrong number of latents",
+       [](v1::TrajectoryGroup& g) { g.mutable_samples(1)->mutable_latents()->pop_back(); }},
       {"outside the schedule", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_window_begin(5); }},
       {"another shape", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_token_dim(3); }},
       {"has 3 samples", [](v1::TrajectoryGroup& g) { g.mutable_samples()->RemoveLast(); }},
@@ -258,7 +266,8 @@ TEST(GrpoTrainer, NamesPatternsThatMatchNothingOrOverlap) {
   v1::RunConfig config = TinyRun();
   config.mutable_train()->mutable_image()->clear_trainable();
   config.mutable_train()->mutable_image()->add_trainable("no_such_tensor");
-  EXPECT_THAT(std::string(GrpoTrainer::Create(config, TinyModel()).status().message()), HasSubstr("train.image.trainable"));
+  EXPECT_THAT(std::string(GrpoTrainer::Create(config, TinyModel()).status().message()),
+              HasSubstr("train.image.trainable"));
   config = TinyRun();
   config.mutable_train()->mutable_text()->add_trainable("llm2vae");
   config.mutable_train()->mutable_image()->add_trainable("q_proj.weight");
@@ -270,7 +279,8 @@ TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
   const v1::RunConfig config = TinyRun();
   auto trainer = GrpoTrainer::Create(config, TinyModel());
   const auto step = [&](GrpoTrainer& t, int64_t n) {
-    ASSERT_TRUE(t.Step({ImageGroup(t.policy(), config, 2 * n), TextGroup(t.policy(), config, 2 * n + 1)}, n).ok());
+    ASSERT_TRUE(
+        t.Step({ImageGroup(t.policy(), config, 2 * n), TextGroup(t.policy(), config, 2 * n + 1)}, n).ok());
   };
   step(**trainer, 0);
   Checkpoint saved;
@@ -333,7 +343,8 @@ TEST(LearnerServices, CarryTrajectoriesAndWeightsIntact) {
   const std::string folder = TestFolder();
   Metrics metrics;
   Spool spool(folder);
-  InboxService inbox(spool, [] { return std::string("run"); }, 64 << 20, metrics);
+  InboxService inbox(
+      spool, [] { return std::string("run"); }, 64 << 20, metrics);
   WeightService weights(metrics);
   auto server = RpcServer::Start({}, {&inbox, &weights});
   ASSERT_TRUE(server.ok()) << server.status();
@@ -360,11 +371,12 @@ TEST(LearnerServices, CarryTrajectoriesAndWeightsIntact) {
   const TensorMap tensors = {{"a", torch::randn({1500, 1000})}, {"b", torch::randn({7})}};
   auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 4));
   EXPECT_EQ(packed->buckets.size(), 2u);  // "a" fills one
-  EXPECT_TRUE(absl::IsNotFound(client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10)).status()));
+  EXPECT_TRUE(
+      absl::IsNotFound(client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10)).status()));
   weights.Publish(packed);
   int64_t received = 0;
-  const auto fetched =
-      client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10), [&](int64_t n) { received += n; });
+  const auto fetched = client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10),
+                                           [&](int64_t n) { received += n; });
   ASSERT_TRUE(fetched.ok()) << fetched.status();
   EXPECT_EQ(received, (1500 * 1000 + 7) * 4);
   const auto unpacked = UnpackWeights(fetched->manifest, fetched->buckets);
@@ -386,7 +398,8 @@ TEST(WeightBuckets, RefuseManifestsThatLie) {
   manifest.mutable_buckets(0)->set_sha256("x");
   EXPECT_TRUE(absl::IsDataLoss(CheckManifest(manifest)));
   // The number alone does not change the digest: equal weights are equal.
-  EXPECT_EQ(PackWeights({{"a", torch::zeros({4, 4})}}, 2).manifest.version().digest(), packed.manifest.version().digest());
+  EXPECT_EQ(PackWeights({{"a", torch::zeros({4, 4})}}, 2).manifest.version().digest(),
+            packed.manifest.version().digest());
 }
 
 }  // namespace

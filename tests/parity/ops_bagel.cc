@@ -73,12 +73,14 @@ absl::Status TextLogProbOp(const Case& c, Report& report) {
   if (!model.ok()) return model.status();
   const KvCache context = Context(*model, c, "prompt_ids");
   const torch::Tensor response = c.inputs.at("response_ids").to(torch::kInt64).unsqueeze(0);
-  report.Compare("logp", model->ResponseLogProbs(context, response, c.params.value("temperature", 1.0)).squeeze(0));
+  report.Compare("logp",
+                 model->ResponseLogProbs(context, response, c.params.value("temperature", 1.0)).squeeze(0));
   // Entropy of the same distributions: bos and the response but for its last token, after the context.
   KvCache cache = context;
-  const torch::Tensor hidden = model->AppendTokens(
-      cache, torch::cat({torch::full({1, 1}, model->config().bos, torch::kInt64),
-                         response.narrow(1, 0, response.size(1) - 1)}, 1));
+  const torch::Tensor hidden =
+      model->AppendTokens(cache, torch::cat({torch::full({1, 1}, model->config().bos, torch::kInt64),
+                                             response.narrow(1, 0, response.size(1) - 1)},
+                                            1));
   const torch::Tensor log_probs = torch::log_softmax(model->Logits(hidden).squeeze(0), -1);
   report.Compare("entropy", -(log_probs.exp() * log_probs).sum(-1));
   return absl::OkStatus();
@@ -89,8 +91,9 @@ absl::Status VelocityOp(const Case& c, Report& report) {
   const auto model = LoadModel(c);
   if (!model.ok()) return model.status();
   const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
-  report.Compare("v", model->Velocity(Context(*model, c, "prompt_ids"), c.inputs.at("x_t").unsqueeze(0), t,
-                                      c.params.at("grid_h"), c.params.at("grid_w"))
+  report.Compare("v", model
+                          ->Velocity(Context(*model, c, "prompt_ids"), c.inputs.at("x_t").unsqueeze(0), t,
+                                     c.params.at("grid_h"), c.params.at("grid_w"))
                           .squeeze(0));
   return absl::OkStatus();
 }
@@ -102,10 +105,11 @@ absl::Status VelocityBatchOp(const Case& c, Report& report) {
   const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
   for (size_t i = 0; i < c.params.at("grids").size(); ++i) {
     const std::string suffix = "_" + std::to_string(i);
-    report.Compare("v" + suffix,
-                   model->Velocity(Context(*model, c, "prompt_ids" + suffix), c.inputs.at("x_t" + suffix).unsqueeze(0), t,
-                                   c.params["grids"][i][0], c.params["grids"][i][1])
-                       .squeeze(0));
+    report.Compare("v" + suffix, model
+                                     ->Velocity(Context(*model, c, "prompt_ids" + suffix),
+                                                c.inputs.at("x_t" + suffix).unsqueeze(0), t,
+                                                c.params["grids"][i][0], c.params["grids"][i][1])
+                                     .squeeze(0));
   }
   return absl::OkStatus();
 }
@@ -191,7 +195,8 @@ absl::Status TrainVelocityOp(const Case& c, Report& report) {
   const torch::Tensor hidden = model->ForwardPacked(packed);
   report.Compare("hidden", hidden);
 
-  const torch::Tensor velocity = model->OutputVelocity(hidden.index_select(0, c.inputs.at("mse_loss_indexes")));
+  const torch::Tensor velocity =
+      model->OutputVelocity(hidden.index_select(0, c.inputs.at("mse_loss_indexes")));
   report.Compare("velocity", velocity);
   const torch::Tensor noisy = t.gt(0).nonzero().squeeze(1);
   report.Compare("mse", (velocity - (noise - clean).index_select(0, noisy)).square());

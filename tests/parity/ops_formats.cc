@@ -19,7 +19,8 @@ std::vector<std::string> InputFiles(const Case& c) {
   return names;
 }
 
-// The verdict and what is inside; what a case says about the reference (why, its own verdict) is passed through.
+// The verdict and what is inside; what a case says about the reference (why, its own verdict) is passed
+// through.
 absl::Status ReadFilesOp(const Case& c, Report& report) {
   for (const std::string& name : InputFiles(c)) {
     const nlohmann::json expected = c.expected_json.value(name, nlohmann::json::object());

@@ -1,5 +1,6 @@
-// The default reward with the real frozen weights: every known way of pleasing a scorer without doing what was asked
-// must cost reward. Prints what each exploit earns, and how well each component tells right from wrong.
+// The default reward with the real frozen weights: every known way of pleasing a scorer without doing what
+// was asked must cost reward. Prints what each exploit earns, and how well each component tells right from
+// wrong.
 
 #include <cmath>
 #include <cstdio>
@@ -10,9 +11,9 @@
 #include "gtest/gtest.h"
 #include "reward_server/load_scorers.h"
 #include "reward_server/objects.h"
+#include "shapes_world/captions.h"
 #include "shapes_world/checker.h"
 #include "shapes_world/composition.h"
-#include "shapes_world/captions.h"
 
 namespace lvrpo {
 namespace {
@@ -46,14 +47,19 @@ const std::map<std::string, Exploit>& Exploits() {
   static const auto* exploits = new std::map<std::string, Exploit>{
       {"one object too many",
        [](const Scene& right, Random& random) {
-         return FillCells(right, random, [&](int cell) {
-           return shapes::PlaceObject(random.Below(shapes::kShapeCount), random.Below(shapes::kColorCount), cell, random);
-         }, 1);
+         return FillCells(
+             right, random,
+             [&](int cell) {
+               return shapes::PlaceObject(random.Below(shapes::kShapeCount),
+                                          random.Below(shapes::kColorCount), cell, random);
+             },
+             1);
        }},
       {"every cell filled",
        [](const Scene& right, Random& random) {
          return FillCells(right, random, [&](int cell) {
-           return shapes::PlaceObject(random.Below(shapes::kShapeCount), random.Below(shapes::kColorCount), cell, random);
+           return shapes::PlaceObject(random.Below(shapes::kShapeCount), random.Below(shapes::kColorCount),
+                                      cell, random);
          });
        }},
       {"copies of what was asked",
@@ -138,8 +144,9 @@ class RewardHonesty : public ::testing::Test {
 
 TEST_F(RewardHonesty, EveryExploitCostsReward) {
   Random random(7);
-  std::map<std::string, std::vector<double>> right;                             // component -> scores
-  std::map<std::string, std::map<std::string, std::vector<double>>> exploited;  // exploit -> component -> scores
+  std::map<std::string, std::vector<double>> right;  // component -> scores
+  std::map<std::string, std::map<std::string, std::vector<double>>>
+      exploited;  // exploit -> component -> scores
   for (int kind = 0; kind < shapes::kKindCount; ++kind) {
     const auto& all = shapes::AllCompositions(static_cast<Composition::Kind>(kind));
     for (int i = 0; i < kPromptsPerKind; ++i) {
@@ -180,7 +187,8 @@ TEST_F(RewardHonesty, EveryExploitCostsReward) {
   EXPECT_GT(mean(right["reward"]), 0.8);
 }
 
-// The finder that rewards use and the held-out checker are built differently; on clean images they must see the same.
+// The finder that rewards use and the held-out checker are built differently; on clean images they must see
+// the same.
 TEST_F(RewardHonesty, TheFinderSeesWhatIsThere) {
   const ObjectFinder finder;
   Random random(11);

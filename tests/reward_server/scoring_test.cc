@@ -41,7 +41,9 @@ class ThrowingScorer : public ConstantScorer {
 class MiscountingScorer : public ConstantScorer {
  public:
   MiscountingScorer() : ConstantScorer("grounding", 0) {}
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override { return std::vector<Score>(1); }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
+    return std::vector<Score>(1);
+  }
 };
 
 v1::ScoreRequest ImageRequest(int items) {
@@ -81,8 +83,10 @@ struct FailureCase {
 
 TEST(ScorerSet, AFailingScorerCostsOnlyItsOwnComponent) {
   const FailureCase cases[] = {
-      {"throws", []() -> std::unique_ptr<Scorer> { return std::make_unique<ThrowingScorer>(); }, "out of luck"},
-      {"miscounts", []() -> std::unique_ptr<Scorer> { return std::make_unique<MiscountingScorer>(); }, "1 of 2"},
+      {"throws", []() -> std::unique_ptr<Scorer> { return std::make_unique<ThrowingScorer>(); },
+       "out of luck"},
+      {"miscounts", []() -> std::unique_ptr<Scorer> { return std::make_unique<MiscountingScorer>(); },
+       "1 of 2"},
       {"is not finite",
        []() -> std::unique_ptr<Scorer> {
          return std::make_unique<ConstantScorer>("grounding", std::numeric_limits<float>::quiet_NaN());
@@ -109,8 +113,10 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   short_pixels.mutable_items(1)->mutable_image()->set_pixels("x");
   v1::ScoreRequest huge = ImageRequest(1);
   huge.mutable_items(0)->mutable_image()->set_width(1 << 30);
-  for (const auto& [request, message] :
-       {std::pair{no_task, "no task"}, {short_pixels, "item 1"}, {huge, "sides"}, {ImageRequest(0), "no items"}}) {
+  for (const auto& [request, message] : {std::pair{no_task, "no task"},
+                                         {short_pixels, "item 1"},
+                                         {huge, "sides"},
+                                         {ImageRequest(0), "no items"}}) {
     const absl::Status status = DecodeRequest(request).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
@@ -149,7 +155,8 @@ v1::Member Server(const std::string& id, double load, const std::string& state =
 
 TEST(PickServer, TakesTheLessLoadedOfTwo) {
   const std::vector<v1::Member> servers = {Server("a", 5), Server("b", 1)};
-  for (uint64_t random = 0; random < 16; ++random) EXPECT_EQ(PickServer(servers, {}, random)->member_id(), "b");
+  for (uint64_t random = 0; random < 16; ++random)
+    EXPECT_EQ(PickServer(servers, {}, random)->member_id(), "b");
 }
 
 TEST(PickServer, SkipsExcludedAndUnreadyServers) {
@@ -162,7 +169,8 @@ TEST(PickServer, SkipsExcludedAndUnreadyServers) {
 TEST(PickServer, ReachesEveryServer) {
   const std::vector<v1::Member> servers = {Server("a", 1), Server("b", 1), Server("c", 1)};
   std::set<std::string> seen;
-  for (uint64_t random = 0; random < 64; ++random) seen.insert(PickServer(servers, {}, random * 0x9E3779B97F4A7C15)->member_id());
+  for (uint64_t random = 0; random < 64; ++random)
+    seen.insert(PickServer(servers, {}, random * 0x9E3779B97F4A7C15)->member_id());
   EXPECT_EQ(seen.size(), 3u);
 }
 

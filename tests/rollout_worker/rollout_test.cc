@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "algorithm/image_sampler.h"
 #include "common/config.h"
 #include "common/hash.h"
@@ -8,8 +10,6 @@
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "rollout_worker/prompt_source.h"
-
-#include <cstring>
 
 namespace lvrpo {
 namespace {
@@ -34,8 +34,8 @@ World& TheWorld() {
     Bagel base = *Bagel::Load(config.model().policy());
     std::unique_ptr<Tokenizer> tokenizer = *LoadTokenizer(config.model().policy());
     PromptSource prompts = *PromptSource::Load(config, *tokenizer);
-    Autoencoder autoencoder = *Autoencoder::Create(base.config().autoencoder,
-                                                   *LoadTensors(config.model().policy() + "/ae.safetensors"), "test");
+    Autoencoder autoencoder = *Autoencoder::Create(
+        base.config().autoencoder, *LoadTensors(config.model().policy() + "/ae.safetensors"), "test");
     Generator generator(config, autoencoder, *tokenizer);
     return new World{config, base, std::move(tokenizer), std::move(prompts), std::move(generator)};
   }();
@@ -86,18 +86,20 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
   const PromptSource::Prompt& prompt = world.prompts.At(ordinal);
   const v1::TrajectoryGroup group = world.generator.Generate(*policy, prompt, Lease(ordinal)).trajectory;
   const v1::ImageSettings& settings = group.image();
-  torch::Tensor latents = torch::empty({4, settings.window_size() + 1, settings.tokens(), settings.token_dim()});
+  torch::Tensor latents =
+      torch::empty({4, settings.window_size() + 1, settings.tokens(), settings.token_dim()});
   for (int slot = 0; slot < 4; ++slot) {
     ASSERT_EQ(group.samples(slot).latents().size(), static_cast<size_t>(latents[slot].numel()) * 4);
-    std::memcpy(latents[slot].data_ptr(), group.samples(slot).latents().data(), group.samples(slot).latents().size());
+    std::memcpy(latents[slot].data_ptr(), group.samples(slot).latents().data(),
+                group.samples(slot).latents().size());
   }
   ImageSampleOptions options;
   options.timesteps = {settings.timesteps().begin(), settings.timesteps().end()};
   options.noise_level = settings.noise_level();
   options.window = {.begin = settings.window_begin(), .size = settings.window_size()};
-  const torch::Tensor again = WindowLogProbs(
-      BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids), settings.grid_height(), settings.grid_width()), latents,
-      options);
+  const torch::Tensor again = WindowLogProbs(BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids),
+                                                           settings.grid_height(), settings.grid_width()),
+                                             latents, options);
   for (int slot = 0; slot < 4; ++slot) {
     for (int k = 0; k < settings.window_size(); ++k) {
       EXPECT_EQ(again[slot][k].item<double>(), group.samples(slot).log_probs(k));
@@ -108,7 +110,8 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
 TEST(PromptSource, MixesBothTasksAndNamesBadFiles) {
   World& world = TheWorld();
   int texts = 0;
-  for (int64_t ordinal = 0; ordinal < 100; ++ordinal) texts += world.prompts.At(ordinal).record.task() == v1::TASK_KIND_TEXT;
+  for (int64_t ordinal = 0; ordinal < 100; ++ordinal)
+    texts += world.prompts.At(ordinal).record.task() == v1::TASK_KIND_TEXT;
   EXPECT_EQ(texts, 50);
   v1::RunConfig config = world.config;
   config.mutable_data()->set_image_prompts(0, config.data().text_prompts(0));
@@ -181,33 +184,48 @@ class DeliveryTest : public ::testing::Test {
       group.trajectory.add_samples()->set_slot(slot);
       group.score_request.add_items();
     }
-    Delivery delivery({.view = [this] { return view_; },
-                       .score = [this](const std::string& address, const v1::ScoreRequest& request)
-                           -> absl::StatusOr<v1::ScoreResponse> {
-                         scored_at_.push_back(address);
-                         if (!score_errors_.empty()) {
-                           const absl::Status error = score_errors_.front();
-                           score_errors_.erase(score_errors_.begin());
-                           return error;
-                         }
-                         v1::ScoreResponse response;
-                         for (int i = 0; i < request.items_size(); ++i) response.add_items()->set_reward(static_cast<float>(i));
-                         return response;
-                       },
-                       .upload = [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
-                         uploaded_at_.push_back(address);
-                         EXPECT_EQ(Sha256Hex(bytes), header.digest());
-                         if (upload_errors_.empty()) return absl::OkStatus();
-                         const absl::Status error = upload_errors_.front();
-                         upload_errors_.erase(upload_errors_.begin());
-                         return error;
-                       },
-                       .submit = [this](const v1::SubmitGroupRequest& request) { submitted_ = request; return answer_; },
-                       .give_back = [this](const v1::ReturnLeaseRequest& request) { returned_ = request; return absl::OkStatus(); },
-                       .fence = [] { return v1::Fence(); },
-                       .sleep = [this](absl::Duration) { ++pauses_; if (on_pause_) on_pause_(); },
-                       .stopping = [this] { return stopping_; }},
-                      5, held_, metrics_);
+    Delivery delivery(
+        {.view = [this] { return view_; },
+         .score = [this](const std::string& address,
+                         const v1::ScoreRequest& request) -> absl::StatusOr<v1::ScoreResponse> {
+           scored_at_.push_back(address);
+           if (!score_errors_.empty()) {
+             const absl::Status error = score_errors_.front();
+             score_errors_.erase(score_errors_.begin());
+             return error;
+           }
+           v1::ScoreResponse response;
+           for (int i = 0; i < request.items_size(); ++i)
+             response.add_items()->set_reward(static_cast<float>(i));
+           return response;
+         },
+         .upload =
+             [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
+               uploaded_at_.push_back(address);
+               EXPECT_EQ(Sha256Hex(bytes), header.digest());
+               if (upload_errors_.empty()) return absl::OkStatus();
+               const absl::Status error = upload_errors_.front();
+               upload_errors_.erase(upload_errors_.begin());
+               return error;
+             },
+         .submit =
+             [this](const v1::SubmitGroupRequest& request) {
+               submitted_ = request;
+               return answer_;
+             },
+         .give_back =
+             [this](const v1::ReturnLeaseRequest& request) {
+               returned_ = request;
+               return absl::OkStatus();
+             },
+         .fence = [] { return v1::Fence(); },
+         .sleep =
+             [this](absl::Duration) {
+               ++pauses_;
+               if (on_pause_) on_pause_();
+             },
+         .stopping = [this] { return stopping_; }},
+        5, held_, metrics_);
     return delivery.Deliver(std::move(group));
   }
   static v1::SubmitGroupResponse Accepted() {
@@ -247,7 +265,8 @@ TEST_F(DeliveryTest, TriesTheOtherServerAtOnce) {
 }
 
 TEST_F(DeliveryTest, WaitsWhileAllServersAreFull) {
-  score_errors_ = {absl::ResourceExhaustedError("full"), absl::ResourceExhaustedError("full"), absl::DeadlineExceededError("slow")};
+  score_errors_ = {absl::ResourceExhaustedError("full"), absl::ResourceExhaustedError("full"),
+                   absl::DeadlineExceededError("slow")};
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(pauses_, 1);
 }

@@ -71,7 +71,8 @@ double Agreement(int renders, bool degrade) {
     // Half the scenes are right; the rest show another composition of the same kind, or something random.
     Scene scene = MakeScene(asked, random);
     if (i % 2 == 1) {
-      scene = random.Chance(0.5) ? MakeScene(RandomComposition(i % kKindCount, random), random) : RandomScene(random);
+      scene = random.Chance(0.5) ? MakeScene(RandomComposition(i % kKindCount, random), random)
+                                 : RandomScene(random);
     }
     RgbImage image = Render(scene);
     if (degrade) image = Degrade(image, random);
@@ -106,9 +107,7 @@ TEST(Checker, AnExtraObjectIsWrongButPresent) {
   EXPECT_EQ(result.objects.size(), 2u);
 }
 
-TEST(Checker, AnEmptyImageShowsNothing) {
-  EXPECT_TRUE(DetectObjects(Render(Scene{})).empty());
-}
+TEST(Checker, AnEmptyImageShowsNothing) { EXPECT_TRUE(DetectObjects(Render(Scene{})).empty()); }
 
 }  // namespace
 }  // namespace lvrpo::shapes
