@@ -52,6 +52,13 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_m
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
+std::shared_ptr<grpc::Channel> ChannelCache::To(const std::string& address) {
+  absl::MutexLock lock(&mutex_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[address];
+  if (channel == nullptr) channel = MakeChannel(address, max_message_mib_);
+  return channel;
+}
+
 std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(absl::ToChronoTime(absl::Now() + deadline));

@@ -2,12 +2,15 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/common.pb.h"
 
@@ -24,6 +27,18 @@ v1::ErrorInfo ErrorInfoOf(const absl::Status& status);
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib);
 std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline);
+
+// One channel per address. Thread-safe.
+class ChannelCache {
+ public:
+  explicit ChannelCache(int max_message_mib) : max_message_mib_(max_message_mib) {}
+  std::shared_ptr<grpc::Channel> To(const std::string& address);
+
+ private:
+  const int max_message_mib_;
+  absl::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
+};
 
 // A running gRPC server with message limits. Destroying it shuts down at once.
 class RpcServer {

@@ -83,7 +83,7 @@ absl::Status CoordinatorService::Restore() {
     return status;
   Event("coordinator_start", absl::StrCat("epoch ", run_epoch_, ", ", state_.committed_steps(), " of ",
                                           options_.rules.total_steps, " steps done"));
-  return Save([&]() -> absl::Status {
+  return Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     for (const auto& [key, value] :
          std::map<std::string, int64_t>{{"run_epoch", run_epoch_},
                                         {"total_steps", options_.rules.total_steps},
@@ -139,7 +139,7 @@ absl::Status CoordinatorService::Save(const std::function<absl::Status()>& more)
       events_.empty() && !more) {
     return absl::OkStatus();
   }
-  absl::Status status = store_->Transaction([&]() -> absl::Status {
+  absl::Status status = store_->Transaction([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     if (state_.abandoned_from() >= 0) {
       if (absl::Status s = store_->AbandonStepsFrom(state_.abandoned_from()); !s.ok()) return s;
       if (absl::Status s = store_->DeleteCheckpointsFrom(state_.abandoned_from() + 1); !s.ok()) return s;

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
-#include "common/rpc.h"
 #include "proto/lvrpo/v1/learner.grpc.pb.h"
 
 namespace lvrpo {
@@ -14,16 +13,9 @@ constexpr size_t kChunkBytes = size_t{1} << 20;
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> LearnerClient::ChannelTo(const std::string& address) {
-  absl::MutexLock lock(&mutex_);
-  std::shared_ptr<grpc::Channel>& channel = channels_[address];
-  if (channel == nullptr) channel = MakeChannel(address, max_message_mib_);
-  return channel;
-}
-
 absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadHeader& header,
                                    const std::string& bytes, absl::Duration deadline) {
-  const auto stub = v1::TrajectoryInbox::NewStub(ChannelTo(address));
+  const auto stub = v1::TrajectoryInbox::NewStub(channels_.To(address));
   const auto context = MakeContext(deadline);
   v1::UploadResponse response;
   const auto writer = stub->Upload(context.get(), &response);
@@ -46,7 +38,7 @@ absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadH
 absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
     const std::string& address, const v1::PolicyVersion& version, absl::Duration deadline,
     const std::function<void(int64_t)>& on_bytes) {
-  const auto stub = v1::WeightSource::NewStub(ChannelTo(address));
+  const auto stub = v1::WeightSource::NewStub(channels_.To(address));
   Weights weights;
   v1::GetManifestRequest manifest_request;
   manifest_request.set_version(version.version());

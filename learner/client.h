@@ -5,24 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/rpc.h"
 #include "proto/lvrpo/v1/learner.pb.h"
-
-namespace grpc {
-class Channel;
-}
 
 namespace lvrpo {
 
-// Calls learners: hands trajectories over and fetches weights. Keeps one channel per address. Thread-safe.
+// Calls learners: hands trajectories over and fetches weights. Thread-safe.
 class LearnerClient {
  public:
-  explicit LearnerClient(int max_message_mib) : max_message_mib_(max_message_mib) {}
+  explicit LearnerClient(int max_message_mib) : channels_(max_message_mib) {}
 
   // Sends one group in checked chunks; OK once it is on the learner's disk. Repeating it is harmless.
   absl::Status Upload(const std::string& address, const v1::UploadHeader& header, const std::string& bytes,
@@ -39,11 +33,7 @@ class LearnerClient {
                                        const std::function<void(int64_t)>& on_bytes = nullptr);
 
  private:
-  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
-
-  const int max_message_mib_;
-  absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
+  ChannelCache channels_;
 };
 
 }  // namespace lvrpo

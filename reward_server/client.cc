@@ -1,6 +1,5 @@
 #include "reward_server/client.h"
 
-#include "common/rpc.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
 
 namespace lvrpo {
@@ -20,19 +19,12 @@ std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
   return candidates[second]->load() < candidates[first]->load() ? *candidates[second] : *candidates[first];
 }
 
-std::shared_ptr<grpc::Channel> RewardClient::ChannelTo(const std::string& address) {
-  absl::MutexLock lock(&mutex_);
-  std::shared_ptr<grpc::Channel>& channel = channels_[address];
-  if (channel == nullptr) channel = MakeChannel(address, max_message_mib_);
-  return channel;
-}
-
 absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address,
                                                       const v1::ScoreRequest& request,
                                                       absl::Duration deadline) {
   v1::ScoreResponse response;
   const grpc::Status status =
-      v1::Reward::NewStub(ChannelTo(address))->Score(MakeContext(deadline).get(), request, &response);
+      v1::Reward::NewStub(channels_.To(address))->Score(MakeContext(deadline).get(), request, &response);
   if (!status.ok()) return FromGrpcStatus(status);
   if (response.items_size() != request.items_size()) {
     return absl::InternalError(address + " answered for another number of samples than were sent");
@@ -43,7 +35,7 @@ absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address
 absl::StatusOr<v1::GetInfoResponse> RewardClient::GetInfo(const std::string& address,
                                                           absl::Duration deadline) {
   v1::GetInfoResponse response;
-  const grpc::Status status = v1::Reward::NewStub(ChannelTo(address))
+  const grpc::Status status = v1::Reward::NewStub(channels_.To(address))
                                   ->GetInfo(MakeContext(deadline).get(), v1::GetInfoRequest(), &response);
   if (!status.ok()) return FromGrpcStatus(status);
   return response;

@@ -7,17 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/rpc.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
-
-namespace grpc {
-class Channel;
-}
 
 namespace lvrpo {
 
@@ -27,10 +21,10 @@ namespace lvrpo {
 std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
                                      const std::set<std::string>& excluded, uint64_t random);
 
-// Calls reward servers. Keeps one channel per address. Thread-safe.
+// Calls reward servers. Thread-safe.
 class RewardClient {
  public:
-  explicit RewardClient(int max_message_mib) : max_message_mib_(max_message_mib) {}
+  explicit RewardClient(int max_message_mib) : channels_(max_message_mib) {}
 
   // Scores all samples of one prompt; blocks until the answer or `deadline`. Unavailable, ResourceExhausted
   // and DeadlineExceeded may succeed at another server; InvalidArgument will not.
@@ -40,11 +34,7 @@ class RewardClient {
   absl::StatusOr<v1::GetInfoResponse> GetInfo(const std::string& address, absl::Duration deadline);
 
  private:
-  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
-
-  const int max_message_mib_;
-  absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
+  ChannelCache channels_;
 };
 
 }  // namespace lvrpo

@@ -11,7 +11,7 @@ struct PromptFileOptions {
   uint64_t seed = 1;
   int train_images_per_kind = 200;
   int heldout_images_per_kind = 60;
-  int train_questions = 400;
+  int train_questions = 2400;
   int heldout_questions = 240;
 };
 
