@@ -114,7 +114,9 @@ TextLossTerms TextLoss(const TextLossInput& input, const TextLossOptions& option
   if (options.dual_clip.has_value()) {
     losses = torch::where(advantages.lt(0), torch::minimum(losses, -advantages * *options.dual_clip), losses);
   }
-  if (input.is_weights.defined()) losses = losses * input.is_weights.detach().to(torch::kFloat64);
+  if (input.is_weights.defined()) {
+    losses = losses * Masked(input.is_weights.detach().expand_as(active), inactive);
+  }
 
   TextLossTerms terms;
   if (options.kl != TextKlForm::kNone) {

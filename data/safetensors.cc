@@ -132,18 +132,19 @@ absl::Status SafetensorsFile::Parse(absl::string_view file) {
                              data.substr(tensor.begin, tensor.end - tensor.begin)};
   }
   metadata_ = std::move(header->metadata);
+  has_metadata_ = header->has_metadata;
   return absl::OkStatus();
 }
 
 std::string SerializeSafetensors(const std::map<std::string, SafetensorsEntry>& entries,
-                                 const std::map<std::string, std::string>& metadata) {
+                                 const std::map<std::string, std::string>& metadata, bool empty_metadata) {
   std::vector<const std::pair<const std::string, SafetensorsEntry>*> order;
   for (const auto& entry : entries) order.push_back(&entry);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return DtypeRank(a->second.dtype) > DtypeRank(b->second.dtype);
   });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  if (!metadata.empty() || empty_metadata) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto* entry : order) {
     const uint64_t end = offset + entry->second.bytes.size();

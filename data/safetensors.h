@@ -32,6 +32,7 @@ class SafetensorsFile {
 
   const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  bool has_metadata() const { return has_metadata_; }  // also when it is {}
 
  private:
   SafetensorsFile() = default;
@@ -41,12 +42,14 @@ class SafetensorsFile {
   size_t size_ = 0;
   std::map<std::string, SafetensorsEntry> entries_;
   std::map<std::string, std::string> metadata_;
+  bool has_metadata_ = false;
 };
 
 // The bytes of a file holding these tensors: __metadata__ first, tensors by dtype (widest alignment first)
 // then name, header padded with spaces to a multiple of 8, as the reference writer does it.
 std::string SerializeSafetensors(const std::map<std::string, SafetensorsEntry>& entries,
-                                 const std::map<std::string, std::string>& metadata);
+                                 const std::map<std::string, std::string>& metadata,
+                                 bool empty_metadata = false);
 
 // Writes atomically (common/file.h).
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, SafetensorsEntry>& entries,

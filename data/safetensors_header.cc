@@ -16,18 +16,21 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::string error;
 
   bool start_object(std::size_t) override {
-    ++depth_;
+    if (++depth_ > kMaxDepth) return Fail("its header is nested too deeply");
     if (depth_ == 1) return true;
     if (skipping()) return true;
     if (depth_ == 2) {
       keys_.clear();
-      if (in_metadata_) return true;
+      if (in_metadata_) {
+        header.has_metadata = true;
+        return true;
+      }
       tensor_ = RawTensor{.name = name_, .dtype = "", .shape = {}};
       seen_dtype_ = seen_shape_ = seen_offsets_ = false;
       offsets_.clear();
       return true;
     }
-    if (field_.empty()) {  // an object inside an unknown field
+    if (unknown_) {  // an object inside an unknown field
       skip_depth_ = depth_;
       return true;
     }
@@ -59,17 +62,16 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       name_ = key;
       return true;
     }
-    if (!keys_.insert(key).second) return Fail(absl::StrCat("'", name_, "' has the key '", key, "' twice"));
-    field_ = in_metadata_ || key == "dtype" || key == "shape" || key == "data_offsets" ? key : "";
-    if (!in_metadata_ && field_.empty())
-      unknown_ = true;
-    else
-      unknown_ = false;
+    unknown_ = !in_metadata_ && key != "dtype" && key != "shape" && key != "data_offsets";
+    if (!unknown_ && !keys_.insert(key).second) {
+      return Fail(absl::StrCat("'", name_, "' has the key '", key, "' twice"));
+    }
+    field_ = unknown_ ? "" : key;
     return true;
   }
 
   bool start_array(std::size_t) override {
-    ++depth_;
+    if (++depth_ > kMaxDepth) return Fail("its header is nested too deeply");
     if (skipping()) return true;
     if (depth_ == 3 && unknown_) {
       skip_depth_ = depth_;
@@ -136,6 +138,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  static constexpr int kMaxDepth = 127;  // that of the reference (serde_json)
   bool skipping() const { return skip_depth_ != 0; }
   bool Other(absl::string_view what) {
     if (skipping() || (depth_ == 2 && unknown_ && !in_metadata_)) return true;
@@ -156,24 +159,6 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   RawTensor tensor_;
 };
 
-// nlohmann takes -0 as the integer 0; the format does not allow the sign.
-bool HasNegativeZero(absl::string_view json) {
-  bool in_string = false;
-  for (size_t i = 0; i + 1 < json.size(); ++i) {
-    if (in_string) {
-      if (json[i] == '\\')
-        ++i;
-      else if (json[i] == '"')
-        in_string = false;
-    } else if (json[i] == '"') {
-      in_string = true;
-    } else if (json[i] == '-' && json[i + 1] == '0') {
-      return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 absl::StatusOr<RawHeader> ParseSafetensorsHeader(absl::string_view json) {
@@ -190,7 +175,6 @@ absl::StatusOr<RawHeader> ParseSafetensorsHeader(absl::string_view json) {
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   if (!reader.error.empty()) return absl::DataLossError(reader.error);
   if (!parsed) return absl::DataLossError("its header is not JSON");
-  if (HasNegativeZero(json)) return absl::DataLossError("-0 where a plain unsigned number belongs");
   return std::move(reader.header);
 }
 

@@ -21,6 +21,7 @@ struct RawTensor {
 struct RawHeader {
   std::vector<RawTensor> tensors;
   std::map<std::string, std::string> metadata;
+  bool has_metadata = false;  // also when it is {}
 };
 
 // Parses the JSON of a safetensors header in one streaming pass. Refuses duplicate names at any level that

@@ -231,6 +231,7 @@ void RegisterBagelOps(Registry& registry) {
   registry["bagel/velocity_cfg"] = VelocityGuidedOp;
   registry["bagel/generate_ode"] = GenerateOp;
   registry["bagel/train_velocity"] = TrainVelocityOp;
+  RegisterSiglipOps(registry);
 }
 
 }  // namespace lvrpo::parity

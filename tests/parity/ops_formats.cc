@@ -55,7 +55,8 @@ absl::Status RewriteFilesOp(const Case& c, Report& report) {
     if (!file.ok()) return file.status();
     const auto original = ReadFile(path);
     if (!original.ok()) return original.status();
-    const std::string written = SerializeSafetensors((*file)->entries(), (*file)->metadata());
+    const std::string written =
+        SerializeSafetensors((*file)->entries(), (*file)->metadata(), (*file)->has_metadata());
     nlohmann::json got = c.expected_json.value(name, nlohmann::json::object());
     got["file_bytes"] = written.size();
     if (written != *original) got["header"] = "the bytes differ from the file's";

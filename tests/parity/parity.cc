@@ -33,7 +33,9 @@ std::vector<std::string> FindCases(const std::string& folder) {
   std::vector<std::string> found;
   std::error_code error;
   if (fs::exists(fs::path(folder) / "case.json", error)) return {folder};
-  for (fs::recursive_directory_iterator it(folder, error), end; it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it(folder, fs::directory_options::follow_directory_symlink, error),
+       end;
+       it != end; it.increment(error)) {
     if (it->path().filename() == "case.json") found.push_back(it->path().parent_path().string());
   }
   std::sort(found.begin(), found.end());

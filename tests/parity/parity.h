@@ -72,7 +72,8 @@ using Registry = std::map<std::string, Op>;  // "family/op"
 // Each in its ops_*.cc.
 void RegisterAlgorithmOps(Registry& registry);
 void RegisterFormatOps(Registry& registry);
-void RegisterBagelOps(Registry& registry);
+void RegisterBagelOps(Registry& registry);  // and SigLIP's, BAGEL's eye
+void RegisterSiglipOps(Registry& registry);
 
 // Runs every case in and below the folders, prints one JSON line a case and a summary; returns the number
 // that failed.
