@@ -113,7 +113,7 @@ TensorMap Autoencoder::RandomInit(const AutoencoderConfig& config, uint64_t seed
 
 absl::StatusOr<Autoencoder> Autoencoder::Create(AutoencoderConfig config, TensorMap tensors,
                                                 const std::string& source) {
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+  if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
     return status;
   return Autoencoder(std::move(config), std::move(tensors));
 }

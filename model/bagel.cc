@@ -132,7 +132,7 @@ TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
 }
 
 absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source) {
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+  if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
     return status;
   return Bagel(std::move(config), std::move(tensors));
 }
@@ -141,7 +141,8 @@ absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::s
   TensorMap tensors = tensors_;
   for (const auto& [name, tensor] : replaced) {
     const auto own = tensors.find(name);
-    if (own == tensors.end() || own->second.sizes() != tensor.sizes()) {
+    if (own == tensors.end() || own->second.sizes() != tensor.sizes() ||
+        own->second.scalar_type() != tensor.scalar_type()) {
       return absl::DataLossError(absl::StrCat(source, ": the tensor ", name, " does not fit this model"));
     }
     own->second = tensor;
@@ -156,7 +157,8 @@ absl::StatusOr<Bagel> Bagel::Load(const std::string& folder) {
   absl::StatusOr<TensorMap> tensors = LoadTensors(path);
   if (!tensors.ok()) return tensors.status();
   // The table's size is the checkpoint's, whatever config.json says.
-  if (const auto table = tensors->find("latent_pos_embed.pos_embed"); table != tensors->end()) {
+  if (const auto table = tensors->find("latent_pos_embed.pos_embed");
+      table != tensors->end() && table->second.dim() == 2) {
     config->max_latent_side =
         static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(table->second.size(0)))));
   }

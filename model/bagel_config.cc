@@ -56,8 +56,8 @@ absl::Status Validate(const BagelConfig& c, const std::string& folder) {
   const bool sane = c.hidden >= 1 && c.heads >= 1 && c.kv_heads >= 1 && c.hidden % c.heads == 0 &&
                     c.heads % c.kv_heads == 0 && c.head_dim() % 2 == 0 && c.layers >= 1 && c.layers <= 512 &&
                     c.mlp >= 1 && c.vocabulary >= 1 && c.vocabulary <= (1 << 24) && c.vit_heads >= 1 &&
-                    c.vit_hidden % c.vit_heads == 0 && c.vit_layers >= 0 && c.vit_patch >= 1 &&
-                    c.vit_max_side >= 1 && c.latent_patch >= 1 && c.max_latent_side >= 1;
+                    c.vit_hidden % c.vit_heads == 0 && c.vit_layers >= 0 && c.vit_layers <= 512 &&
+                    c.vit_patch >= 1 && c.vit_max_side >= 1 && c.latent_patch >= 1 && c.max_latent_side >= 1;
   if (!sane)
     return absl::InvalidArgumentError(absl::StrCat(folder, ": model sizes out of range or inconsistent"));
   for (const int32_t id : {c.bos, c.eos, c.start_of_image, c.end_of_image}) {

@@ -15,7 +15,10 @@ struct KvCache {
   torch::Tensor next_position;              // int64 [B]; undefined: 0
 
   int64_t length() const { return keys.empty() ? 0 : keys[0].size(2); }
-  int64_t batch() const { return keys.empty() ? 1 : keys[0].size(0); }
+  int64_t batch() const {
+    if (!keys.empty()) return keys[0].size(0);
+    return next_position.defined() ? next_position.size(0) : 1;
+  }
 
   // Caches of batch 1 as one batch, padded at the end to a common length (padding is not valid). Every sample
   // keeps its own next position.

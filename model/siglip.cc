@@ -1,5 +1,6 @@
 #include "model/siglip.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/match.h"
@@ -51,7 +52,7 @@ absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, 
   }
   for (const SiglipTowerConfig* tower : {&config.vision, &config.text}) {
     if (tower->width < 1 || tower->heads < 1 || tower->width % tower->heads != 0 || tower->layers < 0 ||
-        tower->mlp < 1) {
+        tower->layers > 512 || tower->mlp < 1) {
       return absl::InvalidArgumentError(absl::StrCat(source, ": tower sizes out of range"));
     }
   }
@@ -59,12 +60,20 @@ absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, 
     return absl::InvalidArgumentError(absl::StrCat(source, ": patch_size ", config.patch_size,
                                                    " does not fit image_size ", config.image_size));
   }
+  if (config.naflex) {
+    const auto side = std::llround(std::sqrt(static_cast<double>(std::max<int64_t>(config.num_patches, 0))));
+    if (side < 1 || side * side != config.num_patches) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(source, ": num_patches ", config.num_patches, " is not the area of a square"));
+    }
+  }
   return config;
 }
 
 nlohmann::json SiglipConfig::ToJson() const {
   nlohmann::json vision_json = TowerToJson(vision), text_json = TowerToJson(text);
   vision_json["patch_size"] = patch_size;
+  if (!use_head) vision_json["vision_use_head"] = false;
   if (naflex) {
     vision_json["num_patches"] = num_patches;
   } else {
@@ -127,14 +136,13 @@ TensorMap Siglip::RandomInit(const SiglipConfig& config, uint64_t seed) {
   TensorMap tensors = InitByFanIn(ExpectedTensors(config), seed);
   tensors["logit_scale"] = torch::full({1}, std::log(10.0));
   tensors["logit_bias"] = torch::full({1}, -10.0);
-  tensors["vision_model.head.attention.in_proj_bias"].zero_();
   return tensors;
 }
 
 absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, const std::string& source) {
   // Some savers keep the constant position_ids buffers.
   std::erase_if(tensors, [](const auto& entry) { return absl::EndsWith(entry.first, ".position_ids"); });
-  if (absl::Status status = CheckTensors(ExpectedTensors(config), tensors, source); !status.ok())
+  if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
     return status;
   return Siglip(std::move(config), std::move(tensors));
 }

@@ -89,8 +89,10 @@ absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest,
   TensorMap tensors;
   for (const v1::TensorEntry& entry : manifest.tensors()) {
     torch::Tensor tensor = torch::empty(std::vector<int64_t>(entry.shape().begin(), entry.shape().end()));
-    std::memcpy(tensor.data_ptr(), buckets[static_cast<size_t>(entry.bucket())].data() + entry.offset(),
-                static_cast<size_t>(entry.size()));
+    if (entry.size() > 0) {
+      std::memcpy(tensor.data_ptr(), buckets[static_cast<size_t>(entry.bucket())].data() + entry.offset(),
+                  static_cast<size_t>(entry.size()));
+    }
     tensors[entry.name()] = tensor;
   }
   return tensors;

@@ -55,7 +55,7 @@ absl::StatusOr<TensorMap> LoadTensors(const std::string& path, std::optional<tor
       return absl::UnimplementedError(absl::StrCat(path, ": '", name, "': ", stored.status().message()));
     std::vector<int64_t> shape(entry.shape.begin(), entry.shape.end());
     torch::Tensor tensor = torch::empty(shape, *stored);
-    std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
+    if (!entry.bytes.empty()) std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
     if (dtype.has_value() && tensor.is_floating_point()) tensor = tensor.to(*dtype);
     tensors[name] = tensor;
   }
@@ -97,6 +97,18 @@ absl::Status CheckTensors(const ShapeMap& expected, const TensorMap& got, const 
   if (!unexpected.empty()) absl::StrAppend(&message, " unexpected tensors ", FirstTen(unexpected));
   if (!misshaped.empty()) absl::StrAppend(&message, " tensors of another shape ", FirstTen(misshaped));
   return absl::DataLossError(message);
+}
+
+absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const std::string& source) {
+  if (absl::Status status = CheckTensors(expected, got, source); !status.ok()) return status;
+  for (const auto& [name, tensor] : got) {
+    if (!tensor.is_floating_point()) {
+      return absl::DataLossError(absl::StrCat(source, ": the tensor ", name, " has dtype ",
+                                              NameFor(tensor.scalar_type()),
+                                              " instead of a floating-point one"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::string DigestOf(const TensorMap& tensors) {

@@ -25,6 +25,8 @@ absl::Status SaveTensors(const std::string& path, const TensorMap& tensors,
 
 // DataLoss naming every missing, unexpected and mis-shaped tensor (the first ten of each).
 absl::Status CheckTensors(const ShapeMap& expected, const TensorMap& got, const std::string& source);
+// The same for a model's weights, all of which hold floating-point numbers.
+absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const std::string& source);
 
 // SHA-256 over names, dtypes, shapes and bytes, in name order. Lower-case hex.
 std::string DigestOf(const TensorMap& tensors);
