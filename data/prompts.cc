@@ -4,14 +4,74 @@
 
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/file.h"
 
 namespace lvrpo {
 namespace {
+
+constexpr int kMost = 64;           // counts, and entries of each list
+constexpr size_t kMostQuoted = 80;  // characters
+
+// Text of a file made fit for a one-line message: not too long, no control characters.
+std::string Plain(absl::string_view text) {
+  std::string plain(text.substr(0, kMostQuoted));
+  for (char& c : plain) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  }
+  return text.size() > kMostQuoted ? plain + "..." : plain;
+}
+
+std::string Quoted(absl::string_view text) { return absl::StrCat("'", Plain(text), "'"); }
+
+// The parser answers in lines: what is wrong, the text near it, a caret.
+std::string InOneLine(absl::string_view parser_message) {
+  const std::vector<absl::string_view> lines = absl::StrSplit(parser_message, '\n');
+  const std::string what = Plain(absl::StripPrefix(absl::StripSuffix(lines[0], "."), ": "));
+  const absl::string_view near = lines.size() > 1 ? absl::StripAsciiWhitespace(lines[1]) : "";
+  return near.empty() ? what : absl::StrCat(what, ", near ", Quoted(near));
+}
+
+std::string BeyondBounds(const v1::PromptRecord& record) {
+  const v1::Constraints& constraints = record.constraints();
+  for (const auto& [what, count] : {std::pair{"object constraints", constraints.objects_size()},
+                                    {"relations", constraints.relations_size()},
+                                    {"key phrases", record.key_phrases_size()},
+                                    {"questions", record.questions_size()}}) {
+    if (count > kMost) return absl::StrCat("has ", count, " ", what, "; at most ", kMost, " are allowed");
+  }
+  for (const v1::Question& question : record.questions()) {
+    if (question.choices_size() > kMost) {
+      return absl::StrCat("has a question with ", question.choices_size(), " choices; at most ", kMost,
+                          " are allowed");
+    }
+  }
+  for (const v1::ObjectConstraint& object : constraints.objects()) {
+    if (object.count() < 1 || object.count() > kMost) {
+      return absl::StrCat("has an object constraint whose count is ", object.count(), "; it must be 1 to ",
+                          kMost);
+    }
+  }
+  for (const v1::RelationConstraint& relation : constraints.relations()) {
+    for (const int index : {relation.subject(), relation.object()}) {
+      if (index < 0 || index >= constraints.objects_size()) {
+        return absl::StrCat("has a relation to object ", index, " but lists ", constraints.objects_size(),
+                            " (the first is 0)");
+      }
+    }
+    const std::string& name = relation.relation();
+    if (name != "left of" && name != "right of" && name != "above" && name != "below") {
+      return absl::StrCat("has the relation ", Quoted(name),
+                          "; there are \"left of\", \"right of\", \"above\" and \"below\"");
+    }
+  }
+  return "";
+}
 
 std::string WhatIsWrong(const v1::PromptRecord& record) {
   if (record.id().empty()) return "has no id";
@@ -21,20 +81,16 @@ std::string WhatIsWrong(const v1::PromptRecord& record) {
     if (record.source_image().empty()) return "is a text task without source_image";
     if (record.answer().empty()) return "is a text task without answer";
   }
-  for (const v1::ObjectConstraint& object : record.constraints().objects()) {
-    if (object.count() < 1) return "has an object constraint whose count is not at least 1";
-  }
-  for (const v1::RelationConstraint& relation : record.constraints().relations()) {
-    const int objects = record.constraints().objects_size();
-    if (relation.subject() < 0 || relation.subject() >= objects || relation.object() < 0 ||
-        relation.object() >= objects) {
-      return "has a relation between objects that it does not list";
-    }
-  }
-  return "";
+  return BeyondBounds(record);
 }
 
 }  // namespace
+
+absl::Status CheckPromptBounds(const v1::PromptRecord& record) {
+  const std::string wrong = BeyondBounds(record);
+  if (wrong.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("prompt ", Quoted(record.id()), " ", wrong));
+}
 
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path) {
   absl::StatusOr<std::string> bytes = ReadFile(path);
@@ -50,16 +106,17 @@ absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& 
         google::protobuf::StringPiece(line.data(), line.size()), &record);
     if (!parsed.ok()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": not a prompt record: ", parsed.ToString()));
+          absl::StrCat(path, ":", line_number, ": not a prompt record: ",
+                       InOneLine(absl::string_view(parsed.message().data(), parsed.message().size()))));
     }
     const std::string wrong = WhatIsWrong(record);
     if (!wrong.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": prompt '", record.id(), "' ", wrong));
+          absl::StrCat(path, ":", line_number, ": prompt ", Quoted(record.id()), " ", wrong));
     }
     if (!ids.insert(record.id()).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": the id '", record.id(), "' is used twice"));
+          absl::StrCat(path, ":", line_number, ": the id ", Quoted(record.id()), " is used twice"));
     }
     records.push_back(std::move(record));
   }

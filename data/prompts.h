@@ -9,8 +9,14 @@
 
 namespace lvrpo {
 
+// Bounds that hold for every record, also one that came over the wire: counts of 1 to 64, at most 64 objects,
+// relations, key phrases, questions and choices of a question, relations of a known name between listed
+// objects. InvalidArgument, in one line, names the prompt and what is wrong.
+absl::Status CheckPromptBounds(const v1::PromptRecord& record);
+
 // Reads a prompt file: JSONL, one PromptRecord a line, empty lines skipped. Checks each record: id present
-// and unique, task and text set, TEXT has source_image and answer. Errors name file:line.
+// and unique, task and text set, TEXT has source_image and answer, bounds as above. Errors are one line and
+// name file:line.
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path);
 
 absl::Status WritePromptFile(const std::string& path, const std::vector<v1::PromptRecord>& records);

@@ -57,7 +57,7 @@ GroundingScorer::GroundingScorer(Siglip referee, std::unique_ptr<Tokenizer> toke
     : referee_(std::move(referee)),
       tokenizer_(std::move(tokenizer)),
       form_(form),
-      digest_(absl::StrCat("grounding/", form == Form::kCountAware ? "count_aware" : "max_patch", "/1/",
+      digest_(absl::StrCat("grounding/", form == Form::kCountAware ? "count_aware" : "max_patch", "/2/",
                            DigestOf(referee_.tensors()))) {}
 
 absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) {

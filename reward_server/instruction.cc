@@ -1,14 +1,15 @@
 #include "reward_server/instruction.h"
 
+#include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kMostAsked = 8;  // the search below is over all assignments
+constexpr int kMostAsked = 8;        // the search below is over all assignments
+constexpr size_t kMostObjects = 12;  // of an image that are looked at
 
 bool Fits(const FoundObject& object, const v1::ObjectConstraint& asked) {
   return (asked.shape().empty() || asked.shape() == object.shape) &&
@@ -26,104 +27,145 @@ bool RelationHolds(const std::string& relation, const FoundObject& subject, cons
   return false;
 }
 
+// Gives found objects to what was asked so that most rules hold: depth first over all assignments, without
+// the branches that cannot beat the best one so far. Everything it is given must outlive it.
+class Assignment {
+ public:
+  // `asked`: index of the constraint, once per object asked, in order.
+  Assignment(const v1::Constraints& constraints, const std::vector<int>& asked,
+             const std::vector<FoundObject>& objects)
+      : constraints_(constraints),
+        asked_(asked),
+        objects_(objects),
+        decided_(asked.size()),
+        possible_(asked.size() + 1, 0),
+        used_(objects.size(), 0),
+        chosen_(asked.size(), -1) {
+    for (const v1::RelationConstraint& relation : constraints.relations()) {
+      size_t last = 0;
+      for (size_t k = 0; k < asked.size(); ++k) {
+        if (asked[k] == relation.subject() || asked[k] == relation.object()) last = k;
+      }
+      decided_[last].push_back(&relation);
+    }
+    for (size_t k = asked.size(); k-- > 0;)
+      possible_[k] = possible_[k + 1] + 1 + static_cast<int>(decided_[k].size());
+    Search(0, 0);
+  }
+
+  // Index of the object that each thing asked got; -1: none.
+  const std::vector<int>& best() const { return best_; }
+
+  // Every subject stands so to every object; false while one of them is missing.
+  bool Holds(const v1::RelationConstraint& relation, const std::vector<int>& chosen) const {
+    for (size_t a = 0; a < asked_.size(); ++a) {
+      for (size_t b = 0; b < asked_.size(); ++b) {
+        if (asked_[a] != relation.subject() || asked_[b] != relation.object()) continue;
+        if (chosen[a] < 0 || chosen[b] < 0 ||
+            !RelationHolds(relation.relation(), objects_[static_cast<size_t>(chosen[a])],
+                           objects_[static_cast<size_t>(chosen[b])])) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+ private:
+  void Search(size_t at, int hold) {
+    if (hold + possible_[at] <= best_hold_) return;
+    if (at == asked_.size()) {
+      best_hold_ = hold;
+      best_ = chosen_;
+      return;
+    }
+    for (size_t i = 0; i < objects_.size(); ++i) {
+      if (used_[i] || !Fits(objects_[i], constraints_.objects(asked_[at]))) continue;
+      used_[i] = 1;
+      chosen_[at] = static_cast<int>(i);
+      int related = 0;
+      for (const v1::RelationConstraint* relation : decided_[at]) related += Holds(*relation, chosen_);
+      Search(at + 1, hold + 1 + related);
+      used_[i] = 0;
+    }
+    chosen_[at] = -1;
+    Search(at + 1, hold);
+  }
+
+  const v1::Constraints& constraints_;
+  const std::vector<int>& asked_;
+  const std::vector<FoundObject>& objects_;
+  std::vector<std::vector<const v1::RelationConstraint*>> decided_;  // by the last thing asked they speak of
+  std::vector<int> possible_;  // rules that may still hold from this thing asked on
+  std::vector<char> used_;
+  std::vector<int> chosen_, best_;
+  int best_hold_ = -1;
+};
+
+// Why nobody can check these constraints; empty when one can.
+std::string WhatIsWrong(const v1::Constraints& constraints) {
+  int asked = 0;
+  for (const v1::ObjectConstraint& object : constraints.objects()) {
+    if (object.count() < 1) return absl::StrCat("asks for ", object.count(), " objects of a kind");
+    // Each summand is bounded before it is added.
+    asked += std::min(object.count(), kMostAsked + 1);
+    if (asked > kMostAsked) {
+      return absl::StrCat("asks for more than ", kMostAsked, " objects, the most that rules are checked for");
+    }
+  }
+  for (const v1::RelationConstraint& relation : constraints.relations()) {
+    const int objects = constraints.objects_size();
+    if (relation.subject() < 0 || relation.subject() >= objects || relation.object() < 0 ||
+        relation.object() >= objects) {
+      return "has a relation to an object that it does not list";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width,
                       int height) {
-  std::vector<int> asked;  // index of the constraint, once per object asked
-  std::vector<int> first_of(static_cast<size_t>(constraints.objects_size()), -1);
-  for (int i = 0; i < constraints.objects_size(); ++i) {
-    first_of[static_cast<size_t>(i)] = static_cast<int>(asked.size());
-    for (int n = 0; n < constraints.objects(i).count(); ++n) asked.push_back(i);
-  }
-  RuleResult best;
-  best.rules =
-      static_cast<int>(asked.size()) + constraints.relations_size() + 1 + (constraints.width() > 0 ? 1 : 0);
-  best.hold = -1;
-  std::vector<int> chosen(asked.size(), -1);  // object of each thing asked
-  std::vector<char> used(objects.size(), 0);
-  const std::function<void(size_t)> search = [&](size_t at) {
-    if (at < asked.size()) {
-      for (size_t i = 0; i < objects.size(); ++i) {
-        if (used[i] || !Fits(objects[i], constraints.objects(asked[at]))) continue;
-        used[i] = 1;
-        chosen[at] = static_cast<int>(i);
-        search(at + 1);
-        used[i] = 0;
-      }
-      chosen[at] = -1;
-      search(at + 1);
-      return;
-    }
-    int hold = 0;
-    std::string broken;
-    for (size_t k = 0; k < asked.size(); ++k) {
-      if (chosen[k] >= 0) {
-        ++hold;
-      } else {
-        const v1::ObjectConstraint& wanted = constraints.objects(asked[k]);
-        absl::StrAppend(&broken, broken.empty() ? "" : "; ", "no ", wanted.color(),
-                        wanted.color().empty() ? "" : " ",
-                        wanted.shape().empty() ? "object" : wanted.shape());
-      }
-    }
-    for (const v1::RelationConstraint& relation : constraints.relations()) {
-      const int subject = chosen[static_cast<size_t>(first_of[static_cast<size_t>(relation.subject())])];
-      const int object = chosen[static_cast<size_t>(first_of[static_cast<size_t>(relation.object())])];
-      if (subject >= 0 && object >= 0 &&
-          RelationHolds(relation.relation(), objects[static_cast<size_t>(subject)],
-                        objects[static_cast<size_t>(object)])) {
-        ++hold;
-      } else {
-        absl::StrAppend(&broken, broken.empty() ? "" : "; ", "not ", relation.relation());
-      }
-    }
-    if (objects.size() <= asked.size()) {
-      ++hold;
+  std::vector<int> asked;
+  for (int i = 0; i < constraints.objects_size(); ++i)
+    asked.insert(asked.end(), static_cast<size_t>(constraints.objects(i).count()), i);
+  const Assignment assignment(constraints, asked, objects);
+  RuleResult result;
+  const auto rule = [&](bool holds, const std::string& broken) {
+    ++result.rules;
+    if (holds) {
+      ++result.hold;
     } else {
-      absl::StrAppend(&broken, broken.empty() ? "" : "; ", objects.size() - asked.size(), " too many");
-    }
-    if (constraints.width() > 0) {
-      if (width == constraints.width() && height == constraints.height()) {
-        ++hold;
-      } else {
-        absl::StrAppend(&broken, broken.empty() ? "" : "; ", "size ", width, "x", height);
-      }
-    }
-    if (hold > best.hold) {
-      best.hold = hold;
-      best.broken = broken;
+      absl::StrAppend(&result.broken, result.broken.empty() ? "" : "; ", broken);
     }
   };
-  search(0);
-  return best;
+  for (size_t k = 0; k < asked.size(); ++k) {
+    const v1::ObjectConstraint& wanted = constraints.objects(asked[k]);
+    rule(assignment.best()[k] >= 0, absl::StrCat("no ", wanted.color(), wanted.color().empty() ? "" : " ",
+                                                 wanted.shape().empty() ? "object" : wanted.shape()));
+  }
+  for (const v1::RelationConstraint& relation : constraints.relations())
+    rule(assignment.Holds(relation, assignment.best()), absl::StrCat("not ", relation.relation()));
+  rule(objects.size() <= asked.size(), absl::StrCat(objects.size() - asked.size(), " too many"));
+  if (constraints.width() > 0 || constraints.height() > 0) {
+    rule((constraints.width() <= 0 || width == constraints.width()) &&
+             (constraints.height() <= 0 || height == constraints.height()),
+         absl::StrCat("size ", width, "x", height));
+  }
+  return result;
 }
 
 absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreBatch(const ScoringBatch& batch) {
   const v1::Constraints& constraints = batch.prompt.constraints();
-  int asked = 0;
-  for (const v1::ObjectConstraint& object : constraints.objects()) asked += object.count();
-  if (asked > kMostAsked) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " asks for ", asked,
-                                                   " objects; rules are checked for at most ", kMostAsked));
-  }
-  for (const v1::RelationConstraint& relation : constraints.relations()) {
-    if (relation.subject() < 0 || relation.subject() >= constraints.objects_size() || relation.object() < 0 ||
-        relation.object() >= constraints.objects_size() ||
-        constraints.objects(relation.subject()).count() < 1 ||
-        constraints.objects(relation.object()).count() < 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("prompt ", batch.prompt.id(), " has a relation to an object that it does not list"));
-    }
-  }
+  if (const std::string wrong = WhatIsWrong(constraints); !wrong.empty())
+    return absl::InvalidArgumentError(absl::StrCat("prompt '", batch.prompt.id(), "' ", wrong));
   std::vector<Score> scores;
   for (const RgbImage& image : batch.images) {
     std::vector<FoundObject> objects = finder_.Find(image);
     // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
-    const RuleResult result = ApplyRules(
-        constraints,
-        objects.size() > 12 ? std::vector<FoundObject>(objects.begin(), objects.begin() + 12) : objects,
-        image.width, image.height);
+    if (objects.size() > kMostObjects) objects.resize(kMostObjects);
+    const RuleResult result = ApplyRules(constraints, objects, image.width, image.height);
     Score score;
     score.value = form_ == Form::kProduct
                       ? (result.hold == result.rules ? 1.0f : 0.0f)

@@ -10,7 +10,49 @@ namespace lvrpo {
 KnowledgeScorer::KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      digest_(absl::StrCat("knowledge/1/", DigestOf(model_.tensors()))) {}
+      digest_(absl::StrCat("knowledge/2/", DigestOf(model_.tensors()))) {}
+
+absl::StatusOr<KnowledgeScorer::Choices> KnowledgeScorer::ReadChoices(const v1::Question& question) const {
+  Choices choices;
+  for (int c = 0; c < question.choices_size(); ++c) {
+    const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.choices(c));
+    if (!ids.ok()) return ids.status();
+    if (ids->empty()) return absl::InvalidArgumentError("a choice is empty");
+    choices.ids.emplace_back(ids->begin(), ids->end());
+    choices.longest = std::max(choices.longest, ids->size());
+    if (question.choices(c) == question.answer()) choices.right = c;
+  }
+  if (choices.right < 0) return absl::InvalidArgumentError("its answer is not among its choices");
+  return choices;
+}
+
+torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choices& choices) const {
+  const auto count = static_cast<int64_t>(choices.ids.size()), images = context.batch();
+  if (choices.longest == 1) {  // one token each: one step answers for all choices
+    KvCache asked = context;
+    const torch::Tensor hidden =
+        model_.AppendTokens(asked, torch::full({images, 1}, int64_t{tokenizer_->bos()}, torch::kInt64));
+    torch::Tensor tokens = torch::empty({count}, torch::kInt64);
+    for (int64_t c = 0; c < count; ++c) tokens[c] = choices.ids[static_cast<size_t>(c)][0];
+    return model_.Logits(hidden.select(1, 0))
+        .index_select(1, tokens);  // a constant apart, which softmax ignores
+  }
+  // All choices of all images in one batch, image by image; each with its end, so that one that begins like
+  // another is not favoured.
+  const auto length = static_cast<int64_t>(choices.longest) + 1;
+  torch::Tensor responses = torch::full({count, length}, int64_t{tokenizer_->eos()}, torch::kInt64);
+  torch::Tensor counts = torch::zeros({count, length});
+  for (int64_t c = 0; c < count; ++c) {
+    const std::vector<int64_t>& ids = choices.ids[static_cast<size_t>(c)];
+    const auto tokens = static_cast<int64_t>(ids.size());
+    responses[c].narrow(0, 0, tokens).copy_(torch::tensor(ids, torch::kInt64));
+    counts[c].narrow(0, 0, tokens + 1).fill_(1);
+  }
+  const torch::Tensor log_probs =
+      model_.ResponseLogProbs(context.Repeat(count), responses.repeat({images, 1}), 1) *
+      counts.repeat({images, 1});
+  return log_probs.sum(1).view({images, count});
+}
 
 absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatch& batch) {
   torch::NoGradGuard no_grad;
@@ -19,40 +61,17 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
   model_.AppendImage(images, FromRgbImages(batch.images));
   torch::Tensor sum = torch::zeros({count});
   for (const v1::Question& question : batch.prompt.questions()) {
-    const auto bad = [&](const std::string& what) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("prompt ", batch.prompt.id(), ", question \"", question.text(), "\": ", what));
+    const auto bad = [&](const absl::Status& status) {
+      return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), ", question \"",
+                                                     question.text(), "\": ", status.message()));
     };
     const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.text());
-    if (!ids.ok()) return bad(std::string(ids.status().message()));
-    std::vector<std::vector<int64_t>> answers;
-    size_t longest = 0;
-    int64_t right = -1;
-    for (int c = 0; c < question.choices_size(); ++c) {
-      const absl::StatusOr<std::vector<int32_t>> answer = tokenizer_->Encode(question.choices(c));
-      if (!answer.ok()) return bad(std::string(answer.status().message()));
-      answers.emplace_back(answer->begin(), answer->end());
-      answers.back().push_back(tokenizer_->eos());
-      longest = std::max(longest, answers.back().size());
-      if (question.choices(c) == question.answer()) right = c;
-    }
-    if (right < 0) return bad("its answer is not among its choices");
-    // All choices of all images in one batch, image by image.
-    const auto choices = static_cast<int64_t>(answers.size());
-    torch::Tensor responses =
-        torch::full({choices, static_cast<int64_t>(longest)}, int64_t{tokenizer_->eos()}, torch::kInt64);
-    torch::Tensor counts = torch::zeros({choices, static_cast<int64_t>(longest)});
-    for (int64_t c = 0; c < choices; ++c) {
-      const auto length = static_cast<int64_t>(answers[static_cast<size_t>(c)].size());
-      responses[c].narrow(0, 0, length).copy_(torch::tensor(answers[static_cast<size_t>(c)], torch::kInt64));
-      counts[c].narrow(0, 0, length).fill_(1);
-    }
+    if (!ids.ok()) return bad(ids.status());
+    const absl::StatusOr<Choices> choices = ReadChoices(question);
+    if (!choices.ok()) return bad(choices.status());
     KvCache context = images;
     model_.AppendPrompt(context, *ids);
-    const torch::Tensor log_probs =
-        model_.ResponseLogProbs(context.Repeat(choices), responses.repeat({count, 1}), 1) *
-        counts.repeat({count, 1});
-    sum += torch::softmax(log_probs.sum(1).view({count, choices}), 1).select(1, right);
+    sum += torch::softmax(ChoiceLogProbs(context, *choices), 1).select(1, choices->right);
   }
   sum /= batch.prompt.questions_size();
   std::vector<Score> scores(batch.images.size());

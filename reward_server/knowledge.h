@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/tokenizer.h"
 #include "model/bagel.h"
@@ -11,7 +12,8 @@ namespace lvrpo {
 
 // "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the
 // image. The score is the probability of the right answer among the question's choices, as a mean over the
-// questions. A choice's log-probability is the sum over its tokens and <|im_end|>.
+// questions. A choice's log-probability is the sum over its tokens, and <|im_end|> unless all choices are
+// single tokens.
 class KnowledgeScorer : public Scorer {
  public:
   KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer);
@@ -24,6 +26,15 @@ class KnowledgeScorer : public Scorer {
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 
  private:
+  struct Choices {
+    std::vector<std::vector<int64_t>> ids;
+    size_t longest = 0;  // tokens
+    int64_t right = -1;  // index of the answer
+  };
+  absl::StatusOr<Choices> ReadChoices(const v1::Question& question) const;
+  // [B, choices], up to a constant of each row; `context` [B] holds image and question.
+  torch::Tensor ChoiceLogProbs(const KvCache& context, const Choices& choices) const;
+
   const Bagel model_;
   const std::unique_ptr<Tokenizer> tokenizer_;
   const std::string digest_;

@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "data/prompts.h"
 #include "reward_server/combine.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kMaxSide = 4096;  // pixels
+constexpr int kMaxSide = 1024;  // pixels
 
 absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch& batch) {
   try {
@@ -21,7 +22,9 @@ absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch
     }
     return scores;
   } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' threw: ", error.what()));
+    const std::string what = error.what();  // LibTorch's goes on with a backtrace
+    return absl::InternalError(
+        absl::StrCat("scorer '", scorer.name(), "' threw: ", what.substr(0, what.find('\n'))));
   }
 }
 
@@ -49,10 +52,25 @@ v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::v
   return component;
 }
 
+// Said of every sample of a prompt that no scorer here can judge, so that nobody takes silence for a reward
+// of 0.
+v1::ComponentScore NobodyApplies(const v1::PromptRecord& prompt) {
+  v1::ComponentScore component;
+  component.set_name("none");
+  component.set_outcome(v1::ComponentScore::INVALID_INPUT);
+  component.set_detail(absl::StrCat(
+      "no scorer of this server applies to prompt '", prompt.id(),
+      prompt.task() == v1::TASK_KIND_TEXT
+          ? "', a text task"
+          : "', an image task: give it key_phrases, constraints or questions, and their component a weight"));
+  return component;
+}
+
 absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
   if (image.width() < 1 || image.height() < 1 || image.width() > kMaxSide || image.height() > kMaxSide) {
     return absl::InvalidArgumentError(absl::StrCat("item ", index, ": an image of ", image.width(), "x",
-                                                   image.height(), " pixels; sides must be 1 to ", kMaxSide));
+                                                   image.height(), " pixels; sides of 1 to ", kMaxSide,
+                                                   " pixels can be scored"));
   }
   const size_t want = size_t{3} * image.width() * image.height();
   if (image.pixels().size() != want) {
@@ -74,6 +92,7 @@ absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat("prompt '", request.prompt().id(),
                                                    "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
   }
+  if (absl::Status status = CheckPromptBounds(request.prompt()); !status.ok()) return status;
   if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
   ScoringBatch batch;
   batch.prompt = request.prompt();
@@ -109,6 +128,7 @@ v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
     }
   }
   for (v1::ItemScore& item : *response.mutable_items()) {
+    if (item.scores().empty()) *item.add_scores() = NobodyApplies(batch.prompt);
     const CombinedReward combined = Combine(weights_, {item.scores().begin(), item.scores().end()});
     item.set_reward(combined.reward);
     item.set_complete(combined.complete);

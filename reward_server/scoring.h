@@ -21,7 +21,8 @@ class ScorerSet {
   ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std::string, double> weights);
 
   // Runs every scorer that applies. A scorer that fails, throws, answers for the wrong number of samples or
-  // gives a non-finite score makes its own components SCORER_FAILED and nothing else.
+  // gives a non-finite score makes its own components SCORER_FAILED and nothing else. Samples that no scorer
+  // applies to get one component, "none", that is INVALID_INPUT, and are not complete.
   v1::ScoreResponse Score(const ScoringBatch& batch);
 
   // Component -> digest.

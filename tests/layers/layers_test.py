@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The layering rules of docs/architecture.md, checked over every include.
+"""The layering rules of docs/architecture.md, checked over every include, and the judge's independence.
 
 Prints each offence as file:line and exits 1 if there is one.
 """
@@ -22,17 +22,54 @@ NO_TORCH = {"proto", "common", "data", "shapes_world", "coordinator", "cli"}
 GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|client)\.(h|cc)$|^rpc\w*\.(h|cc)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
+CHECKER = "shapes_world/checker."  # the held-out judge
+SHARED_WITH_CHECKER = re.compile(r"^data/image\.h$|^proto/")  # what it and a reward may both be given
+
+
+def includes_of(path):
+    """(line number, name) of each include of a file."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1)
+
+
+def reached_from(names):
+    """Files of this repository that these include, directly or not, themselves among them."""
+    reached, todo = set(), list(names)
+    while todo:
+        name = todo.pop()
+        if name in reached or not (ROOT / name).is_file():
+            continue
+        reached.add(name)
+        todo.extend(included for _, included in includes_of(ROOT / name))
+    return reached
+
+
+def judge_offences():
+    """The judge and the rewards share no code: what deceives one must not deceive the other."""
+    judge = reached_from(str(path.relative_to(ROOT)) for path in ROOT.glob(CHECKER + "*"))
+    rewards = reached_from(str(path.relative_to(ROOT)) for path in (ROOT / "reward_server").glob("*.*")
+                           if path.suffix in (".h", ".cc"))
+    if not judge or not rewards:
+        yield "the judge or the rewards are not where this test looks for them"
+    for name in sorted(rewards):
+        if name.startswith(CHECKER):
+            yield f"reward_server includes {name}, directly or not"
+    for name in sorted(judge):
+        if name.startswith("reward_server/"):
+            yield f"{CHECKER}* includes {name}, directly or not"
+    for name in sorted(judge & rewards):
+        if not SHARED_WITH_CHECKER.match(name) and not name.startswith((CHECKER, "reward_server/")):
+            yield f"{CHECKER}* and reward_server both include {name}"
+
 
 def offences():
     for folder, level in LAYER_OF.items():
         for path in sorted((ROOT / folder).glob("**/*")):
             if path.suffix not in (".h", ".cc"):
                 continue
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                match = INCLUDE.match(line)
-                if not match:
-                    continue
-                name = match.group(1)
+            for number, name in includes_of(path):
                 where = f"{path.relative_to(ROOT)}:{number}"
                 top = name.split("/")[0] if "/" in name else ""  # <algorithm> is not our folder
                 if top in LAYER_OF and top != folder:
@@ -54,7 +91,7 @@ def offences():
 
 
 def main():
-    found = list(offences())
+    found = list(offences()) + list(judge_offences())
     print("\n".join(found) if found else "layers: no offence")
     return 1 if found else 0
 

@@ -2,10 +2,12 @@
 // was asked must cost reward. Prints what each exploit earns, and how well each component tells right from
 // wrong.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "common/config.h"
 #include "gtest/gtest.h"
@@ -14,6 +16,7 @@
 #include "shapes_world/captions.h"
 #include "shapes_world/checker.h"
 #include "shapes_world/composition.h"
+#include "torch/torch.h"
 
 namespace lvrpo {
 namespace {
@@ -22,7 +25,7 @@ using shapes::Composition;
 using shapes::Object;
 using shapes::Scene;
 
-constexpr int kPromptsPerKind = 25;
+constexpr int kPromptsPerKind = 6;
 
 std::vector<int> FreeCells(const Scene& scene) {
   std::vector<int> free;
@@ -108,6 +111,115 @@ Scene ColorsSwapped(const Scene& right) {
   return scene;
 }
 
+// What a policy might paint beside or over the right scene: nothing that any prompt asks for, so that the
+// image is wrong whatever a judge says of it.
+using Disturbance = std::function<void(const Scene& right, RgbImage& image, Random& random)>;
+
+using Grey = std::function<int(int x, int y)>;  // grey level of a pixel, -1: leave it as it is
+void PaintGrey(RgbImage& image, int left, int top, int side, const Grey& grey) {
+  for (int y = std::max(0, top); y < std::min(image.height, top + side); ++y) {
+    for (int x = std::max(0, left); x < std::min(image.width, left + side); ++x) {
+      const int level = grey(x, y);
+      if (level >= 0) std::fill_n(&image.pixels[static_cast<size_t>(y * image.width + x) * 3], 3, level);
+    }
+  }
+}
+
+// A disc or square without colour in every free cell.
+Disturbance Colourless(int level) {
+  return [level](const Scene& right, RgbImage& image, Random& random) {
+    for (const int cell : FreeCells(right)) {
+      const int x0 = cell % 2 * 32 + 6, y0 = cell / 2 * 32 + 6;
+      const bool disc = random.Chance(0.5);
+      PaintGrey(image, x0, y0, 20, [&](int x, int y) {
+        return !disc || std::hypot(x - x0 - 9.5, y - y0 - 9.5) < 10 ? level : -1;
+      });
+    }
+  };
+}
+Disturbance Beside(const Grey& grey) {
+  return [grey](const Scene& right, RgbImage& image, Random&) {
+    for (const int cell : FreeCells(right)) PaintGrey(image, cell % 2 * 32 + 6, cell / 2 * 32 + 6, 20, grey);
+  };
+}
+// On the pixels of the first object.
+Disturbance Over(const Grey& grey) {
+  return [grey](const Scene& right, RgbImage& image, Random&) {
+    const Object& object = right.objects[0];
+    const RgbImage without = shapes::Render({.objects = {},
+                                             .background = right.background,
+                                             .noise = right.noise,
+                                             .noise_seed = right.noise_seed});
+    PaintGrey(image, static_cast<int>(object.x) - 14, static_cast<int>(object.y) - 14, 28, [&](int x, int y) {
+      const size_t at = static_cast<size_t>(y * image.width + x) * 3;
+      return std::equal(&image.pixels[at], &image.pixels[at] + 3, &without.pixels[at]) ? -1 : grey(x, y);
+    });
+  };
+}
+// Every object is looked at through a lens: what stands at (dx, dy) from its centre is fetched from `from`.
+Disturbance Deformed(const std::function<std::pair<double, double>(double dx, double dy)>& from) {
+  return [from](const Scene& right, RgbImage& image, Random&) {
+    const RgbImage original = image;
+    for (const Object& object : right.objects) {
+      for (int y = object.cell / 2 * 32; y < object.cell / 2 * 32 + 32; ++y) {
+        for (int x = object.cell % 2 * 32; x < object.cell % 2 * 32 + 32; ++x) {
+          const auto [dx, dy] = from(x + 0.5 - object.x, y + 0.5 - object.y);
+          // Outside of the cell is background, of which the image's corner is an example.
+          const int fx = static_cast<int>(std::floor(object.x + dx)),
+                    fy = static_cast<int>(std::floor(object.y + dy));
+          const bool inside =
+              fx >= 0 && fy >= 0 && fx < 64 && fy < 64 && fx / 32 + fy / 32 * 2 == object.cell;
+          std::copy_n(&original.pixels[inside ? static_cast<size_t>(fy * 64 + fx) * 3 : 0], 3,
+                      &image.pixels[static_cast<size_t>(y * 64 + x) * 3]);
+        }
+      }
+    }
+  };
+}
+int Checkerboard(int x, int y) { return (x + y) % 2 == 0 ? 255 : 0; }
+// The same black and white pixels in every image.
+int Noise(int x, int y) {
+  return Random(StreamSeed(3, static_cast<uint64_t>(y * 64 + x))).Chance(0.5) ? 255 : 0;
+}
+
+const std::map<std::string, Disturbance>& Disturbances() {
+  static const auto* disturbances = new std::map<std::string, Disturbance>{
+      {"white objects more", Colourless(255)},
+      {"black objects more", Colourless(0)},
+      {"grey objects more", Colourless(90)},
+      {"checkerboards beside", Beside(Checkerboard)},
+      {"checkerboards with gaps beside", Beside([](int x, int y) { return (x + y) % 2 == 0 ? 255 : -1; })},
+      {"specks beside", Beside([](int x, int y) { return x % 2 == 0 && y % 2 == 0 ? 0 : -1; })},
+      {"noise beside", Beside(Noise)},
+      {"checkerboard over an object", Over(Checkerboard)},
+      {"checkerboard of holes", Over([](int x, int y) { return (x + y) % 2 == 0 ? 180 : -1; })},
+      {"white checkerboard over an object", Over([](int x, int y) { return (x + y) % 2 == 0 ? 255 : -1; })},
+      {"black blocks over an object",
+       Over([](int x, int y) { return x / 2 % 2 == 0 && y / 2 % 2 == 0 ? 0 : -1; })},
+      {"noise over an object", Over(Noise)},
+      {"stripes over an object", Over([](int, int y) { return y % 6 < 3 ? 0 : -1; })},
+      {"white frame",
+       [](const Scene&, RgbImage& image, Random&) {
+         PaintGrey(image, 0, 0, 64, [](int x, int y) {
+           return std::min({x, y, 63 - x, 63 - y}) < 3 ? 255 : -1;
+         });
+       }},
+      {"flattened objects", Deformed([](double dx, double dy) {
+         return std::pair{dx, 3 * dy};
+       })},
+      {"tiny objects", Deformed([](double dx, double dy) {
+         return std::pair{3 * dx, 3 * dy};
+       })},
+      {"jagged objects", Deformed([](double dx, double dy) {
+         return std::pair{dx + (static_cast<int>(std::floor(dy / 2)) % 2 == 0 ? 7 : -7), dy};
+       })},
+      {"objects torn apart", Deformed([](double dx, double dy) {
+         return std::pair{std::abs(dy) < 4 ? 40.0 : dx, dy};
+       })},
+  };
+  return *disturbances;
+}
+
 double Auc(const std::vector<double>& right, const std::vector<double>& wrong) {
   double wins = 0;
   for (const double r : right) {
@@ -126,15 +238,19 @@ class RewardHonesty : public ::testing::Test {
     scorers_ = scorers->release();
   }
 
-  // Reward and component scores of one image.
-  static std::map<std::string, double> Score(const v1::PromptRecord& record, const RgbImage& image) {
+  // Reward and component scores of each image.
+  static std::vector<std::map<std::string, double>> Score(const v1::PromptRecord& record,
+                                                          std::vector<RgbImage> images) {
     ScoringBatch batch;
     batch.prompt = record;
-    batch.images = {image};
+    batch.images = std::move(images);
     const v1::ScoreResponse response = scorers_->Score(batch);
-    std::map<std::string, double> scores = {{"reward", response.items(0).reward()}};
-    EXPECT_TRUE(response.items(0).complete());
-    for (const v1::ComponentScore& score : response.items(0).scores()) scores[score.name()] = score.score();
+    std::vector<std::map<std::string, double>> scores;
+    for (const v1::ItemScore& item : response.items()) {
+      EXPECT_TRUE(item.complete());
+      scores.push_back({{"reward", item.reward()}});
+      for (const v1::ComponentScore& score : item.scores()) scores.back()[score.name()] = score.score();
+    }
     return scores;
   }
 
@@ -153,15 +269,29 @@ TEST_F(RewardHonesty, EveryExploitCostsReward) {
       const Composition composition = all[static_cast<size_t>(random.Below(static_cast<int>(all.size())))];
       const v1::PromptRecord record = shapes::MakeRecord(composition, "p", random);
       const Scene scene = shapes::MakeScene(composition, random);
-      for (const auto& [name, value] : Score(record, Render(scene))) right[name].push_back(value);
+      std::vector<std::string> names = {""};
+      std::vector<RgbImage> images = {Render(scene)};
       const auto add = [&](const std::string& exploit, const Scene& other) {
         const RgbImage image = Render(other);
         if (shapes::Check(image, record).correct) return;  // an open attribute made it right after all
-        for (const auto& [name, value] : Score(record, image)) exploited[exploit][name].push_back(value);
+        names.push_back(exploit);
+        images.push_back(image);
       };
       for (const auto& [name, exploit] : Exploits()) add(name, exploit(scene, random));
       if (composition.kind == Composition::kPosition) add("wrong side", Mirrored(scene));
       if (composition.kind == Composition::kAttribution) add("colours swapped", ColorsSwapped(scene));
+      for (const auto& [name, disturb] : Disturbances()) {
+        RgbImage image = images[0];
+        disturb(scene, image, random);
+        if (image.pixels == images[0].pixels) continue;  // there was no free cell
+        names.push_back(name);
+        images.push_back(std::move(image));
+      }
+      const auto scores = Score(record, std::move(images));
+      for (size_t k = 0; k < scores.size(); ++k) {
+        for (const auto& [name, value] : scores[k])
+          (k == 0 ? right[name] : exploited[names[k]][name]).push_back(value);
+      }
     }
   }
   const auto mean = [](const std::vector<double>& values) {
@@ -169,8 +299,8 @@ TEST_F(RewardHonesty, EveryExploitCostsReward) {
     for (const double value : values) sum += value;
     return sum / static_cast<double>(values.size());
   };
-  std::printf("%-28s %6s %8s   AUC by component\n", "image", "count", "reward");
-  std::printf("%-28s %6zu %8.3f\n", "what was asked", right["reward"].size(), mean(right["reward"]));
+  std::printf("%-34s %6s %8s   AUC by component\n", "image", "count", "reward");
+  std::printf("%-34s %6zu %8.3f\n", "what was asked", right["reward"].size(), mean(right["reward"]));
   for (const auto& [exploit, scores] : exploited) {
     std::string line;
     for (const auto& [name, values] : scores) {
@@ -179,8 +309,8 @@ TEST_F(RewardHonesty, EveryExploitCostsReward) {
       line += text;
     }
     const std::vector<double>& rewards = scores.at("reward");
-    std::printf("%-28s %6zu %8.3f   %s\n", exploit.c_str(), rewards.size(), mean(rewards), line.c_str());
-    ASSERT_GE(rewards.size(), 15u) << exploit;
+    std::printf("%-34s %6zu %8.3f   %s\n", exploit.c_str(), rewards.size(), mean(rewards), line.c_str());
+    ASSERT_GE(rewards.size(), 6u) << exploit;
     EXPECT_LT(mean(rewards), mean(right["reward"]) - 0.3) << exploit;
     EXPECT_GT(Auc(right["reward"], rewards), 0.97) << exploit;
   }

@@ -106,6 +106,42 @@ TEST(ScorerSet, AFailingScorerCostsOnlyItsOwnComponent) {
   }
 }
 
+// A scorer that has nothing to say about any prompt.
+class SilentScorer : public ConstantScorer {
+ public:
+  explicit SilentScorer(const std::string& name) : ConstantScorer(name, 1) {}
+  bool AppliesTo(const v1::PromptRecord&) const override { return false; }
+};
+
+TEST(ScorerSet, NoScoreIsNotARewardOfZero) {
+  std::vector<std::unique_ptr<Scorer>> silent;
+  silent.push_back(std::make_unique<SilentScorer>("grounding"));
+  silent.push_back(std::make_unique<ExactMatchScorer>());
+  std::vector<std::unique_ptr<Scorer>> weightless;
+  weightless.push_back(std::make_unique<ConstantScorer>("instruction", 1.0f));
+  ScorerSet sets[] = {ScorerSet(std::move(silent), {{"grounding", 1.0}, {"exact_match", 1.0}}),
+                      ScorerSet(std::move(weightless), {{"grounding", 1.0}}), ScorerSet({}, {})};
+  for (ScorerSet& set : sets) {
+    const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(2)));
+    ASSERT_EQ(response.items_size(), 2);
+    for (const v1::ItemScore& item : response.items()) {
+      EXPECT_FALSE(item.complete());
+      // Whoever looks at outcomes alone sees it too.
+      ASSERT_EQ(item.scores_size(), 1);
+      EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::INVALID_INPUT);
+      EXPECT_THAT(item.scores(0).detail(), HasSubstr("no scorer of this server applies to prompt 'p'"));
+    }
+  }
+}
+
+TEST(ScorerSet, OneScorerThatAppliesIsEnough) {
+  ScorerSet set = MakeSet(std::make_unique<SilentScorer>("grounding"));
+  const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(1)));
+  EXPECT_TRUE(response.items(0).complete());
+  EXPECT_FLOAT_EQ(response.items(0).reward(), 0.5f);
+  EXPECT_EQ(response.items(0).scores_size(), 1);
+}
+
 TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   v1::ScoreRequest no_task = ImageRequest(1);
   no_task.mutable_prompt()->clear_task();
@@ -113,9 +149,18 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   short_pixels.mutable_items(1)->mutable_image()->set_pixels("x");
   v1::ScoreRequest huge = ImageRequest(1);
   huge.mutable_items(0)->mutable_image()->set_width(1 << 30);
+  v1::ScoreRequest large = ImageRequest(1);
+  large.mutable_items(0)->mutable_image()->set_width(1025);
+  v1::ScoreRequest flat = ImageRequest(1);
+  flat.mutable_items(0)->mutable_image()->set_height(0);
+  v1::ScoreRequest countless = ImageRequest(1);
+  countless.mutable_prompt()->mutable_constraints()->add_objects()->set_count(1 << 30);
   for (const auto& [request, message] : {std::pair{no_task, "no task"},
                                          {short_pixels, "item 1"},
-                                         {huge, "sides"},
+                                         {huge, "sides of 1 to 1024 pixels"},
+                                         {large, "an image of 1025x1 pixels"},
+                                         {flat, "an image of 2x0 pixels"},
+                                         {countless, "1 to 64"},
                                          {ImageRequest(0), "no items"}}) {
     const absl::Status status = DecodeRequest(request).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

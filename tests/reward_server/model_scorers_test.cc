@@ -1,0 +1,209 @@
+// The scorers that look through frozen models, with the embedded default's weights.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/config.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "reward_server/grounding.h"
+#include "reward_server/load_scorers.h"
+#include "shapes_world/scene.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+// Sum of the best assignment / max(phrases, regions), worked by hand.
+TEST(CountAwareScore, AssignsOneToOne) {
+  struct Case {
+    const char* promise;
+    std::vector<std::vector<double>> similarity;  // [phrase][region]
+    size_t regions;
+    double score;
+  };
+  const Case cases[] = {
+      {"nothing asked", {}, 2, 0},
+      {"nothing found", {{}, {}}, 0, 0},
+      {"one for one", {{0.8}}, 1, 0.8},
+      {"a region too many costs", {{0.8, 0.6}}, 2, 0.4},
+      {"every cell filled", {{1, 1, 1, 1}}, 4, 0.25},
+      {"a region too few costs as much", {{0.8}, {0.6}}, 1, 0.4},
+      {"the best pairs are not the best assignment", {{0.9, 0.8}, {0.8, 0.1}}, 2, 0.8},
+      {"one region does not serve a phrase twice", {{1, 0}, {1, 0}}, 2, 0.5},
+      {"a repeated phrase takes its copies", {{1, 0.9, 0}, {1, 0.9, 0}, {0, 0, 1}}, 3, (1 + 0.9 + 1) / 3},
+      {"the best of many regions",
+       {{0.1, 0.2, 0.9, 0.3, 0.4}, {0.7, 0.1, 0.8, 0.1, 0.1}},
+       5,
+       (0.9 + 0.7) / 5},
+      {"nothing fits", {{0, 0}, {0, 0}}, 2, 0},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.promise);
+    EXPECT_NEAR(CountAwareScore(test.similarity, test.regions), test.score, 1e-12);
+  }
+}
+
+// The scorers of the embedded default with only one component on.
+std::unique_ptr<ScorerSet> Only(const std::string& component, const std::string& form = "count_aware") {
+  std::vector<std::string> settings = {"reward.grounding_form=" + form};
+  for (const char* name : {"grounding", "instruction", "knowledge"})
+    settings.push_back(std::string("reward.") + name + "_weight=" + (name == component ? "1" : "0"));
+  absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", settings);
+  EXPECT_TRUE(config.ok()) << config.status();
+  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config->config);
+  EXPECT_TRUE(scorers.ok()) << scorers.status();
+  return *std::move(scorers);
+}
+
+// A red circle top left; with `extra` three more.
+RgbImage RedCircles(bool extra = false) {
+  shapes::Scene scene;
+  for (int cell = 0; cell < (extra ? 4 : 1); ++cell) {
+    scene.objects.push_back({.shape = 0,
+                             .color = 0,
+                             .cell = cell,
+                             .x = 16.0 + cell % 2 * 32,
+                             .y = 16.0 + cell / 2 * 32,
+                             .radius = 10.5});
+  }
+  return shapes::Render(scene);
+}
+
+ScoringBatch Batch(std::vector<RgbImage> images) {
+  ScoringBatch batch;
+  batch.prompt.set_id("p");
+  batch.prompt.set_task(v1::TASK_KIND_IMAGE);
+  batch.images = std::move(images);
+  return batch;
+}
+
+TEST(GroundingScorer, EvidenceIsOneMapForEachPhraseAndOnlyWhenAskedFor) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding");
+  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
+  batch.prompt.add_key_phrases("a red circle");
+  batch.prompt.add_key_phrases("a blue square");
+  EXPECT_THAT(scorers->Score(batch).items(0).maps(), SizeIs(0));
+  batch.want_evidence = true;
+  const v1::ScoreResponse response = scorers->Score(batch);
+  for (const v1::ItemScore& item : response.items()) {
+    ASSERT_THAT(item.maps(), SizeIs(2));
+    for (int k = 0; k < 2; ++k) {
+      const v1::GroundingMap& map = item.maps(k);
+      EXPECT_EQ(map.phrase(), batch.prompt.key_phrases(k));
+      EXPECT_EQ(map.rows(), 8);  // patches of 8 pixels
+      EXPECT_EQ(map.columns(), 8);
+      ASSERT_THAT(map.values(), SizeIs(64));
+      for (const float value : map.values()) EXPECT_TRUE(value >= 0 && value <= 1) << value;
+    }
+  }
+  // What is there is found where it is: in the top left quarter.
+  const auto& circle = response.items(0).maps(0).values();
+  const auto best = std::max_element(circle.begin(), circle.end()) - circle.begin();
+  EXPECT_LT(best % 8, 4);
+  EXPECT_LT(best / 8, 4);
+  const auto& square = response.items(0).maps(1).values();
+  EXPECT_GT(circle[static_cast<int>(best)], *std::max_element(square.begin(), square.end()));
+}
+
+TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
+  const std::unique_ptr<ScorerSet> plain = Only("grounding", "max_patch"), counting = Only("grounding");
+  EXPECT_THAT(plain->Digests().at("grounding"), HasSubstr("max_patch"));
+  EXPECT_THAT(counting->Digests().at("grounding"), HasSubstr("count_aware"));
+  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
+  batch.prompt.add_key_phrases("a red circle");
+  batch.want_evidence = true;
+  const v1::ScoreResponse by_peak = plain->Score(batch), by_count = counting->Score(batch);
+  // The same, of two phrases.
+  batch.prompt.add_key_phrases("a blue square");
+  const v1::ScoreResponse of_two = plain->Score(batch);
+  for (const v1::ItemScore& item : of_two.items()) {
+    double sum = 0;
+    for (const v1::GroundingMap& map : item.maps())
+      sum += *std::max_element(map.values().begin(), map.values().end());
+    EXPECT_NEAR(item.reward(), sum / 2, 1e-6);
+  }
+  EXPECT_GT(by_peak.items(0).reward(), 0.5);
+  EXPECT_NEAR(by_peak.items(1).reward(), by_peak.items(0).reward(), 0.1);
+  EXPECT_NEAR(by_count.items(0).reward(), by_peak.items(0).reward(), 1e-6);  // one phrase, one region
+  EXPECT_LE(by_count.items(1).reward(), 0.25);
+}
+
+TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding");
+  ScoringBatch many = Batch({RedCircles()});
+  for (int i = 0; i < 9; ++i) many.prompt.add_key_phrases("a red circle");
+  ScoringBatch unknown = Batch({RedCircles()});
+  unknown.prompt.add_key_phrases("a red zebra");
+  ScoringBatch size = Batch({RgbImage{2, 2, std::vector<uint8_t>(12)}});
+  size.prompt.add_key_phrases("a red circle");
+  for (const auto& [batch, detail] : {std::pair{many, "9 key phrases"}, {unknown, "zebra"}, {size, "2x2"}}) {
+    const v1::ScoreResponse response = scorers->Score(batch);
+    const v1::ItemScore& item = response.items(0);
+    EXPECT_FALSE(item.complete());
+    ASSERT_THAT(item.scores(), SizeIs(1));
+    EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::INVALID_INPUT);
+    EXPECT_THAT(item.scores(0).detail(), HasSubstr(detail));
+  }
+}
+
+void Ask(ScoringBatch& batch, const std::string& text, const std::string& answer,
+         const std::vector<std::string>& choices) {
+  v1::Question& question = *batch.prompt.add_questions();
+  question.set_text(text);
+  question.set_answer(answer);
+  for (const std::string& choice : choices) question.add_choices(choice);
+}
+
+TEST(KnowledgeScorer, IsTheMeanProbabilityOfTheRightAnswers) {
+  const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
+  const auto score = [&](const std::vector<std::pair<std::string, std::string>>& asked) {
+    ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
+    for (const auto& [text, answer] : asked) Ask(batch, text, answer, {"yes", "no"});
+    const v1::ScoreResponse response = scorers->Score(batch);
+    EXPECT_TRUE(response.items(0).complete() && response.items(1).complete());
+    return std::pair<double, double>{response.items(0).reward(), response.items(1).reward()};
+  };
+  const auto circle = score({{"is there a circle ?", "yes"}}),
+             square = score({{"is there a square ?", "yes"}});
+  const auto no_square = score({{"is there a square ?", "no"}});
+  const auto both = score({{"is there a circle ?", "yes"}, {"is there a square ?", "no"}});
+  EXPECT_NEAR(square.first + no_square.first, 1, 1e-5);
+  EXPECT_NEAR(both.first, (circle.first + no_square.first) / 2, 1e-5);
+  EXPECT_NEAR(both.second, (circle.second + no_square.second) / 2, 1e-5);
+  EXPECT_GT(both.first, 0);
+}
+
+TEST(KnowledgeScorer, SaysWhichQuestionCannotBeAsked) {
+  const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
+  struct Case {
+    const char *text, *answer;
+    std::vector<std::string> choices;
+    const char* detail;
+  };
+  for (const Case& test : {Case{"is there a circle ?", "maybe", {"yes", "no"}, "not among its choices"},
+                           Case{"is there a circle ?", "yes", {}, "not among its choices"},
+                           Case{"is there a circle ?", "", {"yes", "no"}, "not among its choices"},
+                           Case{"is there a zebra ?", "yes", {"yes", "no"}, "zebra"},
+                           Case{"is there a circle ?", "yes", {"yes", "perhaps"}, "perhaps"}}) {
+    SCOPED_TRACE(test.detail);
+    ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
+    Ask(batch, "is there a ring ?", "no", {"yes", "no"});
+    Ask(batch, test.text, test.answer, test.choices);
+    const v1::ScoreResponse response = scorers->Score(batch);
+    for (const v1::ItemScore& item : response.items()) {
+      EXPECT_FALSE(item.complete());
+      ASSERT_THAT(item.scores(), SizeIs(1));
+      EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::INVALID_INPUT);
+      EXPECT_THAT(item.scores(0).detail(), HasSubstr(test.detail));
+      EXPECT_THAT(item.scores(0).detail(), HasSubstr(test.text));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lvrpo
