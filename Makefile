@@ -2,18 +2,22 @@
 SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
-BIN := build/release/bin
+BIN = build/$(PRESET)/bin
 
-.PHONY: help setup build run run-short test test-all assets bench format clean
+.PHONY: help setup setup-dev build run run-short test assets bench format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
 
-setup:          ## install what is missing (Debian packages, LibTorch)
+setup:          ## install what is missing (Debian packages; LibTorch and a schema checker into .deps)
 	@tools/setup.sh
 
-build: setup    ## build into build/$(PRESET)
-	@cmake --preset $(PRESET) >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; rm -f build-configure.log
+setup-dev:      ## the same, and what PRESET=tsan and `make format` need (clang, clang-format)
+	@tools/setup.sh --dev
+
+build: setup    ## build into build/PRESET: release, dev, asan or tsan (docs/development.md)
+	@mkdir -p build
+	@cmake --preset $(PRESET) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 	@cmake --build build/$(PRESET) -j $(JOBS)
 
 run: build      ## train the embedded default end to end and write its report
@@ -22,17 +26,17 @@ run: build      ## train the embedded default end to end and write its report
 run-short: build ## the same with a few steps: a check that everything works
 	@$(BIN)/lvrpo run --config configs/shapes.yaml --set train.steps=6 --set evaluation.prompts_per_kind=5
 
-test: build     ## all tests
+test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
 
-assets: build   ## pre-train the embedded default's weights again (hours)
+assets: build   ## pre-train the embedded default's weights again (about an hour)
 	@tools/make_assets.sh $(BIN)
 
 bench: build    ## benchmarks: prints figures with their settings
 	@tools/bench.sh $(BIN)
 
-format:         ## format all C++ and proto files
+format:         ## format all C++ and proto files (needs setup-dev)
 	@git ls-files '*.cc' '*.h' '*.proto' | xargs clang-format-14 -i
 
-clean:          ## remove build outputs (keeps .deps)
+clean:          ## remove build/ (keeps .deps and runs)
 	@rm -rf build

@@ -82,7 +82,7 @@ class Filler {
   Filler(std::map<std::string, std::string>* origins, std::vector<std::string>* errors)
       : origins_(*origins), errors_(*errors) {}
 
-  // `where` of a node: "file:line", or "--set".
+  // `file` begins with "--" for settings from the command line: they have no lines.
   void Fill(const YAML::Node& node, const std::string& prefix, const std::string& file, Message& message) {
     if (!node.IsMap()) {
       Error(node, file, prefix, "want a section of 'key: value' lines");
@@ -129,7 +129,7 @@ class Filler {
 
  private:
   static std::string Where(const YAML::Node& node, const std::string& file) {
-    return file.empty() ? "--set" : absl::StrCat(file, ":", node.Mark().line + 1);
+    return absl::StartsWith(file, "--") ? file : absl::StrCat(file, ":", node.Mark().line + 1);
   }
   void Error(const YAML::Node& node, const std::string& file, const std::string& path,
              const std::string& what) {
@@ -183,11 +183,12 @@ class Filler {
   std::vector<std::string>& errors_;
 };
 
-void ApplyOverride(const std::string& text, Filler& filler, v1::RunConfig& config,
+void ApplyOverride(const ConfigOverride& given, Filler& filler, Message& config,
                    std::vector<std::string>& errors) {
+  const auto& [text, where] = given;
   const size_t equals = text.find('=');
   if (equals == std::string::npos) {
-    errors.push_back(absl::StrCat("--set ", text, ": want field=value"));
+    errors.push_back(absl::StrCat(where, " ", text, ": want field=value"));
     return;
   }
   const std::string path = text.substr(0, equals);
@@ -197,21 +198,21 @@ void ApplyOverride(const std::string& text, Filler& filler, v1::RunConfig& confi
     const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(parts[i]);
     if (field == nullptr) {
       errors.push_back(
-          absl::StrCat("--set: ", path, ": unknown key", Suggestion(*message->GetDescriptor(), parts[i])));
+          absl::StrCat(where, ": ", path, ": unknown key", Suggestion(*message->GetDescriptor(), parts[i])));
       return;
     }
     if (i + 1 < parts.size()) {
       if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-        errors.push_back(absl::StrCat("--set: ", path, ": '", parts[i], "' is not a section"));
+        errors.push_back(absl::StrCat(where, ": ", path, ": '", parts[i], "' is not a section"));
         return;
       }
       message = message->GetReflection()->MutableMessage(message, field);
       continue;
     }
     try {
-      filler.SetField(YAML::Load(text.substr(equals + 1)), path, "", *field, *message);
+      filler.SetField(YAML::Load(text.substr(equals + 1)), path, where, *field, *message);
     } catch (const YAML::Exception& error) {
-      errors.push_back(absl::StrCat("--set: ", path, ": not YAML: ", error.msg));
+      errors.push_back(absl::StrCat(where, ": ", path, ": not YAML: ", error.msg));
     }
   }
 }
@@ -263,6 +264,34 @@ void PrintMessage(const Message& message, const std::string& prefix, int indent,
 
 }  // namespace
 
+absl::StatusOr<std::map<std::string, std::string>> FillConfig(
+    const std::string& text, const std::string& source, const std::vector<ConfigOverride>& overrides,
+    const std::function<std::vector<std::string>()>& validate, Message& message) {
+  std::map<std::string, std::string> origins;
+  std::vector<std::string> errors;
+  Filler filler(&origins, &errors);
+  bool readable = true;
+  try {
+    const YAML::Node root = YAML::Load(text);
+    if (!root.IsNull()) filler.Fill(root, "", source, message);
+  } catch (const YAML::Exception& error) {
+    readable = false;
+    errors.push_back(absl::StrCat(source, ":", error.mark.line + 1, ": not YAML: ", error.msg));
+  }
+  for (const ConfigOverride& given : overrides) ApplyOverride(given, filler, message, errors);
+  // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
+  const bool all_read = errors.empty();
+  if (readable) {
+    for (const std::string& problem : validate()) {
+      const auto origin = origins.find(problem.substr(0, problem.find(':')));
+      if (!all_read && origin == origins.end()) continue;
+      errors.push_back(absl::StrCat(origin == origins.end() ? source : origin->second, ": ", problem));
+    }
+  }
+  if (!errors.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+  return origins;
+}
+
 absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
                                            const std::vector<std::string>& overrides) {
   absl::StatusOr<std::string> text = ReadFile(path);
@@ -271,28 +300,12 @@ absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
   }
   LoadedConfig loaded;
   loaded.config = DefaultRunConfig();
-  std::vector<std::string> errors;
-  Filler filler(&loaded.origins, &errors);
-  bool readable = true;
-  try {
-    const YAML::Node root = YAML::Load(*text);
-    if (!root.IsNull()) filler.Fill(root, "", path, loaded.config);
-  } catch (const YAML::Exception& error) {
-    readable = false;
-    errors.push_back(absl::StrCat(path, ":", error.mark.line + 1, ": not YAML: ", error.msg));
-  }
-  for (const std::string& text_override : overrides)
-    ApplyOverride(text_override, filler, loaded.config, errors);
-  // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
-  const bool all_read = errors.empty();
-  if (readable) {
-    for (const std::string& problem : ValidateRunConfig(loaded.config)) {
-      const auto origin = loaded.origins.find(problem.substr(0, problem.find(':')));
-      if (!all_read && origin == loaded.origins.end()) continue;
-      errors.push_back(absl::StrCat(origin == loaded.origins.end() ? path : origin->second, ": ", problem));
-    }
-  }
-  if (!errors.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+  std::vector<ConfigOverride> given;
+  for (const std::string& override_text : overrides) given.push_back({.text = override_text});
+  auto origins = FillConfig(
+      *text, path, given, [&] { return ValidateRunConfig(loaded.config); }, loaded.config);
+  if (!origins.ok()) return origins.status();
+  loaded.origins = *std::move(origins);
   return loaded;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,6 +25,20 @@ v1::RunConfig DefaultRunConfig();
 // them, one a line, each with file:line, the field and what to do.
 absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
                                            const std::vector<std::string>& overrides);
+
+// One setting given outside a file: "train.steps=10", and what messages call the place it came from (it
+// begins with "--").
+struct ConfigOverride {
+  std::string text;
+  std::string where = "--set";
+};
+
+// The strict reader behind LoadRunConfig, for any message of settings: fills `message`, which holds the
+// defaults, from YAML `text` (`source` is its name in messages), then from `overrides`, then asks `validate`
+// what is wrong with the values. Gives the origins, as in LoadedConfig, or InvalidArgument with every error.
+absl::StatusOr<std::map<std::string, std::string>> FillConfig(
+    const std::string& text, const std::string& source, const std::vector<ConfigOverride>& overrides,
+    const std::function<std::vector<std::string>()>& validate, google::protobuf::Message& message);
 
 // What is wrong with the values: ranges, enumerations, files that are missing. One sentence each, "field:
 // ...".

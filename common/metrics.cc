@@ -1,6 +1,7 @@
 #include "common/metrics.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <prometheus/text_serializer.h>
@@ -8,17 +9,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/version.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr size_t kMaxRequest = 8192;
-constexpr int kRequestMillis = 2000;
 
 std::string Response(int code, const char* reason, const std::string& type, const std::string& body) {
   return absl::StrCat("HTTP/1.0 ", code, " ", reason, "\r\nContent-Type: ", type,
@@ -26,6 +29,11 @@ std::string Response(int code, const char* reason, const std::string& type, cons
 }
 
 }  // namespace
+
+Metrics::Metrics(const std::string& role) {
+  Gauge("lvrpo_build_info", "1; the labels say what runs here.", {{"role", role}, {"version", kVersion}})
+      .Set(1);
+}
 
 prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
                                       const Labels& labels) {
@@ -47,7 +55,8 @@ std::string Metrics::Render() const { return prometheus::TextSerializer().Serial
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
                                                                     const Metrics& metrics,
-                                                                    Readiness readiness) {
+                                                                    Readiness readiness,
+                                                                    absl::Duration patience) {
   const size_t colon = address.rfind(':');
   int port = 0;
   if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
@@ -73,13 +82,18 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
   }
   socklen_t size = sizeof(where);
   getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
-  return std::unique_ptr<MetricsServer>(
-      new MetricsServer(fd, absl::StrCat(host, ":", ntohs(where.sin_port)), metrics, std::move(readiness)));
+  return std::unique_ptr<MetricsServer>(new MetricsServer(fd, absl::StrCat(host, ":", ntohs(where.sin_port)),
+                                                          metrics, std::move(readiness), patience));
 }
 
-MetricsServer::MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness)
-    : fd_(fd), address_(std::move(address)), metrics_(metrics), readiness_(std::move(readiness)) {
-  if (pipe(stop_pipe_) != 0) stop_pipe_[0] = stop_pipe_[1] = -1;
+MetricsServer::MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
+                             absl::Duration patience)
+    : fd_(fd),
+      address_(std::move(address)),
+      metrics_(metrics),
+      readiness_(std::move(readiness)),
+      patience_(patience) {
+  if (pipe2(stop_pipe_, O_CLOEXEC) != 0) stop_pipe_[0] = stop_pipe_[1] = -1;
   thread_ = std::thread([this] { Serve(); });
 }
 
@@ -97,26 +111,44 @@ void MetricsServer::Serve() {
     if (poll(waits, 2, -1) < 0 && errno != EINTR) return;
     if (waits[1].revents != 0) return;
     if ((waits[0].revents & POLLIN) == 0) continue;
-    const int client = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int client = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client < 0) continue;
-    const timeval patience = {.tv_sec = kRequestMillis / 1000, .tv_usec = 0};
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    std::string request;
-    char buffer[2048];
-    while (request.size() < kMaxRequest && !absl::StrContains(request, "\r\n\r\n")) {
-      const ssize_t got = recv(client, buffer, sizeof(buffer), 0);
-      if (got <= 0) break;
-      request.append(buffer, static_cast<size_t>(got));
-    }
-    const std::string answer = Answer(request);
-    size_t sent = 0;
-    while (sent < answer.size()) {
-      const ssize_t wrote = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-      if (wrote <= 0) break;
-      sent += static_cast<size_t>(wrote);
-    }
+    ServeClient(client);
     close(client);
+  }
+}
+
+bool MetricsServer::WaitFor(int client, short events, absl::Time deadline) const {
+  while (true) {
+    const absl::Duration left = deadline - RealClock().Now();
+    if (left <= absl::ZeroDuration()) return false;
+    pollfd waits[2] = {{.fd = client, .events = events, .revents = 0},
+                       {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0}};
+    const int found = poll(waits, 2, static_cast<int>(std::ceil(absl::ToDoubleMilliseconds(left))));
+    if (found < 0 && errno != EINTR) return false;
+    if (found <= 0) continue;
+    return waits[1].revents == 0;
+  }
+}
+
+void MetricsServer::ServeClient(int client) const {
+  const absl::Time deadline = RealClock().Now() + patience_;
+  std::string request;
+  char buffer[2048];
+  while (!absl::StrContains(request, "\r\n\r\n")) {
+    if (request.size() >= kMaxRequest || !WaitFor(client, POLLIN, deadline)) return;
+    const ssize_t got = recv(client, buffer, sizeof(buffer), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (got <= 0) return;
+    request.append(buffer, static_cast<size_t>(got));
+  }
+  const std::string answer = Answer(request);
+  size_t sent = 0;
+  while (sent < answer.size() && WaitFor(client, POLLOUT, deadline)) {
+    const ssize_t wrote = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+    if (wrote < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (wrote <= 0) return;
+    sent += static_cast<size_t>(wrote);
   }
 }
 

@@ -11,9 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace lvrpo {
 
@@ -21,6 +20,9 @@ namespace lvrpo {
 class Metrics {
  public:
   using Labels = std::map<std::string, std::string>;
+  Metrics() = default;
+  // With lvrpo_build_info: what runs here, in which version. `role` as in lvrpo_coordinator_members.
+  explicit Metrics(const std::string& role);
   prometheus::Counter& Counter(const std::string& name, const std::string& help, const Labels& labels = {});
   prometheus::Gauge& Gauge(const std::string& name, const std::string& help, const Labels& labels = {});
   // Buckets suit durations in seconds: 1 ms to 60 s.
@@ -33,23 +35,31 @@ class Metrics {
 };
 
 // Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a
-// small HTTP/1.0 server of one thread: requests above 8 KiB or slower than 2 s are dropped.
+// small HTTP/1.0 server of one thread. A request above 8 KiB is dropped, and so is one that was not sent and
+// answered within `patience` in all: nobody keeps the next one waiting for longer.
 class MetricsServer {
  public:
   // Why the process is not ready, or empty when it is.
   using Readiness = std::function<std::string()>;
 
-  // `address`: host:port, port 0 picks one. FailedPrecondition when the port is in use. `metrics` must
-  // outlive it.
+  // `address`: host:port, port 0 picks one. Unavailable when the port is in use. `metrics` must outlive it;
+  // `readiness` is called on the server's thread.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address,
-                                                              const Metrics& metrics, Readiness readiness);
+                                                              const Metrics& metrics, Readiness readiness,
+                                                              absl::Duration patience = absl::Seconds(2));
+  // Drops the request at hand.
   ~MetricsServer();
 
   const std::string& address() const { return address_; }  // host:port
 
  private:
-  MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness);
+  MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
+                absl::Duration patience);
   void Serve();
+  // Reads one request and answers it; the caller closes.
+  void ServeClient(int client) const;
+  // Until `client` is ready for `events`; false at `deadline` and when the server stops.
+  bool WaitFor(int client, short events, absl::Time deadline) const;
   std::string Answer(const std::string& request) const;
 
   const int fd_;
@@ -57,6 +67,7 @@ class MetricsServer {
   const std::string address_;
   const Metrics& metrics_;
   const Readiness readiness_;
+  const absl::Duration patience_;
   std::thread thread_;
 };
 

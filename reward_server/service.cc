@@ -27,7 +27,7 @@ absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& 
           .Increment();
       if (score.outcome() != v1::ComponentScore::OK) continue;
       metrics_
-          .Counter("lvrpo_reward_score_sum",
+          .Counter("lvrpo_reward_score_sum_total",
                    "Sum of the scores, by component; divide by the OK items for the mean.",
                    {{"component", score.name()}})
           .Increment(std::max(0.0, static_cast<double>(score.score())));

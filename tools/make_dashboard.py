@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""Writes deploy/grafana/overview.json. Edit the panels here, run it, commit both."""
+"""Writes deploy/grafana/overview.json. Edit the panels here, run it, commit both.
+
+    make_dashboard.py [--check]     --check: exit 1 when the file is not up to date, and write nothing
+"""
 import json
 import pathlib
+import sys
 
 PANELS = [  # title, unit, [(expression, legend)]
     ("Step", "short", [("lvrpo_coordinator_step", "committed"), ("lvrpo_coordinator_steps_wanted", "wanted")]),
@@ -31,10 +35,16 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Refusals per second", "short", [("sum by (reason) (rate(lvrpo_coordinator_refusals_total[1m]))", "{{reason}}")]),
     ("Weight bytes per second", "Bps", [("sum(rate(lvrpo_rollout_weight_bytes_total[1m]))", "received")]),
     ("Version in use", "short", [("lvrpo_rollout_version", "{{member}}")]),
+    ("Mean score by component", "short", [
+        ("sum by (component) (rate(lvrpo_reward_score_sum_total[1m])) / "
+         'sum by (component) (rate(lvrpo_reward_items_total{outcome="OK"}[1m]))', "{{component}}")]),
+    ("Processes by role and version", "short", [
+        ("count by (role, version) (lvrpo_build_info)", "{{role}} {{version}}")]),
 ]
 
 
-def main():
+def dashboard():
+    """The file's text."""
     panels = []
     for i, (title, unit, targets) in enumerate(PANELS):
         panels.append({
@@ -44,13 +54,20 @@ def main():
             "targets": [{"refId": chr(65 + k), "expr": expression, "legendFormat": legend}
                         for k, (expression, legend) in enumerate(targets)],
         })
-    dashboard = {
+    return json.dumps({
         "title": "LVRPO overview", "uid": "lvrpo-overview", "schemaVersion": 39, "refresh": "5s",
         "time": {"from": "now-30m", "to": "now"}, "tags": ["lvrpo"], "editable": True, "panels": panels,
         "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
-    }
+    }, indent=1) + "\n"
+
+
+def main():
     out = pathlib.Path(__file__).resolve().parents[1] / "deploy/grafana/overview.json"
-    out.write_text(json.dumps(dashboard, indent=1) + "\n")
+    if "--check" in sys.argv:
+        if out.read_text() != dashboard():
+            sys.exit("deploy/grafana/overview.json is not up to date: run tools/make_dashboard.py")
+        return
+    out.write_text(dashboard())
 
 
 if __name__ == "__main__":

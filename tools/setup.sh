@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs and is missing: Debian packages, and LibTorch from its PyPI wheel.
+# setup.sh [--dev]: installs what the build and the tests need and is missing: Debian packages, and from PyPI LibTorch
+# (its wheel) and Kubernetes' schemas. --dev adds clang and clang-format, which PRESET=tsan and `make format` need.
 # Idempotent: a second run changes nothing and takes a second. Nothing outside apt's own
 # folders and <repository>/.deps is touched.
 #   LVRPO_TORCH_DIR=/path   use this LibTorch (a folder with include/ and lib/) and download none
@@ -17,6 +18,11 @@ packages=(
   prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
   nlohmann-json3-dev libpng-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
+case "${1:-}" in
+  "") ;;
+  --dev) packages+=(clang-14 libclang-rt-14-dev clang-format-14) ;;
+  *) echo "usage: tools/setup.sh [--dev]" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the four roles with tiny settings, reads their /metrics, and holds the dashboard and docs/operating.md against them.
+"""Runs the four roles with tiny settings, reads their /metrics, and holds the dashboard, the scrape configuration and
+docs/operating.md against what they export.
 
     dashboard_test.py BIN_DIR
 """
+import collections
 import json
 import pathlib
 import re
@@ -12,7 +14,10 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
+
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build/release/bin")
@@ -20,7 +25,12 @@ SETTINGS = ["train.steps=3", "train.groups_per_step=2", "train.checkpoint_every=
             "rollout.window_size=1", "rollout.window_hi=2", "data.text_fraction=0.3"]
 # Metrics that only show up when something goes wrong.
 RARE = {"lvrpo_coordinator_refusals_total", "lvrpo_rollout_reward_retries_total"}
-METRIC = re.compile(r"\blvrpo_[a-z_]+")
+
+SELECTOR = re.compile(r"\b(lvrpo_\w+)(?:\{([^}]*)\})?")
+MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
+GROUPING = re.compile(r"\b(?:sum|avg|min|max|count)\b\s*(?:by\s*\(([^)]*)\))?\s*\(")
+LEGEND = re.compile(r"\{\{(\w+)\}\}")
+SAMPLE = re.compile(r"^(lvrpo_\w+)(?:\{(.*)\})? \S+$", re.M)
 
 
 def free_port():
@@ -29,36 +39,77 @@ def free_port():
         return s.getsockname()[1]
 
 
-def scrape(port, path="/metrics"):
+def get(port, path):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
         return answer.read().decode()
+
+
+def samples(text):
+    """(name, {label: value}) of each line of a Prometheus text."""
+    for name, labels in SAMPLE.findall(text):
+        yield name, {label: value for label, _, value in MATCHER.findall(labels)}
+
+
+def matches(labels, matchers):
+    """As Prometheus does: a label that is missing is empty, regular expressions match the whole value."""
+    holds = {"=": lambda have, want: have == want, "!=": lambda have, want: have != want,
+             "=~": lambda have, want: re.fullmatch(want, have), "!~": lambda have, want: not re.fullmatch(want, have)}
+    return all(holds[operator](labels.get(label, ""), want) for label, operator, want in matchers)
+
+
+def documented():
+    """Metric name -> label names, from the tables of docs/operating.md. `_suffix` stands behind the row's first two words."""
+    found = {}
+    for row in re.findall(r"^\| (`lvrpo_.*?) \|", (ROOT / "docs/operating.md").read_text(), re.M):
+        names = re.findall(r"`([a-z_]+)(?:\{([a-z_,]*)\})?`", row)
+        prefix = "_".join(names[0][0].split("_")[:2])
+        for name, labels in names:
+            found[name if name.startswith("lvrpo_") else prefix + name] = set(filter(None, labels.split(",")))
+    return found
+
+
+def scrape_config():
+    return yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+
+
+def target_labels():
+    """What scraping adds to every series."""
+    return {"job", "instance"} | {r["target_label"] for r in scrape_config()["relabel_configs"] if "target_label" in r}
 
 
 class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.exported, cls.ready = set(), set()
+        cls.series = collections.defaultdict(list)  # name -> label sets
+        cls.ready, cls.refused = set(), {}
+        seen = set()
         with tempfile.TemporaryDirectory() as folder:
             config = ["--config", str(ROOT / "configs/shapes.yaml")] + [a for s in SETTINGS for a in ("--set", s)]
             grpc, ports, processes = free_port(), {}, []
 
             def start(role, binary, *more):
                 ports[role] = free_port()
-                log = open(pathlib.Path(folder) / f"{role}.log", "w")
-                processes.append(subprocess.Popen([BIN / binary, *config, "--metrics-listen", f"127.0.0.1:{ports[role]}", *more],
-                                                  cwd=ROOT, stdout=log, stderr=log))
+                with open(pathlib.Path(folder) / f"{role}.log", "w") as log:
+                    processes.append(subprocess.Popen([BIN / binary, *config, "--metrics-listen", f"127.0.0.1:{ports[role]}", *more],
+                                                      cwd=ROOT, stdout=log, stderr=log))
             address = f"127.0.0.1:{grpc}"
             start("coordinator", "lvrpo-coordinator", "--run-dir", f"{folder}/run", "--listen", address)
-            start("reward", "lvrpo-reward-server", "--coordinator", address)
+            start("reward_server", "lvrpo-reward-server", "--coordinator", address)
             start("learner", "lvrpo-learner", "--coordinator", address, "--run-dir", f"{folder}/run")
-            start("rollout", "lvrpo-rollout-worker", "--coordinator", address)
+            start("rollout_worker", "lvrpo-rollout-worker", "--coordinator", address)
             deadline = time.monotonic() + 120
             while any(p.poll() is None for p in processes) and time.monotonic() < deadline:
                 for role, port in ports.items():
                     try:
-                        cls.exported |= set(re.findall(r"^(lvrpo_\w+)", scrape(port), re.M))
-                        if scrape(port, "/healthz") and scrape(port, "/readyz"):
+                        for name, labels in samples(get(port, "/metrics")):
+                            key = (name, tuple(sorted(labels.items())))
+                            if key not in seen:
+                                seen.add(key)
+                                cls.series[name].append(labels)
+                        if get(port, "/healthz") and get(port, "/readyz"):
                             cls.ready.add(role)
+                    except urllib.error.HTTPError as error:
+                        cls.refused[role] = (error.code, error.read().decode().strip())
                     except OSError:
                         pass  # not up yet, or gone already
                 time.sleep(0.02)
@@ -67,35 +118,81 @@ class Dashboard(unittest.TestCase):
             cls.codes = [p.wait() for p in processes]
             cls.logs = "\n".join(p.read_text() for p in pathlib.Path(folder).glob("*.log"))
 
-    def test_the_roles_ran(self):
-        self.assertEqual(self.codes, [0, 0, 0, 0], self.logs)
-        self.assertEqual(self.ready, {"coordinator", "reward", "learner", "rollout"})
-
-    def test_every_expression_uses_metrics_that_exist(self):
+    def expressions(self):
         dashboard = json.loads((ROOT / "deploy/grafana/overview.json").read_text())
         self.assertGreater(len(dashboard["panels"]), 10)
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
-                for name in METRIC.findall(target["expr"]):
-                    with self.subTest(panel["title"], metric=name):
-                        self.assertIn(name, self.exported | RARE)
+                yield panel["title"], target["expr"], target["legendFormat"]
+
+    def labels_of(self, name):
+        """Label names of a metric as it is exported; of a rare one as it is documented."""
+        if name in self.series:
+            return {label for labels in self.series[name] for label in labels}
+        return documented().get(name, set())
+
+    def test_the_roles_ran(self):
+        self.assertEqual(self.codes, [0, 0, 0, 0], self.logs)
+        self.assertEqual(self.ready, {"coordinator", "reward_server", "learner", "rollout_worker"})
+        for role, (code, why) in self.refused.items():
+            with self.subTest(role):
+                self.assertEqual(code, 503)
+                self.assertTrue(why)
+
+    def test_each_role_says_what_it_is(self):
+        info = [labels["role"] for labels in self.series.get("lvrpo_build_info", [])]
+        self.assertEqual(sorted(info), ["coordinator", "learner", "reward_server", "rollout_worker"])
+
+    def test_every_expression_selects_series_that_exist(self):
+        for title, expression, _ in self.expressions():
+            selectors = SELECTOR.findall(expression)
+            self.assertTrue(selectors, title)
+            for name, matchers in selectors:
+                with self.subTest(title, metric=name, matchers=matchers):
+                    parsed = MATCHER.findall(matchers)
+                    self.assertEqual(MATCHER.sub("", matchers).strip(", "), "", "a matcher that this test cannot read")
+                    self.assertLessEqual({label for label, _, _ in parsed}, self.labels_of(name) | target_labels())
+                    if name in RARE and name not in self.series:
+                        continue
+                    added = dict.fromkeys(target_labels(), "")
+                    self.assertTrue(any(matches(added | labels, parsed) for labels in self.series.get(name, [])))
+
+    def test_groupings_and_legends_name_labels_that_exist(self):
+        for title, expression, legend in self.expressions():
+            names = [name for name, _ in SELECTOR.findall(expression)]
+            there = set.intersection(*(self.labels_of(name) | target_labels() for name in names)) - {"le"}
+            groupings = GROUPING.findall(expression)
+            left = there  # labels of the result
+            for labels in groupings:
+                by = {label.strip() for label in labels.split(",") if label.strip()}
+                with self.subTest(title, by=labels):
+                    self.assertLessEqual(by, there)
+                left = left & by
+            with self.subTest(title, legend=legend):
+                self.assertLessEqual(set(LEGEND.findall(legend)), left)
+
+    def test_counters_and_no_others_are_rated(self):
+        for title, expression, _ in self.expressions():
+            for name in re.findall(r"\brate\((lvrpo_\w+)", expression):
+                with self.subTest(title):
+                    self.assertRegex(name, r"_total$|_seconds_(sum|count|bucket)$")
+
+    def test_scraping_keeps_the_labels_of_the_processes(self):
+        exported = {label for name in self.series for label in self.labels_of(name)}
+        self.assertIn("role", exported & target_labels())
+        self.assertTrue(scrape_config()["honor_labels"], "Prometheus would rename role to exported_role")
 
     def test_the_dashboard_is_what_its_script_writes(self):
-        before = (ROOT / "deploy/grafana/overview.json").read_text()
-        subprocess.run([sys.executable, ROOT / "tools/make_dashboard.py"], check=True)
-        self.assertEqual(before, (ROOT / "deploy/grafana/overview.json").read_text())
+        result = subprocess.run([sys.executable, ROOT / "tools/make_dashboard.py", "--check"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
 
-    def test_every_metric_is_documented(self):
-        text = (ROOT / "docs/operating.md").read_text()
-        documented = set()
-        for row in re.findall(r"^\| (`lvrpo_.*?) \|", text, re.M):
-            names = re.findall(r"`([a-z_]+)(?:\{[a-z,]*\})?`", row)
-            documented.add(names[0])
-            prefix = "_".join(names[0].split("_")[:2])
-            documented |= {prefix + name for name in names[1:]}
-        plain = {re.sub(r"_(sum|count|bucket)$", "", n) if n.endswith(("_seconds_sum", "_seconds_count", "_seconds_bucket")) else n
-                 for n in self.exported}
-        self.assertLessEqual(plain, documented)
+    def test_every_metric_is_documented_with_its_labels(self):
+        said = documented()
+        for name in self.series:
+            plain = re.sub(r"_(sum|count|bucket)$", "", name) if re.search(r"_seconds_(sum|count|bucket)$", name) else name
+            with self.subTest(plain):
+                self.assertIn(plain, said)
+                self.assertEqual(said[plain], self.labels_of(name) - {"le"})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace lvrpo {
+
+// Writes scalars to a TensorBoard event file: v1::TensorboardEvent records in TFRecord framing. Not
+// thread-safe.
+class EventFile {
+ public:
+  // Makes `folder` if need be and <folder>/events.out.tfevents.<unix_seconds>.lvrpo in it. Event files that
+  // an earlier EventFile left in the folder are removed: whoever starts again writes all steps again.
+  static absl::StatusOr<std::unique_ptr<EventFile>> Create(const std::string& folder, int64_t unix_seconds);
+  ~EventFile();
+  EventFile(const EventFile&) = delete;
+  EventFile& operator=(const EventFile&) = delete;
+
+  // Appends one record, which readers see when this returns. A record that could not be written whole leaves
+  // nothing behind.
+  absl::Status AddScalars(int64_t step, double unix_seconds, const std::map<std::string, double>& values);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  EventFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  absl::Status Append(const std::string& event);
+
+  const int fd_;
+  const std::string path_;
+  int64_t size_ = 0;  // bytes of whole records
+};
+
+// CRC-32C (Castagnoli): not zlib's CRC-32 of common/hash.h.
+uint32_t Crc32c(absl::string_view bytes);
+
+}  // namespace lvrpo

@@ -1,0 +1,138 @@
+#include "common/metrics.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "absl/strings/numbers.h"
+#include "absl/synchronization/mutex.h"
+#include "common/version.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A connection to a server on loopback.
+class Client {
+ public:
+  explicit Client(const std::string& address) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    int port = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
+    sockaddr_in where = {};
+    where.sin_family = AF_INET;
+    where.sin_port = htons(static_cast<uint16_t>(port));
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&where), sizeof(where)), 0);
+  }
+  ~Client() { close(fd_); }
+
+  void Send(const std::string& bytes) { (void)send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  // What the server answers until it closes.
+  std::string Receive() {
+    std::string answer;
+    char buffer[4096];
+    for (ssize_t got; (got = recv(fd_, buffer, sizeof(buffer), 0)) > 0;) {
+      answer.append(buffer, static_cast<size_t>(got));
+    }
+    return answer;
+  }
+  // Whether the server answers or closes within `timeout`.
+  bool Hears(absl::Duration timeout) {
+    pollfd wait = {.fd = fd_, .events = POLLIN, .revents = 0};
+    return poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0;
+  }
+
+ private:
+  const int fd_;
+};
+
+std::string Get(const MetricsServer& server, const std::string& path) {
+  Client client(server.address());
+  client.Send("GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n");
+  return client.Receive();
+}
+
+TEST(Metrics, SayWhatRuns) {
+  EXPECT_THAT(Metrics("learner").Render(),
+              HasSubstr(std::string("lvrpo_build_info{role=\"learner\",version=\"") + kVersion + "\"} 1\n"));
+}
+
+TEST(MetricsServer, AnswersWhatIsAsked) {
+  Metrics metrics("coordinator");
+  const auto server = MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; });
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_THAT(Get(**server, "/metrics"),
+              AllOf(StartsWith("HTTP/1.0 200"), HasSubstr("text/plain; version=0.0.4"),
+                    HasSubstr("lvrpo_build_info")));
+  EXPECT_THAT(Get(**server, "/healthz"), StartsWith("HTTP/1.0 200"));
+  EXPECT_THAT(Get(**server, "/nothing"), StartsWith("HTTP/1.0 404"));
+  Client poster((*server)->address());
+  poster.Send("POST /metrics HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(poster.Receive(), StartsWith("HTTP/1.0 405"));
+}
+
+TEST(MetricsServer, IsNotReadyUntilThereIsNoReasonLeft) {
+  Metrics metrics;
+  absl::Mutex mutex;
+  std::string reason = "loading weights";
+  const auto server = MetricsServer::Start("127.0.0.1:0", metrics, [&] {
+    absl::MutexLock lock(&mutex);
+    return reason;
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_THAT(Get(**server, "/readyz"),
+              AllOf(StartsWith("HTTP/1.0 503"), HasSubstr("\r\n\r\nloading weights\n")));
+  EXPECT_THAT(Get(**server, "/healthz"), StartsWith("HTTP/1.0 200"));  // alive all the same
+  {
+    absl::MutexLock lock(&mutex);
+    reason = "";
+  }
+  EXPECT_THAT(Get(**server, "/readyz"), StartsWith("HTTP/1.0 200"));
+}
+
+TEST(MetricsServer, AClientThatDawdlesKeepsNobodyWaiting) {
+  Metrics metrics;
+  const auto server = MetricsServer::Start(
+      "127.0.0.1:0", metrics, [] { return ""; }, absl::Milliseconds(250));
+  ASSERT_TRUE(server.ok()) << server.status();
+  Client slow((*server)->address()), next((*server)->address());
+  next.Send("GET /healthz HTTP/1.0\r\n\r\n");
+  // A byte every few milliseconds: each comes in time, the request never ends.
+  int bytes = 0;
+  do {
+    slow.Send("G");
+  } while (!slow.Hears(absl::Milliseconds(5)) && ++bytes < 2000);
+  EXPECT_LT(bytes, 2000);
+  EXPECT_EQ(slow.Receive(), "");  // dropped
+  EXPECT_THAT(next.Receive(), StartsWith("HTTP/1.0 200"));
+}
+
+TEST(MetricsServer, DropsWhatIsTooLong) {
+  Metrics metrics;
+  const auto server = MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; });
+  ASSERT_TRUE(server.ok()) << server.status();
+  Client client((*server)->address());
+  client.Send("GET /" + std::string(20000, 'a'));
+  EXPECT_EQ(client.Receive(), "");
+  EXPECT_THAT(Get(**server, "/healthz"), StartsWith("HTTP/1.0 200"));
+}
+
+TEST(MetricsServer, StopsAtOnceWhileAClientDawdles) {
+  Metrics metrics;
+  auto server = MetricsServer::Start(
+      "127.0.0.1:0", metrics, [] { return ""; }, absl::Hours(1));
+  ASSERT_TRUE(server.ok()) << server.status();
+  Client client((*server)->address());
+  client.Send("GET");
+  server->reset();
+  EXPECT_EQ(client.Receive(), "");
+}
+
+}  // namespace
+}  // namespace lvrpo
