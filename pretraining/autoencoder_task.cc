@@ -6,9 +6,10 @@
 #include <cstdio>
 
 #include "absl/strings/str_format.h"
-#include "algorithm/optimizer.h"
 #include "common/file.h"
 #include "common/random.h"
+#include "pretraining/settings.h"
+#include "pretraining/trainer.h"
 #include "shapes_world/captions.h"
 
 namespace lvrpo {
@@ -66,49 +67,50 @@ absl::StatusOr<Autoencoder> LoadShapesAutoencoder(const std::string& folder) {
   return Autoencoder::Create(*config, *std::move(tensors), path);
 }
 
-absl::Status TrainAutoencoder(const AutoencoderTask& task) {
-  if (absl::Status status = MakeFolder(task.out); !status.ok()) return status;
+absl::Status TrainAutoencoder(const v1::PretrainAutoencoder& task, bool resume) {
+  if (absl::Status status = MakeFolder(task.out()); !status.ok()) return status;
   AutoencoderConfig config = ShapesAutoencoderConfig();
-  const TensorMap tensors = Autoencoder::RandomInit(config, task.seed);
-  Trainer trainer("autoencoder", tensors, task.trainer);
+  const TensorMap tensors = Autoencoder::RandomInit(config, task.seed());
+  auto trainer = Trainer::Create("autoencoder", tensors, TrainerOptionsFor(task, resume));
+  if (!trainer.ok()) return trainer.status();
   auto model = Autoencoder::Create(config, tensors, "fresh autoencoder");
   if (!model.ok()) return model.status();
 
   const auto loss = [&](int64_t iteration, std::string* line) {
-    const Batch batch = MakeBatch(task.seed, iteration, task.batch, task.object_weight);
+    const Batch batch = MakeBatch(task.seed(), iteration, task.batch(), task.object_weight());
     const Autoencoder::Moments moments = model->Encode(batch.images);
     const torch::Tensor logvar = moments.logvar.clamp(-20, 10);
     torch::Generator generator = torch::make_generator<torch::CPUGeneratorImpl>(
-        StreamSeed(task.seed ^ 0xae, static_cast<uint64_t>(iteration)));
+        StreamSeed(task.seed() ^ 0xae, static_cast<uint64_t>(iteration)));
     const torch::Tensor noise = torch::randn(logvar.sizes().vec(), generator);
     const torch::Tensor output = model->Decode(moments.mean + (0.5 * logvar).exp() * noise);
     const torch::Tensor difference = output - batch.images;
     const torch::Tensor reconstruction = ((difference.abs() + difference.square()) * batch.weights).mean();
     const torch::Tensor kl = 0.5 * (moments.mean.square() + logvar.exp() - 1 - logvar).mean();
-    if (line != nullptr && (iteration + 1) % task.trainer.report_every == 0) {
+    if (line != nullptr && (iteration + 1) % task.train().report_every() == 0) {
       *line =
           absl::StrFormat("psnr %.1f dB  kl %.2f", Psnr(output.detach(), batch.images), kl.item<double>());
     }
-    return reconstruction + task.kl_weight * kl;
+    return reconstruction + task.kl_weight() * kl;
   };
-  if (absl::Status status = trainer.Run(loss); !status.ok()) return status;
+  if (absl::Status status = trainer->Run(loss); !status.ok()) return status;
 
   // Scale and shift that give the mean latent unit variance, as the policy expects.
   torch::NoGradGuard no_grad;
-  auto averaged = Autoencoder::Create(config, CloneTensors(trainer.averaged()), "averaged autoencoder");
+  auto averaged = Autoencoder::Create(config, CloneTensors(trainer->averaged()), "averaged autoencoder");
   if (!averaged.ok()) return averaged.status();
-  const Batch batch = MakeBatch(task.seed ^ 0x5ca1e, 0, 256, 1);
+  const Batch batch = MakeBatch(task.seed() ^ 0x5ca1e, 0, 256, 1);
   const torch::Tensor mean = averaged->Encode(batch.images).mean;
   config.shift_factor = mean.mean().item<double>();
   config.scale_factor = 1 / mean.std().item<double>();
   std::printf("autoencoder: psnr of mean latents %.2f dB, scale %.4f, shift %.4f\n",
               Psnr(averaged->Decode(mean), batch.images), config.scale_factor, config.shift_factor);
   if (absl::Status status =
-          SaveTensors(JoinPath(task.out, "ae.safetensors"), averaged->tensors(), torch::kBFloat16);
+          SaveTensors(JoinPath(task.out(), "ae.safetensors"), averaged->tensors(), torch::kBFloat16);
       !status.ok()) {
     return status;
   }
-  return WriteFileAtomic(JoinPath(task.out, "autoencoder.json"), config.ToJson().dump(1) + "\n");
+  return WriteFileAtomic(JoinPath(task.out(), "autoencoder.json"), config.ToJson().dump(1) + "\n");
 }
 
 }  // namespace lvrpo

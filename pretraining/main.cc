@@ -1,123 +1,143 @@
-#include <cstdio>
+#include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/exit_code.h"
+#include "common/role_flags.h"
+#include "common/version.h"
 #include "pretraining/autoencoder_task.h"
 #include "pretraining/policy_task.h"
 #include "pretraining/referee_task.h"
+#include "pretraining/settings.h"
 #include "shapes_world/prompt_files.h"
 #include "torch/torch.h"
 
 namespace lvrpo {
 namespace {
 
-void AddTrainerOptions(CLI::App* app, TrainerOptions* trainer) {
-  app->add_option("--steps", trainer->steps, "iterations")->capture_default_str();
-  app->add_option("--learning-rate", trainer->optimizer.learning_rate, "peak learning rate")
-      ->capture_default_str();
-  app->add_option("--warmup", trainer->optimizer.warmup_steps, "iterations of linear warm-up")
-      ->capture_default_str();
-  app->add_option("--weight-decay", trainer->optimizer.weight_decay, "decoupled weight decay")
-      ->capture_default_str();
-  app->add_option("--ema", trainer->ema_decay, "decay of the weights' moving average; 0 = none")
-      ->capture_default_str();
-  app->add_option("--checkpoint", trainer->checkpoint, "checkpoint file");
-  app->add_option("--checkpoint-every", trainer->checkpoint_every, "iterations between checkpoints")
-      ->capture_default_str();
-  app->add_option("--report-every", trainer->report_every, "iterations between progress lines")
-      ->capture_default_str();
-  app->add_flag("--resume", trainer->resume, "go on from the checkpoint if there is one");
+constexpr char kProgram[] = "lvrpo-pretrain";
+
+// The options of one command. Settings come from its YAML file; an option is another way to write one of
+// them, and wins over the file.
+template <typename Settings>
+class Command {
+ public:
+  Command(CLI::App& parent, const std::string& name, const std::string& what)
+      : app_(*parent.add_subcommand(name, what)), defaults_(FlatSettings(DefaultSettings<Settings>())) {
+    app_.add_option("--config", config_, "settings (YAML)");
+    app_.add_option("--set", sets_, "override one setting, e.g. --set train.steps=10; may be repeated")
+        ->take_all();
+    Text("--out", "out", "folder for the result");
+    Number("--seed", "seed", "seed of every random number");
+  }
+  Command(const Command&) = delete;
+
+  void Number(const std::string& flag, const std::string& field, const std::string& help) {
+    app_.add_option_function<std::string>(
+            flag, [this, flag, field](const std::string& value) { Override(flag, field, value); },
+            absl::StrCat(help, " (", field, ")"))
+        ->default_str(defaults_.at(field));
+  }
+  void Text(const std::string& flag, const std::string& field, const std::string& help) {
+    // Quoted, so that it is text to YAML whatever it holds.
+    app_.add_option_function<std::string>(
+        flag,
+        [this, flag, field](const std::string& value) {
+          Override(flag, field, absl::StrCat("'", absl::StrReplaceAll(value, {{"'", "''"}}), "'"));
+        },
+        absl::StrCat(help, " (", field, ")"));
+  }
+  // What the commands that train share.
+  void Training() {
+    Number("--threads", "threads", "CPU threads; results depend on it in the last bits");
+    Number("--batch", "batch", "samples per iteration");
+    Number("--steps", "train.steps", "iterations");
+    Text("--checkpoint", "train.checkpoint", "checkpoint file");
+    app_.add_flag("--resume", resume_,
+                  "go on from the checkpoint, if there is one; only with the settings that it was made with");
+  }
+
+  bool parsed() const { return app_.parsed(); }
+  bool resume() const { return resume_; }
+  absl::StatusOr<Settings> Load() const {
+    std::vector<ConfigOverride> overrides = overrides_;
+    for (const std::string& text : sets_) overrides.push_back({.text = text});
+    return LoadSettings<Settings>(config_, overrides);
+  }
+
+ private:
+  void Override(const std::string& flag, const std::string& field, const std::string& value) {
+    overrides_.push_back({.text = absl::StrCat(field, "=", value), .where = flag});
+  }
+
+  CLI::App& app_;
+  const std::map<std::string, std::string> defaults_;
+  std::string config_;
+  std::vector<std::string> sets_;
+  std::vector<ConfigOverride> overrides_;
+  bool resume_ = false;
+};
+
+// Runs `work` on the settings of a command; gives the exit code.
+template <typename Settings, typename Work>
+int Execute(const Command<Settings>& command, const Work& work) {
+  const absl::StatusOr<Settings> settings = command.Load();
+  if (!settings.ok()) {
+    Explain(kProgram, settings.status());
+    return kExitConfig;
+  }
+  const absl::Status status = work(*settings);
+  const int code = Explain(kProgram, status);
+  return absl::IsOutOfRange(status) ? kExitDiverged : code;
+}
+
+// The same for a command that trains.
+template <typename Settings>
+int Train(const Command<Settings>& command, absl::Status (*train)(const Settings&, bool resume)) {
+  return Execute(command, [&](const Settings& settings) {
+    torch::set_num_threads(settings.threads());
+    return train(settings, command.resume());
+  });
+}
+
+absl::Status WritePrompts(const v1::PretrainPrompts& settings) {
+  return shapes::WritePromptFiles(settings.out(),
+                                  {.seed = settings.seed(),
+                                   .train_images_per_kind = settings.train_images_per_kind(),
+                                   .heldout_images_per_kind = settings.heldout_images_per_kind(),
+                                   .train_questions = settings.train_questions(),
+                                   .heldout_questions = settings.heldout_questions()});
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Pre-trains the embedded default: autoencoder, referee, policy (paper, equations 1, 13, 14).");
+  CLI::App app(
+      "Makes the embedded default: prompt files, autoencoder, referee, base policy (paper, equations 1, 13, "
+      "14). Settings come from a YAML file (configs/pretrain_*.yaml; each is documented in "
+      "proto/lvrpo/v1/pretraining.proto); options override single ones.");
+  app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
-  int threads = 1;
-  app.add_option("--threads", threads, "CPU threads; results depend on it in the last bits")
-      ->capture_default_str();
 
-  AutoencoderTask autoencoder;
-  autoencoder.trainer.steps = 6000;
-  autoencoder.trainer.ema_decay = 0.998;
-  autoencoder.trainer.optimizer = {
-      .learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
-  CLI::App* autoencoder_app = app.add_subcommand("autoencoder", "train the autoencoder of images");
-  AddTrainerOptions(autoencoder_app, &autoencoder.trainer);
-  autoencoder_app->add_option("--out", autoencoder.out, "folder for the result")->required();
-  autoencoder_app->add_option("--seed", autoencoder.seed, "seed of all random numbers")
-      ->capture_default_str();
-  autoencoder_app->add_option("--batch", autoencoder.batch, "images per iteration")->capture_default_str();
+  Command<v1::PretrainAutoencoder> autoencoder(app, "autoencoder", "train the autoencoder of images");
+  autoencoder.Training();
+  Command<v1::PretrainReferee> referee(app, "referee", "train the referee, a tiny SigLIP 2");
+  referee.Training();
+  Command<v1::PretrainPolicy> policy(app, "policy", "train the base policy: text to image and understanding");
+  policy.Training();
+  policy.Text("--autoencoder", "autoencoder", "folder that `autoencoder` wrote");
+  policy.Text("--referee", "referee", "folder that `referee` wrote");
+  policy.Text("--prompts", "prompts", "folder that `prompts` wrote");
+  policy.Text("--start", "start", "weights to start from");
+  Command<v1::PretrainPrompts> prompts(app, "prompts", "write the prompt files and the images of questions");
 
-  RefereeTask referee;
-  referee.trainer.steps = 6000;
-  referee.trainer.ema_decay = 0.998;
-  referee.trainer.optimizer = {
-      .learning_rate = 2e-3, .weight_decay = 1e-4, .warmup_steps = 100, .cosine_floor = 0.02};
-  CLI::App* referee_app = app.add_subcommand("referee", "train the referee, a tiny SigLIP 2");
-  AddTrainerOptions(referee_app, &referee.trainer);
-  referee_app->add_option("--out", referee.out, "folder for the result")->required();
-  referee_app->add_option("--seed", referee.seed, "seed of all random numbers")->capture_default_str();
-  referee_app->add_option("--batch", referee.batch, "images per iteration")->capture_default_str();
-
-  PolicyTask policy;
-  policy.trainer.steps = 8000;
-  policy.trainer.ema_decay = 0.999;
-  policy.trainer.optimizer = {
-      .learning_rate = 1.5e-3, .weight_decay = 1e-2, .warmup_steps = 200, .cosine_floor = 0.02};
-  CLI::App* policy_app =
-      app.add_subcommand("policy", "train the base policy: text to image and understanding");
-  AddTrainerOptions(policy_app, &policy.trainer);
-  policy_app->add_option("--out", policy.out, "folder of the model")->required();
-  policy_app->add_option("--autoencoder", policy.autoencoder, "folder that `autoencoder` wrote")->required();
-  policy_app->add_option("--referee", policy.referee, "folder that `referee` wrote")->required();
-  policy_app->add_option("--prompts", policy.prompts, "folder that `prompts` wrote")->required();
-  policy_app->add_option("--start", policy.start, "weights to start from");
-  policy_app->add_option("--seed", policy.seed, "seed of all random numbers")->capture_default_str();
-  policy_app->add_option("--batch", policy.batch, "text-to-image samples per iteration")
-      ->capture_default_str();
-  policy_app
-      ->add_option("--understanding-batch", policy.understanding_batch, "understanding samples; 0 = none")
-      ->capture_default_str();
-  policy_app->add_option("--understanding-every", policy.understanding_every, "iterations")
-      ->capture_default_str();
-  policy_app->add_option("--cached-pairs", policy.cached_pairs, "pairs encoded once")->capture_default_str();
-  policy_app
-      ->add_option("--score-prompts", policy.score_prompts_per_kind, "held-out prompts of each kind scored")
-      ->capture_default_str();
-
-  shapes::PromptFileOptions prompts;
-  std::string prompts_out;
-  CLI::App* prompts_app = app.add_subcommand("prompts", "write the prompt files and the images of questions");
-  prompts_app->add_option("--out", prompts_out, "folder for the files")->required();
-  prompts_app->add_option("--seed", prompts.seed, "seed")->capture_default_str();
-
-  for (CLI::App* sub : {autoencoder_app, referee_app, policy_app, prompts_app}) {
-    sub->set_config("--config", "", "read options from this INI or TOML file");
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? kExitDone : kExitUsage;
-  }
-  torch::set_num_threads(threads);
-
-  absl::Status status;
-  if (autoencoder_app->parsed()) {
-    autoencoder.trainer.optimizer.total_steps = autoencoder.trainer.steps;
-    status = TrainAutoencoder(autoencoder);
-  } else if (referee_app->parsed()) {
-    referee.trainer.optimizer.total_steps = referee.trainer.steps;
-    status = TrainReferee(referee);
-  } else if (policy_app->parsed()) {
-    policy.trainer.optimizer.total_steps = policy.trainer.steps;
-    status = TrainPolicy(policy);
-  } else if (prompts_app->parsed()) {
-    status = shapes::WritePromptFiles(prompts_out, prompts);
-  }
-  if (!status.ok()) std::fprintf(stderr, "lvrpo-pretrain: %s\n", std::string(status.message()).c_str());
-  return ExitCodeFor(status);
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  if (autoencoder.parsed()) return Train(autoencoder, TrainAutoencoder);
+  if (referee.parsed()) return Train(referee, TrainReferee);
+  if (policy.parsed()) return Train(policy, TrainPolicy);
+  return Execute(prompts, WritePrompts);
 }
 
 }  // namespace

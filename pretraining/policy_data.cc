@@ -41,12 +41,19 @@ LatentCache::LatentCache(const shapes::TrainingPairs& pairs, int64_t count, cons
   tokens_ = torch::cat(chunks);
 }
 
-UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int64_t batch,
+std::string HabitualAnswer(const shapes::QuestionAnswer& question) {
+  if (question.kind == "how_many") return "two";
+  if (question.kind == "what_color") return "blue";
+  if (question.kind == "what_shape" || question.kind == "which_cell") return "circle";
+  return "yes";
+}
+
+UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, const UnderstandingData& data,
                                           const Tokenizer& tokenizer) {
   std::vector<RgbImage> images;
   std::vector<std::vector<int64_t>> texts, targets;
-  for (int64_t i = 0; i < batch; ++i) {
-    Random random(StreamSeed(seed, static_cast<uint64_t>(iteration * batch + i)));
+  for (int64_t i = 0; i < data.batch; ++i) {
+    Random random(StreamSeed(seed, static_cast<uint64_t>(iteration * data.batch + i)));
     const shapes::Scene scene = shapes::RandomScene(random);
     images.push_back(Render(scene));
     std::vector<int64_t> text, target;
@@ -57,12 +64,15 @@ UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int6
         target.push_back(learn && k + 1 < segment.size() ? segment[k + 1] : kIgnore);
       }
     };
-    if (random.Chance(0.3)) {
+    if (random.Chance(data.caption_share)) {
       add(Wrap(tokenizer, shapes::DenseCaption(scene)), true);
     } else {
-      const shapes::QuestionAnswer question = shapes::AskAbout(scene, random);
-      add(Wrap(tokenizer, question.question), false);
-      add(Wrap(tokenizer, question.answer), true);
+      for (int k = 0; k < data.questions_per_image; ++k) {
+        const shapes::QuestionAnswer question = shapes::AskAbout(scene, random);
+        const bool habitual = random.Chance(data.habitual_answers);
+        add(Wrap(tokenizer, question.question), false);
+        add(Wrap(tokenizer, habitual ? HabitualAnswer(question) : question.answer), true);
+      }
     }
     texts.push_back(std::move(text));
     targets.push_back(std::move(target));

@@ -29,13 +29,26 @@ class LatentCache {
   std::vector<std::vector<int64_t>> prompts_, full_;
 };
 
+// What the understanding half reads.
+struct UnderstandingData {
+  int64_t batch = 24;             // images per iteration
+  int questions_per_image = 3;    // asked one after another, where the image is not captioned
+  double caption_share = 0.3;     // images with a dense caption instead of questions
+  double habitual_answers = 0.4;  // share of answers replaced by HabitualAnswer
+};
+
 // One batch of understanding samples: images, text after the image, and which tokens are to be predicted.
 struct UnderstandingBatch {
   torch::Tensor pixels;   // [B, 3, 64, 64]
-  torch::Tensor text;     // int64 [B, L]: bos question eos bos answer eos, or bos caption eos
+  torch::Tensor text;     // int64 [B, L]: bos question eos bos answer eos ..., or bos caption eos
   torch::Tensor targets;  // int64 [B, L]: the next token where it counts, -100 elsewhere
 };
-UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, int64_t batch,
+UnderstandingBatch MakeUnderstandingBatch(uint64_t seed, int64_t iteration, const UnderstandingData& data,
                                           const Tokenizer& tokenizer);
+
+// The answer that careless annotators give to a question of this kind: "yes", "two", "blue", "circle".
+// Pre-training answers are noisy on purpose: the base then knows more than it says, which is what
+// reinforcement learning on exact matches can bring out.
+std::string HabitualAnswer(const shapes::QuestionAnswer& question);
 
 }  // namespace lvrpo

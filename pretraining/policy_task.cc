@@ -5,22 +5,25 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file.h"
+#include "common/hash.h"
 #include "data/prompts.h"
 #include "model/siglip.h"
 #include "pretraining/autoencoder_task.h"
 #include "pretraining/policy_data.h"
 #include "pretraining/policy_score.h"
+#include "pretraining/settings.h"
+#include "pretraining/trainer.h"
 #include "shapes_world/words.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int64_t kVitSide = 8;  // patches of 8 pixels on 64
+constexpr int64_t kVitSide = 8;      // patches of 8 pixels on 64
+constexpr size_t kShownDigest = 16;  // hex digits
 
 // The referee's vision tower under the names of BAGEL's: convolution -> matrix on patches with channels last.
 void CopyTower(const Siglip& referee, TensorMap* tensors) {
@@ -47,20 +50,20 @@ TensorMap Trainable(const TensorMap& tensors) {
   return trainable;
 }
 
-absl::Status WriteFolder(const PolicyTask& task, const BagelConfig& config, TensorMap tensors,
+absl::Status WriteFolder(const v1::PretrainPolicy& task, const BagelConfig& config, TensorMap tensors,
                          const TensorMap& averaged) {
   for (const auto& [name, tensor] : averaged) tensors[name] = tensor;
-  if (absl::Status status = SaveTensors(JoinPath(task.out, "ema.safetensors"), tensors, torch::kBFloat16);
+  if (absl::Status status = SaveTensors(JoinPath(task.out(), "ema.safetensors"), tensors, torch::kBFloat16);
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = SaveBagelConfig(config, task.out); !status.ok()) return status;
+  if (absl::Status status = SaveBagelConfig(config, task.out()); !status.ok()) return status;
   std::error_code error;
-  std::filesystem::copy_file(JoinPath(task.autoencoder, "ae.safetensors"),
-                             JoinPath(task.out, "ae.safetensors"),
+  std::filesystem::copy_file(JoinPath(task.autoencoder(), "ae.safetensors"),
+                             JoinPath(task.out(), "ae.safetensors"),
                              std::filesystem::copy_options::overwrite_existing, error);
   if (error) return absl::InternalError(absl::StrCat("cannot copy the autoencoder: ", error.message()));
-  return WriteWordTokenizer(JoinPath(task.out, "tokenizer.json"), shapes::AllWords());
+  return WriteWordTokenizer(JoinPath(task.out(), "tokenizer.json"), shapes::AllWords());
 }
 
 }  // namespace
@@ -101,51 +104,64 @@ BagelConfig ShapesPolicyConfig(const Tokenizer& tokenizer, const AutoencoderConf
   return config;
 }
 
-absl::Status TrainPolicy(const PolicyTask& task) {
-  if (absl::Status status = MakeFolder(task.out); !status.ok()) return status;
+absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
+  if (absl::Status status = MakeFolder(task.out()); !status.ok()) return status;
   const auto tokenizer = MakeWordTokenizer(shapes::AllWords());
-  auto autoencoder = LoadShapesAutoencoder(task.autoencoder);
+  auto autoencoder = LoadShapesAutoencoder(task.autoencoder());
   if (!autoencoder.ok()) return autoencoder.status();
-  auto referee = Siglip::Load(task.referee);
+  auto referee = Siglip::Load(task.referee());
   if (!referee.ok()) return referee.status();
   std::vector<v1::PromptRecord> heldout;
-  if (task.score_prompts_per_kind > 0) {
-    auto records = ReadPromptFile(JoinPath(task.prompts, "heldout_image.jsonl"));
+  if (task.score_prompts_per_kind() > 0) {
+    auto records = ReadPromptFile(JoinPath(task.prompts(), "heldout_image.jsonl"));
     if (!records.ok()) return records.status();
     heldout = *std::move(records);
   }
   const BagelConfig config = ShapesPolicyConfig(*tokenizer, autoencoder->config());
-  TensorMap tensors = Bagel::RandomInit(config, task.seed);
-  tensors["llm2vae.weight"].normal_(0, 0.02, torch::make_generator<torch::CPUGeneratorImpl>(task.seed));
+  TensorMap tensors = Bagel::RandomInit(config, task.seed());
+  tensors["llm2vae.weight"].normal_(0, 0.02, torch::make_generator<torch::CPUGeneratorImpl>(task.seed()));
   CopyTower(*referee, &tensors);
-  if (!task.start.empty()) {
-    auto loaded = LoadTensors(task.start);
+  if (!task.start().empty()) {
+    auto loaded = LoadTensors(task.start());
     if (!loaded.ok()) return loaded.status();
     tensors = *std::move(loaded);
   }
   auto model = Bagel::Create(config, tensors, "the policy");
   if (!model.ok()) return model.status();
-  Trainer trainer("policy", Trainable(tensors), task.trainer);
+  TrainerOptions options = TrainerOptionsFor(task, resume);
+  // What was made before decides the numbers too: the referee's tower and `start` are in the first weights.
+  options.settings["first weights"] = DigestOf(tensors).substr(0, kShownDigest);
+  options.settings["autoencoder"] =
+      Sha256Hex(DigestOf(autoencoder->tensors()) + autoencoder->config().ToJson().dump())
+          .substr(0, kShownDigest);
+  auto trainer = Trainer::Create("policy", Trainable(tensors), std::move(options));
+  if (!trainer.ok()) return trainer.status();
 
-  const shapes::TrainingPairs pairs(task.seed, task.kind_weights);
-  const LatentCache cache(pairs, task.cached_pairs, *autoencoder, *tokenizer, config.latent_patch);
+  const v1::PretrainKindWeights& kinds = task.kind_weights();
+  const shapes::TrainingPairs pairs(task.seed(), {kinds.single(), kinds.two(), kinds.counting(),
+                                                  kinds.colors(), kinds.position(), kinds.attribution()});
+  const LatentCache cache(pairs, task.cached_pairs(), *autoencoder, *tokenizer, config.latent_patch);
+  const UnderstandingData understanding = {.batch = task.understanding().batch(),
+                                           .questions_per_image = task.understanding().questions_per_image(),
+                                           .caption_share = task.understanding().caption_share(),
+                                           .habitual_answers = task.understanding().habitual_answers()};
   const int64_t side = 64 / config.autoencoder.downsample() / config.latent_patch;
 
   const auto flow_loss = [&](int64_t iteration) {
-    Random random(StreamSeed(task.seed ^ 0xf10, static_cast<uint64_t>(iteration)));
-    torch::Generator generator = GeneratorFor(task.seed ^ 0x4015e, iteration);
+    Random random(StreamSeed(task.seed() ^ 0xf10, static_cast<uint64_t>(iteration)));
+    torch::Generator generator = GeneratorFor(task.seed() ^ 0x4015e, iteration);
     std::vector<std::vector<int64_t>> captions;
-    torch::Tensor chosen = torch::empty({task.batch}, torch::kInt64);
-    for (int64_t i = 0; i < task.batch; ++i) {
+    torch::Tensor chosen = torch::empty({task.batch()}, torch::kInt64);
+    for (int64_t i = 0; i < task.batch(); ++i) {
       const int64_t pick = random.Below(static_cast<int>(cache.size()));
       chosen[i] = pick;
-      captions.push_back(random.Chance(task.caption_dropout) ? std::vector<int64_t>()
-                                                             : cache.caption(pick, random.Chance(0.4)));
+      captions.push_back(random.Chance(task.caption_dropout()) ? std::vector<int64_t>()
+                                                               : cache.caption(pick, random.Chance(0.4)));
     }
     const PaddedText text = Pad(captions);
     const torch::Tensor x0 = cache.tokens().index_select(0, chosen);
     const torch::Tensor noise = torch::randn(x0.sizes().vec(), generator);
-    const torch::Tensor t = DrawTimes(task.seed, iteration, task.batch);
+    const torch::Tensor t = DrawTimes(task.seed(), iteration, task.batch());
     const torch::Tensor wide = t.view({-1, 1, 1});
     const torch::Tensor x_t = (1 - wide) * x0 + wide * noise;
     const Bagel::TextToImage out = model->ForwardTextToImage(text.ids, text.lengths, x_t, t, side, side);
@@ -153,7 +169,7 @@ absl::Status TrainPolicy(const PolicyTask& task) {
   };
   const auto language_loss = [&](int64_t iteration) {
     const UnderstandingBatch batch =
-        MakeUnderstandingBatch(task.seed ^ 0x0de5, iteration, task.understanding_batch, *tokenizer);
+        MakeUnderstandingBatch(task.seed() ^ 0x0de5, iteration, understanding, *tokenizer);
     const torch::Tensor hidden = model->ForwardUnderstanding(batch.pixels, batch.text);
     // Only the positions that count reach the output layer.
     const torch::Tensor flat = batch.targets.flatten();
@@ -164,16 +180,17 @@ absl::Status TrainPolicy(const PolicyTask& task) {
   double flow_sum = 0, language_sum = 0;
   int64_t flow_count = 0, language_count = 0;
   const auto loss = [&](int64_t iteration, std::string* line) {
-    torch::Tensor total = task.flow_weight * flow_loss(iteration);
-    flow_sum += total.item<double>();
+    const torch::Tensor flow = flow_loss(iteration);
+    torch::Tensor total = task.flow_weight() * flow;
+    flow_sum += flow.item<double>();
     ++flow_count;
-    if (task.understanding_batch > 0 && iteration % task.understanding_every == 0) {
+    if (understanding.batch > 0) {
       const torch::Tensor language = language_loss(iteration);
       language_sum += language.item<double>();
       ++language_count;
-      total = total + 0.25 * language;
+      total = total + task.text_weight() * language;
     }
-    if ((iteration + 1) % task.trainer.report_every == 0) {
+    if ((iteration + 1) % task.train().report_every() == 0) {
       *line = absl::StrFormat("flow %.4f text %.4f",
                               flow_sum / std::max<double>(1, static_cast<double>(flow_count)),
                               language_sum / std::max<double>(1, static_cast<double>(language_count)));
@@ -184,29 +201,27 @@ absl::Status TrainPolicy(const PolicyTask& task) {
   };
   const auto averaged_model = [&]() {
     TensorMap all = tensors;
-    for (const auto& [name, tensor] : trainer.averaged()) all[name] = tensor.detach();
+    for (const auto& [name, tensor] : trainer->averaged()) all[name] = tensor.detach();
     return Bagel::Create(config, all, "the averaged policy");
   };
   const auto report = [&](int64_t iteration) {
-    if (task.score_prompts_per_kind == 0) return;
+    if (task.score_prompts_per_kind() == 0) return;
     const auto averaged = averaged_model();
-    const std::string grid = JoinPath(task.out, "samples.png");
-    std::printf("  images: %s\n",
-                FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
-                                         static_cast<int>(task.score_prompts_per_kind), 1.0, grid))
-                    .c_str());
-    std::printf("  guided: %s\n",
-                FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
-                                         static_cast<int>(task.score_prompts_per_kind), 2.5, ""))
-                    .c_str());
+    const std::string grid = JoinPath(task.out(), "samples.png");
+    std::printf("  images: %s\n", FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
+                                                           task.score_prompts_per_kind(), 1.0, grid))
+                                      .c_str());
+    std::printf("  guided: %s\n", FormatScores(ScorePolicy(*averaged, *autoencoder, *tokenizer, heldout,
+                                                           task.score_prompts_per_kind(), 2.5, ""))
+                                      .c_str());
     std::printf("  answers: %s\n",
-                FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed ^ 0xa45)).c_str());
+                FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed() ^ 0xa45)).c_str());
     std::fflush(stdout);
-    const absl::Status status = WriteFolder(task, config, tensors, trainer.averaged());
+    const absl::Status status = WriteFolder(task, config, tensors, trainer->averaged());
     if (!status.ok()) std::fprintf(stderr, "policy: %s\n", std::string(status.message()).c_str());
   };
-  if (absl::Status status = trainer.Run(loss, report); !status.ok()) return status;
-  return WriteFolder(task, config, tensors, trainer.averaged());
+  if (absl::Status status = trainer->Run(loss, report); !status.ok()) return status;
+  return WriteFolder(task, config, tensors, trainer->averaged());
 }
 
 }  // namespace lvrpo

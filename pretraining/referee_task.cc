@@ -7,7 +7,9 @@
 #include "absl/strings/str_join.h"
 #include "common/file.h"
 #include "model/autoencoder.h"
+#include "pretraining/settings.h"
 #include "pretraining/text_batch.h"
+#include "pretraining/trainer.h"
 #include "shapes_world/captions.h"
 #include "shapes_world/words.h"
 
@@ -122,12 +124,13 @@ SiglipConfig ShapesRefereeConfig(int64_t vocabulary) {
   return config;
 }
 
-absl::Status TrainReferee(const RefereeTask& task) {
-  if (absl::Status status = MakeFolder(task.out); !status.ok()) return status;
+absl::Status TrainReferee(const v1::PretrainReferee& task, bool resume) {
+  if (absl::Status status = MakeFolder(task.out()); !status.ok()) return status;
   const auto tokenizer = MakeWordTokenizer(shapes::AllWords());
   const SiglipConfig config = ShapesRefereeConfig(tokenizer->vocabulary_size());
-  const TensorMap tensors = Siglip::RandomInit(config, task.seed);
-  Trainer trainer("referee", tensors, task.trainer);
+  const TensorMap tensors = Siglip::RandomInit(config, task.seed());
+  auto trainer = Trainer::Create("referee", tensors, TrainerOptionsFor(task, resume));
+  if (!trainer.ok()) return trainer.status();
   auto model = Siglip::Create(config, tensors, "fresh referee");
   if (!model.ok()) return model.status();
   const torch::Tensor phrase_ids = RefereeText(*tokenizer, AllPhrases(), config.text_length);
@@ -137,9 +140,9 @@ absl::Status TrainReferee(const RefereeTask& task) {
   const auto loss = [&](int64_t iteration, std::string* line) {
     std::vector<RgbImage> images;
     std::vector<std::string> captions;
-    torch::Tensor labels = torch::empty({task.batch, patches}, torch::kInt64);
-    for (int64_t i = 0; i < task.batch; ++i) {
-      Random random(StreamSeed(task.seed, static_cast<uint64_t>(iteration * task.batch + i)));
+    torch::Tensor labels = torch::empty({task.batch(), patches}, torch::kInt64);
+    for (int64_t i = 0; i < task.batch(); ++i) {
+      Random random(StreamSeed(task.seed(), static_cast<uint64_t>(iteration * task.batch() + i)));
       const shapes::Scene scene = shapes::RandomScene(random);
       images.push_back(Render(scene));
       captions.push_back(FullCaption(scene));
@@ -153,7 +156,7 @@ absl::Status TrainReferee(const RefereeTask& task) {
     const torch::Tensor text_vectors =
         UnitLength(model->Text(RefereeText(*tokenizer, captions, config.text_length)));
     const torch::Tensor logits = torch::matmul(image_vectors, text_vectors.t()) * scale + bias;
-    const torch::Tensor sign = 2 * torch::eye(task.batch) - 1;
+    const torch::Tensor sign = 2 * torch::eye(task.batch()) - 1;
     const torch::Tensor global = -torch::nn::functional::logsigmoid(sign * logits).sum(1).mean();
 
     // Patches against phrases.
@@ -169,29 +172,29 @@ absl::Status TrainReferee(const RefereeTask& task) {
     const torch::Tensor target = phrase_labels.index_select(0, rows);
     const torch::Tensor region = torch::binary_cross_entropy_with_logits(region_logits, target)
                                      .mul(static_cast<double>(phrase_ids.size(0)));
-    if ((iteration + 1) % task.trainer.report_every == 0) {
+    if ((iteration + 1) % task.train().report_every() == 0) {
       *line = absl::StrFormat("image %.3f region %.3f", global.item<double>(), region.item<double>());
     }
     return 0.2 * global + region;
   };
   const auto report = [&](int64_t) {
-    std::printf("  %s\n", ScoreRegions(*model, phrase_ids, task.seed ^ 0x5c0e).c_str());
+    std::printf("  %s\n", ScoreRegions(*model, phrase_ids, task.seed() ^ 0x5c0e).c_str());
   };
-  if (absl::Status status = trainer.Run(loss, report); !status.ok()) return status;
-  auto averaged = Siglip::Create(config, CloneTensors(trainer.averaged()), "averaged referee");
+  if (absl::Status status = trainer->Run(loss, report); !status.ok()) return status;
+  auto averaged = Siglip::Create(config, CloneTensors(trainer->averaged()), "averaged referee");
   if (!averaged.ok()) return averaged.status();
-  std::printf("referee: %s\n", ScoreRegions(*averaged, phrase_ids, task.seed ^ 0xf17a1).c_str());
+  std::printf("referee: %s\n", ScoreRegions(*averaged, phrase_ids, task.seed() ^ 0xf17a1).c_str());
   if (absl::Status status =
-          SaveTensors(JoinPath(task.out, "model.safetensors"), averaged->tensors(), torch::kBFloat16);
+          SaveTensors(JoinPath(task.out(), "model.safetensors"), averaged->tensors(), torch::kBFloat16);
       !status.ok()) {
     return status;
   }
   if (absl::Status status =
-          WriteFileAtomic(JoinPath(task.out, "config.json"), config.ToJson().dump(1) + "\n");
+          WriteFileAtomic(JoinPath(task.out(), "config.json"), config.ToJson().dump(1) + "\n");
       !status.ok()) {
     return status;
   }
-  return WriteWordTokenizer(JoinPath(task.out, "tokenizer.json"), shapes::AllWords());
+  return WriteWordTokenizer(JoinPath(task.out(), "tokenizer.json"), shapes::AllWords());
 }
 
 }  // namespace lvrpo

@@ -1,12 +1,16 @@
 #include "pretraining/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/clock.h"
+#include "common/file.h"
+#include "data/safetensors.h"
 
 namespace lvrpo {
 namespace {
@@ -36,7 +40,49 @@ absl::Status CopyInto(const TensorMap& from, const TensorMap& into, const std::s
   return absl::OkStatus();
 }
 
+// "batch: 24 there, 32 now; seed: 1 there, 2 now": the settings that differ, the first few of them; empty:
+// none do.
+std::string Differences(const std::map<std::string, std::string>& there,
+                        const std::map<std::string, std::string>& now) {
+  const auto value = [](const std::map<std::string, std::string>& settings, const std::string& name) {
+    const auto found = settings.find(name);
+    return found == settings.end() ? std::string("nothing") : found->second;
+  };
+  std::map<std::string, std::string> all = there;
+  all.insert(now.begin(), now.end());
+  std::vector<std::string> differences;
+  for (const auto& [name, unused] : all) {
+    const std::string was = value(there, name), is = value(now, name);
+    if (was != is) differences.push_back(absl::StrCat(name, ": ", was, " there, ", is, " now"));
+  }
+  constexpr size_t kNamed = 5;
+  const size_t more = differences.size() - std::min(differences.size(), kNamed);
+  differences.resize(differences.size() - more);
+  return absl::StrCat(absl::StrJoin(differences, "; "), more > 0 ? absl::StrCat("; ", more, " more") : "");
+}
+
 }  // namespace
+
+absl::StatusOr<Trainer> Trainer::Create(std::string name, TensorMap trainable, TrainerOptions options) {
+  Trainer trainer(std::move(name), std::move(trainable), std::move(options));
+  const std::string& checkpoint = trainer.options_.checkpoint;
+  if (checkpoint.empty()) {
+    if (trainer.options_.resume)
+      return absl::InvalidArgumentError("there is nothing to resume from: set train.checkpoint");
+    return trainer;
+  }
+  // Now rather than when the first checkpoint is written.
+  const std::string folder = std::filesystem::path(checkpoint).parent_path().string();
+  if (!folder.empty()) {
+    if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
+  }
+  if (trainer.options_.resume && std::filesystem::exists(checkpoint)) {
+    if (absl::Status status = trainer.Restore(); !status.ok()) return status;
+    std::printf("%s: resuming at iteration %ld\n", trainer.name_.c_str(),
+                static_cast<long>(trainer.iteration_));
+  }
+  return trainer;
+}
 
 Trainer::Trainer(std::string name, TensorMap trainable, TrainerOptions options)
     : name_(std::move(name)),
@@ -45,19 +91,28 @@ Trainer::Trainer(std::string name, TensorMap trainable, TrainerOptions options)
   if (options_.ema_decay > 0) ema_ = CloneTensors(optimizer_.parameters());
 }
 
-absl::Status Trainer::Save(int64_t iteration) const {
+absl::Status Trainer::Save() const {
   TensorMap all = WithPrefix("weight/", optimizer_.parameters());
   all.merge(WithPrefix("optimizer/", optimizer_.State()));
   all.merge(WithPrefix("ema/", ema_));
-  all["iteration"] = torch::tensor({iteration}, torch::kInt64);
-  return SaveTensors(options_.checkpoint, all);
+  all["iteration"] = torch::tensor({iteration_}, torch::kInt64);
+  return SaveTensors(options_.checkpoint, all, std::nullopt, options_.settings);
 }
 
-absl::StatusOr<int64_t> Trainer::Restore() {
+absl::Status Trainer::Restore() {
+  const auto file = SafetensorsFile::Open(options_.checkpoint);
+  if (!file.ok()) return file.status();
   auto all = LoadTensors(options_.checkpoint);
   if (!all.ok()) return all.status();
-  if (!all->contains("iteration")) {
+  const auto iteration = all->find("iteration");
+  if (iteration == all->end() || iteration->second.numel() != 1) {
     return absl::DataLossError(absl::StrCat(options_.checkpoint, " is not a pre-training checkpoint"));
+  }
+  const std::string differences = Differences((*file)->metadata(), options_.settings);
+  if (!differences.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.checkpoint, " was made with other settings (", differences,
+                     "): resume with the same, or start again without --resume"));
   }
   for (const auto& [prefix, into] :
        {std::pair<std::string, const TensorMap*>{"weight/", &optimizer_.parameters()}, {"ema/", &ema_}}) {
@@ -65,22 +120,18 @@ absl::StatusOr<int64_t> Trainer::Restore() {
     if (!status.ok()) return status;
   }
   if (absl::Status status = optimizer_.Restore(TakePrefix("optimizer/", *all)); !status.ok()) return status;
-  return all->at("iteration").item<int64_t>();
+  iteration_ = iteration->second.item<int64_t>();
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_report) {
-  int64_t first = 0;
-  if (options_.resume && std::filesystem::exists(options_.checkpoint)) {
-    absl::StatusOr<int64_t> restored = Restore();
-    if (!restored.ok()) return restored.status();
-    first = *restored;
-    std::printf("%s: resuming at iteration %ld\n", name_.c_str(), static_cast<long>(first));
-  }
+  const int64_t first = iteration_;
   const absl::Time started = RealClock().Now();
   double sum = 0;
   int64_t summed = 0;
   int nonfinite = 0;
-  for (int64_t i = first; i < options_.steps; ++i) {
+  while (iteration_ < options_.steps) {
+    const int64_t i = iteration_++;
     std::string line;
     torch::Tensor value = loss(i, &line);
     value.backward();
@@ -88,8 +139,9 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
     const double number = value.item<double>();
     if (!step.finite || !std::isfinite(number)) {
       if (++nonfinite >= kMaxNonfinite) {
-        return absl::AbortedError(absl::StrCat(name_, ": the loss or its gradient was not finite ",
-                                               kMaxNonfinite, " times in a row at iteration ", i));
+        return absl::OutOfRangeError(
+            absl::StrCat(name_, " diverged: the loss or its gradient was not finite ", kMaxNonfinite,
+                         " times in a row at iteration ", i + 1, "; try a lower train.learning_rate"));
       }
       continue;
     }
@@ -117,7 +169,7 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
       if (after_report) after_report(i + 1);
     }
     if (!options_.checkpoint.empty() && (last || (i + 1) % options_.checkpoint_every == 0)) {
-      if (absl::Status status = Save(i + 1); !status.ok()) return status;
+      if (absl::Status status = Save(); !status.ok()) return status;
     }
   }
   return absl::OkStatus();

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "algorithm/optimizer.h"
 #include "model/weights.h"
 
@@ -17,6 +19,9 @@ struct TrainerOptions {
   bool resume = false;     // go on from `checkpoint` if it is there
   double ema_decay = 0;    // > 0: keep an exponential moving average of the weights
   AdamWOptions optimizer;
+  // Name -> value of everything that decides the numbers. Kept in the checkpoint; a run with others does not
+  // go on from it.
+  std::map<std::string, std::string> settings;
 };
 
 // The loop that all pre-training shares: forward, backward, AdamW, progress line, checkpoints, exact resume.
@@ -28,22 +33,26 @@ class Trainer {
   using LossFunction = std::function<torch::Tensor(int64_t iteration, std::string* line)>;
   using ReportFunction = std::function<void(int64_t iteration)>;
 
-  // `trainable` are fp32 leaves used by the loss; `name` is for progress and checkpoints.
-  Trainer(std::string name, TensorMap trainable, TrainerOptions options);
+  // `trainable` are fp32 leaves used by the loss; `name` is for progress and checkpoints. With `resume` the
+  // checkpoint is read here: DataLoss when it is damaged, FailedPrecondition when it was made with other
+  // settings.
+  static absl::StatusOr<Trainer> Create(std::string name, TensorMap trainable, TrainerOptions options);
 
-  // Aborted when the loss or a gradient is not finite three times in a row. `after_report` runs after each
-  // progress line (for scores that cost time); may be empty.
+  // The iterations that are left. OutOfRange when the loss or a gradient is not finite three times in a row.
+  // `after_report` runs after each progress line (for scores that cost time); may be empty.
   absl::Status Run(const LossFunction& loss, const ReportFunction& after_report = nullptr);
 
   // The moving average, or the weights themselves without one.
   const TensorMap& averaged() const { return ema_.empty() ? optimizer_.parameters() : ema_; }
 
  private:
-  absl::Status Save(int64_t iteration) const;
-  absl::StatusOr<int64_t> Restore();
+  Trainer(std::string name, TensorMap trainable, TrainerOptions options);
+  absl::Status Save() const;
+  absl::Status Restore();
 
-  const std::string name_;
-  const TrainerOptions options_;
+  std::string name_;
+  TrainerOptions options_;
+  int64_t iteration_ = 0;  // the next one
   AdamW optimizer_;
   TensorMap ema_;
 };

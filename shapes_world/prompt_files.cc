@@ -60,16 +60,23 @@ absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string&
 
 absl::Status WritePromptFiles(const std::string& folder, const PromptFileOptions& options) {
   if (absl::Status status = MakeFolder(JoinPath(folder, "images")); !status.ok()) return status;
-  Random random(options.seed);
+  // Each file has a random stream of its own: a longer one changes none of the others.
+  uint64_t stream = 0;
+  const auto next_random = [&] { return Random(StreamSeed(options.seed, stream++)); };
   struct File {
     const char* name;
     std::vector<v1::PromptRecord> records;
   };
   std::vector<File> files;
-  files.push_back({"train_image.jsonl", ImageRecords(false, options.train_images_per_kind, random)});
-  files.push_back({"heldout_image.jsonl", ImageRecords(true, options.heldout_images_per_kind, random)});
+  for (const auto& [file, held_out, per_kind] :
+       {std::tuple{"train_image.jsonl", false, options.train_images_per_kind},
+        {"heldout_image.jsonl", true, options.heldout_images_per_kind}}) {
+    Random random = next_random();
+    files.push_back({file, ImageRecords(held_out, per_kind, random)});
+  }
   for (const auto& [file, name, count] : {std::tuple{"train_text.jsonl", "train", options.train_questions},
                                           {"heldout_text.jsonl", "heldout", options.heldout_questions}}) {
+    Random random = next_random();
     auto records = QuestionRecords(folder, name, count, random);
     if (!records.ok()) return records.status();
     files.push_back({file, *std::move(records)});

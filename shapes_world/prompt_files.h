@@ -10,9 +10,9 @@ namespace lvrpo::shapes {
 struct PromptFileOptions {
   uint64_t seed = 1;
   int train_images_per_kind = 200;
-  int heldout_images_per_kind = 60;
+  int heldout_images_per_kind = 200;
   int train_questions = 2400;
-  int heldout_questions = 240;
+  int heldout_questions = 480;
 };
 
 // Writes train_image.jsonl, heldout_image.jsonl, train_text.jsonl, heldout_text.jsonl and the PNGs that the

@@ -14,8 +14,8 @@ def main():
     files = {str(p.relative_to(ASSETS)): hashlib.sha256(p.read_bytes()).hexdigest()
              for p in sorted(ASSETS.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".jsonl") and p.name != "manifest.json"}
     manifest = {
-        "made_by": "tools/make_assets.sh (make assets)",
-        "seed": "the default of each lvrpo-pretrain command",
+        "made_by": "make assets: tools/make_assets.sh with configs/pretrain_*.yaml",
+        "seed": 1,
         "sha256": files,
         "scores": {
             "held_out_score": round(scores["score"], 4),
