@@ -83,7 +83,7 @@ ImageLossTerms ImageLoss(const ImageLossInput& input, const ImageLossOptions& op
   }
   terms.policy_loss = losses.sum() / terms_in_all;
   terms.loss = terms.policy_loss;
-  if (options.form == ImageLossForm::kPpo && options.kl_beta != 0) {
+  if (options.form != ImageLossForm::kFlowDppo && options.kl_beta != 0) {
     terms.kl = KlToReference(input, options.kl_form).sum() / terms_in_all;
     terms.loss = terms.policy_loss + options.kl_beta * terms.kl;
   }

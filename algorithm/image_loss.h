@@ -12,7 +12,8 @@ namespace lvrpo {
 
 enum class ImageLossForm {
   kPpo,        // clipped surrogate + beta KL (zhtmike/flow_grpo:scripts/train_bagel.py)
-  kGrpoGuard,  // centred, step-normalised ratio (flow_grpo:scripts/train_sd3_GRPO_Guard.py)
+  kGrpoGuard,  // centred, step-normalised ratio (flow_grpo:scripts/train_sd3_GRPO_Guard.py): gradients of
+               // early and late steps have one size, where kPpo's are proportional to 1 / std
   kFlowDppo  // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
 };
 enum class ImageKlForm {
@@ -31,7 +32,7 @@ struct ImageLossOptions {
   double clip_low = 1e-5,
          clip_high = 1e-5;  // ratio range 1 - low .. 1 + high; the log-prob is a mean, so tiny
   std::optional<double> advantage_clamp = 5.0;  // +-; not used by kFlowDppo
-  double kl_beta = 0;                           // kPpo only; 0 = no KL term
+  double kl_beta = 0;                           // not used by kFlowDppo; 0 = no KL term
   ImageKlForm kl_form = ImageKlForm::kVelocityMse;
   GuardBias guard_bias = GuardBias::kPerSample;
   double dppo_threshold = 0;  // kFlowDppo: a term this far from old, and moving on away, is dropped

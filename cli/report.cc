@@ -156,10 +156,15 @@ class Report {
           summary_.value("color_entropy_bits_after", 0.0));
     }
     if (summary_.contains("text_exact_match_before") && summary_.contains("text_exact_match_after")) {
-      absl::StrAppendFormat(&html_, "<p>Held-out questions answered exactly: %.3f &rarr; %.3f of %d.</p>",
-                            summary_["text_exact_match_before"].get<double>(),
-                            summary_["text_exact_match_after"].get<double>(),
-                            summary_.value("text_questions", 0));
+      absl::StrAppendFormat(
+          &html_,
+          "<p>Held-out questions answered exactly: %.3f &rarr; %.3f of %d (gain %+.3f &plusmn; %.3f, 95 %%); "
+          "probability of the right answer %.3f &rarr; %.3f.</p>",
+          summary_["text_exact_match_before"].get<double>(), summary_["text_exact_match_after"].get<double>(),
+          summary_.value("text_questions", 0), summary_.value("text_gain", 0.0),
+          summary_.value("text_gain_confidence_95", 0.0),
+          summary_.value("text_answer_probability_before", 0.0),
+          summary_.value("text_answer_probability_after", 0.0));
     }
     html_ += "<table><tr><th>reward</th><th>first 10 steps</th><th>last 10 steps</th></tr>";
     for (const auto& [name, value] : summary_["reward_means_first_10_steps"].items()) {

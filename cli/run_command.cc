@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_lock.h"
 #include "coordinator/client.h"
 #include "nlohmann/json.hpp"
 
@@ -167,38 +168,45 @@ void Runner::EvaluateBetween(int64_t step) {
 
 absl::Status Runner::Train() {
   const absl::Time begin = RealClock().Now();
-  if (absl::Status status = supervisor_.Start(); !status.ok()) return status;
+  if (absl::Status status = supervisor_.Start([this] { return shutdown_.requested(); }); !status.ok()) {
+    supervisor_.Stop(absl::Seconds(2));
+    return status;
+  }
   CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc().max_message_mib());
   printer_.Say(
       absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
-  bool draining = false, finished = false;
+  bool draining = false, drain_heard = false, finished = false;
   int64_t first_step = -1;
-  absl::Time drain_ends = absl::InfiniteFuture();
+  absl::Time leave_by = absl::InfiniteFuture();
   while (true) {
     if (shutdown_.requested() && !draining) {
       draining = true;
       printer_.Say(
           "draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
-      (void)coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5));
-      drain_ends = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
     }
-    if (absl::Status status = supervisor_.Tend(draining || finished); !status.ok()) {
-      supervisor_.Stop(absl::Seconds(5));
-      return status;
-    }
-    if (supervisor_.AllEnded()) break;
-    if (RealClock().Now() > drain_ends) {
-      supervisor_.Stop(absl::Seconds(2));
-      break;
+    if (draining && !drain_heard) {  // until a coordinator that is just starting again has heard it, too
+      drain_heard = coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5)).ok();
     }
     const absl::StatusOr<v1::GetStatusResponse> status = coordinator.GetStatus(absl::Seconds(2));
     if (status.ok()) {
+      finished = finished || status->finished();
+      if (status->draining()) draining = drain_heard = true;  // also by `lvrpo drain`
+    }
+    if ((draining || finished) && leave_by == absl::InfiniteFuture()) {
+      leave_by = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
+    }
+    if (absl::Status tended = supervisor_.Tend(draining || finished, status.ok() && !draining && !finished);
+        !tended.ok()) {
+      supervisor_.Stop(absl::Seconds(5));
+      return tended;
+    }
+    if (supervisor_.AllEnded()) break;
+    if (RealClock().Now() > leave_by) {
+      supervisor_.Stop(absl::Seconds(2));
+      break;
+    }
+    if (status.ok()) {
       if (first_step < 0) first_step = status->step();
-      if (status->finished() && !finished) {
-        finished = true;
-        drain_ends = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
-      }
-      draining = draining || status->draining();  // by `lvrpo drain`
       EvaluateBetween(status->step());
       ProgressInput input;
       input.status = *status;
@@ -211,7 +219,7 @@ absl::Status Runner::Train() {
           std::max(1.0, absl::ToDoubleSeconds(input.elapsed));
       printer_.Show(FormatProgress(input), status->step());
     }
-    if (shutdown_.requested() || finished) {
+    if (draining || finished) {
       absl::SleepFor(absl::Milliseconds(100));
     } else {
       shutdown_.WaitFor(absl::Seconds(1));
@@ -225,7 +233,7 @@ absl::Status Runner::Train() {
   }
   const absl::StatusOr<nlohmann::json> records = Describe();
   if (!records.ok()) return records.status();
-  if (records->value("steps", 0) < config().train().steps()) return absl::CancelledError("drained");
+  if (!records->value("trained", false)) return absl::CancelledError("drained");
   return absl::OkStatus();
 }
 
@@ -292,7 +300,7 @@ int Runner::Run() {
     if (!described.ok()) return Fail(described.status(), kExitData);
     records = *std::move(described);
   }
-  if (!records.has_value() || records->value("steps", 0) < config().train().steps()) status = Train();
+  if (!records.has_value() || !records->value("trained", false)) status = Train();
   if (absl::Status saved = folder_.Save(); !saved.ok()) return Fail(saved);
   if (absl::IsCancelled(status)) {
     printer_.Say(absl::StrCat("drained; go on with: lvrpo run --resume ", folder_.path));
@@ -330,6 +338,11 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
   if (!folder.ok()) {
     std::fprintf(stderr, "lvrpo run: %s\n", std::string(folder.status().message()).c_str());
     return absl::IsInvalidArgument(folder.status()) ? kExitConfig : ExitCodeFor(folder.status());
+  }
+  const absl::StatusOr<FileLock> lock = FileLock::Take(folder->Inside("run.lock"), absl::ZeroDuration());
+  if (!lock.ok()) {
+    std::fprintf(stderr, "lvrpo run: %s\n", std::string(lock.status().message()).c_str());
+    return ExitCodeFor(lock.status());
   }
   std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), folder->path.c_str());
   if (absl::Status status = folder->Save(); !status.ok()) {

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +28,13 @@ absl::Status RunFolder::Save() const {
 }
 
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {
+  if (run_id.empty() ||
+      !std::all_of(run_id.begin(), run_id.end(),
+                   [](unsigned char c) { return isalnum(c) || c == '-' || c == '_' || c == '.'; }) ||
+      run_id[0] == '.') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--run-id '", run_id, "': use letters, digits, '-', '_' and '.', with no '.' in front"));
+  }
   RunFolder folder;
   folder.run_id = run_id;
   folder.config = config;
@@ -56,15 +65,20 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
   }
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return absl::DataLossError(folder.Inside("run.json") + " is damaged");
-  if (json.value("format", 0) != kRunFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        folder.path, " has run format ", json.value("format", 0), "; this program reads format ", kRunFormat,
-        ": use the program that wrote it (version ", json.value("program", "unknown"), ")"));
+  std::string working;
+  try {
+    if (const int format = json.value("format", 0); format != kRunFormat) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(folder.path, " has run format ", format, "; this program reads format ", kRunFormat,
+                       ": use the program that wrote it (version ", json.value("program", "unknown"), ")"));
+    }
+    folder.run_id = json.value("run_id", "");
+    folder.resumed = json.value("resumed", false);
+    folder.seconds = json.value("seconds", std::map<std::string, double>{});
+    working = json.value("working_folder", "");
+  } catch (const nlohmann::json::exception&) {
+    return absl::DataLossError(folder.Inside("run.json") + " is damaged");
   }
-  folder.run_id = json.value("run_id", "");
-  folder.resumed = json.value("resumed", false);
-  folder.seconds = json.value("seconds", std::map<std::string, double>{});
-  const std::string working = json.value("working_folder", "");
   if (!working.empty() && chdir(working.c_str()) != 0) {
     return absl::NotFoundError(
         absl::StrCat("this run was started in ", working, ", which is not there any more"));

@@ -28,6 +28,21 @@ nlohmann::json RewardMeans(const std::vector<nlohmann::json>& steps, size_t begi
   return means;
 }
 
+// Before and after of every held-out item of a task ("image" or "text") that both evaluations have.
+std::vector<std::pair<bool, bool>> PairsOf(const SummaryInput& input, const std::string& task) {
+  std::map<std::string, bool> before_by_id;
+  for (const nlohmann::json& line : input.before_lines) {
+    if (line.value("task", "") == task) before_by_id[line.value("id", "")] = line.value("correct", false);
+  }
+  std::vector<std::pair<bool, bool>> pairs;
+  for (const nlohmann::json& line : input.after_lines) {
+    if (line.value("task", "") != task) continue;
+    const auto before = before_by_id.find(line.value("id", ""));
+    if (before != before_by_id.end()) pairs.emplace_back(before->second, line.value("correct", false));
+  }
+  return pairs;
+}
+
 }  // namespace
 
 PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after) {
@@ -89,15 +104,11 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
   summary["wall_seconds"] = wall;
   summary["seconds_by_phase"] = seconds;
 
-  std::map<std::string, bool> before_by_id;
-  for (const nlohmann::json& line : input.before_lines)
-    before_by_id[line.value("id", "")] = line.value("correct", false);
-  std::vector<std::pair<bool, bool>> pairs;
-  for (const nlohmann::json& line : input.after_lines) {
-    const auto before = before_by_id.find(line.value("id", ""));
-    if (before != before_by_id.end()) pairs.emplace_back(before->second, line.value("correct", false));
+  const PairedDifference difference = ComparePairs(PairsOf(input, "image"));
+  if (const PairedDifference text = ComparePairs(PairsOf(input, "text")); text.count > 0) {
+    summary["text_gain"] = text.mean;
+    summary["text_gain_confidence_95"] = text.half_width;
   }
-  const PairedDifference difference = ComparePairs(pairs);
   summary["heldout_images"] = difference.count;
   summary["heldout_gain"] = difference.mean;
   summary["heldout_gain_confidence_95"] = difference.half_width;
@@ -106,6 +117,7 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
     summary["heldout_score_" + name] = nullptr;
     if (scores.is_object() && scores.contains("text")) {
       summary["text_exact_match_" + name] = scores["text"]["exact_match"];
+      summary["text_answer_probability_" + name] = scores["text"]["answer_probability"];
       summary["text_questions"] = scores["text"]["questions"];
       for (const auto& [kind, values] : scores["text"]["by_kind"].items())
         summary["text_by_kind"][kind][name] = values;
@@ -149,10 +161,14 @@ std::string FormatSummary(nlohmann::json summary) {
         summary.value("objects_asked_per_image", 0.0));
   }
   if (summary.contains("text_exact_match_before") && summary.contains("text_exact_match_after")) {
-    absl::StrAppendFormat(&text, "answers right   %.3f -> %.3f   (%d held-out questions)\n",
-                          summary["text_exact_match_before"].get<double>(),
-                          summary["text_exact_match_after"].get<double>(),
-                          summary.value("text_questions", 0));
+    absl::StrAppendFormat(
+        &text, "answers right   %.3f -> %.3f   gain %+.3f +- %.3f (95 %%, %d held-out questions)\n",
+        summary["text_exact_match_before"].get<double>(), summary["text_exact_match_after"].get<double>(),
+        summary.value("text_gain", 0.0), summary.value("text_gain_confidence_95", 0.0),
+        summary.value("text_questions", 0));
+    absl::StrAppendFormat(&text, "  probability of the right answer %.3f -> %.3f\n",
+                          summary.value("text_answer_probability_before", 0.0),
+                          summary.value("text_answer_probability_after", 0.0));
     for (const auto& [kind, values] : summary["text_by_kind"].items()) {
       if (!values.contains("before") || !values.contains("after")) continue;
       absl::StrAppendFormat(&text, "  %-12s  %.3f -> %.3f   (standard error %.3f)\n", kind,

@@ -14,6 +14,13 @@
 
 namespace lvrpo {
 
+namespace {
+
+// A coordinator waits for an older one of its folder to leave.
+constexpr absl::Duration kStartPatience = absl::Seconds(45);
+
+}  // namespace
+
 bool MayRestart(int exit_code) {
   return exit_code != kExitUsage && exit_code != kExitConfig && exit_code != kExitData &&
          exit_code != kExitDiverged && exit_code != 127;
@@ -34,16 +41,26 @@ absl::Status Supervisor::Launch(Role& role) {
       {.command = role.command, .log = LogOf(role.name), .environment = role.environment, .nice = 0});
   if (!process.ok()) return process.status();
   role.process = *std::move(process);
+  role.left = false;
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::Start() {
+absl::Status Supervisor::WriteProcessIds() const {
+  nlohmann::json pids = nlohmann::json::object();
+  for (const Role& role : roles_) {
+    if (role.process.has_value()) pids[role.name] = role.process->pid();
+  }
+  return WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n");
+}
+
+absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
   const v1::LocalConfig& local = folder_.config.config.local();
   const std::string address_file = folder_.Inside("coordinator.json");
   std::error_code ignored;
   std::filesystem::remove(address_file, ignored);
   AddRole("lvrpo-coordinator", "coordinator", 1, {"--run-dir", folder_.path});
   if (absl::Status status = Launch(roles_[0]); !status.ok()) return status;
+  const absl::Time deadline = RealClock().Now() + kStartPatience;
   while (true) {
     const absl::StatusOr<std::string> text = ReadFile(address_file);
     if (text.ok()) {
@@ -54,6 +71,12 @@ absl::Status Supervisor::Start() {
       ended_code_ = *code;
       return absl::UnavailableError(absl::StrCat("the coordinator ended with exit code ", *code, ": ",
                                                  LastLines(LogOf("coordinator"), 3)));
+    }
+    if (give_up()) return absl::CancelledError("stopped while the coordinator started");
+    if (RealClock().Now() > deadline) {
+      return absl::UnavailableError(absl::StrCat("the coordinator did not say its address for ",
+                                                 absl::FormatDuration(kStartPatience), "; see ",
+                                                 LogOf("coordinator")));
     }
     absl::SleepFor(absl::Milliseconds(20));
   }
@@ -76,21 +99,25 @@ absl::Status Supervisor::Start() {
     const std::string name = absl::StrCat("rollout-", i);
     AddRole("lvrpo-rollout-worker", name, local.threads_rollout(), with(name, {}));
   }
-  nlohmann::json pids = nlohmann::json::object();
   for (Role& role : roles_) {
-    if (!role.process.has_value()) {
-      if (absl::Status status = Launch(role); !status.ok()) return status;
-    }
-    pids[role.name] = role.process->pid();
+    if (role.process.has_value()) continue;
+    if (absl::Status status = Launch(role); !status.ok()) return status;
   }
-  return WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n");
+  return WriteProcessIds();
 }
 
-absl::Status Supervisor::Tend(bool ending) {
+absl::Status Supervisor::Tend(bool ending, bool goes_on) {
   for (Role& role : roles_) {
     if (!role.process.has_value()) continue;
     const std::optional<int> code = role.process->Poll();
-    if (!code.has_value() || *code == 0) continue;  // a role that leaves in good order was told to
+    if (!code.has_value()) continue;
+    if (*code == 0) {
+      // It was told to leave: the run has finished or drains, which the caller may learn a moment later. If
+      // the run still goes on at the next look, the role left for another reason (a signal) and is missed.
+      const bool seen_before = role.left;
+      role.left = true;
+      if (!goes_on || !seen_before) continue;
+    }
     const std::string death = *code > 128 ? absl::StrCat(role.name, " was killed by signal ", *code - 128)
                                           : absl::StrCat(role.name, " ended with exit code ", *code);
     if (ending) {
@@ -109,13 +136,7 @@ absl::Status Supervisor::Tend(bool ending) {
     say_(absl::StrCat(death, "; starting it again (restart ", restarts_, " of at most ",
                       folder_.config.config.local().max_restarts(), ")"));
     if (absl::Status status = Launch(role); !status.ok()) return status;
-    nlohmann::json pids = nlohmann::json::object();
-    for (const Role& other : roles_) {
-      if (other.process.has_value()) pids[other.name] = other.process->pid();
-    }
-    if (absl::Status status = WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n");
-        !status.ok())
-      return status;
+    if (absl::Status status = WriteProcessIds(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -23,21 +23,20 @@ class Supervisor {
   Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say)
       : folder_(folder), say_(std::move(say)) {}
 
-  // Starts the coordinator, waits for its address, then starts the rest.
-  absl::Status Start();
+  // Starts the coordinator, waits for its address, then starts the rest. Cancelled when `give_up` says so
+  // first.
+  absl::Status Start(const std::function<bool()>& give_up);
   const std::string& coordinator() const { return coordinator_; }
 
-  // Looks after the processes; one that ends with code 0 was told to leave and stays away. `ending`: the run
-  // has finished or drains, so that nothing is started again. An error ends the run: a role cannot live;
-  // ended_code() is its exit code.
-  absl::Status Tend(bool ending);
+  // Looks after the processes and starts dead ones again. `ending`: the run has finished or drains, so that
+  // nothing is started again. `goes_on`: the coordinator said so just now, so that nobody has a reason to
+  // leave. An error ends the run: a role cannot live; ended_code() is its exit code.
+  absl::Status Tend(bool ending, bool goes_on);
   int ended_code() const { return ended_code_; }
   bool AllEnded();
 
   // SIGTERM to all, SIGKILL to those that are still there after `grace`.
   void Stop(absl::Duration grace);
-
-  int restarts() const { return restarts_; }
 
  private:
   struct Role {
@@ -45,9 +44,11 @@ class Supervisor {
     std::vector<std::string> command;
     std::map<std::string, std::string> environment;
     std::optional<Process> process;
+    bool left = false;  // was seen to have ended with code 0
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
   absl::Status Launch(Role& role);
+  absl::Status WriteProcessIds() const;
   void AddRole(const std::string& binary, const std::string& name, int threads,
                std::vector<std::string> more);
 

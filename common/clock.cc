@@ -1,13 +1,23 @@
 #include "common/clock.h"
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 
 namespace lvrpo {
 namespace {
 
+// The wall clock's time at the start, moved on by the steady clock: a wall clock that is set, or a machine
+// that slept, ends no lease and no wait early or late.
 class SystemClock : public Clock {
  public:
-  absl::Time Now() override { return absl::Now(); }
+  absl::Time Now() override {
+    return started_ + absl::FromChrono(std::chrono::steady_clock::now() - steady_started_);
+  }
+
+ private:
+  const absl::Time started_ = absl::Now();
+  const std::chrono::steady_clock::time_point steady_started_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace

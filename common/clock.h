@@ -13,6 +13,7 @@ class Clock {
   virtual absl::Time Now() = 0;
 };
 
+// Never goes backwards: wall time when the process first asked, moved on by the steady clock.
 Clock& RealClock();
 
 // A clock that stands still until it is told otherwise.

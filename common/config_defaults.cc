@@ -40,6 +40,7 @@ v1::RunConfig DefaultRunConfig() {
   train.set_updates_per_step(1);
   train.set_max_staleness(1);
   train.set_filter_zero_variance(true);
+  train.set_image_loss("grpo_guard");
   train.set_image_clip(1e-3);
   train.set_text_clip_low(0.2);
   train.set_text_clip_high(0.28);

@@ -92,7 +92,8 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.cfg_scale", rollout.cfg_scale(), 1, 100);
   p.Range("rollout.max_text_tokens", rollout.max_text_tokens(), 1, 100000);
   p.Positive("rollout.temperature", rollout.temperature());
-  p.Positive("rollout.lease_seconds", rollout.lease_seconds());
+  // Heartbeats renew leases: one may be lost.
+  p.Range("rollout.lease_seconds", rollout.lease_seconds(), 3 * c.coordinator().heartbeat_seconds(), 1e6);
 
   const v1::RewardConfig& reward = c.reward();
   for (const auto& [field, weight] : {std::pair{"reward.grounding_weight", reward.grounding_weight()},
@@ -115,6 +116,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.max_staleness", train.max_staleness(), 0, 100);
   CheckOptimizer(p, "train.image", train.image());
   CheckOptimizer(p, "train.text", train.text());
+  p.OneOf("train.image_loss", train.image_loss(), {"ppo", "grpo_guard"});
   p.Positive("train.image_clip", train.image_clip());
   p.Range("train.text_clip_low", train.text_clip_low(), 1e-9, 1);
   p.Positive("train.text_clip_high", train.text_clip_high());
@@ -131,6 +133,12 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.max_nonfinite_steps", train.max_nonfinite_steps(), 1, 1000);
 
   p.Range("evaluation.every", c.evaluation().every(), 0, 1e9);
+  if (c.evaluation().every() > 0 && train.checkpoint_every() > 0 &&
+      c.evaluation().every() % train.checkpoint_every() != 0) {
+    p.Add("evaluation.every",
+          absl::StrCat(c.evaluation().every(), " is not a multiple of train.checkpoint_every (",
+                       train.checkpoint_every(), "), whose checkpoints are evaluated"));
+  }
   p.Range("evaluation.prompts_per_kind", c.evaluation().prompts_per_kind(), 1, 1e6);
   p.Range("evaluation.prompts_per_kind_between", c.evaluation().prompts_per_kind_between(), 1, 1e6);
   p.Range("evaluation.timesteps", c.evaluation().timesteps(), 2, 1000);

@@ -10,6 +10,8 @@ int ExitCodeFor(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
       return kExitData;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,8 +15,23 @@
 namespace lvrpo {
 namespace {
 
-absl::Status Failed(const char* what, const std::string& path) {
-  return absl::InternalError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+// A full disk may be emptied, a path that may not be written is the user's to change.
+absl::Status Failed(const char* what, const std::string& path, int error = errno) {
+  const std::string message = absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error));
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return absl::ResourceExhaustedError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOTDIR:
+    case EISDIR:
+    case EEXIST:
+      return absl::PermissionDeniedError(message);
+    default:
+      return absl::InternalError(message);
+  }
 }
 
 }  // namespace
@@ -33,7 +49,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
+  static std::atomic<uint64_t> serial = 0;  // two threads may write one path
+  const std::string temporary = absl::StrCat(path, ".tmp.", getpid(), ".", serial++);
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return Failed("write", temporary);
   while (!bytes.empty()) {
@@ -55,8 +72,7 @@ absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
 absl::Status MakeFolder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) return absl::InternalError(absl::StrCat("cannot make folder ", path, ": ", error.message()));
-  return absl::OkStatus();
+  return error ? Failed("make folder", path, error.value()) : absl::OkStatus();
 }
 
 absl::Status SyncFolder(const std::string& path) {

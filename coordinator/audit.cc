@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "coordinator/store.h"
+#include "nlohmann/json.hpp"
 
 namespace lvrpo {
 namespace {
@@ -39,14 +40,17 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   const absl::StatusOr<std::vector<v1::StepRecord>> steps = (*store)->Steps();
   const absl::StatusOr<std::vector<v1::GroupRecord>> groups = (*store)->Groups();
   const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
+  const absl::StatusOr<std::vector<v1::StepRecord>> abandoned = (*store)->AbandonedSteps();
   const absl::StatusOr<std::vector<v1::PolicyVersion>> acknowledged = (*store)->Acknowledgements();
   for (const absl::Status& status :
-       {steps.status(), groups.status(), checkpoints.status(), acknowledged.status()}) {
+       {steps.status(), groups.status(), checkpoints.status(), abandoned.status(), acknowledged.status()}) {
     if (!status.ok()) return status;
   }
   const auto number = [&](const char* key) -> int64_t { return (*store)->GetNumber(key, -1).value_or(-1); };
   const int64_t group_size = number("group_size"), per_step = number("groups_per_step"),
-                staleness = number("max_staleness"), next_ordinal = number("next_ordinal");
+                staleness = number("max_staleness"), next_ordinal = number("next_ordinal"),
+                total_steps = number("total_steps");
+  const bool finished = static_cast<int64_t>(steps->size()) >= total_steps;
 
   std::map<int64_t, const v1::GroupRecord*> by_ordinal;
   for (const v1::GroupRecord& group : *groups) by_ordinal[group.ordinal()] = &group;
@@ -86,7 +90,9 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
         complete.Broken(
             absl::StrCat("ordinal ", ordinal, " has ", group->second->samples_size(), " samples"));
       }
-      for (const v1::SampleSummary& sample : group->second->samples()) {
+      for (int slot = 0; slot < group->second->samples_size(); ++slot) {
+        const v1::SampleSummary& sample = group->second->samples(slot);
+        if (sample.slot() != slot) complete.Broken(absl::StrCat("ordinal ", ordinal, " lacks slot ", slot));
         if (!std::isfinite(sample.reward()))
           complete.Broken(absl::StrCat("ordinal ", ordinal, " has a reward that is not finite"));
       }
@@ -109,36 +115,64 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
       all_known.Broken(absl::StrCat("ordinal ", ordinal, " has no record"));
     } else if (group->second->state() == v1::RETIRED && group->second->retired_reason().empty()) {
       all_known.Broken(absl::StrCat("ordinal ", ordinal, " was retired without a reason"));
+    } else if (finished && group->second->state() != v1::RETIRED && group->second->state() != v1::CONSUMED) {
+      all_known.Broken(absl::StrCat("the run has finished, and ordinal ", ordinal, " is still open"));
     }
   }
 
   Promise versions("every group and every worker used weights that were published with that very digest");
+  std::set<std::string> acknowledged_digests;
+  std::set<std::pair<int64_t, std::string>> ever_published;
+  for (const std::vector<v1::StepRecord>* line : {&*steps, &*abandoned}) {
+    for (const v1::StepRecord& step : *line)
+      ever_published.emplace(step.new_version().version(), step.new_version().digest());
+  }
   std::set<std::string> base_digests;
-  const auto check_version = [&](const v1::PolicyVersion& version, const std::string& who) {
+  for (const v1::PolicyVersion& version : *acknowledged) {
+    acknowledged_digests.insert(version.digest());
     if (version.version() == 0) {
       base_digests.insert(version.digest());
-    } else if (const auto known = published.find(version.version());
-               known == published.end() || known->second != version.digest()) {
-      versions.Broken(
-          absl::StrCat(who, " used version ", version.version(), " ", version.digest().substr(0, 12)));
+    } else if (!ever_published.contains({version.version(), version.digest()})) {
+      versions.Broken(absl::StrCat("a worker acknowledged version ", version.version(), " ",
+                                   version.digest().substr(0, 12), ", which no step made"));
     }
-  };
+  }
   for (const v1::GroupRecord& group : *groups) {
-    if (group.state() == v1::CONSUMED)
-      check_version(group.version(), absl::StrCat("ordinal ", group.ordinal()));
+    if (group.state() != v1::CONSUMED) continue;
+    const v1::PolicyVersion& version = group.version();
+    const auto known = published.find(version.version());
+    if (version.version() == 0) {
+      base_digests.insert(version.digest());
+    } else if (known == published.end() || known->second != version.digest()) {
+      versions.Broken(absl::StrCat("ordinal ", group.ordinal(), " used version ", version.version(), " ",
+                                   version.digest().substr(0, 12)));
+    }
+    if (!acknowledged_digests.contains(version.digest())) {
+      versions.Broken(absl::StrCat("ordinal ", group.ordinal(), " used weights that no worker acknowledged"));
+    }
   }
   if (base_digests.size() > 1) versions.Broken("version 0 has more than one digest");
 
-  Promise checkpointed("every recorded checkpoint that is kept is intact");
-  int kept = 0;
-  for (const v1::CheckpointRecord& checkpoint : *checkpoints) {
-    absl::StatusOr<std::string> manifest =
-        ReadFile(JoinPath(JoinPath(run_dir, checkpoint.path()), "manifest.json"));
-    if (absl::IsNotFound(manifest.status())) continue;  // older ones are removed
-    ++kept;
-    if (!manifest.ok() || Sha256Hex(*manifest) != checkpoint.digest()) checkpointed.Broken(checkpoint.path());
+  Promise checkpointed("the newest checkpoint, and every older one that is kept, is intact");
+  for (size_t i = 0; i < checkpoints->size(); ++i) {
+    const v1::CheckpointRecord& checkpoint = (*checkpoints)[i];
+    const std::string folder = JoinPath(run_dir, checkpoint.path());
+    const absl::StatusOr<std::string> manifest = ReadFile(JoinPath(folder, "manifest.json"));
+    const bool newest = i + 1 == checkpoints->size();
+    if (absl::IsNotFound(manifest.status()) && !newest) continue;  // older ones are removed
+    if (!manifest.ok() || Sha256Hex(*manifest) != checkpoint.digest()) {
+      checkpointed.Broken(checkpoint.path());
+      continue;
+    }
+    const nlohmann::json parsed = nlohmann::json::parse(*manifest, nullptr, false);
+    const nlohmann::json files =
+        parsed.is_object() && parsed.contains("files") ? parsed["files"] : nlohmann::json();
+    if (!files.is_object()) checkpointed.Broken(JoinPath(checkpoint.path(), "manifest.json"));
+    for (const auto& [name, digest] : files.items()) {
+      const absl::StatusOr<std::string> bytes = ReadFile(JoinPath(folder, name));
+      if (!bytes.ok() || digest != Sha256Hex(*bytes)) checkpointed.Broken(JoinPath(checkpoint.path(), name));
+    }
   }
-  if (kept == 0 && !checkpoints->empty()) checkpointed.Broken("none of them exists");
 
   std::vector<Proof> proofs;
   for (const Promise* promise : {&sequence, &once, &complete, &fresh, &all_known, &versions, &checkpointed}) {

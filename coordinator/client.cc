@@ -12,6 +12,7 @@ namespace lvrpo {
 namespace {
 
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+constexpr absl::Duration kLeavingPatience = absl::Seconds(5);
 
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
@@ -37,17 +38,19 @@ absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration 
   return FromGrpcStatus(stub_->Drain(MakeContext(deadline).get(), request, &response));
 }
 
-MemberSession::MemberSession(Options options, std::function<Report()> report,
+MemberSession::MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
                              std::function<void(const std::vector<int64_t>&)> revoked)
     : options_(std::move(options)),
       report_(std::move(report)),
+      give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
       stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.max_message_mib))) {}
 
 absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const Options& options, std::function<Report()> report, std::function<bool()> give_up,
     std::function<void(const std::vector<int64_t>&)> revoked) {
-  std::unique_ptr<MemberSession> session(new MemberSession(options, std::move(report), std::move(revoked)));
+  std::unique_ptr<MemberSession> session(
+      new MemberSession(options, std::move(report), give_up, std::move(revoked)));
   const absl::Time deadline = RealClock().Now() + options.patience;
   while (true) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce();
@@ -55,9 +58,13 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       session->registration_ = *std::move(response);
       break;
     }
-    if (!IsUnreachable(response.status())) return response.status();
+    // A learner that died stays a member until its silence is noticed.
+    const bool may_change =
+        IsUnreachable(response.status()) || ErrorInfoOf(response.status()).reason() == "LEARNER_EXISTS";
+    if (!may_change) return response.status();
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (RealClock().Now() > deadline) {
+      if (!IsUnreachable(response.status())) return response.status();
       return absl::UnavailableError(
           absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
                        absl::FormatDuration(options.patience), ": is it running there? (",
@@ -152,8 +159,13 @@ absl::Status MemberSession::Lose(absl::Status why) {
 
 absl::Status MemberSession::Repeat(
     const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call) {
-  const absl::Time deadline = RealClock().Now() + options_.patience;
+  absl::Time deadline = RealClock().Now() + options_.patience;
+  bool leaving = false;
   while (true) {
+    if (!leaving && give_up_ && give_up_()) {  // told to leave: there is a grace period to keep
+      leaving = true;
+      deadline = std::min(deadline, RealClock().Now() + kLeavingPatience);
+    }
     if (absl::Status over = lost(); !over.ok()) return over;
     const v1::Fence used = fence();
     absl::Status status = FromGrpcStatus(call(MakeContext(options_.timeout).get(), used));
@@ -170,9 +182,9 @@ absl::Status MemberSession::Repeat(
     }
     if (!IsUnreachable(status)) return status;
     if (RealClock().Now() > deadline) {
-      return Lose(absl::UnavailableError(absl::StrCat("the coordinator at ", options_.coordinator,
-                                                      " did not answer for ",
-                                                      absl::FormatDuration(options_.patience))));
+      return Lose(absl::UnavailableError(
+          absl::StrCat("the coordinator at ", options_.coordinator, " did not answer for ",
+                       absl::FormatDuration(leaving ? kLeavingPatience : options_.patience))));
     }
     {
       absl::MutexLock lock(&mutex_);

@@ -51,8 +51,9 @@ class MemberSession {
     std::string waiting_for;
   };
 
-  // Registers, waiting up to options.patience for the coordinator to come up; `give_up` is asked in between.
-  // `revoked` gets the leases that were lost; it may be null.
+  // Registers, waiting up to options.patience for the coordinator to come up (or an older learner to be
+  // gone). `give_up` is asked in between, here and in later calls: once it says so, an unreachable
+  // coordinator is waited for only a few seconds. `revoked` gets the leases that were lost; it may be null.
   static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
       const Options& options, std::function<Report()> report, std::function<bool()> give_up,
       std::function<void(const std::vector<int64_t>&)> revoked = nullptr);
@@ -91,7 +92,7 @@ class MemberSession {
   void Leave(const std::string& reason);
 
  private:
-  MemberSession(Options options, std::function<Report()> report,
+  MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
                 std::function<void(const std::vector<int64_t>&)> revoked);
   absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call);
   // Registers unless another thread did so since `seen_incarnation`.
@@ -104,6 +105,7 @@ class MemberSession {
 
   const Options options_;
   const std::function<Report()> report_;
+  const std::function<bool()> give_up_;
   const std::function<void(const std::vector<int64_t>&)> revoked_;
   std::unique_ptr<v1::Coordinator::Stub> stub_;
   v1::RegisterResponse registration_;

@@ -1,5 +1,7 @@
 #include "coordinator/describe.h"
 
+#include <cstdint>
+
 #include "common/file.h"
 #include "coordinator/store.h"
 
@@ -27,13 +29,17 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   for (const EventRecord& event : *events) {
     list.push_back({{"unix_seconds", event.unix_seconds}, {"kind", event.kind}, {"text", event.text}});
   }
-  return nlohmann::json{{"run_epochs", (*store)->GetNumber("run_epoch", 0).value_or(0)},
-                        {"steps", steps->size()},
-                        {"groups_consumed", consumed},
-                        {"groups_retired_by_reason", retired},
-                        {"events", list},
-                        {"weights_digest", steps->empty() ? "" : steps->back().new_version().digest()},
-                        {"checkpoint", checkpoints->empty() ? "" : checkpoints->back().path()}};
+  return nlohmann::json{
+      {"run_epochs", (*store)->GetNumber("run_epoch", 0).value_or(0)},
+      {"steps", steps->size()},
+      {"groups_consumed", consumed},
+      {"groups_retired_by_reason", retired},
+      {"events", list},
+      {"weights_digest", steps->empty() ? "" : steps->back().new_version().digest()},
+      {"trained",
+       !checkpoints->empty() &&
+           checkpoints->back().step() >= (*store)->GetNumber("total_steps", INT64_MAX).value_or(INT64_MAX)},
+      {"checkpoint", checkpoints->empty() ? "" : checkpoints->back().path()}};
 }
 
 }  // namespace lvrpo

@@ -6,6 +6,7 @@
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_lock.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -45,6 +46,10 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   std::string run_dir = flags.run_dir;
   while (run_dir.size() > 1 && run_dir.back() == '/') run_dir.pop_back();
   const std::string run_id = run_dir.substr(run_dir.rfind('/') + 1);
+  const absl::StatusOr<FileLock> lock = FileLock::Take(
+      JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
+  if (absl::IsCancelled(lock.status())) return absl::OkStatus();
+  if (!lock.ok()) return lock.status();
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
@@ -64,7 +69,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   options.member_timeout = absl::Seconds(config.coordinator().member_timeout_seconds());
   options.watchdog = absl::Seconds(config.coordinator().watchdog_seconds());
 
-  Metrics metrics;
+  Metrics metrics("coordinator");
   absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
   if (!service.ok()) return service.status();

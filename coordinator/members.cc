@@ -73,6 +73,13 @@ std::vector<v1::Member> Members::List(absl::Time now) const {
   return list;
 }
 
+std::string Members::OtherOfRole(const std::string& id, v1::Role role) const {
+  for (const auto& [other_id, other] : members_) {
+    if (other_id != id && other.role == role) return other_id;
+  }
+  return "";
+}
+
 int Members::Count(v1::Role role) const {
   int count = 0;
   for (const auto& [id, member] : members_) count += member.role == role;

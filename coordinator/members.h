@@ -43,6 +43,8 @@ class Members {
   void FillView(absl::Time now, v1::PoolView* view) const;
   std::vector<v1::Member> List(absl::Time now) const;
   int Count(v1::Role role) const;
+  // Another member of this role than `id`; empty when there is none.
+  std::string OtherOfRole(const std::string& id, v1::Role role) const;
   const std::map<std::string, Member>& all() const { return members_; }
 
  private:

@@ -9,6 +9,8 @@ namespace lvrpo {
 namespace {
 
 constexpr int32_t kAttemptsPerGeneration = 100000;
+constexpr char kNoReward[] = "no_reward";
+constexpr char kBadPrompt[] = "bad_prompt";
 
 bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
   return a.version() == b.version() && a.digest() == b.digest();
@@ -19,16 +21,26 @@ std::string Describe(const v1::PolicyVersion& version) {
 }
 
 // Why a complete-looking group may not be trained on; empty when it may.
-std::string InfrastructureFault(const v1::SubmitGroupRequest& request) {
+std::string Fault(const v1::SubmitGroupRequest& request) {
   if (!request.log_probs_finite()) return "log_probs_not_finite";
   for (const v1::SampleSummary& sample : request.samples()) {
+    if (sample.scores().empty()) return kNoReward;
     if (!std::isfinite(sample.reward())) return "reward_not_finite";
     for (const v1::ComponentScore& score : sample.scores()) {
+      if (score.outcome() == v1::ComponentScore::INVALID_INPUT) return kBadPrompt;
       if (score.outcome() != v1::ComponentScore::OK) return "reward_failed";
       if (!std::isfinite(score.score())) return "reward_not_finite";
     }
   }
   return "";
+}
+
+// Reasons that another attempt of the same prompt cannot mend.
+bool IsDataFault(const std::string& reason) { return reason == kNoReward || reason == kBadPrompt; }
+
+// Reasons that say nothing about the prompt: however often they come, it is sampled again.
+bool IsOutage(const std::string& reason) {
+  return reason == "drain" || reason == "reward_unreachable" || reason == "learner_unreachable";
 }
 
 }  // namespace
@@ -182,7 +194,7 @@ absl::Status RunState::Return(const v1::ReturnLeaseRequest& request) {
   }
   if (request.data_is_at_fault()) {
     Retire(group->second, request.reason());
-  } else if (request.reason() == "drain") {
+  } else if (IsOutage(request.reason())) {
     PlanAgain(group->second);
   } else {
     Fail(group->second, request.reason());
@@ -192,6 +204,7 @@ absl::Status RunState::Return(const v1::ReturnLeaseRequest& request) {
 
 absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRequest& request) {
   v1::SubmitGroupResponse response;
+  if (request.lease_id().empty()) return absl::InvalidArgumentError("a submit names its lease");
   const auto closed = closed_.find(request.ordinal());
   if (closed != closed_.end() && closed->second.lease_id() == request.lease_id()) {
     response.set_repeated_submit(true);
@@ -230,9 +243,13 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
   group.set_kind(request.kind());
   *group.mutable_samples() = request.samples();
   group.set_trajectory_digest(request.trajectory_digest());
-  if (const std::string fault = InfrastructureFault(request); !fault.empty()) {
+  if (const std::string fault = Fault(request); !fault.empty()) {
     response.set_retired_reason(fault);
-    Fail(group, fault);
+    if (IsDataFault(fault)) {
+      Retire(group, fault);
+    } else {
+      Fail(group, fault);
+    }
     return response;
   }
   if (rules_.filter_zero_variance && HasZeroVariance({group.samples().begin(), group.samples().end()})) {
@@ -254,6 +271,15 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
 
 absl::Status RunState::StartTraining(const v1::PolicyVersion& version) {
   const int64_t step = version.version();
+  if (step < 0 || version.digest().empty()) {
+    return absl::InvalidArgumentError(
+        "the learner starts with a version that is not negative, and its digest");
+  }
+  if (step > 0 && step <= committed_steps() &&
+      steps_[static_cast<size_t>(step - 1)].new_version().digest() != version.digest()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the learner's weights after ", step, " steps are not those that the records name"));
+  }
   if (step > committed_steps()) {
     return absl::InvalidArgumentError(absl::StrCat("the learner starts after ", step, " steps, but only ",
                                                    committed_steps(), " are recorded"));
@@ -376,7 +402,7 @@ void RunState::Lose(const std::vector<int64_t>& ordinals) {
     const auto group = groups_.find(ordinal);
     if (group == groups_.end()) continue;
     if (group->second.state() == v1::COMPLETE || group->second.state() == v1::ASSIGNED)
-      Fail(group->second, "trajectory_lost");
+      Fail(group->second, "trajectory_unusable");
   }
   // A step that lost a group is assigned anew once it has its full number again.
   for (auto& [ordinal, group] : groups_) {

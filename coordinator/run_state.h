@@ -21,7 +21,7 @@ struct RunRules {
   int groups_per_step = 8;
   int max_staleness = 0;  // 0 = strict on-policy
   bool filter_zero_variance = true;
-  int max_failures = 5;  // infrastructure failures of one ordinal before it is retired
+  int max_failures = 5;  // failures of one ordinal (not outages) before it is retired
   absl::Duration lease = absl::Seconds(30);
 };
 
@@ -81,13 +81,15 @@ class RunState {
   absl::StatusOr<std::vector<const v1::GroupRecord*>> Assign(int64_t step);
   // Idempotent. FailedPrecondition when the step or its groups are not the assigned ones.
   absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds);
-  // Groups whose trajectories the learner lost: planned again.
+  // Groups whose trajectories the learner lost or cannot use: planned again.
   void Lose(const std::vector<int64_t>& ordinals);
 
   // --- Looking.
   int64_t committed_steps() const { return static_cast<int64_t>(steps_.size()); }
   bool finished() const { return committed_steps() >= rules_.total_steps; }
   bool started() const { return started_; }
+  // A new learner process is there, which has not said yet where it starts: nothing is leased until it does.
+  void AwaitLearner() { started_ = false; }
   const v1::PolicyVersion& current_version() const { return current_version_; }
   const std::vector<v1::StepRecord>& steps() const { return steps_; }
   int64_t next_ordinal() const { return next_ordinal_; }

@@ -1,13 +1,10 @@
 #include "coordinator/service.h"
 
-#include <cstdio>
-#include <fstream>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
 #include "common/rpc.h"
 #include "common/version.h"
-#include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -29,16 +26,6 @@ const char* RoleName(v1::Role role) {
   }
 }
 
-std::string MetricsLine(const v1::StepRecord& step) {
-  nlohmann::json line = nlohmann::json::parse(step.metrics_json(), nullptr, false);
-  if (!line.is_object()) line = nlohmann::json::object();
-  line["step"] = step.step();
-  line["unix_seconds"] = step.unix_seconds();
-  line["version"] = step.new_version().version();
-  line["digest"] = step.new_version().digest();
-  return line.dump() + "\n";
-}
-
 }  // namespace
 
 CoordinatorService::CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock,
@@ -47,7 +34,8 @@ CoordinatorService::CoordinatorService(Options options, std::unique_ptr<Store> s
       clock_(clock),
       metrics_(metrics),
       store_(std::move(store)),
-      state_(options_.rules) {}
+      state_(options_.rules),
+      step_log_(options_.run_dir) {}
 
 absl::StatusOr<std::unique_ptr<CoordinatorService>> CoordinatorService::Create(Options options,
                                                                                std::unique_ptr<Store> store,
@@ -75,12 +63,12 @@ absl::Status CoordinatorService::Restore() {
   for (const v1::StepRecord& step : *steps) state_.RestoreStep(step);
   for (const v1::GroupRecord& group : *groups) state_.RestoreGroup(group, now);
   state_.RestoreNextOrdinal(*next_ordinal, static_cast<int32_t>(*generation));
+  const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = store_->Checkpoints();
+  if (!checkpoints.ok()) return checkpoints.status();
+  if (!checkpoints->empty()) checkpointed_step_ = checkpoints->back().step();
   if (!steps->empty()) last_metrics_ = steps->back().metrics_json();
   run_epoch_ = *epoch + 1;
-  std::string lines;
-  for (const v1::StepRecord& step : *steps) lines += MetricsLine(step);
-  if (absl::Status status = WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines); !status.ok())
-    return status;
+  if (absl::Status status = step_log_.Rewrite(*steps, absl::ToUnixSeconds(now)); !status.ok()) return status;
   Event("coordinator_start", absl::StrCat("epoch ", run_epoch_, ", ", state_.committed_steps(), " of ",
                                           options_.rules.total_steps, " steps done"));
   return Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
@@ -106,7 +94,11 @@ absl::Status CoordinatorService::Refuse(const std::string& reason, const std::st
   return WithReason(absl::FailedPreconditionError(message), info);
 }
 
-absl::Status CoordinatorService::CheckFence(const v1::Fence& fence) {
+bool CoordinatorService::Finished() const {
+  return state_.finished() && checkpointed_step_ >= options_.rules.total_steps;
+}
+
+absl::Status CoordinatorService::CheckFence(const v1::Fence& fence, v1::Role role) {
   if (!fatal_.ok())
     return absl::UnavailableError(absl::StrCat("the coordinator cannot work: ", fatal_.message()));
   if (fence.run_id() != options_.run_id) {
@@ -124,6 +116,10 @@ absl::Status CoordinatorService::CheckFence(const v1::Fence& fence) {
   }
   if (member->incarnation != fence.incarnation()) {
     return Refuse("SUPERSEDED", absl::StrCat("another process is ", fence.member_id(), " now"));
+  }
+  if (role != v1::ROLE_UNSPECIFIED && member->role != role) {
+    return absl::PermissionDeniedError(absl::StrCat(fence.member_id(), " is a ", RoleName(member->role),
+                                                    "; this call is a ", RoleName(role), "'s"));
   }
   member->last_heard = clock_.Now();
   return absl::OkStatus();
@@ -168,9 +164,10 @@ absl::Status CoordinatorService::Save(const std::function<absl::Status()>& more)
   return absl::OkStatus();
 }
 
-grpc::Status CoordinatorService::Write(const v1::Fence& fence, const std::function<absl::Status()>& change) {
+grpc::Status CoordinatorService::Write(const v1::Fence& fence, v1::Role role,
+                                       const std::function<absl::Status()>& change) {
   absl::MutexLock lock(&mutex_);
-  absl::Status status = CheckFence(fence);
+  absl::Status status = CheckFence(fence, role);
   if (status.ok()) status = change();
   // What a refused request changed on its way (it may have retired a group) is kept all the same.
   const absl::Status saved = Save();
@@ -180,7 +177,7 @@ grpc::Status CoordinatorService::Write(const v1::Fence& fence, const std::functi
 void CoordinatorService::FillView(v1::PoolView* view) {
   *view->mutable_current_version() = state_.current_version();
   view->set_draining(draining_);
-  view->set_finished(state_.finished());
+  view->set_finished(Finished());
   view->set_step(state_.committed_steps());
   members_.FillView(clock_.Now(), view);
 }
@@ -199,6 +196,13 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
                absl::StrCat(id,
                             " runs with another configuration than the coordinator: start all roles "
                             "with the same --config and --set")));
+  }
+  if (request->role() == v1::ROLE_LEARNER) {
+    if (const std::string other = members_.OtherOfRole(id, v1::ROLE_LEARNER); !other.empty()) {
+      return ToGrpcStatus(Refuse("LEARNER_EXISTS", absl::StrCat(other, " is the learner of this run; ", id,
+                                                                " may join when it has left")));
+    }
+    state_.AwaitLearner();
   }
   const std::map<std::string, std::string> contract(request->contract().begin(), request->contract().end());
   if (const std::string conflict = members_.ContractConflict(id, contract); !conflict.empty()) {
@@ -237,7 +241,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
 
 grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
                                            v1::HeartbeatResponse* response) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_UNSPECIFIED, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     Members::Member& member = *members_.Find(request->fence().member_id());
     member.load = request->load();
     member.state = request->state();
@@ -255,7 +259,7 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
 
 grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request,
                                        v1::LeaveResponse*) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_UNSPECIFIED, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.DropLeasesOf(request->fence().member_id(), {});
     members_.Leave(request->fence().member_id());
     Event("member_left", absl::StrCat(request->fence().member_id(), ": ", request->reason()));
@@ -265,52 +269,58 @@ grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequ
 
 grpc::Status CoordinatorService::LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest* request,
                                             v1::LeaseGroupResponse* response) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    response->set_retry_after_seconds(kRetrySeconds);
-    const v1::Member* learner = nullptr;
-    v1::PoolView view;
-    FillView(&view);
-    if (view.learners_size() > 0) learner = &view.learners(0);
-    if (draining_) {
-      response->set_waiting_for("nothing: the run is draining");
-      return absl::OkStatus();
-    }
-    if (learner == nullptr) {
-      response->set_waiting_for("a learner");
-      return absl::OkStatus();
-    }
-    const absl::Time now = clock_.Now();
-    const std::string lease_id = absl::StrCat(run_epoch_, ".", next_lease_++);
-    const RunState::LeaseDecision decision =
-        state_.Lease(request->fence().member_id(), request->version(), lease_id, now);
-    if (decision.group == nullptr) {
-      response->set_waiting_for(decision.waiting_for);
-      return absl::OkStatus();
-    }
-    response->set_granted(true);
-    v1::Lease& lease = *response->mutable_lease();
-    lease.set_lease_id(lease_id);
-    lease.set_ordinal(decision.group->ordinal());
-    lease.set_attempt(decision.group->attempt());
-    lease.set_step_hint(state_.committed_steps());
-    lease.set_seconds_left(absl::ToDoubleSeconds(options_.rules.lease));
-    lease.set_learner_rank(0);
-    lease.set_learner_address(learner->address());
-    *lease.mutable_version() = request->version();
-    lease.set_group_size(options_.rules.group_size);
-    return absl::OkStatus();
-  });
+  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
+               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+                 response->set_retry_after_seconds(kRetrySeconds);
+                 const v1::Member* learner = nullptr;
+                 v1::PoolView view;
+                 FillView(&view);
+                 if (view.learners_size() > 0) learner = &view.learners(0);
+                 if (draining_) {
+                   response->set_waiting_for("nothing: the run is draining");
+                   return absl::OkStatus();
+                 }
+                 if (learner == nullptr) {
+                   response->set_waiting_for("a learner");
+                   return absl::OkStatus();
+                 }
+                 if (view.reward_servers().empty()) {  // what is sampled now could not be scored
+                   response->set_waiting_for("a reward server");
+                   return absl::OkStatus();
+                 }
+                 const absl::Time now = clock_.Now();
+                 const std::string lease_id = absl::StrCat(run_epoch_, ".", next_lease_++);
+                 const RunState::LeaseDecision decision =
+                     state_.Lease(request->fence().member_id(), request->version(), lease_id, now);
+                 if (decision.group == nullptr) {
+                   response->set_waiting_for(decision.waiting_for);
+                   return absl::OkStatus();
+                 }
+                 response->set_granted(true);
+                 v1::Lease& lease = *response->mutable_lease();
+                 lease.set_lease_id(lease_id);
+                 lease.set_ordinal(decision.group->ordinal());
+                 lease.set_attempt(decision.group->attempt());
+                 lease.set_step_hint(state_.committed_steps());
+                 lease.set_seconds_left(absl::ToDoubleSeconds(options_.rules.lease));
+                 lease.set_learner_rank(0);
+                 lease.set_learner_address(learner->address());
+                 *lease.mutable_version() = request->version();
+                 lease.set_group_size(options_.rules.group_size);
+                 return absl::OkStatus();
+               });
 }
 
 grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest* request,
                                              v1::ReturnLeaseResponse*) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    const absl::Status status = state_.Return(*request);
-    if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
-    Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ", request->fence().member_id(),
-                                         ": ", request->reason()));
-    return absl::OkStatus();
-  });
+  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
+               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+                 const absl::Status status = state_.Return(*request);
+                 if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
+                 Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ",
+                                                      request->fence().member_id(), ": ", request->reason()));
+                 return absl::OkStatus();
+               });
 }
 
 void CoordinatorService::NoteScores(const v1::SubmitGroupRequest& request) {
@@ -332,29 +342,33 @@ void CoordinatorService::NoteScores(const v1::SubmitGroupRequest& request) {
 
 grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::SubmitGroupRequest* request,
                                              v1::SubmitGroupResponse* response) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    absl::StatusOr<v1::SubmitGroupResponse> answer = state_.Submit(*request);
-    if (absl::IsFailedPrecondition(answer.status())) {
-      return Refuse("LEASE_ENDED", std::string(answer.status().message()));
-    }
-    if (!answer.ok()) return answer.status();
-    *response = *answer;
-    if (answer->repeated_submit()) return absl::OkStatus();
-    Progress();
-    NoteScores(*request);
-    const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
-    metrics_
-        .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.", {{"outcome", outcome}})
-        .Increment();
-    return absl::OkStatus();
-  });
+  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
+               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+                 absl::StatusOr<v1::SubmitGroupResponse> answer = state_.Submit(*request);
+                 if (absl::IsFailedPrecondition(answer.status())) {
+                   return Refuse("LEASE_ENDED", std::string(answer.status().message()));
+                 }
+                 if (!answer.ok()) return answer.status();
+                 *response = *answer;
+                 if (answer->repeated_submit()) return absl::OkStatus();
+                 // A run that only retires groups makes no progress: the watchdog must be able to say so.
+                 if (answer->accepted()) Progress();
+                 if (answer->accepted() || answer->retired_reason() == "zero_variance") NoteScores(*request);
+                 const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
+                 metrics_
+                     .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.",
+                              {{"outcome", outcome}})
+                     .Increment();
+                 return absl::OkStatus();
+               });
 }
 
 grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
                                                     const v1::AcknowledgeVersionRequest* request,
                                                     v1::AcknowledgeVersionResponse*) {
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
+  if (absl::Status status = CheckFence(request->fence(), v1::ROLE_ROLLOUT_WORKER); !status.ok())
+    return ToGrpcStatus(status);
   const v1::PolicyVersion& current = state_.current_version();
   if (request->version().version() == current.version() && request->version().digest() != current.digest()) {
     return ToGrpcStatus(Refuse(
@@ -363,6 +377,8 @@ grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
                                      "; it should be ", current.digest().substr(0, 12))));
   }
   members_.Find(request->fence().member_id())->version = request->version();
+  // Of an older version the acknowledgement comes too late to matter: nothing is leased for it any more.
+  if (request->version().digest() != current.digest()) return grpc::Status::OK;
   return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return store_->PutAcknowledgement(request->fence().member_id(), request->fence().incarnation(),
                                       request->version());
@@ -371,16 +387,15 @@ grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
 
 grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest* request,
                                                v1::StartTrainingResponse*) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     const int64_t before = state_.committed_steps();
     if (absl::Status status = state_.StartTraining(request->version()); !status.ok()) return status;
     members_.Find(request->fence().member_id())->version = request->version();
     if (state_.committed_steps() < before) {
+      checkpointed_step_ = std::min(checkpointed_step_, state_.committed_steps());
       Event("steps_abandoned",
             absl::StrCat("the learner starts again after step ", state_.committed_steps(), " of ", before));
-      std::string lines;
-      for (const v1::StepRecord& step : state_.steps()) lines += MetricsLine(step);
-      (void)WriteFileAtomic(JoinPath(options_.run_dir, "metrics.jsonl"), lines);
+      NoteLogFailure(step_log_.Rewrite(state_.steps(), absl::ToUnixSeconds(clock_.Now())));
     }
     Event("training_started", absl::StrCat("after ", state_.committed_steps(), " steps, version ",
                                            request->version().digest().substr(0, 12)));
@@ -391,7 +406,7 @@ grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::S
 
 grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::AssignStepRequest* request,
                                             v1::AssignStepResponse* response) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     response->set_retry_after_seconds(kRetrySeconds);
     if (!state_.started()) {
       return Refuse("NOT_STARTED", "the coordinator started again: say StartTraining first");
@@ -419,14 +434,14 @@ grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::Assi
   });
 }
 
-void CoordinatorService::AppendMetricsLine(const v1::StepRecord& step) {
-  std::ofstream file(JoinPath(options_.run_dir, "metrics.jsonl"), std::ios::app);
-  file << MetricsLine(step);
+void CoordinatorService::NoteLogFailure(const absl::Status& status) {
+  // The log is a copy of the records, made anew at the next start: a run does not end for it.
+  if (!status.ok()) Event("log_failed", std::string(status.message()));
 }
 
 grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::CommitStepRequest* request,
                                             v1::CommitStepResponse* response) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     const absl::Status status =
         state_.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
     if (absl::IsFailedPrecondition(status)) return Refuse("WRONG_STEP", std::string(status.message()));
@@ -437,7 +452,7 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
     if (state_.new_steps().empty()) return absl::OkStatus();  // a repeated commit
     members_.Find(request->fence().member_id())->version = request->new_version();
     last_metrics_ = request->metrics_json();
-    AppendMetricsLine(state_.steps().back());
+    NoteLogFailure(step_log_.Append(state_.steps().back()));
     Progress();
     if (state_.finished()) Event("finished", absl::StrCat(state_.committed_steps(), " steps"));
     return absl::OkStatus();
@@ -448,8 +463,9 @@ grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
                                                   const v1::RecordCheckpointRequest* request,
                                                   v1::RecordCheckpointResponse*) {
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckFence(request->fence()); !status.ok()) return ToGrpcStatus(status);
-  if (request->step() > state_.committed_steps()) {
+  if (absl::Status status = CheckFence(request->fence(), v1::ROLE_LEARNER); !status.ok())
+    return ToGrpcStatus(status);
+  if (request->step() < 0 || request->step() > state_.committed_steps()) {
     return ToGrpcStatus(
         absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", request->step(), " steps, but only ",
                                                 state_.committed_steps(), " are recorded")));
@@ -462,13 +478,16 @@ grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
                                   ? state_.current_version()
                                   : state_.steps()[static_cast<size_t>(request->step() - 1)].new_version();
   Event("checkpoint", absl::StrCat(request->path(), " after ", request->step(), " steps"));
-  return ToGrpcStatus(Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->PutCheckpoint(record); }));
+  const absl::Status saved =
+      Save([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->PutCheckpoint(record); });
+  if (saved.ok()) checkpointed_step_ = std::max(checkpointed_step_, record.step());
+  return ToGrpcStatus(saved);
 }
 
 grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
                                                   const v1::ReportLostGroupsRequest* request,
                                                   v1::ReportLostGroupsResponse*) {
-  return Write(request->fence(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.Lose({request->ordinals().begin(), request->ordinals().end()});
     Event("trajectories_lost", absl::StrCat(request->ordinals_size(), " groups: ", request->reason()));
     return absl::OkStatus();
@@ -476,14 +495,19 @@ grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
 }
 
 std::string CoordinatorService::WaitingFor() const {
-  if (state_.finished()) return "";
+  if (Finished()) return "";
   if (!fatal_.ok()) return absl::StrCat("the coordinator: ", fatal_.message());
   if (members_.Count(v1::ROLE_LEARNER) == 0) return "a learner to join";
   if (!state_.started()) return "the learner to load its weights";
   if (members_.Count(v1::ROLE_ROLLOUT_WORKER) == 0) return "a rollout worker to join";
   if (members_.Count(v1::ROLE_REWARD_SERVER) == 0) return "a reward server to join";
+  if (state_.finished()) return "the learner to save the last checkpoint";
   const int complete = state_.Count(v1::COMPLETE);
   if (state_.Count(v1::ASSIGNED) > 0) return "";  // the learner works
+  if (state_.retired_in_a_row() > 4 * options_.rules.groups_per_step) {
+    return absl::StrCat("groups that can be trained on: ", state_.retired_in_a_row(),
+                        " were retired since the last step (see groups retired by reason)");
+  }
   if (complete < options_.rules.groups_per_step) {
     for (const auto& [ordinal, group] : state_.active_groups()) {
       if (group.state() == v1::LEASED) {
@@ -517,7 +541,7 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
   response->set_waiting_for(WaitingFor());
   response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
   response->set_draining(draining_);
-  response->set_finished(state_.finished());
+  response->set_finished(Finished());
   response->set_last_metrics_json(last_metrics_);
   std::map<std::string, std::pair<double, int>> sums;
   for (const auto& means : recent_scores_) {
@@ -552,7 +576,7 @@ bool CoordinatorService::draining() const {
 
 bool CoordinatorService::Done() const {
   absl::MutexLock lock(&mutex_);
-  return (draining_ || state_.finished()) && members_.all().empty();
+  return (draining_ || Finished()) && members_.all().empty();
 }
 
 absl::Status CoordinatorService::fatal() const {
@@ -572,7 +596,7 @@ void CoordinatorService::Tick() {
   (void)Save();
   const double idle = absl::ToDoubleSeconds(now - last_progress_);
   const std::string waiting = WaitingFor();
-  if (now - last_progress_ > options_.watchdog && !watchdog_spoke_ && !state_.finished() && !draining_) {
+  if (now - last_progress_ > options_.watchdog && !watchdog_spoke_ && !Finished() && !draining_) {
     watchdog_spoke_ = true;
     Event("watchdog", absl::StrCat("no progress for ", static_cast<int>(idle), " s; waiting for ",
                                    waiting.empty() ? "the learner" : waiting));

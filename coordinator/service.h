@@ -14,6 +14,7 @@
 #include "common/metrics.h"
 #include "coordinator/members.h"
 #include "coordinator/run_state.h"
+#include "coordinator/step_log.h"
 #include "coordinator/store.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
@@ -26,7 +27,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
  public:
   struct Options {
     std::string run_id;
-    std::string run_dir;  // metrics.jsonl is written here
+    std::string run_dir;  // metrics.jsonl and tensorboard/ are written here
     std::string config_digest;
     RunRules rules;
     absl::Duration heartbeat = absl::Milliseconds(500);
@@ -78,8 +79,11 @@ class CoordinatorService final : public v1::Coordinator::Service {
  private:
   CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock, Metrics& metrics);
   absl::Status Restore();
-  // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch.
-  absl::Status CheckFence(const v1::Fence& fence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch;
+  // PermissionDenied when the member has another role (ROLE_UNSPECIFIED: any may call).
+  absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // All steps are committed and the last checkpoint is recorded: nothing of the result can be lost any more.
+  bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Refuse(const std::string& reason, const std::string& message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Writes everything that changed in one transaction.
@@ -88,14 +92,14 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void Event(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AppendMetricsLine(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLogFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteScores(const v1::SubmitGroupRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Progress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     last_progress_ = clock_.Now();
     watchdog_spoke_ = false;
   }
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
-  grpc::Status Write(const v1::Fence& fence, const std::function<absl::Status()>& change);
+  grpc::Status Write(const v1::Fence& fence, v1::Role role, const std::function<absl::Status()>& change);
 
   const Options options_;
   Clock& clock_;
@@ -105,8 +109,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
   mutable absl::Mutex mutex_;
   std::unique_ptr<Store> store_ ABSL_GUARDED_BY(mutex_);
   RunState state_ ABSL_GUARDED_BY(mutex_);
+  StepLog step_log_ ABSL_GUARDED_BY(mutex_);
   Members members_ ABSL_GUARDED_BY(mutex_);
   absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
+  int64_t checkpointed_step_ ABSL_GUARDED_BY(mutex_) = -1;  // of the newest recorded checkpoint
   int64_t next_incarnation_ ABSL_GUARDED_BY(mutex_) = 1;
   int64_t next_lease_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -128,7 +128,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
   }
   sqlite3_busy_timeout(database, 5000);
   std::unique_ptr<Store> store(new Store(database));
-  if (absl::Status status = store->Execute("PRAGMA query_only=1"); !status.ok()) return status;
+  // One snapshot for all that is read: a run that goes on meanwhile does not show through.
+  for (const char* sql : {"PRAGMA query_only=1", "BEGIN"}) {
+    if (absl::Status status = store->Execute(sql); !status.ok()) return status;
+  }
   absl::StatusOr<int64_t> format = store->GetNumber("format", -1);
   if (!format.ok())
     return absl::DataLossError(absl::StrCat(path, " is damaged: ", format.status().message()));
@@ -276,6 +279,10 @@ absl::StatusOr<std::vector<EventRecord>> Store::Events() const {
     if (!*row) return events;
     events.push_back({select.Real(0), select.Bytes(1), select.Bytes(2)});
   }
+}
+
+absl::StatusOr<std::vector<v1::StepRecord>> Store::AbandonedSteps() const {
+  return ReadRecords<v1::StepRecord>(database_, "SELECT record FROM abandoned_steps ORDER BY id");
 }
 
 absl::StatusOr<std::vector<v1::PolicyVersion>> Store::Acknowledgements() const {

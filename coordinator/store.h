@@ -29,7 +29,8 @@ class Store {
   // configuration; DataLoss for a damaged file.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const std::string& run_id,
                                                      const std::string& config_digest);
-  // Read-only, for audits and reports. NotFound, or as above.
+  // Read-only, for audits and reports: one snapshot, whatever a coordinator writes meanwhile. NotFound, or as
+  // above.
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& path);
   ~Store();
 
@@ -53,6 +54,7 @@ class Store {
   absl::StatusOr<std::string> GetText(const std::string& key) const;
   absl::StatusOr<std::vector<v1::GroupRecord>> Groups() const;            // by ordinal
   absl::StatusOr<std::vector<v1::StepRecord>> Steps() const;              // by step
+  absl::StatusOr<std::vector<v1::StepRecord>> AbandonedSteps() const;     // in the order they were abandoned
   absl::StatusOr<std::vector<v1::CheckpointRecord>> Checkpoints() const;  // by step
   absl::StatusOr<std::vector<EventRecord>> Events() const;                // in order
   // (version, digest) pairs that were acknowledged.

@@ -1,6 +1,7 @@
 #include "evaluation/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -129,8 +130,16 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     const TextSamples answer = SampleText(
         BagelDecoder(policy.model, context, 1), 1, policy.tokenizer->bos(), 0, 0,
         {.max_tokens = config.rollout().max_text_tokens(), .temperature = 0, .eos = policy.tokenizer->eos()});
+    absl::StatusOr<std::vector<int32_t>> right = policy.tokenizer->Encode(prompt.record.answer());
+    if (!right.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("answer of held-out question ", prompt.record.id(), ": ", right.status().message()));
+    }
+    right->push_back(policy.tokenizer->eos());
+    const torch::Tensor response = torch::tensor(*right, torch::kInt64).unsqueeze(0);
+    const double log_prob = policy.model.ResponseLogProbs(context, response, 1).sum().item<double>();
     judged.push_back({prompt.record.id(), prompt.record.kind(),
-                      policy.tokenizer->Decode(answer.ids[0]) == prompt.record.answer()});
+                      policy.tokenizer->Decode(answer.ids[0]) == prompt.record.answer(), std::exp(log_prob)});
   }
   return judged;
 }

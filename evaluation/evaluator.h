@@ -46,7 +46,8 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
                                                            const std::vector<HeldOutPrompt>& prompts,
                                                            const std::function<void(size_t)>& progress);
 
-// Greedy answers to held-out questions, compared exactly. `prompt_file` tells where source images lie.
+// Greedy answers to held-out questions, compared exactly, and the probability of the right answer.
+// `prompt_file` tells where source images lie.
 absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig& config,
                                                              const EvaluatedPolicy& policy,
                                                              const std::string& prompt_file,

@@ -43,7 +43,8 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
     for (const EvaluatedImage& image : *images) {
       const ImageJudgement& judgement = image.judgement;
       judgements.push_back(judgement);
-      const nlohmann::json line = {{"id", judgement.id},
+      const nlohmann::json line = {{"task", "image"},
+                                   {"id", judgement.id},
                                    {"kind", judgement.kind},
                                    {"correct", judgement.correct},
                                    {"presence_only", judgement.presence_only},
@@ -67,6 +68,14 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
     if (!questions.ok()) return questions.status();
     absl::StatusOr<std::vector<AnswerJudgement>> answers = EvaluateAnswers(config, *policy, file, *questions);
     if (!answers.ok()) return answers.status();
+    for (const AnswerJudgement& answer : *answers) {
+      const nlohmann::json line = {{"task", "text"},
+                                   {"id", answer.id},
+                                   {"kind", answer.kind},
+                                   {"correct", answer.correct},
+                                   {"probability", answer.probability}};
+      lines += line.dump() + "\n";
+    }
     scores["text"] = SummarizeAnswers(*answers);
   }
   scores["weights_digest"] = policy->weights_digest;

@@ -71,19 +71,26 @@ nlohmann::json SummarizeImages(const std::vector<ImageJudgement>& judgements) {
 nlohmann::json SummarizeAnswers(const std::vector<AnswerJudgement>& judgements) {
   Proportion correct;
   std::map<std::string, Proportion> by_kind;
+  std::map<std::string, double> probability_by_kind;
+  double probability = 0;
   for (const AnswerJudgement& judgement : judgements) {
     correct.Add(judgement.correct);
     by_kind[judgement.kind].Add(judgement.correct);
+    probability += judgement.probability;
+    probability_by_kind[judgement.kind] += judgement.probability;
   }
   nlohmann::json kinds = nlohmann::json::object();
   for (const auto& [kind, proportion] : by_kind) {
-    kinds[kind] = {{"questions", proportion.total},
-                   {"exact_match", proportion.mean()},
-                   {"standard_error", proportion.standard_error()}};
+    kinds[kind] = {
+        {"questions", proportion.total},
+        {"exact_match", proportion.mean()},
+        {"standard_error", proportion.standard_error()},
+        {"answer_probability", Ratio(probability_by_kind[kind], static_cast<double>(proportion.total))}};
   }
   return {{"questions", judgements.size()},
           {"exact_match", correct.mean()},
           {"standard_error", correct.standard_error()},
+          {"answer_probability", Ratio(probability, static_cast<double>(judgements.size()))},
           {"by_kind", kinds}};
 }
 

@@ -23,11 +23,12 @@ struct ImageJudgement {
   std::vector<std::string> colors;    // colour of each object found
 };
 
-// Whether one held-out question was answered exactly.
+// How one held-out question was answered.
 struct AnswerJudgement {
   std::string id;
   std::string kind;
-  bool correct = false;
+  bool correct = false;    // the greedy answer is exactly the right one
+  double probability = 0;  // of the right answer when sampling at temperature 1: the expected exact match
 };
 
 // Means with their standard errors, over everything and by kind; see docs/operating.md for the fields.

@@ -1,9 +1,12 @@
 #include "learner/checkpoint.h"
 
-#include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file.h"
@@ -82,16 +85,26 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::
   return checkpoint;
 }
 
-void PruneCheckpoints(const std::string& folder, int kept) {
+void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept) {
   std::error_code ignored;
-  std::vector<std::filesystem::path> found;
+  std::map<int64_t, std::filesystem::path, std::greater<>> recorded;
+  std::vector<std::filesystem::path> removed;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    if (entry.path().filename().string().rfind("step_", 0) == 0) found.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (!absl::StartsWith(name, "step_")) continue;
+    int64_t step = 0;
+    // What has no plain number is unfinished; what is newer than the newest record was never recorded, or
+    // belongs to steps that were abandoned.
+    if (absl::SimpleAtoi(name.substr(5), &step) && step <= newest_step) {
+      recorded[step] = entry.path();
+    } else {
+      removed.push_back(entry.path());
+    }
   }
-  std::sort(found.begin(), found.end());
-  for (size_t i = 0; i + static_cast<size_t>(std::max(kept, 1)) < found.size(); ++i) {
-    std::filesystem::remove_all(found[i], ignored);
+  for (const auto& [step, path] : recorded) {
+    if (kept-- <= 0 && step != newest_step) removed.push_back(path);
   }
+  for (const std::filesystem::path& path : removed) std::filesystem::remove_all(path, ignored);
 }
 
 }  // namespace lvrpo

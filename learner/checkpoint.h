@@ -25,8 +25,9 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
 // the program wrote it.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
 
-// Removes the oldest folders named step_* but for the newest `kept`.
-void PruneCheckpoints(const std::string& folder, int kept);
+// Removes folders named step_*: unfinished ones, those of steps after `newest_step` (the newest that the
+// coordinator recorded), and the oldest of the rest but for `kept`. The newest recorded one always stays.
+void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept);
 
 // "checkpoints/step_000025", relative to the run folder.
 std::string CheckpointPath(int64_t step);

@@ -24,8 +24,11 @@ absl::Status InboxService::Receive(grpc::ServerReader<v1::UploadRequest>& reader
     return absl::InvalidArgumentError(
         absl::StrCat("a group of ", header.size_bytes(), " bytes is too large"));
   }
-  std::string bytes;
-  bytes.reserve(static_cast<size_t>(header.size_bytes()));
+  if (header.ordinal() < 0 || header.attempt() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no ordinal ", header.ordinal(), " attempt ", header.attempt()));
+  }
+  std::string bytes;  // grows with what arrives, not with what was announced
   while (reader.Read(&part)) {
     if (!part.has_chunk() || Crc32(part.chunk().data()) != part.chunk().crc32()) {
       return absl::DataLossError(absl::StrCat("a damaged piece of ordinal ", header.ordinal(), " arrived"));

@@ -112,7 +112,8 @@ absl::Status LearnerLoop::Save() {
     return status;
   saved_step_ = step_;
   metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
-  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), options_.config.train().checkpoints_kept());
+  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), step_,
+                   options_.config.train().checkpoints_kept());
   return absl::OkStatus();
 }
 
@@ -143,10 +144,18 @@ absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
   for (const v1::AssignedGroup& assigned : assignment->groups()) {
     absl::StatusOr<v1::TrajectoryGroup> group =
         spool_.Get(assigned.ordinal(), assigned.attempt(), assigned.trajectory_digest());
-    if (!group.ok()) {
-      spdlog::warn("{}", std::string(group.status().message()));
+    absl::Status usable = group.status();
+    if (usable.ok() && (group->ordinal() != assigned.ordinal() || group->attempt() != assigned.attempt() ||
+                        group->version().version() != assigned.version().version() ||
+                        group->version().digest() != assigned.version().digest())) {
+      usable = absl::InvalidArgumentError(
+          absl::StrCat("the trajectories of ordinal ", assigned.ordinal(), " say they are another group's"));
+    }
+    if (usable.ok()) usable = trainer_.Check(*group);
+    if (!usable.ok()) {  // one bad group costs itself, never the run
+      spdlog::warn("{}", std::string(usable.message()));
       lost.add_ordinals(assigned.ordinal());
-      lost.set_reason(std::string(group.status().message()));
+      lost.set_reason(std::string(usable.message()));
       continue;
     }
     // What the coordinator recorded is the truth about rewards.

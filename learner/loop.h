@@ -32,13 +32,15 @@ class LearnerLoop {
   // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged.
   absl::Status Run(const std::function<bool()>& stop);
 
+  // Committed steps. For the thread of Run().
+  int64_t step() const { return step_; }
   v1::PolicyVersion version() const;
   std::string waiting_for() const;
 
  private:
   absl::Status Publish();
   absl::Status Open();
-  // Null when no step was assigned yet.
+  // False when no step was trained: none was assigned yet, or groups of it were lost.
   absl::StatusOr<bool> TrainOneStep();
   absl::Status Save();
   void SetWaiting(const std::string& text);

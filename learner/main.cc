@@ -5,6 +5,7 @@
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_lock.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -38,7 +39,12 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
                      "; ratios would not be 1"));
   }
 
-  Metrics metrics;
+  const absl::StatusOr<FileLock> lock = FileLock::Take(
+      JoinPath(flags.run_dir, "learner.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
+  if (absl::IsCancelled(lock.status())) return absl::OkStatus();
+  if (!lock.ok()) return lock.status();
+
+  Metrics metrics("learner");
   Spool spool(JoinPath(flags.run_dir, "spool"));
   if (absl::Status status = spool.Open(); !status.ok()) return status;
   WeightService weights(metrics);
@@ -88,7 +94,8 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
         return report;
       },
       [&] { return shutdown.requested(); });
-  if (absl::IsCancelled(joined.status())) return absl::OkStatus();
+  if (absl::IsCancelled(joined.status()))
+    return absl::AbortedError("stopped by a signal before it joined a run");
   if (!joined.ok()) return joined.status();
   {
     absl::MutexLock lock(&mutex);
@@ -105,6 +112,11 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, address,
                (*metrics_server)->address());
   if (status.ok()) status = loop->Run([&] { return shutdown.requested(); });
+  const v1::PoolView view = session->view();
+  if (status.ok() && loop->step() < config.train().steps() && !view.draining()) {
+    status = absl::AbortedError(
+        "stopped by a signal after saving a checkpoint; the run goes on when a learner is back");
+  }
   session->Leave(status.ok() ? "done" : std::string(status.message()));
   (*server)->Shutdown(absl::Seconds(1));
   return status;
@@ -114,7 +126,7 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "The learner: receives trajectories, trains the policy with GRPO, publishes the weights and writes "
       "checkpoints. "
-      "Ends when the run has finished or drains; SIGTERM saves a checkpoint and leaves.");
+      "Ends when the run has finished or drains; SIGTERM saves a checkpoint and leaves with exit code 75.");
   RoleFlags flags;
   flags.member_id = "learner-0";
   flags.AddTo(app, "crlmt");

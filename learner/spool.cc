@@ -21,7 +21,11 @@ absl::Status Spool::Put(int64_t ordinal, int32_t attempt, const std::string& dig
     return absl::DataLossError(
         absl::StrCat("the trajectories of ordinal ", ordinal, " do not match their digest"));
   }
-  return WriteFileAtomic(PathOf(ordinal, attempt), bytes);
+  const std::string path = PathOf(ordinal, attempt);
+  if (const absl::StatusOr<std::string> stored = ReadFile(path); stored.ok() && *stored == bytes) {
+    return absl::OkStatus();
+  }
+  return WriteFileAtomic(path, bytes);
 }
 
 absl::StatusOr<v1::TrajectoryGroup> Spool::Get(int64_t ordinal, int32_t attempt,

@@ -44,7 +44,8 @@ struct GrpoTrainer::Sums {
   Mean text_loss, text_kl, text_clip_low, text_clip_high;
   Mean sampler_difference;            // |our log-prob - the sampler's|
   double ratio_deviation = 0;         // largest |ratio - 1| in the first update
-  double sampler_difference_now = 0;  // largest difference in groups of the current version
+  double sampler_difference_now = 0;  // largest difference in image groups of the current version
+  double text_difference_now = 0;     // the same of text groups
   double ratio_deviation_late = 0;    // largest |ratio - 1| in later updates
   std::map<std::string, Mean> rewards;
   Mean reward_std, response_tokens;
@@ -81,6 +82,9 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
     trainer->image_ = std::make_unique<AdamW>(image, OptimizerOptions(train.image(), train));
   if (!text.empty()) trainer->text_ = std::make_unique<AdamW>(text, OptimizerOptions(train.text(), train));
 
+  const absl::StatusOr<ImageLossForm> form = ParseImageLossForm(train.image_loss());
+  if (!form.ok()) return form.status();
+  trainer->image_loss_.form = *form;
   trainer->image_loss_.clip_low = trainer->image_loss_.clip_high = train.image_clip();
   trainer->image_loss_.advantage_clamp = train.advantage_clamp();
   trainer->image_loss_.kl_beta = train.image_kl_beta();
@@ -99,42 +103,100 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
   return trainer;
 }
 
-absl::StatusOr<GrpoTrainer::ImageGroup> GrpoTrainer::ReadImageGroup(const v1::TrajectoryGroup& group) const {
+absl::Status GrpoTrainer::Check(const v1::TrajectoryGroup& group) const {
+  if (group.samples_size() != config_.rollout().group_size()) {
+    return BadGroup(group, absl::StrCat("has ", group.samples_size(), " samples"));
+  }
+  for (int slot = 0; slot < group.samples_size(); ++slot) {
+    if (group.samples(slot).slot() != slot)
+      return BadGroup(group, "its samples are not in the order of their slots");
+  }
+  for (const int32_t id : group.prompt_ids()) {
+    if (id < 0 || id >= policy_.config().vocabulary)
+      return BadGroup(group, "a prompt token is not in the vocabulary");
+  }
+  return group.prompt().task() == v1::TASK_KIND_TEXT ? CheckTexts(group) : CheckImages(group);
+}
+
+absl::Status GrpoTrainer::CheckImages(const v1::TrajectoryGroup& group) const {
   if (image_ == nullptr) return BadGroup(group, "an image group, but the run trains no image tensors");
   const v1::ImageSettings& settings = group.image();
-  ImageGroup read;
-  const absl::StatusOr<SdeKernel> kernel = ParseSdeKernel(settings.kernel());
-  if (!kernel.ok()) return BadGroup(group, std::string(kernel.status().message()));
-  read.options = {.timesteps = {settings.timesteps().begin(), settings.timesteps().end()},
-                  .kernel = *kernel,
-                  .noise_level = settings.noise_level(),
-                  .window = {.begin = settings.window_begin(), .size = settings.window_size()}};
-  const int steps = static_cast<int>(read.options.timesteps.size()) - 1;
-  if (settings.window_size() < 1 || settings.window_begin() < 0 || read.options.window.end() > steps) {
+  const v1::RolloutConfig& rollout = config_.rollout();
+  const std::vector<float> timesteps = Timesteps(rollout.timesteps(), rollout.shift());
+  if (settings.kernel() != rollout.kernel() || settings.noise_level() != rollout.noise_level() ||
+      !std::equal(timesteps.begin(), timesteps.end(), settings.timesteps().begin(),
+                  settings.timesteps().end())) {
+    return BadGroup(group, "it was sampled with other settings than the run's");
+  }
+  const int steps = rollout.timesteps() - 1;
+  if (settings.window_size() != rollout.window_size() || settings.window_begin() < 0 ||
+      settings.window_begin() > steps - settings.window_size()) {
     return BadGroup(group, "the window lies outside the schedule");
   }
-  if (settings.token_dim() != policy_.config().token_dim() || settings.tokens() < 1 ||
-      settings.grid_height() < 1 || settings.grid_width() < 1 ||
-      settings.grid_height() * settings.grid_width() != settings.tokens()) {
+  const int64_t side = policy_.config().max_latent_side, grid_h = settings.grid_height(),
+                grid_w = settings.grid_width();
+  if (settings.token_dim() != policy_.config().token_dim() || grid_h < 1 || grid_h > side || grid_w < 1 ||
+      grid_w > side || grid_h * grid_w != settings.tokens()) {
     return BadGroup(group, "the latents have another shape than the model's");
   }
+  const auto per_sample =
+      static_cast<size_t>((int64_t{settings.window_size()} + 1) * settings.tokens() * settings.token_dim());
+  for (const v1::Sample& sample : group.samples()) {
+    if (sample.latents().size() != per_sample * sizeof(float) ||
+        sample.log_probs_size() != settings.window_size()) {
+      return BadGroup(group,
+                      absl::StrCat("sample ", sample.slot(), " has a wrong number of latents or log-probs"));
+    }
+    for (size_t at = 0; at < sample.latents().size(); at += sizeof(float)) {
+      float value;
+      std::memcpy(&value, sample.latents().data() + at, sizeof(value));
+      if (!std::isfinite(value)) return BadGroup(group, "a latent is not finite");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GrpoTrainer::CheckTexts(const v1::TrajectoryGroup& group) const {
+  if (text_ == nullptr) return BadGroup(group, "a text group, but the run trains no text tensors");
+  const int64_t patch = policy_.config().vit_patch, most = policy_.config().vit_max_side * patch,
+                width = group.image_width(), height = group.image_height();
+  if (width < 1 || width > most || width % patch != 0 || height < 1 || height > most || height % patch != 0 ||
+      group.image_rgb().size() != static_cast<size_t>(width * height * 3)) {
+    return BadGroup(group, absl::StrCat("a source image of ", width, "x", height, " pixels and ",
+                                        group.image_rgb().size(), " bytes does not fit the model"));
+  }
+  for (const v1::Sample& sample : group.samples()) {
+    if (sample.response_ids_size() < 1 || sample.response_ids_size() != sample.log_probs_size() ||
+        sample.response_ids_size() > config_.rollout().max_text_tokens()) {
+      return BadGroup(group, "a response is empty, too long or lacks log-probs");
+    }
+    for (const int32_t id : sample.response_ids()) {
+      if (id < 0 || id >= policy_.config().vocabulary) {
+        return BadGroup(group, "a response token is not in the vocabulary");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+GrpoTrainer::ImageGroup GrpoTrainer::ReadImageGroup(const v1::TrajectoryGroup& group) const {
+  const v1::ImageSettings& settings = group.image();
+  ImageGroup read;
+  read.options = {.timesteps = {settings.timesteps().begin(), settings.timesteps().end()},
+                  .kernel = *ParseSdeKernel(settings.kernel()),
+                  .noise_level = settings.noise_level(),
+                  .window = {.begin = settings.window_begin(), .size = settings.window_size()}};
   read.grid_h = settings.grid_height();
   read.grid_w = settings.grid_width();
   const int64_t samples = group.samples_size(), window = settings.window_size();
-  const int64_t per_sample = (window + 1) * settings.tokens() * settings.token_dim();
   read.latents = torch::empty({samples, window + 1, settings.tokens(), settings.token_dim()});
   read.log_probs = torch::empty({samples, window}, torch::kFloat64);
   for (int64_t i = 0; i < samples; ++i) {
     const v1::Sample& sample = group.samples(static_cast<int>(i));
-    if (static_cast<int64_t>(sample.latents().size()) != per_sample * 4 ||
-        sample.log_probs_size() != window) {
-      return BadGroup(group, absl::StrCat("sample ", i, " has a wrong number of latents or log-probs"));
-    }
     std::memcpy(read.latents[i].data_ptr(), sample.latents().data(), sample.latents().size());
     for (int64_t k = 0; k < window; ++k)
       read.log_probs[i][k] = static_cast<double>(sample.log_probs(static_cast<int>(k)));
   }
-  if (!read.latents.isfinite().all().item<bool>()) return BadGroup(group, "a latent is not finite");
   torch::NoGradGuard no_grad;
   const std::vector<int32_t> ids(group.prompt_ids().begin(), group.prompt_ids().end());
   read.context = policy_.PrefillPrompt(ids);
@@ -142,24 +204,16 @@ absl::StatusOr<GrpoTrainer::ImageGroup> GrpoTrainer::ReadImageGroup(const v1::Tr
   return read;
 }
 
-absl::StatusOr<GrpoTrainer::TextGroup> GrpoTrainer::ReadTextGroup(const v1::TrajectoryGroup& group) const {
-  if (text_ == nullptr) return BadGroup(group, "a text group, but the run trains no text tensors");
+GrpoTrainer::TextGroup GrpoTrainer::ReadTextGroup(const v1::TrajectoryGroup& group) const {
   TextGroup read;
   RgbImage image;
   image.width = group.image_width();
   image.height = group.image_height();
   image.pixels.assign(group.image_rgb().begin(), group.image_rgb().end());
-  if (image.width < 1 || image.height < 1 ||
-      image.pixels.size() != static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3) {
-    return BadGroup(group, "the source image is incomplete");
-  }
   read.pixels = FromRgbImages({image});
   read.prompt_ids.assign(group.prompt_ids().begin(), group.prompt_ids().end());
   int64_t longest = 0;
   for (const v1::Sample& sample : group.samples()) {
-    if (sample.response_ids_size() < 1 || sample.response_ids_size() != sample.log_probs_size()) {
-      return BadGroup(group, "a response is empty or lacks log-probs");
-    }
     longest = std::max<int64_t>(longest, sample.response_ids_size());
   }
   const int64_t count = group.samples_size();
@@ -169,9 +223,6 @@ absl::StatusOr<GrpoTrainer::TextGroup> GrpoTrainer::ReadTextGroup(const v1::Traj
   for (int64_t i = 0; i < count; ++i) {
     const v1::Sample& sample = group.samples(static_cast<int>(i));
     for (int k = 0; k < sample.response_ids_size(); ++k) {
-      if (sample.response_ids(k) < 0 || sample.response_ids(k) >= policy_.config().vocabulary) {
-        return BadGroup(group, "a response token is not in the vocabulary");
-      }
       read.responses[i][k] = int64_t{sample.response_ids(k)};
       read.log_probs[i][k] = static_cast<double>(sample.log_probs(k));
       read.mask[i][k] = 1.0;
@@ -233,7 +284,11 @@ void GrpoTrainer::SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& g
 void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_terms, Sums& sums) const {
   const int64_t size = group.latents.size(0), window = group.options.window.size;
   const int64_t micro = config_.train().micro_batch() > 0 ? config_.train().micro_batch() : size;
-  if (first) group.old = torch::empty({size, window}, torch::kFloat64);
+  const bool guard = image_loss_.form == ImageLossForm::kGrpoGuard;
+  if (first) {
+    group.old = torch::empty({size, window}, torch::kFloat64);
+    if (guard) group.old_means = torch::empty_like(group.latents.narrow(1, 1, window));
+  }
   const GuidanceOptions guidance = {.text_scale = config_.rollout().cfg_scale()};
   const VelocityFunction velocity =
       BagelVelocity(policy_, group.context, group.grid_h, group.grid_w, guidance);
@@ -246,9 +301,11 @@ void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_te
     const torch::Tensor latents = group.latents.narrow(0, begin, count);
     for (int64_t k = 0; k < window; ++k) {
       const WindowStep evaluated = EvaluateWindowStep(velocity, latents, static_cast<int>(k), group.options);
-      torch::Tensor old = group.old.narrow(0, begin, count).select(1, k);
+      torch::Tensor old = group.old.narrow(0, begin, count).select(1, k), old_mean;
+      if (guard) old_mean = group.old_means.narrow(0, begin, count).select(1, k);
       if (first) {
         old.copy_(evaluated.log_prob.detach());
+        if (guard) old_mean.copy_(evaluated.mean.detach());
         const double difference =
             (old - group.log_probs.narrow(0, begin, count).select(1, k).to(torch::kFloat64))
                 .abs()
@@ -263,6 +320,7 @@ void GrpoTrainer::ImageGradients(ImageGroup& group, bool first, double global_te
       input.velocity = evaluated.velocity;
       input.mean = evaluated.mean;
       input.log_prob_old = old;
+      input.mean_old = old_mean;
       input.advantages = group.advantages.narrow(0, begin, count);
       input.global_terms = global_terms;
       if (reference) {
@@ -309,8 +367,11 @@ void GrpoTrainer::TextGradients(TextGroup& group, bool first, double global_toke
   const double deviation = ((terms.ratio - 1) * group.mask).abs().max().item<double>();
   (first ? sums.ratio_deviation : sums.ratio_deviation_late) =
       std::max(first ? sums.ratio_deviation : sums.ratio_deviation_late, deviation);
-  if (first)
-    sums.sampler_difference.Add(((group.old - group.log_probs) * group.mask).abs().max().item<double>());
+  if (first) {
+    const double difference = ((group.old - group.log_probs) * group.mask).abs().max().item<double>();
+    sums.sampler_difference.Add(difference);
+    if (group.current) sums.text_difference_now = std::max(sums.text_difference_now, difference);
+  }
 }
 
 absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1::TrajectoryGroup>& groups,
@@ -320,24 +381,20 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
   std::vector<const v1::TrajectoryGroup*> image_sources, text_sources;
   double image_terms = 0, text_tokens = 0, age = 0;
   for (const v1::TrajectoryGroup& group : groups) {
-    if (group.samples_size() != config_.rollout().group_size()) {
-      return BadGroup(group, absl::StrCat("has ", group.samples_size(), " samples"));
-    }
+    if (absl::Status status = Check(group); !status.ok()) return status;
     const bool current = group.version().version() == step_version;
     age += static_cast<double>(step_version - group.version().version());
     if (group.prompt().task() == v1::TASK_KIND_TEXT) {
-      absl::StatusOr<TextGroup> read = ReadTextGroup(group);
-      if (!read.ok()) return read.status();
-      read->current = current;
-      text_tokens += read->mask.sum().item<double>();
-      texts.push_back(*std::move(read));
+      TextGroup read = ReadTextGroup(group);
+      read.current = current;
+      text_tokens += read.mask.sum().item<double>();
+      texts.push_back(std::move(read));
       text_sources.push_back(&group);
     } else {
-      absl::StatusOr<ImageGroup> read = ReadImageGroup(group);
-      if (!read.ok()) return read.status();
-      read->current = current;
-      image_terms += static_cast<double>(read->log_probs.numel());
-      images.push_back(*std::move(read));
+      ImageGroup read = ReadImageGroup(group);
+      read.current = current;
+      image_terms += static_cast<double>(read.log_probs.numel());
+      images.push_back(std::move(read));
       image_sources.push_back(&group);
     }
   }
@@ -381,7 +438,8 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
   if (config_.train().updates_per_step() > 1)
     metrics["ratio_deviation_later_updates"] = sums.ratio_deviation_late;
   metrics["sampler_log_prob_difference"] = sums.sampler_difference.value();
-  metrics["sampler_log_prob_difference_same_version"] = sums.sampler_difference_now;
+  if (!images.empty()) metrics["sampler_log_prob_difference_same_version"] = sums.sampler_difference_now;
+  if (!texts.empty()) metrics["text_log_prob_difference_same_version"] = sums.text_difference_now;
   metrics["staleness"] = age / static_cast<double>(groups.size());
   metrics["reward_std_in_group"] = sums.reward_std.value();
   for (const auto& [name, mean] : sums.rewards) {

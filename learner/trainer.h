@@ -32,8 +32,12 @@ class GrpoTrainer {
   // Figures of a step by name: docs/operating.md lists them.
   using StepMetrics = std::map<std::string, double>;
 
+  // Whether a group can be trained on: InvalidArgument says what is wrong with it. Safe for any bytes that
+  // parse.
+  absl::Status Check(const v1::TrajectoryGroup& group) const;
+
   // One optimizer step (updates_per_step updates) from groups in a fixed order. InvalidArgument names a group
-  // that cannot be used; nothing has changed then. `step_version` is the version of the weights before the
+  // that Check() refuses; nothing has changed then. `step_version` is the version of the weights before the
   // step: groups of that version must have ratio 1.
   absl::StatusOr<StepMetrics> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
 
@@ -61,6 +65,7 @@ class GrpoTrainer {
     torch::Tensor latents;     // [G, k + 1, N, D]
     torch::Tensor log_probs;   // [G, k] float64: the sampler's
     torch::Tensor old;         // [G, k] float64: ours, before the first update
+    torch::Tensor old_means;   // [G, k, N, D], of the steps before the first update; grpo_guard only
     torch::Tensor advantages;  // [G]
     bool current = false;      // sampled with the weights before this step
   };
@@ -77,8 +82,11 @@ class GrpoTrainer {
   struct Sums;  // of a step's figures
 
   GrpoTrainer(v1::RunConfig config, Bagel base, Bagel policy, TensorMap trained);
-  absl::StatusOr<ImageGroup> ReadImageGroup(const v1::TrajectoryGroup& group) const;
-  absl::StatusOr<TextGroup> ReadTextGroup(const v1::TrajectoryGroup& group) const;
+  absl::Status CheckImages(const v1::TrajectoryGroup& group) const;
+  absl::Status CheckTexts(const v1::TrajectoryGroup& group) const;
+  // Of groups that passed Check().
+  ImageGroup ReadImageGroup(const v1::TrajectoryGroup& group) const;
+  TextGroup ReadTextGroup(const v1::TrajectoryGroup& group) const;
   void SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& groups,
                      const std::vector<torch::Tensor*>& advantages, Sums& sums) const;
   // Accumulates gradients; `first` update of the step also fixes the old log-probs.

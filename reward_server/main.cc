@@ -24,7 +24,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
   absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
   if (!scorers.ok()) return scorers.status();
-  Metrics metrics;
+  Metrics metrics("reward_server");
   ScoringQueue queue([&](const ScoringBatch& batch) { return (*scorers)->Score(batch); },
                      static_cast<size_t>(config.reward().queue_limit()), RealClock());
   RewardService service(**scorers, queue, absl::Seconds(config.reward().deadline_seconds()), RealClock(),

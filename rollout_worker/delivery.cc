@@ -102,12 +102,11 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   return last;
 }
 
-std::string Delivery::GiveBack(const GeneratedGroup& group, const std::string& reason,
-                               bool data_is_at_fault) {
+std::string Delivery::GiveBack(const v1::Lease& lease, const std::string& reason, bool data_is_at_fault) {
   v1::ReturnLeaseRequest request;
-  request.set_lease_id(group.lease.lease_id());
-  request.set_ordinal(group.lease.ordinal());
-  request.set_attempt(group.lease.attempt());
+  request.set_lease_id(lease.lease_id());
+  request.set_ordinal(lease.ordinal());
+  request.set_attempt(lease.attempt());
   request.set_reason(reason);
   request.set_data_is_at_fault(data_is_at_fault);
   (void)calls_.give_back(request);  // a lease that cannot be handed back ends by itself
@@ -129,8 +128,11 @@ std::string Delivery::Deliver(GeneratedGroup group) {
     if (!scores.ok()) {
       spdlog::warn("ordinal {} got no score: {}", ordinal, std::string(scores.status().message()));
       const bool bad_data = absl::IsInvalidArgument(scores.status());
-      return GiveBack(group, calls_.stopping() ? "drain" : (bad_data ? "bad_prompt" : "reward_failed"),
-                      bad_data);
+      const char* reason = bad_data                            ? "bad_prompt"
+                           : calls_.stopping()                 ? "drain"
+                           : MayHelpElsewhere(scores.status()) ? "reward_unreachable"
+                                                               : "reward_failed";
+      return GiveBack(group.lease, reason, bad_data);
     }
     const double score_seconds = lap();
     v1::SubmitGroupRequest submit;
@@ -148,7 +150,7 @@ std::string Delivery::Deliver(GeneratedGroup group) {
     if (absl::Status status = Upload(group, bytes, digest); !status.ok()) {
       if (absl::IsAborted(status)) return "revoked";
       spdlog::warn("ordinal {} did not reach the learner: {}", ordinal, std::string(status.message()));
-      return GiveBack(group, calls_.stopping() ? "drain" : "learner_unreachable", false);
+      return GiveBack(group.lease, calls_.stopping() ? "drain" : "learner_unreachable", false);
     }
     const double upload_seconds = lap();
     submit.set_lease_id(group.lease.lease_id());

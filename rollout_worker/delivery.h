@@ -52,17 +52,20 @@ class Delivery {
     std::function<void(absl::Duration)> sleep;
     std::function<bool()> stopping;  // no more patience: hand back what cannot be delivered at once
   };
-  Delivery(Calls calls, int attempts, HeldLeases& held, Metrics& metrics)
-      : calls_(std::move(calls)), attempts_(attempts), held_(held), metrics_(metrics) {}
+  // `seed` of the choice among reward servers: another one in each worker, so that they do not crowd.
+  Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, Metrics& metrics)
+      : calls_(std::move(calls)), attempts_(attempts), held_(held), metrics_(metrics), random_(seed) {}
 
   // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed
   // back.
   std::string Deliver(GeneratedGroup group);
 
+  // Hands a lease back; returns `reason`.
+  std::string GiveBack(const v1::Lease& lease, const std::string& reason, bool data_is_at_fault);
+
  private:
   absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
   absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
-  std::string GiveBack(const GeneratedGroup& group, const std::string& reason, bool data_is_at_fault);
   // Waits a little longer each time; false when there is no patience left.
   bool Pause(int attempt);
 
@@ -71,7 +74,7 @@ class Delivery {
   HeldLeases& held_;
   Metrics& metrics_;
   absl::Mutex mutex_;
-  Random random_ ABSL_GUARDED_BY(mutex_){0};
+  Random random_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lvrpo

@@ -1,7 +1,9 @@
 #include "rollout_worker/generator.h"
 
 #include <cmath>
+#include <exception>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "algorithm/image_sampler.h"
 #include "algorithm/text_sampler.h"
@@ -43,6 +45,16 @@ GeneratedGroup Generator::Generate(const Policy& policy, const PromptSource::Pro
       group.log_probs_finite = group.log_probs_finite && std::isfinite(log_prob);
   }
   return group;
+}
+
+absl::StatusOr<GeneratedGroup> Generator::TryGenerate(const Policy& policy,
+                                                      const PromptSource::Prompt& prompt,
+                                                      const v1::Lease& lease) const {
+  try {
+    return Generate(policy, prompt, lease);
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt ", prompt.record.id(), ": ", error.what()));
+  }
 }
 
 void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt,

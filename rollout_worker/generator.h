@@ -41,6 +41,9 @@ class Generator {
   // and ODE outside (paper, section 4), or answers token by token.
   GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt,
                           const v1::Lease& lease) const;
+  // The same, with what LibTorch throws about a prompt that the model cannot take as InvalidArgument.
+  absl::StatusOr<GeneratedGroup> TryGenerate(const Policy& policy, const PromptSource::Prompt& prompt,
+                                             const v1::Lease& lease) const;
 
  private:
   void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;

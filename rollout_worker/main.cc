@@ -8,6 +8,7 @@
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -16,7 +17,6 @@
 #include "coordinator/client.h"
 #include "learner/client.h"
 #include "model/weight_buckets.h"
-#include "nlohmann/json.hpp"
 #include "reward_server/client.h"
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/generator.h"
@@ -46,7 +46,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   if (!tokenizer.ok()) return tokenizer.status();
   absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(config, *base);
   if (!autoencoder.ok()) return autoencoder.status();
-  const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer);
+  const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
   if (!prompts.ok()) return prompts.status();
   const Generator generator(config, *std::move(autoencoder), **tokenizer);
   const absl::StatusOr<TrainedTensors> trained = SelectTrainedTensors(config, *base);
@@ -55,7 +55,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
       MakePolicy(*base, {}, PackWeights(trained->All(), 0).manifest.version());
   if (!initial.ok()) return initial.status();
 
-  Metrics metrics;
+  Metrics metrics("rollout_worker");
   HeldLeases held;
   absl::Mutex mutex;  // guards what follows against the heartbeat thread
   PolicyHolder* holder_seen = nullptr;
@@ -148,7 +148,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
        .fence = [&] { return session.fence(); },
        .sleep = [](absl::Duration duration) { absl::SleepFor(duration); },
        .stopping = leaving},
-      kCallAttempts, held, metrics);
+      kCallAttempts, StableHash64(flags.member_id), held, metrics);
 
   BoundedQueue<GeneratedGroup> finished(1);
   std::thread follower([&] { holder.Follow(session, leaving); });
@@ -179,14 +179,21 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
     }
     set_waiting("");
     held.Add(response->lease().ordinal());
-    GeneratedGroup group =
-        generator.Generate(*policy, prompts->At(response->lease().ordinal()), response->lease());
-    if (group.trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
+    absl::StatusOr<GeneratedGroup> group =
+        generator.TryGenerate(*policy, prompts->At(response->lease().ordinal()), response->lease());
+    if (!group.ok()) {
+      spdlog::error("ordinal {} cannot be sampled: {}", response->lease().ordinal(),
+                    std::string(group.status().message()));
+      delivery.GiveBack(response->lease(), "bad_prompt", true);
+      held.Remove(response->lease().ordinal());
+      continue;
+    }
+    if (group->trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
       metrics.Counter("lvrpo_rollout_images_total", "Images generated.")
-          .Increment(group.trajectory.samples_size());
+          .Increment(group->trajectory.samples_size());
     }
     set_waiting("delivery of the last group");
-    (void)finished.Push(std::move(group), absl::InfiniteDuration());
+    (void)finished.Push(*std::move(group), absl::InfiniteDuration());
   }
   finished.Close();
   deliverer.join();

@@ -8,7 +8,10 @@ namespace lvrpo {
 namespace {
 
 absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
-                    std::vector<PromptSource::Prompt>* prompts) {
+                    const BagelConfig& model, std::vector<PromptSource::Prompt>* prompts) {
+  const auto fits = [&model](int side) {
+    return side % model.vit_patch == 0 && side / model.vit_patch <= model.vit_max_side;
+  };
   absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(path);
   if (!records.ok()) return records.status();
   for (v1::PromptRecord& record : *records) {
@@ -27,6 +30,12 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
     if (task == v1::TASK_KIND_TEXT) {
       absl::StatusOr<RgbImage> image = ReadPng(SourceImagePath(path, record));
       if (!image.ok()) return image.status();
+      if (!fits(image->width) || !fits(image->height)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(path, ": record ", record.id(), ": its image has ", image->width, "x", image->height,
+                         " pixels; sides must be multiples of ", model.vit_patch, " up to ",
+                         model.vit_patch * model.vit_max_side));
+      }
       prompt.source_image = *std::move(image);
     }
     prompt.record = std::move(record);
@@ -37,14 +46,15 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 
 }  // namespace
 
-absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer) {
+absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
+                                                const BagelConfig& model) {
   std::vector<Prompt> images, texts;
   for (const std::string& path : config.data().image_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, &images); !status.ok())
+    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, &images); !status.ok())
       return status;
   }
   for (const std::string& path : config.data().text_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, &texts); !status.ok())
+    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, &texts); !status.ok())
       return status;
   }
   if (images.empty() && texts.empty())

@@ -10,6 +10,7 @@
 #include "data/image.h"
 #include "data/prompt_order.h"
 #include "data/tokenizer.h"
+#include "model/bagel_config.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 
@@ -23,8 +24,10 @@ class PromptSource {
     std::vector<int32_t> ids;  // of record.text
     RgbImage source_image;     // TEXT
   };
-  // Errors name the file and line: an unreadable file, a bad record, a word that the tokenizer lacks.
-  static absl::StatusOr<PromptSource> Load(const v1::RunConfig& config, const Tokenizer& tokenizer);
+  // Errors name the file and line: an unreadable file, a bad record, a word that the tokenizer lacks, a
+  // source image whose size the model cannot take.
+  static absl::StatusOr<PromptSource> Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
+                                           const BagelConfig& model);
 
   const Prompt& At(int64_t ordinal) const;
 

@@ -17,7 +17,7 @@ One YAML file per run; `--set a.b=value` overrides single settings. Unknown keys
 reported at once. `lvrpo validate` checks a file, `lvrpo print-config` shows every value and where it comes from.
 This page is generated from `proto/lvrpo/v1/config.proto` by `tools/make_configuration_doc.py`.
 
-| setting | type | default | meaning |
+| setting | type | in `configs/shapes.yaml` | meaning |
 |---|---|---|---|
 """
 
@@ -56,7 +56,7 @@ def main():
     printed = subprocess.run([f"{sys.argv[1]}/lvrpo", "print-config", "--config", "configs/shapes.yaml"], cwd=ROOT,
                              capture_output=True, text=True, check=True).stdout
     defaults = yaml.safe_load(printed)
-    text = HEAD + "\n".join(rows(messages(), "RunConfig", "", defaults)) + "\n\nDefaults are those of `configs/shapes.yaml`.\n"
+    text = HEAD + "\n".join(rows(messages(), "RunConfig", "", defaults)) + "\n"
     path = ROOT / "docs/configuration.md"
     if "--check" in sys.argv:
         if path.read_text() != text:

@@ -66,7 +66,7 @@ absl::StatusOr<World> LoadWorld(const v1::RunConfig& config) {
   if (!autoencoder.ok()) return autoencoder.status();
   auto tokenizer = LoadTokenizer(config.model().policy());
   if (!tokenizer.ok()) return tokenizer.status();
-  auto prompts = PromptSource::Load(config, **tokenizer);
+  auto prompts = PromptSource::Load(config, **tokenizer, base->config());
   if (!prompts.ok()) return prompts.status();
   return World{config, *std::move(base), *std::move(autoencoder), *std::move(tokenizer), *std::move(prompts)};
 }

@@ -67,14 +67,20 @@ TEST(Summary, HoldsEverythingThatWasPromised) {
   input.after = input.before;
   input.after["score"] = .75;
   for (int i = 0; i < 4; ++i) {
-    input.before_lines.push_back({{"id", std::to_string(i)}, {"correct", i == 0}});
-    input.after_lines.push_back({{"id", std::to_string(i)}, {"correct", i != 3}});
+    input.before_lines.push_back({{"task", "image"}, {"id", std::to_string(i)}, {"correct", i == 0}});
+    input.after_lines.push_back({{"task", "image"}, {"id", std::to_string(i)}, {"correct", i != 3}});
+  }
+  // Questions are paired apart from images, whatever their ids.
+  for (int i = 0; i < 2; ++i) {
+    input.before_lines.push_back({{"task", "text"}, {"id", std::to_string(i)}, {"correct", false}});
+    input.after_lines.push_back({{"task", "text"}, {"id", std::to_string(i)}, {"correct", true}});
   }
   input.seconds = {{"training", 60.0}, {"evaluate_before", 5.0}};
   const nlohmann::json summary = MakeSummary(input);
   EXPECT_EQ(summary["steps"], 12);
   EXPECT_EQ(summary["heldout_images"], 4);
   EXPECT_DOUBLE_EQ(summary["heldout_gain"].get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(summary["text_gain"].get<double>(), 1);
   EXPECT_DOUBLE_EQ(summary["wall_seconds"].get<double>(), 65);
   EXPECT_DOUBLE_EQ(summary["seconds_by_phase"]["learner_update"].get<double>(), 6);
   EXPECT_NEAR(summary["reward_means_first_10_steps"]["combined"].get<double>(), 0.45, 1e-9);

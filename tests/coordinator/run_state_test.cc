@@ -188,6 +188,49 @@ TEST(RunState, FailuresPlanTheOrdinalAgainUntilThereAreTooMany) {
   EXPECT_EQ(MustLease(state, "w", 0, "next").ordinal(), 1);
 }
 
+TEST(RunState, OutagesNeverCostAPrompt) {
+  RunState state(Rules());
+  ASSERT_TRUE(state.StartTraining(Version(0)).ok());
+  for (int i = 0; i < 20; ++i) {
+    const v1::GroupRecord group = MustLease(state, "w", 0, "l" + std::to_string(i));
+    EXPECT_EQ(group.ordinal(), 0);
+    v1::ReturnLeaseRequest request;
+    request.set_lease_id(group.lease_id());
+    request.set_reason(i % 2 == 0 ? "reward_unreachable" : "learner_unreachable");
+    ASSERT_TRUE(state.Return(request).ok());
+  }
+  EXPECT_TRUE(state.retired_by_reason().empty());
+}
+
+TEST(RunState, WhatAnotherAttemptCannotMendIsRetiredAtOnce) {
+  RunState state(Rules());
+  ASSERT_TRUE(state.StartTraining(Version(0)).ok());
+  v1::SubmitGroupRequest request = Submit(MustLease(state, "w", 0, "a"));
+  request.mutable_samples(1)->mutable_scores(0)->set_outcome(v1::ComponentScore::INVALID_INPUT);
+  EXPECT_EQ(state.Submit(request)->retired_reason(), "bad_prompt");
+  request = Submit(MustLease(state, "w", 0, "b"));
+  request.mutable_samples(0)->clear_scores();
+  EXPECT_EQ(state.Submit(request)->retired_reason(), "no_reward");
+  EXPECT_EQ(state.retired_by_reason().size(), 2u);
+  request = Submit(MustLease(state, "w", 0, "c"));
+  request.clear_lease_id();
+  EXPECT_TRUE(absl::IsInvalidArgument(state.Submit(request).status()));
+}
+
+TEST(RunState, WeightsThatTheRecordsDoNotNameCannotGoOn) {
+  RunState state(Rules());
+  v1::PolicyVersion negative = Version(0);
+  negative.set_version(-1);
+  EXPECT_TRUE(absl::IsInvalidArgument(state.StartTraining(negative)));
+  v1::StepRecord step;
+  *step.mutable_new_version() = Version(1);
+  state.RestoreStep(step);
+  v1::PolicyVersion other = Version(1);
+  other.set_digest("other");
+  EXPECT_TRUE(absl::IsInvalidArgument(state.StartTraining(other)));
+  EXPECT_TRUE(state.StartTraining(Version(1)).ok());
+}
+
 TEST(RunState, ReturnedLeases) {
   RunState state(Rules());
   ASSERT_TRUE(state.StartTraining(Version(0)).ok());

@@ -75,6 +75,12 @@ class ServiceTest : public ::testing::Test {
     return service_->StartTraining(nullptr, &request, &response);
   }
   v1::LeaseGroupResponse Lease(const v1::Fence& fence, int64_t version) {
+    v1::AcknowledgeVersionRequest acknowledge;
+    *acknowledge.mutable_fence() = fence;
+    *acknowledge.mutable_version() = Version(version);
+    v1::AcknowledgeVersionResponse acknowledged;
+    EXPECT_TRUE(service_->AcknowledgeVersion(nullptr, &acknowledge, &acknowledged).ok());
+    Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1");
     v1::LeaseGroupRequest request;
     *request.mutable_fence() = fence;
     *request.mutable_version() = Version(version);
@@ -142,6 +148,7 @@ TEST_F(ServiceTest, AWholeStep) {
   ASSERT_TRUE(Commit(learner, 0, 0).ok());
   const std::string metrics = *ReadFile((dir_ / "metrics.jsonl").string());
   EXPECT_THAT(metrics, HasSubstr("\"reward\":0.5"));
+  EXPECT_FALSE(std::filesystem::is_empty(dir_ / "tensorboard"));
   const auto proofs = AuditRun(dir_.string());
   ASSERT_TRUE(proofs.ok());
   for (const Proof& proof : *proofs) EXPECT_TRUE(proof.holds) << proof.sentence;
@@ -224,7 +231,9 @@ TEST_F(ServiceTest, SilentMembersAreGoneAndTheirLeasesPlannedAgain) {
   clock_.Advance(absl::Seconds(6));
   service_->Tick();
   const v1::Fence other = Join("rollout-1", v1::ROLE_ROLLOUT_WORKER);
-  Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence learner_again = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  EXPECT_FALSE(Lease(other, 0).granted());  // before the learner has said where it starts
+  ASSERT_TRUE(Start(learner_again, 0).ok());
   const v1::LeaseGroupResponse again = Lease(other, 0);
   ASSERT_TRUE(again.granted());
   EXPECT_EQ(again.lease().ordinal(), 0);
@@ -238,13 +247,115 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   service_->StartDraining("test");
   EXPECT_FALSE(Lease(worker, 0).granted());
   EXPECT_FALSE(service_->Done());
-  for (const v1::Fence& fence : {learner, worker}) {
+  for (const v1::Fence& fence : {learner, worker, Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1")}) {
     v1::LeaveRequest request;
     *request.mutable_fence() = fence;
     v1::LeaveResponse response;
     EXPECT_TRUE(service_->Leave(nullptr, &request, &response).ok());
   }
   EXPECT_TRUE(service_->Done());
+}
+
+TEST_F(ServiceTest, NothingIsLeasedThatNobodyCouldScore) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  v1::LeaseGroupRequest request;
+  *request.mutable_fence() = worker;
+  *request.mutable_version() = Version(0);
+  v1::LeaseGroupResponse response;
+  ASSERT_TRUE(service_->LeaseGroup(nullptr, &request, &response).ok());
+  EXPECT_FALSE(response.granted());
+  EXPECT_EQ(response.waiting_for(), "a reward server");
+}
+
+TEST_F(ServiceTest, ARunHasFinishedWhenItsLastCheckpointIsRecorded) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  for (int64_t step = 0; step < 3; ++step) {
+    v1::SubmitGroupResponse submitted;
+    ASSERT_TRUE(Submit(worker, Lease(worker, step).lease(), &submitted).ok());
+    ASSERT_TRUE(Commit(learner, step, step).ok());
+  }
+  const auto finished = [&] {
+    v1::GetStatusResponse response;
+    EXPECT_TRUE(service_->GetStatus(nullptr, nullptr, &response).ok());
+    return response.finished();
+  };
+  EXPECT_FALSE(finished());
+  Open();  // killed before the checkpoint: the learner is waited for
+  EXPECT_FALSE(finished());
+  EXPECT_FALSE(service_->Done());
+  v1::RecordCheckpointRequest request;
+  *request.mutable_fence() = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  request.set_step(3);
+  request.set_path("checkpoints/step_000003");
+  v1::RecordCheckpointResponse response;
+  ASSERT_TRUE(service_->RecordCheckpoint(nullptr, &request, &response).ok());
+  EXPECT_TRUE(finished());
+  Open();
+  EXPECT_TRUE(finished());
+  EXPECT_TRUE(service_->Done());
+}
+
+TEST_F(ServiceTest, EachRoleMayMakeItsOwnCallsOnly) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  EXPECT_EQ(Start(worker, 0).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  v1::LeaseGroupRequest request;
+  *request.mutable_fence() = learner;
+  v1::LeaseGroupResponse response;
+  EXPECT_EQ(service_->LeaseGroup(nullptr, &request, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+}
+
+TEST_F(ServiceTest, NumbersThatCannotBeAreRefused) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  EXPECT_EQ(Start(learner, -1).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Start(learner, 1).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  v1::RecordCheckpointRequest request;
+  *request.mutable_fence() = learner;
+  request.set_step(-1);
+  v1::RecordCheckpointResponse response;
+  EXPECT_EQ(service_->RecordCheckpoint(nullptr, &request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServiceTest, ARunHasOneLearner) {
+  Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  v1::RegisterRequest request;
+  request.set_member_id("learner-1");
+  request.set_role(v1::ROLE_LEARNER);
+  request.set_config_digest("config");
+  v1::RegisterResponse response;
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "LEARNER_EXISTS");
+  clock_.Advance(absl::Seconds(6));
+  service_->Tick();  // the first one was silent too long
+  EXPECT_TRUE(service_->Register(nullptr, &request, &response).ok());
+}
+
+TEST_F(ServiceTest, TheWatchdogSpeaksWhenAllGroupsAreRetired) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  for (int i = 0; i < 6; ++i) {
+    const v1::Lease lease = Lease(worker, 0).lease();
+    v1::ReturnLeaseRequest request;
+    *request.mutable_fence() = worker;
+    request.set_lease_id(lease.lease_id());
+    request.set_ordinal(lease.ordinal());
+    request.set_reason("bad_prompt");
+    request.set_data_is_at_fault(true);
+    v1::ReturnLeaseResponse response;
+    ASSERT_TRUE(service_->ReturnLease(nullptr, &request, &response).ok());
+    clock_.Advance(absl::Seconds(4));
+  }
+  v1::GetStatusResponse status;
+  ASSERT_TRUE(service_->GetStatus(nullptr, nullptr, &status).ok());
+  EXPECT_THAT(status.waiting_for(), HasSubstr("6 were retired since the last step"));
+  EXPECT_EQ(status.seconds_since_progress(), 24);
 }
 
 TEST_F(ServiceTest, ARunFolderOfAnotherConfigurationOrVersionIsRefused) {

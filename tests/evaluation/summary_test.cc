@@ -37,8 +37,10 @@ TEST(SummarizeImages, OfNothingIsZeroNotNan) {
 }
 
 TEST(SummarizeAnswers, CountsExactMatches) {
-  const nlohmann::json summary = SummarizeAnswers({{"a", "how_many", true}, {"b", "how_many", false}});
+  const nlohmann::json summary =
+      SummarizeAnswers({{"a", "how_many", true, 0.75}, {"b", "how_many", false, 0.25}});
   EXPECT_DOUBLE_EQ(summary["exact_match"], 0.5);
+  EXPECT_DOUBLE_EQ(summary["answer_probability"], 0.5);
   EXPECT_EQ(summary["by_kind"]["how_many"]["questions"], 2);
 }
 

@@ -101,6 +101,7 @@ v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, 
   for (const int id : {1, 2, 3}) group.add_prompt_ids(id);
   ImageSampleOptions options;
   options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
+  options.kernel = *ParseSdeKernel(rollout.kernel());
   options.noise_level = rollout.noise_level();
   options.window = {.begin = 1, .size = rollout.window_size()};
   const ImageSamples samples =
@@ -110,7 +111,7 @@ v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, 
   *settings.mutable_timesteps() = {options.timesteps.begin(), options.timesteps.end()};
   settings.set_window_begin(1);
   settings.set_window_size(rollout.window_size());
-  settings.set_kernel("flow_sde");
+  settings.set_kernel(rollout.kernel());
   settings.set_noise_level(rollout.noise_level());
   settings.set_tokens(16);
   settings.set_token_dim(static_cast<int32_t>(model.config().token_dim()));
@@ -152,8 +153,18 @@ v1::TrajectoryGroup TextGroup(const Bagel& model, const v1::RunConfig& config, i
   return group;
 }
 
-TEST(GrpoTrainer, RatiosAreExactlyOneForWeightsThatDidNotChange) {
-  const v1::RunConfig config = TinyRun();
+class EachImageLoss : public ::testing::TestWithParam<const char*> {
+ protected:
+  static v1::RunConfig Run() {
+    v1::RunConfig config = TinyRun();
+    config.mutable_train()->set_image_loss(GetParam());
+    return config;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(GrpoTrainer, EachImageLoss, ::testing::Values("ppo", "grpo_guard"));
+
+TEST_P(EachImageLoss, HasRatiosOfExactlyOneForWeightsThatDidNotChange) {
+  const v1::RunConfig config = Run();
   auto trainer = GrpoTrainer::Create(config, TinyModel());
   ASSERT_TRUE(trainer.ok()) << trainer.status();
   EXPECT_EQ((*trainer)->SelfTest(), 0);
@@ -185,8 +196,8 @@ TEST(GrpoTrainer, TheSameGroupsGiveTheSameWeights) {
   }
 }
 
-TEST(GrpoTrainer, RaisesTheLogProbsOfWhatWasRewarded) {
-  v1::RunConfig config = TinyRun();
+TEST_P(EachImageLoss, RaisesTheLogProbsOfWhatWasRewarded) {
+  v1::RunConfig config = Run();
   config.mutable_train()->set_updates_per_step(4);
   config.mutable_train()->set_image_clip(10);  // no clip: the surrogate itself
   config.mutable_train()->set_text_clip_high(10);
@@ -232,6 +243,56 @@ TEST(GrpoTrainer, RaisesTheLogProbsOfWhatWasRewarded) {
   EXPECT_GT(advantage(text), text_before);
 }
 
+TEST_P(EachImageLoss, SplitsAGroupIntoMicroBatchesOfTheSameGradient) {
+  double norms[2];
+  for (const int micro : {0, 2}) {
+    v1::RunConfig config = Run();
+    config.mutable_train()->set_micro_batch(micro);
+    auto trainer = GrpoTrainer::Create(config, TinyModel());
+    const auto metrics = (*trainer)->Step({ImageGroup((*trainer)->policy(), config, 0)}, 0);
+    ASSERT_TRUE(metrics.ok()) << metrics.status();
+    norms[micro / 2] = metrics->at("image_gradient_norm");
+  }
+  EXPECT_NEAR(norms[1] / norms[0], 1, 1e-4);
+}
+
+TEST(GrpoTrainer, TrainsWithEveryKernelAndAggregation) {
+  for (const char* kernel : {"flow_sde", "dance", "cps"}) {
+    for (const char* aggregation : {"sum_then_normalize", "gdpo"}) {
+      v1::RunConfig config = TinyRun();
+      config.mutable_rollout()->set_kernel(kernel);
+      config.mutable_train()->set_advantage_aggregation(aggregation);
+      auto trainer = GrpoTrainer::Create(config, TinyModel());
+      ASSERT_TRUE(trainer.ok()) << trainer.status();
+      EXPECT_EQ((*trainer)->SelfTest(), 0);
+      const auto metrics = (*trainer)->Step({ImageGroup((*trainer)->policy(), config, 0)}, 0);
+      ASSERT_TRUE(metrics.ok()) << metrics.status();
+      EXPECT_EQ(metrics->at("sampler_log_prob_difference_same_version"), 0) << kernel;
+      EXPECT_GT(metrics->at("image_gradient_norm"), 0) << kernel << " " << aggregation;
+    }
+  }
+}
+
+TEST(GrpoTrainer, CountsStepsWhoseGradientsAreNotFinite) {
+  const v1::RunConfig config = TinyRun();
+  auto trainer = GrpoTrainer::Create(config, TinyModel());
+  const std::string before = PackWeights((*trainer)->trained(), 0).manifest.version().digest();
+  v1::TrajectoryGroup group = ImageGroup((*trainer)->policy(), config, 0);
+  for (v1::Sample& sample : *group.mutable_samples()) {  // finite, and too large to square
+    for (size_t at = 0; at < sample.latents().size(); at += 4) {
+      const float huge = 3e38f;
+      std::memcpy(sample.mutable_latents()->data() + at, &huge, 4);
+    }
+  }
+  for (int64_t step = 0; step < 2; ++step) {
+    const auto metrics = (*trainer)->Step({group}, step);
+    ASSERT_TRUE(metrics.ok()) << metrics.status();
+    EXPECT_EQ(metrics->at("nonfinite"), 1);
+    EXPECT_EQ((*trainer)->nonfinite_in_a_row(), step + 1);
+  }
+  EXPECT_EQ(PackWeights((*trainer)->trained(), 0).manifest.version().digest(), before);
+}
+
 TEST(GrpoTrainer, RefusesDamagedGroupsAndChangesNothing) {
   const v1::RunConfig config = TinyRun();
   auto trainer = GrpoTrainer::Create(config, TinyModel());
@@ -248,8 +309,32 @@ TEST(GrpoTrainer, RefusesDamagedGroupsAndChangesNothing) {
          const float nan = NAN;
          std::memcpy(g.mutable_samples(0)->mutable_latents()->data(), &nan, 4);
        }},
-      {"kernel", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_kernel("kernel"); }},
+      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_kernel("kernel"); }},
+      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_timesteps(2, 0.5f); }},
+      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_noise_level(0.1); }},
+      {"another shape",
+       [](v1::TrajectoryGroup& g) {  // must be refused before anything of this size is allocated
+         g.mutable_image()->set_grid_height(1 << 20);
+         g.mutable_image()->set_tokens(1 << 22);
+       }},
+      {"prompt token", [](v1::TrajectoryGroup& g) { g.set_prompt_ids(0, 1 << 30); }},
+      {"order of their slots", [](v1::TrajectoryGroup& g) { g.mutable_samples(1)->set_slot(0); }},
   };
+  const v1::TrajectoryGroup good_text = TextGroup((*trainer)->policy(), config, 0);
+  const std::vector<std::pair<std::string, std::function<void(v1::TrajectoryGroup&)>>> text_damages = {
+      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.set_image_width(17); }},
+      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.set_image_height(-16); }},
+      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.mutable_image_rgb()->pop_back(); }},
+      {"not in the vocabulary",
+       [](v1::TrajectoryGroup& g) { g.mutable_samples(0)->set_response_ids(0, -1); }},
+      {"lacks log-probs", [](v1::TrajectoryGroup& g) { g.mutable_samples(0)->clear_log_probs(); }},
+  };
+  for (const auto& [words, damage] : text_damages) {
+    v1::TrajectoryGroup bad = good_text;
+    damage(bad);
+    EXPECT_THAT(std::string((*trainer)->Check(bad).message()), HasSubstr(words));
+  }
+  EXPECT_TRUE((*trainer)->Check(good).ok() && (*trainer)->Check(good_text).ok());
   for (const auto& [words, damage] : damages) {
     v1::TrajectoryGroup bad = good;
     bad.set_ordinal(77);
@@ -314,10 +399,19 @@ TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
 
 TEST(Checkpoint, KeepsTheNewest) {
   const std::string folder = TestFolder();
+  const auto there = [&](const std::string& name) { return std::filesystem::exists(folder + "/" + name); };
   for (const int64_t step : {5, 10, 15}) ASSERT_TRUE(MakeFolder(folder + "/" + CheckpointPath(step)).ok());
-  PruneCheckpoints(folder + "/checkpoints", 2);
-  EXPECT_FALSE(std::filesystem::exists(folder + "/" + CheckpointPath(5)));
-  EXPECT_TRUE(std::filesystem::exists(folder + "/" + CheckpointPath(10)));
+  PruneCheckpoints(folder + "/checkpoints", 15, 2);
+  EXPECT_FALSE(there(CheckpointPath(5)));
+  EXPECT_TRUE(there(CheckpointPath(10)));
+  // Killed while 20 was written, and gone on from 10: what no record names does not push out what one does.
+  for (const std::string& name : {CheckpointPath(20) + ".unfinished", CheckpointPath(20)})
+    ASSERT_TRUE(MakeFolder(folder + "/" + name).ok());
+  PruneCheckpoints(folder + "/checkpoints", 10, 1);
+  EXPECT_TRUE(there(CheckpointPath(10)));
+  EXPECT_FALSE(there(CheckpointPath(15)));
+  EXPECT_FALSE(there(CheckpointPath(20)));
+  EXPECT_FALSE(there(CheckpointPath(20) + ".unfinished"));
   std::filesystem::remove_all(folder);
 }
 

@@ -33,7 +33,7 @@ World& TheWorld() {
         LoadRunConfig("configs/shapes.yaml", {"data.text_fraction=0.5", "rollout.group_size=4"})->config;
     Bagel base = *Bagel::Load(config.model().policy());
     std::unique_ptr<Tokenizer> tokenizer = *LoadTokenizer(config.model().policy());
-    PromptSource prompts = *PromptSource::Load(config, *tokenizer);
+    PromptSource prompts = *PromptSource::Load(config, *tokenizer, base.config());
     Autoencoder autoencoder = *Autoencoder::Create(
         base.config().autoencoder, *LoadTensors(config.model().policy() + "/ae.safetensors"), "test");
     Generator generator(config, autoencoder, *tokenizer);
@@ -115,9 +115,28 @@ TEST(PromptSource, MixesBothTasksAndNamesBadFiles) {
   EXPECT_EQ(texts, 50);
   v1::RunConfig config = world.config;
   config.mutable_data()->set_image_prompts(0, config.data().text_prompts(0));
-  const auto wrong = PromptSource::Load(config, *world.tokenizer);
+  const auto wrong = PromptSource::Load(config, *world.tokenizer, world.base.config());
   EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
   EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("train_text.jsonl"));
+}
+
+TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {
+  World& world = TheWorld();
+  BagelConfig small = world.base.config();
+  small.vit_max_side = 4;
+  const auto refused = PromptSource::Load(world.config, *world.tokenizer, small);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("64x64 pixels; sides must be multiples of 8 up to 32"));
+}
+
+TEST(Generator, APromptThatBreaksTheModelIsAnErrorNotACrash) {
+  World& world = TheWorld();
+  const Policy policy{world.base, Version(0, "d")};
+  PromptSource::Prompt prompt = world.prompts.At(0);
+  prompt.ids = {1000000};  // no such token
+  const auto broken = world.generator.TryGenerate(policy, prompt, Lease(0));
+  EXPECT_TRUE(absl::IsInvalidArgument(broken.status())) << broken.status();
 }
 
 // Weights that a test hands out.
@@ -225,7 +244,7 @@ class DeliveryTest : public ::testing::Test {
                if (on_pause_) on_pause_();
              },
          .stopping = [this] { return stopping_; }},
-        5, held_, metrics_);
+        5, 0, held_, metrics_);
     return delivery.Deliver(std::move(group));
   }
   static v1::SubmitGroupResponse Accepted() {
@@ -273,10 +292,16 @@ TEST_F(DeliveryTest, WaitsWhileAllServersAreFull) {
 
 TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {
   score_errors_.assign(20, absl::UnavailableError("gone"));
-  EXPECT_EQ(Deliver(), "reward_failed");
+  EXPECT_EQ(Deliver(), "reward_unreachable");
   EXPECT_EQ(returned_.ordinal(), 7);
   EXPECT_FALSE(returned_.data_is_at_fault());
   EXPECT_TRUE(held_.All().empty());
+}
+
+TEST_F(DeliveryTest, AScorerThatFailsIsNotAnOutage) {
+  score_errors_ = {absl::InternalError("it threw")};
+  EXPECT_EQ(Deliver(), "reward_failed");
+  EXPECT_FALSE(returned_.data_is_at_fault());
 }
 
 TEST_F(DeliveryTest, ABadPromptIsTheDatasFault) {

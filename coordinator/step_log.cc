@@ -1,0 +1,61 @@
+#include "coordinator/step_log.h"
+
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+nlohmann::json MetricsOf(const v1::StepRecord& step) {
+  nlohmann::json metrics = nlohmann::json::parse(step.metrics_json(), nullptr, false);
+  return metrics.is_object() ? metrics : nlohmann::json::object();
+}
+
+std::string Line(const v1::StepRecord& step) {
+  nlohmann::json line = MetricsOf(step);
+  line["step"] = step.step();
+  line["unix_seconds"] = step.unix_seconds();
+  line["version"] = step.new_version().version();
+  line["digest"] = step.new_version().digest();
+  return line.dump() + "\n";
+}
+
+}  // namespace
+
+absl::Status StepLog::Rewrite(const std::vector<v1::StepRecord>& steps, int64_t unix_seconds) {
+  std::string lines;
+  for (const v1::StepRecord& step : steps) lines += Line(step);
+  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir_, "metrics.jsonl"), lines); !status.ok())
+    return status;
+  absl::StatusOr<std::unique_ptr<EventFile>> events =
+      EventFile::Create(JoinPath(run_dir_, "tensorboard"), unix_seconds);
+  if (!events.ok()) return events.status();
+  events_ = *std::move(events);
+  for (const v1::StepRecord& step : steps) {
+    if (absl::Status status = AppendEvent(step); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StepLog::Append(const v1::StepRecord& step) {
+  const std::string path = JoinPath(run_dir_, "metrics.jsonl");
+  std::ofstream file(path, std::ios::app);
+  file << Line(step) << std::flush;
+  if (!file) return absl::InternalError(absl::StrCat("cannot write ", path));
+  return AppendEvent(step);
+}
+
+absl::Status StepLog::AppendEvent(const v1::StepRecord& step) {
+  const nlohmann::json metrics = MetricsOf(step);
+  std::map<std::string, double> values;
+  for (const auto& [name, value] : metrics.items()) {
+    if (value.is_number()) values[name] = value.get<double>();
+  }
+  return events_->AddScalars(step.step(), step.unix_seconds(), values);
+}
+
+}  // namespace lvrpo
