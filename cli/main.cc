@@ -46,10 +46,7 @@ absl::Status Status(const std::string& run_dir, const std::string& given) {
   const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
   if (!address.ok()) return address.status();
   absl::StatusOr<v1::GetStatusResponse> status = CoordinatorClient(*address, 64).GetStatus(absl::Seconds(5));
-  if (!status.ok()) {
-    return absl::UnavailableError(absl::StrCat("no coordinator answers at ", *address,
-                                               ": is the run going on? (", status.status().message(), ")"));
-  }
+  if (!status.ok()) return status.status();
   ProgressInput progress;
   progress.status = *status;
   std::printf("run %s, epoch %d: %s%s\n", status->run_id().c_str(), static_cast<int>(status->run_epoch()),

@@ -3,11 +3,23 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "grpc/support/log.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
+
+// What gRPC says on its own goes into our log, where it can be had with LVRPO_LOG_LEVEL=debug: users get one
+// sentence from us.
+void QuietGrpc() {
+  static const bool once = [] {
+    gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); });
+    return true;
+  }();
+  (void)once;
+}
 
 bool IsLoopback(const std::string& address) {
   return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
@@ -43,9 +55,13 @@ v1::ErrorInfo ErrorInfoOf(const absl::Status& status) {
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib) {
+  QuietGrpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(max_message_mib << 20);
   arguments.SetMaxSendMessageSize(max_message_mib << 20);
+  // A peer whose machine is gone answers no ping: calls to it fail instead of waiting for their deadline.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   // A peer that came back should be noticed within a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
@@ -67,6 +83,7 @@ std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
                                                             const std::vector<grpc::Service*>& services) {
+  QuietGrpc();
   if (!IsLoopback(options.listen) && !options.insecure) {
     return absl::FailedPreconditionError(
         absl::StrCat("refusing to serve plain text on ", options.listen,
@@ -78,6 +95,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
   builder.SetMaxSendMessageSize(options.max_message_mib << 20);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients may ping as often as MakeChannel() does.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

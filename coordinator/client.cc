@@ -21,21 +21,27 @@ bool IsUnreachable(const absl::Status& status) {
 }  // namespace
 
 CoordinatorClient::CoordinatorClient(const std::string& address, int max_message_mib)
-    : stub_(v1::Coordinator::NewStub(MakeChannel(address, max_message_mib))) {}
+    : address_(address), stub_(v1::Coordinator::NewStub(MakeChannel(address, max_message_mib))) {}
 
 absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
   v1::GetStatusResponse response;
   const grpc::Status status =
       stub_->GetStatus(MakeContext(deadline).get(), v1::GetStatusRequest(), &response);
-  if (!status.ok()) return FromGrpcStatus(status);
+  if (!status.ok()) return Explained(FromGrpcStatus(status));
   return response;
+}
+
+absl::Status CoordinatorClient::Explained(const absl::Status& status) const {
+  if (!IsUnreachable(status)) return status;
+  return absl::UnavailableError(
+      absl::StrCat("the coordinator at ", address_, " does not answer: is it running there?"));
 }
 
 absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration deadline) {
   v1::DrainRequest request;
   request.set_reason(reason);
   v1::DrainResponse response;
-  return FromGrpcStatus(stub_->Drain(MakeContext(deadline).get(), request, &response));
+  return Explained(FromGrpcStatus(stub_->Drain(MakeContext(deadline).get(), request, &response)));
 }
 
 MemberSession::MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,

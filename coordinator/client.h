@@ -24,6 +24,10 @@ class CoordinatorClient {
   absl::Status Drain(const std::string& reason, absl::Duration deadline);
 
  private:
+  // gRPC's words about a peer that is not there, as a sentence.
+  absl::Status Explained(const absl::Status& status) const;
+
+  const std::string address_;
   std::unique_ptr<v1::Coordinator::Stub> stub_;
 };
 

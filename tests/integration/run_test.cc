@@ -12,6 +12,7 @@
 #include "cli/run_summary.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_lock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -119,7 +120,15 @@ TEST_F(RunTest, TrainsAndReports) {
   ExpectSoundRun("short");
   // A finished run can be reported again, and refuses to be made again.
   EXPECT_EQ(Run({kLvrpo, "report", dir_ + "/short"}).code, kExitDone);
-  EXPECT_THAT(Run(RunCommand("short", {})).text, HasSubstr("exists"));
+  const Outcome again = Run(RunCommand("short", {}));
+  EXPECT_EQ(again.code, kExitData);
+  EXPECT_THAT(again.text, HasSubstr("exists"));
+  // One `lvrpo run` at a time works in a folder.
+  const auto held = FileLock::Take(dir_ + "/short/run.lock", absl::ZeroDuration());
+  ASSERT_TRUE(held.ok()) << held.status();
+  const Outcome second = Run({kLvrpo, "run", "--resume", dir_ + "/short"});
+  EXPECT_EQ(second.code, kExitUnavailable);
+  EXPECT_THAT(second.text, HasSubstr("another process holds"));
 }
 
 // Strict on-policy: whatever happens to whichever process, the weights come out the same.
@@ -142,6 +151,15 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_EQ(Json("resumed/summary.json").value("weights_digest", ""), digest);
   EXPECT_TRUE(Json("resumed/summary.json").value("resumed", false));
   ExpectSoundRun("resumed");
+
+  // The learner is told to leave while the run goes on: it saves, and is started again.
+  const Outcome told = RunDisturbed(
+      RunCommand("told", strict), [&] { return Steps("told") >= 1; },
+      [&](Process&) { kill(Json("told/processes.json").value("learner-0", 0), SIGTERM); });
+  ASSERT_EQ(told.code, kExitDone) << told.text;
+  EXPECT_THAT(told.text, HasSubstr("learner-0 ended with exit code 75; starting it again"));
+  EXPECT_EQ(Json("told/summary.json").value("weights_digest", ""), digest);
+  ExpectSoundRun("told");
 
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {
@@ -176,6 +194,11 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
          kExitConfig, "/no/such/folder");
   expect({kLvrpo, "status", dir_}, kExitData, "run folder");
   expect({kLvrpo, "report", dir_}, kExitData, "run folder");
+  expect({kLvrpo, "drain", "--coordinator", "127.0.0.1:1"}, kExitUnavailable, "is it running there?");
+  expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--run-id", "../x", "--set", "out=" + dir_},
+         kExitConfig, "--run-id");
+  expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "out=/proc/no/runs"}, kExitData,
+         "/proc/no");
   expect({kLvrpo, "run", "--resume", dir_}, kExitData, "run folder");
 
   // Damaged weights.
