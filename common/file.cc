@@ -22,6 +22,7 @@ absl::Status Failed(const char* what, const std::string& path, int error = errno
     case ENOSPC:
     case EDQUOT:
       return absl::ResourceExhaustedError(message);
+    case ENOENT:
     case EACCES:
     case EPERM:
     case EROFS:
