@@ -194,6 +194,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   start.mutable_version()->set_digest("base");
   v1::StartTrainingResponse started;
   (void)(*service)->StartTraining(nullptr, &start, &started);
+  join("reward-0", v1::ROLE_REWARD_SERVER);  // nothing is leased that nobody could score
   v1::LeaseGroupRequest lease;
   *lease.mutable_fence() = join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   *lease.mutable_version() = start.version();
