@@ -13,6 +13,10 @@ namespace {
 constexpr size_t kRecentGroups = 32;
 constexpr double kRetrySeconds = 0.05;
 
+// Who may make a call.
+constexpr v1::Role kAnyone = v1::ROLE_UNSPECIFIED, kWorker = v1::ROLE_ROLLOUT_WORKER,
+                   kLearner = v1::ROLE_LEARNER;
+
 const char* RoleName(v1::Role role) {
   switch (role) {
     case v1::ROLE_ROLLOUT_WORKER:
@@ -202,7 +206,6 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
       return ToGrpcStatus(Refuse("LEARNER_EXISTS", absl::StrCat(other, " is the learner of this run; ", id,
                                                                 " may join when it has left")));
     }
-    state_.AwaitLearner();
   }
   const std::map<std::string, std::string> contract(request->contract().begin(), request->contract().end());
   if (const std::string conflict = members_.ContractConflict(id, contract); !conflict.empty()) {
@@ -216,6 +219,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   member.contract = contract;
   member.last_heard = member.joined = now;
   members_.Join(id, member);
+  if (request->role() == v1::ROLE_LEARNER) state_.AwaitLearner();
   state_.DropLeasesOf(id, {request->held_ordinals().begin(), request->held_ordinals().end()});
   state_.RenewLeases(id, {request->held_ordinals().begin(), request->held_ordinals().end()}, now);
   Event("member_joined",
@@ -241,7 +245,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
 
 grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
                                            v1::HeartbeatResponse* response) {
-  return Write(request->fence(), v1::ROLE_UNSPECIFIED, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kAnyone, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     Members::Member& member = *members_.Find(request->fence().member_id());
     member.load = request->load();
     member.state = request->state();
@@ -259,7 +263,7 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
 
 grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request,
                                        v1::LeaveResponse*) {
-  return Write(request->fence(), v1::ROLE_UNSPECIFIED, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kAnyone, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.DropLeasesOf(request->fence().member_id(), {});
     members_.Leave(request->fence().member_id());
     Event("member_left", absl::StrCat(request->fence().member_id(), ": ", request->reason()));
@@ -269,58 +273,56 @@ grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequ
 
 grpc::Status CoordinatorService::LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest* request,
                                             v1::LeaseGroupResponse* response) {
-  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
-               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-                 response->set_retry_after_seconds(kRetrySeconds);
-                 const v1::Member* learner = nullptr;
-                 v1::PoolView view;
-                 FillView(&view);
-                 if (view.learners_size() > 0) learner = &view.learners(0);
-                 if (draining_) {
-                   response->set_waiting_for("nothing: the run is draining");
-                   return absl::OkStatus();
-                 }
-                 if (learner == nullptr) {
-                   response->set_waiting_for("a learner");
-                   return absl::OkStatus();
-                 }
-                 if (view.reward_servers().empty()) {  // what is sampled now could not be scored
-                   response->set_waiting_for("a reward server");
-                   return absl::OkStatus();
-                 }
-                 const absl::Time now = clock_.Now();
-                 const std::string lease_id = absl::StrCat(run_epoch_, ".", next_lease_++);
-                 const RunState::LeaseDecision decision =
-                     state_.Lease(request->fence().member_id(), request->version(), lease_id, now);
-                 if (decision.group == nullptr) {
-                   response->set_waiting_for(decision.waiting_for);
-                   return absl::OkStatus();
-                 }
-                 response->set_granted(true);
-                 v1::Lease& lease = *response->mutable_lease();
-                 lease.set_lease_id(lease_id);
-                 lease.set_ordinal(decision.group->ordinal());
-                 lease.set_attempt(decision.group->attempt());
-                 lease.set_step_hint(state_.committed_steps());
-                 lease.set_seconds_left(absl::ToDoubleSeconds(options_.rules.lease));
-                 lease.set_learner_rank(0);
-                 lease.set_learner_address(learner->address());
-                 *lease.mutable_version() = request->version();
-                 lease.set_group_size(options_.rules.group_size);
-                 return absl::OkStatus();
-               });
+  return Write(request->fence(), kWorker, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    response->set_retry_after_seconds(kRetrySeconds);
+    const v1::Member* learner = nullptr;
+    v1::PoolView view;
+    FillView(&view);
+    if (view.learners_size() > 0) learner = &view.learners(0);
+    if (draining_) {
+      response->set_waiting_for("nothing: the run is draining");
+      return absl::OkStatus();
+    }
+    if (learner == nullptr) {
+      response->set_waiting_for("a learner");
+      return absl::OkStatus();
+    }
+    if (view.reward_servers().empty()) {  // what is sampled now could not be scored
+      response->set_waiting_for("a reward server");
+      return absl::OkStatus();
+    }
+    const absl::Time now = clock_.Now();
+    const std::string lease_id = absl::StrCat(run_epoch_, ".", next_lease_++);
+    const RunState::LeaseDecision decision =
+        state_.Lease(request->fence().member_id(), request->version(), lease_id, now);
+    if (decision.group == nullptr) {
+      response->set_waiting_for(decision.waiting_for);
+      return absl::OkStatus();
+    }
+    response->set_granted(true);
+    v1::Lease& lease = *response->mutable_lease();
+    lease.set_lease_id(lease_id);
+    lease.set_ordinal(decision.group->ordinal());
+    lease.set_attempt(decision.group->attempt());
+    lease.set_step_hint(state_.committed_steps());
+    lease.set_seconds_left(absl::ToDoubleSeconds(options_.rules.lease));
+    lease.set_learner_rank(0);
+    lease.set_learner_address(learner->address());
+    *lease.mutable_version() = request->version();
+    lease.set_group_size(options_.rules.group_size);
+    return absl::OkStatus();
+  });
 }
 
 grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest* request,
                                              v1::ReturnLeaseResponse*) {
-  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
-               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-                 const absl::Status status = state_.Return(*request);
-                 if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
-                 Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ",
-                                                      request->fence().member_id(), ": ", request->reason()));
-                 return absl::OkStatus();
-               });
+  return Write(request->fence(), kWorker, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    const absl::Status status = state_.Return(*request);
+    if (!status.ok()) return Refuse("LEASE_ENDED", std::string(status.message()));
+    Event("lease_returned", absl::StrCat("ordinal ", request->ordinal(), " by ", request->fence().member_id(),
+                                         ": ", request->reason()));
+    return absl::OkStatus();
+  });
 }
 
 void CoordinatorService::NoteScores(const v1::SubmitGroupRequest& request) {
@@ -342,33 +344,30 @@ void CoordinatorService::NoteScores(const v1::SubmitGroupRequest& request) {
 
 grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::SubmitGroupRequest* request,
                                              v1::SubmitGroupResponse* response) {
-  return Write(request->fence(), v1::ROLE_ROLLOUT_WORKER,
-               [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-                 absl::StatusOr<v1::SubmitGroupResponse> answer = state_.Submit(*request);
-                 if (absl::IsFailedPrecondition(answer.status())) {
-                   return Refuse("LEASE_ENDED", std::string(answer.status().message()));
-                 }
-                 if (!answer.ok()) return answer.status();
-                 *response = *answer;
-                 if (answer->repeated_submit()) return absl::OkStatus();
-                 // A run that only retires groups makes no progress: the watchdog must be able to say so.
-                 if (answer->accepted()) Progress();
-                 if (answer->accepted() || answer->retired_reason() == "zero_variance") NoteScores(*request);
-                 const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
-                 metrics_
-                     .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.",
-                              {{"outcome", outcome}})
-                     .Increment();
-                 return absl::OkStatus();
-               });
+  return Write(request->fence(), kWorker, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+    absl::StatusOr<v1::SubmitGroupResponse> answer = state_.Submit(*request);
+    if (absl::IsFailedPrecondition(answer.status())) {
+      return Refuse("LEASE_ENDED", std::string(answer.status().message()));
+    }
+    if (!answer.ok()) return answer.status();
+    *response = *answer;
+    if (answer->repeated_submit()) return absl::OkStatus();
+    // A run that only retires groups makes no progress: the watchdog must be able to say so.
+    if (answer->accepted()) Progress();
+    if (answer->accepted() || answer->retired_reason() == "zero_variance") NoteScores(*request);
+    const std::string outcome = answer->accepted() ? "accepted" : answer->retired_reason();
+    metrics_
+        .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.", {{"outcome", outcome}})
+        .Increment();
+    return absl::OkStatus();
+  });
 }
 
 grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
                                                     const v1::AcknowledgeVersionRequest* request,
                                                     v1::AcknowledgeVersionResponse*) {
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckFence(request->fence(), v1::ROLE_ROLLOUT_WORKER); !status.ok())
-    return ToGrpcStatus(status);
+  if (absl::Status status = CheckFence(request->fence(), kWorker); !status.ok()) return ToGrpcStatus(status);
   const v1::PolicyVersion& current = state_.current_version();
   if (request->version().version() == current.version() && request->version().digest() != current.digest()) {
     return ToGrpcStatus(Refuse(
@@ -387,7 +386,7 @@ grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
 
 grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest* request,
                                                v1::StartTrainingResponse*) {
-  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kLearner, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     const int64_t before = state_.committed_steps();
     if (absl::Status status = state_.StartTraining(request->version()); !status.ok()) return status;
     members_.Find(request->fence().member_id())->version = request->version();
@@ -406,7 +405,7 @@ grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::S
 
 grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::AssignStepRequest* request,
                                             v1::AssignStepResponse* response) {
-  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kLearner, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     response->set_retry_after_seconds(kRetrySeconds);
     if (!state_.started()) {
       return Refuse("NOT_STARTED", "the coordinator started again: say StartTraining first");
@@ -441,7 +440,7 @@ void CoordinatorService::NoteLogFailure(const absl::Status& status) {
 
 grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::CommitStepRequest* request,
                                             v1::CommitStepResponse* response) {
-  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kLearner, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     const absl::Status status =
         state_.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
     if (absl::IsFailedPrecondition(status)) return Refuse("WRONG_STEP", std::string(status.message()));
@@ -463,8 +462,7 @@ grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
                                                   const v1::RecordCheckpointRequest* request,
                                                   v1::RecordCheckpointResponse*) {
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckFence(request->fence(), v1::ROLE_LEARNER); !status.ok())
-    return ToGrpcStatus(status);
+  if (absl::Status status = CheckFence(request->fence(), kLearner); !status.ok()) return ToGrpcStatus(status);
   if (request->step() < 0 || request->step() > state_.committed_steps()) {
     return ToGrpcStatus(
         absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", request->step(), " steps, but only ",
@@ -487,7 +485,7 @@ grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
 grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
                                                   const v1::ReportLostGroupsRequest* request,
                                                   v1::ReportLostGroupsResponse*) {
-  return Write(request->fence(), v1::ROLE_LEARNER, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
+  return Write(request->fence(), kLearner, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     state_.Lose({request->ordinals().begin(), request->ordinals().end()});
     Event("trajectories_lost", absl::StrCat(request->ordinals_size(), " groups: ", request->reason()));
     return absl::OkStatus();

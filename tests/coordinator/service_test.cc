@@ -336,6 +336,24 @@ TEST_F(ServiceTest, ARunHasOneLearner) {
   EXPECT_TRUE(service_->Register(nullptr, &request, &response).ok());
 }
 
+TEST_F(ServiceTest, ALearnerThatIsRefusedDisturbsNobody) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  ASSERT_TRUE(Start(learner, 0).ok());
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  v1::RegisterRequest request;
+  request.set_member_id("rollout-1");
+  request.set_role(v1::ROLE_ROLLOUT_WORKER);
+  request.set_config_digest("config");
+  (*request.mutable_contract())["schedule"] = "aaaa";
+  v1::RegisterResponse response;
+  ASSERT_TRUE(service_->Register(nullptr, &request, &response).ok());
+  request.set_member_id("learner-0");
+  request.set_role(v1::ROLE_LEARNER);
+  (*request.mutable_contract())["schedule"] = "bbbb";
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "CONTRACT_MISMATCH");
+  EXPECT_TRUE(Lease(worker, 0).granted());
+}
+
 TEST_F(ServiceTest, TheWatchdogSpeaksWhenAllGroupsAreRetired) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);

@@ -69,13 +69,22 @@ class RunTest : public ::testing::Test {
     EXPECT_TRUE(process.ok()) << process.status();
     return Finish(*process, log);
   }
+  // Until `ready`, or the process has ended. Real processes report by files: there is nothing else to wait
+  // on.
+  static void AwaitReady(Process& process, const std::function<bool()>& ready) {
+    const absl::Time deadline = absl::Now() + absl::Minutes(2);
+    while (!ready() && !process.Poll().has_value()) {
+      ASSERT_LT(absl::Now(), deadline) << "a process did not get ready";
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+  }
   // Starts a run, waits until `ready`, disturbs it, and lets it end.
   Outcome RunDisturbed(const std::vector<std::string>& command, const std::function<bool()>& ready,
                        const std::function<void(Process&)>& disturb) const {
     const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
     auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
     EXPECT_TRUE(process.ok()) << process.status();
-    while (!ready() && !process->Poll().has_value()) absl::SleepFor(absl::Milliseconds(10));
+    AwaitReady(*process, ready);
     disturb(*process);
     return Finish(*process, log);
   }
@@ -229,8 +238,7 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
                                .environment = {},
                                .nice = 0});
   ASSERT_TRUE(first.ok());
-  while (!std::filesystem::exists(dir_ + "/ports/coordinator.json") && !first->Poll().has_value())
-    absl::SleepFor(absl::Milliseconds(10));
+  AwaitReady(*first, [&] { return std::filesystem::exists(dir_ + "/ports/coordinator.json"); });
   const std::string taken = Json("ports/coordinator.json").value("address", "");
   expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
           "--listen", taken},
