@@ -1,44 +1,12 @@
-#include <filesystem>
-#include <initializer_list>
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/config.h"
+#include "common/config_problems.h"
 
 namespace lvrpo {
 namespace {
 
-class Problems {
- public:
-  void Range(const std::string& field, double value, double low, double high) {
-    if (value >= low && value <= high) return;
-    Add(field, absl::StrCat(value, " is out of range: use ", low, " to ", high));
-  }
-  void Positive(const std::string& field, double value) {
-    if (!(value > 0)) Add(field, absl::StrCat(value, " must be above 0"));
-  }
-  void OneOf(const std::string& field, const std::string& value, std::initializer_list<const char*> allowed) {
-    for (const char* name : allowed) {
-      if (value == name) return;
-    }
-    Add(field, absl::StrCat("'", value, "' is not one of ", absl::StrJoin(allowed, ", ")));
-  }
-  void Exists(const std::string& field, const std::string& path) {
-    std::error_code error;
-    if (path.empty()) {
-      Add(field, "is empty: name a path");
-    } else if (!std::filesystem::exists(path, error)) {
-      Add(field, absl::StrCat("there is no ", path));
-    }
-  }
-  void Add(const std::string& field, const std::string& what) {
-    found.push_back(absl::StrCat(field, ": ", what));
-  }
-
-  std::vector<std::string> found;
-};
-
-void CheckOptimizer(Problems& problems, const std::string& field, const v1::OptimizerConfig& optimizer) {
+void CheckOptimizer(ConfigProblems& problems, const std::string& field,
+                    const v1::OptimizerConfig& optimizer) {
   problems.Positive(field + ".learning_rate", optimizer.learning_rate());
   problems.Range(field + ".weight_decay", optimizer.weight_decay(), 0, 1);
   problems.Range(field + ".beta1", optimizer.beta1(), 0, 0.9999999);
@@ -53,7 +21,7 @@ void CheckOptimizer(Problems& problems, const std::string& field, const v1::Opti
 }  // namespace
 
 std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
-  Problems p;
+  ConfigProblems p;
   if (c.name().empty()) p.Add("name", "is empty");
   for (const char character : c.name()) {
     if (!isalnum(static_cast<unsigned char>(character)) && character != '-' && character != '_') {

@@ -4,9 +4,8 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
 
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
+#include "common/config_problems.h"
 #include "common/file.h"
 #include "pretraining/policy_data.h"
 #include "shapes_world/prompt_files.h"
@@ -40,26 +39,8 @@ void Flatten(const Message& message, const std::string& prefix, std::map<std::st
 }
 
 // What is wrong with the values, "field: ..." each.
-class Problems {
+class Problems : public ConfigProblems {
  public:
-  void Range(const std::string& field, double value, double low, double high) {
-    if (!(value >= low && value <= high))
-      Add(field, absl::StrCat(value, " is out of range: use ", low, " to ", high));
-  }
-  void Positive(const std::string& field, double value) {
-    if (!(value > 0)) Add(field, absl::StrCat(value, " must be above 0"));
-  }
-  void Exists(const std::string& field, const std::string& path) {
-    std::error_code error;
-    if (path.empty()) {
-      Add(field, "is empty: name a path");
-    } else if (!std::filesystem::exists(path, error)) {
-      Add(field, absl::StrCat("there is no ", path));
-    }
-  }
-  void Add(const std::string& field, const std::string& what) {
-    found.push_back(absl::StrCat(field, ": ", what));
-  }
   void Out(const std::string& out) {
     if (out.empty()) Add("out", "is empty: name a folder");
   }
@@ -82,8 +63,6 @@ class Problems {
     Range("batch", settings.batch(), 1, 1e5);
     Loop(settings.train());
   }
-
-  std::vector<std::string> found;
 };
 
 std::vector<std::string> Validate(const v1::PretrainAutoencoder& settings) {
