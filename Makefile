@@ -4,7 +4,7 @@ PRESET ?= release
 JOBS ?= $(shell nproc)
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench format clean
+.PHONY: help setup setup-dev build run run-short test assets bench bench-signal format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -29,11 +29,14 @@ run-short: build ## the same with a few steps: a check that everything works
 test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
 
-assets: build   ## pre-train the embedded default's weights again (about an hour)
+assets: build   ## pre-train the embedded default's weights again (about an hour and a half)
 	@tools/make_assets.sh $(BIN)
 
 bench: build    ## benchmarks: prints figures with their settings
 	@tools/bench.sh $(BIN)
+
+bench-signal: build ## how much of the image gradient is signal, beside a plain recipe's (3 minutes)
+	@$(BIN)/lvrpo-gradient-signal
 
 format:         ## format all C++ and proto files (needs setup-dev)
 	@git ls-files '*.cc' '*.h' '*.proto' | xargs clang-format-14 -i

@@ -65,7 +65,8 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
           {"sampler", Sha256Hex(rollout.SerializeAsString())},
           {"seed", absl::StrCat(config.seed())},
           {"tokenizer", tokenizer.digest()},
-          {"model", Sha256Hex(model)}};
+          {"model", Sha256Hex(model)},
+          {"base weights", DigestOf(base.tensors())}};
 }
 
 }  // namespace lvrpo

@@ -13,7 +13,8 @@
 // settings.
 namespace lvrpo {
 
-// Name -> digest of the schedule, the sampler's settings, the tokenizer and the model's structure.
+// Name -> digest of the schedule, the sampler's settings, the tokenizer, the model's structure and its base
+// weights (those that are not trained never travel).
 std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
                                                 const Tokenizer& tokenizer);
 

@@ -24,8 +24,12 @@ ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, 
                           const ImageSampleOptions& options) {
   torch::NoGradGuard no_grad;
   const auto noise = [&](Purpose purpose, uint32_t step) {
-    return PhiloxNormalSlots({.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = step}, 0,
-                             group_size, {tokens, token_dim});
+    const torch::Tensor own =
+        PhiloxNormalSlots({.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = step}, 0,
+                          group_size, {tokens, token_dim});
+    if (!options.antithetic) return own;
+    const torch::Tensor first = own.slice(0, 0, group_size, 2);
+    return torch::stack({first, purpose == Purpose::kSdeNoise ? -first : first}, 1).flatten(0, 1);
   };
   torch::Tensor x = noise(Purpose::kInitialNoise, 0);
   std::vector<torch::Tensor> window_latents, log_probs;

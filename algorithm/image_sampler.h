@@ -27,6 +27,11 @@ struct ImageSampleOptions {
   SdeKernel kernel = SdeKernel::kFlowSde;
   double noise_level = 0.7;
   Window window;  // SDE steps; the others are Euler ODE steps
+  // Slots 2j and 2j + 1 are a pair: the same noise at t = 1, opposite noise at each SDE step. Each sample is
+  // distributed as before, but within a pair only the sign of the SDE noise decides which is better: what
+  // two draws of the noise at t = 1, and anything even in the SDE noise, do to the reward cancels in the
+  // gradient (antithetic variates, as in evolution strategies: Salimans et al. 2017, section 2.1).
+  bool antithetic = false;
 };
 
 // Step `index` of the schedule as it is sampled: SDE inside the window, ODE outside.
@@ -39,9 +44,9 @@ struct ImageSamples {
   torch::Tensor log_probs;  // [G, k] float64, SdeLogProb of window_latents
 };
 
-// G samples of one group in one batch, slots 0 .. G - 1. Noise (algorithm/philox.h) is a function of (run
-// seed, group, slot, step): purpose kInitialNoise for the latent at t = 1, kSdeNoise at the schedule's step
-// i. No gradients.
+// G samples of one group in one batch, slots 0 .. G - 1 (an even number when antithetic). Noise
+// (algorithm/philox.h) is a function of (run seed, group, slot, step): purpose kInitialNoise for the latent
+// at t = 1, kSdeNoise at the schedule's step i. No gradients.
 ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
                           int64_t token_dim, uint64_t run_seed, uint32_t group,
                           const ImageSampleOptions& options);

@@ -53,7 +53,12 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.timesteps", rollout.timesteps(), 2, 1000);
   p.Positive("rollout.shift", rollout.shift());
   p.OneOf("rollout.kernel", rollout.kernel(), {"flow_sde", "dance", "cps"});
-  p.Range("rollout.noise_level", rollout.noise_level(), 1e-6, 10);
+  // cps keeps the share cos(a pi / 2) of the old noise: 1 draws all of it anew.
+  p.Range("rollout.noise_level", rollout.noise_level(), 1e-6, rollout.kernel() == "cps" ? 1 : 10);
+  if (rollout.antithetic() && rollout.group_size() % 2 != 0) {
+    p.Add("rollout.antithetic",
+          absl::StrCat("needs pairs, but rollout.group_size is ", rollout.group_size(), "; make it even"));
+  }
   p.Range("rollout.window_size", rollout.window_size(), 1, rollout.timesteps() - 1);
   p.Range("rollout.window_hi", rollout.window_hi(), 1, rollout.timesteps() - 1);
   p.Range("rollout.window_lo", rollout.window_lo(), 0, rollout.window_hi() - rollout.window_size());
@@ -85,6 +90,12 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   CheckOptimizer(p, "train.image", train.image());
   CheckOptimizer(p, "train.text", train.text());
   p.OneOf("train.image_loss", train.image_loss(), {"ppo", "grpo_guard"});
+  if (train.image_loss() == "grpo_guard" && rollout.kernel() == "cps") {
+    p.Add(
+        "train.image_loss",
+        "grpo_guard centres the ratio of a Gaussian step, which the log-probs of rollout.kernel cps are not "
+        "(they leave the variance out); use ppo, or the kernel flow_sde or dance");
+  }
   p.Positive("train.image_clip", train.image_clip());
   p.Range("train.text_clip_low", train.text_clip_low(), 1e-9, 1);
   p.Positive("train.text_clip_high", train.text_clip_high());

@@ -89,6 +89,12 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
     const int64_t patch = policy.autoencoder.config().downsample() * model.latent_patch;
     const int64_t height = (first.height() > 0 ? first.height() : 64) / patch;
     const int64_t width = (first.width() > 0 ? first.width() : 64) / patch;
+    if (std::max(height, width) > model.max_latent_side || std::min(height, width) < 1) {
+      return absl::InvalidArgumentError(absl::StrCat("held-out prompt ", prompts[begin].record.id(),
+                                                     " asks for an image of ", first.width(), "x",
+                                                     first.height(), " pixels; the model paints sides of ",
+                                                     patch, " to ", patch * model.max_latent_side));
+    }
     std::vector<KvCache> contexts;
     std::vector<torch::Tensor> noise;
     for (size_t i = begin; i < end; ++i) {
@@ -100,8 +106,9 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
       contexts.push_back(policy.model.PrefillPrompt(*ids));
       noise.push_back(EvaluationNoise(kNoiseSeed, prompts[i].place, 1, height * width, model.token_dim()));
     }
-    const torch::Tensor latents = SampleOde(
-        BagelVelocity(policy.model, KvCache::Stack(contexts), height, width), torch::cat(noise), timesteps);
+    const VelocityFunction velocity = BagelVelocity(policy.model, KvCache::Stack(contexts), height, width,
+                                                    {.text_scale = config.rollout().cfg_scale()});
+    const torch::Tensor latents = SampleOde(velocity, torch::cat(noise), timesteps);
     std::vector<RgbImage> images =
         ToRgbImages(policy.autoencoder.Decode(Unpatchify(latents, model.latent_patch, height, width)));
     for (size_t i = begin; i < end; ++i) {

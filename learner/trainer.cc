@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/ratio_metrics.h"
+#include "algorithm/text_sampler.h"
 #include "model/autoencoder.h"
 
 namespace lvrpo {
@@ -456,6 +457,7 @@ double GrpoTrainer::SelfTest() const {
   options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
   options.kernel = *ParseSdeKernel(rollout.kernel());
   options.noise_level = rollout.noise_level();
+  options.antithetic = rollout.antithetic();
   options.window = {.begin = rollout.window_lo(), .size = rollout.window_size()};
   const int64_t side = 4;
   const VelocityFunction velocity = BagelVelocity(policy_, policy_.PrefillPrompt({1, 2, 3}), side, side,
@@ -466,6 +468,33 @@ double GrpoTrainer::SelfTest() const {
       .abs()
       .max()
       .item<double>();
+}
+
+double GrpoTrainer::TextSelfTest() const {
+  if (text_ == nullptr) return 0;
+  const BagelConfig& model = policy_.config();
+  const v1::RolloutConfig& rollout = config_.rollout();
+  torch::NoGradGuard no_grad;
+  RgbImage gray;
+  gray.width = gray.height = static_cast<int>(model.vit_patch * std::min<int64_t>(model.vit_max_side, 4));
+  gray.pixels.assign(static_cast<size_t>(gray.width) * gray.height * 3, 0x40);
+  const KvCache context = policy_.PrefillQuestion(FromRgbImages({gray}), {1, 2, 3});
+  const TextSamples samples = SampleText(
+      BagelDecoder(policy_, context, rollout.group_size()), rollout.group_size(), model.bos, config_.seed(),
+      0, {.max_tokens = rollout.max_text_tokens(), .temperature = rollout.temperature(), .eos = model.eos});
+  v1::TrajectoryGroup group;
+  group.set_image_width(gray.width);
+  group.set_image_height(gray.height);
+  group.set_image_rgb(std::string(gray.pixels.begin(), gray.pixels.end()));
+  for (const int32_t id : {1, 2, 3}) group.add_prompt_ids(id);
+  for (size_t i = 0; i < samples.ids.size(); ++i) {
+    v1::Sample& sample = *group.add_samples();
+    *sample.mutable_response_ids() = {samples.ids[i].begin(), samples.ids[i].end()};
+    *sample.mutable_log_probs() = {samples.log_probs[i].begin(), samples.log_probs[i].end()};
+  }
+  const TextGroup read = ReadTextGroup(group);
+  const torch::Tensor evaluated = policy_.ResponseLogProbs(context, read.responses, rollout.temperature());
+  return ((evaluated - read.log_probs) * read.mask).abs().max().item<double>();
 }
 
 TensorMap GrpoTrainer::OptimizerState() const {

@@ -44,6 +44,8 @@ class GrpoTrainer {
   // The step-0 promise: an image sampled here, evaluated here, has the same log-probs. Returns the largest
   // difference; 0 on the CPU.
   double SelfTest() const;
+  // The same for text, which is sampled token by token and evaluated in one pass: the last bits differ.
+  double TextSelfTest() const;
 
   // The trained tensors, shared with the trainer.
   const TensorMap& trained() const { return trained_; }

@@ -9,6 +9,8 @@
 namespace lvrpo {
 namespace {
 
+constexpr auto kLayout = torch::MemoryFormat::ChannelsLast;
+
 void AddConv(ShapeMap& shapes, const std::string& name, int64_t in, int64_t out, int64_t kernel) {
   shapes[name + ".weight"] = {out, in, kernel, kernel};
   shapes[name + ".bias"] = {out};
@@ -168,7 +170,10 @@ torch::Tensor Autoencoder::Normalize(const torch::Tensor& raw) const {
 }
 
 torch::Tensor Autoencoder::Decode(const torch::Tensor& latent) const {
-  torch::Tensor h = Conv(latent / config_.scale_factor + config_.shift_factor, "decoder.conv_in", 1);
+  // Channels last through all layers: the convolutions of the upper levels have few channels and many pixels,
+  // and run much faster on a CPU this way.
+  torch::Tensor h =
+      Conv((latent / config_.scale_factor + config_.shift_factor).contiguous(kLayout), "decoder.conv_in", 1);
   h = ResBlock(h, "decoder.mid.block_1");
   h = Attention(h, "decoder.mid.attn_1");
   h = ResBlock(h, "decoder.mid.block_2");

@@ -7,6 +7,7 @@ namespace {
 
 constexpr int64_t kEncodeBatch = 64;
 constexpr int64_t kIgnore = -100;
+constexpr double kFullCaptions = 0.4;  // share of captions that name every object with its colour
 
 std::vector<int64_t> Wrap(const Tokenizer& tokenizer, const std::string& text) {
   std::vector<int64_t> ids = {tokenizer.bos()};
@@ -39,6 +40,13 @@ LatentCache::LatentCache(const shapes::TrainingPairs& pairs, int64_t count, cons
     }
   }
   tokens_ = torch::cat(chunks);
+}
+
+CaptionChoice ChooseCaption(Random& random, int64_t pick, int64_t pairs, double dropout, double wrong) {
+  if (random.Chance(dropout)) return {};
+  CaptionChoice choice{.pair = pick, .full = random.Chance(kFullCaptions)};
+  if (wrong > 0 && random.Chance(wrong)) choice.pair = random.Below(static_cast<int>(pairs));
+  return choice;
 }
 
 std::string HabitualAnswer(const shapes::QuestionAnswer& question) {

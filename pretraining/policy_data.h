@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/random.h"
 #include "data/tokenizer.h"
 #include "model/autoencoder.h"
 #include "pretraining/text_batch.h"
@@ -29,12 +30,22 @@ class LatentCache {
   std::vector<std::vector<int64_t>> prompts_, full_;
 };
 
+// Which caption a text-to-image sample is shown with.
+struct CaptionChoice {
+  int64_t pair = -1;  // the pair whose caption it is; -1: none
+  bool full = false;  // its full caption instead of the prompt's wording
+};
+// For pair `pick` of `pairs`: no caption with probability `dropout`; otherwise the caption of any pair with
+// probability `wrong`, as images of the web have captions of something else, and its own otherwise. A base
+// trained on such captions follows them less strictly than it could, which reinforcement learning brings out.
+CaptionChoice ChooseCaption(Random& random, int64_t pick, int64_t pairs, double dropout, double wrong);
+
 // What the understanding half reads.
 struct UnderstandingData {
-  int64_t batch = 24;             // images per iteration
-  int questions_per_image = 3;    // asked one after another, where the image is not captioned
-  double caption_share = 0.3;     // images with a dense caption instead of questions
-  double habitual_answers = 0.4;  // share of answers replaced by HabitualAnswer
+  int64_t batch = 24;           // images per iteration
+  int questions_per_image = 3;  // asked one after another, where the image is not captioned
+  double caption_share = 0.3;   // images with a dense caption instead of questions
+  double habitual_answers = 0;  // share of answers replaced by HabitualAnswer
 };
 
 // One batch of understanding samples: images, text after the image, and which tokens are to be predicted.

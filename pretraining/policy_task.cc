@@ -155,8 +155,9 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     for (int64_t i = 0; i < task.batch(); ++i) {
       const int64_t pick = random.Below(static_cast<int>(cache.size()));
       chosen[i] = pick;
-      captions.push_back(random.Chance(task.caption_dropout()) ? std::vector<int64_t>()
-                                                               : cache.caption(pick, random.Chance(0.4)));
+      const CaptionChoice choice =
+          ChooseCaption(random, pick, cache.size(), task.caption_dropout(), task.wrong_captions());
+      captions.push_back(choice.pair < 0 ? std::vector<int64_t>() : cache.caption(choice.pair, choice.full));
     }
     const PaddedText text = Pad(captions);
     const torch::Tensor x0 = cache.tokens().index_select(0, chosen);

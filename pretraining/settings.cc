@@ -89,6 +89,7 @@ std::vector<std::string> Validate(const v1::PretrainPolicy& settings) {
   if (!settings.start().empty()) p.Exists("start", settings.start());
   p.Range("cached_pairs", settings.cached_pairs(), 1, 1e8);
   p.Range("caption_dropout", settings.caption_dropout(), 0, 1);
+  p.Range("wrong_captions", settings.wrong_captions(), 0, 1);
   p.Range("flow_weight", settings.flow_weight(), 0, 1e6);
   p.Range("text_weight", settings.text_weight(), 0, 1e6);
 
@@ -186,7 +187,7 @@ v1::PretrainPolicy DefaultSettings() {
   understanding.set_caption_share(defaults.caption_share);
   understanding.set_habitual_answers(defaults.habitual_answers);
   settings.set_score_prompts_per_kind(20);
-  *settings.mutable_train() = DefaultLoop(2800, 0.999, 1.5e-3, 1e-2, 200);
+  *settings.mutable_train() = DefaultLoop(4200, 0.999, 1.5e-3, 1e-2, 200);
   return settings;
 }
 

@@ -73,6 +73,7 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
   options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
   options.kernel = *ParseSdeKernel(rollout.kernel());
   options.noise_level = rollout.noise_level();
+  options.antithetic = rollout.antithetic();
   options.window =
       DrawWindow(config_.seed(), ordinal, rollout.window_size(), rollout.window_lo(), rollout.window_hi());
   const ImageSamples samples = SampleImages(

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""write_manifest.py SCORES_JSON: writes assets/shapes/manifest.json: how the weights were made, their checksums, and what they score."""
+"""write_manifest.py SCORES_JSON [NOTE]: writes assets/shapes/manifest.json: how the weights were made, their checksums, and what
+they score. NOTE: what was otherwise than `make assets` does it."""
 import hashlib
 import json
 import pathlib
@@ -15,7 +16,8 @@ def main():
              for p in sorted(ASSETS.rglob("*")) if p.is_file() and p.suffix in (".safetensors", ".json", ".jsonl") and p.name != "manifest.json"}
     manifest = {
         "made_by": "make assets: tools/make_assets.sh with configs/pretrain_*.yaml",
-        "seed": 1,
+        "seed": "that of each configs/pretrain_*.yaml",
+        "note": sys.argv[2] if len(sys.argv) > 2 else "",
         "sha256": files,
         "scores": {
             "held_out_score": round(scores["score"], 4),

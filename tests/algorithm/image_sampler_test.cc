@@ -54,6 +54,25 @@ TEST(SampleImages, IsAFunctionOfSeedGroupAndSlot) {
       torch::equal(SampleImages(kGaussian, 2, 3, 2, 2, 7, options).final_latents, two.final_latents));
 }
 
+TEST(SampleImages, AntitheticPairsShareTheirStartAndMirrorTheirNoise) {
+  ImageSampleOptions options = Options(6, {.begin = 0, .size = 2});
+  const torch::Tensor plain = SampleImages(kGaussian, 6, 3, 2, 1, 7, options).window_latents;
+  options.antithetic = true;
+  const ImageSamples samples = SampleImages(kGaussian, 6, 3, 2, 1, 7, options);
+  const torch::Tensor x = samples.window_latents.view({3, 2, 3, 3, 2});  // [pairs, 2, k + 1, N, D]
+  EXPECT_TRUE(torch::equal(x.select(1, 0), plain.slice(0, 0, 6, 2)));    // the first of a pair is unchanged
+  EXPECT_TRUE(torch::equal(x.select(1, 0).select(1, 0), x.select(1, 1).select(1, 0)));
+  // kGaussian is linear: the mean of a pair is the step without noise, at both steps of the window.
+  torch::Tensor middle = x.select(1, 0).select(1, 0);
+  for (int k = 0; k < 2; ++k) {
+    const SdeStep step = StepOf(options, k);
+    middle = SdeMean(step, middle, kGaussian(middle, step.t));
+    EXPECT_TRUE(torch::allclose(x.mean(1).select(1, k + 1), middle, 0, 1e-5));
+    EXPECT_GT((x.select(1, 0) - x.select(1, 1)).select(1, k + 1).abs().mean().item<double>(), .1);
+  }
+  EXPECT_TRUE(torch::equal(WindowLogProbs(kGaussian, samples.window_latents, options), samples.log_probs));
+}
+
 TEST(SampleImages, WithoutNoiseIsTheOde) {
   const ImageSamples quiet = SampleImages(kGaussian, 2, 3, 2, 1, 0, Options(8, {.begin = 0, .size = 4}, 0));
   const ImageSamples none = SampleImages(kGaussian, 2, 3, 2, 1, 0, Options(8, {.begin = 0, .size = 0}));

@@ -20,8 +20,8 @@
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
-#include "rollout_worker/prompt_source.h"
 #include "spdlog/spdlog.h"
+#include "tests/benchmarks/world.h"
 
 namespace lvrpo {
 namespace {
@@ -47,35 +47,6 @@ void Print(const std::string& what, double value, const std::string& unit, const
   std::printf("%-34s %12.1f %-16s %5.2fx of %s (%.1f)\n", what.c_str(), value, unit.c_str(), value / baseline,
               baseline_name.c_str(), baseline);
   std::fflush(stdout);
-}
-
-struct World {
-  v1::RunConfig config;
-  Bagel base;
-  Autoencoder autoencoder;
-  std::unique_ptr<Tokenizer> tokenizer;
-  PromptSource prompts;
-};
-
-absl::StatusOr<World> LoadWorld(const v1::RunConfig& config) {
-  auto base = Bagel::Load(config.model().policy());
-  if (!base.ok()) return base.status();
-  auto tensors = LoadTensors(config.model().policy() + "/ae.safetensors");
-  if (!tensors.ok()) return tensors.status();
-  auto autoencoder = Autoencoder::Create(base->config().autoencoder, *std::move(tensors), "ae");
-  if (!autoencoder.ok()) return autoencoder.status();
-  auto tokenizer = LoadTokenizer(config.model().policy());
-  if (!tokenizer.ok()) return tokenizer.status();
-  auto prompts = PromptSource::Load(config, **tokenizer, base->config());
-  if (!prompts.ok()) return prompts.status();
-  return World{config, *std::move(base), *std::move(autoencoder), *std::move(tokenizer), *std::move(prompts)};
-}
-
-v1::Lease MakeLease(int64_t ordinal, int group_size) {
-  v1::Lease lease;
-  lease.set_ordinal(ordinal);
-  lease.set_group_size(group_size);
-  return lease;
 }
 
 void BenchSampling(const World& world, const std::shared_ptr<const Policy>& policy) {

@@ -77,6 +77,12 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(ErrorOf("", {"train.stepz=3"}), HasSubstr("stepz"));
   EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
   EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
+  EXPECT_THAT(ErrorOf("", {"rollout.antithetic=true", "rollout.group_size=7"}),
+              HasSubstr("rollout.group_size is 7; make it even"));
+  EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=1.1", "train.image_loss=ppo"}),
+              HasSubstr("rollout.noise_level"));
+  EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=0.8", "train.image_loss=grpo_guard"}),
+              HasSubstr("train.image_loss"));
   EXPECT_FALSE(Load("model: [unclosed\n").ok());
   EXPECT_FALSE(LoadRunConfig("/no/such/file.yaml", {}).ok());
 }

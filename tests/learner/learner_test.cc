@@ -168,6 +168,8 @@ TEST_P(EachImageLoss, HasRatiosOfExactlyOneForWeightsThatDidNotChange) {
   auto trainer = GrpoTrainer::Create(config, TinyModel());
   ASSERT_TRUE(trainer.ok()) << trainer.status();
   EXPECT_EQ((*trainer)->SelfTest(), 0);
+  EXPECT_GT((*trainer)->TextSelfTest(), 0);
+  EXPECT_LT((*trainer)->TextSelfTest(), 1e-5);
   const Bagel& policy = (*trainer)->policy();
   const auto metrics = (*trainer)->Step({ImageGroup(policy, config, 0), TextGroup(policy, config, 1)}, 0);
   ASSERT_TRUE(metrics.ok()) << metrics.status();
@@ -261,6 +263,7 @@ TEST(GrpoTrainer, TrainsWithEveryKernelAndAggregation) {
     for (const char* aggregation : {"sum_then_normalize", "gdpo"}) {
       v1::RunConfig config = TinyRun();
       config.mutable_rollout()->set_kernel(kernel);
+      if (config.rollout().kernel() == "cps") config.mutable_train()->set_image_loss("ppo");
       config.mutable_train()->set_advantage_aggregation(aggregation);
       auto trainer = GrpoTrainer::Create(config, TinyModel());
       ASSERT_TRUE(trainer.ok()) << trainer.status();

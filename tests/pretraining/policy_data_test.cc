@@ -35,6 +35,23 @@ std::vector<std::string> Answers(const UnderstandingBatch& batch, const Tokenize
   return answers;
 }
 
+TEST(ChooseCaption, DropsMixesAndKeepsInTheGivenShares) {
+  Random random(3);
+  int none = 0, own = 0, full = 0;
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i) {
+    const CaptionChoice choice = ChooseCaption(random, 7, 1000, 0.1, 0.25);
+    ASSERT_LT(choice.pair, 1000);
+    none += choice.pair < 0;
+    own += choice.pair == 7;
+    full += choice.full;
+  }
+  EXPECT_NEAR(none / double{kDraws}, 0.1, 0.01);
+  EXPECT_NEAR(own / double{kDraws}, 0.9 * 0.75, 0.015);
+  EXPECT_NEAR(full / double{kDraws}, 0.9 * 0.4, 0.015);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(ChooseCaption(random, i, 1000, 0, 0).pair, i);
+}
+
 class UnderstandingTest : public ::testing::Test {
  protected:
   const std::unique_ptr<Tokenizer> tokenizer_ = MakeWordTokenizer(shapes::AllWords());

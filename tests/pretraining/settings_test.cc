@@ -73,6 +73,14 @@ TEST_F(SettingsTest, TheShippedFilesAreTheDefaultsWithFolders) {
   expect_defaults(LoadSettings<v1::PretrainPolicy>(
       "configs/pretrain_policy.yaml",
       {{.text = "autoencoder=assets/shapes/policy"}, {.text = "referee=assets/shapes/referee"}}));
+  // Stage two is stage one's with noisy data.
+  const auto noisy = LoadSettings<v1::PretrainPolicy>("configs/pretrain_policy_noisy.yaml",
+                                                      {{.text = "autoencoder=assets/shapes/policy"},
+                                                       {.text = "referee=assets/shapes/referee"},
+                                                       {.text = "start=assets/shapes/vqa/ema.safetensors"}});
+  ASSERT_TRUE(noisy.ok()) << noisy.status();
+  EXPECT_GT(noisy->wrong_captions(), 0);
+  EXPECT_GT(noisy->understanding().habitual_answers(), 0);
 }
 
 TEST_F(SettingsTest, OverridesWinAndTheLastOfThemCounts) {

@@ -95,6 +95,7 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
   }
   ImageSampleOptions options;
   options.timesteps = {settings.timesteps().begin(), settings.timesteps().end()};
+  options.kernel = *ParseSdeKernel(settings.kernel());
   options.noise_level = settings.noise_level();
   options.window = {.begin = settings.window_begin(), .size = settings.window_size()};
   const torch::Tensor again = WindowLogProbs(BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids),

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "data/tokenizer.h"
+#include "model/autoencoder.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+#include "rollout_worker/prompt_source.h"
+
+namespace lvrpo {
+
+// What a rollout worker of a run has loaded.
+struct World {
+  v1::RunConfig config;
+  Bagel base;
+  Autoencoder autoencoder;
+  std::unique_ptr<Tokenizer> tokenizer;
+  PromptSource prompts;
+};
+
+absl::StatusOr<World> LoadWorld(const v1::RunConfig& config);
+
+v1::Lease MakeLease(int64_t ordinal, int group_size);
+
+}  // namespace lvrpo
