@@ -179,30 +179,40 @@ class Report {
     html_ += "</table>";
   }
 
+  // Evaluations in between have fewer images, so a point is the score before training plus the gain on the
+  // images that both have.
   Series HeldOut() const {
     Series series;
     series.name = "held-out score";
-    std::map<double, nlohmann::json> by_step;
+    const std::string images = dir_ + "/images/";
+    const nlohmann::json before = ReadJson(images + "before/scores.json");
+    if (!before.is_object() || !before.contains("score")) return series;
+    const double start = before.value("score", 0.0);
+    series.points.emplace_back(0, start);
+    series.errors.push_back(before.value("standard_error", 0.0));
+    std::map<double, std::string> by_step;
     std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_ + "/images", ignored)) {
+    for (const auto& entry : std::filesystem::directory_iterator(images, ignored)) {
       const std::string name = entry.path().filename().string();
-      const nlohmann::json scores = ReadJson(entry.path().string() + "/scores.json");
-      if (!scores.is_object() || !scores.contains("score")) continue;
-      if (name == "before") by_step[0] = scores;
-      if (name == "after") by_step[static_cast<double>(steps_.size())] = scores;
-      if (name.rfind("step_", 0) == 0) by_step[std::atof(name.substr(5).c_str())] = scores;
+      if (name == "after") by_step[static_cast<double>(steps_.size())] = name;
+      if (name.rfind("step_", 0) == 0) by_step[std::atof(name.substr(5).c_str())] = name;
     }
-    for (const auto& [step, scores] : by_step) {
-      series.points.emplace_back(step, scores.value("score", 0.0));
-      series.errors.push_back(scores.value("standard_error", 0.0));
+    const std::vector<nlohmann::json> first = ReadJsonLines(images + "before/all.jsonl");
+    for (const auto& [step, name] : by_step) {
+      const PairedDifference gain =
+          ComparePairs(PairOutcomes(first, ReadJsonLines(images + name + "/all.jsonl"), "image"));
+      if (gain.count == 0) continue;
+      series.points.emplace_back(step, start + gain.mean);
+      series.errors.push_back(gain.half_width / 1.96);
     }
     return series;
   }
 
   void Curves() {
     html_ +=
-        "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps; bars are standard "
-        "errors.</p><div class=\"charts\">";
+        "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps. The held-out score is "
+        "the "
+        "base's plus the gain on the same images; bars are standard errors.</p><div class=\"charts\">";
     html_ += DrawChart({"Held-out score", "step", "", {HeldOut()}, false});
     Chart rewards{"Reward by component", "step", "", {}, false};
     for (const char* name :

@@ -140,10 +140,14 @@ void Runner::EvaluateBetween(int64_t step) {
     const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
     const nlohmann::json json = nlohmann::json::parse(scores.ok() ? *scores : std::string(), nullptr, false);
     if (*code == 0 && json.is_object() && json.contains("score")) {
-      heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
-      printer_.Say(absl::StrFormat("held-out score after step %d: %.3f +- %.3f over %d images", between_step_,
-                                   json.value("score", 0.0), json.value("standard_error", 0.0),
-                                   json.value("images", 0)));
+      // Fewer images than before training, so their score means something beside those images' alone.
+      const PairedDifference gain =
+          ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
+                                    ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
+      heldout_ = absl::StrFormat("%+.3f", gain.mean);
+      printer_.Say(absl::StrFormat(
+          "held-out score after step %d: %.3f, gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)",
+          between_step_, json.value("score", 0.0), gain.mean, gain.half_width, gain.count));
     } else {
       printer_.Say(
           absl::StrCat("the evaluation after step ", between_step_, " failed; see logs/evaluate.log"));

@@ -28,22 +28,23 @@ nlohmann::json RewardMeans(const std::vector<nlohmann::json>& steps, size_t begi
   return means;
 }
 
-// Before and after of every held-out item of a task ("image" or "text") that both evaluations have.
-std::vector<std::pair<bool, bool>> PairsOf(const SummaryInput& input, const std::string& task) {
+}  // namespace
+
+std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json>& before_lines,
+                                                const std::vector<nlohmann::json>& after_lines,
+                                                const std::string& task) {
   std::map<std::string, bool> before_by_id;
-  for (const nlohmann::json& line : input.before_lines) {
+  for (const nlohmann::json& line : before_lines) {
     if (line.value("task", "") == task) before_by_id[line.value("id", "")] = line.value("correct", false);
   }
   std::vector<std::pair<bool, bool>> pairs;
-  for (const nlohmann::json& line : input.after_lines) {
+  for (const nlohmann::json& line : after_lines) {
     if (line.value("task", "") != task) continue;
     const auto before = before_by_id.find(line.value("id", ""));
     if (before != before_by_id.end()) pairs.emplace_back(before->second, line.value("correct", false));
   }
   return pairs;
 }
-
-}  // namespace
 
 PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after) {
   PairedDifference difference;
@@ -104,8 +105,10 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
   summary["wall_seconds"] = wall;
   summary["seconds_by_phase"] = seconds;
 
-  const PairedDifference difference = ComparePairs(PairsOf(input, "image"));
-  if (const PairedDifference text = ComparePairs(PairsOf(input, "text")); text.count > 0) {
+  const PairedDifference difference =
+      ComparePairs(PairOutcomes(input.before_lines, input.after_lines, "image"));
+  if (const PairedDifference text = ComparePairs(PairOutcomes(input.before_lines, input.after_lines, "text"));
+      text.count > 0) {
     summary["text_gain"] = text.mean;
     summary["text_gain_confidence_95"] = text.half_width;
   }

@@ -3,6 +3,20 @@
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
+
+const char* RoleName(v1::Role role) {
+  switch (role) {
+    case v1::ROLE_ROLLOUT_WORKER:
+      return "rollout worker";
+    case v1::ROLE_REWARD_SERVER:
+      return "reward server";
+    case v1::ROLE_LEARNER:
+      return "learner";
+    default:
+      return "member";
+  }
+}
+
 namespace {
 
 v1::Member Describe(const std::string& id, const Members::Member& member, absl::Time now) {
@@ -26,15 +40,14 @@ Members::Member* Members::Find(const std::string& id) {
 
 std::string Members::ContractConflict(const std::string& id,
                                       const std::map<std::string, std::string>& contract) const {
-  if (contract.empty()) return "";
   for (const auto& [other_id, other] : members_) {
     if (other_id == id) continue;
     for (const auto& [key, value] : other.contract) {
       const auto mine = contract.find(key);
-      if (mine == contract.end() || mine->second != value) {
-        return absl::StrCat(id, " and ", other_id, " disagree on \"", key,
-                            "\": ", mine == contract.end() ? "nothing" : mine->second.substr(0, 12), " and ",
-                            value.substr(0, 12), "; start both with the same configuration and model files");
+      if (mine != contract.end() && mine->second != value) {
+        return absl::StrCat(id, " and ", other_id, " disagree on \"", key, "\": ", mine->second.substr(0, 12),
+                            " and ", value.substr(0, 12),
+                            "; start both with the same configuration, models and prompts");
       }
     }
   }

@@ -10,6 +10,9 @@
 
 namespace lvrpo {
 
+// "rollout worker", "reward server", "learner"; "member" for anything else.
+const char* RoleName(v1::Role role);
+
 // Who takes part in the run, as the coordinator last heard. Pure; not thread-safe.
 class Members {
  public:
@@ -31,8 +34,9 @@ class Members {
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
 
-  // Why this contract cannot work with the members that are here; empty when it can. Only rollout workers and
-  // learners have one.
+  // Why this contract cannot work with the members that are here; empty when it can. Members must agree on
+  // what they both name: rollout workers and learners on the model and how it is sampled, workers on the
+  // prompts too.
   std::string ContractConflict(const std::string& id,
                                const std::map<std::string, std::string>& contract) const;
 

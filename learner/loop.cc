@@ -72,25 +72,31 @@ absl::Status LearnerLoop::Open() {
   return session_.Call(&Stub::StartTraining, request).status();
 }
 
-absl::Status LearnerLoop::Start() {
-  const v1::RegisterResponse& registration = session_.registration();
-  if (!registration.checkpoint_path().empty()) {
-    absl::StatusOr<Checkpoint> checkpoint = LoadCheckpoint(
-        JoinPath(options_.run_dir, registration.checkpoint_path()), registration.checkpoint_digest());
-    if (!checkpoint.ok()) return checkpoint.status();
-    if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
-    if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
-    step_ = saved_step_ = checkpoint->step;
-    if (absl::Status status = Publish(); !status.ok()) return status;
-    if (version().digest() != checkpoint->weights_digest) {
-      return absl::DataLossError(
-          absl::StrCat(registration.checkpoint_path(), " holds other weights than its manifest says"));
-    }
-    spdlog::info("going on from {} after {} steps", registration.checkpoint_path(), step_);
-  } else if (absl::Status status = Publish(); !status.ok()) {
-    return status;
+absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
+  absl::StatusOr<Checkpoint> checkpoint =
+      LoadCheckpoint(JoinPath(options_.run_dir, record.path()), record.digest());
+  if (!checkpoint.ok()) return checkpoint.status();
+  if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
+  if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
+  step_ = saved_step_ = checkpoint->step;
+  if (absl::Status status = Publish(); !status.ok()) return status;
+  if (version().digest() != checkpoint->weights_digest) {
+    return absl::DataLossError(absl::StrCat(record.path(), " holds other weights than its manifest says"));
   }
-  return Open();
+  spdlog::info("going on from {} after {} steps", record.path(), step_);
+  return absl::OkStatus();
+}
+
+absl::Status LearnerLoop::Start() {
+  const auto& checkpoints = session_.registration().checkpoints();
+  absl::Status restored = checkpoints.empty() ? Publish() : absl::Status();
+  for (int i = 0; i < checkpoints.size(); ++i) {
+    const absl::Status status = Restore(checkpoints[i]);
+    restored = i == 0 || status.ok() ? status : restored;  // the newest one's trouble is what matters
+    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
+    spdlog::warn("{}; trying the checkpoint before it", std::string(status.message()));
+  }
+  return restored.ok() ? Open() : restored;
 }
 
 absl::Status LearnerLoop::Save() {

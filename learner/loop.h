@@ -27,7 +27,8 @@ class LearnerLoop {
   LearnerLoop(Options options, GrpoTrainer& trainer, Spool& spool, WeightService& weights,
               MemberSession& session, Metrics& metrics);
 
-  // Restores the newest checkpoint that the coordinator knows, publishes the weights and opens the run.
+  // Restores the newest checkpoint on the coordinator's records that is whole, publishes the weights and
+  // opens the run. Steps after it are trained again. DataLoss: there are checkpoints, and none is whole.
   absl::Status Start();
   // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged.
   absl::Status Run(const std::function<bool()>& stop);
@@ -38,6 +39,7 @@ class LearnerLoop {
   std::string waiting_for() const;
 
  private:
+  absl::Status Restore(const v1::CheckpointRecord& record);
   absl::Status Publish();
   absl::Status Open();
   // False when no step was trained: none was assigned yet, or groups of it were lost.

@@ -1,5 +1,6 @@
 #include "model/bagel.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -293,6 +294,9 @@ torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const {
 }
 
 torch::Tensor Bagel::LatentPositions(int64_t grid_h, int64_t grid_w) const {
+  TORCH_CHECK(grid_h >= 1 && grid_w >= 1 && std::max(grid_h, grid_w) <= config_.max_latent_side,
+              "a latent grid of ", grid_h, "x", grid_w, " tokens does not fit the model's position table of ",
+              config_.max_latent_side, "x", config_.max_latent_side);
   return (torch::arange(grid_h).unsqueeze(1) * config_.max_latent_side + torch::arange(grid_w)).flatten();
 }
 

@@ -48,6 +48,7 @@ nlohmann::json VisionJson(const BagelConfig& c) {
           {"patch_size", c.vit_patch},
           {"hidden_size", c.vit_hidden},
           {"intermediate_size", c.vit_mlp},
+          {"layer_norm_eps", c.vit_eps},
           {"num_attention_heads", c.vit_heads},
           {"num_hidden_layers", c.vit_layers + 1}};  // the last layer is neither used nor stored
 }

@@ -1,4 +1,6 @@
+#include <map>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "CLI/CLI.hpp"
@@ -48,6 +50,10 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   if (!autoencoder.ok()) return autoencoder.status();
   const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
   if (!prompts.ok()) return prompts.status();
+  // What workers alone have: they must agree with one another, or a group would depend on who sampled it.
+  std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
+  contract["prompts"] = prompts->Digest();
+  contract["autoencoder"] = DigestOf(autoencoder->tensors());
   const Generator generator(config, *std::move(autoencoder), **tokenizer);
   const absl::StatusOr<TrainedTensors> trained = SelectTrainedTensors(config, *base);
   if (!trained.ok()) return trained.status();
@@ -77,7 +83,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   options.role = v1::ROLE_ROLLOUT_WORKER;
   options.member_id = flags.member_id;
   options.config_digest = ConfigDigest(config);
-  options.contract = WorkContract(config, *base, **tokenizer);
+  options.contract = std::move(contract);
   options.timeout = absl::Seconds(config.rpc().timeout_seconds());
   options.max_message_mib = config.rpc().max_message_mib();
   absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(

@@ -1,6 +1,7 @@
 #include "rollout_worker/prompt_source.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
 #include "data/png.h"
 #include "data/prompts.h"
 
@@ -61,6 +62,18 @@ absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, con
     return absl::InvalidArgumentError("data: the prompt files hold no prompt");
   const PromptOrder order(images.size(), texts.size(), config.data().text_fraction(), config.seed());
   return PromptSource(std::move(images), std::move(texts), order);
+}
+
+std::string PromptSource::Digest() const {
+  std::string digests;
+  for (const std::vector<Prompt>* prompts : {&images_, &texts_}) {
+    for (const Prompt& prompt : *prompts) {
+      const auto& pixels = prompt.source_image.pixels;
+      absl::StrAppend(&digests, Sha256Hex(prompt.record.SerializeAsString()),
+                      Sha256Hex(std::string(pixels.begin(), pixels.end())));
+    }
+  }
+  return Sha256Hex(digests);
 }
 
 const PromptSource::Prompt& PromptSource::At(int64_t ordinal) const {

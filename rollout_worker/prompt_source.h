@@ -30,6 +30,8 @@ class PromptSource {
                                            const BagelConfig& model);
 
   const Prompt& At(int64_t ordinal) const;
+  // SHA-256 of every record and source image, in order.
+  std::string Digest() const;
 
  private:
   PromptSource(std::vector<Prompt> images, std::vector<Prompt> texts, PromptOrder order)

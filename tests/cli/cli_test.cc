@@ -46,6 +46,13 @@ TEST(Summary, ComparesPairs) {
   EXPECT_DOUBLE_EQ(difference.mean, 0.25);
   EXPECT_NEAR(difference.half_width, 1.96 * std::sqrt((0.75 - 0.0625) / 3), 1e-12);
   EXPECT_EQ(ComparePairs({}).mean, 0);
+  const auto line = [](const char* task, const char* id, bool correct) {
+    return nlohmann::json{{"task", task}, {"id", id}, {"correct", correct}};
+  };
+  EXPECT_THAT(
+      PairOutcomes({line("image", "a", false), line("image", "b", true), line("text", "a", true)},
+                   {line("image", "b", false), line("image", "c", true), line("text", "a", true)}, "image"),
+      ::testing::ElementsAre(std::pair(true, false)));
 }
 
 TEST(Summary, HoldsEverythingThatWasPromised) {

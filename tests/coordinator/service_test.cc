@@ -192,6 +192,13 @@ TEST_F(ServiceTest, RefusesAnotherConfigurationOrContract) {
   const grpc::Status status = service_->Register(nullptr, &request, &response);
   EXPECT_EQ(Reason(status), "CONTRACT_MISMATCH");
   EXPECT_THAT(status.error_message(), HasSubstr("schedule"));
+  // What the learner does not name is between the workers.
+  (*request.mutable_contract())["schedule"] = "aaaa";
+  (*request.mutable_contract())["prompts"] = "cccc";
+  EXPECT_TRUE(service_->Register(nullptr, &request, &response).ok());
+  request.set_member_id("rollout-1");
+  (*request.mutable_contract())["prompts"] = "dddd";
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "CONTRACT_MISMATCH");
 }
 
 TEST_F(ServiceTest, ARestartKeepsWhatWasAcknowledged) {

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "cli/process.h"
 #include "cli/run_summary.h"
@@ -172,6 +173,24 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_THAT(told.text, HasSubstr("learner-0 ended with exit code 75; starting it again"));
   EXPECT_EQ(Json("told/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("told");
+
+  // The newest checkpoint is damaged while the run is stopped: it goes on from the one before.
+  std::vector<std::string> often = strict;
+  often.push_back("train.checkpoint_every=1");
+  ASSERT_EQ(RunDisturbed(
+                RunCommand("damaged", often), [&] { return Steps("damaged") >= 2; },
+                [](Process& process) { process.Signal(SIGINT); })
+                .code,
+            kExitDone);
+  ASSERT_LT(Steps("damaged"), 4u);
+  std::filesystem::resize_file(
+      absl::StrFormat("%s/damaged/checkpoints/step_%06d/policy.safetensors", dir_, Steps("damaged")), 1000);
+  const Outcome repaired = Run({kLvrpo, "run", "--resume", dir_ + "/damaged"});
+  ASSERT_EQ(repaired.code, kExitDone) << repaired.text;
+  EXPECT_THAT(ReadFile(dir_ + "/damaged/logs/learner-0.log").value_or(""),
+              HasSubstr("trying the checkpoint before"));
+  EXPECT_EQ(Json("damaged/summary.json").value("weights_digest", ""), digest);
+  ExpectSoundRun("damaged");
 
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {

@@ -15,6 +15,7 @@ BagelConfig StoredConfig() {
   BagelConfig config = TinyConfig();
   config.autoencoder.ch = 8, config.autoencoder.norm_groups = 4, config.autoencoder.ch_mult = {1, 2};
   config.autoencoder.num_res_blocks = 1;
+  config.vit_eps = 1e-5;
   return config;
 }
 
@@ -42,6 +43,7 @@ TEST(BagelLoad, ReadsBackWhatWasSaved) {
   EXPECT_EQ(got.kv_heads, wanted.kv_heads);
   EXPECT_EQ(got.vit_layers, wanted.vit_layers);
   EXPECT_EQ(got.vit_heads, wanted.vit_heads);
+  EXPECT_EQ(got.vit_eps, wanted.vit_eps);
   EXPECT_EQ(got.latent_patch, wanted.latent_patch);
   EXPECT_EQ(got.rope_theta, wanted.rope_theta);
   EXPECT_EQ(got.autoencoder.ch_mult, wanted.autoencoder.ch_mult);

@@ -59,6 +59,7 @@ TEST(TimestepEmbedding, IsTheCosineThenTheSineOfTheUnscaledTime) {
 TEST(Positions, AreRowMajorPlacesInTablesWiderThanTheGrid) {
   const Bagel model = TinyBagel();  // both tables have side 4
   EXPECT_TRUE(torch::equal(model.LatentPositions(3, 2), Ids({0, 1, 4, 5, 8, 9}).squeeze(0)));
+  EXPECT_THROW(model.LatentPositions(2, 5), c10::Error);
   EXPECT_TRUE(torch::equal(model.VitPositions(2, 3), Ids({0, 1, 2, 4, 5, 6}).squeeze(0)));
 }
 
