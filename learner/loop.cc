@@ -94,7 +94,8 @@ absl::Status LearnerLoop::Start() {
     const absl::Status status = Restore(checkpoints[i]);
     restored = i == 0 || status.ok() ? status : restored;  // the newest one's trouble is what matters
     if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
-    spdlog::warn("{}; trying the checkpoint before it", std::string(status.message()));
+    spdlog::warn("{}; {}", std::string(status.message()),
+                 i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
   }
   return restored.ok() ? Open() : restored;
 }

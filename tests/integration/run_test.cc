@@ -74,9 +74,8 @@ class RunTest : public ::testing::Test {
   // on.
   static void AwaitReady(Process& process, const std::function<bool()>& ready) {
     const absl::Time deadline = absl::Now() + absl::Minutes(2);
-    while (!ready() && !process.Poll().has_value()) {
+    while (!ready() && !process.Wait(absl::Milliseconds(10)).has_value()) {
       ASSERT_LT(absl::Now(), deadline) << "a process did not get ready";
-      absl::SleepFor(absl::Milliseconds(10));
     }
   }
   // Starts a run, waits until `ready`, disturbs it, and lets it end.
@@ -174,21 +173,29 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_EQ(Json("told/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("told");
 
-  // The newest checkpoint is damaged while the run is stopped: it goes on from the one before.
+  // The learner dies and all checkpoints but the first are damaged: it goes on from that one.
   std::vector<std::string> often = strict;
-  often.push_back("train.checkpoint_every=1");
-  ASSERT_EQ(RunDisturbed(
-                RunCommand("damaged", often), [&] { return Steps("damaged") >= 2; },
-                [](Process& process) { process.Signal(SIGINT); })
-                .code,
-            kExitDone);
-  ASSERT_LT(Steps("damaged"), 4u);
-  std::filesystem::resize_file(
-      absl::StrFormat("%s/damaged/checkpoints/step_%06d/policy.safetensors", dir_, Steps("damaged")), 1000);
-  const Outcome repaired = Run({kLvrpo, "run", "--resume", dir_ + "/damaged"});
+  often.insert(often.end(), {"train.checkpoint_every=1", "train.checkpoints_kept=9"});
+  const Outcome repaired = RunDisturbed(
+      RunCommand("damaged", often),
+      [&] {
+        return ReadFile(dir_ + "/damaged/logs/coordinator.log").value_or("").find("step_000002 after") !=
+               std::string::npos;
+      },
+      [&](Process&) {
+        const int pid = Json("damaged/processes.json").value("learner-0", 0);
+        ASSERT_GT(pid, 0);
+        kill(pid, SIGSTOP);
+        for (int step = 2; step <= 4; ++step) {
+          const std::string weights =
+              absl::StrFormat("%s/damaged/checkpoints/step_%06d/policy.safetensors", dir_, step);
+          if (std::filesystem::exists(weights)) std::filesystem::resize_file(weights, 1000);
+        }
+        kill(pid, SIGKILL);
+      });
   ASSERT_EQ(repaired.code, kExitDone) << repaired.text;
   EXPECT_THAT(ReadFile(dir_ + "/damaged/logs/learner-0.log").value_or(""),
-              HasSubstr("trying the checkpoint before"));
+              HasSubstr("going on from checkpoints/step_000001 after 1 steps"));
   EXPECT_EQ(Json("damaged/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("damaged");
 
