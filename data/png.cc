@@ -2,51 +2,139 @@
 
 #include <png.h>
 
+#include <csetjmp>
 #include <cstring>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "data/image_file.h"
+#include "data/png_bytes.h"
+#include "data/png_text.h"
 
 namespace lvrpo {
+namespace {
+
+constexpr uint32_t kMaxAncillaryBytes = 1 << 20;  // of one chunk other than the pixels
+
+// libpng reports errors by a jump out of its functions. Every call into it is made inside Try(), and nothing
+// that has a destructor lives in the frames that are jumped over: the callbacks below and Try()'s argument.
+class Reader {
+ public:
+  explicit Reader(absl::string_view bytes) : rest_(bytes) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &Reader::Fail, &Reader::Ignore);
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+    if (info_ != nullptr) png_set_read_fn(png_, this, &Reader::Read);
+  }
+  ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  Reader(const Reader&) = delete;
+
+  bool ready() const { return info_ != nullptr; }
+  png_structp png() { return png_; }
+  png_infop info() { return info_; }
+  const char* message() const { return message_; }
+
+  // False when libpng gave up; message() says why.
+  template <typename Calls>
+  bool Try(Calls calls) {
+    if (setjmp(jump_) != 0) return false;
+    calls();
+    return true;
+  }
+
+ private:
+  [[noreturn]] static void Fail(png_structp png, png_const_charp message) {
+    auto* reader = static_cast<Reader*>(png_get_error_ptr(png));
+    std::strncpy(reader->message_, message, sizeof(reader->message_) - 1);
+    std::longjmp(reader->jump_, 1);
+  }
+  static void Ignore(png_structp, png_const_charp) {}  // warnings
+  static void Read(png_structp png, png_bytep to, size_t size) {
+    auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+    if (size > reader->rest_.size()) png_error(png, "it ends before its last chunk");
+    std::memcpy(to, reader->rest_.data(), size);
+    reader->rest_.remove_prefix(size);
+  }
+
+  absl::string_view rest_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::jmp_buf jump_;
+  char message_[128] = "";
+};
+
+absl::Status Damaged(const Reader& reader) {
+  return absl::InvalidArgumentError(absl::StrCat("damaged PNG: ", reader.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimits& limits) {
+  if (!absl::StartsWith(bytes, kPngSignature)) return absl::InvalidArgumentError("not a PNG");
+  if (absl::Status status = CheckFileSize("a PNG", bytes.size(), limits); !status.ok()) return status;
+  if (bytes.size() < kPngHeaderBytes || bytes.substr(12, 4) != "IHDR") {
+    return absl::InvalidArgumentError("damaged PNG: it ends within its header or has none");
+  }
+  const uint32_t width = PngUint32(bytes.substr(16)), height = PngUint32(bytes.substr(20));
+  if (absl::Status status = CheckDimensions("a PNG", width, height, limits); !status.ok()) return status;
+
+  Reader reader(bytes);
+  if (!reader.ready()) return absl::InternalError("libpng cannot start");
+  png_structp png = reader.png();
+  png_infop info = reader.info();
+  size_t channels = 0, row_bytes = 0;
+  const bool header = reader.Try([&] {
+    png_set_user_limits(png, width, height);
+    png_set_chunk_malloc_max(png, kMaxAncillaryBytes);
+    // Texts, profiles and the like are skipped unread: they would only be a way in.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+    png_set_benign_errors(png, 1);
+    png_read_info(png, info);
+    const int type = png_get_color_type(png, info);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
+    if (png_get_valid(png, info, PNG_INFO_tRNS) != 0) png_set_tRNS_to_alpha(png);
+    if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    channels = png_get_channels(png, info);
+    row_bytes = png_get_rowbytes(png, info);
+  });
+  if (!header) return Damaged(reader);
+  if (channels < 1 || channels > 4 || row_bytes != channels * width) {
+    return absl::InternalError("libpng gives rows of another size than its header says");
+  }
+
+  Raster raster{static_cast<int>(width), static_cast<int>(height), static_cast<int>(channels), {}};
+  raster.pixels.resize(row_bytes * height);
+  std::vector<png_bytep> rows(height);
+  for (size_t y = 0; y < height; ++y) rows[y] = raster.pixels.data() + y * row_bytes;
+  const bool pixels = reader.Try([&] {
+    png_read_image(png, rows.data());
+    png_read_end(png, nullptr);
+  });
+  if (!pixels) return Damaged(reader);
+  return raster;
+}
 
 absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes) {
-  png_image png = {};
-  png.version = PNG_IMAGE_VERSION;
-  if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) {
-    return absl::InvalidArgumentError(absl::StrCat("not a readable PNG: ", png.message));
-  }
-  if (int64_t{png.width} * int64_t{png.height} > kMaxPngPixels) {
-    png_image_free(&png);
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a PNG of ", png.width, "x", png.height, " pixels; the limit is ", kMaxPngPixels, " pixels in all"));
-  }
-  png.format = PNG_FORMAT_RGB;
-  RgbImage image;
-  image.width = static_cast<int>(png.width);
-  image.height = static_cast<int>(png.height);
-  image.pixels.resize(PNG_IMAGE_SIZE(png));
-  const png_color white = {255, 255, 255};
-  if (!png_image_finish_read(&png, &white, image.pixels.data(), 0, nullptr) || png.warning_or_error > 1) {
-    return absl::InvalidArgumentError(absl::StrCat("damaged PNG: ", png.message));
-  }
-  return image;
+  absl::StatusOr<Raster> raster = DecodePngRaster(bytes);
+  if (!raster.ok()) return raster.status();
+  return ToRgb(*std::move(raster), AlphaPolicy::kOnWhite);
 }
 
 absl::StatusOr<RgbImage> ReadPng(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadFile(path);
+  const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<RgbImage> image = DecodePng(*bytes);
   if (!image.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", image.status().message()));
   return image;
 }
 
-absl::StatusOr<std::string> EncodePng(const RgbImage& image) {
-  if (image.width < 1 || image.height < 1 ||
-      image.pixels.size() !=
-          size_t{3} * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
-    return absl::InvalidArgumentError("an image's pixels do not fit its width and height");
-  }
-  png_image png = {};
+absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text) {
+  if (absl::Status status = CheckImage(image); !status.ok()) return status;
+  png_image png = {};  // libpng's simple interface, which catches its own errors
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(image.width);
   png.height = static_cast<png_uint_32>(image.height);
@@ -57,35 +145,14 @@ absl::StatusOr<std::string> EncodePng(const RgbImage& image) {
     return absl::InternalError(absl::StrCat("cannot encode a PNG: ", png.message));
   }
   bytes.resize(size);
-  return bytes;
+  if (text.empty()) return bytes;
+  return AddPngText(bytes, text);
 }
 
-absl::Status WritePng(const std::string& path, const RgbImage& image) {
-  absl::StatusOr<std::string> bytes = EncodePng(image);
+absl::Status WritePng(const std::string& path, const RgbImage& image, const PngText& text) {
+  const absl::StatusOr<std::string> bytes = EncodePng(image, text);
   if (!bytes.ok()) return bytes.status();
   return WriteFileAtomic(path, *bytes);
-}
-
-RgbImage MakeGrid(const std::vector<RgbImage>& images, int columns, int gap, int scale) {
-  RgbImage grid;
-  if (images.empty()) return grid;
-  const int width = images[0].width * scale, height = images[0].height * scale;
-  const int rows = (static_cast<int>(images.size()) + columns - 1) / columns;
-  grid.width = columns * (width + gap) + gap;
-  grid.height = rows * (height + gap) + gap;
-  grid.pixels.assign(size_t{3} * static_cast<size_t>(grid.width) * static_cast<size_t>(grid.height), 255);
-  for (size_t i = 0; i < images.size(); ++i) {
-    const int left = gap + static_cast<int>(i % columns) * (width + gap);
-    const int top = gap + static_cast<int>(i / columns) * (height + gap);
-    for (int y = 0; y < height; ++y) {
-      for (int x = 0; x < width; ++x) {
-        const size_t from = (static_cast<size_t>(y / scale) * images[i].width + x / scale) * 3;
-        const size_t to = (static_cast<size_t>(top + y) * grid.width + left + x) * 3;
-        std::memcpy(&grid.pixels[to], &images[i].pixels[from], 3);
-      }
-    }
-  }
-  return grid;
 }
 
 }  // namespace lvrpo

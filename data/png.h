@@ -1,25 +1,34 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "data/image.h"
+#include "data/image_grid.h"  // for those who include this header for MakeGrid
+#include "data/image_limits.h"
 
+// PNG through libpng. Pure functions, thread-safe.
 namespace lvrpo {
 
-inline constexpr int64_t kMaxPngPixels = int64_t{1}
-                                         << 26;  // dimensions are checked before anything is decoded
+// Any PNG, with the channels it has: palettes are expanded to RGB, 1, 2 and 4 bit gray to 8 bit, of 16 bits
+// the high byte is kept, transparency of a palette entry or a key colour (tRNS) becomes an alpha channel.
+// Adam7 files are read; gamma and colour profiles are ignored. InvalidArgument for damaged and truncated
+// bytes.
+absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimits& limits = {});
 
-// PNG of any kind as 8-bit RGB; transparency is composited on white. InvalidArgument for damaged bytes.
+// As RGB, transparency composited on white (data/image_file.h has the other policy and the other formats).
 absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes);
 absl::StatusOr<RgbImage> ReadPng(const std::string& path);
 
-absl::StatusOr<std::string> EncodePng(const RgbImage& image);
-absl::Status WritePng(const std::string& path, const RgbImage& image);
+// Texts of a PNG by keyword (data/png_text.h).
+using PngText = std::map<std::string, std::string>;
 
-// Places images of one size in rows of `columns`, `gap` white pixels apart, each enlarged `scale` times.
-RgbImage MakeGrid(const std::vector<RgbImage>& images, int columns, int gap, int scale);
+// The same image and texts always give the same bytes. InvalidArgument for an image whose pixels do not fit
+// its size, and for texts that a PNG cannot hold.
+absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text = {});
+absl::Status WritePng(const std::string& path, const RgbImage& image, const PngText& text = {});
 
 }  // namespace lvrpo

@@ -1,0 +1,93 @@
+#include "data/image_file.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "data/jpeg.h"
+#include "data/png.h"
+#include "data/webp.h"
+
+namespace lvrpo {
+namespace {
+
+// value * alpha + 255 * (255 - alpha) over 255, rounded once.
+uint8_t OnWhite(int value, int alpha) {
+  const int t = value * alpha + 255 * (255 - alpha) + 128;
+  return static_cast<uint8_t>(((t >> 8) + t) >> 8);
+}
+
+}  // namespace
+
+absl::StatusOr<ImageFormat> RecognizeImage(absl::string_view bytes) {
+  if (absl::StartsWith(bytes, "\x89PNG\r\n\x1a\n")) return ImageFormat::kPng;
+  if (absl::StartsWith(bytes, "\xff\xd8\xff")) return ImageFormat::kJpeg;
+  if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") {
+    return ImageFormat::kWebp;
+  }
+  return absl::InvalidArgumentError("not a PNG, JPEG or WebP file");
+}
+
+absl::StatusOr<Raster> DecodeRaster(absl::string_view bytes, const ImageLimits& limits) {
+  const absl::StatusOr<ImageFormat> format = RecognizeImage(bytes);
+  if (!format.ok()) return format.status();
+  switch (*format) {
+    case ImageFormat::kPng:
+      return DecodePngRaster(bytes, limits);
+    case ImageFormat::kJpeg:
+      return DecodeJpeg(bytes, limits);
+    case ImageFormat::kWebp:
+      return DecodeWebp(bytes, limits);
+  }
+  return absl::InternalError("an image format without a decoder");
+}
+
+RgbImage ToRgb(Raster raster, AlphaPolicy alpha) {
+  RgbImage image{raster.width, raster.height, {}};
+  if (raster.channels == 3) {
+    image.pixels = std::move(raster.pixels);
+    return image;
+  }
+  const size_t count = static_cast<size_t>(raster.width) * static_cast<size_t>(raster.height);
+  const size_t channels = static_cast<size_t>(raster.channels);
+  const bool has_alpha = channels == 2 || channels == 4;
+  image.pixels.resize(count * 3);
+  const uint8_t* from = raster.pixels.data();
+  uint8_t* to = image.pixels.data();
+  for (size_t i = 0; i < count; ++i, from += channels, to += 3) {
+    for (size_t c = 0; c < 3; ++c) {
+      const uint8_t value = from[channels < 3 ? 0 : c];
+      to[c] = has_alpha && alpha == AlphaPolicy::kOnWhite ? OnWhite(value, from[channels - 1]) : value;
+    }
+  }
+  return image;
+}
+
+absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options) {
+  absl::StatusOr<Raster> raster = DecodeRaster(bytes, options.limits);
+  if (!raster.ok()) return raster.status();
+  return ToRgb(*std::move(raster), options.alpha);
+}
+
+absl::StatusOr<RgbImage> ReadImage(const std::string& path, const DecodeOptions& options) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));  // it may never end
+  }
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (!error && size > static_cast<uintmax_t>(options.limits.max_file_bytes)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": an image file of ", size, " bytes; the limit is ",
+                                                   options.limits.max_file_bytes));
+  }
+  const absl::StatusOr<std::string> bytes = ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<RgbImage> image = DecodeImage(*bytes, options);
+  if (!image.ok())
+    return absl::Status(image.status().code(), absl::StrCat(path, ": ", image.status().message()));
+  return image;
+}
+
+}  // namespace lvrpo

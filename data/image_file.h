@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "data/image.h"
+#include "data/image_limits.h"
+
+// Reading image files of any kind this project knows. The bytes say what a file is, its name does not.
+//
+// Damaged, truncated and hostile files give InvalidArgument with a sentence; nothing is written to stderr.
+// What a file says about its display is ignored: an EXIF orientation is not applied (a photograph taken
+// sideways stays sideways), nor are gamma and colour profiles. All functions are pure and thread-safe.
+namespace lvrpo {
+
+enum class ImageFormat { kPng, kJpeg, kWebp };
+
+// InvalidArgument when the bytes begin like none of them.
+absl::StatusOr<ImageFormat> RecognizeImage(absl::string_view bytes);
+
+// What happens to transparency when RGB is asked for.
+enum class AlphaPolicy {
+  kOnWhite,  // composited on white, rounded as Pillow's paste; what BAGEL does with its inputs
+  kDrop,     // the colours as stored, also where nothing of them would be seen; what SigLIP's processors do
+};
+
+struct DecodeOptions {
+  AlphaPolicy alpha = AlphaPolicy::kOnWhite;
+  ImageLimits limits;
+};
+
+// PNG, JPEG or WebP as 8-bit RGB; gray becomes three equal channels. What each format takes and refuses is
+// said in data/png.h, data/jpeg.h and data/webp.h.
+absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options = {});
+// With the channels the file has.
+absl::StatusOr<Raster> DecodeRaster(absl::string_view bytes, const ImageLimits& limits = {});
+RgbImage ToRgb(Raster raster, AlphaPolicy alpha);
+
+// NotFound names the path; a file above the limit is not read. Other errors begin with the path.
+absl::StatusOr<RgbImage> ReadImage(const std::string& path, const DecodeOptions& options = {});
+
+}  // namespace lvrpo

@@ -1,0 +1,174 @@
+#include "data/jpeg.h"
+
+// clang-format off
+#include <cstdio>  // jpeglib.h needs FILE and size_t
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
+
+#include <csetjmp>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int kMaxScans = 500;
+
+// Warnings that tell of pixels that were not in the file, or not as they were written.
+bool IsDamage(int code) {
+  switch (code) {
+    case JWRN_JPEG_EOF:
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+    case JWRN_NOT_SEQUENTIAL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// How libjpeg reports to us. It leaves its functions by a jump: every call into it is made inside Try(), and
+// nothing that has a destructor lives in the frames that are jumped over: these functions and Try()'s
+// argument.
+struct ErrorManager : jpeg_error_mgr {
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX] = "";
+
+  ErrorManager() {
+    jpeg_std_error(this);
+    error_exit = [](j_common_ptr jpeg) {
+      auto* self = static_cast<ErrorManager*>(jpeg->err);
+      self->format_message(jpeg, self->message);
+      std::longjmp(self->jump, 1);
+    };
+    emit_message = [](j_common_ptr jpeg, int level) {
+      if (level < 0 && IsDamage(jpeg->err->msg_code)) jpeg->err->error_exit(jpeg);
+    };
+    output_message = [](j_common_ptr) {};
+  }
+
+  // False when libjpeg gave up; `message` says why.
+  template <typename Calls>
+  bool Try(Calls calls) {
+    if (setjmp(jump) != 0) return false;
+    calls();
+    return true;
+  }
+};
+
+struct Progress : jpeg_progress_mgr {
+  Progress() {
+    progress_monitor = [](j_common_ptr jpeg) {
+      if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
+      auto* errors = static_cast<ErrorManager*>(jpeg->err);
+      std::snprintf(errors->message, sizeof(errors->message), "more than %d scans", kMaxScans);
+      std::longjmp(errors->jump, 1);
+    };
+  }
+};
+
+struct Decoder : jpeg_decompress_struct {
+  Decoder() : jpeg_decompress_struct{} {}
+  ~Decoder() { jpeg_destroy_decompress(this); }
+};
+
+struct Encoder : jpeg_compress_struct {
+  Encoder() : jpeg_compress_struct{} {}
+  ~Encoder() {
+    jpeg_destroy_compress(this);
+    std::free(bytes);
+  }
+  unsigned char* bytes = nullptr;  // the library's, by malloc
+  unsigned long size = 0;
+};
+
+absl::Status Damaged(const ErrorManager& errors) {
+  return absl::InvalidArgumentError(absl::StrCat("damaged JPEG: ", errors.message));
+}
+
+}  // namespace
+
+absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& limits) {
+  if (!absl::StartsWith(bytes, "\xff\xd8\xff")) return absl::InvalidArgumentError("not a JPEG");
+  if (absl::Status status = CheckFileSize("a JPEG", bytes.size(), limits); !status.ok()) return status;
+  ErrorManager errors;
+  Progress progress;
+  Decoder jpeg;
+  jpeg.err = &errors;
+  const bool header = errors.Try([&] {
+    jpeg_create_decompress(&jpeg);
+    jpeg.progress = &progress;
+    jpeg_mem_src(&jpeg, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    jpeg_read_header(&jpeg, TRUE);
+  });
+  if (!header) return Damaged(errors);
+  if (absl::Status status = CheckDimensions("a JPEG", jpeg.image_width, jpeg.image_height, limits);
+      !status.ok()) {
+    return status;
+  }
+  const bool gray = jpeg.jpeg_color_space == JCS_GRAYSCALE;
+  if (!gray && jpeg.jpeg_color_space != JCS_YCbCr && jpeg.jpeg_color_space != JCS_RGB) {
+    return absl::InvalidArgumentError(absl::StrCat("a JPEG with ", jpeg.num_components,
+                                                   " components, which are not gray, YCbCr or RGB (CMYK "
+                                                   "files are not read): save it as RGB"));
+  }
+
+  Raster raster{static_cast<int>(jpeg.image_width), static_cast<int>(jpeg.image_height), gray ? 1 : 3, {}};
+  const size_t row_bytes = static_cast<size_t>(raster.width) * static_cast<size_t>(raster.channels);
+  raster.pixels.resize(row_bytes * static_cast<size_t>(raster.height));
+  const bool pixels = errors.Try([&] {
+    jpeg.out_color_space = gray ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_start_decompress(&jpeg);
+    while (jpeg.output_scanline < jpeg.output_height) {
+      JSAMPROW row = raster.pixels.data() + row_bytes * jpeg.output_scanline;
+      jpeg_read_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_decompress(&jpeg);
+  });
+  if (!pixels) return Damaged(errors);
+  return raster;
+}
+
+absl::StatusOr<std::string> EncodeJpeg(const RgbImage& image, const JpegOptions& options) {
+  if (absl::Status status = CheckImage(image); !status.ok()) return status;
+  if (image.width > JPEG_MAX_DIMENSION || image.height > JPEG_MAX_DIMENSION) {
+    return absl::InvalidArgumentError(absl::StrCat("a JPEG has at most ", JPEG_MAX_DIMENSION,
+                                                   " pixels a side, not ", image.width, "x", image.height));
+  }
+  if (options.quality < 1 || options.quality > 100) {
+    return absl::InvalidArgumentError(absl::StrCat("a JPEG's quality is 1 to 100, not ", options.quality));
+  }
+  ErrorManager errors;
+  Encoder jpeg;
+  jpeg.err = &errors;
+  const bool done = errors.Try([&] {
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &jpeg.bytes, &jpeg.size);
+    jpeg.image_width = static_cast<JDIMENSION>(image.width);
+    jpeg.image_height = static_cast<JDIMENSION>(image.height);
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, options.quality, TRUE);
+    if (!options.subsample_chroma) {
+      jpeg.comp_info[0].h_samp_factor = 1;
+      jpeg.comp_info[0].v_samp_factor = 1;
+    }
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < jpeg.image_height) {
+      const size_t offset = size_t{3} * jpeg.image_width * jpeg.next_scanline;
+      JSAMPROW row = const_cast<JSAMPROW>(image.pixels.data() + offset);
+      jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+  });
+  if (!done) return absl::InternalError(absl::StrCat("cannot encode a JPEG: ", errors.message));
+  return std::string(reinterpret_cast<const char*>(jpeg.bytes), jpeg.size);
+}
+
+}  // namespace lvrpo
