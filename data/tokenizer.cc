@@ -1,104 +1,103 @@
 #include "data/tokenizer.h"
 
-#include <algorithm>
-#include <map>
+#include <initializer_list>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "common/file.h"
-#include "common/hash.h"
-#include "nlohmann/json.hpp"
+#include "data/hf_tokenizer.h"
+#include "data/tokenizer_json.h"
+#include "data/word_tokenizer.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int32_t kSpecialTokens = 5;
+constexpr char kBos[] = "<|im_start|>", kEos[] = "<|im_end|>";
+constexpr char kStartOfImage[] = "<|vision_start|>", kEndOfImage[] = "<|vision_end|>";
 
-class WordTokenizer : public Tokenizer {
+// A published tokenizer, with special tokens only where this program puts them.
+class PublishedTokenizer : public Tokenizer {
  public:
-  explicit WordTokenizer(std::vector<std::string> words)
-      : words_(std::move(words)), digest_(Sha256Hex(absl::StrJoin(words_, "\n"))) {
-    for (size_t i = 0; i < words_.size(); ++i) ids_.emplace(words_[i], static_cast<int32_t>(i));
-  }
+  explicit PublishedTokenizer(std::unique_ptr<const HfTokenizer> inner)
+      : inner_(std::move(inner)),
+        bos_(FirstOf({kBos, "<bos>"})),
+        eos_(FirstOf({kEos, "<eos>"})),
+        pad_(FirstOf({"<|endoftext|>", "<pad>"})),
+        start_of_image_(FirstOf({kStartOfImage})),
+        end_of_image_(FirstOf({kEndOfImage})) {}
 
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text) const override {
-    std::string spaced;
-    for (const char c : text) {
-      if (c == ',' || c == '.' || c == '?') {
-        absl::StrAppend(&spaced, " ", std::string(1, c), " ");
-      } else {
-        spaced.push_back(absl::ascii_tolower(static_cast<unsigned char>(c)));
-      }
-    }
-    std::vector<int32_t> ids;
-    for (absl::string_view word : absl::StrSplit(spaced, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty())) {
-      const auto found = ids_.find(std::string(word));
-      if (found == ids_.end()) {
-        return absl::InvalidArgumentError(absl::StrCat("the word '", word, "' is not among the ",
-                                                       words_.size(), " words that this model knows"));
-      }
-      ids.push_back(found->second);
-    }
+    absl::StatusOr<std::vector<int32_t>> ids =
+        inner_->Encode(text, {.add_special_tokens = false, .specials_are_text = true});
+    if (!ids.ok()) return ids;
+    if (absl::Status status = CheckPlain(*ids); !status.ok()) return status;
     return ids;
   }
 
-  std::string Decode(std::span<const int32_t> ids) const override {
-    std::vector<std::string> words;
-    for (const int32_t id : ids) {
-      if (id >= 0 && id < word_count()) words.push_back(words_[static_cast<size_t>(id)]);
-    }
-    return absl::StrJoin(words, " ");
+  absl::StatusOr<std::vector<int32_t>> EncodeFixed(absl::string_view text, int32_t length) const override {
+    if (pad_ < 0)
+      return absl::FailedPreconditionError("the tokenizer has no <|endoftext|> or <pad> to pad with");
+    if (const absl::StatusOr<std::vector<int32_t>> plain = Encode(text); !plain.ok()) return plain.status();
+    return inner_->Encode(text, {.specials_are_text = true,
+                                 .truncation = HfTokenizer::Truncation{.max_length = length},
+                                 .padding = HfTokenizer::Padding{.length = length, .pad_id = pad_}});
   }
 
-  int32_t bos() const override { return word_count() + 1; }
-  int32_t eos() const override { return word_count() + 2; }
-  int32_t start_of_image() const override { return word_count() + 3; }
-  int32_t end_of_image() const override { return word_count() + 4; }
-  int32_t vocabulary_size() const override { return word_count() + kSpecialTokens; }
-  std::string digest() const override { return digest_; }
+  std::string Decode(std::span<const int32_t> ids) const override {
+    // Too long a text, which a file with a decoder of ill will can make of any ids, is no text.
+    return inner_->Decode(ids, /*skip_special_tokens=*/true).value_or("");
+  }
+
+  int32_t bos() const override { return bos_; }
+  int32_t eos() const override { return eos_; }
+  int32_t pad() const override { return pad_; }
+  int32_t start_of_image() const override { return start_of_image_; }
+  int32_t end_of_image() const override { return end_of_image_; }
+  int32_t vocabulary_size() const override { return inner_->vocabulary_size(); }
+  std::string digest() const override { return inner_->digest(); }
 
  private:
-  int32_t word_count() const { return static_cast<int32_t>(words_.size()); }
+  int32_t FirstOf(std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+      if (const std::optional<int32_t> id = inner_->IdOf(name)) return *id;
+    }
+    return -1;
+  }
 
-  const std::vector<std::string> words_;
-  const std::string digest_;
-  std::map<std::string, int32_t> ids_;
+  // A file could still let ordinary text become a special token, e.g. by its merges.
+  absl::Status CheckPlain(const std::vector<int32_t>& ids) const {
+    for (const int32_t id : ids) {
+      if (inner_->IsSpecial(id) && id != inner_->unknown_id()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the text becomes the special token ", id, ", which text must not"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const std::unique_ptr<const HfTokenizer> inner_;
+  const int32_t bos_, eos_, pad_, start_of_image_, end_of_image_;
 };
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> MakeWordTokenizer(std::vector<std::string> words) {
-  return std::make_unique<WordTokenizer>(std::move(words));
-}
-
-absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder,
+                                                         const TokenizerOptions& options) {
+  HfTokenizer::Options published{.lowercase = options.lowercase};
+  if (options.add_control_tokens) published.control_tokens = {kBos, kEos, kStartOfImage, kEndOfImage};
+  absl::StatusOr<std::unique_ptr<const HfTokenizer>> inner;
   const std::string path = JoinPath(folder, "tokenizer.json");
-  absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  const nlohmann::json json = nlohmann::json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("type") || json["type"] != "word" || !json.contains("words") ||
-      !json["words"].is_array()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " is not a word tokenizer: want {\"type\": \"word\", \"words\": [...]}"));
+  if (FileExists(path)) {
+    const absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
+    if (!bytes.ok()) return bytes.status();
+    absl::StatusOr<TokenizerJson> file = ParseTokenizerJson(*bytes, path);
+    if (!file.ok()) return file.status();
+    if (!file->rest.contains("model")) return WordTokenizerFromJson(file->rest, path);
+    inner = HfTokenizer::FromJson(*std::move(file), *bytes, path, published);
+  } else {
+    inner = HfTokenizer::Load(folder, published);
   }
-  std::vector<std::string> words;
-  for (const nlohmann::json& word : json["words"]) {
-    if (!word.is_string() || word.get_ref<const std::string&>().empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": entry ", words.size(), " of words is not a word"));
-    }
-    if (std::find(words.begin(), words.end(), word.get_ref<const std::string&>()) != words.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": the word ", word.dump(), " is listed twice"));
-    }
-    words.push_back(word.get<std::string>());
-  }
-  return MakeWordTokenizer(std::move(words));
-}
-
-absl::Status WriteWordTokenizer(const std::string& path, const std::vector<std::string>& words) {
-  return WriteFileAtomic(path, nlohmann::json({{"type", "word"}, {"words", words}}).dump(1) + "\n");
+  if (!inner.ok()) return inner.status();
+  return std::make_unique<PublishedTokenizer>(*std::move(inner));
 }
 
 }  // namespace lvrpo

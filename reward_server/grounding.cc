@@ -69,7 +69,7 @@ absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) 
   // As the referee was trained: cut or padded with <|endoftext|>, which stands first among the special
   // tokens.
   std::vector<int64_t> padded(ids->begin(), ids->end());
-  padded.resize(static_cast<size_t>(referee_.config().text_length), tokenizer_->vocabulary_size() - 5);
+  padded.resize(static_cast<size_t>(referee_.config().text_length), tokenizer_->pad());
   torch::Tensor vector =
       UnitLength(referee_.Text(torch::tensor(padded, torch::kInt64).unsqueeze(0))).squeeze(0);
   cache_[phrase] = vector;

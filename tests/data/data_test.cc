@@ -10,7 +10,6 @@
 #include "data/prompt_order.h"
 #include "data/prompts.h"
 #include "data/safetensors.h"
-#include "data/tokenizer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -212,31 +211,6 @@ TEST(PromptOrder, OneTaskAlone) {
     EXPECT_FALSE(PromptOrder(3, 0, 0.5, 1).At(ordinal).text);
     EXPECT_TRUE(PromptOrder(0, 3, 0.5, 1).At(ordinal).text);
   }
-}
-
-TEST(Tokenizer, WordsThereAndBack) {
-  const auto tokenizer = MakeWordTokenizer({"a", "red", "circle", ",", "?"});
-  const auto ids = tokenizer->Encode("A red  circle, a circle?");
-  ASSERT_TRUE(ids.ok()) << ids.status();
-  EXPECT_EQ(*ids, (std::vector<int32_t>{0, 1, 2, 3, 0, 2, 4}));
-  EXPECT_EQ(tokenizer->Decode(*ids), "a red circle , a circle ?");
-  const auto unknown = tokenizer->Encode("a blue circle");
-  EXPECT_TRUE(absl::IsInvalidArgument(unknown.status()));
-  EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("blue"));
-  // Control tokens cannot be typed.
-  EXPECT_FALSE(tokenizer->Encode("a <|im_end|>").ok());
-  EXPECT_EQ(tokenizer->Decode(std::vector<int32_t>{0, tokenizer->eos()}), "a");
-}
-
-TEST(Tokenizer, DamagedFilesAreRefused) {
-  const std::string folder = TempPath("tokenizer");
-  ASSERT_TRUE(MakeFolder(folder).ok());
-  for (const char* text : {"", "{", "[]", R"({"type":"word"})", R"({"type":"word","words":["a","a"]})",
-                           R"({"type":"sound","words":["a"]})"}) {
-    ASSERT_TRUE(WriteFileAtomic(folder + "/tokenizer.json", text).ok());
-    EXPECT_FALSE(LoadTokenizer(folder).ok()) << text;
-  }
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Safetensors, WritesWhatItReads) {
