@@ -7,6 +7,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/forward.h"
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -102,6 +103,10 @@ int Audit(const std::string& run_dir) {
 }
 
 int Main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (const ForwardedCommand* command = FindForwarded(arguments))
+    return Forward(*command, BinaryFolder(), arguments);
+
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
   app.set_version_flag("--version", kVersion);
@@ -145,7 +150,14 @@ int Main(int argc, char** argv) {
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
+  for (const ForwardedCommand& command : ForwardedCommands()) app.add_subcommand(command.name, command.what);
+
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  for (const ForwardedCommand& command : ForwardedCommands()) {
+    if (!app.got_subcommand(command.name)) continue;  // there, but not as the first word
+    std::fprintf(stderr, "lvrpo: '%s' must come first: lvrpo %s ...\n", command.name, command.name);
+    return kExitUsage;
+  }
   if (run_app->parsed()) {
     if (run.config.empty() && run.resume.empty()) {
       std::fprintf(stderr, "lvrpo run: --config or --resume is needed (see lvrpo run --help)\n");

@@ -49,25 +49,46 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return bytes.str();
 }
 
-absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
+absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path) {
   static std::atomic<uint64_t> serial = 0;  // two threads may write one path
   const std::string temporary = absl::StrCat(path, ".tmp.", getpid(), ".", serial++);
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return Failed("write", temporary);
+  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor < 0) return Failed("write", temporary);
+  return std::unique_ptr<AtomicFile>(new AtomicFile(path, temporary, descriptor));
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!committed_) unlink(temporary_.c_str());
+}
+
+absl::Status AtomicFile::Append(absl::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      const absl::Status status = Failed("write", temporary);
-      close(fd);
-      unlink(temporary.c_str());
-      return status;
+      return Failed("write", temporary_);
     }
     bytes.remove_prefix(static_cast<size_t>(written));
   }
-  const bool synced = fsync(fd) == 0;
-  if (close(fd) != 0 || !synced || rename(temporary.c_str(), path.c_str()) != 0) return Failed("write", path);
-  return SyncFolder(std::filesystem::path(path).parent_path().string());
+  return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Commit() {
+  const bool synced = fsync(descriptor_) == 0;
+  if (!synced) return Failed("write", path_);
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  if (close(descriptor) != 0 || rename(temporary_.c_str(), path_.c_str()) != 0) return Failed("write", path_);
+  committed_ = true;
+  return SyncFolder(std::filesystem::path(path_).parent_path().string());
+}
+
+absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
+  absl::StatusOr<std::unique_ptr<AtomicFile>> file = AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  if (absl::Status status = (*file)->Append(bytes); !status.ok()) return status;
+  return (*file)->Commit();
 }
 
 absl::Status MakeFolder(const std::string& path) {

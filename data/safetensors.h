@@ -9,11 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "data/safetensors_layout.h"
 
 namespace lvrpo {
-
-// Bits per element of a safetensors dtype name ("F32" -> 32); 0 for a name that is not one.
-int SafetensorsDtypeBits(absl::string_view dtype);
 
 struct SafetensorsEntry {
   std::string dtype;            // as in the file: "F32", "BF16", ...

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "model/config_reader.h"
 #include "model/random_init.h"
 
 namespace lvrpo {
@@ -42,23 +43,45 @@ void AddMid(ShapeMap& shapes, const std::string& name, int64_t channels) {
 
 absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::json& json,
                                                               const std::string& source) {
+  const std::string where = source + ": autoencoder settings";
+  if (!json.is_object()) return absl::InvalidArgumentError(where + " are not an object");
   AutoencoderConfig config;
-  try {
-    config.ch = json.value("ch", config.ch);
-    config.ch_mult = json.value("ch_mult", config.ch_mult);
-    config.num_res_blocks = json.value("num_res_blocks", config.num_res_blocks);
-    config.z_channels = json.value("z_channels", config.z_channels);
-    config.scale_factor = json.value("scale_factor", config.scale_factor);
-    config.shift_factor = json.value("shift_factor", config.shift_factor);
-    config.norm_groups = json.value("norm_groups", config.norm_groups);
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": autoencoder settings: ", error.what()));
+  ConfigReader reader(json, where);
+  reader.Integer("ch", config.ch);
+  reader.Integer("num_res_blocks", config.num_res_blocks);
+  reader.Integer("z_channels", config.z_channels);
+  reader.Number("scale_factor", config.scale_factor);
+  reader.Number("shift_factor", config.shift_factor);
+  reader.Integer("norm_groups", config.norm_groups);
+  reader.Exactly("in_channels", 3);
+  reader.Exactly("out_ch", 3);
+  if (reader.Has("ch_mult")) {
+    const nlohmann::json& factors = json["ch_mult"];
+    config.ch_mult.clear();
+    for (const nlohmann::json& factor : factors) {
+      const bool sane = factors.is_array() && factors.size() <= 8 && factor.is_number_integer() &&
+                        factor >= 1 && factor <= 64;
+      if (!sane) {
+        reader.Problem("ch_mult", "is not a list of 1 to 8 whole numbers from 1 to 64");
+        break;
+      }
+      config.ch_mult.push_back(factor.get<int64_t>());
+    }
   }
+  if (absl::Status status = reader.status(); !status.ok()) return status;
   const bool sane = config.ch >= 1 && config.ch <= 4096 && config.norm_groups >= 1 &&
                     config.ch % config.norm_groups == 0 && !config.ch_mult.empty() &&
-                    config.ch_mult.size() <= 8 && config.num_res_blocks >= 1 && config.num_res_blocks <= 64 &&
-                    config.z_channels >= 1;
-  if (!sane) return absl::InvalidArgumentError(absl::StrCat(source, ": autoencoder settings out of range"));
+                    config.num_res_blocks >= 1 && config.num_res_blocks <= 64 && config.z_channels >= 1 &&
+                    config.z_channels <= 4096 && config.scale_factor != 0;
+  if (!sane) return absl::InvalidArgumentError(where + " out of range");
+  // Published beside z_channels alone, it says what the rest must come to.
+  int64_t downsample = config.downsample();
+  reader.Integer("downsample", downsample);
+  if (downsample != config.downsample()) {
+    reader.Problem("downsample", absl::StrCat("is ", downsample, ", but ch_mult has ", config.ch_mult.size(),
+                                              " levels, which make ", config.downsample()));
+  }
+  if (absl::Status status = reader.status(); !status.ok()) return status;
   return config;
 }
 

@@ -2,44 +2,36 @@
 
 #include <filesystem>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "model/config_reader.h"
+#include "model/qwen2_config.h"
 
 namespace lvrpo {
 namespace {
 
-absl::StatusOr<nlohmann::json> ReadJson(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  nlohmann::json json = nlohmann::json::parse(*bytes, nullptr, false);
-  if (!json.is_object()) return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
-  return json;
-}
-
-// A section of config.json, or the file that the publisher puts beside it.
+// The file that the publisher puts beside config.json, with what config.json embeds on top of it.
 absl::StatusOr<nlohmann::json> Section(const nlohmann::json& config, const std::string& folder,
                                        const std::string& name) {
-  if (config.contains(name) && config[name].is_object()) return config[name];
-  return ReadJson(JoinPath(folder, name + ".json"));
+  const auto embedded = config.find(name);
+  const bool embeds = embedded != config.end() && !embedded->is_null();
+  if (embeds && !embedded->is_object())
+    return absl::InvalidArgumentError(absl::StrCat(folder, "/config.json: ", name, " is not an object"));
+  absl::StatusOr<nlohmann::json> section = ReadJsonObject(JoinPath(folder, name + ".json"));
+  if (!embeds) return section;
+  if (absl::IsNotFound(section.status())) return *embedded;
+  if (section.ok()) section->update(*embedded);
+  return section;
 }
 
-nlohmann::json LanguageJson(const BagelConfig& c) {
-  return {{"architectures", {"Qwen2ForCausalLM"}},
-          {"model_type", "qwen2"},
-          {"hidden_act", "silu"},
-          {"hidden_size", c.hidden},
-          {"intermediate_size", c.mlp},
-          {"num_hidden_layers", c.layers},
-          {"num_attention_heads", c.heads},
-          {"num_key_value_heads", c.kv_heads},
-          {"vocab_size", c.vocabulary},
-          {"rms_norm_eps", c.rms_eps},
-          {"rope_theta", c.rope_theta},
-          {"tie_word_embeddings", false},
-          {"qk_norm", true},
-          {"layer_module", "Qwen2MoTDecoderLayer"},
-          {"bos_token_id", c.bos},
-          {"eos_token_id", c.eos}};
+absl::Status CheckModelType(const nlohmann::json& config, const std::string& path) {
+  const std::string type = ModelTypeOf(config);
+  if (type.empty() || absl::StrContains(absl::AsciiStrToLower(type), "bagel")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, " describes a model of type ", type, ", where a bagel model is wanted"));
 }
 
 nlohmann::json VisionJson(const BagelConfig& c) {
@@ -53,68 +45,140 @@ nlohmann::json VisionJson(const BagelConfig& c) {
           {"num_hidden_layers", c.vit_layers + 1}};  // the last layer is neither used nor stored
 }
 
-absl::Status Validate(const BagelConfig& c, const std::string& folder) {
-  const bool sane = c.hidden >= 1 && c.heads >= 1 && c.kv_heads >= 1 && c.hidden % c.heads == 0 &&
-                    c.heads % c.kv_heads == 0 && c.head_dim() % 2 == 0 && c.layers >= 1 && c.layers <= 512 &&
-                    c.mlp >= 1 && c.vocabulary >= 1 && c.vocabulary <= (1 << 24) && c.vit_heads >= 1 &&
-                    c.vit_hidden % c.vit_heads == 0 && c.vit_layers >= 0 && c.vit_layers <= 512 &&
-                    c.vit_patch >= 1 && c.vit_max_side >= 1 && c.latent_patch >= 1 && c.max_latent_side >= 1;
-  if (!sane)
-    return absl::InvalidArgumentError(absl::StrCat(folder, ": model sizes out of range or inconsistent"));
+Qwen2Config LanguageOf(const BagelConfig& c) {
+  return {.hidden = c.hidden,
+          .mlp = c.mlp,
+          .layers = c.layers,
+          .heads = c.heads,
+          .kv_heads = c.kv_heads,
+          .vocabulary = c.vocabulary,
+          .rms_eps = c.rms_eps,
+          .rope_theta = c.rope_theta};
+}
+
+nlohmann::json LanguageJson(const BagelConfig& c) {
+  nlohmann::json json = LanguageOf(c).ToJson();
+  json["max_position_embeddings"] = c.max_positions;
+  json["qk_norm"] = true;
+  json["layer_module"] = "Qwen2MoTDecoderLayer";
+  json["bos_token_id"] = c.bos;
+  json["eos_token_id"] = c.eos;
+  return json;
+}
+
+void ReadLanguage(ConfigReader& reader, BagelConfig& c) {
+  Qwen2Config language = LanguageOf(c);
+  language.ReadFrom(reader);
+  reader.OneOf("model_type", {"qwen2"});
+  reader.OneOf("layer_module", {"Qwen2MoTDecoderLayer"});
+  reader.Integer("max_position_embeddings", c.max_positions);
+  c.hidden = language.hidden, c.mlp = language.mlp, c.layers = language.layers;
+  c.heads = language.heads, c.kv_heads = language.kv_heads, c.vocabulary = language.vocabulary;
+  c.rms_eps = language.rms_eps, c.rope_theta = language.rope_theta;
+  c.claims_tied_embeddings = language.tied;
+}
+
+void ReadVision(ConfigReader& reader, BagelConfig& c) {
+  reader.OneOf("model_type", {"siglip_vision_model"});
+  reader.OneOf("hidden_act", {"gelu_pytorch_tanh"});
+  reader.Exactly("num_channels", 3);
+  reader.Integer("hidden_size", c.vit_hidden);
+  reader.Integer("intermediate_size", c.vit_mlp);
+  int64_t stored_layers = c.vit_layers + 1;
+  reader.Integer("num_hidden_layers", stored_layers);
+  c.vit_layers = stored_layers <= 0 ? -1 : stored_layers - 1;
+  reader.Integer("num_attention_heads", c.vit_heads);
+  reader.Integer("patch_size", c.vit_patch);
+  reader.Number("layer_norm_eps", c.vit_eps);
+}
+
+// A folder that names its special tokens, as ours do. The published one does not (its bos_token_id is another
+// token): there the defaults hold.
+void ReadSpecialTokens(ConfigReader& top, ConfigReader& language, BagelConfig& c) {
+  if (!top.Has("start_of_image_id")) return;
+  const auto read = [](ConfigReader& reader, const char* key, int32_t& id) {
+    int64_t value = id;
+    reader.Integer(key, value);
+    id = value < 0 || value > INT32_MAX ? -1 : static_cast<int32_t>(value);
+  };
+  if (!top.Has("end_of_image_id")) top.Problem("end_of_image_id", "is missing beside start_of_image_id");
+  read(top, "start_of_image_id", c.start_of_image);
+  read(top, "end_of_image_id", c.end_of_image);
+  read(language, "bos_token_id", c.bos);
+  read(language, "eos_token_id", c.eos);
+}
+
+}  // namespace
+
+absl::Status ValidateBagelConfig(const BagelConfig& c, const std::string& source) {
+  if (const std::string problem = LanguageOf(c).SizeProblem(); !problem.empty())
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", problem));
+  if (c.max_positions < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": max_position_embeddings is ", c.max_positions, ", not a positive number"));
+  }
+  constexpr int64_t kWidest = int64_t{1} << 20;
+  constexpr int64_t kLongestSide = 4096;
+  const bool sane = c.vit_hidden >= 1 && c.vit_hidden <= kWidest && c.vit_heads >= 1 &&
+                    c.vit_hidden % c.vit_heads == 0 && c.vit_mlp >= 1 && c.vit_mlp <= kWidest &&
+                    c.vit_layers >= 0 && c.vit_layers <= 512 && c.vit_eps > 0 && c.vit_patch >= 1 &&
+                    c.vit_patch <= 1024 && c.vit_max_side >= 1 && c.vit_max_side <= kLongestSide &&
+                    c.latent_patch >= 1 && c.latent_patch <= 64 && c.max_latent_side >= 1 &&
+                    c.max_latent_side <= kLongestSide;
+  if (!sane) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": model sizes out of range or inconsistent: hidden_size ", c.hidden,
+                     ", vit hidden_size ", c.vit_hidden, ", intermediate_size ", c.vit_mlp,
+                     ", num_attention_heads ", c.vit_heads, ", num_hidden_layers ", c.vit_layers + 1,
+                     ", patch_size ", c.vit_patch, ", vit_max_num_patch_per_side ", c.vit_max_side,
+                     ", latent_patch_size ", c.latent_patch, ", max_latent_size ", c.max_latent_side));
+  }
   for (const int32_t id : {c.bos, c.eos, c.start_of_image, c.end_of_image}) {
     if (id < 0 || id >= c.vocabulary) {
       return absl::InvalidArgumentError(
-          absl::StrCat(folder, ": the special token ", id, " is outside the vocabulary of ", c.vocabulary));
+          absl::StrCat(source, ": the special token ", id, " is outside the vocabulary of ", c.vocabulary));
     }
   }
   return absl::OkStatus();
 }
 
-}  // namespace
-
 absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   const std::string path = JoinPath(folder, "config.json");
-  absl::StatusOr<nlohmann::json> json = ReadJson(path);
+  absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
+  std::error_code ignored;
+  if (absl::IsNotFound(json.status()) &&
+      std::filesystem::exists(JoinPath(folder, "llm_config.json"), ignored))
+    json = nlohmann::json::object();
   if (!json.ok()) return json.status();
-  absl::StatusOr<nlohmann::json> llm = Section(*json, folder, "llm_config");
+  if (absl::Status status = CheckModelType(*json, path); !status.ok()) return status;
+  const absl::StatusOr<nlohmann::json> llm = Section(*json, folder, "llm_config");
   if (!llm.ok()) return llm.status();
-  absl::StatusOr<nlohmann::json> vit = Section(*json, folder, "vit_config");
+  const absl::StatusOr<nlohmann::json> vit = Section(*json, folder, "vit_config");
   if (!vit.ok()) return vit.status();
+
   BagelConfig c;
-  try {
-    c.hidden = llm->value("hidden_size", c.hidden);
-    c.mlp = llm->value("intermediate_size", c.mlp);
-    c.layers = llm->value("num_hidden_layers", c.layers);
-    c.heads = llm->value("num_attention_heads", c.heads);
-    c.kv_heads = llm->value("num_key_value_heads", c.kv_heads);
-    c.vocabulary = llm->value("vocab_size", c.vocabulary);
-    c.rms_eps = llm->value("rms_norm_eps", c.rms_eps);
-    c.rope_theta = llm->value("rope_theta", c.rope_theta);
-    c.vit_hidden = vit->value("hidden_size", c.vit_hidden);
-    c.vit_mlp = vit->value("intermediate_size", c.vit_mlp);
-    c.vit_layers = vit->value("num_hidden_layers", c.vit_layers + 1) - 1;
-    c.vit_heads = vit->value("num_attention_heads", c.vit_heads);
-    c.vit_patch = vit->value("patch_size", c.vit_patch);
-    c.vit_eps = vit->value("layer_norm_eps", c.vit_eps);
-    c.vit_max_side = json->value("vit_max_num_patch_per_side", c.vit_max_side);
-    c.latent_patch = json->value("latent_patch_size", c.latent_patch);
-    c.max_latent_side = json->value("max_latent_size", c.max_latent_side);
-    if (json->contains("start_of_image_id")) {
-      // A folder that names its special tokens. The published one does not (its bos_token_id is another
-      // token): there the defaults above hold.
-      c.start_of_image = json->at("start_of_image_id").get<int32_t>();
-      c.end_of_image = json->at("end_of_image_id").get<int32_t>();
-      c.bos = llm->value("bos_token_id", c.bos);
-      c.eos = llm->value("eos_token_id", c.eos);
-    }
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", error.what()));
+  ConfigReader top(*json, path), language(*llm, path + " or llm_config.json: llm_config"),
+      vision(*vit, path + " or vit_config.json: vit_config");
+  top.Integer("vit_max_num_patch_per_side", c.vit_max_side);
+  top.Integer("latent_patch_size", c.latent_patch);
+  top.Integer("max_latent_size", c.max_latent_side);
+  top.OneOf("connector_act", {"gelu_pytorch_tanh"});
+  top.Never("interpolate_pos");
+  ReadLanguage(language, c);
+  ReadVision(vision, c);
+  ReadSpecialTokens(top, language, c);
+  std::vector<std::string> problems;
+  for (const ConfigReader* reader : {&top, &language, &vision}) {
+    if (const absl::Status status = reader->status(); !status.ok()) problems.emplace_back(status.message());
   }
-  nlohmann::json autoencoder = json->value("vae_config", nlohmann::json::object());
-  auto parsed = AutoencoderConfig::FromJson(autoencoder, path);
-  if (!parsed.ok()) return parsed.status();
-  c.autoencoder = *parsed;
-  if (absl::Status status = Validate(c, folder); !status.ok()) return status;
+  if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "; "));
+
+  const auto stored = json->find("vae_config");
+  const bool says_nothing = stored == json->end() || stored->is_null();
+  auto autoencoder = AutoencoderConfig::FromJson(says_nothing ? nlohmann::json::object() : *stored, path);
+  if (!autoencoder.ok()) return autoencoder.status();
+  c.autoencoder = *autoencoder;
+  if (absl::Status status = ValidateBagelConfig(c, folder); !status.ok()) return status;
   return c;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace lvrpo {
 using TensorMap = std::map<std::string, torch::Tensor>;
 using ShapeMap = std::map<std::string, std::vector<int64_t>>;
 
-// The tensors of one safetensors file, cast to `dtype` (kept as stored when nullopt), copied out of the file.
+// The tensors of one safetensors file, copied; floating-point ones are cast to `dtype` (nullopt: kept as
+// stored). model/stored_weights.h reads shards, views and parts.
 absl::StatusOr<TensorMap> LoadTensors(const std::string& path,
                                       std::optional<torch::Dtype> dtype = torch::kFloat32);
 
@@ -24,9 +26,13 @@ absl::Status SaveTensors(const std::string& path, const TensorMap& tensors,
                          const std::map<std::string, std::string>& metadata = {});
 
 // DataLoss naming every missing, unexpected and mis-shaped tensor (the first ten of each).
+absl::Status CheckShapes(const ShapeMap& expected, const ShapeMap& got, const std::string& source);
 absl::Status CheckTensors(const ShapeMap& expected, const TensorMap& got, const std::string& source);
 // The same for a model's weights, all of which hold floating-point numbers.
 absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const std::string& source);
+
+// DataLoss naming the tensors whose safetensors dtype is not one of a model's weights (F32, F64, F16, BF16).
+absl::Status CheckWeightDtypes(const std::map<std::string, std::string>& dtypes, const std::string& source);
 
 // SHA-256 over names, dtypes, shapes and bytes, in name order. Lower-case hex.
 std::string DigestOf(const TensorMap& tensors);

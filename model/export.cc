@@ -1,0 +1,168 @@
+#include "model/export.h"
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "model/bagel.h"
+#include "model/bagel_folder.h"
+#include "model/config_reader.h"
+#include "model/lora_file.h"
+#include "model/tensor_dtypes.h"
+
+namespace lvrpo {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::StatusOr<std::string> FileDigest(const std::string& path) {
+  constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
+  const absl::StatusOr<std::shared_ptr<const RandomAccessFile>> file = RandomAccessFile::Open(path);
+  if (!file.ok()) return file.status();
+  Sha256 hash;
+  std::string piece;
+  for (uint64_t begin = 0; begin < (*file)->size(); begin += kPieceBytes) {
+    piece.resize(std::min(kPieceBytes, (*file)->size() - begin));
+    if (absl::Status status = (*file)->Read(begin, piece.data(), piece.size()); !status.ok()) return status;
+    hash.Update(piece);
+  }
+  return hash.FinishHex();
+}
+
+absl::StatusOr<StoredWeights> OpenRunCheckpoint(const std::string& folder) {
+  const std::string manifest_path = JoinPath(folder, "manifest.json");
+  const absl::StatusOr<nlohmann::json> manifest = ReadJsonObject(manifest_path);
+  if (!manifest.ok()) return manifest.status();
+  const std::string path = JoinPath(folder, "policy.safetensors");
+  const absl::StatusOr<std::string> digest = FileDigest(path);
+  if (!digest.ok()) return digest.status();
+  const auto files = manifest->find("files");
+  if (files == manifest->end() || !files->is_object() || !files->contains("policy.safetensors") ||
+      (*files)["policy.safetensors"] != *digest) {
+    return absl::DataLossError(
+        absl::StrCat(path, " is damaged: its checksum is not the one in ", manifest_path));
+  }
+  return StoredWeights::OpenFile(path);
+}
+
+// The step_* folder of the highest step; "" when there is none.
+std::string NewestCheckpoint(const std::string& folder) {
+  int64_t newest = -1;
+  std::string path;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    int64_t step = 0;
+    if (!absl::StartsWith(name, "step_") || !absl::SimpleAtoi(name.substr(5), &step) || step <= newest)
+      continue;
+    newest = step;
+    path = entry.path().string();
+  }
+  return path;
+}
+
+// W + scale B A of the layer that `weight` gives, a piece of rows at a time.
+TensorSource MergedSource(const TensorSource& weight, const torch::Tensor& a, const torch::Tensor& b,
+                          double scale) {
+  TensorSource merged = weight;
+  merged.read = [read = weight.read, a, b, scale](int64_t first, torch::Tensor into) {
+    torch::Tensor wide = torch::empty({into.numel()}, torch::kFloat32);
+    if (absl::Status status = read(first, wide); !status.ok()) return status;
+    const int64_t columns = a.size(1), row = first / columns;
+    const int64_t rows = (first + into.numel() + columns - 1) / columns - row;
+    const torch::Tensor change = torch::matmul(b.narrow(0, row, rows), a).flatten();
+    into.copy_(wide + scale * change.narrow(0, first - row * columns, into.numel()));
+    return absl::OkStatus();
+  };
+  return merged;
+}
+
+absl::Status MergeAdapter(const std::string& folder, const BagelConfig& config,
+                          std::vector<TensorSource>& tensors) {
+  const absl::StatusOr<LoraAdapter> adapter = LoadAdapter(folder, Bagel::ExpectedTensors(config));
+  if (!adapter.ok()) return adapter.status();
+  for (TensorSource& tensor : tensors) {
+    if (!absl::EndsWith(tensor.name, ".weight")) continue;
+    const std::string module = tensor.name.substr(0, tensor.name.size() - std::string(".weight").size());
+    const auto a = adapter->tensors.find(module + kLoraA), b = adapter->tensors.find(module + kLoraB);
+    if (a == adapter->tensors.end() || b == adapter->tensors.end()) continue;
+    tensor = MergedSource(tensor, a->second, b->second, LoraScale(adapter->config));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return StoredWeights::OpenFile(path);
+  if (fs::exists(JoinPath(path, "policy.safetensors"), ignored)) return OpenRunCheckpoint(path);
+  const std::string newest = NewestCheckpoint(JoinPath(path, "checkpoints"));
+  if (!newest.empty()) return OpenRunCheckpoint(newest);
+  return absl::NotFoundError(absl::StrCat(path,
+                                          " holds neither policy.safetensors nor checkpoints/step_*: want a "
+                                          "run folder, a checkpoint folder or a safetensors file"));
+}
+
+absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource>& trained,
+                         const std::string& folder, const ExportOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const absl::StatusOr<BagelFolder> opened = OpenBagelFolder(base);
+  if (!opened.ok()) return opened.status();
+  std::map<std::string, const TensorSource*> replaced;
+  ShapeMap places, shapes;
+  for (const TensorSource& tensor : trained) {
+    replaced[tensor.name] = &tensor;
+    shapes[tensor.name] = tensor.shape;
+    const auto place = opened->weights.index().tensors.find(tensor.name);
+    if (place != opened->weights.index().tensors.end()) places[tensor.name] = ShapeOf(place->second);
+  }
+  if (absl::Status status = CheckShapes(places, shapes, "the set of trained tensors"); !status.ok())
+    return absl::DataLossError(absl::StrCat(base, " is not the base that was trained: ", status.message()));
+  std::vector<TensorSource> tensors;
+  for (const auto& [name, stored] : opened->weights.index().tensors) {
+    const torch::Dtype dtype = options.dtype.value_or(*TorchDtype(stored.dtype));
+    const auto found = replaced.find(name);
+    if (found == replaced.end()) {
+      tensors.push_back(SourceOf(opened->weights, name, dtype));
+    } else {
+      tensors.push_back(*found->second);
+      tensors.back().dtype = dtype;
+    }
+  }
+  if (!options.adapter.empty()) {
+    if (absl::Status status = MergeAdapter(options.adapter, opened->config, tensors); !status.ok())
+      return status;
+  }
+  return MakeWholeFolder(folder, [&](const std::string& unfinished) {
+    for (const auto& names :
+         {SettingsFiles(), TokenizerFiles(), std::vector<std::string>{"ae.safetensors"}}) {
+      if (absl::Status status = CopyFiles(base, unfinished, names); !status.ok()) return status;
+    }
+    return WriteCheckpoint(unfinished, "ema", tensors, options.max_shard_bytes);
+  });
+}
+
+absl::Status ExportBagel(const std::string& base, const TensorMap& trained, const std::string& folder,
+                         const ExportOptions& options) {
+  std::vector<TensorSource> sources;
+  for (const auto& [name, tensor] : trained) sources.push_back(SourceOf(name, tensor, tensor.scalar_type()));
+  return ExportBagel(base, sources, folder, options);
+}
+
+absl::Status ExportBagel(const std::string& base, const StoredWeights& trained, const std::string& folder,
+                         const ExportOptions& options) {
+  std::map<std::string, std::string> dtypes;
+  std::vector<TensorSource> sources;
+  for (const auto& [name, tensor] : trained.index().tensors) {
+    dtypes[name] = tensor.dtype;
+    sources.push_back(SourceOf(trained, name, torch::kFloat32));
+  }
+  if (absl::Status status = CheckWeightDtypes(dtypes, trained.source()); !status.ok()) return status;
+  return ExportBagel(base, sources, folder, options);
+}
+
+}  // namespace lvrpo

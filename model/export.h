@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/checkpoint_writer.h"
+#include "model/stored_weights.h"
+
+namespace lvrpo {
+
+struct ExportOptions {
+  // Of the written policy; nullopt: each tensor as the base stores it.
+  std::optional<torch::Dtype> dtype = {};
+  int64_t max_shard_bytes = 0;  // 0: one ema.safetensors
+  // Folder of LoRA adapters as PEFT writes them (model/lora_file.h), merged into their layers; empty: none.
+  std::string adapter = {};
+};
+
+// Writes a model folder in the published layout: the base folder's policy with `trained` tensors in place of
+// its own, cast to the base's or the asked dtype, and the base's settings, tokenizer and autoencoder as they
+// are. Streams: neither model is ever whole in memory. What the base stores and BAGEL does not use (unused
+// layers of the vision tower) is left out.
+// DataLoss when a trained tensor has no place in the base or another shape, all named; FailedPrecondition
+// when `folder` exists; and what OpenBagelFolder says about the base.
+absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource>& trained,
+                         const std::string& folder, const ExportOptions& options = {});
+absl::Status ExportBagel(const std::string& base, const TensorMap& trained, const std::string& folder,
+                         const ExportOptions& options = {});
+absl::Status ExportBagel(const std::string& base, const StoredWeights& trained, const std::string& folder,
+                         const ExportOptions& options = {});
+
+// Opens the trained tensors of a run. `path`: a safetensors file; a checkpoint folder, whose
+// policy.safetensors must have the SHA-256 that its manifest.json says; or a run folder, of which the newest
+// checkpoint is taken. NotFound when there is none, DataLoss when it is damaged.
+absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path);
+
+}  // namespace lvrpo

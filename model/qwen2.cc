@@ -1,0 +1,196 @@
+#include "model/qwen2.h"
+
+#include <cmath>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+#include "model/qwen2_layers.h"
+#include "model/random_init.h"
+#include "model/tensor_dtypes.h"
+#include "model/transformer_layers.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kEmbeddings[] = "model.embed_tokens.weight";
+constexpr char kHead[] = "lm_head.weight";
+
+std::string LayerPrefix(int64_t layer) { return absl::StrCat("model.layers.", layer, "."); }
+
+// Which keys (cache, then own tokens) each of the new tokens sees: bool [B or 1, T, L + T], or undefined when
+// all of them see everything. A padding token sees itself, so that its softmax has something to stand on.
+torch::Tensor CausalMask(const KvCache& past, const torch::Tensor& real, int64_t batch, int64_t tokens) {
+  const bool padded = past.valid.defined() || real.defined();
+  if (tokens == 1 && !padded) return {};
+  const torch::Tensor own = torch::ones({tokens, tokens}, torch::kBool).tril();
+  torch::Tensor mask = torch::cat({torch::ones({tokens, past.length()}, torch::kBool), own}, 1).unsqueeze(0);
+  if (!padded) return mask;
+  const auto or_all = [&](const torch::Tensor& flags, int64_t length) {
+    return flags.defined() ? flags.expand({batch, length}) : torch::ones({batch, length}, torch::kBool);
+  };
+  const torch::Tensor valid = torch::cat({or_all(past.valid, past.length()), or_all(real, tokens)}, 1);
+  const torch::Tensor self =
+      torch::cat({torch::zeros({tokens, past.length()}, torch::kBool), torch::eye(tokens, torch::kBool)}, 1);
+  return mask.logical_and(valid.unsqueeze(1)).logical_or(self);
+}
+
+}  // namespace
+
+ShapeMap Qwen2::ExpectedTensors(const Qwen2Config& c) {
+  const int64_t kv = c.kv_heads * c.head_dim();
+  ShapeMap shapes;
+  shapes[kEmbeddings] = {c.vocabulary, c.hidden};
+  if (!c.tied) shapes[kHead] = {c.vocabulary, c.hidden};
+  shapes["model.norm.weight"] = {c.hidden};
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    const std::string prefix = LayerPrefix(layer);
+    shapes[prefix + "input_layernorm.weight"] = {c.hidden};
+    shapes[prefix + "post_attention_layernorm.weight"] = {c.hidden};
+    for (const auto& [name, out] : {std::pair{"q_proj", c.hidden}, {"k_proj", kv}, {"v_proj", kv}}) {
+      shapes[prefix + "self_attn." + name + ".weight"] = {out, c.hidden};
+      shapes[prefix + "self_attn." + name + ".bias"] = {out};
+    }
+    shapes[prefix + "self_attn.o_proj.weight"] = {c.hidden, c.hidden};
+    shapes[prefix + "mlp.gate_proj.weight"] = {c.mlp, c.hidden};
+    shapes[prefix + "mlp.up_proj.weight"] = {c.mlp, c.hidden};
+    shapes[prefix + "mlp.down_proj.weight"] = {c.hidden, c.mlp};
+  }
+  return shapes;
+}
+
+TensorMap Qwen2::RandomInit(const Qwen2Config& config, uint64_t seed) {
+  return InitByFanIn(ExpectedTensors(config), seed);
+}
+
+Qwen2::Qwen2(Qwen2Config config, TensorMap tensors)
+    : config_(std::move(config)),
+      tensors_(std::move(tensors)),
+      frequencies_(RotaryFrequencies(config_.rope_theta, config_.head_dim())) {}
+
+absl::StatusOr<Qwen2> Qwen2::Create(Qwen2Config config, TensorMap tensors, const std::string& source) {
+  if (const std::string problem = config.SizeProblem(); !problem.empty())
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", problem));
+  if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
+    return status;
+  const torch::Dtype dtype = tensors.at(kEmbeddings).scalar_type();
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.scalar_type() != dtype) {
+      return absl::DataLossError(
+          absl::StrCat(source, ": ", name, " is ", SafetensorsDtype(tensor.scalar_type()), " and ",
+                       kEmbeddings, " is ", SafetensorsDtype(dtype), ": read the weights as one dtype"));
+    }
+  }
+  return Qwen2(std::move(config), std::move(tensors));
+}
+
+absl::StatusOr<Qwen2> Qwen2::Load(const std::string& folder, const WeightReadOptions& options) {
+  const std::string path = JoinPath(folder, "config.json");
+  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
+  if (!json.ok()) return json.status();
+  absl::StatusOr<Qwen2Config> config = Qwen2Config::FromJson(*json, path);
+  if (!config.ok()) return config.status();
+  absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
+  if (!weights.ok()) return weights.status();
+  // Some savers keep the constant rotary buffers, and the head although it is the embedding table.
+  weights->Drop([&](const std::string& name) {
+    return absl::EndsWith(name, ".rotary_emb.inv_freq") || (config->tied && name == kHead);
+  });
+  if (absl::Status status = weights->Check(ExpectedTensors(*config)); !status.ok()) return status;
+  absl::StatusOr<TensorMap> tensors = weights->Read(options);
+  if (!tensors.ok()) return tensors.status();
+  return Create(*std::move(config), *std::move(tensors), weights->source());
+}
+
+torch::Tensor Qwen2::Layer(int64_t layer, const torch::Tensor& x, const torch::Tensor& cos,
+                           const torch::Tensor& sin, const torch::Tensor& mask, const KvCache& past,
+                           KvCache& grown) const {
+  const std::string prefix = LayerPrefix(layer);
+  const auto weight = [&](const char* name) -> const torch::Tensor& {
+    return tensors_.at(absl::StrCat(prefix, name, ".weight"));
+  };
+  const torch::Tensor normed = RmsNorm(x, weight("input_layernorm"), config_.rms_eps);
+  const auto project = [&](const char* name, int64_t heads) {
+    return SplitHeads(Linear(normed, tensors_, absl::StrCat(prefix, "self_attn.", name)), heads);
+  };
+  const torch::Tensor q = Rotate(project("q_proj", config_.heads), cos, sin);
+  torch::Tensor k = Rotate(project("k_proj", config_.kv_heads), cos, sin);
+  torch::Tensor v = project("v_proj", config_.kv_heads);
+  if (!past.keys.empty()) {
+    const size_t i = static_cast<size_t>(layer);
+    k = torch::cat({past.keys[i].expand({x.size(0), -1, -1, -1}), k}, 2);
+    v = torch::cat({past.values[i].expand({x.size(0), -1, -1, -1}), v}, 2);
+  }
+  grown.keys.push_back(k);
+  grown.values.push_back(v);
+  const torch::Tensor y =
+      x + torch::linear(MergeHeads(GroupedAttention(q, k, v, mask)), weight("self_attn.o_proj"));
+  return y + GatedMlp(RmsNorm(y, weight("post_attention_layernorm"), config_.rms_eps),
+                      weight("mlp.gate_proj"), weight("mlp.up_proj"), weight("mlp.down_proj"));
+}
+
+torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real) const {
+  const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
+  const torch::Tensor flags = real.defined() ? real.to(torch::kBool).expand({batch, tokens}) : real;
+  const torch::Tensor start = cache.next_position.defined() ? cache.next_position.expand({batch})
+                                                            : torch::zeros({batch}, torch::kInt64);
+  const torch::Tensor counted = flags.defined() ? flags.to(torch::kInt64).cumsum(1)
+                                                : torch::arange(1, tokens + 1).expand({batch, tokens});
+  const torch::Tensor positions = start.unsqueeze(1) + (counted - 1).clamp_min(0);
+
+  torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.expand({batch, tokens}));
+  const auto [cos, sin] = MakeRotaryTables(positions, frequencies_, x.scalar_type());
+  const torch::Tensor mask = CausalMask(cache, flags, batch, tokens);
+  KvCache grown;
+  for (int64_t layer = 0; layer < config_.layers; ++layer) x = Layer(layer, x, cos, sin, mask, cache, grown);
+  grown.next_position = start + counted.select(1, tokens - 1);
+  if (cache.valid.defined() || flags.defined()) {
+    const auto or_all = [&](const torch::Tensor& which, int64_t length) {
+      return which.defined() ? which.expand({batch, length}) : torch::ones({batch, length}, torch::kBool);
+    };
+    grown.valid = torch::cat({or_all(cache.valid, cache.length()), or_all(flags, tokens)}, 1);
+  }
+  cache = std::move(grown);
+  return RmsNorm(x, tensors_.at("model.norm.weight"), config_.rms_eps);
+}
+
+torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const {
+  return torch::linear(hidden, tensors_.at(config_.tied ? kEmbeddings : kHead));
+}
+
+Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
+                                           const torch::Tensor& completion_lengths,
+                                           double temperature) const {
+  // Padding stands behind every row's tokens, where causality hides it.
+  KvCache cache;
+  const torch::Tensor hidden = Append(cache, ids);
+  const int64_t longest = completion_lengths.max().item<int64_t>();
+  const torch::Tensor offset = torch::arange(longest).unsqueeze(0);
+  const torch::Tensor counts = offset < completion_lengths.unsqueeze(1);  // [B, C]
+  // Token i is predicted from the one before it.
+  const torch::Tensor places = (prompt_lengths.unsqueeze(1) + offset).clamp_max(ids.size(1) - 1);
+  const torch::Tensor before =
+      hidden.gather(1, (places - 1).unsqueeze(2).expand({-1, -1, config_.hidden}));  // [B, C, H]
+  const torch::Tensor log_probs = torch::log_softmax(Logits(before).to(torch::kFloat32) / temperature, -1);
+  const torch::Tensor of_tokens = log_probs.gather(2, ids.gather(1, places).unsqueeze(2)).squeeze(2);
+  const torch::Tensor entropy = -(log_probs.exp() * log_probs).sum(-1);
+  return {of_tokens.masked_fill(counts.logical_not(), 0), entropy.masked_fill(counts.logical_not(), 0)};
+}
+
+std::vector<int64_t> Qwen2::Greedy(const std::vector<int64_t>& prompt, int64_t max_tokens,
+                                   int64_t eos) const {
+  const torch::NoGradGuard no_grad;
+  KvCache cache;
+  std::vector<int64_t> generated;
+  torch::Tensor next = torch::tensor(prompt, torch::kInt64).unsqueeze(0);
+  while (static_cast<int64_t>(generated.size()) < max_tokens) {
+    const torch::Tensor hidden = Append(cache, next);
+    const int64_t token = Logits(hidden.select(1, hidden.size(1) - 1)).argmax(-1).item<int64_t>();
+    generated.push_back(token);
+    if (token == eos) break;
+    next = torch::full({1, 1}, token, torch::kInt64);
+  }
+  return generated;
+}
+
+}  // namespace lvrpo

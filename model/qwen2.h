@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/kv_cache.h"
+#include "model/qwen2_config.h"
+#include "model/stored_weights.h"
+#include "model/weights.h"
+
+namespace lvrpo {
+
+// A Qwen2 or Qwen2.5 language model (transformers:models/qwen2), functional over named tensors (the names of
+// its model.safetensors), so that gradients reach whichever of them ask for it. Computes in the dtype of its
+// weights. Copies share the tensors. Thread-safe while nobody changes the tensors.
+//
+// The body of BAGEL's language model is this one with QK-norm and a second set of weights (model/bagel.h).
+class Qwen2 {
+ public:
+  // DataLoss when the tensors do not fit the configuration or are not all of one dtype.
+  static absl::StatusOr<Qwen2> Create(Qwen2Config config, TensorMap tensors, const std::string& source);
+  // Reads config.json and model.safetensors, or its shards, of a published folder. Names the model's type
+  // when the folder holds another one. Kept as stored (options.dtype nullopt), the dtype is that of the
+  // weights.
+  static absl::StatusOr<Qwen2> Load(const std::string& folder, const WeightReadOptions& options = {});
+  // Without lm_head.weight when the embeddings are tied.
+  static ShapeMap ExpectedTensors(const Qwen2Config& config);
+  static TensorMap RandomInit(const Qwen2Config& config, uint64_t seed);
+
+  // Appends tokens int64 [B, T] to a cache, causally, and returns their hidden states after the final norm,
+  // [B, T, H]. `real`: bool or int [B, T], 0 where a token is padding (on either side); undefined: none is.
+  // Positions count real tokens; padding is seen by no real token, and its own hidden states mean nothing.
+  torch::Tensor Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real = {}) const;
+  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
+
+  // Of completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at
+  // least one), then completion_lengths [B] tokens; C is the longest completion. Logits are divided by
+  // `temperature`.
+  struct TokenScores {
+    torch::Tensor log_probs;  // fp32 [B, C], of each completion token; 0 behind a row's completion
+    torch::Tensor entropy;    // fp32 [B, C], in nats, of the distribution that each was drawn from
+  };
+  TokenScores ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
+                               const torch::Tensor& completion_lengths, double temperature) const;
+
+  // The likeliest next token again and again, until `eos` (which is included) or `max_tokens`.
+  std::vector<int64_t> Greedy(const std::vector<int64_t>& prompt, int64_t max_tokens, int64_t eos) const;
+
+  const Qwen2Config& config() const { return config_; }
+  const TensorMap& tensors() const { return tensors_; }
+
+ private:
+  Qwen2(Qwen2Config config, TensorMap tensors);
+  torch::Tensor Layer(int64_t layer, const torch::Tensor& x, const torch::Tensor& cos,
+                      const torch::Tensor& sin, const torch::Tensor& mask, const KvCache& past,
+                      KvCache& grown) const;
+
+  Qwen2Config config_;
+  TensorMap tensors_;
+  torch::Tensor frequencies_;  // [head_dim / 2]
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,68 @@
+#include "cli/forward.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "common/exit_code.h"
+#include "common/file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+class Forwarding : public ::testing::Test {
+ protected:
+  Forwarding()
+      : path_(std::filesystem::temp_directory_path() / ("lvrpo-forward-" + std::to_string(getpid()))) {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~Forwarding() override { std::filesystem::remove_all(path_); }
+
+  // Forward() in a child process, which it replaces; the exit code it ends with.
+  int ExitCodeOf(const std::vector<std::string>& arguments) const {
+    const ForwardedCommand* command = FindForwarded(arguments);
+    EXPECT_NE(command, nullptr);
+    const pid_t child = fork();
+    if (child == 0) _exit(Forward(*command, path_.string(), arguments));
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  const std::filesystem::path path_;
+};
+
+TEST_F(Forwarding, KnowsItsCommandsAndLeavesTheOthers) {
+  std::set<std::string> names;
+  for (const ForwardedCommand& command : ForwardedCommands()) {
+    EXPECT_TRUE(names.insert(command.name).second) << command.name;
+    EXPECT_EQ(FindForwarded({command.name, "--help"}), &command);
+  }
+  EXPECT_THAT(names, ::testing::IsSupersetOf(
+                         {"inspect", "synthesize", "export", "generate", "ask", "edit", "watermark"}));
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{}, {"run"}, {"--help"}, {"--help", "inspect"}, {"Inspect"}, {""}})
+    EXPECT_EQ(FindForwarded(arguments), nullptr);
+}
+
+TEST_F(Forwarding, PassesArgumentsOnAndTheExitCodeBack) {
+  const std::string binary = (path_ / "lvrpo-model").string(), seen = (path_ / "seen").string();
+  ASSERT_TRUE(WriteFileAtomic(binary, "#!/bin/sh\nprintf '%s|' \"$@\" > " + seen + "\nexit 65\n").ok());
+  ASSERT_EQ(chmod(binary.c_str(), 0755), 0);
+  EXPECT_EQ(ExitCodeOf({"inspect", "--help", "a b", "*", ""}), 65);
+  EXPECT_EQ(*ReadFile(seen), "inspect|--help|a b|*||");
+  ASSERT_TRUE(WriteFileAtomic(binary, "#!/bin/sh\nkill -9 $$\n").ok());
+  ASSERT_EQ(chmod(binary.c_str(), 0755), 0);
+  EXPECT_EQ(ExitCodeOf({"export"}), -9);
+}
+
+TEST_F(Forwarding, SaysWhenTheBinaryIsNotThere) { EXPECT_EQ(ExitCodeOf({"inspect"}), kExitUnavailable); }
+
+}  // namespace
+}  // namespace lvrpo
