@@ -2,48 +2,11 @@
 #include "common/file.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
+#include "tests/parity/bagel_cases.h"
 #include "tests/parity/parity.h"
 
 namespace lvrpo::parity {
 namespace {
-
-absl::StatusOr<Bagel> LoadModel(const Case& c) { return Bagel::Load(c.model_dir); }
-
-std::vector<int32_t> Ids(const torch::Tensor& tensor) {
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < tensor.numel(); ++i) ids.push_back(static_cast<int32_t>(tensor[i].item<int64_t>()));
-  return ids;
-}
-
-// Cases hold prompts with their <|im_start|> and <|im_end|>; absent = an empty context.
-KvCache Context(const Bagel& model, const Case& c, const std::string& name) {
-  KvCache cache;
-  const auto ids = c.inputs.find(name);
-  if (ids != c.inputs.end()) model.AppendTokens(cache, ids->second.to(torch::kInt64).unsqueeze(0));
-  return cache;
-}
-
-absl::StatusOr<GuidanceOptions> Guidance(const nlohmann::json& params) {
-  GuidanceOptions guidance;
-  guidance.text_scale = params.value("cfg_text_scale", 1.0);
-  guidance.image_scale = params.value("cfg_img_scale", 1.0);
-  if (params.contains("cfg_interval")) {
-    guidance.interval_low = params["cfg_interval"][0];
-    guidance.interval_high = params["cfg_interval"][1];
-  }
-  const std::string renorm = params.value("renorm_type", "global");
-  if (renorm == "global") {
-    guidance.renorm = GuidanceOptions::Renorm::kGlobal;
-  } else if (renorm == "channel") {
-    guidance.renorm = GuidanceOptions::Renorm::kChannel;
-  } else if (renorm == "text_channel") {
-    guidance.renorm = GuidanceOptions::Renorm::kTextChannel;
-  } else {
-    return absl::InvalidArgumentError("unknown renorm_type " + renorm);
-  }
-  guidance.renorm_min = params.value("renorm_min", 0.0);
-  return guidance;
-}
 
 absl::Status TextLogitsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
@@ -160,9 +123,54 @@ absl::Status GenerateOp(const Case& c, Report& report) {
   return absl::OkStatus();
 }
 
+void CompareGradients(const Bagel& model, const Case& c, Report& report) {
+  nlohmann::json norms = nlohmann::json::object();
+  for (const auto& [name, tensor] : model.tensors()) {
+    const torch::Tensor gradient = tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor);
+    if (report.Expects("grad/" + name)) report.Compare("grad/" + name, gradient);
+    if (c.expected_json.contains("grad_norm") && c.expected_json["grad_norm"].contains(name)) {
+      norms[name] = gradient.to(torch::kFloat64).norm().item<double>();
+    }
+  }
+  if (c.expected_json.contains("grad_norm")) report.CompareJson("grad_norm", norms);
+}
+
 torch::Tensor OptionalInput(const Case& c, const std::string& name) {
   const auto found = c.inputs.find(name);
   return found == c.inputs.end() ? torch::Tensor() : found->second;
+}
+
+// One SDE step's log-probability and the gradient of its loss ("<factor> * logp").
+absl::Status TrainLogProbOp(const Case& c, Report& report) {
+  const auto model = LoadModel(c);
+  if (!model.ok()) return model.status();
+  const auto guidance = Guidance(c.params);
+  if (!guidance.ok()) return guidance.status();
+  for (const auto& [name, tensor] : model->tensors()) torch::Tensor(tensor).set_requires_grad(true);
+  KvCache context;
+  {
+    const torch::AutoGradMode with_prompt(c.params.at("prompt_grad").get<bool>());
+    context = Context(*model, c, "prompt_ids");
+  }
+  const double t = c.params.at("t");
+  const torch::Tensor x = c.inputs.at("x_t").unsqueeze(0);
+  const torch::Tensor v =
+      model->GuidedVelocity(context, KvCache(), context, x, torch::full({1}, t, torch::kFloat32),
+                            c.params.at("grid_h"), c.params.at("grid_w"), *guidance);
+  report.Compare("v", v.squeeze(0));
+  const SdeStep step = MakeSdeStep(SdeKernel::kFlowSde, c.params.at("noise_level"), t, c.params.at("t_next"),
+                                   c.params.at("t_1"));
+  const torch::Tensor mean = SdeMean(step, x, v);
+  report.Compare("mean", mean.squeeze(0));
+  report.Compare("std", torch::tensor(step.std));
+  const torch::Tensor logp = SdeLogProb(step, c.inputs.at("x_next").unsqueeze(0), mean).squeeze(0);
+  report.Compare("logp", logp);
+  double factor = 0;
+  if (std::sscanf(c.params.at("loss").get<std::string>().c_str(), "%lf * logp", &factor) != 1)
+    return absl::InvalidArgumentError("unknown loss");
+  (factor * logp).backward();
+  CompareGradients(*model, c, report);
+  return absl::OkStatus();
 }
 
 absl::Status TrainVelocityOp(const Case& c, Report& report) {
@@ -209,15 +217,7 @@ absl::Status TrainVelocityOp(const Case& c, Report& report) {
     loss = loss + ce.sum();
   }
   loss.backward();
-  nlohmann::json norms = nlohmann::json::object();
-  for (const auto& [name, tensor] : model->tensors()) {
-    const torch::Tensor gradient = tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor);
-    if (report.Expects("grad/" + name)) report.Compare("grad/" + name, gradient);
-    if (c.expected_json.contains("grad_norm") && c.expected_json["grad_norm"].contains(name)) {
-      norms[name] = gradient.to(torch::kFloat64).norm().item<double>();
-    }
-  }
-  if (c.expected_json.contains("grad_norm")) report.CompareJson("grad_norm", norms);
+  CompareGradients(*model, c, report);
   return absl::OkStatus();
 }
 
@@ -231,6 +231,8 @@ void RegisterBagelOps(Registry& registry) {
   registry["bagel/velocity_cfg"] = VelocityGuidedOp;
   registry["bagel/generate_ode"] = GenerateOp;
   registry["bagel/train_velocity"] = TrainVelocityOp;
+  registry["bagel/train_logp"] = TrainLogProbOp;
+  RegisterBagelContextOps(registry);
   RegisterSiglipOps(registry);
 }
 

@@ -119,6 +119,9 @@ void RegisterFormatOps(Registry& registry) {
   registry["flux_ae/encode_sample"] = [](const Case& c, Report& report) { return EncodeOp(c, report, true); };
   registry["flux_ae/decode"] = DecodeOp;
   registry["flux_ae/patchify"] = PatchifyOp;
+  RegisterImageOps(registry);
+  RegisterQwen2Ops(registry);
+  RegisterTokenizerOps(registry);
 }
 
 }  // namespace lvrpo::parity

@@ -72,8 +72,12 @@ using Registry = std::map<std::string, Op>;  // "family/op"
 // Each in its ops_*.cc.
 void RegisterAlgorithmOps(Registry& registry);
 void RegisterFormatOps(Registry& registry);
-void RegisterBagelOps(Registry& registry);  // and SigLIP's, BAGEL's eye
+void RegisterBagelOps(Registry& registry);
+void RegisterBagelContextOps(Registry& registry);  // called by RegisterBagelOps, as the next
 void RegisterSiglipOps(Registry& registry);
+void RegisterImageOps(Registry& registry);      // called by RegisterFormatOps
+void RegisterQwen2Ops(Registry& registry);      // called by RegisterFormatOps
+void RegisterTokenizerOps(Registry& registry);  // called by RegisterFormatOps
 
 // Runs every case in and below the folders, prints one JSON line a case and a summary; returns the number
 // that failed.
