@@ -8,8 +8,7 @@ VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h
                                const GuidanceOptions& guidance) {
   return [model, cache = std::move(cache), grid_h, grid_w, guidance](const torch::Tensor& x, double t) {
     const torch::Tensor times = torch::full({x.size(0)}, t, x.options());
-    if (guidance.text_scale == 1) return model.Velocity(cache, x, times, grid_h, grid_w);
-    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid_h, grid_w, guidance);
+    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid_h, grid_w, guidance.At(t));
   };
 }
 

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
+#include "algorithm/philox.h"
 #include "model/bagel.h"
 #include "torch/torch.h"
 
@@ -27,6 +29,12 @@ struct TextSamples {
 
 // Logits [G, V] after the newest tokens [G] (the first call: bos).
 using TextDecoder = std::function<torch::Tensor(const torch::Tensor& ids)>;
+
+// The next token of one sample: argmax(score + Gumbel noise) among the scores (logits / temperature) that
+// top_k and top_p leave; temperature 0: the largest. The noise is Philox words at `stream`, whose step is the
+// token's index. No sort of the vocabulary.
+int32_t ChooseToken(std::span<const float> scores, const PhiloxStream& stream,
+                    const TextSampleOptions& options);
 
 // Decoder of `model` that continues its own copy of the context; shares the model's tensors.
 TextDecoder BagelDecoder(const Bagel& model, const KvCache& context, int64_t samples);

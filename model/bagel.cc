@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "model/bagel_folder.h"
+#include "model/qwen2_layers.h"
 #include "model/random_init.h"
 #include "model/transformer_layers.h"
 
@@ -12,19 +15,6 @@ namespace lvrpo {
 namespace {
 
 constexpr int64_t kTimeFrequencies = 256;
-
-// Compute in fp32, cast back, then scale (Qwen2's order, which matters in bf16).
-torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
-  const torch::Tensor wide = x.to(torch::kFloat32);
-  return (wide * torch::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
-}
-
-// x [B, heads, T, d], tables [B or 1, 1, T, d]; rotates the first half against the second.
-torch::Tensor Rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin) {
-  const int64_t half = x.size(-1) / 2;
-  const torch::Tensor turned = torch::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
-  return x * cos + turned * sin;
-}
 
 torch::Tensor Concat(const torch::Tensor& a, const torch::Tensor& b, int64_t dim) {
   if (!a.defined()) return b;
@@ -72,7 +62,8 @@ torch::Tensor SinCosTable(int64_t dim, int64_t side) {
 torch::Tensor TimestepEmbedding(const torch::Tensor& t) {
   const int64_t half = kTimeFrequencies / 2;
   const torch::Tensor frequency =
-      torch::exp(-std::log(10000.0) * torch::arange(half, torch::kFloat32) / static_cast<double>(half));
+      torch::exp(-std::log(10000.0) * torch::arange(half, t.options().dtype(torch::kFloat32)) /
+                 static_cast<double>(half));
   const torch::Tensor angle = t.to(torch::kFloat32).unsqueeze(-1) * frequency;
   return torch::cat({angle.cos(), angle.sin()}, -1);
 }
@@ -132,10 +123,26 @@ TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
   return tensors;
 }
 
-absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source) {
-  if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
+ShapeMap Bagel::LayerLinears(const BagelConfig& config) {
+  ShapeMap linears;
+  for (auto& [name, shape] : ExpectedTensors(config)) {
+    if (absl::StartsWith(name, "language_model.model.layers.") && shape.size() == 2) linears[name] = shape;
+  }
+  return linears;
+}
+
+absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source,
+                                    const std::optional<LoraConfig>& lora) {
+  const bool adapters = lora.has_value();
+  if (absl::Status status =
+          CheckWeights(ExpectedTensors(config), adapters ? WithoutLora(tensors) : tensors, source);
+      !status.ok())
     return status;
-  return Bagel(std::move(config), std::move(tensors));
+  if (adapters) {
+    if (absl::Status status = CheckLora(tensors, LayerLinears(config), *lora, source); !status.ok())
+      return status;
+  }
+  return Bagel(std::move(config), std::move(tensors), adapters ? LoraScale(*lora) : 0);
 }
 
 absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::string& source) const {
@@ -148,75 +155,59 @@ absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::s
     }
     own->second = tensor;
   }
-  return Bagel(config_, std::move(tensors));
+  return Bagel(config_, std::move(tensors), lora_scale_);
 }
 
-absl::StatusOr<Bagel> Bagel::Load(const std::string& folder) {
-  absl::StatusOr<BagelConfig> config = LoadBagelConfig(folder);
-  if (!config.ok()) return config.status();
-  const std::string path = JoinPath(folder, "ema.safetensors");
-  absl::StatusOr<TensorMap> tensors = LoadTensors(path);
+absl::StatusOr<Bagel> Bagel::Load(const std::string& folder, const WeightReadOptions& options) {
+  absl::StatusOr<BagelFolder> opened = OpenBagelFolder(folder);
+  if (!opened.ok()) return opened.status();
+  absl::StatusOr<TensorMap> tensors = opened->weights.Read(options);
   if (!tensors.ok()) return tensors.status();
-  // The table's size is the checkpoint's, whatever config.json says.
-  if (const auto table = tensors->find("latent_pos_embed.pos_embed");
-      table != tensors->end() && table->second.dim() == 2) {
-    config->max_latent_side =
-        static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(table->second.size(0)))));
-  }
-  return Create(*std::move(config), *std::move(tensors), path);
+  return Create(opened->config, *std::move(tensors), opened->weights.source());
 }
 
-Bagel::Bagel(BagelConfig config, TensorMap tensors)
-    : config_(std::move(config)), tensors_(std::move(tensors)) {
+Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
+    : config_(std::move(config)), tensors_(std::move(tensors)), lora_scale_(lora_scale) {
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     layers_.push_back({ResolveHalf(layer, ""), ResolveHalf(layer, "_moe_gen")});
   }
-  const double d = static_cast<double>(config_.head_dim());
-  inverse_frequencies_ =
-      torch::pow(config_.rope_theta, -torch::arange(0, config_.head_dim(), 2, torch::kFloat32) / d)
-          .to(torch::kFloat32);
+  frequencies_ = RotaryFrequencies(config_.rope_theta, config_.head_dim()).to(device());
 }
 
 Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
   const std::string prefix = absl::StrCat("language_model.model.layers.", layer, ".");
-  const auto attn = [&](const char* name, const char* kind) {
-    return tensors_.at(absl::StrCat(prefix, "self_attn.", name, suffix, kind));
+  const auto find = [&](const std::string& name) {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? torch::Tensor() : found->second;
   };
-  const auto plain = [&](const std::string& name) {
-    return tensors_.at(absl::StrCat(prefix, name, ".weight"));
+  const auto linear = [&](const std::string& module) -> Projection {
+    const std::string name = prefix + module;
+    return {find(name + ".weight"), find(name + ".bias"), find(name + kLoraA), find(name + kLoraB)};
   };
-  return {.q_weight = attn("q_proj", ".weight"),
-          .q_bias = attn("q_proj", ".bias"),
-          .k_weight = attn("k_proj", ".weight"),
-          .k_bias = attn("k_proj", ".bias"),
-          .v_weight = attn("v_proj", ".weight"),
-          .v_bias = attn("v_proj", ".bias"),
-          .o_weight = attn("o_proj", ".weight"),
-          .q_norm = attn("q_norm", ".weight"),
-          .k_norm = attn("k_norm", ".weight"),
-          .input_norm = plain("input_layernorm" + suffix),
-          .post_norm = plain("post_attention_layernorm" + suffix),
-          .gate = plain("mlp" + suffix + ".gate_proj"),
-          .up = plain("mlp" + suffix + ".up_proj"),
-          .down = plain("mlp" + suffix + ".down_proj")};
+  const auto norm = [&](const std::string& module) { return find(prefix + module + ".weight"); };
+  return {.q = linear("self_attn.q_proj" + suffix),
+          .k = linear("self_attn.k_proj" + suffix),
+          .v = linear("self_attn.v_proj" + suffix),
+          .o = linear("self_attn.o_proj" + suffix),
+          .gate = linear("mlp" + suffix + ".gate_proj"),
+          .up = linear("mlp" + suffix + ".up_proj"),
+          .down = linear("mlp" + suffix + ".down_proj"),
+          .q_norm = norm("self_attn.q_norm" + suffix),
+          .k_norm = norm("self_attn.k_norm" + suffix),
+          .input_norm = norm("input_layernorm" + suffix),
+          .post_norm = norm("post_attention_layernorm" + suffix)};
 }
 
-Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask,
-                          const KvCache* past, KvCache* grown) const {
-  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, groups = heads / kv_heads,
-                d = config_.head_dim();
+torch::Tensor Bagel::Apply(const Projection& projection, const torch::Tensor& x) const {
+  return LoraLinear(x, projection.weight, projection.bias, projection.lora_a, projection.lora_b, lora_scale_);
+}
+
+Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, std::span<const Segment> segments,
+                          KvCache* grown) const {
+  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, d = config_.head_dim();
   const int64_t batch = x.u.defined() ? x.u.size(0) : x.g.size(0);
   const int64_t u_tokens = x.u.defined() ? x.u.size(1) : 0, g_tokens = x.g.defined() ? x.g.size(1) : 0;
-  const int64_t tokens = u_tokens + g_tokens;
-
-  const torch::Tensor angle = positions.to(torch::kFloat32).unsqueeze(-1) * inverse_frequencies_;
-  const torch::Tensor both = torch::cat({angle, angle}, -1).unsqueeze(1);  // [B or 1, 1, T, d]
-  const torch::Tensor cos = both.cos(), sin = both.sin();
-  // Query heads of one kv head lie behind each other along the token axis: attention with grouped heads then
-  // needs no copies of keys and values.
-  torch::Tensor attention_mask;
-  if (mask.defined())
-    attention_mask = mask.unsqueeze(1).repeat({1, 1, groups, 1});  // [B or 1, 1, groups * T, L + T]
+  const RotaryTables rotary = MakeRotaryTables(positions, frequencies_);
 
   struct Projected {
     torch::Tensor q, k, v;  // [B, heads, T, d], [B, kv_heads, T, d] twice
@@ -224,44 +215,49 @@ Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, const torch
   const auto project = [&](const torch::Tensor& h, const Half& half) -> Projected {
     if (!h.defined()) return {};
     const torch::Tensor normed = RmsNorm(h, half.input_norm, config_.rms_eps);
-    const auto split = [&](const torch::Tensor& weight, const torch::Tensor& bias, int64_t count) {
-      return torch::linear(normed, weight, bias).view({batch, h.size(1), count, d});
+    const auto split = [&](const Projection& projection, int64_t count) {
+      return Apply(projection, normed).view({batch, h.size(1), count, d});
     };
-    return {
-        RmsNorm(split(half.q_weight, half.q_bias, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
-        RmsNorm(split(half.k_weight, half.k_bias, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
-        split(half.v_weight, half.v_bias, kv_heads).transpose(1, 2)};
+    return {RmsNorm(split(half.q, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
+            RmsNorm(split(half.k, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
+            split(half.v, kv_heads).transpose(1, 2)};
+  };
+  const auto rotate = [&](const torch::Tensor& h) {  // in fp32, whatever the weights are
+    return Rotate(h, rotary.cos, rotary.sin).to(h.scalar_type());
   };
   const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended,
                           const Half& half) -> torch::Tensor {
     if (!h.defined()) return {};
     // Contiguous: otherwise torch multiplies in another order when the weights ask for gradients, and the
     // learner's log-probs would differ from the sampler's in the last bits.
-    const torch::Tensor y = h + torch::linear(attended.contiguous(), half.o_weight);
+    const torch::Tensor y = h + Apply(half.o, attended.contiguous());
     const torch::Tensor normed = RmsNorm(y, half.post_norm, config_.rms_eps);
-    return y + torch::linear(torch::silu(torch::linear(normed, half.gate)) * torch::linear(normed, half.up),
-                             half.down);
+    return y + Apply(half.down, torch::silu(Apply(half.gate, normed)) * Apply(half.up, normed));
   };
 
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Projected u = project(x.u, layers_[i].understanding), g = project(x.g, layers_[i].generation);
-    const torch::Tensor q = Rotate(Concat(u.q, g.q, 2), cos, sin);
-    torch::Tensor k = Rotate(Concat(u.k, g.k, 2), cos, sin);
-    torch::Tensor v = Concat(u.v, g.v, 2);
-    if (past != nullptr && !past->keys.empty()) {
-      k = torch::cat({past->keys[i].expand({batch, -1, -1, -1}), k}, 2);
-      v = torch::cat({past->values[i].expand({batch, -1, -1, -1}), v}, 2);
+    const torch::Tensor q = rotate(Concat(u.q, g.q, 2));
+    const torch::Tensor k = rotate(Concat(u.k, g.k, 2)), v = Concat(u.v, g.v, 2);
+    std::vector<torch::Tensor> attended;
+    int64_t row = 0;
+    for (const Segment& segment : segments) {
+      torch::Tensor keys = k.narrow(0, row, segment.rows), values = v.narrow(0, row, segment.rows);
+      if (segment.slots != nullptr) {
+        std::tie(keys, values) = segment.slots->Append(i, keys, values);
+      } else if (segment.past != nullptr && !segment.past->keys.empty()) {
+        keys = torch::cat({segment.past->keys[i].expand({segment.rows, -1, -1, -1}), keys}, 2);
+        values = torch::cat({segment.past->values[i].expand({segment.rows, -1, -1, -1}), values}, 2);
+      }
+      if (grown != nullptr) {
+        grown->keys.push_back(keys);
+        grown->values.push_back(values);
+      }
+      attended.push_back(GroupedAttention(q.narrow(0, row, segment.rows), keys, values, segment.mask));
+      row += segment.rows;
     }
-    if (grown != nullptr) {
-      grown->keys.push_back(k);
-      grown->values.push_back(v);
-    }
-    const torch::Tensor attended =
-        at::scaled_dot_product_attention(
-            q.reshape({batch, kv_heads, groups * tokens, d}), k, v,
-            attention_mask.defined() ? std::optional<torch::Tensor>(attention_mask) : std::nullopt)
-            .view({batch, heads, tokens, d});
-    const torch::Tensor merged = MergeHeads(attended);  // [B, T, H]
+    const torch::Tensor merged =
+        MergeHeads(attended.size() == 1 ? attended[0] : torch::cat(attended));  // [B, T, H]
     x.u = finish(x.u, merged.narrow(1, 0, u_tokens), layers_[i].understanding);
     x.g = finish(x.g, merged.narrow(1, u_tokens, g_tokens), layers_[i].generation);
   }
@@ -278,34 +274,48 @@ torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
 torch::Tensor Bagel::EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
                                   const torch::Tensor& positions) const {
   const torch::Tensor time =
-      Linear(torch::silu(Linear(TimestepEmbedding(t), tensors_, "time_embedder.mlp.0")), tensors_,
+      Linear(torch::silu(Linear(TimestepEmbedding(t).to(dtype()), tensors_, "time_embedder.mlp.0")), tensors_,
              "time_embedder.mlp.2");
   const torch::Tensor place = torch::embedding(tensors_.at("latent_pos_embed.pos_embed"), positions);
-  const torch::Tensor content = Linear(x_t, tensors_, "vae2llm");
+  const torch::Tensor content = Linear(x_t.to(dtype()), tensors_, "vae2llm");
   return content + (time.dim() < content.dim() ? time.unsqueeze(1) : time) + place;
 }
 
 torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const {
-  return Linear(hidden, tensors_, "llm2vae");
+  return Linear(hidden, tensors_, "llm2vae").to(torch::kFloat32);
 }
 
 torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const {
-  return torch::linear(hidden, tensors_.at("language_model.lm_head.weight"));
+  return torch::linear(hidden, tensors_.at("language_model.lm_head.weight")).to(torch::kFloat32);
+}
+
+torch::Tensor Bagel::GridPositions(int64_t rows, int64_t columns, int64_t side) const {
+  const auto range = [&](int64_t count) {
+    return torch::arange(count, torch::TensorOptions(torch::kInt64).device(device()));
+  };
+  return (range(rows).unsqueeze(1) * side + range(columns)).flatten();
 }
 
 torch::Tensor Bagel::LatentPositions(int64_t grid_h, int64_t grid_w) const {
   TORCH_CHECK(grid_h >= 1 && grid_w >= 1 && std::max(grid_h, grid_w) <= config_.max_latent_side,
               "a latent grid of ", grid_h, "x", grid_w, " tokens does not fit the model's position table of ",
               config_.max_latent_side, "x", config_.max_latent_side);
-  return (torch::arange(grid_h).unsqueeze(1) * config_.max_latent_side + torch::arange(grid_w)).flatten();
+  return GridPositions(grid_h, grid_w, config_.max_latent_side);
 }
 
 torch::Tensor Bagel::VitPositions(int64_t rows, int64_t columns) const {
-  return (torch::arange(rows).unsqueeze(1) * config_.vit_max_side + torch::arange(columns)).flatten();
+  TORCH_CHECK(rows >= 1 && columns >= 1 && std::max(rows, columns) <= config_.vit_max_side, "an image of ",
+              rows, "x", columns, " patches does not fit the vision tower's position table of ",
+              config_.vit_max_side, "x", config_.vit_max_side);
+  return GridPositions(rows, columns, config_.vit_max_side);
+}
+
+torch::Tensor Bagel::IdTensor(const std::vector<int64_t>& ids) const {
+  return torch::tensor(ids, torch::kInt64).to(device());
 }
 
 torch::Tensor Bagel::StartAndEnd(int64_t batch) const {
-  return EmbedTokens(torch::tensor({config_.start_of_image, config_.end_of_image}, torch::kInt64))
+  return EmbedTokens(IdTensor({config_.start_of_image, config_.end_of_image}))
       .unsqueeze(0)
       .expand({batch, 2, config_.hidden})
       .contiguous();
@@ -318,7 +328,7 @@ torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {
 
 torch::Tensor Bagel::EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const {
   const std::string vit = "vit_model.vision_model.";
-  torch::Tensor x = Linear(patches, tensors_, vit + "embeddings.patch_embedding") +
+  torch::Tensor x = Linear(patches.to(dtype()), tensors_, vit + "embeddings.patch_embedding") +
                     torch::embedding(tensors_.at(vit + "embeddings.position_embedding.weight"), positions);
   for (int64_t layer = 0; layer < config_.vit_layers; ++layer) {
     x = SiglipEncoderLayer(x, tensors_, absl::StrCat(vit, "encoder.layers.", layer, "."), config_.vit_heads,
@@ -332,9 +342,12 @@ torch::Tensor Bagel::VitTokens(const torch::Tensor& pixels) const {
                        VitPositions(pixels.size(2) / config_.vit_patch, pixels.size(3) / config_.vit_patch));
 }
 
-torch::Tensor Bagel::Connect(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const {
-  return GeluMlp(vit_tokens, tensors_, "connector.") +
-         torch::embedding(tensors_.at("vit_pos_embed.pos_embed"), positions);
+torch::Tensor Bagel::Connect(const torch::Tensor& vit_tokens) const {
+  return GeluMlp(vit_tokens, tensors_, "connector.");
+}
+
+torch::Tensor Bagel::EmbedImage(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const {
+  return Connect(vit_tokens) + torch::embedding(tensors_.at("vit_pos_embed.pos_embed"), positions);
 }
 
 }  // namespace lvrpo

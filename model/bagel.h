@@ -1,11 +1,15 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/bagel_config.h"
 #include "model/kv_cache.h"
+#include "model/kv_slots.h"
+#include "model/lora.h"
+#include "model/stored_weights.h"
 #include "model/weights.h"
 
 namespace lvrpo {
@@ -17,6 +21,14 @@ struct GuidanceOptions {
   double interval_low = 0, interval_high = 1;  // guidance acts where low < t <= high
   enum class Renorm { kGlobal, kChannel, kTextChannel } renorm = Renorm::kGlobal;
   double renorm_min = 0;
+
+  // The same for samples that are all at time t: outside of the interval guidance is off, and its branches
+  // are not computed.
+  GuidanceOptions At(double t) const {
+    GuidanceOptions options = *this;
+    if (!(interval_low < t && t <= interval_high)) options.text_scale = 1;
+    return options;
+  }
 };
 
 // BAGEL: one transformer whose every layer has two sets of weights. Text, understanding (ViT) and
@@ -35,13 +47,17 @@ struct GuidanceOptions {
 // nobody changes the tensors.
 class Bagel {
  public:
-  // DataLoss when the tensors do not fit the configuration.
-  static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source);
-  // Reads config and ema.safetensors of a published folder, as fp32.
-  static absl::StatusOr<Bagel> Load(const std::string& folder);
+  // DataLoss when the tensors do not fit the configuration. With `lora` they hold adapters too
+  // (model/lora.h), of any linear layers inside the transformer's layers: LayerLinears says which these are.
+  static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source,
+                                      const std::optional<LoraConfig>& lora = std::nullopt);
+  // Reads a published folder (model/bagel_folder.h), by default as fp32.
+  static absl::StatusOr<Bagel> Load(const std::string& folder, const WeightReadOptions& options = {});
   // The same model with some tensors replaced. DataLoss when one of them has no place in it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   static ShapeMap ExpectedTensors(const BagelConfig& config);
+  // Weights of the layers that can have adapters.
+  static ShapeMap LayerLinears(const BagelConfig& config);
   // Generation half copied from the understanding half, llm2vae zero, position tables as published.
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
 
@@ -68,12 +84,38 @@ class Bagel {
   // The cache is shared (batch 1) or one a sample (batch B); it is not changed.
   torch::Tensor Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t,
                          int64_t grid_h, int64_t grid_w) const;
-  // With guidance. `image_free` is the context without source images (text-to-image: the same as `cache`).
+  // The same for samples of several contexts in one forward: rows of x_t in the order of the contexts, which
+  // have batch 1 or as many rows as they are given. Linear layers run over all rows at once; attention runs a
+  // context at a time, without padding.
+  struct ContextRows {
+    const KvCache* cache;
+    int64_t rows;
+  };
+  torch::Tensor Velocity(std::span<const ContextRows> contexts, const torch::Tensor& x_t,
+                         const torch::Tensor& t, int64_t grid_h, int64_t grid_w) const;
+  // With guidance, all branches in one forward. The scale and the renormalisation act on each sample by
+  // itself.
+  struct GuidedContext {
+    const KvCache* full;
+    const KvCache* text_free;   // without the last text
+    const KvCache* image_free;  // only the texts; text-to-image: the same pointer as `full`, and no third
+                                // branch is computed
+    int64_t rows;
+  };
+  torch::Tensor GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
+                               const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
+                               const GuidanceOptions& options) const;
+  // All rows in one context. Text-to-image passes the same object as `cache` and `image_free`.
   torch::Tensor GuidedVelocity(const KvCache& cache, const KvCache& text_free, const KvCache& image_free,
                                const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                               int64_t grid_w, const GuidanceOptions& options) const;
+                               int64_t grid_w, const GuidanceOptions& options) const {
+    const GuidedContext context = {&cache, &text_free, &image_free, x_t.size(0)};
+    return GuidedVelocity(std::span(&context, 1), x_t, t, grid_h, grid_w, options);
+  }
 
   // --- Text.
+  // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
+  torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const;
   torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
   // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded
   // at the end with any id. Shared or per-sample cache. Divides logits by `temperature`.
@@ -111,8 +153,9 @@ class Bagel {
       const torch::Tensor& pixels) const;  // -> [B, N, 3 p p], order (y, x, channel) inside a patch
   torch::Tensor EncodePatches(const torch::Tensor& patches,
                               const torch::Tensor& positions) const;  // [B,N,..],[N]
-  torch::Tensor Connect(const torch::Tensor& vit_tokens,
-                        const torch::Tensor& positions) const;  // -> [B, N, H]
+  torch::Tensor Connect(const torch::Tensor& vit_tokens) const;       // -> [B, N, H], without positions
+  torch::Tensor EmbedImage(const torch::Tensor& vit_tokens,
+                           const torch::Tensor& positions) const;  // connected, with positions [N]
   torch::Tensor EmbedTokens(const torch::Tensor& ids) const;
   torch::Tensor EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
                              const torch::Tensor& positions) const;
@@ -122,11 +165,17 @@ class Bagel {
 
   const BagelConfig& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }
+  // Of the weights. Velocities, logits and log-probs are fp32 whatever it is.
+  torch::Dtype dtype() const { return tensors_.begin()->second.scalar_type(); }
+  torch::Device device() const { return tensors_.begin()->second.device(); }
 
  private:
+  struct Projection {  // a linear layer; bias and adapter may be undefined
+    torch::Tensor weight, bias, lora_a, lora_b;
+  };
   struct Half {  // one set of weights of one layer
-    torch::Tensor q_weight, q_bias, k_weight, k_bias, v_weight, v_bias, o_weight, q_norm, k_norm;
-    torch::Tensor input_norm, post_norm, gate, up, down;
+    Projection q, k, v, o, gate, up, down;
+    torch::Tensor q_norm, k_norm, input_norm, post_norm;
   };
   struct Layer {
     Half understanding, generation;
@@ -136,18 +185,30 @@ class Bagel {
     torch::Tensor u, g;  // [B, Tu, H], [B, Tg, H]
   };
 
-  Bagel(BagelConfig config, TensorMap tensors);
+  Bagel(BagelConfig config, TensorMap tensors, double lora_scale);
+  torch::Tensor Apply(const Projection& projection, const torch::Tensor& x) const;
   Half ResolveHalf(int64_t layer, const std::string& suffix) const;
-  // Runs all layers. positions int64 [B or 1, Tu + Tg]; mask bool, broadcast to [B, Tu + Tg, L + Tu + Tg], or
-  // undefined: everything sees everything. `past` may be null; with `grown` the new keys and values are kept.
-  Streams Run(Streams x, const torch::Tensor& positions, const torch::Tensor& mask, const KvCache* past,
+  // Consecutive rows of a batch and the context that they see: a cache of batch 1 or `rows`, or null. mask
+  // bool, broadcast to [rows, Tu + Tg, L + Tu + Tg], or undefined: everything sees everything.
+  struct Segment {
+    const KvCache* past;
+    int64_t rows;
+    torch::Tensor mask;
+    KvSlots* slots = nullptr;  // instead of `past`: each row continues its slot, by one token
+  };
+  // Runs all layers. positions int64 [B or 1, Tu + Tg]. The rows of the segments add up to B; with `grown`
+  // there is one segment, whose keys and values, old and new, are put there.
+  Streams Run(Streams x, const torch::Tensor& positions, std::span<const Segment> segments,
               KvCache* grown) const;
+  torch::Tensor IdTensor(const std::vector<int64_t>& ids) const;
+  torch::Tensor GridPositions(int64_t rows, int64_t columns, int64_t side) const;
   torch::Tensor StartAndEnd(int64_t batch) const;  // [B, 2, H]
 
   BagelConfig config_;
   TensorMap tensors_;
+  double lora_scale_;
   std::vector<Layer> layers_;
-  torch::Tensor inverse_frequencies_;  // [head_dim / 2]
+  torch::Tensor frequencies_;  // of RoPE, [head_dim / 2]
 };
 
 // 2-D sine-cosine table [side * side, dim]: first half from the column, second from the row, each [sin, cos]

@@ -7,33 +7,30 @@
 namespace lvrpo {
 namespace {
 
-// bool [B, 1, L], or undefined when all of the cache counts.
-torch::Tensor ValidRow(const KvCache& cache, int64_t batch) {
-  if (!cache.valid.defined()) return {};
-  return cache.valid.expand({batch, -1}).unsqueeze(1);
-}
-
-torch::Tensor NextPosition(const KvCache& cache, int64_t batch) {
-  if (!cache.next_position.defined()) return torch::zeros({batch}, torch::kInt64);
+torch::Tensor NextPosition(const KvCache& cache, int64_t batch, torch::Device device) {
+  if (!cache.next_position.defined())
+    return torch::zeros({batch}, torch::TensorOptions(torch::kInt64).device(device));
   return cache.next_position.expand({batch});
 }
 
-// Which keys (cache, then own segment) the queries of a segment see.
-torch::Tensor SegmentMask(const KvCache& cache, int64_t batch, int64_t tokens, bool causal) {
-  const torch::Tensor valid = ValidRow(cache, batch);
-  if (!causal && !valid.defined()) return {};
-  const torch::Tensor past = valid.defined() ? valid.expand({batch, tokens, cache.length()})
-                                             : torch::ones({1, tokens, cache.length()}, torch::kBool);
-  torch::Tensor own = torch::ones({tokens, tokens}, torch::kBool);
+// Which keys (cache, then own segment) the queries of a segment see; undefined: all.
+torch::Tensor SegmentMask(const KvCache& cache, int64_t batch, int64_t tokens, bool causal,
+                          torch::Device device) {
+  if (!causal && !cache.valid.defined()) return {};
+  const torch::TensorOptions options = torch::TensorOptions(torch::kBool).device(device);
+  const torch::Tensor past =
+      cache.valid.defined()
+          ? cache.valid.expand({batch, -1}).unsqueeze(1).expand({batch, tokens, cache.length()})
+          : torch::ones({1, tokens, cache.length()}, options);
+  torch::Tensor own = torch::ones({tokens, tokens}, options);
   if (causal) own = own.tril();
   return torch::cat({past, own.unsqueeze(0).expand({past.size(0), tokens, tokens})}, 2);
 }
 
 void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_t positions_used) {
-  grown.next_position = NextPosition(cache, batch) + positions_used;
+  grown.next_position = NextPosition(cache, batch, grown.keys[0].device()) + positions_used;
   if (cache.valid.defined()) {
-    grown.valid =
-        torch::cat({cache.valid.expand({batch, -1}), torch::ones({batch, tokens}, torch::kBool)}, 1);
+    grown.valid = torch::cat({cache.valid.expand({batch, -1}), cache.valid.new_ones({batch, tokens})}, 1);
   }
   cache = std::move(grown);
 }
@@ -42,12 +39,12 @@ void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_
 
 torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) const {
   const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
-  const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1) + torch::arange(tokens);
+  const torch::Tensor first = NextPosition(cache, batch, device()).unsqueeze(1);
+  const torch::Tensor positions = first + torch::arange(tokens, first.options());
+  const Segment segment = {&cache, batch, SegmentMask(cache, batch, tokens, tokens > 1, device())};
   KvCache grown;
-  const torch::Tensor mask =
-      tokens == 1 && !cache.valid.defined() ? torch::Tensor() : SegmentMask(cache, batch, tokens, true);
-  const Streams out =
-      Run({.u = EmbedTokens(ids.expand({batch, tokens})), .g = {}}, positions, mask, &cache, &grown);
+  const Streams out = Run({.u = EmbedTokens(ids.to(device()).expand({batch, tokens})), .g = {}}, positions,
+                          {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, tokens, tokens);
   return out.u;
 }
@@ -57,11 +54,12 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
   const torch::Tensor places = VitPositions(pixels.size(2) / p, pixels.size(3) / p);
   const torch::Tensor ends = StartAndEnd(batch);
   const torch::Tensor u =
-      torch::cat({ends.narrow(1, 0, 1), Connect(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
-  const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, u.size(1)});
+      torch::cat({ends.narrow(1, 0, 1), EmbedImage(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
+  const torch::Tensor positions =
+      NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, u.size(1)});
+  const Segment segment = {&cache, batch, SegmentMask(cache, batch, u.size(1), false, device())};
   KvCache grown;
-  const Streams out =
-      Run({.u = u, .g = {}}, positions, SegmentMask(cache, batch, u.size(1), false), &cache, &grown);
+  const Streams out = Run({.u = u, .g = {}}, positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, u.size(1), 1);
   return out.u;
 }
@@ -69,11 +67,12 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
 torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h,
                                    int64_t grid_w) const {
   const int64_t batch = tokens.size(0), count = tokens.size(1) + 2;
-  const torch::Tensor g = EmbedLatents(tokens, torch::zeros({batch}), LatentPositions(grid_h, grid_w));
-  const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, count});
+  const torch::Tensor g =
+      EmbedLatents(tokens, torch::zeros({batch}, frequencies_.options()), LatentPositions(grid_h, grid_w));
+  const torch::Tensor positions = NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, count});
+  const Segment segment = {&cache, batch, SegmentMask(cache, batch, count, false, device())};
   KvCache grown;
-  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions,
-                          SegmentMask(cache, batch, count, false), &cache, &grown);
+  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, count, 1);
   return out.g;
 }
@@ -95,37 +94,63 @@ void Bagel::AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const 
   std::vector<int64_t> wrapped = {config_.bos};
   wrapped.insert(wrapped.end(), ids.begin(), ids.end());
   wrapped.push_back(config_.eos);
-  AppendTokens(cache, torch::tensor(wrapped, torch::kInt64).unsqueeze(0).expand({cache.batch(), -1}));
+  AppendTokens(cache, IdTensor(wrapped).unsqueeze(0).expand({cache.batch(), -1}));
 }
 
 torch::Tensor Bagel::Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t,
                               int64_t grid_h, int64_t grid_w) const {
-  const int64_t batch = x_t.size(0), count = x_t.size(1) + 2;
-  const torch::Tensor g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
-  const torch::Tensor positions = NextPosition(cache, batch).unsqueeze(1).expand({batch, count});
-  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions,
-                          SegmentMask(cache, batch, count, false), &cache, nullptr);
-  return OutputVelocity(out.g);
+  const ContextRows context = {&cache, x_t.size(0)};
+  return Velocity(std::span(&context, 1), x_t, t, grid_h, grid_w);
 }
 
-torch::Tensor Bagel::GuidedVelocity(const KvCache& cache, const KvCache& text_free, const KvCache& image_free,
-                                    const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                                    int64_t grid_w, const GuidanceOptions& options) const {
+torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch::Tensor& x_t,
+                              const torch::Tensor& t, int64_t grid_h, int64_t grid_w) const {
+  const int64_t batch = x_t.size(0), count = x_t.size(1) + 2;
+  std::vector<Segment> segments;
+  std::vector<torch::Tensor> next;
+  for (const auto& [cache, rows] : contexts) {
+    segments.push_back({cache, rows, SegmentMask(*cache, rows, count, false, device())});
+    next.push_back(NextPosition(*cache, rows, device()));
+  }
+  const torch::Tensor g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
+  const torch::Tensor positions = torch::cat(next).unsqueeze(1).expand({batch, count});
+  return OutputVelocity(Run({.u = StartAndEnd(batch), .g = g}, positions, segments, nullptr).g);
+}
+
+torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
+                                    const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
+                                    const GuidanceOptions& options) const {
   using Renorm = GuidanceOptions::Renorm;
-  const torch::Tensor v = Velocity(cache, x_t, t, grid_h, grid_w);
-  if (options.text_scale <= 1) return v;
-  const torch::Tensor v_text_free = Velocity(text_free, x_t, t, grid_h, grid_w);
+  const bool guided_at_all = options.text_scale > 1;  // the image branch alone does nothing
+  bool third = false;
+  for (const GuidedContext& context : contexts) third = third || context.image_free != context.full;
+  third = third && guided_at_all && options.image_scale > 1;
+
+  std::vector<ContextRows> rows;
+  for (const GuidedContext& context : contexts) rows.push_back({context.full, context.rows});
+  if (guided_at_all) {
+    for (const GuidedContext& context : contexts) rows.push_back({context.text_free, context.rows});
+  }
+  if (third) {
+    for (const GuidedContext& context : contexts) rows.push_back({context.image_free, context.rows});
+  }
+  const int64_t branches = 1 + (guided_at_all ? 1 : 0) + (third ? 1 : 0);
+  const std::vector<torch::Tensor> velocities =
+      Velocity(rows, x_t.repeat({branches, 1, 1}), t.repeat({branches}), grid_h, grid_w).chunk(branches);
+  const torch::Tensor& v = velocities[0];
+  if (!guided_at_all) return v;
+
   const auto rescale = [&](const torch::Tensor& guided) {
     const std::vector<int64_t> dims =
         options.renorm == Renorm::kGlobal ? std::vector<int64_t>{1, 2} : std::vector<int64_t>{2};
     const torch::Tensor factor = v.norm(2, dims, true) / (guided.norm(2, dims, true) + 1e-8);
     return guided * factor.clamp(options.renorm_min, 1.0);
   };
-  torch::Tensor guided = v_text_free + options.text_scale * (v - v_text_free);
+  torch::Tensor guided = velocities[1] + options.text_scale * (v - velocities[1]);
   if (options.renorm == Renorm::kTextChannel) guided = rescale(guided);
   if (options.image_scale > 1) {
-    const torch::Tensor v_image_free = Velocity(image_free, x_t, t, grid_h, grid_w);
-    guided = v_image_free + options.image_scale * (guided - v_image_free);
+    const torch::Tensor& image_free = third ? velocities[2] : v;
+    guided = image_free + options.image_scale * (guided - image_free);
   }
   if (options.renorm != Renorm::kTextChannel) guided = rescale(guided);
   const torch::Tensor on =
@@ -133,15 +158,24 @@ torch::Tensor Bagel::GuidedVelocity(const KvCache& cache, const KvCache& text_fr
   return torch::where(on, guided, v);
 }
 
+torch::Tensor Bagel::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
+  const int64_t rows = ids.size(0);
+  const Segment segment = {nullptr, rows, slots.Mask(rows), &slots};
+  const Streams out = Run({.u = EmbedTokens(ids.to(device()).unsqueeze(1)), .g = {}}, slots.Positions(rows),
+                          {&segment, 1}, nullptr);
+  slots.Advance(rows);
+  return out.u.squeeze(1);
+}
+
 torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,
                                       double temperature) const {
-  const torch::Tensor bos = torch::full({responses.size(0), 1}, config_.bos, torch::kInt64);
+  const torch::Tensor bos = responses.new_full({responses.size(0), 1}, config_.bos);
   KvCache context = cache;
   // Token i is predicted from bos and the tokens before it; padding stands behind and is seen by nobody.
   const torch::Tensor hidden =
       AppendTokens(context, torch::cat({bos, responses.narrow(1, 0, responses.size(1) - 1)}, 1));
-  const torch::Tensor log_probs = torch::log_softmax(Logits(hidden).to(torch::kFloat32) / temperature, -1);
-  return log_probs.gather(2, responses.unsqueeze(2)).squeeze(2);
+  const torch::Tensor log_probs = torch::log_softmax(Logits(hidden) / temperature, -1);
+  return log_probs.gather(2, responses.to(device()).unsqueeze(2)).squeeze(2);
 }
 
 }  // namespace lvrpo

@@ -10,24 +10,25 @@ Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, cons
   const int64_t batch = captions.size(0), text = captions.size(1), image = x_t.size(1) + 2,
                 all = text + image;
   // Order: text, start and end of image, latents. The image takes the position after the sample's own text.
-  const torch::Tensor positions = torch::cat(
-      {torch::arange(text).unsqueeze(0).expand({batch, text}), lengths.unsqueeze(1).expand({batch, image})},
-      1);
-  const torch::Tensor in_text = torch::arange(text).unsqueeze(0) < lengths.unsqueeze(1);  // [B, text]
-  torch::Tensor mask = torch::zeros({batch, all, all}, torch::kBool);
+  const torch::Tensor place = torch::arange(text, lengths.options()).unsqueeze(0);
+  const torch::Tensor positions =
+      torch::cat({place.expand({batch, text}), lengths.unsqueeze(1).expand({batch, image})}, 1);
+  const torch::Tensor in_text = place < lengths.unsqueeze(1);  // [B, text]
+  torch::Tensor mask = in_text.new_zeros({batch, all, all});
   // Text sees itself causally. Rows of padding would see nothing without the diagonal; nobody reads them.
   mask.narrow(1, 0, text)
       .narrow(2, 0, text)
-      .copy_(torch::ones({text, text}, torch::kBool)
+      .copy_(in_text.new_ones({text, text})
                  .tril()
                  .unsqueeze(0)
                  .logical_and(in_text.unsqueeze(1))
-                 .logical_or(torch::eye(text, torch::kBool)));
+                 .logical_or(torch::eye(text, in_text.options())));
   mask.narrow(1, text, image).narrow(2, 0, text).copy_(in_text.unsqueeze(1).expand({batch, image, text}));
   mask.narrow(1, text, image).narrow(2, text, image).fill_(true);
+  const Segment segment = {nullptr, batch, mask};
   const Streams out = Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
                            .g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
-                          positions, mask, nullptr, nullptr);
+                          positions, {&segment, 1}, nullptr);
   return {OutputVelocity(out.g), out.u.narrow(1, 0, text)};
 }
 
@@ -36,13 +37,15 @@ torch::Tensor Bagel::ForwardUnderstanding(const torch::Tensor& pixels, const tor
   const torch::Tensor places = VitPositions(pixels.size(2) / p, pixels.size(3) / p);
   const torch::Tensor ends = StartAndEnd(batch);
   const torch::Tensor u = torch::cat(
-      {ends.narrow(1, 0, 1), Connect(VitTokens(pixels), places), ends.narrow(1, 1, 1), EmbedTokens(text)}, 1);
+      {ends.narrow(1, 0, 1), EmbedImage(VitTokens(pixels), places), ends.narrow(1, 1, 1), EmbedTokens(text)},
+      1);
   const int64_t image = u.size(1) - length, all = u.size(1);
   const torch::Tensor positions =
-      torch::cat({torch::zeros({image}, torch::kInt64), 1 + torch::arange(length)}).unsqueeze(0);
-  torch::Tensor mask = torch::ones({all, all}, torch::kBool).tril();
+      torch::cat({places.new_zeros({image}), 1 + torch::arange(length, places.options())}).unsqueeze(0);
+  torch::Tensor mask = torch::ones({all, all}, places.options().dtype(torch::kBool)).tril();
   mask.narrow(0, 0, image).narrow(1, 0, image).fill_(true);
-  const Streams out = Run({.u = u, .g = {}}, positions, mask.unsqueeze(0), nullptr, nullptr);
+  const Segment segment = {nullptr, batch, mask.unsqueeze(0)};
+  const Streams out = Run({.u = u, .g = {}}, positions, {&segment, 1}, nullptr);
   return out.u.narrow(1, image, length);
 }
 
@@ -60,7 +63,7 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
     for (const int64_t length : in.vit_lengths) {
       const torch::Tensor places = in.vit_positions.narrow(0, begin, length);
       images.push_back(
-          Connect(EncodePatches(in.vit_patches.narrow(0, begin, length).unsqueeze(0), places), places)
+          EmbedImage(EncodePatches(in.vit_patches.narrow(0, begin, length).unsqueeze(0), places), places)
               .squeeze(0));
       begin += length;
     }
@@ -74,14 +77,14 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
     indexes.push_back(in.latent_indexes);
   }
   const torch::Tensor order = torch::cat(indexes);
-  const Streams out =
-      Run(x, in.positions.index_select(0, order).unsqueeze(0),
-          in.allowed.index_select(0, order).index_select(1, order).unsqueeze(0), nullptr, nullptr);
+  const Segment segment = {nullptr, 1, in.allowed.index_select(0, order).index_select(1, order).unsqueeze(0)};
+  const Streams out = Run(x, in.positions.index_select(0, order).unsqueeze(0), {&segment, 1}, nullptr);
   std::vector<torch::Tensor> parts;
   for (const torch::Tensor& part : {out.u, out.g}) {
     if (part.defined()) parts.push_back(part.squeeze(0));
   }
-  return torch::zeros({total, config_.hidden}).index_copy(0, order, torch::cat(parts));
+  const torch::Tensor hidden = torch::cat(parts);
+  return hidden.new_zeros({total, config_.hidden}).index_copy(0, order, hidden);
 }
 
 }  // namespace lvrpo

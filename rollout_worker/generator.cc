@@ -2,12 +2,13 @@
 
 #include <cmath>
 #include <exception>
+#include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "algorithm/image_sampler.h"
-#include "algorithm/text_sampler.h"
 #include "common/clock.h"
+#include "generation/text_engine.h"
 
 namespace lvrpo {
 namespace {
@@ -113,12 +114,17 @@ void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& 
   const KvCache context = policy.model.PrefillQuestion(FromRgbImages({prompt.source_image}), prompt.ids);
   group.prefill_seconds = SecondsSince(begin);
   begin = RealClock().Now();
-  const TextSamples samples =
-      SampleText(BagelDecoder(policy.model, context, group.lease.group_size()), group.lease.group_size(),
-                 tokenizer_.bos(), config_.seed(), static_cast<uint32_t>(group.lease.ordinal()),
-                 {.max_tokens = rollout.max_text_tokens(),
-                  .temperature = rollout.temperature(),
-                  .eos = tokenizer_.eos()});
+  const TextRequest request = {.context = context,
+                               .samples = group.lease.group_size(),
+                               .group = static_cast<uint32_t>(group.lease.ordinal()),
+                               .options = {.max_tokens = rollout.max_text_tokens(),
+                                           .temperature = rollout.temperature(),
+                                           .eos = tokenizer_.eos()},
+                               .stop = {}};
+  const absl::StatusOr<std::vector<TextSamples>> answers =
+      lvrpo::GenerateTexts(policy.model, {&request, 1}, config_.seed());
+  if (!answers.ok()) throw std::runtime_error(std::string(answers.status().message()));
+  const TextSamples& samples = (*answers)[0];
   group.sample_seconds = SecondsSince(begin);
   for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
     v1::Sample& sample = *group.trajectory.mutable_samples(static_cast<int>(slot));

@@ -13,6 +13,7 @@ LAYERS = [  # bottom first; a folder may include its own layer's folders only wh
     {"data", "shapes_world"},
     {"model"},
     {"algorithm"},
+    {"generation"},
     {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining"},
     {"cli"},
 ]

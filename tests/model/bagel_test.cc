@@ -347,6 +347,72 @@ TEST(GuidedVelocity, NeverGrowsBeyondTheVelocityItGuides) {
   }
 }
 
+TEST(GuidedVelocity, OfSeveralContextsIsEachContextAlone) {
+  torch::NoGradGuard no_grad;
+  const Bagel model = TinyBagel();
+  const KvCache empty, a = model.PrefillPrompt({10, 11, 12}), b = model.PrefillPrompt({13}),
+                       edit = model.PrefillPrompt({14, 15}), instruction = model.PrefillPrompt({16});
+  GuidanceOptions options;
+  options.text_scale = 3, options.image_scale = 1.5;
+  const std::vector<Bagel::GuidedContext> contexts = {
+      {&a, &empty, &a, 2}, {&edit, &b, &instruction, 1}, {&empty, &empty, &empty, 1}};
+  const torch::Tensor together =
+      model.GuidedVelocity(contexts, Latents(4), Times(4), kRows, kColumns, options);
+  int64_t row = 0;
+  for (const Bagel::GuidedContext& context : contexts) {
+    EXPECT_TRUE(Close(together.narrow(0, row, context.rows),
+                      model.GuidedVelocity({&context, 1}, Latents(4).narrow(0, row, context.rows),
+                                           Times(4).narrow(0, row, context.rows), kRows, kColumns, options)));
+    row += context.rows;
+  }
+}
+
+TEST(GuidanceOptions, AreOffOutsideTheInterval) {
+  const GuidanceOptions options = {.text_scale = 4, .interval_low = .4, .interval_high = .9};
+  for (const auto& [t, scale] : {std::pair{.4, 1.}, {.41, 4.}, {.9, 4.}, {.91, 1.}})
+    EXPECT_EQ(options.At(t).text_scale, scale) << t;
+}
+
+// --- Adapters.
+
+TEST(Lora, AdaptersChangeTheModelAsTheirMergedWeightsDo) {
+  torch::NoGradGuard no_grad;
+  const Bagel plain = TinyBagel();
+  const LoraConfig lora = {.rank = 4, .alpha = 8, .modules = {"language_model.model.layers.", "!norm"}};
+  TensorMap tensors = plain.tensors();
+  ASSERT_TRUE(AddLora(tensors, lora, 3).ok());
+  const auto outputs = [](const Bagel& model) {
+    KvCache context = model.PrefillPrompt({10, 11});
+    const torch::Tensor velocity = VelocityOf(model, context);
+    return std::pair{velocity, model.Logits(model.AppendTokens(context, Ids({1, 20, 21})))};
+  };
+  const auto [velocity, logits] = outputs(plain);
+  const auto fresh = outputs(*Bagel::Create(TinyConfig(), tensors, "test", lora));
+  EXPECT_TRUE(torch::equal(fresh.first, velocity) && torch::equal(fresh.second, logits))
+      << "B starts at zero";
+
+  torch::manual_seed(3);
+  for (auto& [name, tensor] : tensors) {
+    if (name.find(kLoraB) != std::string::npos) tensor.normal_(0, .2);
+  }
+  const auto adapted = outputs(*Bagel::Create(TinyConfig(), tensors, "test", lora));
+  const auto merged = outputs(*Bagel::Create(TinyConfig(), *MergeLora(tensors, lora), "test"));
+  EXPECT_TRUE(Close(adapted.first, merged.first));
+  EXPECT_TRUE(Close(adapted.second, merged.second));
+  EXPECT_FALSE(Close(adapted.first, velocity, 1e-2));
+  EXPECT_FALSE(Close(adapted.second, logits, 1e-2));
+}
+
+TEST(Lora, ModulesOutsideTheLayersAreRefused) {
+  TensorMap tensors = TinyBagel().tensors();
+  const LoraConfig lora = {.rank = 2, .alpha = 2, .modules = {"vae2llm"}};
+  ASSERT_TRUE(AddLora(tensors, lora, 3).ok());
+  const absl::Status status = Bagel::Create(TinyConfig(), tensors, "test", lora).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_NE(status.message().find("vae2llm"), std::string::npos) << status;
+  EXPECT_FALSE(Bagel::Create(TinyConfig(), tensors, "test").ok()) << "adapters without their settings";
+}
+
 // --- Gradients.
 
 TEST(Gradients, OfTheVelocityErrorAgreeWithFiniteDifferences) {

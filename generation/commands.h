@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+
+#include "CLI/CLI.hpp"
+
+namespace lvrpo {
+
+// Name of the program in its messages: people call it through `lvrpo` (cli/forward.h).
+inline constexpr char kModelProgram[] = "lvrpo";
+
+// A subcommand of lvrpo-model.
+struct Command {
+  CLI::App* app;             // knows whether it was given; owned by the app it was added to
+  std::function<int()> run;  // does its work and gives the exit code; its own errors are already explained
+};
+
+// Each adds its subcommand with its flags; the work is in the file of the same name.
+Command AddInspectCommand(CLI::App& app);     // inspect_command.cc
+Command AddSynthesizeCommand(CLI::App& app);  // synthesize_command.cc
+Command AddExportCommand(CLI::App& app);      // export_command.cc
+Command AddGenerateCommand(CLI::App& app);    // generate_command.cc
+Command AddAskCommand(CLI::App& app);         // ask_command.cc
+Command AddEditCommand(CLI::App& app);        // edit_command.cc
+Command AddWatermarkCommand(CLI::App& app);   // watermark_command.cc
+
+// `watermark check`: an image without a mark. Beside the codes of common/exit_code.h, as grep's 1.
+inline constexpr int kExitUnmarked = 1;
+
+}  // namespace lvrpo

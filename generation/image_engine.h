@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/bagel.h"
+
+namespace lvrpo {
+
+// Samples of one context, computed once. Which guidance branches exist is said in GuidanceOptions
+// (model/bagel.h).
+struct ImageRequest {
+  KvCache full;
+  KvCache text_free;
+  std::optional<KvCache> image_free;  // none: the same as `full`, as in text-to-image
+  int64_t samples = 1;                // slots first_slot, first_slot + 1, ... of the group
+  uint32_t group = 0;                 // with seed and slot: the key of the noise
+  uint32_t first_slot = 0;
+};
+
+struct ImageEngineOptions {
+  int64_t grid_h = 0, grid_w = 0;  // latent tokens
+  std::vector<float> timesteps;    // Timesteps(n, shift), algorithm/schedule.h
+  GuidanceOptions guidance;
+  uint64_t seed = 0;
+  // Of activations: samples are denoised in as few batches as this allows, a single one whatever it needs.
+  int64_t activation_bytes = int64_t{4} << 30;
+};
+
+// Samples that fit a batch, at least 1: branches x tokens x (6 hidden + 2 mlp) elements each, what a layer
+// holds at its widest.
+int64_t ImageBatchSize(const BagelConfig& config, const ImageEngineOptions& options, torch::Dtype dtype);
+
+// Latents by Euler ODE sampling, all requests in one batch as far as memory allows: [sum of samples, N, D],
+// in the requests' order. Each denoising step is one forward for all samples and guidance branches.
+// `progress` is told (steps done, steps in all), counted over all batches. No gradients.
+torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> requests,
+                              const ImageEngineOptions& options,
+                              const std::function<void(int64_t, int64_t)>& progress = {});
+
+}  // namespace lvrpo

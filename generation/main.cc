@@ -1,0 +1,29 @@
+// lvrpo-model: work on one model, without a run. `lvrpo NAME ...` starts it (cli/forward.h).
+#include <optional>
+
+#include "common/exit_code.h"
+#include "common/role_flags.h"
+#include "common/version.h"
+#include "generation/commands.h"
+
+namespace lvrpo {
+namespace {
+
+int Main(int argc, char** argv) {
+  CLI::App app("Looks at, makes and converts models.", kModelProgram);
+  app.set_version_flag("--version", kVersion);
+  app.require_subcommand(1);
+  const Command commands[] = {AddInspectCommand(app),  AddSynthesizeCommand(app), AddExportCommand(app),
+                              AddGenerateCommand(app), AddAskCommand(app),        AddEditCommand(app),
+                              AddWatermarkCommand(app)};
+  if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
+  }
+  return kExitBug;  // a subcommand is required
+}
+
+}  // namespace
+}  // namespace lvrpo
+
+int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }

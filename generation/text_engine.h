@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "algorithm/text_sampler.h"
+#include "model/bagel.h"
+
+namespace lvrpo {
+
+struct TextRequest {
+  KvCache context;      // of batch 1, computed once and shared by the samples
+  int64_t samples = 1;  // slots 0 .. samples - 1 of the group
+  uint32_t group = 0;   // with the seed, slot and token index: the key of the Gumbel noise
+  TextSampleOptions options;
+  // Ends a sample early, e.g. at a stop string; sees its tokens so far, the newest last. May be empty.
+  std::function<bool(std::span<const int32_t>)> stop;
+};
+
+struct TextEngineLimits {
+  int64_t slots = 64;                   // sequences decoded at once, at most
+  int64_t kv_bytes = int64_t{4} << 30;  // of keys and values; fewer slots are used where they don't fit
+};
+
+// Decodes many requests together, by continuous batching: each sample has a slot of a table
+// (model/kv_slots.h) and leaves it to the next one when it ends. A sample's tokens are a function of (seed,
+// group, slot, context, weights), whatever else is decoded beside it; logits differ between batch shapes in
+// their last bits only (1e-5 of their size in fp32), so a token can differ only where two candidates are
+// closer than that.
+//
+// `samples[i]` answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
+// `progress`, when given, is told the number of tokens made so far after each step. No gradients.
+absl::StatusOr<std::vector<TextSamples>> GenerateTexts(
+    const Bagel& model, std::span<const TextRequest> requests, uint64_t seed,
+    const TextEngineLimits& limits = {}, const std::function<void(int64_t tokens)>& progress = {});
+
+}  // namespace lvrpo
