@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal format clean
+.PHONY: help setup setup-dev build run run-short test assets bench bench-signal fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -37,6 +38,12 @@ bench: build    ## benchmarks: prints figures with their settings
 
 bench-signal: build ## how much of the image gradient is signal, beside a plain recipe's (3 minutes)
 	@$(BIN)/lvrpo-gradient-signal
+
+fuzz: setup-dev ## look for inputs that crash the parsers, FUZZ_SECONDS (60) a target
+	@mkdir -p build
+	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build/fuzz -j $(JOBS) --target $(addprefix fuzz_,safetensors tokenizer text image config prompts)
+	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 format:         ## format all C++ and proto files (needs setup-dev)
 	@git ls-files '*.cc' '*.h' '*.proto' | xargs clang-format-14 -i

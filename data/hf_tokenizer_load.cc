@@ -1,41 +1,15 @@
-// How an HfTokenizer is made from the files of a model.
+// How an HfTokenizer is made from a tokenizer.json.
 #include <algorithm>
 #include <map>
-#include <set>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
 #include "common/hash.h"
-#include "data/hf_tokenizer.h"
-#include "data/text_pattern.h"
+#include "data/hf_tokenizer_parts.h"
 
 namespace lvrpo {
 
 using nlohmann::json;
-
-// What is read from files before the tokens are put in order.
-struct HfTokenizer::Parts {
-  VocabularyTable vocabulary;
-  MergeTable merges;
-  Bpe::Options bpe;
-  std::vector<AddedToken> added;
-  std::unique_ptr<const TextNormalizer> normalizer;
-  std::unique_ptr<const TextSplitter> splitter;
-  std::unique_ptr<const TokenDecoder> decoder;
-  json post_processor;
-  std::vector<std::string> extra_specials;  // added if missing, in front of Options::control_tokens
-  std::optional<Truncation> truncation;
-  std::optional<Padding> padding;
-  std::string digest_input;
-  bool added_follow_vocabulary = false;  // CheckAddedIds
-
-  // Filled by Create.
-  std::optional<Bpe> made_bpe;
-  std::optional<AddedTokens> made_added;
-  TokenTemplate made_template;
-  int32_t vocabulary_size = 0;
-};
 
 namespace {
 
@@ -49,11 +23,7 @@ absl::Status At(const std::string& where, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(where, ": ", status.message()));
 }
 
-std::string DigestPart(absl::string_view name, absl::string_view bytes) {
-  return absl::StrCat(name, " ", bytes.size(), "\n", Sha256Hex(bytes), "\n");
-}
-
-// A member that may be missing or null.
+// Members that may be missing or null.
 absl::StatusOr<std::string> OptionalString(const json& object, const char* name, const std::string& where) {
   if (object.value(name, json()).is_null()) return "";
   return StringMember(object, name, where);
@@ -101,35 +71,6 @@ absl::StatusOr<Bpe::Options> BpeOptions(const json& model, const std::string& wh
     *flag = *value;
   }
   return options;
-}
-
-// The flags of an added token; in tokenizer_config.json they may be missing.
-absl::StatusOr<AddedToken> AddedTokenFromJson(const json& spec, int32_t id, const std::string& where) {
-  if (!spec.is_object()) return absl::InvalidArgumentError(absl::StrCat(where, " is not an object"));
-  AddedToken token;
-  token.id = id;
-  absl::StatusOr<std::string> content = StringMember(spec, "content", where);
-  if (!content.ok()) return content.status();
-  token.content = *std::move(content);
-  if (token.content.size() > kMaxTokenBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": a token of ", token.content.size(),
-                                                   " bytes; at most ", kMaxTokenBytes, " are allowed"));
-  }
-  for (const auto& [name, flag] :
-       {std::pair("single_word", &token.single_word), std::pair("lstrip", &token.lstrip),
-        std::pair("rstrip", &token.rstrip), std::pair("normalized", &token.normalized),
-        std::pair("special", &token.special)}) {
-    const absl::StatusOr<bool> value = OptionalBool(spec, name, where);
-    if (!value.ok()) return value.status();
-    *flag = *value;
-  }
-  if (!spec.contains("normalized")) token.normalized = !token.special;
-  return token;
-}
-
-absl::Status TooManyAddedTokens(const std::string& where) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(where, ": more than ", kMaxAddedTokens, " added tokens, or not a list of them"));
 }
 
 absl::StatusOr<std::vector<AddedToken>> AddedTokensFromJson(const json& list, const std::string& where) {
@@ -198,35 +139,39 @@ absl::StatusOr<std::optional<HfTokenizer::Padding>> PaddingFromJson(const json& 
   return padding;
 }
 
-// The names of a tokenizer_config.json that mean special tokens, in the order in which the Python class adds
-// those that its vocabulary lacks. Qwen2's defaults stand for what is not mentioned.
-absl::StatusOr<std::vector<std::string>> NamedSpecials(const json& config, const std::string& where) {
-  std::vector<std::string> names;
-  const auto add = [&](const json& token, const std::string& name) -> absl::Status {
-    if (token.is_null()) return absl::OkStatus();
-    const json text = token.is_object() ? token.value("content", json()) : token;
-    if (!text.is_string() || text.get_ref<const std::string&>().size() > kMaxTokenBytes)
-      return absl::InvalidArgumentError(absl::StrCat(where, ": ", name, " is not a token"));
-    names.push_back(text.get<std::string>());
-    return absl::OkStatus();
-  };
-  for (const char* name :
-       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-    const absl::string_view key = name;
-    const bool by_default = key == "eos_token" || key == "unk_token" || key == "pad_token";
-    const json token = config.value(name, by_default ? json("<|endoftext|>") : json());
-    if (absl::Status status = add(token, name); !status.ok()) return status;
-  }
-  const json more = config.value("additional_special_tokens", json());
-  if (!more.is_null() && (!more.is_array() || more.size() > kMaxAddedTokens))
-    return TooManyAddedTokens(where + ".additional_special_tokens");
-  for (const json& token : more) {
-    if (absl::Status status = add(token, "additional_special_tokens"); !status.ok()) return status;
-  }
-  return names;
+}  // namespace
+
+std::string DigestPart(absl::string_view name, absl::string_view bytes) {
+  return absl::StrCat(name, " ", bytes.size(), "\n", Sha256Hex(bytes), "\n");
 }
 
-}  // namespace
+absl::StatusOr<AddedToken> AddedTokenFromJson(const json& spec, int32_t id, const std::string& where) {
+  if (!spec.is_object()) return absl::InvalidArgumentError(absl::StrCat(where, " is not an object"));
+  AddedToken token;
+  token.id = id;
+  absl::StatusOr<std::string> content = StringMember(spec, "content", where);
+  if (!content.ok()) return content.status();
+  token.content = *std::move(content);
+  if (token.content.size() > kMaxTokenBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ": a token of ", token.content.size(),
+                                                   " bytes; at most ", kMaxTokenBytes, " are allowed"));
+  }
+  for (const auto& [name, flag] :
+       {std::pair("single_word", &token.single_word), std::pair("lstrip", &token.lstrip),
+        std::pair("rstrip", &token.rstrip), std::pair("normalized", &token.normalized),
+        std::pair("special", &token.special)}) {
+    const absl::StatusOr<bool> value = OptionalBool(spec, name, where);
+    if (!value.ok()) return value.status();
+    *flag = *value;
+  }
+  if (!spec.contains("normalized")) token.normalized = !token.special;
+  return token;
+}
+
+absl::Status TooManyAddedTokens(const std::string& where) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(where, ": more than ", kMaxAddedTokens, " added tokens, or not a list of them"));
+}
 
 HfTokenizer::HfTokenizer(Parts parts)
     : bpe_(*std::move(parts.made_bpe)),
@@ -331,81 +276,6 @@ absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::FromJson(Tokeniz
   parts.digest_input = DigestPart("tokenizer.json", bytes);
   parts.added_follow_vocabulary = true;
   return Create(std::move(parts), where, options);
-}
-
-absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::FromVocabularyFiles(const std::string& folder,
-                                                                                    const Options& options) {
-  Parts parts;
-  // Reads a file; one that need not exist gives "".
-  const auto read = [&](const char* name, bool needed) -> absl::StatusOr<std::string> {
-    const std::string path = JoinPath(folder, name);
-    if (!needed && !FileExists(path)) return "";
-    absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
-    if (bytes.ok()) parts.digest_input += DigestPart(name, *bytes);
-    return bytes;
-  };
-  const absl::StatusOr<std::string> vocabulary_bytes = read("vocab.json", true);
-  if (!vocabulary_bytes.ok()) return vocabulary_bytes.status();
-  absl::StatusOr<VocabularyTable> vocabulary =
-      ParseVocabularyJson(*vocabulary_bytes, JoinPath(folder, "vocab.json"));
-  if (!vocabulary.ok()) return vocabulary.status();
-  const absl::StatusOr<std::string> merge_bytes = read("merges.txt", true);
-  if (!merge_bytes.ok()) return merge_bytes.status();
-  absl::StatusOr<MergeTable> merges = ParseMergesText(*merge_bytes, JoinPath(folder, "merges.txt"));
-  if (!merges.ok()) return merges.status();
-  parts.vocabulary = *std::move(vocabulary);
-  parts.merges = *std::move(merges);
-  parts.normalizer = TextNormalizer::Nfc();
-  parts.splitter = TextSplitter::Qwen2();
-  parts.decoder = TokenDecoder::ByteLevel();
-
-  const std::string config_path = JoinPath(folder, "tokenizer_config.json");
-  const absl::StatusOr<std::string> config_bytes = read("tokenizer_config.json", false);
-  if (!config_bytes.ok()) return config_bytes.status();
-  absl::StatusOr<json> config =
-      config_bytes->empty() ? json::object() : ParseConfigJson(*config_bytes, config_path);
-  if (!config.ok()) return config.status();
-  const json kind = config->value("tokenizer_class", json("Qwen2Tokenizer"));
-  if (kind != "Qwen2Tokenizer" && kind != "Qwen2TokenizerFast") {
-    return absl::UnimplementedError(absl::StrCat(
-        config_path,
-        ": vocab.json and merges.txt are read as Qwen2Tokenizer has them; the tokenizer_class is ",
-        QuoteToken(kind.dump())));
-  }
-  absl::StatusOr<std::vector<std::string>> specials = NamedSpecials(*config, config_path);
-  if (!specials.ok()) return specials.status();
-  parts.extra_specials = *std::move(specials);
-
-  if (const json list = config->value("added_tokens_decoder", json()); !list.is_null()) {
-    if (!list.is_object() || list.size() > kMaxAddedTokens)
-      return TooManyAddedTokens(config_path + ": added_tokens_decoder");
-    for (const auto& [key, spec] : list.items()) {
-      const std::string where = absl::StrCat(config_path, ": added_tokens_decoder.", QuoteToken(key));
-      int32_t id = 0;
-      if (!absl::SimpleAtoi(key, &id) || id < 0 || id >= static_cast<int32_t>(kMaxTokens))
-        return absl::InvalidArgumentError(absl::StrCat(where, " is not an id from 0 to ", kMaxTokens - 1));
-      absl::StatusOr<AddedToken> token = AddedTokenFromJson(spec, id, where);
-      if (!token.ok()) return token.status();
-      parts.added.push_back(*std::move(token));
-    }
-  } else {
-    const absl::StatusOr<std::string> added_bytes = read("added_tokens.json", false);
-    if (!added_bytes.ok()) return added_bytes.status();
-    absl::StatusOr<VocabularyTable> added =
-        added_bytes->empty() ? VocabularyTable()
-                             : ParseVocabularyJson(*added_bytes, JoinPath(folder, "added_tokens.json"));
-    if (!added.ok()) return added.status();
-    if (added->entries.size() > kMaxAddedTokens)
-      return TooManyAddedTokens(JoinPath(folder, "added_tokens.json"));
-    const std::set<std::string> named(parts.extra_specials.begin(), parts.extra_specials.end());
-    for (const VocabularyTable::Entry& entry : added->entries) {
-      AddedToken token{.content = std::string(added->token(entry)), .id = entry.id};
-      token.special = named.contains(token.content);
-      token.normalized = !token.special;
-      parts.added.push_back(std::move(token));
-    }
-  }
-  return Create(std::move(parts), folder, options);
 }
 
 absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::Load(const std::string& folder,

@@ -1,0 +1,15 @@
+#include "data/image_file.h"
+#include "data/png_text.h"
+#include "tests/fuzz/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const absl::string_view bytes = lvrpo::fuzz::Bytes(data, size);
+  lvrpo::DecodeOptions options;
+  options.limits.max_pixels = 1 << 20;
+  const auto image = lvrpo::DecodeImage(bytes, options);
+  if (image.ok() && image->pixels.size() !=
+                        size_t{3} * static_cast<size_t>(image->width) * static_cast<size_t>(image->height))
+    __builtin_trap();
+  (void)lvrpo::ReadPngText(bytes);
+  return 0;
+}
