@@ -34,7 +34,7 @@ torch::Tensor RefereeText(const Tokenizer& tokenizer, const std::vector<std::str
     rows.back().resize(
         static_cast<size_t>(std::min<int64_t>(length, static_cast<int64_t>(rows.back().size()))));
   }
-  return Pad(rows, length, tokenizer.vocabulary_size() - 5).ids;
+  return Pad(rows, length, tokenizer.pad()).ids;
 }
 
 }  // namespace lvrpo

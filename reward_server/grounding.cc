@@ -66,8 +66,7 @@ absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) 
   absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(phrase);
   if (!ids.ok())
     return absl::InvalidArgumentError(absl::StrCat("key phrase \"", phrase, "\": ", ids.status().message()));
-  // As the referee was trained: cut or padded with <|endoftext|>, which stands first among the special
-  // tokens.
+  // As the referee was trained: cut or padded.
   std::vector<int64_t> padded(ids->begin(), ids->end());
   padded.resize(static_cast<size_t>(referee_.config().text_length), tokenizer_->pad());
   torch::Tensor vector =
