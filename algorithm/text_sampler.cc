@@ -63,40 +63,4 @@ int32_t ChooseToken(std::span<const float> scores, const PhiloxStream& stream,
   return best;
 }
 
-TextDecoder BagelDecoder(const Bagel& model, const KvCache& context, int64_t samples) {
-  return [model, cache = context.Expand(samples)](const torch::Tensor& ids) mutable {
-    return model.Logits(model.AppendTokens(cache, ids.unsqueeze(1)).squeeze(1));
-  };
-}
-
-TextSamples SampleText(const TextDecoder& decoder, int64_t samples, int32_t bos, uint64_t run_seed,
-                       uint32_t group, const TextSampleOptions& options) {
-  torch::NoGradGuard no_grad;
-  TextSamples result;
-  result.ids.resize(samples);
-  result.log_probs.resize(samples);
-  std::vector<int64_t> newest(samples, bos);
-  std::vector<bool> ended(samples, false);
-  PhiloxStream stream{.seed = MixSeed(run_seed, Purpose::kText), .group = group};
-  for (int token = 0; token < options.max_tokens; ++token) {
-    torch::Tensor logits = decoder(torch::tensor(newest, torch::kInt64)).to(torch::kFloat32);
-    if (options.temperature != 0) logits = logits / options.temperature;
-    logits = logits.cpu().contiguous();
-    const torch::Tensor log_probs = logits.log_softmax(-1);
-    stream.step = static_cast<uint32_t>(token);
-    for (int64_t slot = 0; slot < samples; ++slot) {
-      if (ended[slot]) continue;
-      const float* row = logits.data_ptr<float>() + slot * logits.size(1);
-      stream.slot = static_cast<uint32_t>(slot);
-      const int32_t chosen = ChooseToken({row, row + logits.size(1)}, stream, options);
-      result.ids[slot].push_back(chosen);
-      result.log_probs[slot].push_back(log_probs[slot][chosen].item<float>());
-      newest[slot] = chosen;
-      ended[slot] = chosen == options.eos;
-    }
-    if (std::find(ended.begin(), ended.end(), false) == ended.end()) break;
-  }
-  return result;
-}
-
 }  // namespace lvrpo

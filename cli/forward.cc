@@ -20,7 +20,7 @@ constexpr ForwardedCommand kForwarded[] = {
     {"generate", kModelBinary, "paint images from prompts"},
     {"ask", kModelBinary, "ask a question about an image"},
     {"edit", kModelBinary, "change an image as a text says"},
-    {"watermark", kModelBinary, "put a watermark into images, or look for one"},
+    {"watermark", kModelBinary, "look for the invisible mark of `generate --watermark`"},
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "cli/process.h"
 #include "common/clock.h"
 #include "common/file.h"
-#include "data/png.h"
+#include "data/image_file.h"
 #include "data/prompts.h"
 #include "nlohmann/json.hpp"
 #include "reward_server/client.h"
@@ -57,7 +57,7 @@ class OwnRewardServer {
 
 absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string& address,
                                         const std::string& image_path, const v1::PromptRecord& record) {
-  const absl::StatusOr<RgbImage> image = ReadPng(image_path);
+  const absl::StatusOr<RgbImage> image = ReadImage(image_path);
   if (!image.ok()) return image.status();
   v1::ScoreRequest request;
   *request.mutable_prompt() = record;

@@ -124,14 +124,6 @@ absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes) {
   return ToRgb(*std::move(raster), AlphaPolicy::kOnWhite);
 }
 
-absl::StatusOr<RgbImage> ReadPng(const std::string& path) {
-  const absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<RgbImage> image = DecodePng(*bytes);
-  if (!image.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", image.status().message()));
-  return image;
-}
-
 absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text) {
   if (absl::Status status = CheckImage(image); !status.ok()) return status;
   png_image png = {};  // libpng's simple interface, which catches its own errors

@@ -6,7 +6,7 @@ build=$1
 out=$2/opt/lvrpo
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out/bin" "$out/lib"
-for binary in lvrpo lvrpo-coordinator lvrpo-learner lvrpo-rollout-worker lvrpo-reward-server lvrpo-evaluate; do
+for binary in lvrpo lvrpo-coordinator lvrpo-learner lvrpo-rollout-worker lvrpo-reward-server lvrpo-evaluate lvrpo-model; do
   cp "$build/bin/$binary" "$out/bin/"
 done
 # ldd lists what each binary loads; libc and the loader come with the base image.

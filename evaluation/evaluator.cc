@@ -6,10 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/image_sampler.h"
-#include "algorithm/text_sampler.h"
 #include "common/file.h"
-#include "data/png.h"
+#include "data/image_file.h"
 #include "data/prompts.h"
+#include "generation/text_engine.h"
 #include "shapes_world/checker.h"
 
 namespace lvrpo {
@@ -126,7 +126,7 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
   torch::NoGradGuard no_grad;
   std::vector<AnswerJudgement> judged;
   for (const HeldOutPrompt& prompt : prompts) {
-    const absl::StatusOr<RgbImage> image = ReadPng(SourceImagePath(prompt_file, prompt.record));
+    const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record));
     if (!image.ok()) return image.status();
     const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
     if (!ids.ok()) {
@@ -134,9 +134,13 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
           absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
     }
     const KvCache context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids);
-    const TextSamples answer = SampleText(
-        BagelDecoder(policy.model, context, 1), 1, policy.tokenizer->bos(), 0, 0,
-        {.max_tokens = config.rollout().max_text_tokens(), .temperature = 0, .eos = policy.tokenizer->eos()});
+    const TextRequest request = {.context = context,
+                                 .options = {.max_tokens = config.rollout().max_text_tokens(),
+                                             .temperature = 0,
+                                             .eos = policy.tokenizer->eos()},
+                                 .stop = {}};
+    const absl::StatusOr<TextSamples> answer = GenerateText(policy.model, request, 0);
+    if (!answer.ok()) return answer.status();
     absl::StatusOr<std::vector<int32_t>> right = policy.tokenizer->Encode(prompt.record.answer());
     if (!right.ok()) {
       return absl::InvalidArgumentError(
@@ -146,7 +150,8 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     const torch::Tensor response = torch::tensor(*right, torch::kInt64).unsqueeze(0);
     const double log_prob = policy.model.ResponseLogProbs(context, response, 1).sum().item<double>();
     judged.push_back({prompt.record.id(), prompt.record.kind(),
-                      policy.tokenizer->Decode(answer.ids[0]) == prompt.record.answer(), std::exp(log_prob)});
+                      policy.tokenizer->Decode(answer->ids[0]) == prompt.record.answer(),
+                      std::exp(log_prob)});
   }
   return judged;
 }

@@ -69,9 +69,11 @@ absl::Status Generate(GenerateFlags& flags) {
   const absl::StatusOr<std::vector<ImageRequest>> requests = MakeRequests(*model, flags, thoughts);
   if (!requests.ok()) return requests.status();
   for (size_t i = 0; i < thoughts.size(); ++i) std::printf("thought %zu: %s\n", i, thoughts[i].c_str());
-  if (absl::Status status = model->CheckRoom((*requests)[0].full, options->grid_h * options->grid_w + 2);
-      !status.ok())
-    return status;
+  for (const ImageRequest& request : *requests) {
+    if (absl::Status status = model->CheckRoom(request.full, options->grid_h * options->grid_w + 2);
+        !status.ok())
+      return status;
+  }
   return PaintAndWrite(*model, *requests, *options, flags.image,
                        {{"prompt", flags.prompt}, {"model", flags.image.model}}, thoughts);
 }

@@ -4,6 +4,7 @@
 
 #include "algorithm/image_sampler.h"
 #include "algorithm/philox.h"
+#include "model/memory_plan.h"
 
 namespace lvrpo {
 namespace {
@@ -37,8 +38,7 @@ std::vector<std::vector<Part>> PlanBatches(std::span<const ImageRequest> request
 int64_t ImageBatchSize(const BagelConfig& config, const ImageEngineOptions& options, torch::Dtype dtype) {
   const int64_t branches = options.guidance.text_scale <= 1 ? 1 : (options.guidance.image_scale <= 1 ? 2 : 3);
   const int64_t tokens = options.grid_h * options.grid_w + 2;
-  const int64_t each = branches * tokens * (6 * config.hidden + 2 * config.mlp) *
-                       static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t each = branches * tokens * ForwardBytesPerToken(config, dtype);
   return std::max<int64_t>(1, options.activation_bytes / each);
 }
 

@@ -47,7 +47,8 @@ absl::Status Synthesize(const SynthesizeFlags& flags, const Sizes& sizes) {
     if (!config.ok()) return config.status();
     options.config = *std::move(config);
     std::error_code ignored;
-    if (std::filesystem::exists(JoinPath(flags.like, "tokenizer.json"), ignored)) {
+    if (std::filesystem::exists(JoinPath(flags.like, "tokenizer.json"), ignored) ||
+        std::filesystem::exists(JoinPath(flags.like, "vocab.json"), ignored)) {
       options.tokenizer = flags.like;
       options.config_has_tokens = true;
     }

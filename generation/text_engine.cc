@@ -110,4 +110,11 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
   return results;
 }
 
+absl::StatusOr<TextSamples> GenerateText(const Bagel& model, const TextRequest& request, uint64_t seed,
+                                         const TextEngineLimits& limits) {
+  absl::StatusOr<std::vector<TextSamples>> samples = GenerateTexts(model, {&request, 1}, seed, limits);
+  if (!samples.ok()) return samples.status();
+  return std::move((*samples)[0]);
+}
+
 }  // namespace lvrpo

@@ -20,6 +20,13 @@ struct TextRequest {
   std::function<bool(std::span<const int32_t>)> stop;
 };
 
+struct TextSamples {
+  std::vector<std::vector<int32_t>> ids;      // per sample; ends with eos unless cut at max_tokens or stopped
+  std::vector<std::vector<float>> log_probs;  // one a token: of softmax(logits / temperature) over the whole
+                                              // vocabulary, whatever top_k and top_p left out (greedy:
+                                              // temperature 1)
+};
+
 struct TextEngineLimits {
   int64_t slots = 64;                   // sequences decoded at once, at most
   int64_t kv_bytes = int64_t{4} << 30;  // of keys and values; fewer slots are used where they don't fit
@@ -31,10 +38,14 @@ struct TextEngineLimits {
 // their last bits only (1e-5 of their size in fp32), so a token can differ only where two candidates are
 // closer than that.
 //
-// `samples[i]` answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
+// Element i answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
 // `progress`, when given, is told the number of tokens made so far after each step. No gradients.
 absl::StatusOr<std::vector<TextSamples>> GenerateTexts(
     const Bagel& model, std::span<const TextRequest> requests, uint64_t seed,
     const TextEngineLimits& limits = {}, const std::function<void(int64_t tokens)>& progress = {});
+
+// The same for one request.
+absl::StatusOr<TextSamples> GenerateText(const Bagel& model, const TextRequest& request, uint64_t seed,
+                                         const TextEngineLimits& limits = {});
 
 }  // namespace lvrpo

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/ratio_metrics.h"
-#include "algorithm/text_sampler.h"
+#include "generation/text_engine.h"
 #include "model/autoencoder.h"
 
 namespace lvrpo {
@@ -479,9 +479,15 @@ double GrpoTrainer::TextSelfTest() const {
   gray.width = gray.height = static_cast<int>(model.vit_patch * std::min<int64_t>(model.vit_max_side, 4));
   gray.pixels.assign(static_cast<size_t>(gray.width) * gray.height * 3, 0x40);
   const KvCache context = policy_.PrefillQuestion(FromRgbImages({gray}), {1, 2, 3});
-  const TextSamples samples = SampleText(
-      BagelDecoder(policy_, context, rollout.group_size()), rollout.group_size(), model.bos, config_.seed(),
-      0, {.max_tokens = rollout.max_text_tokens(), .temperature = rollout.temperature(), .eos = model.eos});
+  const TextRequest request = {.context = context,
+                               .samples = rollout.group_size(),
+                               .options = {.max_tokens = rollout.max_text_tokens(),
+                                           .temperature = rollout.temperature(),
+                                           .eos = model.eos},
+                               .stop = {}};
+  const absl::StatusOr<TextSamples> answers = GenerateText(policy_, request, config_.seed());
+  TORCH_CHECK(answers.ok(), answers.status().message());
+  const TextSamples& samples = *answers;
   v1::TrajectoryGroup group;
   group.set_image_width(gray.width);
   group.set_image_height(gray.height);

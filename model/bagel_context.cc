@@ -160,10 +160,11 @@ torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, con
 
 torch::Tensor Bagel::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
   const int64_t rows = ids.size(0);
-  const Segment segment = {nullptr, rows, slots.Mask(rows), &slots};
-  const Streams out = Run({.u = EmbedTokens(ids.to(device()).unsqueeze(1)), .g = {}}, slots.Positions(rows),
-                          {&segment, 1}, nullptr);
-  slots.Advance(rows);
+  const KvSlots::Step step = slots.BeginStep(rows);
+  const Segment segment = {nullptr, rows, step.mask, &slots};
+  const Streams out =
+      Run({.u = EmbedTokens(ids.to(device()).unsqueeze(1)), .g = {}}, step.positions, {&segment, 1}, nullptr);
+  slots.EndStep();
   return out.u.squeeze(1);
 }
 

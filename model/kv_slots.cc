@@ -40,43 +40,33 @@ void KvSlots::Move(int64_t from, int64_t to) {
   positions_[to] = positions_[from];
 }
 
-int64_t KvSlots::Longest(int64_t rows) const {
-  return *std::max_element(lengths_.begin(), lengths_.begin() + rows);
-}
-
-torch::Tensor KvSlots::Lengths(int64_t rows) const {
-  return torch::tensor(std::vector<int64_t>(lengths_.begin(), lengths_.begin() + rows), torch::kInt64)
-      .to(keys_[0].device());
-}
-
-torch::Tensor KvSlots::Positions(int64_t rows) const {
-  return torch::tensor(std::vector<int64_t>(positions_.begin(), positions_.begin() + rows), torch::kInt64)
-      .to(keys_[0].device())
-      .unsqueeze(1);
-}
-
-torch::Tensor KvSlots::Mask(int64_t rows) const {
-  const int64_t longest = Longest(rows);
-  if (std::all_of(lengths_.begin(), lengths_.begin() + rows,
-                  [&](int64_t length) { return length == longest; }))
-    return {};
-  const torch::Tensor lengths = Lengths(rows);
-  return (torch::arange(longest + 1, lengths.options()) <= lengths.unsqueeze(1)).unsqueeze(1);
+KvSlots::Step KvSlots::BeginStep(int64_t rows) {
+  const auto on_device = [&](const std::vector<int64_t>& values) {
+    return torch::tensor(std::vector<int64_t>(values.begin(), values.begin() + rows), torch::kInt64)
+        .to(keys_[0].device());
+  };
+  const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.begin() + rows);
+  TORCH_CHECK(*longest < capacity_, "a slot of ", capacity_, " entries is full");
+  step_longest_ = *longest;
+  step_lengths_ = on_device(lengths_).view({rows, 1, 1, 1});
+  Step step{.positions = on_device(positions_).unsqueeze(1), .mask = {}};
+  if (*shortest != *longest)
+    step.mask = torch::arange(*longest + 1, step_lengths_.options()) <= step_lengths_.view({rows, 1, 1});
+  return step;
 }
 
 std::pair<torch::Tensor, torch::Tensor> KvSlots::Append(size_t layer, const torch::Tensor& k,
                                                         const torch::Tensor& v) {
-  const int64_t rows = k.size(0), longest = Longest(rows);
-  TORCH_CHECK(longest < capacity_, "a slot of ", capacity_, " entries is full");
+  const int64_t rows = k.size(0);
   const torch::Tensor keys = keys_[layer].narrow(0, 0, rows), values = values_[layer].narrow(0, 0, rows);
-  const torch::Tensor place = Lengths(rows).view({rows, 1, 1, 1}).expand_as(k);
+  const torch::Tensor place = step_lengths_.expand_as(k);
   keys.scatter_(2, place, k);
   values.scatter_(2, place, v);
-  return {keys.narrow(2, 0, longest + 1), values.narrow(2, 0, longest + 1)};
+  return {keys.narrow(2, 0, step_longest_ + 1), values.narrow(2, 0, step_longest_ + 1)};
 }
 
-void KvSlots::Advance(int64_t rows) {
-  for (int64_t row = 0; row < rows; ++row) ++lengths_[row], ++positions_[row];
+void KvSlots::EndStep() {
+  for (int64_t row = 0; row < step_lengths_.size(0); ++row) ++lengths_[row], ++positions_[row];
 }
 
 }  // namespace lvrpo

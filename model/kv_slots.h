@@ -26,25 +26,27 @@ class KvSlots {
   // Slot `to` becomes what slot `from` is.
   void Move(int64_t from, int64_t to);
 
-  // --- For the forward pass (Bagel::DecodeTokens): one new token in each of the first `rows` slots.
-  // Position of each token: int64 [rows, 1].
-  torch::Tensor Positions(int64_t rows) const;
-  // Which keys each sees: bool [rows, 1, longest + 1]; undefined: all of them.
-  torch::Tensor Mask(int64_t rows) const;
+  // --- For the forward pass (Bagel::DecodeTokens): a step puts one new token into each of the first `rows`
+  // slots. BeginStep, then Append for every layer, then EndStep.
+  struct Step {
+    torch::Tensor positions;  // of each token, int64 [rows, 1]
+    torch::Tensor mask;       // which keys each sees, bool [rows, 1, longest + 1]; undefined: all of them
+  };
+  Step BeginStep(int64_t rows);
   // Puts k and v [rows, Hkv, 1, head_dim] of a layer behind each slot's entries; gives the layer's keys and
   // values up to the longest slot, views [rows, Hkv, longest + 1, head_dim].
   std::pair<torch::Tensor, torch::Tensor> Append(size_t layer, const torch::Tensor& k,
                                                  const torch::Tensor& v);
   // The new entries of all layers count from here on.
-  void Advance(int64_t rows);
+  void EndStep();
 
  private:
-  int64_t Longest(int64_t rows) const;
-  torch::Tensor Lengths(int64_t rows) const;  // int64 [rows]
-
   const int64_t capacity_;
   std::vector<torch::Tensor> keys_, values_;  // per layer [slots, Hkv, capacity, head_dim]
   std::vector<int64_t> lengths_, positions_;  // entries, and the next token's position, of each slot
+  // Of the step at hand: entries of its slots, int64 [rows, 1, 1, 1], and the most.
+  torch::Tensor step_lengths_;
+  int64_t step_longest_ = 0;
 };
 
 }  // namespace lvrpo

@@ -78,6 +78,11 @@ int64_t RoleMemory::total() const {
   return sum;
 }
 
+int64_t ForwardBytesPerToken(const BagelConfig& c, torch::Dtype dtype) {
+  const int64_t q = c.hidden, kv = c.kv_heads * c.head_dim();
+  return (5 * c.hidden + 2 * q + 4 * kv + 4 * c.mlp) * static_cast<int64_t>(torch::elementSize(dtype));
+}
+
 absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions options) {
   if (absl::Status status = CheckOptions(c, options); !status.ok()) return status;
   const ShapeMap shapes = Bagel::ExpectedTensors(c);
@@ -97,9 +102,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
   const int64_t q = c.hidden, kv = c.kv_heads * c.head_dim();
   const int64_t kv_token = 2 * c.layers * kv * width;
   const int64_t call_tokens = group * options.guidance_branches * (plan.image_tokens + 2);
-  // Alive at the peak, in a layer's MLP: residual and attention streams, queries, keys and values with their
-  // rotated copies, and the MLP's four intermediates.
-  const int64_t forward_token = (5 * c.hidden + 2 * q + 4 * kv + 4 * c.mlp) * width;
+  const int64_t forward_token = ForwardBytesPerToken(c, options.dtype);
   // Kept by autograd in every layer: inputs of norms, projections, attention and MLP.
   const int64_t backward_token = Product({c.layers, 8 * c.hidden + 6 * q + 6 * kv + 4 * c.mlp, width});
   // The decoder's widest level at full resolution: a norm's input, its output and its activation.

@@ -46,6 +46,11 @@ struct MemoryPlan {
   std::vector<RoleMemory> roles;  // rollout worker, learner, reward server
 };
 
+// Alive at the peak of a forward pass without gradients, per token of the batch: in a layer's MLP the
+// residual and attention streams, queries, keys and values with their rotated copies, and the MLP's four
+// intermediates.
+int64_t ForwardBytesPerToken(const BagelConfig& config, torch::Dtype dtype);
+
 // InvalidArgument names the option that is out of range, an image size that the model's position table or
 // patches do not allow, or patterns that match nothing.
 absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& config, MemoryOptions options);

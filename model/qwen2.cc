@@ -7,7 +7,6 @@
 #include "common/file.h"
 #include "model/qwen2_layers.h"
 #include "model/random_init.h"
-#include "model/tensor_dtypes.h"
 #include "model/transformer_layers.h"
 
 namespace lvrpo {
@@ -73,14 +72,6 @@ absl::StatusOr<Qwen2> Qwen2::Create(Qwen2Config config, TensorMap tensors, const
     return absl::InvalidArgumentError(absl::StrCat(source, ": ", problem));
   if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
     return status;
-  const torch::Dtype dtype = tensors.at(kEmbeddings).scalar_type();
-  for (const auto& [name, tensor] : tensors) {
-    if (tensor.scalar_type() != dtype) {
-      return absl::DataLossError(
-          absl::StrCat(source, ": ", name, " is ", SafetensorsDtype(tensor.scalar_type()), " and ",
-                       kEmbeddings, " is ", SafetensorsDtype(dtype), ": read the weights as one dtype"));
-    }
-  }
   return Qwen2(std::move(config), std::move(tensors));
 }
 

@@ -89,7 +89,14 @@ absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const 
   if (absl::Status status = CheckTensors(expected, got, source); !status.ok()) return status;
   std::map<std::string, std::string> dtypes;
   for (const auto& [name, tensor] : got) dtypes[name] = SafetensorsDtype(tensor.scalar_type());
-  return CheckWeightDtypes(dtypes, source);
+  if (absl::Status status = CheckWeightDtypes(dtypes, source); !status.ok()) return status;
+  for (const auto& [name, dtype] : dtypes) {
+    if (dtype == dtypes.begin()->second) continue;
+    return absl::DataLossError(absl::StrCat(source, ": ", name, " is ", dtype, " and ", dtypes.begin()->first,
+                                            " is ", dtypes.begin()->second,
+                                            ": read the weights as one dtype"));
+  }
+  return absl::OkStatus();
 }
 
 std::string DigestOf(const TensorMap& tensors) {

@@ -6,6 +6,7 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/schedule.h"
 #include "data/png.h"
+#include "generation/text_engine.h"
 #include "model/autoencoder.h"
 #include "shapes_world/captions.h"
 #include "shapes_world/checker.h"
@@ -85,23 +86,13 @@ std::map<std::string, double> ScoreAnswers(const Bagel& model, const Tokenizer& 
   for (int i = 0; i < questions; ++i) {
     const shapes::Scene scene = shapes::RandomScene(random);
     const shapes::QuestionAnswer question = shapes::AskAbout(scene, random);
-    KvCache cache;
-    model.AppendImage(cache, FromRgbImages({Render(scene)}));
-    std::vector<int64_t> ids = {tokenizer.bos()};
-    const auto words = tokenizer.Encode(question.question);
-    ids.insert(ids.end(), words->begin(), words->end());
-    ids.push_back(tokenizer.eos());
-    ids.push_back(tokenizer.bos());
-    torch::Tensor hidden = model.AppendTokens(cache, torch::tensor(ids, torch::kInt64).unsqueeze(0));
-    std::vector<int32_t> answer;
-    for (int k = 0; k < 4; ++k) {
-      const int64_t next = model.Logits(hidden.select(1, hidden.size(1) - 1)).argmax(-1).item<int64_t>();
-      if (next == tokenizer.eos()) break;
-      answer.push_back(static_cast<int32_t>(next));
-      hidden = model.AppendTokens(cache, torch::tensor({{next}}, torch::kInt64));
-    }
+    const TextRequest request = {.context = model.PrefillQuestion(FromRgbImages({Render(scene)}),
+                                                                  *tokenizer.Encode(question.question)),
+                                 .options = {.max_tokens = 4, .temperature = 0, .eos = tokenizer.eos()},
+                                 .stop = {}};
+    const TextSamples answer = *GenerateText(model, request, 0);  // a few tokens always fit
     auto& count = counts[question.kind];
-    count.first += tokenizer.Decode(answer) == question.answer;
+    count.first += tokenizer.Decode(answer.ids[0]) == question.answer;
     ++count.second;
   }
   return Shares(counts);

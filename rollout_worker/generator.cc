@@ -121,16 +121,14 @@ void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& 
                                            .temperature = rollout.temperature(),
                                            .eos = tokenizer_.eos()},
                                .stop = {}};
-  const absl::StatusOr<std::vector<TextSamples>> answers =
-      lvrpo::GenerateTexts(policy.model, {&request, 1}, config_.seed());
-  if (!answers.ok()) throw std::runtime_error(std::string(answers.status().message()));
-  const TextSamples& samples = (*answers)[0];
+  const absl::StatusOr<TextSamples> samples = GenerateText(policy.model, request, config_.seed());
+  if (!samples.ok()) throw std::runtime_error(std::string(samples.status().message()));
   group.sample_seconds = SecondsSince(begin);
-  for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
+  for (size_t slot = 0; slot < samples->ids.size(); ++slot) {
     v1::Sample& sample = *group.trajectory.mutable_samples(static_cast<int>(slot));
-    *sample.mutable_response_ids() = {samples.ids[slot].begin(), samples.ids[slot].end()};
-    *sample.mutable_log_probs() = {samples.log_probs[slot].begin(), samples.log_probs[slot].end()};
-    group.score_request.add_items()->set_text(tokenizer_.Decode(samples.ids[slot]));
+    *sample.mutable_response_ids() = {samples->ids[slot].begin(), samples->ids[slot].end()};
+    *sample.mutable_log_probs() = {samples->log_probs[slot].begin(), samples->log_probs[slot].end()};
+    group.score_request.add_items()->set_text(tokenizer_.Decode(samples->ids[slot]));
   }
   group.trajectory.set_image_width(prompt.source_image.width);
   group.trajectory.set_image_height(prompt.source_image.height);

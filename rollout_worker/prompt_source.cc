@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
-#include "data/png.h"
+#include "data/image_file.h"
 #include "data/prompts.h"
 
 namespace lvrpo {
@@ -29,7 +29,7 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
     }
     prompt.ids = *std::move(ids);
     if (task == v1::TASK_KIND_TEXT) {
-      absl::StatusOr<RgbImage> image = ReadPng(SourceImagePath(path, record));
+      absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(path, record));
       if (!image.ok()) return image.status();
       if (!fits(image->width) || !fits(image->height)) {
         return absl::InvalidArgumentError(

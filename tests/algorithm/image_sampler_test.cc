@@ -5,7 +5,6 @@
 #include "algorithm/advantages.h"
 #include "algorithm/image_loss.h"
 #include "algorithm/optimizer.h"
-#include "algorithm/text_sampler.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo {
@@ -176,26 +175,6 @@ TEST(Bagel, PromptsSampledTogetherAreThoseSampledAlone) {
     const torch::Tensor alone =
         SampleOde(BagelVelocity(model, caches[i], 3, 2), noise.narrow(0, i, 1), timesteps);
     EXPECT_TRUE(torch::allclose(alone[0], together[i], 1e-4, 1e-5)) << i;
-  }
-}
-
-TEST(Bagel, SampledTextHasTheLearnersLogProbs) {
-  const Bagel model = TinyBagel();
-  torch::NoGradGuard no_grad;
-  const KvCache context = model.PrefillPrompt({10, 11, 12});
-  const TextSampleOptions options{.max_tokens = 7, .temperature = 1.3, .eos = 2};
-  const TextSamples samples =
-      SampleText(BagelDecoder(model, context, 5), 5, model.config().bos, 1, 0, options);
-  torch::Tensor responses = torch::zeros({5, 7}, torch::kInt64);
-  for (int64_t b = 0; b < 5; ++b) {
-    for (size_t i = 0; i < samples.ids[b].size(); ++i)
-      responses[b][static_cast<int64_t>(i)] = samples.ids[b][i];
-  }
-  const torch::Tensor learner = model.ResponseLogProbs(context, responses, options.temperature);
-  for (int64_t b = 0; b < 5; ++b) {
-    for (size_t i = 0; i < samples.ids[b].size(); ++i) {
-      EXPECT_NEAR(learner[b][static_cast<int64_t>(i)].item<double>(), samples.log_probs[b][i], 2e-4);
-    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 #include "common/file.h"
 #include "data/image_file.h"
@@ -69,8 +70,8 @@ TEST(Ask, AnswersAboutAnImage) {
   const Outcome outcome = Call("ask --model " + kAssets + "vqa --image " + folder.file("0000.png") +
                                " 'how many objects are there ?'");
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_NE(std::string(" zero one two three four ").find(" " + outcome.output.substr(0, 3)),
-            std::string::npos)
+  EXPECT_TRUE(
+      std::set<std::string>({"zero\n", "one\n", "two\n", "three\n", "four\n"}).contains(outcome.output))
       << outcome.output;
 }
 

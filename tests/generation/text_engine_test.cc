@@ -21,10 +21,29 @@ TextRequest Request(const Bagel& model, const std::vector<int32_t>& prompt, int6
   return request;
 }
 
-// The plain sampler, one request at a time.
+// One sample after another, one token after another.
 TextSamples Plain(const Bagel& model, const TextRequest& request) {
-  return SampleText(BagelDecoder(model, request.context, request.samples), request.samples,
-                    model.config().bos, kSeed, request.group, request.options);
+  torch::NoGradGuard no_grad;
+  TextSamples samples;
+  PhiloxStream stream{.seed = MixSeed(kSeed, Purpose::kText), .group = request.group};
+  for (int64_t slot = 0; slot < request.samples; ++slot) {
+    std::vector<int32_t>& ids = samples.ids.emplace_back();
+    std::vector<float>& log_probs = samples.log_probs.emplace_back();
+    KvCache cache = request.context;
+    int64_t newest = model.config().bos;
+    while (static_cast<int>(ids.size()) < request.options.max_tokens && newest != request.options.eos) {
+      const double temperature = request.options.temperature == 0 ? 1 : request.options.temperature;
+      const torch::Tensor scores =
+          (model.Logits(model.AppendTokens(cache, Ids({newest}))).flatten() / temperature).contiguous();
+      stream.slot = static_cast<uint32_t>(slot);
+      stream.step = static_cast<uint32_t>(ids.size());
+      newest = ChooseToken({scores.data_ptr<float>(), static_cast<size_t>(scores.size(0))}, stream,
+                           request.options);
+      ids.push_back(static_cast<int32_t>(newest));
+      log_probs.push_back(scores.log_softmax(0)[newest].item<float>());
+    }
+  }
+  return samples;
 }
 
 void ExpectSame(const TextSamples& got, const TextSamples& expected) {

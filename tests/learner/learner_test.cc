@@ -4,12 +4,12 @@
 #include <cstring>
 #include <filesystem>
 
-#include "algorithm/text_sampler.h"
 #include "common/config.h"
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/metrics.h"
 #include "common/rpc.h"
+#include "generation/text_engine.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/checkpoint.h"
@@ -140,9 +140,13 @@ v1::TrajectoryGroup TextGroup(const Bagel& model, const v1::RunConfig& config, i
   group.set_image_height(16);
   group.set_image_rgb(std::string(16 * 16 * 3, '\x80'));
   const KvCache context = model.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6});
-  const TextSamples samples = SampleText(
-      BagelDecoder(model, context, config.rollout().group_size()), config.rollout().group_size(),
-      model.config().bos, 1, static_cast<uint32_t>(ordinal), {.max_tokens = 3, .eos = model.config().eos});
+  const TextSamples samples = *GenerateText(model,
+                                            {.context = context,
+                                             .samples = config.rollout().group_size(),
+                                             .group = static_cast<uint32_t>(ordinal),
+                                             .options = {.max_tokens = 3, .eos = model.config().eos},
+                                             .stop = {}},
+                                            1);
   for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
     v1::Sample& sample = *group.add_samples();
     sample.set_slot(static_cast<int32_t>(slot));

@@ -1,7 +1,6 @@
 // Ops of the family `bagel` on longer contexts: decoding, understanding, editing, thinking.
 
-#include "algorithm/image_sampler.h"
-#include "algorithm/text_sampler.h"
+#include "generation/text_engine.h"
 #include "model/autoencoder.h"
 #include "tests/parity/bagel_cases.h"
 
@@ -17,19 +16,24 @@ struct Greedy {
   std::vector<torch::Tensor> logits;
 };
 
-// `max_length` model calls at most; a predicted `end` ends it.
-Greedy DecodeGreedily(const Bagel& model, const KvCache& context, int max_length, int32_t end) {
+// What the text engine writes in `max_length` model calls at most; a predicted `end` ends it. The logits are
+// those of the same queries appended to the context by themselves.
+absl::StatusOr<Greedy> DecodeGreedily(const Bagel& model, const KvCache& context, int max_length,
+                                      int32_t end) {
+  const absl::StatusOr<TextSamples> samples = GenerateText(
+      model,
+      {.context = context, .options = {.max_tokens = max_length, .temperature = 0, .eos = end}, .stop = {}},
+      0);
+  if (!samples.ok()) return samples.status();
   Greedy result;
-  TextDecoder decoder = BagelDecoder(model, context, 1);
-  const TextDecoder recording = [&](const torch::Tensor& ids) {
-    result.queries.push_back(static_cast<int32_t>(ids[0].item<int64_t>()));
-    result.logits.push_back(decoder(ids)[0]);
-    return result.logits.back().unsqueeze(0);
-  };
-  const TextSamples samples = SampleText(recording, 1, model.config().bos, 0, 0,
-                                         {.max_tokens = max_length, .temperature = 0, .eos = end});
-  result.next = samples.ids[0];
-  result.log_probs = samples.log_probs[0];
+  result.next = samples->ids[0];
+  result.log_probs = samples->log_probs[0];
+  result.queries = {model.config().bos};
+  result.queries.insert(result.queries.end(), result.next.begin(), result.next.end() - 1);
+  KvCache cache = context;
+  for (const int32_t query : result.queries)
+    result.logits.push_back(
+        model.Logits(model.AppendTokens(cache, ToTensor({query}).unsqueeze(0))).flatten());
   return result;
 }
 
@@ -38,21 +42,22 @@ int32_t EndToken(const Case& c) {
   return end.is_null() ? -1 : end.get<int32_t>();
 }
 
-void CompareGreedy(const Greedy& greedy, Report& report) {
-  report.Compare("sequence", ToTensor(greedy.queries));
-  report.Compare("next_ids", ToTensor(greedy.next));
-  report.Compare("next_logp", torch::tensor(greedy.log_probs));
-  report.Compare("step_logits", torch::stack(greedy.logits));
+absl::Status CompareGreedy(const Bagel& model, const KvCache& context, const Case& c, Report& report) {
+  const absl::StatusOr<Greedy> greedy =
+      DecodeGreedily(model, context, c.params.at("max_length"), EndToken(c));
+  if (!greedy.ok()) return greedy.status();
+  report.Compare("sequence", ToTensor(greedy->queries));
+  report.Compare("next_ids", ToTensor(greedy->next));
+  report.Compare("next_logp", torch::tensor(greedy->log_probs));
+  report.Compare("step_logits", torch::stack(greedy->logits));
+  return absl::OkStatus();
 }
 
 absl::Status TextGreedyOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
   const auto model = LoadModel(c);
   if (!model.ok()) return model.status();
-  CompareGreedy(
-      DecodeGreedily(*model, Context(*model, c, "input_ids"), c.params.at("max_length"), EndToken(c)),
-      report);
-  return absl::OkStatus();
+  return CompareGreedy(*model, Context(*model, c, "input_ids"), c, report);
 }
 
 // Images vit_image, or vit_image_0, vit_image_1, ... (of different sizes).
@@ -99,8 +104,7 @@ absl::Status UnderstandOp(const Case& c, Report& report) {
   KvCache context;
   for (const torch::Tensor& image : Images(c)) model->AppendImage(context, image);
   model->AppendTokens(context, c.inputs.at("question_ids").unsqueeze(0));
-  CompareGreedy(DecodeGreedily(*model, context, c.params.at("max_length"), EndToken(c)), report);
-  return absl::OkStatus();
+  return CompareGreedy(*model, context, c, report);
 }
 
 absl::Status EditVelocityOp(const Case& c, Report& report) {
@@ -146,10 +150,12 @@ absl::Status ThinkThenImageOp(const Case& c, Report& report) {
   const KvCache system = Context(*model, c, "system_ids");
   KvCache texts = system;
   model->AppendTokens(texts, c.inputs.at("prompt_ids").unsqueeze(0));
-  const Greedy thought = DecodeGreedily(*model, texts, c.params.at("max_think"), model->config().eos);
-  report.Compare("think_sequence", ToTensor(thought.queries));
+  const absl::StatusOr<Greedy> thought =
+      DecodeGreedily(*model, texts, c.params.at("max_think"), model->config().eos);
+  if (!thought.ok()) return thought.status();
+  report.Compare("think_sequence", ToTensor(thought->queries));
   // The thought joins the context as a text segment, ended whether or not it ended itself.
-  std::vector<int32_t> segment = thought.queries;
+  std::vector<int32_t> segment = thought->queries;
   segment.push_back(model->config().eos);
   report.Compare("think_ids", ToTensor(segment));
   KvCache full = texts;
