@@ -38,7 +38,8 @@ std::vector<int32_t> Candidates(std::span<const float> scores, int top_k, double
   return ids;
 }
 
-double Gumbel(uint32_t word) { return -std::log(-std::log((static_cast<double>(word) + 0.5) * 0x1.0p-32)); }
+double Uniform(uint32_t word) { return (static_cast<double>(word) + 0.5) * 0x1.0p-32; }
+double Gumbel(uint32_t word) { return -std::log(-std::log(Uniform(word))); }
 
 }  // namespace
 
@@ -58,7 +59,15 @@ int32_t ChooseToken(std::span<const float> scores, const PhiloxStream& stream,
       offer(id, PhiloxWord(stream, static_cast<uint32_t>(id)));
   } else {
     const std::vector<uint32_t> words = PhiloxWords(stream, static_cast<int64_t>(scores.size()));
-    for (size_t id = 0; id < scores.size(); ++id) offer(static_cast<int32_t>(id), words[id]);
+    // -log(u) >= 1 - u, so the noise at u is at most -log(1 - u): where even that and the largest score would
+    // not win, the logarithms are not computed. Few candidates are left.
+    const double largest = *std::max_element(scores.begin(), scores.end());
+    double most = std::numeric_limits<double>::infinity();  // 1 - u of what may still win
+    for (size_t id = 0; id < scores.size(); ++id) {
+      if (1 - Uniform(words[id]) > most) continue;
+      offer(static_cast<int32_t>(id), words[id]);
+      most = std::exp(largest - best_score) * (1 + 1e-9);
+    }
   }
   return best;
 }

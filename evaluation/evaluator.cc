@@ -135,6 +135,7 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     }
     const KvCache context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids);
     const TextRequest request = {.context = context,
+                                 .start = policy.model.config().bos,
                                  .options = {.max_tokens = config.rollout().max_text_tokens(),
                                              .temperature = 0,
                                              .eos = policy.tokenizer->eos()},

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "common/allocator.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/file.h"
@@ -21,6 +22,7 @@ struct Options {
 };
 
 absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
+  KeepFreedMemory();
   torch::set_num_threads(options.threads);
   const absl::Time begin = RealClock().Now();
   absl::StatusOr<EvaluatedPolicy> policy = LoadEvaluatedPolicy(config, options.weights);

@@ -58,6 +58,10 @@ torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> 
     for (const auto& [request, first, count] : batch) {
       const KvCache* image_free = request->image_free ? &*request->image_free : &request->full;
       contexts.push_back({&request->full, &request->text_free, image_free, count});
+      if (request->noise.defined()) {
+        noise.push_back(request->noise.narrow(0, first, count));
+        continue;
+      }
       noise.push_back(PhiloxNormalSlots({.seed = MixSeed(options.seed, Purpose::kInitialNoise),
                                          .group = request->group,
                                          .slot = 0,

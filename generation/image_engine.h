@@ -19,6 +19,7 @@ struct ImageRequest {
   int64_t samples = 1;                // slots first_slot, first_slot + 1, ... of the group
   uint32_t group = 0;                 // with seed and slot: the key of the noise
   uint32_t first_slot = 0;
+  torch::Tensor noise = {};  // [samples, N, D]: what to begin with instead of the key's noise
 };
 
 struct ImageEngineOptions {

@@ -2,6 +2,7 @@
 #include <new>
 #include <optional>
 
+#include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
 #include "common/version.h"
@@ -31,6 +32,7 @@ int Main(int argc, char** argv) {
                               AddGenerateCommand(app), AddAskCommand(app),        AddEditCommand(app),
                               AddWatermarkCommand(app)};
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  KeepFreedMemory();
   for (const Command& command : commands) {
     if (command.app->parsed()) return RunOrExplain(command);
   }

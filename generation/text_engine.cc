@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/kv_slots.h"
+#include "model/parallel.h"
 
 namespace lvrpo {
 namespace {
@@ -14,7 +15,7 @@ struct Sequence {  // in the slot of its place in a list
   int64_t newest;
 };
 
-// Entries that a slot must hold: the context, bos, and every token but the last.
+// Entries that a slot must hold: the context, the start, and every token but the last.
 int64_t Capacity(std::span<const TextRequest> requests) {
   int64_t capacity = 1;
   for (const TextRequest& request : requests)
@@ -24,7 +25,7 @@ int64_t Capacity(std::span<const TextRequest> requests) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
+absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const TextDecoder& model,
                                                        std::span<const TextRequest> requests, uint64_t seed,
                                                        const TextEngineLimits& limits,
                                                        const std::function<void(int64_t)>& progress) {
@@ -36,12 +37,12 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
     results[r].log_probs.resize(requests[r].samples);
     if (requests[r].options.max_tokens < 1) continue;
     for (int64_t sample = requests[r].samples; sample-- > 0;)
-      waiting.push_back({r, sample, model.config().bos});
+      waiting.push_back({r, sample, requests[r].start});
   }
   if (waiting.empty()) return results;
 
   const int64_t capacity = Capacity(requests);
-  const int64_t bytes_each = KvSlots::Bytes(model.config(), 1, capacity, model.dtype());
+  const int64_t bytes_each = model.SlotBytes(capacity);
   if (bytes_each > limits.kv_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("a sequence of ", capacity, " tokens needs ", bytes_each,
@@ -50,7 +51,7 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
   }
   const int64_t count = std::min({std::max<int64_t>(limits.slots, 1), limits.kv_bytes / bytes_each,
                                   static_cast<int64_t>(waiting.size())});
-  KvSlots slots(model.config(), count, capacity, torch::TensorOptions(model.dtype()).device(model.device()));
+  KvSlots slots = model.MakeSlots(count, capacity);
   std::vector<Sequence> active;
   const auto start = [&](int64_t slot) {
     slots.Fill(slot, requests[waiting.back().request].context);
@@ -60,7 +61,7 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
   active.resize(count);
   for (int64_t slot = 0; slot < count; ++slot) start(slot);
 
-  PhiloxStream stream{.seed = MixSeed(seed, Purpose::kText)};
+  const uint64_t key = MixSeed(seed, Purpose::kText);
   int64_t made = 0;
   while (!active.empty()) {
     std::vector<int64_t> newest;
@@ -75,15 +76,26 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
          torch::tensor(temperatures).unsqueeze(1))
             .contiguous();
     const torch::Tensor totals = scores.logsumexp(1);
+    const auto vocabulary = static_cast<size_t>(scores.size(1));
+    const float* logits = scores.const_data_ptr<float>();
+    std::vector<int32_t> choices(active.size());
+    ParallelFor(0, static_cast<int64_t>(active.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slot = begin; slot < end; ++slot) {
+        const auto& [request, sample, newest_token] = active[slot];
+        const PhiloxStream stream = {.seed = key,
+                                     .group = requests[request].group,
+                                     .slot = static_cast<uint32_t>(sample),
+                                     .step = static_cast<uint32_t>(results[request].ids[sample].size())};
+        choices[slot] = ChooseToken({logits + static_cast<size_t>(slot) * vocabulary, vocabulary}, stream,
+                                    requests[request].options);
+      }
+    });
     for (int64_t slot = static_cast<int64_t>(active.size()) - 1; slot >= 0; --slot) {
       Sequence& sequence = active[slot];
       const TextRequest& request = requests[sequence.request];
       std::vector<int32_t>& ids = results[sequence.request].ids[sequence.sample];
-      const float* row = scores.data_ptr<float>() + slot * scores.size(1);
-      stream.group = request.group;
-      stream.slot = static_cast<uint32_t>(sequence.sample);
-      stream.step = static_cast<uint32_t>(ids.size());
-      const int32_t chosen = ChooseToken({row, static_cast<size_t>(scores.size(1))}, stream, request.options);
+      const float* row = logits + static_cast<size_t>(slot) * vocabulary;
+      const int32_t chosen = choices[slot];
       ids.push_back(chosen);
       results[sequence.request].log_probs[sequence.sample].push_back(row[chosen] -
                                                                      totals[slot].item<float>());
@@ -110,7 +122,7 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const Bagel& model,
   return results;
 }
 
-absl::StatusOr<TextSamples> GenerateText(const Bagel& model, const TextRequest& request, uint64_t seed,
+absl::StatusOr<TextSamples> GenerateText(const TextDecoder& model, const TextRequest& request, uint64_t seed,
                                          const TextEngineLimits& limits) {
   absl::StatusOr<std::vector<TextSamples>> samples = GenerateTexts(model, {&request, 1}, seed, limits);
   if (!samples.ok()) return samples.status();

@@ -7,12 +7,13 @@
 
 #include "absl/status/statusor.h"
 #include "algorithm/text_sampler.h"
-#include "model/bagel.h"
+#include "model/decoder.h"
 
 namespace lvrpo {
 
 struct TextRequest {
   KvCache context;      // of batch 1, computed once and shared by the samples
+  int64_t start;        // the token behind the context: BAGEL's bos, another model's last one of the prompt
   int64_t samples = 1;  // slots 0 .. samples - 1 of the group
   uint32_t group = 0;   // with the seed, slot and token index: the key of the Gumbel noise
   TextSampleOptions options;
@@ -41,11 +42,11 @@ struct TextEngineLimits {
 // Element i answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
 // `progress`, when given, is told the number of tokens made so far after each step. No gradients.
 absl::StatusOr<std::vector<TextSamples>> GenerateTexts(
-    const Bagel& model, std::span<const TextRequest> requests, uint64_t seed,
+    const TextDecoder& model, std::span<const TextRequest> requests, uint64_t seed,
     const TextEngineLimits& limits = {}, const std::function<void(int64_t tokens)>& progress = {});
 
 // The same for one request.
-absl::StatusOr<TextSamples> GenerateText(const Bagel& model, const TextRequest& request, uint64_t seed,
+absl::StatusOr<TextSamples> GenerateText(const TextDecoder& model, const TextRequest& request, uint64_t seed,
                                          const TextEngineLimits& limits = {});
 
 }  // namespace lvrpo

@@ -39,6 +39,7 @@ absl::StatusOr<TextSamples> TextFlags::Answer(const UnifiedModel& model, const K
   if (absl::Status status = model.CheckRoom(context, max_tokens); !status.ok()) return status;
   TextRequest request;
   request.context = context;
+  request.start = model.bagel.config().bos;
   request.samples = samples;
   request.options = {.max_tokens = max_tokens,
                      .temperature = temperature,

@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "common/allocator.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/exit_code.h"
@@ -25,6 +26,7 @@ constexpr char kProgram[] = "lvrpo-learner";
 constexpr double kTextTolerance = 1e-3;
 
 absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
   absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
   if (!base.ok()) return base.status();

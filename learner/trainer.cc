@@ -480,6 +480,7 @@ double GrpoTrainer::TextSelfTest() const {
   gray.pixels.assign(static_cast<size_t>(gray.width) * gray.height * 3, 0x40);
   const KvCache context = policy_.PrefillQuestion(FromRgbImages({gray}), {1, 2, 3});
   const TextRequest request = {.context = context,
+                               .start = model.bos,
                                .samples = rollout.group_size(),
                                .options = {.max_tokens = rollout.max_text_tokens(),
                                            .temperature = rollout.temperature(),

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/bagel_folder.h"
-#include "model/qwen2_layers.h"
 #include "model/random_init.h"
 #include "model/transformer_layers.h"
 
@@ -15,12 +13,6 @@ namespace lvrpo {
 namespace {
 
 constexpr int64_t kTimeFrequencies = 256;
-
-torch::Tensor Concat(const torch::Tensor& a, const torch::Tensor& b, int64_t dim) {
-  if (!a.defined()) return b;
-  if (!b.defined()) return a;
-  return torch::cat({a, b}, dim);
-}
 
 void AddHalf(ShapeMap& shapes, const BagelConfig& c, int64_t layer, const std::string& suffix) {
   const std::string prefix = absl::StrCat("language_model.model.layers.", layer, ".");
@@ -167,105 +159,19 @@ absl::StatusOr<Bagel> Bagel::Load(const std::string& folder, const WeightReadOpt
 }
 
 Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
-    : config_(std::move(config)), tensors_(std::move(tensors)), lora_scale_(lora_scale) {
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    layers_.push_back({ResolveHalf(layer, ""), ResolveHalf(layer, "_moe_gen")});
-  }
-  frequencies_ = RotaryFrequencies(config_.rope_theta, config_.head_dim()).to(device());
-}
-
-Bagel::Half Bagel::ResolveHalf(int64_t layer, const std::string& suffix) const {
-  const std::string prefix = absl::StrCat("language_model.model.layers.", layer, ".");
-  const auto find = [&](const std::string& name) {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? torch::Tensor() : found->second;
-  };
-  const auto linear = [&](const std::string& module) -> Projection {
-    const std::string name = prefix + module;
-    return {find(name + ".weight"), find(name + ".bias"), find(name + kLoraA), find(name + kLoraB)};
-  };
-  const auto norm = [&](const std::string& module) { return find(prefix + module + ".weight"); };
-  return {.q = linear("self_attn.q_proj" + suffix),
-          .k = linear("self_attn.k_proj" + suffix),
-          .v = linear("self_attn.v_proj" + suffix),
-          .o = linear("self_attn.o_proj" + suffix),
-          .gate = linear("mlp" + suffix + ".gate_proj"),
-          .up = linear("mlp" + suffix + ".up_proj"),
-          .down = linear("mlp" + suffix + ".down_proj"),
-          .q_norm = norm("self_attn.q_norm" + suffix),
-          .k_norm = norm("self_attn.k_norm" + suffix),
-          .input_norm = norm("input_layernorm" + suffix),
-          .post_norm = norm("post_attention_layernorm" + suffix)};
-}
-
-torch::Tensor Bagel::Apply(const Projection& projection, const torch::Tensor& x) const {
-  return LoraLinear(x, projection.weight, projection.bias, projection.lora_a, projection.lora_b, lora_scale_);
-}
-
-Bagel::Streams Bagel::Run(Streams x, const torch::Tensor& positions, std::span<const Segment> segments,
-                          KvCache* grown) const {
-  const int64_t heads = config_.heads, kv_heads = config_.kv_heads, d = config_.head_dim();
-  const int64_t batch = x.u.defined() ? x.u.size(0) : x.g.size(0);
-  const int64_t u_tokens = x.u.defined() ? x.u.size(1) : 0, g_tokens = x.g.defined() ? x.g.size(1) : 0;
-  const RotaryTables rotary = MakeRotaryTables(positions, frequencies_);
-
-  struct Projected {
-    torch::Tensor q, k, v;  // [B, heads, T, d], [B, kv_heads, T, d] twice
-  };
-  const auto project = [&](const torch::Tensor& h, const Half& half) -> Projected {
-    if (!h.defined()) return {};
-    const torch::Tensor normed = RmsNorm(h, half.input_norm, config_.rms_eps);
-    const auto split = [&](const Projection& projection, int64_t count) {
-      return Apply(projection, normed).view({batch, h.size(1), count, d});
-    };
-    return {RmsNorm(split(half.q, heads), half.q_norm, config_.rms_eps).transpose(1, 2),
-            RmsNorm(split(half.k, kv_heads), half.k_norm, config_.rms_eps).transpose(1, 2),
-            split(half.v, kv_heads).transpose(1, 2)};
-  };
-  const auto rotate = [&](const torch::Tensor& h) {  // in fp32, whatever the weights are
-    return Rotate(h, rotary.cos, rotary.sin).to(h.scalar_type());
-  };
-  const auto finish = [&](const torch::Tensor& h, const torch::Tensor& attended,
-                          const Half& half) -> torch::Tensor {
-    if (!h.defined()) return {};
-    // Contiguous: otherwise torch multiplies in another order when the weights ask for gradients, and the
-    // learner's log-probs would differ from the sampler's in the last bits.
-    const torch::Tensor y = h + Apply(half.o, attended.contiguous());
-    const torch::Tensor normed = RmsNorm(y, half.post_norm, config_.rms_eps);
-    return y + Apply(half.down, torch::silu(Apply(half.gate, normed)) * Apply(half.up, normed));
-  };
-
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const Projected u = project(x.u, layers_[i].understanding), g = project(x.g, layers_[i].generation);
-    const torch::Tensor q = rotate(Concat(u.q, g.q, 2));
-    const torch::Tensor k = rotate(Concat(u.k, g.k, 2)), v = Concat(u.v, g.v, 2);
-    std::vector<torch::Tensor> attended;
-    int64_t row = 0;
-    for (const Segment& segment : segments) {
-      torch::Tensor keys = k.narrow(0, row, segment.rows), values = v.narrow(0, row, segment.rows);
-      if (segment.slots != nullptr) {
-        std::tie(keys, values) = segment.slots->Append(i, keys, values);
-      } else if (segment.past != nullptr && !segment.past->keys.empty()) {
-        keys = torch::cat({segment.past->keys[i].expand({segment.rows, -1, -1, -1}), keys}, 2);
-        values = torch::cat({segment.past->values[i].expand({segment.rows, -1, -1, -1}), values}, 2);
-      }
-      if (grown != nullptr) {
-        grown->keys.push_back(keys);
-        grown->values.push_back(values);
-      }
-      attended.push_back(GroupedAttention(q.narrow(0, row, segment.rows), keys, values, segment.mask));
-      row += segment.rows;
-    }
-    const torch::Tensor merged =
-        MergeHeads(attended.size() == 1 ? attended[0] : torch::cat(attended));  // [B, T, H]
-    x.u = finish(x.u, merged.narrow(1, 0, u_tokens), layers_[i].understanding);
-    x.g = finish(x.g, merged.narrow(1, u_tokens, g_tokens), layers_[i].generation);
-  }
-  if (x.u.defined()) x.u = RmsNorm(x.u, tensors_.at("language_model.model.norm.weight"), config_.rms_eps);
-  if (x.g.defined())
-    x.g = RmsNorm(x.g, tensors_.at("language_model.model.norm_moe_gen.weight"), config_.rms_eps);
-  return x;
-}
+    : config_(std::move(config)),
+      tensors_(std::move(tensors)),
+      lora_scale_(lora_scale),
+      decoder_({.layers = config_.layers,
+                .hidden = config_.hidden,
+                .mlp = config_.mlp,
+                .heads = config_.heads,
+                .kv_heads = config_.kv_heads,
+                .rms_eps = config_.rms_eps,
+                .rope_theta = config_.rope_theta,
+                .lora_scale = lora_scale},
+               tensors_, "language_model.", "_moe_gen"),
+      head_({{tensors_.at("language_model.lm_head.weight"), {}}}) {}
 
 torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
   return torch::embedding(tensors_.at("language_model.model.embed_tokens.weight"), ids);
@@ -285,9 +191,7 @@ torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const {
   return Linear(hidden, tensors_, "llm2vae").to(torch::kFloat32);
 }
 
-torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const {
-  return torch::linear(hidden, tensors_.at("language_model.lm_head.weight")).to(torch::kFloat32);
-}
+torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
 
 torch::Tensor Bagel::GridPositions(int64_t rows, int64_t columns, int64_t side) const {
   const auto range = [&](int64_t count) {

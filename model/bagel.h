@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "model/bagel_config.h"
+#include "model/decoder.h"
 #include "model/kv_cache.h"
-#include "model/kv_slots.h"
 #include "model/lora.h"
 #include "model/stored_weights.h"
 #include "model/weights.h"
@@ -33,19 +33,13 @@ struct GuidanceOptions {
 
 // BAGEL: one transformer whose every layer has two sets of weights. Text, understanding (ViT) and
 // start/end-of-image tokens run through the understanding half, latent tokens through the generation half
-// (names with _moe_gen); all meet in one attention.
-//
-//        understanding tokens u          latent tokens g
-//               |                               |
-//        norm, q k v, qk-norm          norm, q k v, qk-norm   (_moe_gen)
-//                \________ attention ___________/
-//               |       (u, g, cache)           |
-//           o_proj, mlp                    o_proj, mlp        (_moe_gen)
+// (names with _moe_gen); all meet in one attention. model/decoder.h
+// draws it.
 //
 // Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask
 // for it, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe while
 // nobody changes the tensors.
-class Bagel {
+class Bagel : public TextDecoder {
  public:
   // DataLoss when the tensors do not fit the configuration. With `lora` they hold adapters too
   // (model/lora.h), of any linear layers inside the transformer's layers: LayerLinears says which these are.
@@ -115,8 +109,10 @@ class Bagel {
 
   // --- Text.
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
-  torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const;
-  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
+  torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const override;
+  torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> [..., V]
+  KvSlots MakeSlots(int64_t slots, int64_t capacity) const override;
+  int64_t SlotBytes(int64_t capacity) const override;
   // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded
   // at the end with any id. Shared or per-sample cache. Divides logits by `temperature`.
   torch::Tensor ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,
@@ -170,36 +166,10 @@ class Bagel {
   torch::Device device() const { return tensors_.begin()->second.device(); }
 
  private:
-  struct Projection {  // a linear layer; bias and adapter may be undefined
-    torch::Tensor weight, bias, lora_a, lora_b;
-  };
-  struct Half {  // one set of weights of one layer
-    Projection q, k, v, o, gate, up, down;
-    torch::Tensor q_norm, k_norm, input_norm, post_norm;
-  };
-  struct Layer {
-    Half understanding, generation;
-  };
-  // Two streams of one batch: understanding tokens first. Either may be undefined.
-  struct Streams {
-    torch::Tensor u, g;  // [B, Tu, H], [B, Tg, H]
-  };
+  using Streams = Decoder::Streams;
+  using Segment = Decoder::Segment;
 
   Bagel(BagelConfig config, TensorMap tensors, double lora_scale);
-  torch::Tensor Apply(const Projection& projection, const torch::Tensor& x) const;
-  Half ResolveHalf(int64_t layer, const std::string& suffix) const;
-  // Consecutive rows of a batch and the context that they see: a cache of batch 1 or `rows`, or null. mask
-  // bool, broadcast to [rows, Tu + Tg, L + Tu + Tg], or undefined: everything sees everything.
-  struct Segment {
-    const KvCache* past;
-    int64_t rows;
-    torch::Tensor mask;
-    KvSlots* slots = nullptr;  // instead of `past`: each row continues its slot, by one token
-  };
-  // Runs all layers. positions int64 [B or 1, Tu + Tg]. The rows of the segments add up to B; with `grown`
-  // there is one segment, whose keys and values, old and new, are put there.
-  Streams Run(Streams x, const torch::Tensor& positions, std::span<const Segment> segments,
-              KvCache* grown) const;
   torch::Tensor IdTensor(const std::vector<int64_t>& ids) const;
   torch::Tensor GridPositions(int64_t rows, int64_t columns, int64_t side) const;
   torch::Tensor StartAndEnd(int64_t batch) const;  // [B, 2, H]
@@ -207,8 +177,8 @@ class Bagel {
   BagelConfig config_;
   TensorMap tensors_;
   double lora_scale_;
-  std::vector<Layer> layers_;
-  torch::Tensor frequencies_;  // of RoPE, [head_dim / 2]
+  Decoder decoder_;
+  JoinedLinear head_;
 };
 
 // 2-D sine-cosine table [side * side, dim]: first half from the column, second from the row, each [sin, cos]

@@ -43,8 +43,8 @@ torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) cons
   const torch::Tensor positions = first + torch::arange(tokens, first.options());
   const Segment segment = {&cache, batch, SegmentMask(cache, batch, tokens, tokens > 1, device())};
   KvCache grown;
-  const Streams out = Run({.u = EmbedTokens(ids.to(device()).expand({batch, tokens})), .g = {}}, positions,
-                          {&segment, 1}, &grown);
+  const Streams out = decoder_.Run({.u = EmbedTokens(ids.to(device()).expand({batch, tokens})), .g = {}},
+                                   positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, tokens, tokens);
   return out.u;
 }
@@ -59,7 +59,7 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
       NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, u.size(1)});
   const Segment segment = {&cache, batch, SegmentMask(cache, batch, u.size(1), false, device())};
   KvCache grown;
-  const Streams out = Run({.u = u, .g = {}}, positions, {&segment, 1}, &grown);
+  const Streams out = decoder_.Run({.u = u, .g = {}}, positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, u.size(1), 1);
   return out.u;
 }
@@ -68,11 +68,12 @@ torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, 
                                    int64_t grid_w) const {
   const int64_t batch = tokens.size(0), count = tokens.size(1) + 2;
   const torch::Tensor g =
-      EmbedLatents(tokens, torch::zeros({batch}, frequencies_.options()), LatentPositions(grid_h, grid_w));
+      EmbedLatents(tokens, torch::zeros({batch}, torch::TensorOptions(torch::kFloat32).device(device())),
+                   LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, count});
   const Segment segment = {&cache, batch, SegmentMask(cache, batch, count, false, device())};
   KvCache grown;
-  const Streams out = Run({.u = StartAndEnd(batch), .g = g}, positions, {&segment, 1}, &grown);
+  const Streams out = decoder_.Run({.u = StartAndEnd(batch), .g = g}, positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, count, 1);
   return out.g;
 }
@@ -114,7 +115,7 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
   }
   const torch::Tensor g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = torch::cat(next).unsqueeze(1).expand({batch, count});
-  return OutputVelocity(Run({.u = StartAndEnd(batch), .g = g}, positions, segments, nullptr).g);
+  return OutputVelocity(decoder_.Run({.u = StartAndEnd(batch), .g = g}, positions, segments, nullptr).g);
 }
 
 torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
@@ -159,13 +160,15 @@ torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, con
 }
 
 torch::Tensor Bagel::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
-  const int64_t rows = ids.size(0);
-  const KvSlots::Step step = slots.BeginStep(rows);
-  const Segment segment = {nullptr, rows, step.mask, &slots};
-  const Streams out =
-      Run({.u = EmbedTokens(ids.to(device()).unsqueeze(1)), .g = {}}, step.positions, {&segment, 1}, nullptr);
-  slots.EndStep();
-  return out.u.squeeze(1);
+  return decoder_.Step(slots, EmbedTokens(ids.to(device())));
+}
+
+KvSlots Bagel::MakeSlots(int64_t slots, int64_t capacity) const {
+  return KvSlots(decoder_.kv_shape(), slots, capacity, torch::TensorOptions(dtype()).device(device()));
+}
+
+int64_t Bagel::SlotBytes(int64_t capacity) const {
+  return KvSlots::Bytes(decoder_.kv_shape(), 1, capacity, dtype());
 }
 
 torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,

@@ -26,9 +26,9 @@ Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, cons
   mask.narrow(1, text, image).narrow(2, 0, text).copy_(in_text.unsqueeze(1).expand({batch, image, text}));
   mask.narrow(1, text, image).narrow(2, text, image).fill_(true);
   const Segment segment = {nullptr, batch, mask};
-  const Streams out = Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
-                           .g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
-                          positions, {&segment, 1}, nullptr);
+  const Streams out = decoder_.Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
+                                    .g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
+                                   positions, {&segment, 1}, nullptr);
   return {OutputVelocity(out.g), out.u.narrow(1, 0, text)};
 }
 
@@ -45,7 +45,7 @@ torch::Tensor Bagel::ForwardUnderstanding(const torch::Tensor& pixels, const tor
   torch::Tensor mask = torch::ones({all, all}, places.options().dtype(torch::kBool)).tril();
   mask.narrow(0, 0, image).narrow(1, 0, image).fill_(true);
   const Segment segment = {nullptr, batch, mask.unsqueeze(0)};
-  const Streams out = Run({.u = u, .g = {}}, positions, {&segment, 1}, nullptr);
+  const Streams out = decoder_.Run({.u = u, .g = {}}, positions, {&segment, 1}, nullptr);
   return out.u.narrow(1, image, length);
 }
 
@@ -78,7 +78,8 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
   }
   const torch::Tensor order = torch::cat(indexes);
   const Segment segment = {nullptr, 1, in.allowed.index_select(0, order).index_select(1, order).unsqueeze(0)};
-  const Streams out = Run(x, in.positions.index_select(0, order).unsqueeze(0), {&segment, 1}, nullptr);
+  const Streams out =
+      decoder_.Run(x, in.positions.index_select(0, order).unsqueeze(0), {&segment, 1}, nullptr);
   std::vector<torch::Tensor> parts;
   for (const torch::Tensor& part : {out.u, out.g}) {
     if (part.defined()) parts.push_back(part.squeeze(0));

@@ -187,9 +187,8 @@ absl::StatusOr<TensorMap> MergeLora(const TensorMap& tensors, const LoraConfig& 
   return merged;
 }
 
-torch::Tensor LoraLinear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
-                         const torch::Tensor& a, const torch::Tensor& b, double scale) {
-  const torch::Tensor y = bias.defined() ? torch::linear(x, weight, bias) : torch::linear(x, weight);
+torch::Tensor WithLora(const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& a,
+                       const torch::Tensor& b, double scale) {
   if (!a.defined()) return y;
   const torch::Tensor change = torch::linear(torch::linear(x.to(a.scalar_type()), a), b);
   return torch::add(y, change, scale).to(y.scalar_type());

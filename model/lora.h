@@ -66,10 +66,10 @@ absl::Status CheckLora(const TensorMap& tensors, const ShapeMap& base, const Lor
 // dtype. Detached; layers without an adapter share their tensors. DataLoss as from CheckLora.
 absl::StatusOr<TensorMap> MergeLora(const TensorMap& tensors, const LoraConfig& config);
 
-// y of the formula above, [..., in] -> [..., out], in the dtype of x W^T. `bias` may be undefined; where `a`
-// is, this is torch::linear to the bit. The product with A and B is computed in their dtype, so fp32 adapters
-// under bf16 weights keep their precision. Gradients reach all that ask for them.
-torch::Tensor LoraLinear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
-                         const torch::Tensor& a, const torch::Tensor& b, double scale);
+// The formula above for y = x W^T + b, [..., out]: adds the adapter's part, in the dtype of y. Where `a` is
+// undefined, y itself. The product with A and B is computed in their dtype, so fp32 adapters under bf16
+// weights keep their precision. Gradients reach all that ask for them.
+torch::Tensor WithLora(const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& a,
+                       const torch::Tensor& b, double scale);
 
 }  // namespace lvrpo

@@ -5,9 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
-#include "model/qwen2_layers.h"
 #include "model/random_init.h"
-#include "model/transformer_layers.h"
 
 namespace lvrpo {
 namespace {
@@ -65,7 +63,16 @@ TensorMap Qwen2::RandomInit(const Qwen2Config& config, uint64_t seed) {
 Qwen2::Qwen2(Qwen2Config config, TensorMap tensors)
     : config_(std::move(config)),
       tensors_(std::move(tensors)),
-      frequencies_(RotaryFrequencies(config_.rope_theta, config_.head_dim())) {}
+      decoder_({.layers = config_.layers,
+                .hidden = config_.hidden,
+                .mlp = config_.mlp,
+                .heads = config_.heads,
+                .kv_heads = config_.kv_heads,
+                .rms_eps = config_.rms_eps,
+                .rope_theta = config_.rope_theta,
+                .rotary_in_fp32 = false},
+               tensors_, "", ""),
+      head_({{tensors_.at(config_.tied ? kEmbeddings : kHead), {}}}) {}
 
 absl::StatusOr<Qwen2> Qwen2::Create(Qwen2Config config, TensorMap tensors, const std::string& source) {
   if (const std::string problem = config.SizeProblem(); !problem.empty())
@@ -93,33 +100,6 @@ absl::StatusOr<Qwen2> Qwen2::Load(const std::string& folder, const WeightReadOpt
   return Create(*std::move(config), *std::move(tensors), weights->source());
 }
 
-torch::Tensor Qwen2::Layer(int64_t layer, const torch::Tensor& x, const torch::Tensor& cos,
-                           const torch::Tensor& sin, const torch::Tensor& mask, const KvCache& past,
-                           KvCache& grown) const {
-  const std::string prefix = LayerPrefix(layer);
-  const auto weight = [&](const char* name) -> const torch::Tensor& {
-    return tensors_.at(absl::StrCat(prefix, name, ".weight"));
-  };
-  const torch::Tensor normed = RmsNorm(x, weight("input_layernorm"), config_.rms_eps);
-  const auto project = [&](const char* name, int64_t heads) {
-    return SplitHeads(Linear(normed, tensors_, absl::StrCat(prefix, "self_attn.", name)), heads);
-  };
-  const torch::Tensor q = Rotate(project("q_proj", config_.heads), cos, sin);
-  torch::Tensor k = Rotate(project("k_proj", config_.kv_heads), cos, sin);
-  torch::Tensor v = project("v_proj", config_.kv_heads);
-  if (!past.keys.empty()) {
-    const size_t i = static_cast<size_t>(layer);
-    k = torch::cat({past.keys[i].expand({x.size(0), -1, -1, -1}), k}, 2);
-    v = torch::cat({past.values[i].expand({x.size(0), -1, -1, -1}), v}, 2);
-  }
-  grown.keys.push_back(k);
-  grown.values.push_back(v);
-  const torch::Tensor y =
-      x + torch::linear(MergeHeads(GroupedAttention(q, k, v, mask)), weight("self_attn.o_proj"));
-  return y + GatedMlp(RmsNorm(y, weight("post_attention_layernorm"), config_.rms_eps),
-                      weight("mlp.gate_proj"), weight("mlp.up_proj"), weight("mlp.down_proj"));
-}
-
 torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real) const {
   const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
   const torch::Tensor flags = real.defined() ? real.to(torch::kBool).expand({batch, tokens}) : real;
@@ -129,11 +109,10 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
                                                 : torch::arange(1, tokens + 1).expand({batch, tokens});
   const torch::Tensor positions = start.unsqueeze(1) + (counted - 1).clamp_min(0);
 
-  torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.expand({batch, tokens}));
-  const auto [cos, sin] = MakeRotaryTables(positions, frequencies_, x.scalar_type());
-  const torch::Tensor mask = CausalMask(cache, flags, batch, tokens);
+  const torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.expand({batch, tokens}));
+  const Decoder::Segment segment = {&cache, batch, CausalMask(cache, flags, batch, tokens)};
   KvCache grown;
-  for (int64_t layer = 0; layer < config_.layers; ++layer) x = Layer(layer, x, cos, sin, mask, cache, grown);
+  const torch::Tensor hidden = decoder_.Run({.u = x, .g = {}}, positions, {&segment, 1}, &grown).u;
   grown.next_position = start + counted.select(1, tokens - 1);
   if (cache.valid.defined() || flags.defined()) {
     const auto or_all = [&](const torch::Tensor& which, int64_t length) {
@@ -142,11 +121,21 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
     grown.valid = torch::cat({or_all(cache.valid, cache.length()), or_all(flags, tokens)}, 1);
   }
   cache = std::move(grown);
-  return RmsNorm(x, tensors_.at("model.norm.weight"), config_.rms_eps);
+  return hidden;
 }
 
-torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const {
-  return torch::linear(hidden, tensors_.at(config_.tied ? kEmbeddings : kHead));
+torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
+
+torch::Tensor Qwen2::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
+  return decoder_.Step(slots, torch::embedding(tensors_.at(kEmbeddings), ids));
+}
+
+KvSlots Qwen2::MakeSlots(int64_t slots, int64_t capacity) const {
+  return KvSlots(decoder_.kv_shape(), slots, capacity, tensors_.at(kEmbeddings).options());
+}
+
+int64_t Qwen2::SlotBytes(int64_t capacity) const {
+  return KvSlots::Bytes(decoder_.kv_shape(), 1, capacity, tensors_.at(kEmbeddings).scalar_type());
 }
 
 Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
@@ -162,7 +151,7 @@ Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch
   const torch::Tensor places = (prompt_lengths.unsqueeze(1) + offset).clamp_max(ids.size(1) - 1);
   const torch::Tensor before =
       hidden.gather(1, (places - 1).unsqueeze(2).expand({-1, -1, config_.hidden}));  // [B, C, H]
-  const torch::Tensor log_probs = torch::log_softmax(Logits(before).to(torch::kFloat32) / temperature, -1);
+  const torch::Tensor log_probs = torch::log_softmax(Logits(before) / temperature, -1);
   const torch::Tensor of_tokens = log_probs.gather(2, ids.gather(1, places).unsqueeze(2)).squeeze(2);
   const torch::Tensor entropy = -(log_probs.exp() * log_probs).sum(-1);
   return {of_tokens.masked_fill(counts.logical_not(), 0), entropy.masked_fill(counts.logical_not(), 0)};

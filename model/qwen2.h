@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/decoder.h"
 #include "model/kv_cache.h"
 #include "model/qwen2_config.h"
 #include "model/stored_weights.h"
@@ -16,7 +17,7 @@ namespace lvrpo {
 // weights. Copies share the tensors. Thread-safe while nobody changes the tensors.
 //
 // The body of BAGEL's language model is this one with QK-norm and a second set of weights (model/bagel.h).
-class Qwen2 {
+class Qwen2 : public TextDecoder {
  public:
   // DataLoss when the tensors do not fit the configuration or are not all of one dtype.
   static absl::StatusOr<Qwen2> Create(Qwen2Config config, TensorMap tensors, const std::string& source);
@@ -32,7 +33,11 @@ class Qwen2 {
   // [B, T, H]. `real`: bool or int [B, T], 0 where a token is padding (on either side); undefined: none is.
   // Positions count real tokens; padding is seen by no real token, and its own hidden states mean nothing.
   torch::Tensor Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real = {}) const;
-  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> [..., V]
+  // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
+  torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const override;
+  torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> fp32 [..., V]
+  KvSlots MakeSlots(int64_t slots, int64_t capacity) const override;
+  int64_t SlotBytes(int64_t capacity) const override;
 
   // Of completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at
   // least one), then completion_lengths [B] tokens; C is the longest completion. Logits are divided by
@@ -52,13 +57,11 @@ class Qwen2 {
 
  private:
   Qwen2(Qwen2Config config, TensorMap tensors);
-  torch::Tensor Layer(int64_t layer, const torch::Tensor& x, const torch::Tensor& cos,
-                      const torch::Tensor& sin, const torch::Tensor& mask, const KvCache& past,
-                      KvCache& grown) const;
 
   Qwen2Config config_;
   TensorMap tensors_;
-  torch::Tensor frequencies_;  // [head_dim / 2]
+  Decoder decoder_;
+  JoinedLinear head_;
 };
 
 }  // namespace lvrpo

@@ -2,11 +2,6 @@
 
 namespace lvrpo {
 
-torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
-  const torch::Tensor wide = x.to(torch::kFloat32);
-  return (wide * torch::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
-}
-
 torch::Tensor RotaryFrequencies(double theta, int64_t head_dim) {
   const double d = static_cast<double>(head_dim);
   return torch::pow(theta, -torch::arange(0, head_dim, 2, torch::kFloat32) / d).to(torch::kFloat32);
@@ -15,14 +10,7 @@ torch::Tensor RotaryFrequencies(double theta, int64_t head_dim) {
 RotaryTables MakeRotaryTables(const torch::Tensor& positions, const torch::Tensor& frequencies,
                               torch::Dtype dtype) {
   const torch::Tensor angle = positions.to(torch::kFloat32).unsqueeze(-1) * frequencies;
-  const torch::Tensor both = torch::cat({angle, angle}, -1).unsqueeze(1);
-  return {both.cos().to(dtype), both.sin().to(dtype)};
-}
-
-torch::Tensor Rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin) {
-  const int64_t half = x.size(-1) / 2;
-  const torch::Tensor turned = torch::cat({-x.narrow(-1, half, half), x.narrow(-1, 0, half)}, -1);
-  return x * cos + turned * sin;
+  return {angle.cos().to(dtype), angle.sin().to(dtype)};
 }
 
 torch::Tensor GroupedAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
@@ -35,11 +23,6 @@ torch::Tensor GroupedAttention(const torch::Tensor& q, const torch::Tensor& k, c
   return at::scaled_dot_product_attention(q.reshape({batch, kv_heads, groups * tokens, d}), k, v,
                                           grouped_mask)
       .view({batch, heads, tokens, d});
-}
-
-torch::Tensor GatedMlp(const torch::Tensor& x, const torch::Tensor& gate, const torch::Tensor& up,
-                       const torch::Tensor& down) {
-  return torch::linear(torch::silu(torch::linear(x, gate)) * torch::linear(x, up), down);
 }
 
 }  // namespace lvrpo

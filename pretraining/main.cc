@@ -6,6 +6,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
 #include "common/version.h"
@@ -99,6 +100,7 @@ int Execute(const Command<Settings>& command, const Work& work) {
 template <typename Settings>
 int Train(const Command<Settings>& command, absl::Status (*train)(const Settings&, bool resume)) {
   return Execute(command, [&](const Settings& settings) {
+    KeepFreedMemory();
     torch::set_num_threads(settings.threads());
     return train(settings, command.resume());
   });

@@ -88,6 +88,7 @@ std::map<std::string, double> ScoreAnswers(const Bagel& model, const Tokenizer& 
     const shapes::QuestionAnswer question = shapes::AskAbout(scene, random);
     const TextRequest request = {.context = model.PrefillQuestion(FromRgbImages({Render(scene)}),
                                                                   *tokenizer.Encode(question.question)),
+                                 .start = model.config().bos,
                                  .options = {.max_tokens = 4, .temperature = 0, .eos = tokenizer.eos()},
                                  .stop = {}};
     const TextSamples answer = *GenerateText(model, request, 0);  // a few tokens always fit

@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "common/allocator.h"
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/logging.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr char kProgram[] = "lvrpo-reward-server";
 
 absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
   absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
   if (!scorers.ok()) return scorers.status();

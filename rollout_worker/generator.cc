@@ -115,6 +115,7 @@ void Generator::GenerateTexts(const Policy& policy, const PromptSource::Prompt& 
   group.prefill_seconds = SecondsSince(begin);
   begin = RealClock().Now();
   const TextRequest request = {.context = context,
+                               .start = policy.model.config().bos,
                                .samples = group.lease.group_size(),
                                .group = static_cast<uint32_t>(group.lease.ordinal()),
                                .options = {.max_tokens = rollout.max_text_tokens(),

@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "algorithm/contract.h"
+#include "common/allocator.h"
 #include "common/bounded_queue.h"
 #include "common/clock.h"
 #include "common/config.h"
@@ -41,6 +42,7 @@ absl::StatusOr<Autoencoder> LoadAutoencoder(const v1::RunConfig& config, const B
 }
 
 absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+  KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_rollout());
   absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
   if (!base.ok()) return base.status();

@@ -14,6 +14,7 @@ TextRequest Request(const Bagel& model, const std::vector<int32_t>& prompt, int6
   torch::NoGradGuard no_grad;
   TextRequest request;
   request.context = model.PrefillPrompt(prompt);
+  request.start = model.config().bos;
   request.samples = samples;
   request.group = group;
   // Any token ends a sample with probability 1/40 or so: lengths differ.
@@ -97,7 +98,7 @@ TEST(GenerateTexts, StopsWhereItIsTold) {
 TEST(GenerateTexts, KeepsToItsMemory) {
   const Bagel model = TinyBagel();
   const TextRequest request = Request(model, {10, 11, 12}, 8, 3);
-  const int64_t one = KvSlots::Bytes(model.config(), 1, request.context.length() + 12, torch::kFloat32);
+  const int64_t one = model.SlotBytes(request.context.length() + 12);
   // Room for two and a half: two slots, the same samples.
   const auto two = GenerateTexts(model, {&request, 1}, kSeed, {.slots = 64, .kv_bytes = 5 * one / 2});
   ASSERT_TRUE(two.ok());

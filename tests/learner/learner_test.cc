@@ -142,6 +142,7 @@ v1::TrajectoryGroup TextGroup(const Bagel& model, const v1::RunConfig& config, i
   const KvCache context = model.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6});
   const TextSamples samples = *GenerateText(model,
                                             {.context = context,
+                                             .start = model.config().bos,
                                              .samples = config.rollout().group_size(),
                                              .group = static_cast<uint32_t>(ordinal),
                                              .options = {.max_tokens = 3, .eos = model.config().eos},

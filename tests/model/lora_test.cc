@@ -10,6 +10,11 @@
 namespace lvrpo {
 namespace {
 
+torch::Tensor LoraLinear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                         const torch::Tensor& a, const torch::Tensor& b, double scale) {
+  return WithLora(torch::linear(x, weight, bias), x, a, b, scale);
+}
+
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -261,13 +266,13 @@ LayerInputs Inputs(torch::Dtype dtype) {
           torch::randn({2, 5}, options), torch::randn({6, 2}, options)};
 }
 
-TEST(LoraLinear, IsTorchLinearToTheBitWithoutAdapter) {
+TEST(WithLora, IsTorchLinearToTheBitWithoutAdapter) {
   const auto [x, weight, bias, a, b] = Inputs(torch::kFloat32);
   EXPECT_TRUE(torch::equal(LoraLinear(x, weight, bias, {}, {}, 2), torch::linear(x, weight, bias)));
   EXPECT_TRUE(torch::equal(LoraLinear(x, weight, {}, {}, {}, 2), torch::linear(x, weight)));
 }
 
-TEST(LoraLinear, ChangesNothingWhileBIsZero) {
+TEST(WithLora, ChangesNothingWhileBIsZero) {
   for (const torch::Dtype dtype : {torch::kFloat32, torch::kBFloat16}) {
     const auto [x, weight, bias, a, b] = Inputs(dtype);
     const torch::Tensor wide = a.to(torch::kFloat32), zero = torch::zeros({6, 2});
@@ -275,7 +280,7 @@ TEST(LoraLinear, ChangesNothingWhileBIsZero) {
   }
 }
 
-TEST(LoraLinear, GivesTheSameBitsWithAndWithoutGradients) {
+TEST(WithLora, GivesTheSameBitsWithAndWithoutGradients) {
   const auto [x, weight, bias, a, b] = Inputs(torch::kFloat32);
   const torch::Tensor plain = LoraLinear(x, weight, bias, a, b, 1.5);
   EXPECT_TRUE(torch::equal(
@@ -283,7 +288,7 @@ TEST(LoraLinear, GivesTheSameBitsWithAndWithoutGradients) {
 }
 
 // Value and all gradients are those of one linear layer with W + scale B A.
-TEST(LoraLinear, IsTheMergedLayerWithItsGradients) {
+TEST(WithLora, IsTheMergedLayerWithItsGradients) {
   for (const bool with_bias : {true, false}) {
     const auto run = [&](bool merged) {
       auto [x, weight, bias, a, b] = Inputs(torch::kFloat64);
@@ -306,7 +311,7 @@ TEST(LoraLinear, IsTheMergedLayerWithItsGradients) {
   }
 }
 
-TEST(LoraLinear, HasTheGradientsOfFiniteDifferences) {
+TEST(WithLora, HasTheGradientsOfFiniteDifferences) {
   const LayerInputs inputs = Inputs(torch::kFloat64);
   const auto loss = [&](const torch::Tensor& a, const torch::Tensor& b) {
     return LoraLinear(inputs.x, inputs.weight, inputs.bias, a, b, .7).sin().sum();
@@ -327,7 +332,7 @@ TEST(LoraLinear, HasTheGradientsOfFiniteDifferences) {
   }
 }
 
-TEST(LoraLinear, KeepsTheAdaptersPrecisionUnderHalfPrecisionWeights) {
+TEST(WithLora, KeepsTheAdaptersPrecisionUnderHalfPrecisionWeights) {
   const LayerInputs half = Inputs(torch::kBFloat16);
   const LayerInputs wide = Inputs(torch::kFloat32);
   const torch::Tensor a = wide.a.clone().requires_grad_(), b = wide.b.clone().requires_grad_();

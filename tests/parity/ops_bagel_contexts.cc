@@ -20,10 +20,13 @@ struct Greedy {
 // those of the same queries appended to the context by themselves.
 absl::StatusOr<Greedy> DecodeGreedily(const Bagel& model, const KvCache& context, int max_length,
                                       int32_t end) {
-  const absl::StatusOr<TextSamples> samples = GenerateText(
-      model,
-      {.context = context, .options = {.max_tokens = max_length, .temperature = 0, .eos = end}, .stop = {}},
-      0);
+  const absl::StatusOr<TextSamples> samples =
+      GenerateText(model,
+                   {.context = context,
+                    .start = model.config().bos,
+                    .options = {.max_tokens = max_length, .temperature = 0, .eos = end},
+                    .stop = {}},
+                   0);
   if (!samples.ok()) return samples.status();
   Greedy result;
   result.next = samples->ids[0];

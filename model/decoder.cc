@@ -1,0 +1,156 @@
+#include "model/decoder.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "model/lora.h"
+#include "model/qwen2_layers.h"
+#include "model/transformer_layers.h"
+
+namespace lvrpo {
+namespace {
+
+torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
+  const auto found = tensors.find(name);
+  return found == tensors.end() ? torch::Tensor() : found->second;
+}
+
+// The keys of the segment's past, then its own.
+torch::Tensor Behind(const std::vector<torch::Tensor>& past, size_t layer, const torch::Tensor& own) {
+  return torch::cat({past[layer].expand({own.size(0), -1, -1, -1}), own}, 2);
+}
+
+}  // namespace
+
+Decoder::Decoder(const DecoderConfig& config, const TensorMap& tensors, const std::string& prefix,
+                 const std::string& second)
+    : config_(config) {
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const std::string own = absl::StrCat(prefix, "model.layers.", layer, ".");
+    layers_.push_back(
+        {ResolveHalf(tensors, own, ""), second.empty() ? Half() : ResolveHalf(tensors, own, second)});
+  }
+  norms_[0] = tensors.at(prefix + "model.norm.weight");
+  if (!second.empty()) norms_[1] = tensors.at(absl::StrCat(prefix, "model.norm", second, ".weight"));
+  frequencies_ = RotaryFrequencies(config.rope_theta, config.head_dim()).to(norms_[0].device());
+}
+
+Decoder::Half Decoder::ResolveHalf(const TensorMap& tensors, const std::string& prefix,
+                                   const std::string& suffix) const {
+  const auto linears = [&](std::initializer_list<std::string> modules) {
+    Linears result;
+    std::vector<Affine> parts;
+    for (const std::string& module : modules) {
+      const std::string name = prefix + module;
+      parts.push_back({tensors.at(name + ".weight"), Find(tensors, name + ".bias")});
+      result.outs.push_back(parts.back().weight.size(0));
+      result.lora_a.push_back(Find(tensors, name + kLoraA));
+      result.lora_b.push_back(Find(tensors, name + kLoraB));
+      result.adapted = result.adapted || result.lora_a.back().defined();
+    }
+    result.joined = JoinedLinear(std::move(parts));
+    return result;
+  };
+  const auto norm = [&](const std::string& module) { return Find(tensors, prefix + module + ".weight"); };
+  return {
+      .qkv = linears({"self_attn.q_proj" + suffix, "self_attn.k_proj" + suffix, "self_attn.v_proj" + suffix}),
+      .o = linears({"self_attn.o_proj" + suffix}),
+      .gate_up = linears({"mlp" + suffix + ".gate_proj", "mlp" + suffix + ".up_proj"}),
+      .down = linears({"mlp" + suffix + ".down_proj"}),
+      .q_norm = norm("self_attn.q_norm" + suffix),
+      .k_norm = norm("self_attn.k_norm" + suffix),
+      .input_norm = norm("input_layernorm" + suffix),
+      .post_norm = norm("post_attention_layernorm" + suffix)};
+}
+
+torch::Tensor Decoder::Apply(const Linears& linears, const torch::Tensor& x) const {
+  const torch::Tensor y = linears.joined(x);
+  if (!linears.adapted) return y;
+  std::vector<torch::Tensor> outs;
+  int64_t begin = 0;
+  for (size_t i = 0; i < linears.outs.size(); ++i) {
+    outs.push_back(WithLora(y.narrow(-1, begin, linears.outs[i]), x, linears.lora_a[i], linears.lora_b[i],
+                            config_.lora_scale));
+    begin += linears.outs[i];
+  }
+  return outs.size() == 1 ? outs[0] : torch::cat(outs, -1);
+}
+
+torch::Tensor Decoder::GatedMlp(const Half& half, const torch::Tensor& x) const {
+  if (half.gate_up.adapted || half.down.adapted) return Apply(half.down, SwiGlu(Apply(half.gate_up, x)));
+  return JoinedLinear::GatedMlp(half.gate_up.joined, half.down.joined, x);
+}
+
+Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
+                              std::span<const Segment> segments, KvCache* grown) const {
+  // Of both streams: what has been summed up, and what is still to be added.
+  struct Stream {
+    torch::Tensor sum, delta;
+    int64_t tokens;
+  };
+  const auto stream = [](const torch::Tensor& in) { return Stream{in, {}, in.defined() ? in.size(1) : 0}; };
+  std::array<Stream, 2> streams = {{stream(x.u), stream(x.g)}};
+  const torch::Dtype dtype = (x.u.defined() ? x.u : x.g).scalar_type();
+  const RotaryTables rotary =
+      MakeRotaryTables(positions, frequencies_, config_.rotary_in_fp32 ? torch::kFloat32 : dtype);
+  const auto norm = [&](Stream& s, const torch::Tensor& weight) {
+    auto [sum, normed] = AddRmsNorm(s.sum, s.delta, weight, config_.rms_eps);
+    s.sum = sum;
+    return normed;
+  };
+
+  for (size_t layer = 0; layer < layers_.size(); ++layer) {
+    const std::array<const Half*, 2> halves = {&layers_[layer].first, &layers_[layer].second};
+    std::array<HeadSource, 2> sources;
+    for (size_t i = 0; i < 2; ++i) {
+      if (streams[i].tokens == 0) continue;
+      sources[i] = {Apply(halves[i]->qkv, norm(streams[i], halves[i]->input_norm)), halves[i]->q_norm,
+                    halves[i]->k_norm};
+    }
+    const Heads heads =
+        MakeHeads(sources[0], sources[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
+    std::vector<torch::Tensor> attended;
+    int64_t row = 0;
+    for (const Segment& segment : segments) {
+      const torch::Tensor q = heads.q.narrow(0, row, segment.rows);
+      torch::Tensor keys = heads.k.narrow(0, row, segment.rows),
+                    values = heads.v.narrow(0, row, segment.rows);
+      row += segment.rows;
+      if (segment.slots != nullptr) {
+        attended.push_back(segment.slots->Attend(layer, q, keys, values));
+        continue;
+      }
+      if (segment.past != nullptr && !segment.past->keys.empty()) {
+        keys = Behind(segment.past->keys, layer, keys);
+        values = Behind(segment.past->values, layer, values);
+      }
+      if (grown != nullptr) {
+        grown->keys.push_back(keys);
+        grown->values.push_back(values);
+      }
+      attended.push_back(GroupedAttention(q, keys, values, segment.mask));
+    }
+    const torch::Tensor merged =
+        MergeHeads(attended.size() == 1 ? attended[0] : torch::cat(attended));  // [B, T, H]
+    for (size_t i = 0; i < 2; ++i) {
+      Stream& s = streams[i];
+      if (s.tokens == 0) continue;
+      s.delta = Apply(halves[i]->o, merged.narrow(1, i == 0 ? 0 : streams[0].tokens, s.tokens).contiguous());
+      s.delta = GatedMlp(*halves[i], norm(s, halves[i]->post_norm));
+    }
+  }
+  const auto finish = [&](Stream& s, const torch::Tensor& weight) {
+    return s.tokens == 0 ? torch::Tensor() : norm(s, weight);
+  };
+  return {finish(streams[0], norms_[0]), finish(streams[1], norms_[1])};
+}
+
+torch::Tensor Decoder::Step(KvSlots& slots, const torch::Tensor& embedded) const {
+  const torch::Tensor positions = slots.BeginStep(embedded.size(0));
+  const Segment segment = {nullptr, embedded.size(0), {}, &slots};
+  const Streams out = Run({.u = embedded.unsqueeze(1), .g = {}}, positions, {&segment, 1}, nullptr);
+  slots.EndStep();
+  return out.u.squeeze(1);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "torch/torch.h"
+
+namespace lvrpo {
+
+// A linear layer; `bias` may be undefined.
+struct Affine {
+  torch::Tensor weight, bias;  // [out, in], [out]
+};
+
+// Linear layers that read the same input (q, k and v; gate and up) as one: their outputs side by side,
+// without a joined copy of the weights where none is needed. Shares the tensors, so gradients reach those
+// that ask.
+//
+// In fp32 on a CPU with AVX-512 the products, and the gradient of x, are our own kernel's
+// (model/cpu_kernels.h): LibTorch's MKL puts the weights in order again at every call, which at a decoding
+// step's few rows costs as much as the product, and takes a slow path on AMD processors (docs/benchmarks.md
+// has figures). The kernel keeps a copy of the weights in its order, made at first use and again when a
+// weight has changed. A number of the result then depends on its row of x and the weights alone, not on the
+// rows beside it. LVRPO_GEMM=torch in the environment asks for LibTorch's product everywhere.
+//
+// Values are the same bits with and without gradients: the learner's log-probs equal the sampler's.
+// Thread-safe while nobody changes the weights.
+class JoinedLinear {
+ public:
+  JoinedLinear() = default;
+  explicit JoinedLinear(std::vector<Affine> parts);
+
+  // [..., in] -> [..., sum of outs]
+  torch::Tensor operator()(const torch::Tensor& x) const;
+
+  // down(silu(gate(x)) * up(x)) of layers that joined gate and up. Without gradients many rows are taken a
+  // few at a time, so that what lies between the products stays in the cache; the same bits.
+  static torch::Tensor GatedMlp(const JoinedLinear& gate_up, const JoinedLinear& down,
+                                const torch::Tensor& x);
+
+  // Ordered copies are made as long as all of the process together stay below this; layers that come later
+  // use LibTorch's product.
+  static constexpr int64_t kMostPackedBytes = int64_t{4} << 30;
+  // Of all of the process, now.
+  static int64_t PackedBytes();
+
+ private:
+  struct Packed;
+  struct Cache;
+  // Of the weights as they are now; null: use LibTorch.
+  std::shared_ptr<const Packed> Pack(bool transposed) const;
+  bool AsksForGradients(const torch::Tensor& x) const;
+  torch::Tensor Forward(const torch::Tensor& x) const;  // [rows, in] -> [rows, sum of outs], no gradient
+
+  std::vector<Affine> parts_;
+  std::shared_ptr<Cache> cache_;  // null: never packed
+  friend struct JoinedLinearFunction;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,127 @@
+#include "model/joined_linear.h"
+
+#include "gtest/gtest.h"
+#include "model/fused_ops.h"
+
+namespace lvrpo {
+namespace {
+
+std::vector<Affine> RandomParts(std::vector<int64_t> outs, int64_t in, bool biases) {
+  std::vector<Affine> parts;
+  for (const int64_t out : outs)
+    parts.push_back({torch::randn({out, in}), biases ? torch::randn({out}) : torch::Tensor()});
+  return parts;
+}
+
+torch::Tensor ByTorch(const std::vector<Affine>& parts, const torch::Tensor& x) {
+  std::vector<torch::Tensor> outs;
+  for (const auto& [weight, bias] : parts) {
+    outs.push_back(torch::linear(x, weight.to(x.scalar_type()),
+                                 bias.defined() ? bias.to(x.scalar_type()) : torch::Tensor()));
+  }
+  return torch::cat(outs, -1);
+}
+
+class JoinedLinearTest : public ::testing::Test {
+ protected:
+  void SetUp() override { torch::manual_seed(8); }
+};
+
+TEST_F(JoinedLinearTest, IsItsPartsSideBySide) {
+  for (const bool biases : {true, false}) {
+    for (const std::vector<int64_t>& outs : {std::vector<int64_t>{24}, {24, 7, 7}, {33, 33}}) {
+      const std::vector<Affine> parts = RandomParts(outs, 20, biases);
+      const torch::Tensor x = torch::randn({3, 5, 20});
+      const torch::Tensor got = JoinedLinear(parts)(x), expected = ByTorch(parts, x.to(torch::kFloat64));
+      ASSERT_EQ(got.sizes(), expected.sizes());
+      EXPECT_LT((got - expected).abs().max().item<double>(), 2e-5);
+    }
+  }
+}
+
+TEST_F(JoinedLinearTest, HasTorchsGradients) {
+  for (const bool biases : {true, false}) {
+    std::vector<Affine> parts = RandomParts({9, 4}, 12, biases), wide = parts;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      for (auto [narrow, other] :
+           {std::pair{&parts[i].weight, &wide[i].weight}, {&parts[i].bias, &wide[i].bias}}) {
+        if (!narrow->defined()) continue;
+        *other = narrow->to(torch::kFloat64).requires_grad_();
+        narrow->requires_grad_();
+      }
+    }
+    torch::Tensor x = torch::randn({6, 12}), wide_x = x.to(torch::kFloat64);
+    x.requires_grad_(), wide_x.requires_grad_();
+    const JoinedLinear layer(parts);
+    layer(x).sin().sum().backward();
+    ByTorch(wide, wide_x).sin().sum().backward();
+    EXPECT_TRUE(torch::allclose(x.grad().to(torch::kFloat64), wide_x.grad(), 1e-4, 1e-5));
+    for (size_t i = 0; i < parts.size(); ++i) {
+      EXPECT_TRUE(
+          torch::allclose(parts[i].weight.grad().to(torch::kFloat64), wide[i].weight.grad(), 1e-4, 1e-5));
+      if (!biases) continue;
+      EXPECT_TRUE(torch::allclose(parts[i].bias.grad().to(torch::kFloat64), wide[i].bias.grad(), 1e-4, 1e-5));
+    }
+  }
+}
+
+TEST_F(JoinedLinearTest, GradientsOutliveTheLayer) {
+  torch::Tensor x = torch::randn({4, 6}).requires_grad_();
+  torch::Tensor y;
+  {
+    const JoinedLinear layer(RandomParts({5}, 6, true));
+    y = layer(x);
+  }
+  y.sum().backward();
+  EXPECT_TRUE(x.grad().defined());
+}
+
+TEST_F(JoinedLinearTest, GivesTheSameBitsWithAndWithoutGradients) {
+  std::vector<Affine> parts = RandomParts({16, 8, 8}, 24, true);
+  const torch::Tensor x = torch::randn({50, 24}), plain = JoinedLinear(parts)(x);
+  for (Affine& part : parts) part.weight.requires_grad_();
+  EXPECT_TRUE(torch::equal(JoinedLinear(parts)(x), plain));
+}
+
+TEST_F(JoinedLinearTest, SeesWeightsThatChangeInPlace) {
+  const std::vector<Affine> parts = RandomParts({8, 8}, 16, true);
+  const JoinedLinear layer(parts);
+  const torch::Tensor x = torch::randn({3, 16});
+  layer(x);
+  parts[1].weight.mul_(2);
+  parts[0].bias.add_(1);
+  EXPECT_TRUE(torch::allclose(layer(x), ByTorch(parts, x), 1e-5, 1e-5));
+}
+
+TEST_F(JoinedLinearTest, GivesItsMemoryBack) {
+  const int64_t before = JoinedLinear::PackedBytes();
+  {
+    const JoinedLinear layer(RandomParts({8}, 16, true));
+    layer(torch::randn({3, 16}));
+    layer(torch::randn({3, 16}));
+    EXPECT_LE(JoinedLinear::PackedBytes() - before, 32 * 16 * 4);
+  }
+  EXPECT_EQ(JoinedLinear::PackedBytes(), before);
+}
+
+TEST_F(JoinedLinearTest, ComputesInTheWeightsDtype) {
+  std::vector<Affine> parts = RandomParts({8, 4}, 16, true);
+  for (auto& [weight, bias] : parts) weight = weight.to(torch::kBFloat16), bias = bias.to(torch::kBFloat16);
+  const torch::Tensor x = torch::randn({3, 16}).to(torch::kBFloat16);
+  EXPECT_TRUE(torch::equal(JoinedLinear(parts)(x), ByTorch(parts, x)));
+}
+
+TEST_F(JoinedLinearTest, GatedMlpIsTheSameBitsInPieces) {
+  // Enough rows that they are taken in pieces where nobody asks for gradients; the last piece is not whole.
+  const int64_t rows = 4 * 96 * at::get_num_threads() + 17;
+  std::vector<Affine> first = RandomParts({40, 40}, 24, false), second = RandomParts({24}, 40, false);
+  const torch::Tensor x = torch::randn({rows, 24});
+  const torch::Tensor plain = JoinedLinear::GatedMlp(JoinedLinear(first), JoinedLinear(second), x);
+  const torch::Tensor gate_up = ByTorch(first, x.to(torch::kFloat64));
+  EXPECT_LT((plain - ByTorch(second, SwiGlu(gate_up))).abs().max().item<double>(), 1e-3);
+  second[0].weight.requires_grad_();
+  EXPECT_TRUE(torch::equal(JoinedLinear::GatedMlp(JoinedLinear(first), JoinedLinear(second), x), plain));
+}
+
+}  // namespace
+}  // namespace lvrpo
