@@ -63,7 +63,7 @@ struct JoinedLinear::Packed {
         kernels.multiply(from, depth, begin, end, ordered, start(), columns, 0, panels(), to, columns);
       });
     } else {
-      const int64_t each = std::max<int64_t>(1, 65536 / (rows * depth * kernels.panel));
+      const int64_t each = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, rows * depth * kernels.panel));
       ParallelFor(0, panels(), each, [&](int64_t first, int64_t last) {
         kernels.multiply(from, depth, 0, rows, ordered, start(), columns, first, last, to, columns);
       });
@@ -78,11 +78,13 @@ struct JoinedLinear::Cache {
 };
 
 JoinedLinear::JoinedLinear(std::vector<Affine> parts) : parts_(std::move(parts)) {
+  size_t bytes = 0;
   for (const Affine& part : parts_) {
+    bytes += part.weight.nbytes();
     if (!part.weight.is_cpu() || part.weight.scalar_type() != torch::kFloat32 || !part.weight.is_contiguous())
       return;
   }
-  if (UsesOwnProduct()) cache_ = std::make_shared<Cache>();
+  if (UsesOwnProduct() && bytes <= kMostWeightBytes) cache_ = std::make_shared<Cache>();
 }
 
 int64_t JoinedLinear::PackedBytes() { return packed_bytes; }
@@ -101,8 +103,10 @@ std::shared_ptr<const JoinedLinear::Packed> JoinedLinear::Pack(bool transposed) 
 
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> weights, biases;
+  bool biased = false;
   for (const auto& [weight, bias] : parts_) {
     weights.push_back(weight);
+    biased = biased || bias.defined();
     biases.push_back(bias.defined() ? bias : torch::zeros({weight.size(0)}));
   }
   torch::Tensor joined = weights.size() == 1 ? weights[0] : torch::cat(weights);
@@ -112,15 +116,12 @@ std::shared_ptr<const JoinedLinear::Packed> JoinedLinear::Pack(bool transposed) 
   made->versions = std::move(versions);
   made->columns = joined.size(0);
   made->depth = joined.size(1);
-  const int64_t padded = (made->columns + panel - 1) / panel * panel, bytes = padded * made->depth * 4;
-  if (packed_bytes.fetch_add(bytes) + bytes > kMostPackedBytes) {
-    packed_bytes -= bytes;
-    return nullptr;
-  }
+  const int64_t padded = made->panels() * panel;
   made->weight = torch::empty({padded, made->depth});
+  packed_bytes += made->bytes();
   BestCpuKernels().pack(joined.const_data_ptr<float>(), made->columns, made->depth,
                         made->weight.mutable_data_ptr<float>());
-  if (!transposed && parts_[0].bias.defined()) {
+  if (!transposed && biased) {
     made->bias = torch::zeros({padded});
     made->bias.narrow(0, 0, made->columns).copy_(torch::cat(biases));
   }

@@ -39,10 +39,10 @@ class JoinedLinear {
   static torch::Tensor GatedMlp(const JoinedLinear& gate_up, const JoinedLinear& down,
                                 const torch::Tensor& x);
 
-  // Ordered copies are made as long as all of the process together stay below this; layers that come later
-  // use LibTorch's product.
-  static constexpr int64_t kMostPackedBytes = int64_t{4} << 30;
-  // Of all of the process, now.
+  // Layers whose weights take more have no ordered copy and use LibTorch's product: in a model of that size the
+  // copy would cost too much memory. A rule of each layer's size alone, so that all processes choose alike.
+  static constexpr int64_t kMostWeightBytes = int64_t{48} << 20;
+  // Bytes of ordered copies in this process now.
   static int64_t PackedBytes();
 
  private:

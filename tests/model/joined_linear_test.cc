@@ -39,6 +39,24 @@ TEST_F(JoinedLinearTest, IsItsPartsSideBySide) {
   }
 }
 
+TEST_F(JoinedLinearTest, TakesPartsWithAndWithoutBiasAndNoRows) {
+  std::vector<Affine> parts = RandomParts({6, 5}, 10, true);
+  parts[0].bias = torch::Tensor();
+  const JoinedLinear layer(parts);
+  const torch::Tensor x = torch::randn({4, 10});
+  EXPECT_TRUE(torch::allclose(layer(x), ByTorch(parts, x), 1e-5, 1e-5));
+  EXPECT_EQ(layer(x.narrow(0, 0, 0)).sizes(), (std::vector<int64_t>{0, 11}));
+}
+
+TEST_F(JoinedLinearTest, DoesNotCopyLargeLayers) {
+  const int64_t before = JoinedLinear::PackedBytes(), in = 1024,
+                out = JoinedLinear::kMostWeightBytes / 4 / in + 1;
+  const torch::Tensor weight = torch::ones({out, in}), x = torch::ones({2, in});
+  const JoinedLinear layer({{weight, {}}});
+  EXPECT_EQ(layer(x)[1][out - 1].item<float>(), 1024);
+  EXPECT_EQ(JoinedLinear::PackedBytes(), before);
+}
+
 TEST_F(JoinedLinearTest, HasTorchsGradients) {
   for (const bool biases : {true, false}) {
     std::vector<Affine> parts = RandomParts({9, 4}, 12, biases), wide = parts;
