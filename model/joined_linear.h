@@ -19,8 +19,7 @@ struct Affine {
 //
 // In fp32 on a CPU with AVX-512 the products, and the gradient of x, are our own kernel's
 // (model/cpu_kernels.h): LibTorch's MKL puts the weights in order again at every call, which at a decoding
-// step's few rows costs as much as the product, and takes a slow path on AMD processors (docs/benchmarks.md
-// has figures). The kernel keeps a copy of the weights in its order, made at first use and again when a
+// step's few rows costs as much as the product (docs/benchmarks.md has figures). The kernel keeps a copy of the weights in its order, made at first use and again when a
 // weight has changed. A number of the result then depends on its row of x and the weights alone, not on the
 // rows beside it. LVRPO_GEMM=torch in the environment asks for LibTorch's product everywhere.
 //

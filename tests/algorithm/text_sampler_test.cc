@@ -1,5 +1,6 @@
 #include "algorithm/text_sampler.h"
 
+#include <cmath>
 #include <map>
 
 #include "gtest/gtest.h"
@@ -24,6 +25,27 @@ TEST(ChooseToken, FollowsTheSoftmax) {
   const torch::Tensor p = torch::tensor(scores).softmax(0);
   std::map<int32_t, int> counts = Counts(scores, 4000, {});
   for (int id = 0; id < 4; ++id) EXPECT_NEAR(counts[id] / 4000., p[id].item<double>(), .025) << id;
+}
+
+// Most of the noise is never computed; the choice is that of all of it.
+TEST(ChooseToken, IsTheLargestOfAllNoisyScores) {
+  for (const float spread : {0.f, 1.f, 5.f, 40.f}) {
+    for (uint32_t slot = 0; slot < 50; ++slot) {
+      torch::manual_seed(slot);
+      const torch::Tensor drawn = spread * torch::randn({300});
+      const std::vector<float> scores(drawn.data_ptr<float>(), drawn.data_ptr<float>() + 300);
+      const PhiloxStream stream = {.seed = 9, .group = 1, .slot = slot, .step = 2};
+      const std::vector<uint32_t> words = PhiloxWords(stream, 300);
+      int32_t best = 0;
+      double largest = -INFINITY;
+      for (int32_t id = 0; id < 300; ++id) {
+        const double u = (static_cast<double>(words[static_cast<size_t>(id)]) + .5) / 4294967296.0;
+        const double noisy = scores[static_cast<size_t>(id)] - std::log(-std::log(u));
+        if (noisy > largest) best = id, largest = noisy;
+      }
+      EXPECT_EQ(ChooseToken(scores, stream, {.temperature = 1}), best) << spread << " " << slot;
+    }
+  }
 }
 
 TEST(ChooseToken, DependsOnItsPlaceAlone) {
