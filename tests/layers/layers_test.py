@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = [  # bottom first; a folder may include its own layer's folders only where named below
     {"proto", "common"},
     {"data", "shapes_world"},
-    {"model"},
+    {"model", "verifiers"},
     {"algorithm"},
     {"generation"},
     {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining"},
@@ -19,7 +19,7 @@ LAYERS = [  # bottom first; a folder may include its own layer's folders only wh
 ]
 LAYER_OF = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 SIDEWAYS_ALLOWED = {("shapes_world", "data"), ("common", "proto")}
-NO_TORCH = {"proto", "common", "data", "shapes_world", "coordinator", "cli"}
+NO_TORCH = {"proto", "common", "data", "shapes_world", "verifiers", "coordinator", "cli"}
 GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|client)\.(h|cc)$|^rpc\w*\.(h|cc)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
