@@ -9,15 +9,16 @@ namespace lvrpo {
 namespace {
 
 absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerConfig& optimizer,
-                                 const std::string& field) {
+                                 bool adapters, const std::string& field) {
   const std::vector<std::string> patterns(optimizer.trainable().begin(), optimizer.trainable().end());
   TensorMap selected;
   for (const auto& [name, tensor] : tensors) {
-    if (MatchesPatterns(name, patterns)) selected[name] = tensor;
+    if (MatchesPatterns(name, patterns) && IsLoraName(name) == adapters) selected[name] = tensor;
   }
   if (selected.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(field, ": no tensor of the policy matches [", absl::StrJoin(patterns, ", "), "]"));
+    return absl::FailedPreconditionError(absl::StrCat(field, ": no ", adapters ? "linear layer" : "tensor",
+                                                      " of the policy matches [",
+                                                      absl::StrJoin(patterns, ", "), "]"));
   }
   return selected;
 }
@@ -41,13 +42,16 @@ TensorMap TrainedTensors::All() const {
 
 absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base) {
   TrainedTensors trained;
+  const bool adapters = config.train().lora().rank() > 0;
   if (UsesImages(config)) {
-    absl::StatusOr<TensorMap> image = Select(base.tensors(), config.train().image(), "train.image.trainable");
+    absl::StatusOr<TensorMap> image =
+        Select(base.tensors(), config.train().image(), adapters, "train.image.trainable");
     if (!image.ok()) return image.status();
     trained.image = *std::move(image);
   }
   if (UsesText(config)) {
-    absl::StatusOr<TensorMap> text = Select(base.tensors(), config.train().text(), "train.text.trainable");
+    absl::StatusOr<TensorMap> text =
+        Select(base.tensors(), config.train().text(), adapters, "train.text.trainable");
     if (!text.ok()) return text.status();
     trained.text = *std::move(text);
   }

@@ -22,8 +22,8 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
 bool UsesImages(const v1::RunConfig& config);
 bool UsesText(const v1::RunConfig& config);
 
-// The tensors of `base` that the run trains, by task: those that travel. FailedPrecondition when a pattern
-// list that is used matches nothing.
+// The tensors of `base` that the run trains, by task: those that travel. With train.lora the adapters of the
+// layers that a task's patterns match. FailedPrecondition when a pattern list that is used matches nothing.
 struct TrainedTensors {
   TensorMap image, text;  // may share tensors
   TensorMap All() const;

@@ -55,6 +55,8 @@ v1::RunConfig DefaultRunConfig() {
   train.set_micro_batch(0);
   train.set_gradient_clip(1);
   train.set_max_nonfinite_steps(3);
+  train.mutable_lora()->set_alpha(32);
+  config.mutable_model()->set_weights_dtype("fp32");
   for (v1::OptimizerConfig* optimizer : {train.mutable_image(), train.mutable_text()}) {
     optimizer->set_weight_decay(1e-4);
     optimizer->set_beta1(0.9);

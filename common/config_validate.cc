@@ -110,6 +110,14 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
   p.Range("train.gradient_clip", train.gradient_clip(), 0, 1e9);
   p.Range("train.max_nonfinite_steps", train.max_nonfinite_steps(), 1, 1000);
+  p.Range("train.lora.rank", train.lora().rank(), 0, 65536);
+  p.Positive("train.lora.alpha", train.lora().alpha());
+  p.OneOf("model.weights_dtype", c.model().weights_dtype(), {"fp32", "bf16"});
+  if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0) {
+    p.Add("model.weights_dtype",
+          "bf16 weights cannot be trained themselves, small steps vanish in them: set train.lora.rank, or "
+          "fp32");
+  }
 
   p.Range("evaluation.every", c.evaluation().every(), 0, 1e9);
   if (c.evaluation().every() > 0 && train.checkpoint_every() > 0 &&

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/image_sampler.h"
+#include "algorithm/run_policy.h"
 #include "common/file.h"
 #include "data/image_file.h"
 #include "data/prompts.h"
@@ -41,7 +42,7 @@ ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
 
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights) {
   const std::string& folder = config.model().policy();
-  absl::StatusOr<Bagel> model = Bagel::Load(folder);
+  absl::StatusOr<Bagel> model = LoadRunPolicy(config);
   if (!model.ok()) return model.status();
   if (!weights.empty()) {
     absl::StatusOr<TensorMap> trained = LoadTensors(weights);

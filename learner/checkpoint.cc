@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/version.h"
+#include "model/lora_file.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -34,11 +35,21 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
                              {"step", checkpoint.step},
                              {"weights_digest", checkpoint.weights_digest},
                              {"config_digest", checkpoint.config_digest}};
+  std::vector<std::string> files;
   for (const auto& [name, tensors] : {std::pair<const char*, const TensorMap&>{kWeights, checkpoint.weights},
                                       {kOptimizer, checkpoint.optimizer}}) {
-    const std::string path = JoinPath(unfinished, name);
-    if (absl::Status status = SaveTensors(path, tensors); !status.ok()) return status;
-    const absl::StatusOr<std::string> bytes = ReadFile(path);
+    if (absl::Status status = SaveTensors(JoinPath(unfinished, name), tensors); !status.ok()) return status;
+    files.push_back(name);
+  }
+  if (checkpoint.lora.has_value()) {
+    if (absl::Status status = SaveAdapter(JoinPath(unfinished, "adapter"), checkpoint.weights,
+                                          *checkpoint.lora, checkpoint.base_model);
+        !status.ok())
+      return status;
+    files.insert(files.end(), {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"});
+  }
+  for (const std::string& name : files) {
+    const absl::StatusOr<std::string> bytes = ReadFile(JoinPath(unfinished, name));
     if (!bytes.ok()) return bytes.status();
     manifest["files"][name] = Sha256Hex(*bytes);
   }

@@ -1,21 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/lora.h"
 #include "model/weights.h"
 
 namespace lvrpo {
 
 // A checkpoint folder: policy.safetensors (the trained tensors, fp32), optimizer.safetensors, and
-// manifest.json with the SHA-256 of both. It appears under its name only when it is whole.
+// manifest.json with the SHA-256 of all files. It appears under its name only when it is whole.
 struct Checkpoint {
   int64_t step = 0;            // committed steps it holds
   std::string weights_digest;  // of the policy version (model/weight_buckets.h)
   std::string config_digest;
   TensorMap weights, optimizer;
+  // Of the adapters, where `weights` are such; written as PEFT's files too, into the folder adapter/. Not
+  // read back: the run's configuration says it.
+  std::optional<LoraConfig> lora;
+  std::string base_model;  // what the adapters' file calls the base model
 };
 
 // Returns the digest of the checkpoint: SHA-256 of its manifest.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "algorithm/run_policy.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/file.h"
@@ -108,6 +109,8 @@ absl::Status LearnerLoop::Save() {
   checkpoint.config_digest = ConfigDigest(options_.config);
   checkpoint.weights = CloneTensors(trainer_.trained());
   checkpoint.optimizer = trainer_.OptimizerState();
+  checkpoint.lora = TrainedAdapters(options_.config, Bagel::ExpectedTensors(trainer_.policy().config()));
+  checkpoint.base_model = options_.config.model().policy();
   const std::string path = CheckpointPath(step_);
   absl::StatusOr<std::string> digest = SaveCheckpoint(JoinPath(options_.run_dir, path), checkpoint);
   if (!digest.ok()) return digest.status();

@@ -1,6 +1,8 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "algorithm/contract.h"
+#include "algorithm/run_policy.h"
 #include "common/allocator.h"
 #include "common/clock.h"
 #include "common/config.h"
@@ -28,7 +30,7 @@ constexpr double kTextTolerance = 1e-3;
 absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
-  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
+  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
   if (!base.ok()) return base.status();
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
   if (!tokenizer.ok()) return tokenizer.status();

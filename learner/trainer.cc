@@ -52,9 +52,9 @@ struct GrpoTrainer::Sums {
   Mean reward_std, response_tokens;
 };
 
-GrpoTrainer::GrpoTrainer(v1::RunConfig config, Bagel base, Bagel policy, TensorMap trained)
+GrpoTrainer::GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap trained)
     : config_(std::move(config)),
-      reference_(std::move(base)),
+      reference_(std::move(reference)),
       policy_(std::move(policy)),
       trained_(std::move(trained)) {}
 
@@ -68,12 +68,13 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
     }
   }
   TensorMap trained = CloneTensors(selected->All());
-  TensorMap tensors = base.tensors();
-  for (const auto& [name, tensor] : trained) tensors[name] = tensor;
-  absl::StatusOr<Bagel> policy = Bagel::Create(base.config(), tensors, "the policy");
+  absl::StatusOr<Bagel> policy = base.WithTensors(trained, "the policy");
   if (!policy.ok()) return policy.status();
+  absl::StatusOr<Bagel> reference =
+      Bagel::Create(base.config(), WithoutLora(base.tensors()), "the reference");
+  if (!reference.ok()) return reference.status();
   std::unique_ptr<GrpoTrainer> trainer(
-      new GrpoTrainer(config, std::move(base), *std::move(policy), std::move(trained)));
+      new GrpoTrainer(config, *std::move(reference), *std::move(policy), std::move(trained)));
 
   const v1::TrainConfig& train = config.train();
   TensorMap image, text;
@@ -407,6 +408,7 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
   SetAdvantages(text_sources, text_advantages, sums);
 
   StepMetrics metrics;
+  const ExpertLoad load;
   std::vector<AdamW*> optimizers;
   if (image_ != nullptr) optimizers.push_back(image_.get());
   if (text_ != nullptr) optimizers.push_back(text_.get());
@@ -434,6 +436,13 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
     metrics["text_clip_low"] = sums.text_clip_low.value();
     metrics["text_clip_high"] = sums.text_clip_high.value();
     metrics["response_tokens"] = sums.response_tokens.value();
+  }
+  if (policy_.config().router.top_k) {
+    for (const auto& [kind, name] :
+         {std::pair{TokenKind::kUnderstanding, "understanding"}, {TokenKind::kLatent, "latent"}}) {
+      metrics[absl::StrCat("effective_experts_", name)] = load.EffectiveExperts(kind);
+      metrics[absl::StrCat("largest_expert_share_", name)] = load.LargestShare(kind);
+    }
   }
   metrics["ratio_deviation_first_update"] = sums.ratio_deviation;
   if (config_.train().updates_per_step() > 1)

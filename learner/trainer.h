@@ -25,7 +25,8 @@ namespace lvrpo {
 // weights. Not thread-safe.
 class GrpoTrainer {
  public:
-  // Trains copies of the tensors that `config` names; `base` itself is the frozen reference.
+  // Trains copies of the tensors that `config` names; `base` itself (LoadRunPolicy), without its adapters, is
+  // the frozen reference.
   // FailedPrecondition when the trainable patterns match nothing, or the tasks' sets overlap.
   static absl::StatusOr<std::unique_ptr<GrpoTrainer>> Create(const v1::RunConfig& config, Bagel base);
 
@@ -83,7 +84,7 @@ class GrpoTrainer {
   };
   struct Sums;  // of a step's figures
 
-  GrpoTrainer(v1::RunConfig config, Bagel base, Bagel policy, TensorMap trained);
+  GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap trained);
   absl::Status CheckImages(const v1::TrajectoryGroup& group) const;
   absl::Status CheckTexts(const v1::TrajectoryGroup& group) const;
   // Of groups that passed Check().

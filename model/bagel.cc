@@ -6,8 +6,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/bagel_folder.h"
+#include "model/expert_seed.h"
 #include "model/random_init.h"
-#include "model/transformer_layers.h"
+#include "model/siglip_encoder.h"
 
 namespace lvrpo {
 namespace {
@@ -29,6 +30,7 @@ void AddHalf(ShapeMap& shapes, const BagelConfig& c, int64_t layer, const std::s
   shapes[absl::StrCat(prefix, "self_attn.k_norm", suffix, ".weight")] = {c.head_dim()};
   shapes[absl::StrCat(prefix, "input_layernorm", suffix, ".weight")] = {c.hidden};
   shapes[absl::StrCat(prefix, "post_attention_layernorm", suffix, ".weight")] = {c.hidden};
+  if (c.router.top_k) return;
   shapes[absl::StrCat(prefix, "mlp", suffix, ".gate_proj.weight")] = {c.mlp, c.hidden};
   shapes[absl::StrCat(prefix, "mlp", suffix, ".up_proj.weight")] = {c.mlp, c.hidden};
   shapes[absl::StrCat(prefix, "mlp", suffix, ".down_proj.weight")] = {c.hidden, c.mlp};
@@ -69,6 +71,10 @@ ShapeMap Bagel::ExpectedTensors(const BagelConfig& c) {
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     AddHalf(shapes, c, layer, "");
     AddHalf(shapes, c, layer, "_moe_gen");
+    if (c.router.top_k) {
+      ExpertPool::AddTensors(shapes, absl::StrCat("language_model.model.layers.", layer, ".mlp."), c.router,
+                             c.hidden, c.mlp);
+    }
   }
   shapes["vae2llm.weight"] = {c.hidden, c.token_dim()};
   shapes["vae2llm.bias"] = {c.hidden};
@@ -89,7 +95,8 @@ ShapeMap Bagel::ExpectedTensors(const BagelConfig& c) {
   shapes[vit + "embeddings.patch_embedding.bias"] = {c.vit_hidden};
   shapes[vit + "embeddings.position_embedding.weight"] = {c.vit_max_side * c.vit_max_side, c.vit_hidden};
   for (int64_t layer = 0; layer < c.vit_layers; ++layer) {
-    AddSiglipEncoderLayer(shapes, absl::StrCat(vit, "encoder.layers.", layer, "."), c.vit_hidden, c.vit_mlp);
+    SiglipEncoder::AddLayer(shapes, absl::StrCat(vit, "encoder.layers.", layer, "."), c.vit_hidden,
+                            c.vit_mlp);
   }
   shapes[vit + "post_layernorm.weight"] = {c.vit_hidden};
   shapes[vit + "post_layernorm.bias"] = {c.vit_hidden};
@@ -97,6 +104,11 @@ ShapeMap Bagel::ExpectedTensors(const BagelConfig& c) {
 }
 
 TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
+  if (c.router.top_k) {
+    BagelConfig hard = c;
+    hard.router = {};
+    return SeedExperts(c, RandomInit(hard, seed), seed);
+  }
   TensorMap tensors = InitByFanIn(ExpectedTensors(c), seed);
   torch::NoGradGuard no_grad;
   const double residual = 1 / std::sqrt(2.0 * static_cast<double>(c.layers));
@@ -115,14 +127,6 @@ TensorMap Bagel::RandomInit(const BagelConfig& c, uint64_t seed) {
   return tensors;
 }
 
-ShapeMap Bagel::LayerLinears(const BagelConfig& config) {
-  ShapeMap linears;
-  for (auto& [name, shape] : ExpectedTensors(config)) {
-    if (absl::StartsWith(name, "language_model.model.layers.") && shape.size() == 2) linears[name] = shape;
-  }
-  return linears;
-}
-
 absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const std::string& source,
                                     const std::optional<LoraConfig>& lora) {
   const bool adapters = lora.has_value();
@@ -131,7 +135,7 @@ absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const
       !status.ok())
     return status;
   if (adapters) {
-    if (absl::Status status = CheckLora(tensors, LayerLinears(config), *lora, source); !status.ok())
+    if (absl::Status status = CheckLora(tensors, ExpectedTensors(config), *lora, source); !status.ok())
       return status;
   }
   return Bagel(std::move(config), std::move(tensors), adapters ? LoraScale(*lora) : 0);
@@ -169,9 +173,18 @@ Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
                 .kv_heads = config_.kv_heads,
                 .rms_eps = config_.rms_eps,
                 .rope_theta = config_.rope_theta,
-                .lora_scale = lora_scale},
+                .lora_scale = lora_scale,
+                .router = config_.router},
                tensors_, "language_model.", "_moe_gen"),
-      head_({{tensors_.at("language_model.lm_head.weight"), {}}}) {}
+      head_(tensors_, {"language_model.lm_head"}, lora_scale),
+      time_in_(tensors_, {"time_embedder.mlp.0"}, lora_scale),
+      time_out_(tensors_, {"time_embedder.mlp.2"}, lora_scale),
+      latent_in_(tensors_, {"vae2llm"}, lora_scale),
+      latent_out_(tensors_, {"llm2vae"}, lora_scale),
+      patch_embedding_(tensors_, {"vit_model.vision_model.embeddings.patch_embedding"}, lora_scale),
+      connector_(tensors_, "connector.", lora_scale),
+      vit_(tensors_, "vit_model.vision_model.encoder.layers.", config_.vit_layers, config_.vit_heads,
+           config_.vit_eps, lora_scale) {}
 
 torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
   return torch::embedding(tensors_.at("language_model.model.embed_tokens.weight"), ids);
@@ -179,16 +192,14 @@ torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
 
 torch::Tensor Bagel::EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
                                   const torch::Tensor& positions) const {
-  const torch::Tensor time =
-      Linear(torch::silu(Linear(TimestepEmbedding(t).to(dtype()), tensors_, "time_embedder.mlp.0")), tensors_,
-             "time_embedder.mlp.2");
+  const torch::Tensor time = time_out_(torch::silu(time_in_(TimestepEmbedding(t).to(dtype()))));
   const torch::Tensor place = torch::embedding(tensors_.at("latent_pos_embed.pos_embed"), positions);
-  const torch::Tensor content = Linear(x_t.to(dtype()), tensors_, "vae2llm");
+  const torch::Tensor content = latent_in_(x_t.to(dtype()));
   return content + (time.dim() < content.dim() ? time.unsqueeze(1) : time) + place;
 }
 
 torch::Tensor Bagel::OutputVelocity(const torch::Tensor& hidden) const {
-  return Linear(hidden, tensors_, "llm2vae").to(torch::kFloat32);
+  return latent_out_(hidden).to(torch::kFloat32);
 }
 
 torch::Tensor Bagel::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
@@ -232,13 +243,10 @@ torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {
 
 torch::Tensor Bagel::EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const {
   const std::string vit = "vit_model.vision_model.";
-  torch::Tensor x = Linear(patches.to(dtype()), tensors_, vit + "embeddings.patch_embedding") +
-                    torch::embedding(tensors_.at(vit + "embeddings.position_embedding.weight"), positions);
-  for (int64_t layer = 0; layer < config_.vit_layers; ++layer) {
-    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(vit, "encoder.layers.", layer, "."), config_.vit_heads,
-                           config_.vit_eps);
-  }
-  return LayerNorm(x, tensors_, vit + "post_layernorm", config_.vit_eps);
+  const torch::Tensor x =
+      patch_embedding_(patches.to(dtype())) +
+      torch::embedding(tensors_.at(vit + "embeddings.position_embedding.weight"), positions);
+  return LayerNorm(vit_(x), tensors_, vit + "post_layernorm", config_.vit_eps);
 }
 
 torch::Tensor Bagel::VitTokens(const torch::Tensor& pixels) const {
@@ -246,9 +254,7 @@ torch::Tensor Bagel::VitTokens(const torch::Tensor& pixels) const {
                        VitPositions(pixels.size(2) / config_.vit_patch, pixels.size(3) / config_.vit_patch));
 }
 
-torch::Tensor Bagel::Connect(const torch::Tensor& vit_tokens) const {
-  return GeluMlp(vit_tokens, tensors_, "connector.");
-}
+torch::Tensor Bagel::Connect(const torch::Tensor& vit_tokens) const { return connector_(vit_tokens); }
 
 torch::Tensor Bagel::EmbedImage(const torch::Tensor& vit_tokens, const torch::Tensor& positions) const {
   return Connect(vit_tokens) + torch::embedding(tensors_.at("vit_pos_embed.pos_embed"), positions);

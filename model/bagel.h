@@ -9,6 +9,7 @@
 #include "model/decoder.h"
 #include "model/kv_cache.h"
 #include "model/lora.h"
+#include "model/siglip_encoder.h"
 #include "model/stored_weights.h"
 #include "model/weights.h"
 
@@ -42,7 +43,7 @@ struct GuidanceOptions {
 class Bagel : public TextDecoder {
  public:
   // DataLoss when the tensors do not fit the configuration. With `lora` they hold adapters too
-  // (model/lora.h), of any linear layers inside the transformer's layers: LayerLinears says which these are.
+  // (model/lora.h), of any linear layers.
   static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source,
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.
@@ -50,8 +51,6 @@ class Bagel : public TextDecoder {
   // The same model with some tensors replaced. DataLoss when one of them has no place in it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   static ShapeMap ExpectedTensors(const BagelConfig& config);
-  // Weights of the layers that can have adapters.
-  static ShapeMap LayerLinears(const BagelConfig& config);
   // Generation half copied from the understanding half, llm2vae zero, position tables as published.
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
 
@@ -122,11 +121,12 @@ class Bagel : public TextDecoder {
   struct TextToImage {
     torch::Tensor velocity;     // [B, N, D]
     torch::Tensor text_hidden;  // [B, L, H], after the final norm; junk behind each sample's length
+    torch::Tensor tapped;  // [B, N, H]: the latents' residual stream after `tap_layer` layers, if asked for
   };
   // captions int64 [B, L] with bos and eos, padded at the end; lengths int64 [B], 0 = no caption.
   TextToImage ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths,
                                  const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                                 int64_t grid_w) const;
+                                 int64_t grid_w, int64_t tap_layer = 0) const;
   // An image segment, then text int64 [B, L] (padded at the end) -> hidden of the text, [B, L, H].
   torch::Tensor ForwardUnderstanding(const torch::Tensor& pixels, const torch::Tensor& text) const;
 
@@ -161,15 +161,16 @@ class Bagel : public TextDecoder {
 
   const BagelConfig& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }
-  // Of the weights. Velocities, logits and log-probs are fp32 whatever it is.
-  torch::Dtype dtype() const { return tensors_.begin()->second.scalar_type(); }
-  torch::Device device() const { return tensors_.begin()->second.device(); }
+  // Of the weights, adapters apart. Velocities, logits and log-probs are fp32 whatever it is.
+  torch::Dtype dtype() const { return final_norm().scalar_type(); }
+  torch::Device device() const { return final_norm().device(); }
 
  private:
   using Streams = Decoder::Streams;
   using Segment = Decoder::Segment;
 
   Bagel(BagelConfig config, TensorMap tensors, double lora_scale);
+  const torch::Tensor& final_norm() const { return tensors_.at("language_model.model.norm.weight"); }
   torch::Tensor IdTensor(const std::vector<int64_t>& ids) const;
   torch::Tensor GridPositions(int64_t rows, int64_t columns, int64_t side) const;
   torch::Tensor StartAndEnd(int64_t batch) const;  // [B, 2, H]
@@ -178,7 +179,9 @@ class Bagel : public TextDecoder {
   TensorMap tensors_;
   double lora_scale_;
   Decoder decoder_;
-  JoinedLinear head_;
+  LinearLayer head_, time_in_, time_out_, latent_in_, latent_out_, patch_embedding_;
+  GeluMlp connector_;
+  SiglipEncoder vit_;
 };
 
 // 2-D sine-cosine table [side * side, dim]: first half from the column, second from the row, each [sin, cos]

@@ -66,6 +66,13 @@ nlohmann::json LanguageJson(const BagelConfig& c) {
   return json;
 }
 
+void ReadRouter(const nlohmann::json& json, ConfigReader& reader, RouterConfig& router) {
+  reader.OneOf("type", {"hard", "top_k"});
+  router.top_k = json.contains("type") && json["type"] == "top_k";
+  reader.Integer("experts", router.experts);
+  reader.Integer("experts_per_token", router.experts_per_token);
+}
+
 void ReadLanguage(ConfigReader& reader, BagelConfig& c) {
   Qwen2Config language = LanguageOf(c);
   language.ReadFrom(reader);
@@ -117,6 +124,8 @@ absl::Status ValidateBagelConfig(const BagelConfig& c, const std::string& source
     return absl::InvalidArgumentError(
         absl::StrCat(source, ": max_position_embeddings is ", c.max_positions, ", not a positive number"));
   }
+  if (const std::string problem = c.router.Problem(); !problem.empty())
+    return absl::InvalidArgumentError(absl::StrCat(source, ": ", problem));
   constexpr int64_t kWidest = int64_t{1} << 20;
   constexpr int64_t kLongestSide = 4096;
   const bool sane = c.vit_hidden >= 1 && c.vit_hidden <= kWidest && c.vit_heads >= 1 &&
@@ -167,8 +176,11 @@ absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   ReadLanguage(language, c);
   ReadVision(vision, c);
   ReadSpecialTokens(top, language, c);
+  const nlohmann::json& routing = top.Object("router");
+  ConfigReader router(routing, path + ": router");
+  ReadRouter(routing, router, c.router);
   std::vector<std::string> problems;
-  for (const ConfigReader* reader : {&top, &language, &vision}) {
+  for (const ConfigReader* reader : {&top, &language, &vision, &router}) {
     if (const absl::Status status = reader->status(); !status.ok()) problems.emplace_back(status.message());
   }
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "; "));
@@ -182,19 +194,24 @@ absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   return c;
 }
 
+nlohmann::json RouterJson(const RouterConfig& router) {
+  return {{"type", "top_k"}, {"experts", router.experts}, {"experts_per_token", router.experts_per_token}};
+}
+
 absl::Status SaveBagelConfig(const BagelConfig& c, const std::string& folder) {
-  const nlohmann::json config = {{"architectures", {"BagelForConditionalGeneration"}},
-                                 {"model_type", "bagel"},
-                                 {"connector_act", "gelu_pytorch_tanh"},
-                                 {"interpolate_pos", false},
-                                 {"vit_max_num_patch_per_side", c.vit_max_side},
-                                 {"latent_patch_size", c.latent_patch},
-                                 {"max_latent_size", c.max_latent_side},
-                                 {"start_of_image_id", c.start_of_image},
-                                 {"end_of_image_id", c.end_of_image},
-                                 {"llm_config", LanguageJson(c)},
-                                 {"vit_config", VisionJson(c)},
-                                 {"vae_config", c.autoencoder.ToJson()}};
+  nlohmann::json config = {{"architectures", {"BagelForConditionalGeneration"}},
+                           {"model_type", "bagel"},
+                           {"connector_act", "gelu_pytorch_tanh"},
+                           {"interpolate_pos", false},
+                           {"vit_max_num_patch_per_side", c.vit_max_side},
+                           {"latent_patch_size", c.latent_patch},
+                           {"max_latent_size", c.max_latent_side},
+                           {"start_of_image_id", c.start_of_image},
+                           {"end_of_image_id", c.end_of_image},
+                           {"llm_config", LanguageJson(c)},
+                           {"vit_config", VisionJson(c)},
+                           {"vae_config", c.autoencoder.ToJson()}};
+  if (c.router.top_k) config["router"] = RouterJson(c.router);
   for (const auto& [name, json] : {std::pair{"config.json", config},
                                    {"llm_config.json", LanguageJson(c)},
                                    {"vit_config.json", VisionJson(c)}}) {

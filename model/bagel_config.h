@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/autoencoder.h"
+#include "model/router_config.h"
 #include "model/weights.h"
 
 namespace lvrpo {
@@ -25,6 +26,9 @@ struct BagelConfig {
   // Latents.
   int64_t latent_patch = 2, max_latent_side = 64;
   AutoencoderConfig autoencoder;
+  // The feed-forward layers' routing. A setting of ours in config.json, "router": {"type": "top_k",
+  // "experts": 8, "experts_per_token": 2}; without it hard, as the model is published.
+  RouterConfig router;
   // Special tokens.
   int32_t bos = 151644, eos = 151645, start_of_image = 151652, end_of_image = 151653;
   // llm_config's tie_word_embeddings; harmless as long as the head is stored.
@@ -41,6 +45,8 @@ struct BagelConfig {
 absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder);
 // InvalidArgument when sizes are out of range or do not fit together; `source` begins the sentence.
 absl::Status ValidateBagelConfig(const BagelConfig& config, const std::string& source);
+// How config.json says a top_k router.
+nlohmann::json RouterJson(const RouterConfig& router);
 // Writes config.json, llm_config.json and vit_config.json.
 absl::Status SaveBagelConfig(const BagelConfig& config, const std::string& folder);
 

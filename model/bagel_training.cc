@@ -6,7 +6,7 @@ namespace lvrpo {
 
 Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths,
                                              const torch::Tensor& x_t, const torch::Tensor& t, int64_t grid_h,
-                                             int64_t grid_w) const {
+                                             int64_t grid_w, int64_t tap_layer) const {
   const int64_t batch = captions.size(0), text = captions.size(1), image = x_t.size(1) + 2,
                 all = text + image;
   // Order: text, start and end of image, latents. The image takes the position after the sample's own text.
@@ -26,10 +26,11 @@ Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, cons
   mask.narrow(1, text, image).narrow(2, 0, text).copy_(in_text.unsqueeze(1).expand({batch, image, text}));
   mask.narrow(1, text, image).narrow(2, text, image).fill_(true);
   const Segment segment = {nullptr, batch, mask};
+  Decoder::Tap tap = {.after_layers = tap_layer, .hidden = {}};
   const Streams out = decoder_.Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
                                     .g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
-                                   positions, {&segment, 1}, nullptr);
-  return {OutputVelocity(out.g), out.u.narrow(1, 0, text)};
+                                   positions, {&segment, 1}, nullptr, &tap);
+  return {OutputVelocity(out.g), out.u.narrow(1, 0, text), tap.hidden.g};
 }
 
 torch::Tensor Bagel::ForwardUnderstanding(const torch::Tensor& pixels, const torch::Tensor& text) const {

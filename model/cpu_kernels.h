@@ -27,6 +27,10 @@ struct CpuKernels {
   void (*swiglu)(const float* gate_up, int64_t n, int64_t begin, int64_t end, float* out);
   void (*swiglu_backward)(const float* grad_out, const float* gate_up, int64_t n, int64_t begin, int64_t end,
                           float* grad_gate_up);
+  // GELU in its tanh form of rows of n: [rows, n] -> [rows, n].
+  void (*gelu)(const float* x, int64_t n, int64_t begin, int64_t end, float* out);
+  void (*gelu_backward)(const float* grad_out, const float* x, int64_t n, int64_t begin, int64_t end,
+                        float* grad_x);
 
   // `heads` heads of d numbers, each normalised (with norm_weight [d], unless it is null) and turned by the
   // rotary angle: the first half of a head against its second. cosine, sine [d / 2]; null: not turned.

@@ -183,6 +183,29 @@ void SwigluBackward(const float* grad_out, const float* gate_up, int64_t n, int6
   }
 }
 
+// x / 2 (1 + tanh(u)) = x sigmoid(2 u) with u = sqrt(2 / pi) (x + .044715 x^3).
+constexpr float kGeluLinear = 2 * 0.7978845608f, kGeluCubic = kGeluLinear * 0.044715f;
+
+void Gelu(const float* x, int64_t n, int64_t begin, int64_t end, float* out) {
+  ForEachVector((end - begin) * n, [&, from = x + begin * n, to = out + begin * n ](auto load, auto store)
+                                       __attribute__((always_inline)) {
+                                         const Vector v = load(from);
+                                         store(to, v * Sigmoid(v * (kGeluLinear + kGeluCubic * v * v)));
+                                       });
+}
+
+void GeluBackward(const float* grad_out, const float* x, int64_t n, int64_t begin, int64_t end,
+                  float* grad_x) {
+  ForEachVector((end - begin) * n,
+                [&, from = x + begin * n, grad = grad_out + begin * n, to = grad_x + begin *
+                 n ](auto load, auto store) __attribute__((always_inline)) {
+                  const Vector v = load(from);
+                  const Vector s = Sigmoid(v * (kGeluLinear + kGeluCubic * v * v));
+                  const Vector slope = kGeluLinear + 3 * kGeluCubic * v * v;
+                  store(to, load(grad) * (s + v * s * (1.0f - s) * slope));
+                });
+}
+
 // 1 / rms of d numbers.
 LVRPO_INLINE float InverseRms(const float* x, int64_t d, float eps) {
   Vector squares = {};
@@ -421,6 +444,8 @@ extern const CpuKernels kKernels = {.name = LVRPO_TEXT(LVRPO_KERNELS_NAME),
                                     .add_rms_norm_backward = AddRmsNormBackward,
                                     .swiglu = Swiglu,
                                     .swiglu_backward = SwigluBackward,
+                                    .gelu = Gelu,
+                                    .gelu_backward = GeluBackward,
                                     .rotate_heads = RotateHeads,
                                     .rotate_heads_backward = RotateHeadsBackward,
                                     .panel = kPanel,

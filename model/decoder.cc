@@ -3,9 +3,8 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
-#include "model/lora.h"
 #include "model/qwen2_layers.h"
-#include "model/transformer_layers.h"
+#include "model/siglip_encoder.h"
 
 namespace lvrpo {
 namespace {
@@ -27,8 +26,11 @@ Decoder::Decoder(const DecoderConfig& config, const TensorMap& tensors, const st
     : config_(config) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string own = absl::StrCat(prefix, "model.layers.", layer, ".");
-    layers_.push_back(
-        {ResolveHalf(tensors, own, ""), second.empty() ? Half() : ResolveHalf(tensors, own, second)});
+    layers_.push_back({.first = ResolveHalf(tensors, own, ""),
+                       .second = second.empty() ? Half() : ResolveHalf(tensors, own, second),
+                       .experts = {}});
+    if (config.router.top_k)
+      layers_.back().experts = ExpertPool(tensors, own + "mlp.", config.router, layer, config.lora_scale);
   }
   norms_[0] = tensors.at(prefix + "model.norm.weight");
   if (!second.empty()) norms_[1] = tensors.at(absl::StrCat(prefix, "model.norm", second, ".weight"));
@@ -37,52 +39,26 @@ Decoder::Decoder(const DecoderConfig& config, const TensorMap& tensors, const st
 
 Decoder::Half Decoder::ResolveHalf(const TensorMap& tensors, const std::string& prefix,
                                    const std::string& suffix) const {
-  const auto linears = [&](std::initializer_list<std::string> modules) {
-    Linears result;
-    std::vector<Affine> parts;
-    for (const std::string& module : modules) {
-      const std::string name = prefix + module;
-      parts.push_back({tensors.at(name + ".weight"), Find(tensors, name + ".bias")});
-      result.outs.push_back(parts.back().weight.size(0));
-      result.lora_a.push_back(Find(tensors, name + kLoraA));
-      result.lora_b.push_back(Find(tensors, name + kLoraB));
-      result.adapted = result.adapted || result.lora_a.back().defined();
-    }
-    result.joined = JoinedLinear(std::move(parts));
-    return result;
+  const auto linears = [&](std::vector<std::string> modules) {
+    for (std::string& module : modules) module = prefix + module;
+    return LinearLayer(tensors, modules, config_.lora_scale);
   };
   const auto norm = [&](const std::string& module) { return Find(tensors, prefix + module + ".weight"); };
+  const bool own_mlp = !config_.router.top_k;
   return {
       .qkv = linears({"self_attn.q_proj" + suffix, "self_attn.k_proj" + suffix, "self_attn.v_proj" + suffix}),
       .o = linears({"self_attn.o_proj" + suffix}),
-      .gate_up = linears({"mlp" + suffix + ".gate_proj", "mlp" + suffix + ".up_proj"}),
-      .down = linears({"mlp" + suffix + ".down_proj"}),
+      .gate_up =
+          own_mlp ? linears({"mlp" + suffix + ".gate_proj", "mlp" + suffix + ".up_proj"}) : LinearLayer(),
+      .down = own_mlp ? linears({"mlp" + suffix + ".down_proj"}) : LinearLayer(),
       .q_norm = norm("self_attn.q_norm" + suffix),
       .k_norm = norm("self_attn.k_norm" + suffix),
       .input_norm = norm("input_layernorm" + suffix),
       .post_norm = norm("post_attention_layernorm" + suffix)};
 }
 
-torch::Tensor Decoder::Apply(const Linears& linears, const torch::Tensor& x) const {
-  const torch::Tensor y = linears.joined(x);
-  if (!linears.adapted) return y;
-  std::vector<torch::Tensor> outs;
-  int64_t begin = 0;
-  for (size_t i = 0; i < linears.outs.size(); ++i) {
-    outs.push_back(WithLora(y.narrow(-1, begin, linears.outs[i]), x, linears.lora_a[i], linears.lora_b[i],
-                            config_.lora_scale));
-    begin += linears.outs[i];
-  }
-  return outs.size() == 1 ? outs[0] : torch::cat(outs, -1);
-}
-
-torch::Tensor Decoder::GatedMlp(const Half& half, const torch::Tensor& x) const {
-  if (half.gate_up.adapted || half.down.adapted) return Apply(half.down, SwiGlu(Apply(half.gate_up, x)));
-  return JoinedLinear::GatedMlp(half.gate_up.joined, half.down.joined, x);
-}
-
 Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
-                              std::span<const Segment> segments, KvCache* grown) const {
+                              std::span<const Segment> segments, KvCache* grown, Tap* tap) const {
   // Of both streams: what has been summed up, and what is still to be added.
   struct Stream {
     torch::Tensor sum, delta;
@@ -104,7 +80,7 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
     std::array<HeadSource, 2> sources;
     for (size_t i = 0; i < 2; ++i) {
       if (streams[i].tokens == 0) continue;
-      sources[i] = {Apply(halves[i]->qkv, norm(streams[i], halves[i]->input_norm)), halves[i]->q_norm,
+      sources[i] = {halves[i]->qkv(norm(streams[i], halves[i]->input_norm)), halves[i]->q_norm,
                     halves[i]->k_norm};
     }
     const Heads heads =
@@ -135,8 +111,15 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
     for (size_t i = 0; i < 2; ++i) {
       Stream& s = streams[i];
       if (s.tokens == 0) continue;
-      s.delta = Apply(halves[i]->o, merged.narrow(1, i == 0 ? 0 : streams[0].tokens, s.tokens).contiguous());
-      s.delta = GatedMlp(*halves[i], norm(s, halves[i]->post_norm));
+      s.delta = halves[i]->o(merged.narrow(1, i == 0 ? 0 : streams[0].tokens, s.tokens).contiguous());
+      const torch::Tensor normed = norm(s, halves[i]->post_norm);
+      s.delta = config_.router.top_k
+                    ? layers_[layer].experts(normed, static_cast<TokenKind>(i))
+                    : LinearLayer::Mlp(halves[i]->gate_up, Activation::kSwiGlu, halves[i]->down, normed);
+    }
+    if (tap != nullptr && static_cast<int64_t>(layer) + 1 == tap->after_layers) {
+      const auto hidden = [](const Stream& s) { return s.tokens == 0 ? torch::Tensor() : s.sum + s.delta; };
+      tap->hidden = {hidden(streams[0]), hidden(streams[1])};
     }
   }
   const auto finish = [&](Stream& s, const torch::Tensor& weight) {

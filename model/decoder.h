@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "model/expert_pool.h"
 #include "model/fused_ops.h"
-#include "model/joined_linear.h"
 #include "model/kv_cache.h"
 #include "model/kv_slots.h"
+#include "model/linear_layer.h"
 #include "model/weights.h"
 
 namespace lvrpo {
@@ -29,6 +30,7 @@ struct DecoderConfig {
   double rms_eps = 1e-6, rope_theta = 1e4;
   bool rotary_in_fp32 = true;  // whatever the weights are; false: in their dtype, as transformers' Qwen2
   double lora_scale = 0;       // of the adapters among the tensors (model/lora.h)
+  RouterConfig router = {};    // top_k: the layers' MLPs are pools of experts, for both streams
 
   int64_t head_dim() const { return hidden / heads; }
   KvShape kv_shape() const { return {layers, kv_heads, head_dim()}; }
@@ -43,7 +45,7 @@ struct DecoderConfig {
 //        norm, q k v, qk-norm          norm, q k v, qk-norm   (second set)
 //                \________ attention ___________/
 //               |       (u, g, cache)           |
-//           o_proj, mlp                    o_proj, mlp        (second set)
+//           o_proj, mlp                    o_proj, mlp        (second set, or experts that both share)
 //
 // Functional over named tensors, which it shares. Copies share them too. Thread-safe while nobody changes the
 // tensors.
@@ -67,10 +69,15 @@ class Decoder {
     torch::Tensor mask;
     KvSlots* slots = nullptr;  // instead of `past`: each row continues its slot, by one token
   };
+  // The residual streams on their way: what comes out of layer number `after_layers`, counted from 1.
+  struct Tap {
+    int64_t after_layers = 0;
+    Streams hidden;
+  };
   // Runs all layers and the final norm. positions int64 [B or 1, Tu + Tg]. The rows of the segments add up to
-  // B; with `grown` there is one segment, whose keys and values, old and new, are put there.
+  // B; with `grown` there is one segment, whose keys and values, old and new, are put there. `tap` is filled.
   Streams Run(const Streams& x, const torch::Tensor& positions, std::span<const Segment> segments,
-              KvCache* grown) const;
+              KvCache* grown, Tap* tap = nullptr) const;
 
   KvShape kv_shape() const { return config_.kv_shape(); }
 
@@ -78,22 +85,15 @@ class Decoder {
   torch::Tensor Step(KvSlots& slots, const torch::Tensor& embedded) const;
 
  private:
-  struct Linears {  // that read the same input
-    JoinedLinear joined;
-    std::vector<int64_t> outs;                  // of each part
-    std::vector<torch::Tensor> lora_a, lora_b;  // may be undefined
-    bool adapted = false;
-  };
   struct Half {  // one set of weights of one layer
-    Linears qkv, o, gate_up, down;
+    LinearLayer qkv, o, gate_up, down;
     torch::Tensor q_norm, k_norm, input_norm, post_norm;
   };
   struct Layer {
     Half first, second;
+    ExpertPool experts;  // with a top_k router instead of the halves' gate_up and down
   };
   Half ResolveHalf(const TensorMap& tensors, const std::string& prefix, const std::string& suffix) const;
-  torch::Tensor Apply(const Linears& linears, const torch::Tensor& x) const;
-  torch::Tensor GatedMlp(const Half& half, const torch::Tensor& x) const;
 
   DecoderConfig config_;
   std::vector<Layer> layers_;

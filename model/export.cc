@@ -10,6 +10,7 @@
 #include "model/bagel.h"
 #include "model/bagel_folder.h"
 #include "model/config_reader.h"
+#include "model/expert_seed.h"
 #include "model/lora_file.h"
 #include "model/tensor_dtypes.h"
 
@@ -94,6 +95,40 @@ absl::Status MergeAdapter(const std::string& folder, const BagelConfig& config,
   return absl::OkStatus();
 }
 
+// The tensors of the same model with a top_k router, each expert read from the one that it is a copy of.
+absl::Status RouteToExperts(const ExportOptions& options, BagelConfig config,
+                            std::vector<TensorSource>& tensors) {
+  if (config.router.top_k) return absl::InvalidArgumentError("the base's router is top_k already");
+  if (const std::string problem = options.router.Problem(); !problem.empty())
+    return absl::InvalidArgumentError(problem);
+  config.router = options.router;
+  std::map<std::string, const TensorSource*> hard;
+  for (const TensorSource& tensor : tensors) hard[tensor.name] = &tensor;
+  std::vector<TensorSource> routed;
+  torch::Dtype dtype = torch::kFloat32;
+  for (const auto& [name, shape] : Bagel::ExpectedTensors(config)) {
+    const std::string seed = SeedOfExpert(name, config.router);
+    const auto from = hard.find(seed.empty() ? name : seed);
+    if (from == hard.end()) continue;  // the gates, which follow
+    routed.push_back(*from->second);
+    routed.back().name = name;
+    dtype = routed.back().dtype;
+  }
+  for (TensorSource& gate : GateSeeds(config, dtype, options.router_seed)) routed.push_back(std::move(gate));
+  tensors = std::move(routed);
+  return absl::OkStatus();
+}
+
+// config.json as the base has it, with the router.
+absl::Status WriteRouter(const RouterConfig& router, const std::string& folder) {
+  const std::string path = JoinPath(folder, "config.json");
+  absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
+  if (absl::IsNotFound(json.status())) json = nlohmann::json::object({{"model_type", "bagel"}});
+  if (!json.ok()) return json.status();
+  (*json)["router"] = RouterJson(router);
+  return WriteFileAtomic(path, json->dump(1) + "\n");
+}
+
 }  // namespace
 
 absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
@@ -105,6 +140,17 @@ absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
   return absl::NotFoundError(absl::StrCat(path,
                                           " holds neither policy.safetensors nor checkpoints/step_*: want a "
                                           "run folder, a checkpoint folder or a safetensors file"));
+}
+
+absl::StatusOr<std::string> AdapterOf(const StoredWeights& trained) {
+  const auto& tensors = trained.index().tensors;
+  if (tensors.empty() || !IsLoraName(tensors.begin()->first)) return std::string();
+  const std::string folder = (fs::path(trained.source()).parent_path() / "adapter").string();
+  std::error_code ignored;
+  if (fs::exists(JoinPath(folder, "adapter_config.json"), ignored)) return folder;
+  return absl::NotFoundError(absl::StrCat(trained.source(),
+                                          " holds LoRA adapters, whose settings should be in ", folder,
+                                          "; give a checkpoint or run folder, or --adapter alone"));
 }
 
 absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource>& trained,
@@ -137,10 +183,16 @@ absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource
     if (absl::Status status = MergeAdapter(options.adapter, opened->config, tensors); !status.ok())
       return status;
   }
+  if (options.router.top_k) {
+    if (absl::Status status = RouteToExperts(options, opened->config, tensors); !status.ok()) return status;
+  }
   return MakeWholeFolder(folder, [&](const std::string& unfinished) {
     for (const auto& names :
          {SettingsFiles(), TokenizerFiles(), std::vector<std::string>{"ae.safetensors"}}) {
       if (absl::Status status = CopyFiles(base, unfinished, names); !status.ok()) return status;
+    }
+    if (options.router.top_k) {
+      if (absl::Status status = WriteRouter(options.router, unfinished); !status.ok()) return status;
     }
     return WriteCheckpoint(unfinished, "ema", tensors, options.max_shard_bytes);
   });

@@ -103,34 +103,45 @@ struct AddRmsNormFunction : torch::autograd::Function<AddRmsNormFunction> {
   }
 };
 
-// --- SwiGlu
+// --- SwiGlu and Gelu
 
-torch::Tensor RunSwiGlu(const torch::Tensor& gate_up) {
-  std::vector<int64_t> sizes = gate_up.sizes().vec();
-  sizes.back() /= 2;
-  const torch::Tensor out = torch::empty(sizes, gate_up.options().requires_grad(false));
+int64_t OutputsOf(Activation activation, int64_t inputs) {
+  return activation == Activation::kSwiGlu ? inputs / 2 : inputs;
+}
+
+auto ActivationKernel(Activation activation) {
+  return activation == Activation::kSwiGlu ? BestCpuKernels().swiglu : BestCpuKernels().gelu;
+}
+
+torch::Tensor RunActivation(const torch::Tensor& x, Activation activation) {
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = OutputsOf(activation, sizes.back());
+  const torch::Tensor out = torch::empty(sizes, x.options().requires_grad(false));
   const int64_t n = sizes.back(), rows = out.numel() / n;
-  const float* from = Read(gate_up);
+  const float* from = Read(x);
   float* to = Write(out);
-  ForRows(rows, 4 * n, [&](int64_t begin, int64_t end) { BestCpuKernels().swiglu(from, n, begin, end, to); });
+  ForRows(rows, 4 * n,
+          [&](int64_t begin, int64_t end) { ActivationKernel(activation)(from, n, begin, end, to); });
   return out;
 }
 
-struct SwiGluFunction : torch::autograd::Function<SwiGluFunction> {
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& gate_up) {
-    context->save_for_backward({gate_up});
-    return RunSwiGlu(gate_up);
+struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, Activation activation) {
+    context->save_for_backward({x});
+    context->saved_data["activation"] = static_cast<int64_t>(activation);
+    return RunActivation(x, activation);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const torch::Tensor gate_up = context->get_saved_variables()[0];
-    const torch::Tensor grad = gradients[0].contiguous(), grad_gate_up = torch::empty_like(gate_up);
+    const torch::Tensor x = context->get_saved_variables()[0];
+    const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
+    const torch::Tensor grad = gradients[0].contiguous(), grad_x = torch::empty_like(x);
     const int64_t n = grad.size(-1), rows = grad.numel() / n;
-    const float *g = Read(grad), *from = Read(gate_up);
-    float* to = Write(grad_gate_up);
-    ForRows(rows, 4 * n, [&](int64_t begin, int64_t end) {
-      BestCpuKernels().swiglu_backward(g, from, n, begin, end, to);
-    });
-    return {grad_gate_up};
+    const float *g = Read(grad), *from = Read(x);
+    float* to = Write(grad_x);
+    const auto kernel =
+        activation == Activation::kSwiGlu ? BestCpuKernels().swiglu_backward : BestCpuKernels().gelu_backward;
+    ForRows(rows, 4 * n, [&](int64_t begin, int64_t end) { kernel(g, from, n, begin, end, to); });
+    return {grad_x, {}};
   }
 };
 
@@ -333,13 +344,15 @@ SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const 
   return {added.defined() ? out[1] : from, out[0]};
 }
 
-torch::Tensor SwiGlu(const torch::Tensor& gate_up) {
-  if (!UsesCpuKernels(gate_up)) {
-    const std::vector<torch::Tensor> halves = gate_up.chunk(2, -1);
+torch::Tensor Activate(Activation activation, const torch::Tensor& x) {
+  if (!UsesCpuKernels(x)) {
+    if (activation == Activation::kGelu) return at::gelu(x, "tanh");
+    const std::vector<torch::Tensor> halves = x.chunk(2, -1);
     return torch::silu(halves[0]) * halves[1];
   }
-  const torch::Tensor from = gate_up.contiguous();
-  return AsksForGradients({from}) ? SwiGluFunction::apply(from) : RunSwiGlu(from);
+  const torch::Tensor from = x.contiguous();
+  return AsksForGradients({from}) ? ActivationFunction::apply(from, activation)
+                                  : RunActivation(from, activation);
 }
 
 Heads MakeHeads(const HeadSource& first, const HeadSource& second, const RotaryTables& rotary, int64_t heads,

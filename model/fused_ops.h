@@ -19,8 +19,12 @@ struct SumAndNorm {
 SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
                       double eps);
 
-// silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n].
-torch::Tensor SwiGlu(const torch::Tensor& gate_up);
+// What stands between the two products of an MLP.
+enum class Activation {
+  kSwiGlu,  // silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n]
+  kGelu,    // in its tanh form: [..., n] -> [..., n]
+};
+torch::Tensor Activate(Activation activation, const torch::Tensor& x);
 
 // Cosines and sines of rotary angles, fp32 [B or 1, T, head_dim / 2].
 struct RotaryTables {

@@ -12,9 +12,9 @@
 namespace lvrpo {
 namespace {
 
-constexpr const char* kParts[] = {"embeddings and head", "understanding half", "generation half",
-                                  "vision tower",        "connector",          "latent in and out",
-                                  "time embedder",       "position tables",    "autoencoder"};
+constexpr const char* kParts[] = {
+    "embeddings and head", "understanding half", "generation half", "vision tower", "connector",
+    "latent in and out",   "time embedder",      "position tables", "autoencoder",  "experts and routers"};
 
 void Add(Inspection::Size& size, const SafetensorsPlace& place) {
   ++size.tensors;
@@ -48,6 +48,7 @@ nlohmann::json LinesJson(const std::vector<MemoryLine>& lines) {
 
 std::string PartOf(const std::string& tensor) {
   if (absl::StrContains(tensor, "embed_tokens") || absl::StrContains(tensor, "lm_head")) return kParts[0];
+  if (absl::StrContains(tensor, ".mlp.experts.") || absl::StrContains(tensor, ".mlp.gate.")) return kParts[9];
   if (absl::StartsWith(tensor, "language_model."))
     return absl::StrContains(tensor, "_moe_gen") ? kParts[2] : kParts[1];
   if (absl::StartsWith(tensor, "vit_model.")) return kParts[3];
@@ -78,7 +79,9 @@ absl::StatusOr<Inspection> InspectBagel(const std::string& folder, const MemoryO
   };
   count(policy->weights, true);
   count(*autoencoder, false);
-  for (const char* part : kParts) inspection.parts.emplace_back(part, parts[part]);
+  for (const char* part : kParts) {
+    if (part != kParts[9] || policy->config.router.top_k) inspection.parts.emplace_back(part, parts[part]);
+  }
   return inspection;
 }
 

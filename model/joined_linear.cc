@@ -227,13 +227,14 @@ bool JoinedLinear::AsksForGradients(const torch::Tensor& x) const {
   return asks;
 }
 
-torch::Tensor JoinedLinear::GatedMlp(const JoinedLinear& gate_up, const JoinedLinear& down,
-                                     const torch::Tensor& x) {
+torch::Tensor JoinedLinear::Mlp(const JoinedLinear& first_layer, Activation activation,
+                                const JoinedLinear& second_layer, const torch::Tensor& x) {
   const int64_t rows = x.numel() / x.size(-1);
-  const bool plain =
-      !UsesCpuKernels(x) || !ManyRows(rows) || gate_up.AsksForGradients(x) || down.AsksForGradients(x);
-  const auto first = plain ? nullptr : gate_up.Pack(false), second = plain ? nullptr : down.Pack(false);
-  if (first == nullptr || second == nullptr) return down(SwiGlu(gate_up(x)));
+  const bool plain = !UsesCpuKernels(x) || !ManyRows(rows) || first_layer.AsksForGradients(x) ||
+                     second_layer.AsksForGradients(x);
+  const auto first = plain ? nullptr : first_layer.Pack(false),
+             second = plain ? nullptr : second_layer.Pack(false);
+  if (first == nullptr || second == nullptr) return second_layer(Activate(activation, first_layer(x)));
   const torch::Tensor in = x.contiguous();
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = second->columns;
@@ -242,6 +243,7 @@ torch::Tensor JoinedLinear::GatedMlp(const JoinedLinear& gate_up, const JoinedLi
               *second_weight = second->weight.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
   const CpuKernels& kernels = BestCpuKernels();
+  const auto activate = activation == Activation::kSwiGlu ? kernels.swiglu : kernels.gelu;
   ParallelFor(0, rows, kRowsEach, [&](int64_t begin, int64_t end) {
     std::vector<float> wide(static_cast<size_t>(kRowsEach * first->columns)),
         narrow(static_cast<size_t>(kRowsEach * second->depth));
@@ -249,7 +251,7 @@ torch::Tensor JoinedLinear::GatedMlp(const JoinedLinear& gate_up, const JoinedLi
       const int64_t count = std::min(kRowsEach, end - row);
       kernels.multiply(from + row * first->depth, first->depth, 0, count, first_weight, first->start(),
                        first->columns, 0, first->panels(), wide.data(), first->columns);
-      kernels.swiglu(wide.data(), second->depth, 0, count, narrow.data());
+      activate(wide.data(), second->depth, 0, count, narrow.data());
       kernels.multiply(narrow.data(), second->depth, 0, count, second_weight, second->start(),
                        second->columns, 0, second->panels(), to + row * second->columns, second->columns);
     }

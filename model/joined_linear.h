@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "model/fused_ops.h"
 #include "torch/torch.h"
 
 namespace lvrpo {
@@ -19,9 +20,10 @@ struct Affine {
 //
 // In fp32 on a CPU with AVX-512 the products, and the gradient of x, are our own kernel's
 // (model/cpu_kernels.h): LibTorch's MKL puts the weights in order again at every call, which at a decoding
-// step's few rows costs as much as the product (docs/benchmarks.md has figures). The kernel keeps a copy of the weights in its order, made at first use and again when a
-// weight has changed. A number of the result then depends on its row of x and the weights alone, not on the
-// rows beside it. LVRPO_GEMM=torch in the environment asks for LibTorch's product everywhere.
+// step's few rows costs as much as the product (docs/benchmarks.md has figures). The kernel keeps a copy of
+// the weights in its order, made at first use and again when a weight has changed. A number of the result
+// then depends on its row of x and the weights alone, not on the rows beside it. LVRPO_GEMM=torch in the
+// environment asks for LibTorch's product everywhere.
 //
 // Values are the same bits with and without gradients: the learner's log-probs equal the sampler's.
 // Thread-safe while nobody changes the weights.
@@ -33,13 +35,16 @@ class JoinedLinear {
   // [..., in] -> [..., sum of outs]
   torch::Tensor operator()(const torch::Tensor& x) const;
 
-  // down(silu(gate(x)) * up(x)) of layers that joined gate and up. Without gradients many rows are taken a
-  // few at a time, so that what lies between the products stays in the cache; the same bits.
-  static torch::Tensor GatedMlp(const JoinedLinear& gate_up, const JoinedLinear& down,
-                                const torch::Tensor& x);
+  // second(activation(first(x))). Without gradients many rows are taken a few at a time, so that what lies
+  // between the products stays in the cache; the same bits.
+  static torch::Tensor Mlp(const JoinedLinear& first, Activation activation, const JoinedLinear& second,
+                           const torch::Tensor& x);
 
-  // Layers whose weights take more have no ordered copy and use LibTorch's product: in a model of that size the
-  // copy would cost too much memory. A rule of each layer's size alone, so that all processes choose alike.
+  const std::vector<Affine>& parts() const { return parts_; }
+
+  // Layers whose weights take more have no ordered copy and use LibTorch's product: in a model of that size
+  // the copy would cost too much memory. A rule of each layer's size alone, so that all processes choose
+  // alike.
   static constexpr int64_t kMostWeightBytes = int64_t{48} << 20;
   // Bytes of ordered copies in this process now.
   static int64_t PackedBytes();

@@ -98,6 +98,10 @@ double LoraScale(const LoraConfig& config) {
 
 bool IsLoraName(const std::string& name) { return absl::StrContains(name, ".lora_"); }
 
+bool IsLinearWeight(const ShapeMap& base, const std::string& name) {
+  return absl::EndsWith(name, ".weight") && WhyNotLinear(base, ModuleOf(name)).empty();
+}
+
 ShapeMap ShapesOf(const TensorMap& tensors) {
   ShapeMap shapes;
   for (const auto& [name, tensor] : tensors) shapes[name] = tensor.sizes().vec();

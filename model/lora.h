@@ -38,6 +38,9 @@ inline constexpr char kLoraB[] = ".lora_B.weight";
 // Whether a tensor belongs to an adapter, well-formed or not.
 bool IsLoraName(const std::string& name);
 
+// Whether a tensor is the weight of a linear layer, which can have an adapter.
+bool IsLinearWeight(const ShapeMap& base, const std::string& name);
+
 ShapeMap ShapesOf(const TensorMap& tensors);
 
 // The adapters that `config` asks for on a model of these shapes, and nothing else. InvalidArgument names

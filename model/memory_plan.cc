@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
+#include "model/lora.h"
 #include "model/tensor_dtypes.h"
 
 namespace lvrpo {
@@ -63,7 +64,7 @@ int64_t TrainedParameters(const ShapeMap& shapes, const MemoryOptions& options) 
     if (!MatchesPatterns(name, options.trainable)) continue;
     if (options.lora_rank == 0) {
       count += Elements(shape);
-    } else if (shape.size() == 2 && absl::StrContains(name, "language_model.model.layers.")) {
+    } else if (IsLinearWeight(shapes, name)) {
       count += options.lora_rank * (shape[0] + shape[1]);
     }
   }
@@ -80,7 +81,8 @@ int64_t RoleMemory::total() const {
 
 int64_t ForwardBytesPerToken(const BagelConfig& c, torch::Dtype dtype) {
   const int64_t q = c.hidden, kv = c.kv_heads * c.head_dim();
-  return (5 * c.hidden + 2 * q + 4 * kv + 4 * c.mlp) * static_cast<int64_t>(torch::elementSize(dtype));
+  const int64_t mlp = c.mlp * (c.router.top_k ? c.router.experts_per_token : 1);
+  return (5 * c.hidden + 2 * q + 4 * kv + 4 * mlp) * static_cast<int64_t>(torch::elementSize(dtype));
 }
 
 absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions options) {

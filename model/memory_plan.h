@@ -22,7 +22,7 @@ struct MemoryOptions {
   // Name patterns of the trained tensors (MatchesPatterns in model/weights.h).
   std::vector<std::string> trainable = {"_moe_gen"};
   // 0: those tensors themselves are trained. Otherwise adapters of this rank on those of them that are
-  // matrices of the transformer's layers.
+  // linear layers.
   int64_t lora_rank = 0;
 };
 

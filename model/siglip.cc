@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
 #include "model/random_init.h"
-#include "model/transformer_layers.h"
+#include "model/siglip_encoder.h"
 
 namespace lvrpo {
 namespace {
@@ -101,7 +101,7 @@ ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
   shapes[embed + "patch_embedding.bias"] = {d};
   shapes[embed + "position_embedding.weight"] = {c.naflex ? c.num_patches : c.grid() * c.grid(), d};
   for (int64_t i = 0; i < c.vision.layers; ++i) {
-    AddSiglipEncoderLayer(shapes, absl::StrCat("vision_model.encoder.layers.", i, "."), d, c.vision.mlp);
+    SiglipEncoder::AddLayer(shapes, absl::StrCat("vision_model.encoder.layers.", i, "."), d, c.vision.mlp);
   }
   shapes["vision_model.post_layernorm.weight"] = {d};
   shapes["vision_model.post_layernorm.bias"] = {d};
@@ -123,7 +123,7 @@ ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
   shapes["text_model.embeddings.token_embedding.weight"] = {c.vocabulary, t};
   shapes["text_model.embeddings.position_embedding.weight"] = {c.text_length, t};
   for (int64_t i = 0; i < c.text.layers; ++i) {
-    AddSiglipEncoderLayer(shapes, absl::StrCat("text_model.encoder.layers.", i, "."), t, c.text.mlp);
+    SiglipEncoder::AddLayer(shapes, absl::StrCat("text_model.encoder.layers.", i, "."), t, c.text.mlp);
   }
   shapes["text_model.final_layer_norm.weight"] = {t};
   shapes["text_model.final_layer_norm.bias"] = {t};
@@ -162,13 +162,17 @@ absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
   return Create(*std::move(config), *std::move(tensors), path);
 }
 
-torch::Tensor Siglip::Encode(torch::Tensor x, const std::string& tower, const SiglipTowerConfig& config,
-                             const torch::Tensor& mask) const {
-  for (int64_t i = 0; i < config.layers; ++i) {
-    x = SiglipEncoderLayer(x, tensors_, absl::StrCat(tower, ".encoder.layers.", i, "."), config.heads,
-                           config.eps, mask);
-  }
-  return x;
+Siglip::Siglip(SiglipConfig config, TensorMap tensors)
+    : config_(std::move(config)),
+      tensors_(std::move(tensors)),
+      vision_(tensors_, "vision_model.encoder.layers.", config_.vision.layers, config_.vision.heads,
+              config_.vision.eps),
+      text_(tensors_, "text_model.encoder.layers.", config_.text.layers, config_.text.heads,
+            config_.text.eps),
+      text_head_(tensors_, {"text_model.head"}) {
+  if (!config_.use_head) return;
+  head_out_ = LinearLayer(tensors_, {"vision_model.head.attention.out_proj"});
+  head_mlp_ = GeluMlp(tensors_, "vision_model.head.mlp.");
 }
 
 torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {
@@ -178,8 +182,7 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {
                     tensors_.at(embed + "patch_embedding.bias"), config_.patch_size);
   const torch::Tensor x =
       patches.flatten(2).transpose(1, 2) + tensors_.at(embed + "position_embedding.weight");
-  return LayerNorm(Encode(x, "vision_model", config_.vision, {}), tensors_, "vision_model.post_layernorm",
-                   config_.vision.eps);
+  return LayerNorm(vision_(x), tensors_, "vision_model.post_layernorm", config_.vision.eps);
 }
 
 torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask,
@@ -200,10 +203,10 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
     const torch::Tensor padding = resized.slice(0, 0, 1).expand({patches.size(1) - rows * columns, -1});
     positions.push_back(torch::cat({resized, padding}));
   }
-  const torch::Tensor x = Linear(patches, tensors_, embed + "patch_embedding") + torch::stack(positions);
+  const torch::Tensor x =
+      LinearLayer(tensors_, {embed + "patch_embedding"})(patches) + torch::stack(positions);
   const torch::Tensor keys = mask.to(torch::kBool).view({mask.size(0), 1, 1, mask.size(1)});
-  return LayerNorm(Encode(x, "vision_model", config_.vision, keys), tensors_, "vision_model.post_layernorm",
-                   config_.vision.eps);
+  return LayerNorm(vision_(x, keys), tensors_, "vision_model.post_layernorm", config_.vision.eps);
 }
 
 torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& keys) const {
@@ -221,10 +224,7 @@ torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& key
           : std::nullopt;
   const torch::Tensor attended = MergeHeads(
       at::scaled_dot_product_attention(project(probe, 0), project(tokens, 1), project(tokens, 2), mask));
-  const torch::Tensor y = Linear(attended, tensors_, head + "attention.out_proj");
-  return (y +
-          GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp."))
-      .squeeze(1);
+  return FinishPooling(attended).squeeze(1);
 }
 
 torch::Tensor Siglip::DenseTokens(const torch::Tensor& tokens) const {
@@ -233,20 +233,23 @@ torch::Tensor Siglip::DenseTokens(const torch::Tensor& tokens) const {
   const torch::Tensor value =
       torch::linear(tokens, tensors_.at(head + "attention.in_proj_weight").narrow(0, 2 * d, d),
                     tensors_.at(head + "attention.in_proj_bias").narrow(0, 2 * d, d));
-  const torch::Tensor y = Linear(value, tensors_, head + "attention.out_proj");
-  return y + GeluMlp(LayerNorm(y, tensors_, head + "layernorm", config_.vision.eps), tensors_, head + "mlp.");
+  return FinishPooling(value);
+}
+
+torch::Tensor Siglip::FinishPooling(const torch::Tensor& attended) const {
+  const torch::Tensor y = head_out_(attended);
+  return y + head_mlp_(LayerNorm(y, tensors_, "vision_model.head.layernorm", config_.vision.eps));
 }
 
 torch::Tensor Siglip::TextTokens(const torch::Tensor& ids) const {
   const torch::Tensor x =
       torch::embedding(tensors_.at("text_model.embeddings.token_embedding.weight"), ids) +
       tensors_.at("text_model.embeddings.position_embedding.weight").slice(0, 0, ids.size(1));
-  return LayerNorm(Encode(x, "text_model", config_.text, {}), tensors_, "text_model.final_layer_norm",
-                   config_.text.eps);
+  return LayerNorm(text_(x), tensors_, "text_model.final_layer_norm", config_.text.eps);
 }
 
 torch::Tensor Siglip::PoolText(const torch::Tensor& tokens) const {
-  return Linear(tokens.select(1, tokens.size(1) - 1), tensors_, "text_model.head");
+  return text_head_(tokens.select(1, tokens.size(1) - 1));
 }
 
 torch::Tensor UnitLength(const torch::Tensor& x) { return x / x.norm(2, -1, true); }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/siglip_encoder.h"
 #include "model/weights.h"
 #include "nlohmann/json.hpp"
 
@@ -64,12 +65,15 @@ class Siglip {
   const TensorMap& tensors() const { return tensors_; }
 
  private:
-  Siglip(SiglipConfig config, TensorMap tensors) : config_(std::move(config)), tensors_(std::move(tensors)) {}
-  torch::Tensor Encode(torch::Tensor x, const std::string& tower, const SiglipTowerConfig& config,
-                       const torch::Tensor& mask) const;
+  Siglip(SiglipConfig config, TensorMap tensors);
+  // What the pooling head does to what it has attended to: out_proj, then the MLP with its residual.
+  torch::Tensor FinishPooling(const torch::Tensor& attended) const;
 
   SiglipConfig config_;
   TensorMap tensors_;
+  SiglipEncoder vision_, text_;
+  LinearLayer head_out_, text_head_;
+  GeluMlp head_mlp_;
 };
 
 // x / |x|, no epsilon, along the last dimension.

@@ -11,10 +11,12 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "data/prompts.h"
+#include "model/expert_seed.h"
 #include "model/siglip.h"
 #include "pretraining/autoencoder_task.h"
 #include "pretraining/policy_data.h"
 #include "pretraining/policy_score.h"
+#include "pretraining/representation_alignment.h"
 #include "pretraining/settings.h"
 #include "pretraining/trainer.h"
 #include "shapes_world/words.h"
@@ -117,8 +119,15 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     if (!records.ok()) return records.status();
     heldout = *std::move(records);
   }
-  const BagelConfig config = ShapesPolicyConfig(*tokenizer, autoencoder->config());
+  BagelConfig config = ShapesPolicyConfig(*tokenizer, autoencoder->config());
+  const v1::RepresentationAlignment& alignment = task.representation_alignment();
+  if (alignment.weight() > 0 && alignment.after_layers() > config.layers) {
+    return absl::InvalidArgumentError(absl::StrCat("representation_alignment.after_layers is ",
+                                                   alignment.after_layers(), "; the policy has ",
+                                                   config.layers, " layers"));
+  }
   TensorMap tensors = Bagel::RandomInit(config, task.seed());
+  config.router = RouterOf(task);
   tensors["llm2vae.weight"].normal_(0, 0.02, torch::make_generator<torch::CPUGeneratorImpl>(task.seed()));
   CopyTower(*referee, &tensors);
   if (!task.start().empty()) {
@@ -126,6 +135,8 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     if (!loaded.ok()) return loaded.status();
     tensors = *std::move(loaded);
   }
+  if (config.router.top_k && !tensors.contains("language_model.model.layers.0.mlp.gate.weight"))
+    tensors = SeedExperts(config, std::move(tensors), task.seed());
   auto model = Bagel::Create(config, tensors, "the policy");
   if (!model.ok()) return model.status();
   TrainerOptions options = TrainerOptionsFor(task, resume);
@@ -134,7 +145,12 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
   options.settings["autoencoder"] =
       Sha256Hex(DigestOf(autoencoder->tensors()) + autoencoder->config().ToJson().dump())
           .substr(0, kShownDigest);
-  auto trainer = Trainer::Create("policy", Trainable(tensors), std::move(options));
+  TensorMap trainable = Trainable(tensors), head;
+  if (alignment.weight() > 0) {
+    head = InitAlignmentHead(config.hidden, referee->config().vision.width, task.seed());
+    trainable.insert(head.begin(), head.end());
+  }
+  auto trainer = Trainer::Create("policy", std::move(trainable), std::move(options));
   if (!trainer.ok()) return trainer.status();
 
   const v1::PretrainKindWeights& kinds = task.kind_weights();
@@ -147,14 +163,20 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
                                            .habitual_answers = task.understanding().habitual_answers()};
   const int64_t side = 64 / config.autoencoder.downsample() / config.latent_patch;
 
-  const auto flow_loss = [&](int64_t iteration) {
+  // The flow loss, and the alignment's where it is asked for.
+  struct ImageLosses {
+    torch::Tensor flow, alignment;
+  };
+  const auto image_losses = [&](int64_t iteration) -> ImageLosses {
     Random random(StreamSeed(task.seed() ^ 0xf10, static_cast<uint64_t>(iteration)));
     torch::Generator generator = GeneratorFor(task.seed() ^ 0x4015e, iteration);
     std::vector<std::vector<int64_t>> captions;
     torch::Tensor chosen = torch::empty({task.batch()}, torch::kInt64);
+    std::vector<RgbImage> images;
     for (int64_t i = 0; i < task.batch(); ++i) {
       const int64_t pick = random.Below(static_cast<int>(cache.size()));
       chosen[i] = pick;
+      if (alignment.weight() > 0) images.push_back(Render(pairs.Get(static_cast<uint64_t>(pick)).scene));
       const CaptionChoice choice =
           ChooseCaption(random, pick, cache.size(), task.caption_dropout(), task.wrong_captions());
       captions.push_back(choice.pair < 0 ? std::vector<int64_t>() : cache.caption(choice.pair, choice.full));
@@ -165,8 +187,12 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     const torch::Tensor t = DrawTimes(task.seed(), iteration, task.batch());
     const torch::Tensor wide = t.view({-1, 1, 1});
     const torch::Tensor x_t = (1 - wide) * x0 + wide * noise;
-    const Bagel::TextToImage out = model->ForwardTextToImage(text.ids, text.lengths, x_t, t, side, side);
-    return (out.velocity - (noise - x0)).square().mean();
+    const Bagel::TextToImage out = model->ForwardTextToImage(
+        text.ids, text.lengths, x_t, t, side, side, alignment.weight() > 0 ? alignment.after_layers() : 0);
+    ImageLosses losses = {(out.velocity - (noise - x0)).square().mean(), {}};
+    if (alignment.weight() > 0)
+      losses.alignment = AlignmentLoss(head, out.tapped, AlignmentTargets(*referee, images, side, side));
+    return losses;
   };
   const auto language_loss = [&](int64_t iteration) {
     const UnderstandingBatch batch =
@@ -178,31 +204,46 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     const torch::Tensor logits = model->Logits(hidden.flatten(0, 1).index_select(0, used));
     return torch::nn::functional::cross_entropy(logits, flat.index_select(0, used));
   };
-  double flow_sum = 0, language_sum = 0;
-  int64_t flow_count = 0, language_count = 0;
+  // Means since the last progress line.
+  std::map<std::string, std::pair<double, int>> figures;
+  const auto note = [&](const char* name, double value) {
+    figures[name].first += value;
+    ++figures[name].second;
+  };
   const auto loss = [&](int64_t iteration, std::string* line) {
-    const torch::Tensor flow = flow_loss(iteration);
-    torch::Tensor total = task.flow_weight() * flow;
-    flow_sum += flow.item<double>();
-    ++flow_count;
+    const ExpertLoad load;
+    const ImageLosses images = image_losses(iteration);
+    torch::Tensor total = task.flow_weight() * images.flow;
+    note("flow", images.flow.item<double>());
+    if (images.alignment.defined()) {
+      total = total + alignment.weight() * images.alignment;
+      note("alignment", images.alignment.item<double>());
+    }
     if (understanding.batch > 0) {
       const torch::Tensor language = language_loss(iteration);
-      language_sum += language.item<double>();
-      ++language_count;
+      note("text", language.item<double>());
       total = total + task.text_weight() * language;
     }
+    if (config.router.top_k) {
+      note("experts used by latents", load.EffectiveExperts(TokenKind::kLatent));
+      note("by the rest", load.EffectiveExperts(TokenKind::kUnderstanding));
+    }
     if ((iteration + 1) % task.train().report_every() == 0) {
-      *line = absl::StrFormat("flow %.4f text %.4f",
-                              flow_sum / std::max<double>(1, static_cast<double>(flow_count)),
-                              language_sum / std::max<double>(1, static_cast<double>(language_count)));
-      flow_sum = language_sum = 0;
-      flow_count = language_count = 0;
+      for (const auto& [name, sum] : figures)
+        absl::StrAppendFormat(line, "%s%s %.4f", line->empty() ? "" : ", ", name, sum.first / sum.second);
+      figures.clear();
     }
     return total;
   };
+  // Without the alignment's projection, which has done its work.
+  const auto policy_weights = [&]() {
+    TensorMap weights = trainer->averaged();
+    for (const auto& [name, tensor] : head) weights.erase(name);
+    return weights;
+  };
   const auto averaged_model = [&]() {
     TensorMap all = tensors;
-    for (const auto& [name, tensor] : trainer->averaged()) all[name] = tensor.detach();
+    for (const auto& [name, tensor] : policy_weights()) all[name] = tensor.detach();
     return Bagel::Create(config, all, "the averaged policy");
   };
   const auto report = [&](int64_t iteration) {
@@ -218,11 +259,11 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     std::printf("  answers: %s\n",
                 FormatScores(ScoreAnswers(*averaged, *tokenizer, 200, task.seed() ^ 0xa45)).c_str());
     std::fflush(stdout);
-    const absl::Status status = WriteFolder(task, config, tensors, trainer->averaged());
+    const absl::Status status = WriteFolder(task, config, tensors, policy_weights());
     if (!status.ok()) std::fprintf(stderr, "policy: %s\n", std::string(status.message()).c_str());
   };
   if (absl::Status status = trainer->Run(loss, report); !status.ok()) return status;
-  return WriteFolder(task, config, tensors, trainer->averaged());
+  return WriteFolder(task, config, tensors, policy_weights());
 }
 
 }  // namespace lvrpo

@@ -107,6 +107,12 @@ std::vector<std::string> Validate(const v1::PretrainPolicy& settings) {
   if (!(total > 0)) p.Add("kind_weights", "all are 0: there would be no pairs to draw");
 
   const v1::PretrainUnderstanding& understanding = settings.understanding();
+  p.Range("router.experts", settings.router().experts(), 0, 256);
+  if (const RouterConfig router = RouterOf(settings); !router.Problem().empty())
+    p.Add("router", router.Problem());
+  p.Range("representation_alignment.weight", settings.representation_alignment().weight(), 0, 1e6);
+  p.Range("representation_alignment.after_layers", settings.representation_alignment().after_layers(), 1,
+          1e6);
   p.Range("understanding.batch", understanding.batch(), 0, 1e5);
   p.Range("understanding.questions_per_image", understanding.questions_per_image(), 1, 32);
   p.Range("understanding.caption_share", understanding.caption_share(), 0, 1);
@@ -140,6 +146,13 @@ v1::PretrainLoop DefaultLoop(int steps, double ema_decay, double learning_rate, 
 }
 
 }  // namespace
+
+RouterConfig RouterOf(const v1::PretrainPolicy& settings) {
+  if (settings.router().experts() == 0) return {};
+  return {.top_k = true,
+          .experts = settings.router().experts(),
+          .experts_per_token = settings.router().experts_per_token()};
+}
 
 template <>
 v1::PretrainAutoencoder DefaultSettings() {
@@ -186,6 +199,8 @@ v1::PretrainPolicy DefaultSettings() {
   understanding.set_questions_per_image(defaults.questions_per_image);
   understanding.set_caption_share(defaults.caption_share);
   understanding.set_habitual_answers(defaults.habitual_answers);
+  settings.mutable_router()->set_experts_per_token(2);
+  settings.mutable_representation_alignment()->set_after_layers(2);
   settings.set_score_prompts_per_kind(20);
   *settings.mutable_train() = DefaultLoop(4200, 0.999, 1.5e-3, 1e-2, 200);
   return settings;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/config.h"
+#include "model/router_config.h"
 #include "pretraining/trainer.h"
 #include "proto/lvrpo/v1/pretraining.pb.h"
 
@@ -25,6 +26,9 @@ template <>
 v1::PretrainPolicy DefaultSettings();
 template <>
 v1::PretrainPrompts DefaultSettings();
+
+// The routing of the policy that these settings make.
+RouterConfig RouterOf(const v1::PretrainPolicy& settings);
 
 // Defaults, then the YAML file (none when `path` is empty), then `overrides`. As strict as LoadRunConfig:
 // InvalidArgument holds every error, one a line.

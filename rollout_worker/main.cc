@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "algorithm/contract.h"
+#include "algorithm/run_policy.h"
 #include "common/allocator.h"
 #include "common/bounded_queue.h"
 #include "common/clock.h"
@@ -44,7 +45,7 @@ absl::StatusOr<Autoencoder> LoadAutoencoder(const v1::RunConfig& config, const B
 absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_rollout());
-  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy());
+  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
   if (!base.ok()) return base.status();
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
   if (!tokenizer.ok()) return tokenizer.status();

@@ -1,9 +1,11 @@
 #include "tests/benchmarks/world.h"
 
+#include "algorithm/run_policy.h"
+
 namespace lvrpo {
 
 absl::StatusOr<World> LoadWorld(const v1::RunConfig& config) {
-  auto base = Bagel::Load(config.model().policy());
+  auto base = LoadRunPolicy(config);
   if (!base.ok()) return base.status();
   auto tensors = LoadTensors(config.model().policy() + "/ae.safetensors");
   if (!tensors.ok()) return tensors.status();

@@ -83,6 +83,25 @@ TEST_F(Commands, MakeInspectAndExportAModel) {
   EXPECT_EQ(Run({"inspect", file("out")}).code, kExitDone);
 }
 
+TEST_F(Commands, ExportGivesAModelExperts) {
+  ASSERT_EQ(Run(Small("base")).code, kExitDone);
+  const std::vector<std::string> arguments = {"export", "--router", "top_k", "--experts", "4", "--base"};
+  const auto with = [&](const std::string& base, const std::string& out) {
+    std::vector<std::string> all = arguments;
+    all.insert(all.end(), {file(base), "--out", file(out)});
+    return all;
+  };
+  Result result = Run(with("base", "routed"));
+  ASSERT_EQ(result.code, kExitDone) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("each token routed to 2 of 4 experts"));
+  result = Run({"inspect", file("routed"), "--json"});
+  ASSERT_EQ(result.code, kExitDone) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("experts and routers"));
+  result = Run(with("routed", "again"));
+  EXPECT_EQ(result.code, kExitData);
+  EXPECT_THAT(result.err, HasSubstr("the base's router is top_k already"));
+}
+
 TEST_F(Commands, ExitCodesSayWhoseFaultItWas) {
   const Result missing = Run({"inspect", file("nowhere")});
   EXPECT_EQ(missing.code, kExitData);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "algorithm/run_policy.h"
 #include "common/config.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -18,6 +19,7 @@
 #include "learner/spool.h"
 #include "learner/trainer.h"
 #include "learner/weight_service.h"
+#include "model/lora_file.h"
 #include "model/weight_buckets.h"
 
 namespace lvrpo {
@@ -261,6 +263,67 @@ TEST_P(EachImageLoss, SplitsAGroupIntoMicroBatchesOfTheSameGradient) {
     norms[micro / 2] = metrics->at("image_gradient_norm");
   }
   EXPECT_NEAR(norms[1] / norms[0], 1, 1e-4);
+}
+
+TEST(GrpoTrainer, TrainsAdaptersAloneAndSavesThemForOthers) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_train()->mutable_lora()->set_rank(4);
+  const Bagel base = *WithTrainedAdapters(config, TinyModel());
+  auto trainer = GrpoTrainer::Create(config, base);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  EXPECT_EQ((*trainer)->SelfTest(), 0);
+  for (const auto& [name, tensor] : (*trainer)->trained()) EXPECT_TRUE(IsLoraName(name)) << name;
+  const Bagel& policy = (*trainer)->policy();
+  const std::string before = DigestOf(WithoutLora(policy.tensors()));
+  for (int64_t step = 0; step < 2; ++step) {
+    const auto metrics = (*trainer)->Step(
+        {ImageGroup(policy, config, 2 * step), TextGroup(policy, config, 2 * step + 1)}, step);
+    ASSERT_TRUE(metrics.ok()) << metrics.status();
+    EXPECT_EQ(metrics->at("ratio_deviation_first_update"), 0);
+    EXPECT_GT(metrics->at("image_gradient_norm"), 0);
+    EXPECT_GT(metrics->at("text_gradient_norm"), 0);
+  }
+  EXPECT_EQ(DigestOf(WithoutLora(policy.tensors())), before);
+  EXPECT_NE(DigestOf(ExtractLora(policy.tensors())), DigestOf(ExtractLora(base.tensors())));
+
+  // What others make of the checkpoint's adapter is the trained policy.
+  const std::string folder = TestFolder() + "/step_000002";
+  Checkpoint saved;
+  saved.weights = CloneTensors((*trainer)->trained());
+  saved.lora = TrainedAdapters(config, Bagel::ExpectedTensors(policy.config()));
+  ASSERT_TRUE(SaveCheckpoint(folder, saved).ok());
+  const auto adapter = LoadAdapter(folder + "/adapter", Bagel::ExpectedTensors(policy.config()));
+  ASSERT_TRUE(adapter.ok()) << adapter.status();
+  TensorMap tensors = TinyModel().tensors();
+  for (const auto& [name, tensor] : adapter->tensors) tensors[name] = tensor;
+  const Bagel merged = *Bagel::Create(policy.config(), *MergeLora(tensors, adapter->config), "merged");
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(4);
+  const torch::Tensor x_t = torch::randn({2, 16, 4}), t = torch::tensor({.8f, .3f});
+  const auto velocity = [&](const Bagel& model) {
+    return model.Velocity(model.PrefillPrompt({1, 2}), x_t, t, 4, 4);
+  };
+  EXPECT_LT((velocity(merged) - velocity(policy)).abs().max().item<double>(), 1e-5);
+  EXPECT_GT((velocity(TinyModel()) - velocity(policy)).abs().max().item<double>(), 1e-4);
+}
+
+TEST(GrpoTrainer, TrainsAdaptersOfBf16Weights) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_train()->mutable_lora()->set_rank(2);
+  TensorMap tensors;
+  const Bagel model = TinyModel();
+  for (const auto& [name, tensor] : model.tensors()) tensors[name] = tensor.to(torch::kBFloat16);
+  const Bagel base = *WithTrainedAdapters(config, *Bagel::Create(TinyConfig(), tensors, "bf16"));
+  EXPECT_EQ(base.dtype(), torch::kBFloat16);
+  auto trainer = GrpoTrainer::Create(config, base);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  EXPECT_EQ((*trainer)->SelfTest(), 0);
+  const Bagel& policy = (*trainer)->policy();
+  const auto metrics = (*trainer)->Step({ImageGroup(policy, config, 0), TextGroup(policy, config, 1)}, 0);
+  ASSERT_TRUE(metrics.ok()) << metrics.status();
+  EXPECT_EQ(metrics->at("ratio_deviation_first_update"), 0);
+  EXPECT_GT(metrics->at("image_gradient_norm"), 0);
+  for (const auto& [name, tensor] : (*trainer)->trained()) EXPECT_EQ(tensor.scalar_type(), torch::kFloat32);
 }
 
 TEST(GrpoTrainer, TrainsWithEveryKernelAndAggregation) {

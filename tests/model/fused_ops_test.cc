@@ -77,19 +77,24 @@ TEST_F(FusedOps, AddRmsNormNeedsNotUseBothResults) {
       [](const Tensors& in) -> Tensors { return {AddRmsNorm(in[0], in[1], in[2], 1e-6).norm}; }, inputs);
 }
 
-TEST_F(FusedOps, SwiGluIsTorchs) {
-  for (const int64_t n : {1, 7, 16, 50}) {
-    SCOPED_TRACE(n);
-    ExpectKernelsAreTorch([](const Tensors& in) -> Tensors { return {SwiGlu(in[0])}; },
-                          {4 * torch::randn({2, 5, 2 * n})});
+TEST_F(FusedOps, ActivationsAreTorchs) {
+  for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
+    for (const int64_t n : {1, 7, 16, 50}) {
+      SCOPED_TRACE(n);
+      ExpectKernelsAreTorch([&](const Tensors& in) -> Tensors { return {Activate(activation, in[0])}; },
+                            {4 * torch::randn({2, 5, 2 * n})});
+    }
   }
 }
 
-TEST_F(FusedOps, SwiGluStandsLargeNumbers) {
+TEST_F(FusedOps, ActivationsStandLargeNumbers) {
   const torch::Tensor gate_up =
       torch::tensor({-1e4f, -100.f, -88.f, 88.f, 100.f, 1e4f, 1.f, 1.f, 1.f, 1.f, 1.f, 1.f}).view({1, 12});
-  const torch::Tensor got = SwiGlu(gate_up), expected = SwiGlu(gate_up.to(torch::kFloat64));
-  EXPECT_LT((got - expected).abs().max().item<double>(), 1e-3) << got;
+  for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
+    const torch::Tensor got = Activate(activation, gate_up),
+                        expected = Activate(activation, gate_up.to(torch::kFloat64));
+    EXPECT_LT((got - expected).abs().max().item<double>(), 1e-3) << got;
+  }
 }
 
 TEST_F(FusedOps, MakeHeadsIsTorchs) {
@@ -195,8 +200,9 @@ TEST(CpuKernels, TheSmallOperationsAgreeBetweenInstructionSets) {
   const torch::Tensor x = torch::randn({kRows, kN}), delta = torch::randn({kRows, kN}),
                       weight = torch::randn({kN}), wide = 5 * torch::randn({kRows, 2 * kN});
   const auto run = [&](const CpuKernels& kernels) {
-    Tensors out = {torch::empty_like(x), torch::empty_like(x), torch::empty({kRows}),  torch::empty_like(x),
-                   torch::zeros({kN}),   torch::empty_like(x), torch::empty_like(wide)};
+    Tensors out = {torch::empty_like(x),    torch::empty_like(x), torch::empty({kRows}),
+                   torch::empty_like(x),    torch::zeros({kN}),   torch::empty_like(x),
+                   torch::empty_like(wide), torch::empty_like(x), torch::empty_like(x)};
     const auto at = [&](size_t i) { return out[i].data_ptr<float>(); };
     kernels.add_rms_norm(x.data_ptr<float>(), delta.data_ptr<float>(), weight.data_ptr<float>(), 1e-6f, kN, 0,
                          kRows, at(0), at(1), at(2));
@@ -204,6 +210,8 @@ TEST(CpuKernels, TheSmallOperationsAgreeBetweenInstructionSets) {
                                   weight.data_ptr<float>(), at(2), kN, 0, kRows, at(3), at(4));
     kernels.swiglu(wide.data_ptr<float>(), kN, 0, kRows, at(5));
     kernels.swiglu_backward(x.data_ptr<float>(), wide.data_ptr<float>(), kN, 0, kRows, at(6));
+    kernels.gelu(x.data_ptr<float>(), kN, 0, kRows, at(7));
+    kernels.gelu_backward(delta.data_ptr<float>(), x.data_ptr<float>(), kN, 0, kRows, at(8));
     return out;
   };
   const Tensors expected = run(*available.sets[available.count - 1]);

@@ -129,16 +129,20 @@ TEST_F(JoinedLinearTest, ComputesInTheWeightsDtype) {
   EXPECT_TRUE(torch::equal(JoinedLinear(parts)(x), ByTorch(parts, x)));
 }
 
-TEST_F(JoinedLinearTest, GatedMlpIsTheSameBitsInPieces) {
+TEST_F(JoinedLinearTest, MlpIsTheSameBitsInPieces) {
   // Enough rows that they are taken in pieces where nobody asks for gradients; the last piece is not whole.
   const int64_t rows = 4 * 96 * at::get_num_threads() + 17;
-  std::vector<Affine> first = RandomParts({40, 40}, 24, false), second = RandomParts({24}, 40, false);
-  const torch::Tensor x = torch::randn({rows, 24});
-  const torch::Tensor plain = JoinedLinear::GatedMlp(JoinedLinear(first), JoinedLinear(second), x);
-  const torch::Tensor gate_up = ByTorch(first, x.to(torch::kFloat64));
-  EXPECT_LT((plain - ByTorch(second, SwiGlu(gate_up))).abs().max().item<double>(), 1e-3);
-  second[0].weight.requires_grad_();
-  EXPECT_TRUE(torch::equal(JoinedLinear::GatedMlp(JoinedLinear(first), JoinedLinear(second), x), plain));
+  for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
+    std::vector<Affine> first = RandomParts({40, 40}, 24, false),
+                        second = RandomParts({24}, activation == Activation::kSwiGlu ? 40 : 80, true);
+    const torch::Tensor x = torch::randn({rows, 24});
+    const torch::Tensor plain = JoinedLinear::Mlp(JoinedLinear(first), activation, JoinedLinear(second), x);
+    const torch::Tensor wide = Activate(activation, ByTorch(first, x.to(torch::kFloat64)));
+    EXPECT_LT((plain - ByTorch(second, wide)).abs().max().item<double>(), 1e-3);
+    second[0].weight.requires_grad_();
+    EXPECT_TRUE(
+        torch::equal(JoinedLinear::Mlp(JoinedLinear(first), activation, JoinedLinear(second), x), plain));
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "algorithm/image_sampler.h"
+#include "algorithm/run_policy.h"
 #include "common/config.h"
 #include "common/hash.h"
 #include "gmock/gmock.h"
@@ -31,7 +32,7 @@ World& TheWorld() {
     torch::set_num_threads(1);
     v1::RunConfig config =
         LoadRunConfig("configs/shapes.yaml", {"data.text_fraction=0.5", "rollout.group_size=4"})->config;
-    Bagel base = *Bagel::Load(config.model().policy());
+    Bagel base = *LoadRunPolicy(config);
     std::unique_ptr<Tokenizer> tokenizer = *LoadTokenizer(config.model().policy());
     PromptSource prompts = *PromptSource::Load(config, *tokenizer, base.config());
     Autoencoder autoencoder = *Autoencoder::Create(
