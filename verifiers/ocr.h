@@ -35,7 +35,8 @@ struct ReadText {
 // of pages, and than one threshold for all of an image, which falls into the ground's own shades when letters
 // are small. An image is enlarged first, by the greatest whole number from 1 to 4 that keeps its longer side
 // within 1,024 pixels: letters of 8 pixels are hardly ever read otherwise, as the recogniser was trained on
-// print of 20 to 40. Images with a side under 8 pixels hold no text.
+// print of 20 to 40. Of single letters, and of letters of 200 pixels and more, many are missed. Images with a
+// side under 8 pixels hold no text.
 //
 // Not thread-safe: one reader a thread. Loading takes tens of milliseconds and megabytes; reading a picture
 // of 512x512 some tenths of a second.

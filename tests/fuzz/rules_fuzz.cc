@@ -14,7 +14,9 @@ namespace {
 constexpr const char* kRules[] = {
     R"(regex { pattern: "(?i)(a+)+b|\\d{3,9}|\\p{Greek}" })",
     R"(regex { pattern: "^.*$" must_not_match: true })",
-    R"(json_schema { schema: "{\"properties\": {\"a\": {\"type\": [\"string\", \"integer\"], \"maxLength\": 3, \"multipleOf\": 2}}, \"items\": {\"anyOf\": [{\"enum\": [1, \"a\"]}, {\"contains\": {\"minimum\": 1}}]}, \"uniqueItems\": true}" })",
+    R"(json_schema { schema: "{\"properties\": {\"a\": {\"type\": [\"string\", \"integer\"], \"maxLength\": 3}},"
+                             "\"multipleOf\": 2, \"uniqueItems\": true, \"items\": {\"anyOf\": ["
+                             "{\"enum\": [1, \"a\"]}, {\"contains\": {\"minimum\": 1}}]}}" })",
     R"(json_schema { schema: "{\"not\": {\"type\": \"array\"}}" tag: "answer" })",
     R"(answer_tag { tag: "answer" })",
     R"(length { unit: UNIT_CHARACTERS most: 9 })",

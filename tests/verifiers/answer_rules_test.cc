@@ -114,8 +114,8 @@ TEST(NumberInText, ReadsWhatPeopleWrite) {
     EXPECT_DOUBLE_EQ(number->value, test.value) << test.text;
     EXPECT_EQ(number->percent, test.percent) << test.text;
   }
-  for (const char* text : {"", "-", "no number", "nan", "inf", "-infinity", "H2O", "1e999", "\\frac{1}{0}", "3/0",
-                           "a1b2", ".", "%", "\\frac{", "\u0663"}) {
+  for (const char* text : {"", "-", "no number", "nan", "inf", "-infinity", "H2O", "1e999", "\\frac{1}{0}",
+                           "3/0", "a1b2", ".", "%", "\\frac{", "\u0663"}) {
     EXPECT_FALSE(LastNumber(text).has_value()) << text;
   }
 }
