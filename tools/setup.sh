@@ -16,7 +16,8 @@ packages=(
   python3 python3-pip python3-yaml python3-jsonschema
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
   prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
-  nlohmann-json3-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libre2-dev libgtest-dev libgmock-dev libbenchmark-dev
+  nlohmann-json3-dev libvalijson-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libre2-dev
+  libtesseract-dev tesseract-ocr-eng libgtest-dev libgmock-dev libbenchmark-dev
 )
 case "${1:-}" in
   "") ;;

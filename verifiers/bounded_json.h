@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+struct JsonBounds {
+  size_t bytes = 0;
+  int64_t values = 0;  // numbers, strings, lists, objects, keys, all counted
+  int depth = 0;       // of lists and objects in one another; it bounds the stack of whoever walks the value
+};
+
+// JSON text that keeps within the bounds; they are looked at before memory is spent. Strings that hold U+0000
+// are refused, as C strings would end there. Whole numbers come as int64_t however they are written (2.0,
+// 2e0), all others as double, so that equal numbers have equal values. Of two members of one name the last
+// counts. InvalidArgument: one clause, such as "it is not JSON at byte 7".
+absl::StatusOr<nlohmann::json> ParseBoundedJson(absl::string_view text, const JsonBounds& bounds);
+
+// How many values it holds, itself and keys included.
+int64_t CountValues(const nlohmann::json& value);
+
+}  // namespace lvrpo

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/lvrpo/v1/rule.pb.h"
+#include "verifiers/verdict.h"
+
+// The rules of a prompt record (docs/rules.md), each judged by a function of its own: image_rules.h,
+// written_text.h, text_rules.h, json_rule.h, answer_rules.h.
+namespace lvrpo {
+
+// Whether the rule can be judged at all. InvalidArgument names the field, what is wrong with it and what it
+// should be. Costs microseconds (a schema: up to milliseconds); meant for every record that is read or
+// received.
+absl::Status CheckRule(const v1::Rule& rule);
+
+// A rule about text, judged on an answer of any bytes: ill-formed UTF-8 counts as U+FFFD. The time is linear
+// in the answer but for the bounds that json_rule.h names. InvalidArgument when the rule is about images, is
+// none, or CheckRule refuses it. Thread-safe.
+absl::StatusOr<Verdict> VerifyText(const v1::Rule& rule, absl::string_view output);
+
+}  // namespace lvrpo
