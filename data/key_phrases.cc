@@ -109,8 +109,12 @@ class Chunker {
         Close(Before::kPreposition);
         chunk_.absent = true;
         return;
-      case WordClass::kOf:
       case WordClass::kPreposition:
+        if (chunk_.determined && !chunk_.HasNoun() && token.Has(phrase::kPlace) &&
+            Next().IsWord(WordClass::kNoun))
+          return Append(token, false);  // "the back legs"
+        return Close(Before::kPreposition);
+      case WordClass::kOf:
         return Close(Before::kPreposition);
       case WordClass::kTo:
         return Close(Before::kTo);
@@ -158,6 +162,8 @@ class Chunker {
   }
 
   void Adjective(const Token& token) {
+    if (token.Has(phrase::kPlace) && Next().IsWord(WordClass::kOf))
+      return Close(Before::kPreposition);  // "left of"
     if (chunk_.HasNoun() && token.Has(phrase::kNounToo) && !IsOpen(Next()))
       return Noun(token);  // "traffic light"
     // "crystal clear lake", but "a sky | blue and wide".
@@ -176,7 +182,6 @@ class Chunker {
                         (chunk_.before != Before::kCopula && !token.Has(phrase::kTakesObject) &&
                          (chunk_.before != Before::kVerb || !token.text.ends_with("ing")));
     if (placed && IsOpen(Next())) return Append(token, false);
-    if (chunk_.determined && !chunk_.singular) return Append(token, true);
     Close(Before::kVerb);
   }
 

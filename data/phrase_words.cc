@@ -161,7 +161,9 @@ constexpr TraitList kTraits[] = {
      "range amount quantity bit"},
     {kPlace,
      "left right top bottom middle center centre side sides front rear background foreground distance back "
-     "corner corners edge edges end midst shape form direction upper lower far very other both opposite"},
+     "corner corners edge edges end midst shape form direction upper lower far very other both opposite "
+     "inside "
+     "outside"},
     {kTime,
      "night nights day days morning afternoon evening dawn dusk noon midnight daytime nighttime "
      "time moment hour autumn winter summer spring season year years century"},
@@ -263,8 +265,8 @@ WordClass ClassOf(std::string_view word) {
 bool Has(std::string_view word, Trait trait) { return (Find(word).traits & trait) != 0; }
 
 bool EndsAsVerb(std::string_view word) {
-  return EndsIn(word, "s", 4) && !word.ends_with("ss") && !word.ends_with("us") && !word.ends_with("is") &&
-         !Has(word, kSingularInS);
+  return EndsIn(word, "s", 4) && !absl::ascii_isdigit(word[0]) && !word.ends_with("ss") &&
+         !word.ends_with("us") && !word.ends_with("is") && !Has(word, kSingularInS);
 }
 
 bool IsPlural(std::string_view word) { return Has(word, kPluralWithoutS) || EndsAsVerb(word); }
