@@ -1,6 +1,8 @@
 #include "data/geneval.h"
 
 #include <algorithm>
+#include <climits>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 
@@ -97,12 +99,13 @@ class Row {
     return *member;
   }
 
-  // A whole number of least to most; least when it is wrong.
+  // A whole number of least to most, `least` not below 0; `least` when it is none.
   int Whole(const json& value, const std::string& field, int least, int most, const std::string& range) {
-    const bool fits = value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(most) &&
-                                                       static_cast<int>(value.get<uint64_t>()) >= least
-                                                 : false;
-    if (fits) return value.get<int>();
+    if (value.is_number_unsigned()) {
+      const auto number = value.get<uint64_t>();
+      if (number <= INT_MAX && static_cast<int>(number) >= least && static_cast<int>(number) <= most)
+        return static_cast<int>(number);
+    }
     Wrong(field, "is not " + range);
     return least;
   }
