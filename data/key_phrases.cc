@@ -71,8 +71,8 @@ class Chunker {
         return Separator(Before::kComma);
       case Kind::kStop:
         Close(Before::kStart);
-        sentence_start_ = true;
-        in_tail_ = false;
+        nothing_yet_ = true;
+        in_tail_ = in_style_ = false;
         return;
       case Kind::kQuote:
         return Close(Before::kPreposition);
@@ -157,7 +157,7 @@ class Chunker {
 
   // "draw", "make me", at the start.
   bool IsRequest(const Token& token) {
-    return sentence_start_ && chunk_.words.empty() && !chunk_.determined && token.Has(phrase::kImperative) &&
+    return nothing_yet_ && chunk_.words.empty() && !chunk_.determined && token.Has(phrase::kImperative) &&
            (IsDeterminer(Next()) || Next().IsWord(WordClass::kPreposition));
   }
 
@@ -175,7 +175,8 @@ class Chunker {
   // An adjective before its noun ("a running dog", "with glowing eyes"), otherwise a verb ("a dog running").
   void Participle(const Token& token) {
     if (chunk_.HasNoun()) {
-      if (IsCompound(token) && IsOpen(Next())) return Append(token, false);  // "a snow covered roof"
+      if (token.Has(phrase::kCompoundInEd) && IsOpen(Next()))
+        return Append(token, false);  // "a snow covered roof"
       return Close(Before::kVerb);
     }
     const bool placed = chunk_.determined || !chunk_.words.empty() ||
@@ -185,12 +186,7 @@ class Chunker {
     Close(Before::kVerb);
   }
 
-  static bool IsCompound(const Token& token) { return token.Has(phrase::kCompoundInEd); }
-
-  void Append(const Token& token, bool noun) {
-    if (chunk_.words.empty()) sentence_start_ = sentence_start_ && phrases_in_sentence_ == 0;
-    chunk_.words.push_back({token.text, noun, token.capital});
-  }
+  void Append(const Token& token, bool noun) { chunk_.words.push_back({token.text, noun, token.capital}); }
 
   // A comma or a conjunction: between adjectives of one noun ("a red and white boat"), or an end.
   void Separator(Before before) {
@@ -208,6 +204,7 @@ class Chunker {
     for (size_t ahead = 1; ahead <= kLookAhead; ++ahead) {
       const Token& token = Next(ahead);
       if (token.IsWord(WordClass::kNoun)) return adjective;
+      if (token.Has(phrase::kTakesObject)) return false;  // "an orange and wearing a hat"
       if (token.IsWord(WordClass::kAdjective) || token.IsWord(WordClass::kParticiple)) {
         adjective = true;
       } else if (!token.IsWord(WordClass::kConjunction) && !token.IsWord(WordClass::kDegree) &&
@@ -234,7 +231,7 @@ class Chunker {
     if (words.size() > kMostWords) words.erase(words.begin(), words.end() - kMostWords);
     std::string text =
         absl::StrJoin(words, " ", [](std::string* out, const Word& word) { out->append(word.text); });
-    ++phrases_in_sentence_;
+    nothing_yet_ = false;
     if (std::find(phrases_.begin(), phrases_.end(), text) == phrases_.end())
       phrases_.push_back(std::move(text));
   }
@@ -268,7 +265,7 @@ class Chunker {
       in_style_ = head.starts_with("style") && next.IsWord(WordClass::kOf);
       return true;
     }
-    if (sentence_start_ && phrases_in_sentence_ == 0) {
+    if (nothing_yet_) {
       if (phrase::Has(head, phrase::kPicture)) return true;
       if (phrase::Has(head, phrase::kPictureWithOf) && next.Has(phrase::kShows)) return true;
     }
@@ -283,10 +280,9 @@ class Chunker {
   const std::vector<Token> tokens_;
   size_t at_ = 0;
   Chunk chunk_;
-  bool sentence_start_ = true;  // no phrase since
-  int phrases_in_sentence_ = 0;
-  bool in_tail_ = false;   // behind a comma
-  bool in_style_ = false;  // behind "style of"
+  bool nothing_yet_ = true;  // no phrase in this sentence
+  bool in_tail_ = false;     // behind a comma
+  bool in_style_ = false;    // behind "style of"
   std::vector<std::string> phrases_;
 };
 

@@ -93,6 +93,7 @@ TEST(KeyPhrases, TheRulesOneByOne) {
       {"A picture showing a man & a woman", {"man", "woman"}},
       {"Please draw me a picture of a goat in a hat!", {"goat", "hat"}},
       {"a black and white photo of a singer", {"singer"}},
+      {"A cat sleeps. A photo of a dog.", {"cat", "dog"}},
       {"a museum wall with a painting of a ship", {"museum wall", "painting", "ship"}},
       // Look, place, time, measure.
       {"a cat, digital art, highly detailed, 4k, trending on artstation", {"cat"}},
