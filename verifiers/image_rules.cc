@@ -19,7 +19,8 @@ Verdict VerifyImageSize(const v1::ImageSizeRule& rule, int width, int height) {
   if (wide == width && high == height) return {.holds = true, .grade = 1, .why = ""};
   return {.holds = false,
           .grade = Ratio(wide, width) * Ratio(high, height),
-          .why = absl::StrCat("the image has ", width, "x", height, " pixels where ", wide, "x", high, " are asked")};
+          .why = absl::StrCat("the image has ", width, "x", height, " pixels where ", wide, "x", high,
+                              " are asked")};
 }
 
 Verdict VerifyAspectRatio(const v1::AspectRatioRule& rule, int width, int height) {

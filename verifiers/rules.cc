@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "data/unicode.h"
 #include "verifiers/answer_rules.h"
+#include "verifiers/detected_objects.h"
 #include "verifiers/json_rule.h"
 #include "verifiers/text_rules.h"
 #include "verifiers/written_text.h"
@@ -56,7 +57,7 @@ absl::Status CheckRule(const v1::Rule& rule) {
     case v1::Rule::kAspectRatio:
       return CheckAspectRatioRule(rule.aspect_ratio());
     case v1::Rule::kDetectedObjects:
-      return absl::OkStatus();
+      return CheckDetectedObjectsRule(rule.detected_objects());
     case v1::Rule::kWrittenText:
       return CheckWrittenTextRule(rule.written_text());
     case v1::Rule::kRegex:

@@ -7,7 +7,7 @@
 #include "verifiers/verdict.h"
 
 // The rules of a prompt record (docs/rules.md), each judged by a function of its own: image_rules.h,
-// written_text.h, text_rules.h, json_rule.h, answer_rules.h.
+// detected_objects.h, written_text.h, text_rules.h, json_rule.h, answer_rules.h.
 namespace lvrpo {
 
 // Whether the rule can be judged at all. InvalidArgument names the field, what is wrong with it and what it
