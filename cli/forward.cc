@@ -20,6 +20,7 @@ constexpr ForwardedCommand kForwarded[] = {
     {"generate", kModelBinary, "paint images from prompts"},
     {"ask", kModelBinary, "ask a question about an image"},
     {"edit", kModelBinary, "change an image as a text says"},
+    {"score", "lvrpo-score", "score images or answers with a run's reward components, with all evidence"},
     {"watermark", kModelBinary, "look for the invisible mark of `generate --watermark`"},
 };
 

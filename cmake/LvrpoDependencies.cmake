@@ -36,6 +36,9 @@ if(LVRPO_WITH_TORCH)
     message(FATAL_ERROR "No LibTorch in ${LVRPO_TORCH_DIR}: run tools/setup.sh, or set LVRPO_TORCH_DIR")
   endif()
 
+  # CUDA's headers, from its wheels; of a CUDA toolkit where there is one.
+  set(LVRPO_CUDA_INCLUDE ${CMAKE_SOURCE_DIR}/.deps/cuda/include CACHE PATH "Folder of cuda_runtime_api.h")
+
   add_library(lvrpo_torch INTERFACE)
   # -idirafter: the wheel carries old protobuf headers that must not hide the system's.
   target_compile_options(lvrpo_torch INTERFACE
@@ -46,6 +49,7 @@ if(LVRPO_WITH_TORCH)
     ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so ${LVRPO_TORCH_DIR}/lib/libc10.so Threads::Threads)
   if(LVRPO_CUDA)
     target_compile_definitions(lvrpo_torch INTERFACE LVRPO_CUDA=1)
+    target_include_directories(lvrpo_torch SYSTEM INTERFACE ${LVRPO_CUDA_INCLUDE})
     target_link_libraries(lvrpo_torch INTERFACE -Wl,--no-as-needed ${LVRPO_TORCH_DIR}/lib/libtorch_cuda.so
                           ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed)
   endif()

@@ -28,8 +28,9 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
                    "write the addresses that are served to this file, as JSON");
     app.add_flag("--insecure", insecure, "allow plain text on addresses other than loopback");
   }
-  app.add_option("--metrics-listen", metrics_listen, "host:port of /metrics, /healthz and /readyz")
-      ->capture_default_str();
+  if (has('l') || has('m'))
+    app.add_option("--metrics-listen", metrics_listen, "host:port of /metrics, /healthz and /readyz")
+        ->capture_default_str();
   if (has('m'))
     app.add_option("--member-id", member_id, "stable name of this process")->capture_default_str();
   if (has('t'))

@@ -79,7 +79,7 @@ std::string WhatIsWrong(const v1::PromptRecord& record) {
   if (record.task() == v1::TASK_KIND_UNSPECIFIED) return "has no task (TASK_KIND_IMAGE or TASK_KIND_TEXT)";
   if (record.task() == v1::TASK_KIND_TEXT) {
     if (record.source_image().empty()) return "is a text task without source_image";
-    if (record.answer().empty()) return "is a text task without answer";
+    if (record.answer().empty() && record.rules().empty()) return "is a text task without answer or rules";
   }
   return BeyondBounds(record);
 }
@@ -92,6 +92,16 @@ absl::Status CheckPromptBounds(const v1::PromptRecord& record) {
   return absl::InvalidArgumentError(absl::StrCat("prompt ", Quoted(record.id()), " ", wrong));
 }
 
+absl::StatusOr<v1::PromptRecord> PromptFromJson(absl::string_view json) {
+  v1::PromptRecord record;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(
+      google::protobuf::StringPiece(json.data(), json.size()), &record);
+  if (parsed.ok()) return record;
+  return absl::InvalidArgumentError(
+      absl::StrCat("not a prompt record: ",
+                   InOneLine(absl::string_view(parsed.message().data(), parsed.message().size()))));
+}
+
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path) {
   absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
@@ -101,24 +111,21 @@ absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& 
   for (absl::string_view line : absl::StrSplit(*bytes, '\n')) {
     ++line_number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
-    v1::PromptRecord record;
-    const auto parsed = google::protobuf::util::JsonStringToMessage(
-        google::protobuf::StringPiece(line.data(), line.size()), &record);
-    if (!parsed.ok()) {
+    absl::StatusOr<v1::PromptRecord> record = PromptFromJson(line);
+    if (!record.ok()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": not a prompt record: ",
-                       InOneLine(absl::string_view(parsed.message().data(), parsed.message().size()))));
+          absl::StrCat(path, ":", line_number, ": ", record.status().message()));
     }
-    const std::string wrong = WhatIsWrong(record);
+    const std::string wrong = WhatIsWrong(*record);
     if (!wrong.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": prompt ", Quoted(record.id()), " ", wrong));
+          absl::StrCat(path, ":", line_number, ": prompt ", Quoted(record->id()), " ", wrong));
     }
-    if (!ids.insert(record.id()).second) {
+    if (!ids.insert(record->id()).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", line_number, ": the id ", Quoted(record.id()), " is used twice"));
+          absl::StrCat(path, ":", line_number, ": the id ", Quoted(record->id()), " is used twice"));
     }
-    records.push_back(std::move(record));
+    records.push_back(*std::move(record));
   }
   if (records.empty()) return absl::InvalidArgumentError(absl::StrCat(path, " holds no prompt records"));
   return records;

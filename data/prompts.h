@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 
 namespace lvrpo {
@@ -14,9 +15,12 @@ namespace lvrpo {
 // objects. InvalidArgument, in one line, names the prompt and what is wrong.
 absl::Status CheckPromptBounds(const v1::PromptRecord& record);
 
+// One record out of its JSON, unchecked. InvalidArgument, in one line, says what the parser does not like.
+absl::StatusOr<v1::PromptRecord> PromptFromJson(absl::string_view json);
+
 // Reads a prompt file: JSONL, one PromptRecord a line, empty lines skipped. Checks each record: id present
-// and unique, task and text set, TEXT has source_image and answer, bounds as above. Errors are one line and
-// name file:line.
+// and unique, task and text set, TEXT has source_image, and answer or rules, bounds as above. Errors are one
+// line and name file:line.
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path);
 
 absl::Status WritePromptFile(const std::string& path, const std::vector<v1::PromptRecord>& records);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/image_sampler.h"
@@ -126,34 +127,42 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
                                                              const std::vector<HeldOutPrompt>& prompts) {
   torch::NoGradGuard no_grad;
   std::vector<AnswerJudgement> judged;
-  for (const HeldOutPrompt& prompt : prompts) {
-    const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record));
-    if (!image.ok()) return image.status();
-    const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
-    if (!ids.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
+  const auto batch = static_cast<size_t>(std::max(1, config.evaluation().batch()));
+  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
+    const std::span chunk(prompts.data() + begin, std::min(batch, prompts.size() - begin));
+    std::vector<TextRequest> requests;
+    for (const HeldOutPrompt& prompt : chunk) {
+      const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record));
+      if (!image.ok()) return image.status();
+      const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
+      if (!ids.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("held-out question ", prompt.record.id(), ": ", ids.status().message()));
+      }
+      requests.push_back({.context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids),
+                          .start = policy.model.config().bos,
+                          .options = {.max_tokens = config.rollout().max_text_tokens(),
+                                      .temperature = 0,
+                                      .eos = policy.tokenizer->eos()},
+                          .stop = {}});
     }
-    const KvCache context = policy.model.PrefillQuestion(FromRgbImages({*image}), *ids);
-    const TextRequest request = {.context = context,
-                                 .start = policy.model.config().bos,
-                                 .options = {.max_tokens = config.rollout().max_text_tokens(),
-                                             .temperature = 0,
-                                             .eos = policy.tokenizer->eos()},
-                                 .stop = {}};
-    const absl::StatusOr<TextSamples> answer = GenerateText(policy.model, request, 0);
-    if (!answer.ok()) return answer.status();
-    absl::StatusOr<std::vector<int32_t>> right = policy.tokenizer->Encode(prompt.record.answer());
-    if (!right.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("answer of held-out question ", prompt.record.id(), ": ", right.status().message()));
+    const absl::StatusOr<std::vector<TextSamples>> answers = GenerateTexts(policy.model, requests, 0);
+    if (!answers.ok()) return answers.status();
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      const v1::PromptRecord& record = chunk[i].record;
+      absl::StatusOr<std::vector<int32_t>> right = policy.tokenizer->Encode(record.answer());
+      if (!right.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("answer of held-out question ", record.id(), ": ", right.status().message()));
+      }
+      right->push_back(policy.tokenizer->eos());
+      const torch::Tensor response = torch::tensor(*right, torch::kInt64).unsqueeze(0);
+      const double log_prob =
+          policy.model.ResponseLogProbs(requests[i].context, response, 1).sum().item<double>();
+      judged.push_back({record.id(), record.kind(),
+                        policy.tokenizer->Decode((*answers)[i].ids[0]) == record.answer(),
+                        std::exp(log_prob)});
     }
-    right->push_back(policy.tokenizer->eos());
-    const torch::Tensor response = torch::tensor(*right, torch::kInt64).unsqueeze(0);
-    const double log_prob = policy.model.ResponseLogProbs(context, response, 1).sum().item<double>();
-    judged.push_back({prompt.record.id(), prompt.record.kind(),
-                      policy.tokenizer->Decode(answer->ids[0]) == prompt.record.answer(),
-                      std::exp(log_prob)});
   }
   return judged;
 }

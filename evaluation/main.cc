@@ -102,7 +102,6 @@ int Main(int argc, char** argv) {
   RoleFlags flags;
   Options options;
   flags.AddTo(app, "");
-  app.remove_option(app.get_option("--metrics-listen"));
   app.add_option("--weights", options.weights,
                  "policy.safetensors of a checkpoint; without it the base policy");
   app.add_option("--out", options.out, "folder for the results")->required();

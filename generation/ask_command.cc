@@ -11,7 +11,7 @@ namespace {
 
 struct AskFlags {
   TextFlags text;
-  std::string model, dtype = "fp32", question;
+  std::string model, dtype = "fp32", device = "cpu", question;
   std::vector<std::string> images;
 };
 
@@ -22,8 +22,10 @@ absl::Status Ask(const AskFlags& flags) {
     if (!image.ok()) return image.status();
     images.push_back(*std::move(image));
   }
+  const absl::StatusOr<torch::Device> device = ParseDevice(flags.device);
+  if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
-      LoadUnifiedModel(flags.model, **ParseWeightDtype(flags.dtype), false);
+      LoadUnifiedModel(flags.model, **ParseWeightDtype(flags.dtype), *device, false);
   if (!model.ok()) return model.status();
   KvCache context;
   for (const RgbImage& image : images) {
@@ -49,6 +51,7 @@ Command AddAskCommand(CLI::App& app) {
   sub->add_option("--dtype", flags->dtype, "weights as fp32 or bf16")
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
+  sub->add_option("--device", flags->device, "cpu, cuda or cuda:N")->capture_default_str();
   sub->add_option("-n,--n", flags->text.samples, "answers, one a line; more than one asks for a temperature")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

@@ -19,8 +19,10 @@ absl::Status Edit(const EditFlags& flags) {
   if (absl::Status status = PrepareOutput(flags.image); !status.ok()) return status;
   const absl::StatusOr<RgbImage> source = ReadImage(flags.source);
   if (!source.ok()) return source.status();
+  const absl::StatusOr<torch::Device> device = ParseDevice(flags.image.device);
+  if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
-      LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), true);
+      LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), *device, true);
   if (!model.ok()) return model.status();
   ImageRequest request;
   ImageSize size;

@@ -57,8 +57,10 @@ absl::Status Generate(GenerateFlags& flags) {
   if (absl::Status status = PrepareOutput(flags.image); !status.ok()) return status;
   flags.text.seed = flags.image.seed;
   flags.text.samples = flags.image.count;
+  const absl::StatusOr<torch::Device> device = ParseDevice(flags.image.device);
+  if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
-      LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), true);
+      LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), *device, true);
   if (!model.ok()) return model.status();
   const int64_t side = std::min<int64_t>(1024, model->max_side());
   const int64_t width = flags.width == 0 ? side : flags.width;

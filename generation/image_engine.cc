@@ -5,6 +5,7 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/philox.h"
 #include "model/memory_plan.h"
+#include "model/step_graph.h"
 
 namespace lvrpo {
 namespace {
@@ -69,9 +70,20 @@ torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> 
                                         request->first_slot + static_cast<uint32_t>(first), count,
                                         {options.grid_h * options.grid_w, model.config().token_dim()}));
     }
+    // With and without guidance the work differs. Experts take as many tokens as their router sends.
+    const auto step = [&](const GuidanceOptions& guidance) {
+      return [&model, &contexts, &options, guidance](const torch::Tensor& x, const torch::Tensor& t) {
+        return model.GuidedVelocity(contexts, x, t, options.grid_h, options.grid_w, guidance);
+      };
+    };
+    const bool recordable = !model.config().router.top_k;
+    GuidanceOptions off = options.guidance, on = options.guidance;
+    off.text_scale = 1;
+    on.interval_low = -1, on.interval_high = 2;  // whether it acts is decided here
+    StepGraph plain(step(off), recordable), guided(step(on), recordable);
     const VelocityFunction velocity = [&](const torch::Tensor& x, double t) {
-      const torch::Tensor v = model.GuidedVelocity(contexts, x, torch::full({x.size(0)}, t, x.options()),
-                                                   options.grid_h, options.grid_w, options.guidance.At(t));
+      StepGraph& graph = options.guidance.At(t).text_scale > 1 ? guided : plain;
+      const torch::Tensor v = graph(x, torch::full({x.size(0)}, t, x.options()));
       if (progress) progress(++done, all_steps);
       return v;
     };

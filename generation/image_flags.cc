@@ -41,6 +41,7 @@ void ImageFlags::AddTo(CLI::App& app) {
   app.add_option("--dtype", dtype, "weights as fp32 or bf16")
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
+  app.add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--steps", steps, "times of the schedule, both ends included; one less model calls")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();

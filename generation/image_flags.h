@@ -14,7 +14,7 @@ namespace lvrpo {
 
 // What `generate` and `edit` have in common: how images are sampled and where they go.
 struct ImageFlags {
-  std::string model, dtype = "fp32", out, watermark;
+  std::string model, dtype = "fp32", device = "cpu", out, watermark;
   int64_t count = 1, steps = 50;
   uint64_t seed = 0;
   double shift = 3, text_scale = 4, image_scale = 1.5, interval_low = 0, interval_high = 1, renorm_min = 0;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "data/bagel_transform.h"
 #include "model/bagel_folder.h"
 
@@ -80,19 +82,40 @@ absl::Status UnifiedModel::AppendLatents(KvCache& context, const RgbImage& image
   return absl::OkStatus();
 }
 
+absl::StatusOr<torch::Device> ParseDevice(const std::string& name) {
+  const absl::string_view number = absl::StripPrefix(name, "cuda:");
+  int index = 0;
+  if (name == "cpu") return torch::Device(torch::kCPU);
+  if (name != "cuda" && (number == name || !absl::SimpleAtoi(number, &index) || index < 0))
+    return absl::InvalidArgumentError(absl::StrCat("the device '", name, "' is none of cpu, cuda, cuda:N"));
+  if (!torch::cuda::is_available()) {
+    return absl::UnavailableError(
+        absl::StrCat("the device ", name,
+                     " cannot be used: this machine has no CUDA device, or this program "
+                     "was built for CPUs (docs/development.md, \"CUDA\")"));
+  }
+  if (index >= static_cast<int>(torch::cuda::device_count())) {
+    return absl::UnavailableError(
+        absl::StrCat("there is no device ", name, ": this machine has ", torch::cuda::device_count()));
+  }
+  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
 absl::StatusOr<UnifiedModel> LoadUnifiedModel(const std::string& folder, torch::Dtype dtype,
-                                              bool with_autoencoder) {
+                                              torch::Device device, bool with_autoencoder) {
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
   if (!tokenizer.ok()) return tokenizer.status();
   absl::StatusOr<Bagel> bagel = Bagel::Load(folder, {.dtype = dtype});
   if (!bagel.ok()) return bagel.status();
-  UnifiedModel model{*std::move(bagel), std::nullopt, *std::move(tokenizer)};
+  UnifiedModel model{device.is_cpu() ? *std::move(bagel) : bagel->To(device), std::nullopt,
+                     *std::move(tokenizer)};
   if (!with_autoencoder) return model;
   const AutoencoderConfig& config = model.bagel.config().autoencoder;
   const absl::StatusOr<StoredWeights> stored = OpenAutoencoder(folder, config);
   if (!stored.ok()) return stored.status();
   absl::StatusOr<TensorMap> tensors = stored->Read();
   if (!tensors.ok()) return tensors.status();
+  for (auto& [name, tensor] : *tensors) tensor = tensor.to(device);
   absl::StatusOr<Autoencoder> autoencoder =
       Autoencoder::Create(config, *std::move(tensors), stored->source());
   if (!autoencoder.ok()) return autoencoder.status();

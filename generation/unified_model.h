@@ -37,8 +37,12 @@ struct UnifiedModel {
   absl::Status CheckRoom(const KvCache& context, int64_t tokens) const;
 };
 
-// Weights as `dtype`; the autoencoder's are fp32. Errors name the file.
+// Where weights are put: "cpu", "cuda" or "cuda:1". Unavailable when there is no such device, or this program
+// was built for CPUs.
+absl::StatusOr<torch::Device> ParseDevice(const std::string& name);
+
+// Weights as `dtype` on `device`; the autoencoder's are fp32. Errors name the file.
 absl::StatusOr<UnifiedModel> LoadUnifiedModel(const std::string& folder, torch::Dtype dtype,
-                                              bool with_autoencoder);
+                                              torch::Device device, bool with_autoencoder);
 
 }  // namespace lvrpo

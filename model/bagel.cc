@@ -141,6 +141,12 @@ absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const
   return Bagel(std::move(config), std::move(tensors), adapters ? LoraScale(*lora) : 0);
 }
 
+Bagel Bagel::To(torch::Device device) const {
+  TensorMap tensors = tensors_;
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(device);
+  return Bagel(config_, std::move(tensors), lora_scale_);
+}
+
 absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::string& source) const {
   TensorMap tensors = tensors_;
   for (const auto& [name, tensor] : replaced) {
@@ -176,6 +182,7 @@ Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
                 .lora_scale = lora_scale,
                 .router = config_.router},
                tensors_, "language_model.", "_moe_gen"),
+      image_ends_(IdTensor({config_.start_of_image, config_.end_of_image})),
       head_(tensors_, {"language_model.lm_head"}, lora_scale),
       time_in_(tensors_, {"time_embedder.mlp.0"}, lora_scale),
       time_out_(tensors_, {"time_embedder.mlp.2"}, lora_scale),
@@ -230,10 +237,7 @@ torch::Tensor Bagel::IdTensor(const std::vector<int64_t>& ids) const {
 }
 
 torch::Tensor Bagel::StartAndEnd(int64_t batch) const {
-  return EmbedTokens(IdTensor({config_.start_of_image, config_.end_of_image}))
-      .unsqueeze(0)
-      .expand({batch, 2, config_.hidden})
-      .contiguous();
+  return EmbedTokens(image_ends_).unsqueeze(0).expand({batch, 2, config_.hidden}).contiguous();
 }
 
 torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {

@@ -48,6 +48,8 @@ class Bagel : public TextDecoder {
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.
   static absl::StatusOr<Bagel> Load(const std::string& folder, const WeightReadOptions& options = {});
+  // The same model on another device.
+  Bagel To(torch::Device device) const;
   // The same model with some tensors replaced. DataLoss when one of them has no place in it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   static ShapeMap ExpectedTensors(const BagelConfig& config);
@@ -179,6 +181,7 @@ class Bagel : public TextDecoder {
   TensorMap tensors_;
   double lora_scale_;
   Decoder decoder_;
+  torch::Tensor image_ends_;  // int64 [2], on the weights' device: start and end of image
   LinearLayer head_, time_in_, time_out_, latent_in_, latent_out_, patch_embedding_;
   GeluMlp connector_;
   SiglipEncoder vit_;

@@ -5,6 +5,8 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "data/key_phrases.h"
+#include "data/siglip_transform.h"
 #include "model/autoencoder.h"
 
 namespace lvrpo {
@@ -12,19 +14,40 @@ namespace {
 
 constexpr size_t kMostPhrases = 8;  // assignments are searched over subsets of them
 
-// Patches whose centre lies in the region's circle; the nearest one when there is none.
-std::vector<int64_t> PatchesOf(const FoundObject& object, int64_t rows, int64_t columns, double patch) {
+// What the referee sees of images of any sizes, [B, 3, S, S].
+absl::StatusOr<torch::Tensor> PixelsFor(const std::vector<RgbImage>& images, int64_t side) {
+  const bool fit = std::all_of(images.begin(), images.end(), [&](const RgbImage& image) {
+    return image.width == side && image.height == side;
+  });
+  if (fit) return FromRgbImages(images);
+  const SiglipTransform transform = {.size = {static_cast<int>(side), static_cast<int>(side)},
+                                     .filter = ResizeFilter::kBilinear,
+                                     .norm = {}};
+  std::vector<torch::Tensor> all;
+  for (const RgbImage& image : images) {
+    const absl::StatusOr<PixelPlanes> planes = TransformForSiglip(image, transform);
+    if (!planes.ok()) return planes.status();
+    all.push_back(torch::tensor(planes->values).view({3, side, side}));
+  }
+  return torch::stack(all);
+}
+
+// Patches of the referee's side x side whose centre lies in the region's circle; the nearest one when there
+// is none.
+std::vector<int64_t> PatchesOf(const FoundObject& object, const RgbImage& image, int64_t side) {
+  const double wide = static_cast<double>(image.width) / static_cast<double>(side),
+               high = static_cast<double>(image.height) / static_cast<double>(side);
   std::vector<int64_t> patches;
   int64_t nearest = 0;
   double nearest_distance = 1e30;
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      const double distance = std::hypot((static_cast<double>(column) + 0.5) * patch - object.x,
-                                         (static_cast<double>(row) + 0.5) * patch - object.y);
-      if (distance <= object.radius) patches.push_back(row * columns + column);
+  for (int64_t row = 0; row < side; ++row) {
+    for (int64_t column = 0; column < side; ++column) {
+      const double distance = std::hypot((static_cast<double>(column) + 0.5) * wide - object.x,
+                                         (static_cast<double>(row) + 0.5) * high - object.y);
+      if (distance <= object.radius) patches.push_back(row * side + column);
       if (distance < nearest_distance) {
         nearest_distance = distance;
-        nearest = row * columns + column;
+        nearest = row * side + column;
       }
     }
   }
@@ -57,47 +80,49 @@ GroundingScorer::GroundingScorer(Siglip referee, std::unique_ptr<Tokenizer> toke
     : referee_(std::move(referee)),
       tokenizer_(std::move(tokenizer)),
       form_(form),
-      digest_(absl::StrCat("grounding/", form == Form::kCountAware ? "count_aware" : "max_patch", "/2/",
+      digest_(absl::StrCat("grounding/", form == Form::kCountAware ? "count_aware" : "max_patch", "/3/",
                            DigestOf(referee_.tensors()))) {}
 
 absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) {
   const auto cached = cache_.find(phrase);
   if (cached != cache_.end()) return cached->second;
-  absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(phrase);
+  // As the referee was trained: cut or padded.
+  absl::StatusOr<std::vector<int32_t>> ids =
+      tokenizer_->EncodeFixed(phrase, static_cast<int32_t>(referee_.config().text_length));
   if (!ids.ok())
     return absl::InvalidArgumentError(absl::StrCat("key phrase \"", phrase, "\": ", ids.status().message()));
-  // As the referee was trained: cut or padded.
-  std::vector<int64_t> padded(ids->begin(), ids->end());
-  padded.resize(static_cast<size_t>(referee_.config().text_length), tokenizer_->pad());
-  torch::Tensor vector =
-      UnitLength(referee_.Text(torch::tensor(padded, torch::kInt64).unsqueeze(0))).squeeze(0);
+  const torch::Tensor tokens = torch::tensor(std::vector<int64_t>(ids->begin(), ids->end()), torch::kInt64);
+  torch::Tensor vector = UnitLength(referee_.Text(tokens.unsqueeze(0))).squeeze(0);
   cache_[phrase] = vector;
   return vector;
 }
 
 absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatch& batch) {
   torch::NoGradGuard no_grad;
-  const auto phrases = static_cast<size_t>(batch.prompt.key_phrases_size());
+  std::vector<std::string> texts(batch.prompt.key_phrases().begin(), batch.prompt.key_phrases().end());
+  if (texts.empty()) {
+    texts = ExtractKeyPhrases(batch.prompt.text());
+    if (texts.size() > kMostPhrases) texts.resize(kMostPhrases);
+    if (texts.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt ", batch.prompt.id(), " has neither key phrases nor a text to find them in"));
+    }
+  }
+  const size_t phrases = texts.size();
   if (phrases > kMostPhrases) {
     return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has ", phrases,
                                                    " key phrases; at most ", kMostPhrases,
                                                    " can be grounded"));
   }
-  for (const RgbImage& image : batch.images) {
-    if (image.width != referee_.config().image_size || image.height != referee_.config().image_size) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("an image of ", image.width, "x", image.height, " pixels; the referee looks at ",
-                       referee_.config().image_size, "x", referee_.config().image_size));
-    }
-  }
   std::vector<torch::Tensor> vectors;
-  for (const std::string& phrase : batch.prompt.key_phrases()) {
+  for (const std::string& phrase : texts) {
     absl::StatusOr<torch::Tensor> vector = Embed(phrase);
     if (!vector.ok()) return vector.status();
     vectors.push_back(*vector);
   }
-  const torch::Tensor dense =
-      UnitLength(referee_.DenseTokens(referee_.VisionTokens(FromRgbImages(batch.images))));
+  const absl::StatusOr<torch::Tensor> pixels = PixelsFor(batch.images, referee_.config().image_size);
+  if (!pixels.ok()) return pixels.status();
+  const torch::Tensor dense = UnitLength(referee_.DenseTokens(referee_.VisionTokens(*pixels)));
   const torch::Tensor probability =
       torch::sigmoid(torch::matmul(dense, torch::stack(vectors).t()) * referee_.logit_scale() +
                      referee_.logit_bias());  // [B, N, K]
@@ -113,8 +138,7 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
       const std::vector<FoundObject> regions = finder_.Find(batch.images[i]);
       std::vector<std::vector<double>> similarity(phrases, std::vector<double>(regions.size(), 0));
       for (size_t r = 0; r < regions.size(); ++r) {
-        for (const int64_t patch :
-             PatchesOf(regions[r], side, side, static_cast<double>(referee_.config().patch_size))) {
+        for (const int64_t patch : PatchesOf(regions[r], batch.images[i], side)) {
           for (size_t k = 0; k < phrases; ++k) {
             similarity[k][r] =
                 std::max(similarity[k][r], static_cast<double>(values[b][patch][static_cast<int64_t>(k)]));
@@ -127,7 +151,7 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
     if (batch.want_evidence) {
       for (size_t k = 0; k < phrases; ++k) {
         v1::GroundingMap map;
-        map.set_phrase(batch.prompt.key_phrases(static_cast<int>(k)));
+        map.set_phrase(texts[k]);
         map.set_rows(static_cast<int32_t>(side));
         map.set_columns(static_cast<int32_t>(side));
         for (int64_t patch = 0; patch < side * side; ++patch)

@@ -23,7 +23,9 @@ double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_
 //   count_aware  phrases (repeated by count) are assigned one to one to the separate regions of the image,
 //   each region
 //                standing for its best patch
-// Similarity is the referee's calibrated probability, sigmoid(scale cos + bias).
+// Similarity is the referee's calibrated probability, sigmoid(scale cos + bias). The phrases are the
+// record's, or, when it has none, those that ExtractKeyPhrases finds in the prompt, the first eight of them.
+// Images of another size than the referee's are resized as its processor does, for its eyes only.
 class GroundingScorer : public Scorer {
  public:
   enum class Form { kMaxPatch, kCountAware };
@@ -32,7 +34,7 @@ class GroundingScorer : public Scorer {
   std::string name() const override { return "grounding"; }
   std::string digest() const override { return digest_; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
-    return prompt.task() == v1::TASK_KIND_IMAGE && prompt.key_phrases_size() > 0;
+    return prompt.task() == v1::TASK_KIND_IMAGE;
   }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 

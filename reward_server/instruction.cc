@@ -158,18 +158,31 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
 
 absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreBatch(const ScoringBatch& batch) {
   const v1::Constraints& constraints = batch.prompt.constraints();
+  const bool constrained = batch.prompt.task() == v1::TASK_KIND_IMAGE && batch.prompt.has_constraints();
   if (const std::string wrong = WhatIsWrong(constraints); !wrong.empty())
     return absl::InvalidArgumentError(absl::StrCat("prompt '", batch.prompt.id(), "' ", wrong));
+  const absl::StatusOr<std::vector<std::vector<Verdict>>> verdicts = judge_.Judge(batch);
+  if (!verdicts.ok()) return verdicts.status();
   std::vector<Score> scores;
-  for (const RgbImage& image : batch.images) {
-    std::vector<FoundObject> objects = finder_.Find(image);
-    // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
-    if (objects.size() > kMostObjects) objects.resize(kMostObjects);
-    const RuleResult result = ApplyRules(constraints, objects, image.width, image.height);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    RuleResult result;
+    if (constrained) {
+      const RgbImage& image = batch.images[i];
+      std::vector<FoundObject> objects = finder_.Find(image);
+      // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
+      if (objects.size() > kMostObjects) objects.resize(kMostObjects);
+      result = ApplyRules(constraints, objects, image.width, image.height);
+    }
+    double grades = result.hold;
+    for (const Verdict& verdict : (*verdicts)[i]) {
+      ++result.rules;
+      result.hold += verdict.holds;
+      grades += verdict.grade;
+      if (!verdict.holds) absl::StrAppend(&result.broken, result.broken.empty() ? "" : "; ", verdict.why);
+    }
     Score score;
-    score.value = form_ == Form::kProduct
-                      ? (result.hold == result.rules ? 1.0f : 0.0f)
-                      : static_cast<float>(result.hold) / static_cast<float>(result.rules);
+    score.value = form_ == Form::kProduct ? (result.hold == result.rules ? 1.0f : 0.0f)
+                                          : static_cast<float>(grades / result.rules);
     score.detail = result.broken;
     scores.push_back(std::move(score));
   }

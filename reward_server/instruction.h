@@ -3,7 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "reward_server/objects.h"
+#include "reward_server/rule_judge.h"
 #include "reward_server/scorer.h"
 
 namespace lvrpo {
@@ -20,24 +22,30 @@ struct RuleResult {
 RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width,
                       int height);
 
-// "instruction", R_ins (paper, equation 7): rule checkers on the objects that segmentation finds.
+// "instruction", R_ins (paper, equation 7): a prompt's constraints, checked on the objects that segmentation
+// finds, and its rules (docs/rules.md).
 class InstructionScorer : public Scorer {
  public:
-  enum class Form { kProduct, kMean };  // all rules hold; the share of them
-  explicit InstructionScorer(Form form) : form_(form) {}
+  // All rules hold; or the mean of their grades, where a rule that a constraint implies has grade 0 or 1.
+  enum class Form { kProduct, kMean };
+  // `detector` may be null: prompts with rules about detected objects cannot be scored then.
+  explicit InstructionScorer(Form form, std::unique_ptr<ObjectDetector> detector = nullptr)
+      : form_(form), judge_(std::move(detector)) {}
 
   std::string name() const override { return "instruction"; }
   std::string digest() const override {
-    return form_ == Form::kProduct ? "instruction/product/2" : "instruction/mean/2";
+    return absl::StrCat("instruction/", form_ == Form::kProduct ? "product" : "mean", "/3",
+                        judge_.digest().empty() ? "" : "/", judge_.digest());
   }
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
-    return prompt.task() == v1::TASK_KIND_IMAGE && prompt.has_constraints();
+    return prompt.rules_size() > 0 || (prompt.task() == v1::TASK_KIND_IMAGE && prompt.has_constraints());
   }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 
  private:
   const Form form_;
   const ObjectFinder finder_;
+  RuleJudge judge_;
 };
 
 }  // namespace lvrpo

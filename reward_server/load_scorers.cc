@@ -14,7 +14,8 @@ absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& conf
   if (reward.grounding_weight() > 0) {
     absl::StatusOr<Siglip> referee = Siglip::Load(config.model().referee());
     if (!referee.ok()) return referee.status();
-    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().referee());
+    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+        LoadTokenizer(config.model().referee(), {.lowercase = true, .add_control_tokens = false});
     if (!tokenizer.ok()) return tokenizer.status();
     scorers.push_back(std::make_unique<GroundingScorer>(*std::move(referee), *std::move(tokenizer),
                                                         reward.grounding_form() == "max_patch"

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "data/prompts.h"
 #include "reward_server/combine.h"
+#include "verifiers/rules.h"
 
 namespace lvrpo {
 namespace {
@@ -61,8 +62,8 @@ v1::ComponentScore NobodyApplies(const v1::PromptRecord& prompt) {
   component.set_detail(absl::StrCat(
       "no scorer of this server applies to prompt '", prompt.id(),
       prompt.task() == v1::TASK_KIND_TEXT
-          ? "', a text task"
-          : "', an image task: give it key_phrases, constraints or questions, and their component a weight"));
+          ? "', a text task: give it an answer or rules"
+          : "', an image task: give it constraints, rules or questions, and their component a weight"));
   return component;
 }
 
@@ -93,6 +94,7 @@ absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
                                                    "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
   }
   if (absl::Status status = CheckPromptBounds(request.prompt()); !status.ok()) return status;
+  if (absl::Status status = CheckPromptRules(request.prompt()); !status.ok()) return status;
   if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
   ScoringBatch batch;
   batch.prompt = request.prompt();

@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "data/image_file.h"
 #include "data/prompts.h"
+#include "verifiers/rules.h"
 
 namespace lvrpo {
 namespace {
@@ -22,6 +23,8 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
                                                      v1::TaskKind_Name(record.task()),
                                                      "; this file is listed for ", v1::TaskKind_Name(task)));
     }
+    if (absl::Status status = CheckPromptRules(record); !status.ok())
+      return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(record.text());
     if (!ids.ok()) {
       return absl::InvalidArgumentError(

@@ -52,6 +52,25 @@ if [ ! -d "$deps/python/kubernetes_validate-$validate_version.dist-info" ]; then
     --target "$deps/python" "kubernetes-validate==$validate_version"
 fi
 
+# CUDA's headers (2 MB): what a CUDA build compiles differently is compiled here too.
+cuda_version=13.0
+if [ ! -f "$deps/cuda/.complete-$cuda_version" ]; then
+  echo "setup: downloading CUDA $cuda_version's headers into $deps/cuda"
+  mkdir -p "$deps"
+  headers=$(mktemp -d "$deps/download.XXXXXX")
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$headers" --only-binary=:all: \
+    --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
+    "nvidia-cuda-runtime>=13.0,<13.1" "nvidia-cuda-crt>=13.0,<13.1"
+  rm -rf "$deps/cuda"
+  mkdir -p "$deps/cuda"
+  for wheel in "$headers"/nvidia_*.whl; do
+    unzip -q -o "$wheel" 'nvidia/cu13/include/*' -d "$headers"
+  done
+  mv "$headers/nvidia/cu13/include" "$deps/cuda/include"
+  rm -rf "$headers"
+  touch "$deps/cuda/.complete-$cuda_version"
+fi
+
 if [ -n "${LVRPO_TORCH_DIR:-}" ]; then
   echo "setup: using LibTorch in $LVRPO_TORCH_DIR"
   exit 0

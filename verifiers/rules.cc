@@ -82,6 +82,26 @@ absl::Status CheckRule(const v1::Rule& rule) {
   return NoRule();
 }
 
+absl::Status CheckPromptRules(const v1::PromptRecord& prompt) {
+  constexpr int kMostRules = 64;
+  const auto refuse = [&](int place, absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt '", prompt.id(), "': rules[", place, "]: ", what));
+  };
+  if (prompt.rules_size() > kMostRules)
+    return refuse(kMostRules, absl::StrCat("at most ", kMostRules, " rules are taken"));
+  for (int i = 0; i < prompt.rules_size(); ++i) {
+    const v1::Rule& rule = prompt.rules(i);
+    if (absl::Status status = CheckRule(rule); !status.ok()) return refuse(i, status.message());
+    const bool about_images = rule.has_image_size() || rule.has_aspect_ratio() ||
+                              rule.has_detected_objects() || rule.has_written_text();
+    if (about_images != (prompt.task() == v1::TASK_KIND_IMAGE)) {
+      return refuse(i, about_images ? "it is about images, and the prompt asks for a text"
+                                    : "it is about texts, and the prompt asks for an image");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Verdict> VerifyText(const v1::Rule& rule, absl::string_view output) {
   const std::string text = unicode::RepairUtf8(output);
   switch (rule.rule_case()) {

@@ -3,7 +3,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "proto/lvrpo/v1/rule.pb.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
 #include "verifiers/verdict.h"
 
 // The rules of a prompt record (docs/rules.md), each judged by a function of its own: image_rules.h,
@@ -14,6 +14,10 @@ namespace lvrpo {
 // should be. Costs microseconds (a schema: up to milliseconds); meant for every record that is read or
 // received.
 absl::Status CheckRule(const v1::Rule& rule);
+
+// All rules of a prompt: each passes CheckRule and is about what the prompt asks for, an image or a text.
+// InvalidArgument names the prompt, the rule's place and what is wrong.
+absl::Status CheckPromptRules(const v1::PromptRecord& prompt);
 
 // A rule about text, judged on an answer of any bytes: ill-formed UTF-8 counts as U+FFFD. The time is linear
 // in the answer but for the bounds that json_rule.h names. InvalidArgument when the rule is about images, is

@@ -422,6 +422,32 @@ TEST(Lora, AdaptersWithoutTheirSettingsAreRefused) {
   EXPECT_NE(status.message().find("vae2llm"), std::string::npos) << status;
 }
 
+// --- Dtypes.
+
+TEST(Bf16, ComputesWhatFp32DoesWithinItsPrecision) {
+  const torch::NoGradGuard no_grad;
+  const Bagel wide = TinyBagel();
+  TensorMap tensors = wide.tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  const Bagel narrow = *Bagel::Create(TinyConfig(), tensors, "test");
+  // The same values in fp32: what is left is the arithmetic's rounding, 8 bits.
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kFloat32);
+  const Bagel rounded = *Bagel::Create(TinyConfig(), tensors, "test");
+  const auto outputs = [](const Bagel& model) {
+    KvCache context;
+    torch::manual_seed(5);
+    model.AppendImage(context, torch::rand({1, 3, 8, 8}) * 2 - 1);
+    model.AppendPrompt(context, {10, 11});
+    const torch::Tensor velocity = VelocityOf(model, context);
+    return std::pair{velocity, model.Logits(model.AppendTokens(context, Ids({1, 20, 21})))};
+  };
+  const auto got = outputs(narrow), expected = outputs(rounded);
+  EXPECT_EQ(got.first.scalar_type(), torch::kFloat32);
+  EXPECT_EQ(got.second.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(Close(got.first, expected.first, 4e-2));
+  EXPECT_TRUE(Close(got.second, expected.second, 4e-2));
+}
+
 // --- Gradients.
 
 TEST(Gradients, OfTheVelocityErrorAgreeWithFiniteDifferences) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include "gmock/gmock.h"
+#include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "shapes_world/scene.h"
 
@@ -225,6 +227,85 @@ TEST(InstructionScorer, ProductAndMean) {
     EXPECT_EQ((*scores)[2].detail, "1 too many");
     EXPECT_EQ((*scores)[3].detail, "no red circle");
   }
+}
+
+// Finds what it is told, in every image.
+class FixedDetector : public ObjectDetector {
+ public:
+  explicit FixedDetector(std::vector<Detection> found) : found_(std::move(found)) {}
+  std::string digest() const override { return "fixed"; }
+  absl::StatusOr<std::vector<std::vector<Detection>>> Detect(
+      const std::vector<RgbImage>& images, const std::vector<std::string>& classes) override {
+    asked = classes;
+    return std::vector<std::vector<Detection>>(images.size(), found_);
+  }
+  std::vector<std::string> asked;
+
+ private:
+  const std::vector<Detection> found_;
+};
+
+v1::Rule RuleFrom(const std::string& json) {
+  v1::Rule rule;
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &rule).ok()) << json;
+  return rule;
+}
+
+TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
+  shapes::Scene right;
+  right.objects.push_back({.shape = 0, .color = 0, .cell = 0, .x = 16, .y = 16, .radius = 10.5});
+  ScoringBatch batch = Batch(Constraints({{"red", "circle"}}), {shapes::Render(right), shapes::Render({})});
+  *batch.prompt.add_rules() = RuleFrom(R"({"image_size": {"width": 64, "height": 128}})");
+  *batch.prompt.add_rules() =
+      RuleFrom(R"({"detected_objects": {"include": [{"class_name": "ball", "count": 1, "color": "red"}]}})");
+  const auto scores = [&](InstructionScorer::Form form) {
+    InstructionScorer scorer(
+        form, std::make_unique<FixedDetector>(std::vector<Detection>{
+                  {.class_name = "ball", .score = .95, .x0 = 6, .y0 = 6, .x1 = 26, .y1 = 26, .color = ""}}));
+    EXPECT_THAT(scorer.digest(), HasSubstr("fixed"));
+    return *scorer.ScoreBatch(batch);
+  };
+  const std::vector<Score> mean = scores(InstructionScorer::Form::kMean);
+  // Of the first image: circle there, nothing else, half of the size, a ball whose crop is red.
+  EXPECT_FLOAT_EQ(mean[0].value, (1 + 1 + .5f + 1) / 4);
+  EXPECT_EQ(mean[0].detail, "the image has 64x64 pixels where 64x128 are asked");
+  // Of the second: no circle, and a ball without its colour.
+  EXPECT_FLOAT_EQ(mean[1].value, (0 + 1 + .5f + .5f) / 4);
+  for (const Score& score : scores(InstructionScorer::Form::kProduct)) EXPECT_EQ(score.value, 0);
+}
+
+TEST(InstructionScorer, JudgesRulesAboutTexts) {
+  ScoringBatch batch;
+  batch.prompt.set_id("t");
+  batch.prompt.set_task(v1::TASK_KIND_TEXT);
+  *batch.prompt.add_rules() = RuleFrom(R"({"answer_tag": {"tag": "answer"}})");
+  *batch.prompt.add_rules() = RuleFrom(R"({"numeric_answer": {"value": 7, "tag": "answer"}})");
+  batch.texts = {"three and four: <answer>7</answer>", "<answer>8</answer>", "7"};
+  InstructionScorer product(InstructionScorer::Form::kProduct), mean(InstructionScorer::Form::kMean);
+  ASSERT_TRUE(product.AppliesTo(batch.prompt));
+  const std::vector<Score> all = *product.ScoreBatch(batch), shares = *mean.ScoreBatch(batch);
+  EXPECT_EQ(all[0].value, 1);
+  EXPECT_EQ(all[1].value, 0);
+  EXPECT_EQ(all[2].value, 0);
+  EXPECT_FLOAT_EQ(shares[0].value, 1);
+  EXPECT_FLOAT_EQ(shares[1].value, .5);
+  EXPECT_LT(shares[2].value, .5);
+}
+
+TEST(InstructionScorer, RulesThatItCannotJudge) {
+  ScoringBatch batch = Batch({}, {shapes::Render({})});
+  batch.prompt.clear_constraints();
+  InstructionScorer scorer(InstructionScorer::Form::kProduct);
+  EXPECT_FALSE(scorer.AppliesTo(batch.prompt));
+  *batch.prompt.add_rules() =
+      RuleFrom(R"({"detected_objects": {"include": [{"class_name": "ball", "count": 1}]}})");
+  absl::Status status = scorer.ScoreBatch(batch).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);  // this server's fault, not the prompt's
+  EXPECT_THAT(std::string(status.message()), HasSubstr("reward.detector"));
+  *batch.prompt.mutable_rules(0) = RuleFrom(R"({"length": {"most": 3}})");
+  status = scorer.ScoreBatch(batch).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("rules[0]: it is about texts"));
 }
 
 TEST(InstructionScorer, RefusesWhatItCannotCheck) {

@@ -133,15 +133,39 @@ TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
   EXPECT_LE(by_count.items(1).reward(), 0.25);
 }
 
+TEST(GroundingScorer, FindsThePhrasesOfAPromptThatComesWithoutAny) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding");
+  ScoringBatch given = Batch({RedCircles()}), found = given;
+  given.prompt.add_key_phrases("red circle");
+  given.prompt.add_key_phrases("blue square");
+  found.prompt.set_text("a red circle left of a blue square");
+  EXPECT_FLOAT_EQ(scorers->Score(found).items(0).reward(), scorers->Score(given).items(0).reward());
+}
+
+TEST(GroundingScorer, ResizesWhatTheRefereeSees) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding");
+  const RgbImage small = RedCircles();
+  RgbImage large = {192, 128, std::vector<uint8_t>(192 * 128 * 3)};  // three times as wide, twice as high
+  for (size_t y = 0; y < 128; ++y) {
+    for (size_t x = 0; x < 192; ++x)
+      std::copy_n(&small.pixels[(y / 2 * 64 + x / 3) * 3], 3, &large.pixels[(y * 192 + x) * 3]);
+  }
+  ScoringBatch batch = Batch({small});
+  batch.prompt.add_key_phrases("a red circle");
+  const float expected = scorers->Score(batch).items(0).reward();
+  batch.images = {large};
+  EXPECT_NEAR(scorers->Score(batch).items(0).reward(), expected, 0.1);
+}
+
 TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
   ScoringBatch many = Batch({RedCircles()});
   for (int i = 0; i < 9; ++i) many.prompt.add_key_phrases("a red circle");
   ScoringBatch unknown = Batch({RedCircles()});
   unknown.prompt.add_key_phrases("a red zebra");
-  ScoringBatch size = Batch({RgbImage{2, 2, std::vector<uint8_t>(12)}});
-  size.prompt.add_key_phrases("a red circle");
-  for (const auto& [batch, detail] : {std::pair{many, "9 key phrases"}, {unknown, "zebra"}, {size, "2x2"}}) {
+  ScoringBatch nothing = Batch({RedCircles()});
+  for (const auto& [batch, detail] :
+       {std::pair{many, "9 key phrases"}, {unknown, "zebra"}, {nothing, "neither key phrases nor a text"}}) {
     const v1::ScoreResponse response = scorers->Score(batch);
     const v1::ItemScore& item = response.items(0);
     EXPECT_FALSE(item.complete());

@@ -1,0 +1,89 @@
+#include "reward_server/rule_judge.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "verifiers/crop_color.h"
+#include "verifiers/detected_objects.h"
+#include "verifiers/image_rules.h"
+#include "verifiers/rules.h"
+#include "verifiers/written_text.h"
+
+namespace lvrpo {
+namespace {
+
+std::vector<std::string> ClassesOf(const v1::DetectedObjectsRule& rule) {
+  std::set<std::string> classes;
+  for (const auto& include : rule.include()) classes.insert(include.class_name());
+  for (const auto& exclude : rule.exclude()) classes.insert(exclude.class_name());
+  return {classes.begin(), classes.end()};
+}
+
+bool AsksForColors(const v1::DetectedObjectsRule& rule) {
+  for (const auto& include : rule.include()) {
+    if (!include.color().empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::StatusOr<Verdict> RuleJudge::JudgeImage(const v1::Rule& rule, const RgbImage& image) {
+  if (rule.has_image_size()) return VerifyImageSize(rule.image_size(), image.width, image.height);
+  if (rule.has_aspect_ratio()) return VerifyAspectRatio(rule.aspect_ratio(), image.width, image.height);
+  if (reader_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<TextReader>> reader = TextReader::Create({});
+    if (!reader.ok()) return absl::FailedPreconditionError(reader.status().message());
+    reader_ = *std::move(reader);
+  }
+  const absl::StatusOr<ReadText> read = reader_->Read(image);
+  if (!read.ok()) return read.status();
+  return VerifyWrittenText(rule.written_text(), read->text);
+}
+
+absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedObjectsRule& rule,
+                                                             const std::vector<RgbImage>& images) {
+  if (detector_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "a rule about detected objects needs a detector, and this server has none: set reward.detector");
+  }
+  absl::StatusOr<std::vector<std::vector<Detection>>> found = detector_->Detect(images, ClassesOf(rule));
+  if (!found.ok()) return found.status();
+  if (found->size() != images.size()) {
+    return absl::InternalError(
+        absl::StrCat("the detector answered for ", found->size(), " of ", images.size(), " images"));
+  }
+  std::vector<Verdict> verdicts;
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (AsksForColors(rule)) {
+      for (Detection& detection : (*found)[i]) {
+        if (detection.color.empty()) detection.color = CropColor(images[i], detection);
+      }
+    }
+    verdicts.push_back(VerifyDetectedObjects(rule, (*found)[i]));
+  }
+  return verdicts;
+}
+
+absl::StatusOr<std::vector<std::vector<Verdict>>> RuleJudge::Judge(const ScoringBatch& batch) {
+  if (absl::Status status = CheckPromptRules(batch.prompt); !status.ok()) return status;
+  std::vector<std::vector<Verdict>> verdicts(batch.size());
+  for (const v1::Rule& rule : batch.prompt.rules()) {
+    if (rule.has_detected_objects()) {
+      absl::StatusOr<std::vector<Verdict>> judged = JudgeObjects(rule.detected_objects(), batch.images);
+      if (!judged.ok()) return judged.status();
+      for (size_t i = 0; i < verdicts.size(); ++i) verdicts[i].push_back(std::move((*judged)[i]));
+      continue;
+    }
+    for (size_t i = 0; i < verdicts.size(); ++i) {
+      absl::StatusOr<Verdict> verdict = batch.prompt.task() == v1::TASK_KIND_TEXT
+                                            ? VerifyText(rule, batch.texts[i])
+                                            : JudgeImage(rule, batch.images[i]);
+      if (!verdict.ok()) return verdict.status();
+      verdicts[i].push_back(*std::move(verdict));
+    }
+  }
+  return verdicts;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
+#include "reward_server/detector.h"
+#include "reward_server/scorer.h"
+#include "verifiers/ocr.h"
+#include "verifiers/verdict.h"
+
+namespace lvrpo {
+
+// Judges the rules that a prompt record lists (docs/rules.md) on every sample of a batch. Holds what rules
+// about images need: a detector, and a reader of written text, which is loaded when the first rule asks for
+// it. Called by one thread at a time.
+class RuleJudge {
+ public:
+  // `detector` may be null: rules about detected objects fail then, and say so.
+  explicit RuleJudge(std::unique_ptr<ObjectDetector> detector = nullptr) : detector_(std::move(detector)) {}
+
+  // [sample][rule]. InvalidArgument: the prompt's rules cannot be judged by anyone; FailedPrecondition: not
+  // by this server as it is set up.
+  absl::StatusOr<std::vector<std::vector<Verdict>>> Judge(const ScoringBatch& batch);
+
+  std::string digest() const { return detector_ == nullptr ? "" : detector_->digest(); }
+
+ private:
+  absl::StatusOr<Verdict> JudgeImage(const v1::Rule& rule, const RgbImage& image);
+  // Verdicts of one rule on all images.
+  absl::StatusOr<std::vector<Verdict>> JudgeObjects(const v1::DetectedObjectsRule& rule,
+                                                    const std::vector<RgbImage>& images);
+
+  const std::unique_ptr<ObjectDetector> detector_;
+  std::unique_ptr<TextReader> reader_;
+};
+
+}  // namespace lvrpo
