@@ -1,12 +1,15 @@
 #include "model/memory_plan.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
+#include "model/joined_linear.h"
 #include "model/lora.h"
 #include "model/tensor_dtypes.h"
 
@@ -35,6 +38,23 @@ int64_t Parameters(const ShapeMap& shapes) {
   int64_t count = 0;
   for (const auto& [name, shape] : shapes) count += Elements(shape);
   return count;
+}
+
+// Bytes of the ordered copies that JoinedLinear keeps of fp32 weights. Layers that read the same input are
+// one there: q, k and v; gate and up.
+int64_t OrderedCopyBytes(const ShapeMap& shapes) {
+  std::map<std::string, int64_t> joined;
+  for (const auto& [name, shape] : shapes) {
+    if (!IsLinearWeight(shapes, name)) continue;
+    const std::string layer = absl::StrReplaceAll(
+        name, {{".k_proj", ".q_proj"}, {".v_proj", ".q_proj"}, {".up_proj", ".gate_proj"}});
+    joined[layer] += Product({Elements(shape), kFp32});
+  }
+  int64_t bytes = 0;
+  for (const auto& [layer, own] : joined) {
+    if (own <= JoinedLinear::kMostWeightBytes) bytes += own;
+  }
+  return bytes;
 }
 
 absl::Status CheckOptions(const BagelConfig& c, MemoryOptions& o) {
@@ -138,7 +158,14 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
   const std::string trained_words = absl::StrCat(
       trained, options.lora_rank > 0 ? absl::StrCat(" parameters of rank-", options.lora_rank, " adapters")
                                      : " trained parameters");
+  const int64_t ordered = options.dtype == torch::kFloat32 ? OrderedCopyBytes(shapes) : 0;
+  const auto ordered_copies = [&](int64_t copies) {
+    return MemoryLine{"weights in the CPU's order", Product({copies, ordered}),
+                      absl::StrCat(copies > 1 ? "both directions, " : "", "of layers up to ",
+                                   JoinedLinear::kMostWeightBytes >> 20, " MiB, on CPUs with AVX-512")};
+  };
   RoleMemory rollout{"rollout worker", {weights, autoencoder_weights}};
+  if (ordered > 0) rollout.lines.push_back(ordered_copies(1));
   rollout.lines.push_back({"next version", Product({trained, width}),
                            absl::StrCat(trained_words, ", fetched beside the version in use, as ", dtype)});
   rollout.lines.push_back({"KV caches",
@@ -150,6 +177,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
 
   RoleMemory learner{"learner", {weights}};
   learner.lines[0].how += "; frozen, the reference too";
+  if (ordered > 0) learner.lines.push_back(ordered_copies(2));
   if (options.dtype != torch::kFloat32)
     learner.lines.push_back(
         {"trained tensors", Product({trained, width}), absl::StrCat(trained_words, " as ", dtype)});
@@ -162,6 +190,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
 
   RoleMemory reward{"reward server", {weights}};
   reward.lines[0].how += "; the policy's frozen copy that answers questions about images";
+  if (ordered > 0) reward.lines.push_back(ordered_copies(1));
   const int64_t eye_tokens = c.vit_max_side * c.vit_max_side + 2 + options.context_tokens;
   reward.lines.push_back({"KV cache of a question", Product({eye_tokens, kv_token}),
                           absl::StrCat("at most ", eye_tokens, " tokens of image and question")});

@@ -87,6 +87,16 @@ TEST(MemoryPlan, CountsAdaptersAsTheLiteratureDoes) {
   EXPECT_EQ(plan->trained_parameters, int64_t{28} * 64 * (2 * 7168 + 2 * 4096 + 3 * 22528));
 }
 
+TEST(MemoryPlan, CountsTheCopiesOfSmallLayersInTheCpusOrder) {
+  const MemoryPlan plan = *PlanMemory(BagelConfig(), {.dtype = torch::kFloat32});
+  // The transformer's layers are above 48 MiB; below are the vision tower's 26, what leads into the
+  // transformer (patches, connector.fc1, latents, frequencies of time) and out of it.
+  const int64_t tower = 26 * (int64_t{4} * 1152 * 1152 + int64_t{2} * 1152 * 4304);
+  const int64_t others = 1152 * 588 + 3584 * 1152 + 2 * 64 * 3584 + 3584 * 256;
+  EXPECT_EQ(BytesOf(plan, "rollout worker", "weights in the CPU's order"), 4 * (tower + others));
+  EXPECT_EQ(BytesOf(plan, "learner", "weights in the CPU's order"), 8 * (tower + others));
+}
+
 TEST(MemoryPlan, GrowsWithWhatIsAsked) {
   const MemoryPlan base = *PlanMemory(BagelConfig(), {});
   const MemoryPlan wide = *PlanMemory(BagelConfig(), {.dtype = torch::kFloat32});
