@@ -33,6 +33,11 @@ v1::RunConfig DefaultRunConfig() {
   reward.set_instruction_form("product");
   reward.set_queue_limit(64);
   reward.set_deadline_seconds(30);
+  reward.set_queue_deadline_seconds(20);
+  reward.set_compute_deadline_seconds(20);
+  reward.set_batch_samples(128);
+  reward.set_cached_scores(4096);
+  reward.set_verify_seconds(300);
 
   v1::TrainConfig& train = *config.mutable_train();
   train.set_steps(400);

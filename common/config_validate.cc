@@ -81,6 +81,12 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.OneOf("reward.instruction_form", reward.instruction_form(), {"product", "mean"});
   p.Range("reward.queue_limit", reward.queue_limit(), 1, 1000000);
   p.Positive("reward.deadline_seconds", reward.deadline_seconds());
+  p.Positive("reward.queue_deadline_seconds", reward.queue_deadline_seconds());
+  p.Positive("reward.compute_deadline_seconds", reward.compute_deadline_seconds());
+  p.Range("reward.batch_samples", reward.batch_samples(), 1, 1e6);
+  p.Range("reward.batch_delay_seconds", reward.batch_delay_seconds(), 0, 60);
+  p.Range("reward.cached_scores", reward.cached_scores(), 0, 1e8);
+  p.Positive("reward.verify_seconds", reward.verify_seconds());
 
   const v1::TrainConfig& train = c.train();
   p.Range("train.steps", train.steps(), 1, 1e9);

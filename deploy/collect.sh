@@ -6,7 +6,7 @@ build=$1
 out=$2/opt/lvrpo
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out/bin" "$out/lib"
-for binary in lvrpo lvrpo-coordinator lvrpo-learner lvrpo-rollout-worker lvrpo-reward-server lvrpo-evaluate lvrpo-model; do
+for binary in lvrpo lvrpo-coordinator lvrpo-learner lvrpo-rollout-worker lvrpo-reward-server lvrpo-evaluate lvrpo-model lvrpo-score; do
   cp "$build/bin/$binary" "$out/bin/"
 done
 # ldd lists what each binary loads; libc and the loader come with the base image.
@@ -15,4 +15,7 @@ ldd "$out"/bin/* | awk '/=> \//{print $3}' | sort -u |
   while read -r library; do cp -L "$library" "$out/lib/"; done
 mkdir -p "$2/etc/ld.so.conf.d"
 echo /opt/lvrpo/lib > "$2/etc/ld.so.conf.d/lvrpo.conf"
+# What rules about written text read with.
+mkdir -p "$2/usr/share/tesseract-ocr/5/tessdata"
+cp /usr/share/tesseract-ocr/5/tessdata/eng.traineddata "$2/usr/share/tesseract-ocr/5/tessdata/"
 cp -r "$root/configs" "$root/assets" "$out/"

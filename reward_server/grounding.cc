@@ -77,11 +77,12 @@ double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_
 }
 
 GroundingScorer::GroundingScorer(Siglip referee, std::unique_ptr<Tokenizer> tokenizer, Form form)
-    : referee_(std::move(referee)),
-      tokenizer_(std::move(tokenizer)),
-      form_(form),
-      digest_(absl::StrCat("grounding/", form == Form::kCountAware ? "count_aware" : "max_patch", "/3/",
-                           DigestOf(referee_.tensors()))) {}
+    : referee_(std::move(referee)), tokenizer_(std::move(tokenizer)), form_(form), digest_(ComputeDigest()) {}
+
+std::string GroundingScorer::ComputeDigest() const {
+  return absl::StrCat("grounding/", form_ == Form::kCountAware ? "count_aware" : "max_patch", "/3/",
+                      DigestOf(referee_.tensors()));
+}
 
 absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) {
   const auto cached = cache_.find(phrase);
@@ -98,36 +99,74 @@ absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) 
 }
 
 absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatch& batch) {
-  torch::NoGradGuard no_grad;
-  std::vector<std::string> texts(batch.prompt.key_phrases().begin(), batch.prompt.key_phrases().end());
-  if (texts.empty()) {
-    texts = ExtractKeyPhrases(batch.prompt.text());
-    if (texts.size() > kMostPhrases) texts.resize(kMostPhrases);
-    if (texts.empty()) {
+  const ScoringBatch* const only = &batch;
+  return std::move(ScoreBatches({&only, 1})[0]);
+}
+
+absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringBatch& batch) {
+  Wanted wanted;
+  wanted.phrases.assign(batch.prompt.key_phrases().begin(), batch.prompt.key_phrases().end());
+  if (wanted.phrases.empty()) {
+    wanted.phrases = ExtractKeyPhrases(batch.prompt.text());
+    if (wanted.phrases.size() > kMostPhrases) wanted.phrases.resize(kMostPhrases);
+    if (wanted.phrases.empty()) {
       return absl::InvalidArgumentError(
           absl::StrCat("prompt ", batch.prompt.id(), " has neither key phrases nor a text to find them in"));
     }
   }
-  const size_t phrases = texts.size();
-  if (phrases > kMostPhrases) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has ", phrases,
-                                                   " key phrases; at most ", kMostPhrases,
-                                                   " can be grounded"));
+  if (wanted.phrases.size() > kMostPhrases) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has ",
+                                                   wanted.phrases.size(), " key phrases; at most ",
+                                                   kMostPhrases, " can be grounded"));
   }
   std::vector<torch::Tensor> vectors;
-  for (const std::string& phrase : texts) {
+  for (const std::string& phrase : wanted.phrases) {
     absl::StatusOr<torch::Tensor> vector = Embed(phrase);
     if (!vector.ok()) return vector.status();
     vectors.push_back(*vector);
   }
-  const absl::StatusOr<torch::Tensor> pixels = PixelsFor(batch.images, referee_.config().image_size);
+  wanted.vectors = torch::stack(vectors);
+  absl::StatusOr<torch::Tensor> pixels = PixelsFor(batch.images, referee_.config().image_size);
   if (!pixels.ok()) return pixels.status();
-  const torch::Tensor dense = UnitLength(referee_.DenseTokens(referee_.VisionTokens(*pixels)));
+  wanted.pixels = *std::move(pixels);
+  return wanted;
+}
+
+std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreBatches(
+    std::span<const ScoringBatch* const> batches) {
+  const torch::NoGradGuard no_grad;
+  std::vector<absl::StatusOr<Wanted>> all;
+  std::vector<torch::Tensor> pixels;
+  for (const ScoringBatch* batch : batches) {
+    all.push_back(Read(*batch));
+    if (all.back().ok()) pixels.push_back(all.back()->pixels);
+  }
+  // The images of all prompts go through the tower together.
+  torch::Tensor dense;
+  if (!pixels.empty())
+    dense = UnitLength(referee_.DenseTokens(referee_.VisionTokens(torch::cat(pixels))));  // [B, N, P]
+  std::vector<absl::StatusOr<std::vector<Score>>> answers;
+  int64_t begin = 0;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (!all[i].ok()) {
+      answers.push_back(all[i].status());
+      continue;
+    }
+    const auto count = static_cast<int64_t>(batches[i]->images.size());
+    answers.push_back(ScoreImages(*batches[i], *all[i], dense.narrow(0, begin, count)));
+    begin += count;
+  }
+  return answers;
+}
+
+std::vector<Score> GroundingScorer::ScoreImages(const ScoringBatch& batch, const Wanted& wanted,
+                                                const torch::Tensor& dense) const {
   const torch::Tensor probability =
-      torch::sigmoid(torch::matmul(dense, torch::stack(vectors).t()) * referee_.logit_scale() +
+      torch::sigmoid(torch::matmul(dense, wanted.vectors.t()) * referee_.logit_scale() +
                      referee_.logit_bias());  // [B, N, K]
   const auto values = probability.accessor<float, 3>();
   const int64_t side = referee_.config().grid();
+  const size_t phrases = wanted.phrases.size();
   std::vector<Score> scores;
   for (size_t i = 0; i < batch.images.size(); ++i) {
     const auto b = static_cast<int64_t>(i);
@@ -151,7 +190,7 @@ absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatc
     if (batch.want_evidence) {
       for (size_t k = 0; k < phrases; ++k) {
         v1::GroundingMap map;
-        map.set_phrase(texts[k]);
+        map.set_phrase(wanted.phrases[k]);
         map.set_rows(static_cast<int32_t>(side));
         map.set_columns(static_cast<int32_t>(side));
         for (int64_t patch = 0; patch < side * side; ++patch)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,25 @@ class GroundingScorer : public Scorer {
 
   std::string name() const override { return "grounding"; }
   std::string digest() const override { return digest_; }
+  std::string ComputeDigest() const override;
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE;
   }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
+      std::span<const ScoringBatch* const> batches) override;
 
  private:
+  // What is looked for, and in what.
+  struct Wanted {
+    std::vector<std::string> phrases;
+    torch::Tensor vectors;  // [K, P]
+    torch::Tensor pixels;   // [B, 3, S, S]
+  };
+  absl::StatusOr<Wanted> Read(const ScoringBatch& batch);
+  // `dense`: unit vectors of the images' patches, [B, N, P].
+  std::vector<Score> ScoreImages(const ScoringBatch& batch, const Wanted& wanted,
+                                 const torch::Tensor& dense) const;
   // Unit text vector of a phrase, [P].
   absl::StatusOr<torch::Tensor> Embed(const std::string& phrase);
 

@@ -8,9 +8,11 @@
 namespace lvrpo {
 
 KnowledgeScorer::KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer)
-    : model_(std::move(model)),
-      tokenizer_(std::move(tokenizer)),
-      digest_(absl::StrCat("knowledge/2/", DigestOf(model_.tensors()))) {}
+    : model_(std::move(model)), tokenizer_(std::move(tokenizer)), digest_(ComputeDigest()) {}
+
+std::string KnowledgeScorer::ComputeDigest() const {
+  return absl::StrCat("knowledge/2/", DigestOf(model_.tensors()));
+}
 
 absl::StatusOr<KnowledgeScorer::Choices> KnowledgeScorer::ReadChoices(const v1::Question& question) const {
   Choices choices;

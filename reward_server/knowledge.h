@@ -20,6 +20,7 @@ class KnowledgeScorer : public Scorer {
 
   std::string name() const override { return "knowledge"; }
   std::string digest() const override { return digest_; }
+  std::string ComputeDigest() const override;
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
   }

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <optional>
 
 #include "CLI/CLI.hpp"
@@ -11,7 +12,7 @@
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "reward_server/load_scorers.h"
-#include "reward_server/scoring_queue.h"
+#include "reward_server/scoring_pool.h"
 #include "reward_server/service.h"
 #include "spdlog/spdlog.h"
 #include "torch/torch.h"
@@ -27,16 +28,23 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
   if (!scorers.ok()) return scorers.status();
   Metrics metrics("reward_server");
-  ScoringQueue queue([&](const ScoringBatch& batch) { return (*scorers)->Score(batch); },
-                     static_cast<size_t>(config.reward().queue_limit()), RealClock());
-  RewardService service(**scorers, queue, absl::Seconds(config.reward().deadline_seconds()), RealClock(),
-                        metrics);
+  const v1::RewardConfig& reward = config.reward();
+  ScoringPool pool(**scorers,
+                   {.lane = {.limit = static_cast<size_t>(reward.queue_limit()),
+                             .batch_samples = static_cast<size_t>(reward.batch_samples()),
+                             .batch_delay = absl::Seconds(reward.batch_delay_seconds()),
+                             .queue_deadline = absl::Seconds(reward.queue_deadline_seconds()),
+                             .compute_deadline = absl::Seconds(reward.compute_deadline_seconds())},
+                    .cached_scores = static_cast<size_t>(reward.cached_scores()),
+                    .verify_every = absl::Seconds(reward.verify_seconds())},
+                   RealClock(), metrics);
+  RewardService service(**scorers, pool, absl::Seconds(reward.deadline_seconds()), RealClock(), metrics);
   absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
       {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
       {&service});
   if (!server.ok()) return server.status();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
-      MetricsServer::Start(flags.metrics_listen, metrics, [] { return std::string(); });
+      MetricsServer::Start(flags.metrics_listen, metrics, [&] { return pool.broken(); });
   if (!metrics_server.ok()) return metrics_server.status();
   const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
   if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
@@ -58,7 +66,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
         options,
         [&] {
           MemberSession::Report report;
-          report.load = static_cast<double>(queue.load());
+          report.load = static_cast<double>(pool.load());
           return report;
         },
         [&] { return shutdown.requested(); });
@@ -69,16 +77,23 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   // While a run drains, what is queued is still answered; workers hand back what comes too late.
   absl::Status lost;
   while (!shutdown.WaitFor(absl::Milliseconds(200))) {
-    metrics.Gauge("lvrpo_reward_queue_depth", "Requests that wait or are computed.")
-        .Set(static_cast<double>(queue.load()));
+    pool.Report();
+    if (const std::string broken = pool.broken(); !broken.empty()) {
+      lost = absl::DataLossError(broken);
+      break;
+    }
     if (session == nullptr) continue;
     const v1::PoolView view = session->view();
-    if (view.finished() || (view.draining() && queue.load() == 0)) break;
+    if (view.finished() || (view.draining() && pool.load() == 0)) break;
     if (lost = session->lost(); !lost.ok()) break;
   }
-  queue.Drain();
+  pool.Drain();
   if (session != nullptr) session->Leave(lost.ok() ? "done" : "lost");
   (*server)->Shutdown(absl::Seconds(2));
+  if (const std::string hanging = pool.hanging(); !hanging.empty()) {
+    spdlog::error("scorer '{}' hangs and will not be waited for", hanging);
+    std::_Exit(lost.ok() ? kExitDone : kExitRetry);
+  }
   return lost;
 }
 

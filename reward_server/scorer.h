@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,16 @@ class Scorer {
   // One Score per sample, in order. InvalidArgument: the prompt or a sample cannot be scored by anyone;
   // any other error: this scorer failed.
   virtual absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) = 0;
+  // The same for several prompts at once, which costs some scorers less; one answer a batch, in order.
+  virtual std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
+      std::span<const ScoringBatch* const> batches) {
+    std::vector<absl::StatusOr<std::vector<Score>>> answers;
+    for (const ScoringBatch* batch : batches) answers.push_back(ScoreBatch(*batch));
+    return answers;
+  }
+  // digest() computed anew from the weights in memory; differs from it when they have changed. May be called
+  // while the scorer works.
+  virtual std::string ComputeDigest() const { return digest(); }
 };
 
 }  // namespace lvrpo

@@ -1,7 +1,6 @@
 #include "reward_server/scoring.h"
 
 #include <cmath>
-#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,40 +13,20 @@ namespace {
 
 constexpr int kMaxSide = 1024;  // pixels
 
-absl::StatusOr<std::vector<Score>> RunGuarded(Scorer& scorer, const ScoringBatch& batch) {
-  try {
-    absl::StatusOr<std::vector<Score>> scores = scorer.ScoreBatch(batch);
-    if (scores.ok() && scores->size() != batch.size()) {
-      return absl::InternalError(absl::StrCat("scorer '", scorer.name(), "' answered for ", scores->size(),
-                                              " of ", batch.size(), " samples"));
-    }
-    return scores;
-  } catch (const std::exception& error) {
-    const std::string what = error.what();  // LibTorch's goes on with a backtrace
-    return absl::InternalError(
-        absl::StrCat("scorer '", scorer.name(), "' threw: ", what.substr(0, what.find('\n'))));
-  }
-}
-
-v1::ComponentScore ToComponent(const Scorer& scorer, const absl::StatusOr<std::vector<Score>>& scores,
-                               size_t index) {
+v1::ComponentScore ToComponent(const Scorer& scorer, const LaneAnswer& answer, size_t index) {
   v1::ComponentScore component;
   component.set_name(scorer.name());
   component.set_scorer_digest(scorer.digest());
-  if (!scores.ok()) {
-    component.set_outcome(absl::IsInvalidArgument(scores.status()) ? v1::ComponentScore::INVALID_INPUT
-                                                                   : v1::ComponentScore::SCORER_FAILED);
-    component.set_detail(std::string(scores.status().message()));
-    return component;
-  }
-  const Score& score = (*scores)[index];
+  component.set_outcome(answer.outcome);
+  component.set_detail(answer.detail);
+  if (answer.outcome != v1::ComponentScore::OK) return component;
+  const Score& score = answer.scores[index];
   if (!std::isfinite(score.value)) {
     component.set_outcome(v1::ComponentScore::SCORER_FAILED);
     component.set_detail(
         absl::StrCat("scorer '", scorer.name(), "' gave a score that is not a finite number"));
     return component;
   }
-  component.set_outcome(v1::ComponentScore::OK);
   component.set_score(score.value);
   component.set_detail(score.detail);
   return component;
@@ -117,19 +96,24 @@ ScorerSet::ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std:
 }
 
 v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
-  v1::ScoreResponse response;
-  for (size_t i = 0; i < batch.size(); ++i) response.add_items();
+  std::vector<Answer> answers;
   for (const std::unique_ptr<Scorer>& scorer : scorers_) {
     if (!scorer->AppliesTo(batch.prompt)) continue;
-    absl::StatusOr<std::vector<lvrpo::Score>> scores = RunGuarded(*scorer, batch);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      v1::ItemScore& item = *response.mutable_items(static_cast<int>(i));
-      *item.add_scores() = ToComponent(*scorer, scores, i);
-      if (!scores.ok()) continue;
-      for (v1::GroundingMap& map : (*scores)[i].maps) *item.add_maps() = std::move(map);
-    }
+    const ScoringBatch* const only = &batch;
+    answers.push_back({scorer.get(), std::move(CallScorer(*scorer, {&only, 1})[0])});
   }
-  for (v1::ItemScore& item : *response.mutable_items()) {
+  return Assemble(batch, std::move(answers));
+}
+
+v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, std::vector<Answer> answers) const {
+  v1::ScoreResponse response;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    v1::ItemScore& item = *response.add_items();
+    for (auto& [scorer, answer] : answers) {
+      *item.add_scores() = ToComponent(*scorer, answer, i);
+      if (answer.outcome != v1::ComponentScore::OK) continue;
+      for (v1::GroundingMap& map : answer.scores[i].maps) *item.add_maps() = std::move(map);
+    }
     if (item.scores().empty()) *item.add_scores() = NobodyApplies(batch.prompt);
     const CombinedReward combined = Combine(weights_, {item.scores().begin(), item.scores().end()});
     item.set_reward(combined.reward);

@@ -11,13 +11,9 @@ absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& 
                                    v1::ScoreResponse& response) {
   absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
   if (!batch.ok()) return batch.status();
-  absl::StatusOr<v1::ScoreResponse> answer = queue_.Score(*std::move(batch), deadline);
+  absl::StatusOr<v1::ScoreResponse> answer = pool_.Score(*std::move(batch), deadline);
   if (!answer.ok()) return answer.status();
   response = *std::move(answer);
-  metrics_.Seconds("lvrpo_reward_queue_seconds", "Seconds that requests waited.")
-      .Observe(response.queue_seconds());
-  metrics_.Seconds("lvrpo_reward_compute_seconds", "Seconds that requests were computed.")
-      .Observe(response.compute_seconds());
   for (const v1::ItemScore& item : response.items()) {
     for (const v1::ComponentScore& score : item.scores()) {
       metrics_

@@ -4,16 +4,16 @@
 #include "common/metrics.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
 #include "reward_server/scoring.h"
-#include "reward_server/scoring_queue.h"
+#include "reward_server/scoring_pool.h"
 
 namespace lvrpo {
 
 // The reward server's RPCs: checks the request, queues it, counts. All arguments must outlive it.
 class RewardService final : public v1::Reward::Service {
  public:
-  RewardService(ScorerSet& scorers, ScoringQueue& queue, absl::Duration deadline, Clock& clock,
+  RewardService(ScorerSet& scorers, ScoringPool& pool, absl::Duration deadline, Clock& clock,
                 Metrics& metrics)
-      : scorers_(scorers), queue_(queue), deadline_(deadline), clock_(clock), metrics_(metrics) {}
+      : scorers_(scorers), pool_(pool), deadline_(deadline), clock_(clock), metrics_(metrics) {}
 
   grpc::Status Score(grpc::ServerContext* context, const v1::ScoreRequest* request,
                      v1::ScoreResponse* response) override;
@@ -24,7 +24,7 @@ class RewardService final : public v1::Reward::Service {
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
 
   ScorerSet& scorers_;
-  ScoringQueue& queue_;
+  ScoringPool& pool_;
   const absl::Duration deadline_;
   Clock& clock_;
   Metrics& metrics_;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/rpc.h"
 #include "reward_server/client.h"
 #include "spdlog/spdlog.h"
 
@@ -13,6 +14,18 @@ namespace {
 
 bool MayHelpElsewhere(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
+}
+
+// Whether a component has no score for want of time: another server may give it.
+bool RanOutOfTime(const v1::ScoreResponse& response) {
+  for (const v1::ItemScore& item : response.items()) {
+    for (const v1::ComponentScore& score : item.scores()) {
+      if (score.outcome() == v1::ComponentScore::TIMED_OUT ||
+          score.outcome() == v1::ComponentScore::OVERLOADED)
+        return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -46,9 +59,10 @@ std::vector<int64_t> HeldLeases::All() const {
   return {held_.begin(), held_.end()};
 }
 
-bool Delivery::Pause(int attempt) {
+bool Delivery::Pause(int attempt, absl::Duration hint) {
+  constexpr absl::Duration kLongest = absl::Seconds(2);
   if (attempt + 1 >= attempts_ || calls_.stopping()) return false;
-  calls_.sleep(std::min(absl::Milliseconds(50) * (1 << std::min(attempt, 6)), absl::Seconds(2)));
+  calls_.sleep(std::min(std::max(absl::Milliseconds(50) * (1 << std::min(attempt, 6)), hint), kLongest));
   return true;
 }
 
@@ -67,15 +81,15 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
     const std::optional<v1::Member> server = PickServer(servers, excluded, random);
     if (server.has_value()) {
       absl::StatusOr<v1::ScoreResponse> response = calls_.score(server->address(), group.score_request);
-      if (response.ok()) return response;
-      last = response.status();
+      if (response.ok() && !RanOutOfTime(*response)) return response;
+      last = response.ok() ? absl::DeadlineExceededError("a scorer ran out of time") : response.status();
       if (!MayHelpElsewhere(last)) return last;
       metrics_.Counter("lvrpo_rollout_reward_retries_total", "Score calls that were repeated.").Increment();
       excluded.insert(server->member_id());
       if (PickServer(servers, excluded, 0).has_value()) continue;  // another one, at once
     }
     excluded.clear();
-    if (!Pause(attempt)) break;
+    if (!Pause(attempt, absl::Seconds(ErrorInfoOf(last).retry_after_seconds()))) break;
   }
   return last;
 }

@@ -67,7 +67,8 @@ class Delivery {
   absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
   absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
   // Waits a little longer each time; false when there is no patience left.
-  bool Pause(int attempt);
+  // `hint`: what a full server said.
+  bool Pause(int attempt, absl::Duration hint = absl::ZeroDuration());
 
   const Calls calls_;
   const int attempts_;  // of each call, before the lease is handed back

@@ -22,10 +22,16 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Seconds per group, by phase", "s", [
         ("sum by (phase) (rate(lvrpo_rollout_phase_seconds_sum[1m])) / sum by (phase) (rate(lvrpo_rollout_phase_seconds_count[1m]))",
          "{{phase}}")]),
-    ("Reward queue", "short", [("lvrpo_reward_queue_depth", "{{member}}")]),
+    ("Reward queue", "short", [("lvrpo_reward_queue_depth", "{{member}} {{component}}")]),
     ("Reward server seconds", "s", [
-        ("sum(rate(lvrpo_reward_queue_seconds_sum[1m])) / sum(rate(lvrpo_reward_queue_seconds_count[1m]))", "queue"),
-        ("sum(rate(lvrpo_reward_compute_seconds_sum[1m])) / sum(rate(lvrpo_reward_compute_seconds_count[1m]))", "compute")]),
+        ("sum by (component) (rate(lvrpo_reward_queue_seconds_sum[1m])) / "
+         "sum by (component) (rate(lvrpo_reward_queue_seconds_count[1m]))", "queue {{component}}"),
+        ("sum by (component) (rate(lvrpo_reward_compute_seconds_sum[1m])) / "
+         "sum by (component) (rate(lvrpo_reward_compute_seconds_count[1m]))", "compute {{component}}")]),
+    ("Samples in a reward batch", "short", [
+        ("sum by (component) (rate(lvrpo_reward_batch_samples_sum_total[1m])) / "
+         "sum by (component) (rate(lvrpo_reward_compute_seconds_count[1m]))", "{{component}}")]),
+    ("Seconds of the reward call at hand", "s", [("lvrpo_reward_busy_seconds", "{{member}} {{component}}")]),
     ("Scores by outcome, per second", "short", [
         ("sum by (component, outcome) (rate(lvrpo_reward_items_total[1m]))", "{{component}} {{outcome}}")]),
     ("Ratio deviation (must be 0)", "short", [

@@ -157,6 +157,25 @@ TEST(GroundingScorer, ResizesWhatTheRefereeSees) {
   EXPECT_NEAR(scorers->Score(batch).items(0).reward(), expected, 0.1);
 }
 
+TEST(GroundingScorer, ScoresSeveralPromptsTogetherAsEachAlone) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding");
+  Scorer& scorer = *scorers->scorers()[0];
+  ScoringBatch red = Batch({RedCircles(), RedCircles(true)}), blue = Batch({RedCircles()}), wrong = blue;
+  red.prompt.add_key_phrases("a red circle");
+  blue.prompt.add_key_phrases("a blue square");
+  blue.prompt.add_key_phrases("a circle");
+  wrong.prompt.add_key_phrases("a red zebra");
+  const ScoringBatch* const all[] = {&red, &wrong, &blue};
+  const auto together = scorer.ScoreBatches(all);
+  ASSERT_EQ(together.size(), 3);
+  EXPECT_EQ(together[1].status().code(), absl::StatusCode::kInvalidArgument);
+  for (const auto& [batch, answer] : {std::pair{&red, &together[0]}, {&blue, &together[2]}}) {
+    const auto alone = scorer.ScoreBatch(*batch);
+    ASSERT_TRUE(alone.ok() && answer->ok());
+    for (size_t i = 0; i < alone->size(); ++i) EXPECT_NEAR((**answer)[i].value, (*alone)[i].value, 1e-5);
+  }
+}
+
 TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
   ScoringBatch many = Batch({RedCircles()});

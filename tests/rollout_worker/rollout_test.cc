@@ -4,6 +4,7 @@
 #include "algorithm/run_policy.h"
 #include "common/config.h"
 #include "common/hash.h"
+#include "common/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/weight_buckets.h"
@@ -218,6 +219,10 @@ class DeliveryTest : public ::testing::Test {
            v1::ScoreResponse response;
            for (int i = 0; i < request.items_size(); ++i)
              response.add_items()->set_reward(static_cast<float>(i));
+           if (late_answers_ > 0) {
+             --late_answers_;
+             response.mutable_items(2)->add_scores()->set_outcome(v1::ComponentScore::TIMED_OUT);
+           }
            return response;
          },
          .upload =
@@ -241,8 +246,9 @@ class DeliveryTest : public ::testing::Test {
              },
          .fence = [] { return v1::Fence(); },
          .sleep =
-             [this](absl::Duration) {
+             [this](absl::Duration duration) {
                ++pauses_;
+               paused_ += duration;
                if (on_pause_) on_pause_();
              },
          .stopping = [this] { return stopping_; }},
@@ -264,7 +270,8 @@ class DeliveryTest : public ::testing::Test {
   v1::SubmitGroupRequest submitted_;
   v1::ReturnLeaseRequest returned_;
   std::function<void()> on_pause_;
-  int pauses_ = 0;
+  absl::Duration paused_;
+  int pauses_ = 0, late_answers_ = 0;
   bool stopping_ = false;
 };
 
@@ -290,6 +297,27 @@ TEST_F(DeliveryTest, WaitsWhileAllServersAreFull) {
                    absl::DeadlineExceededError("slow")};
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(pauses_, 1);
+}
+
+TEST_F(DeliveryTest, AsksElsewhereWhereAScorerRanOutOfTime) {
+  late_answers_ = 1;
+  EXPECT_EQ(Deliver(), "accepted");
+  ASSERT_EQ(scored_at_.size(), 2u);
+  EXPECT_NE(scored_at_[0], scored_at_[1]);
+  scored_at_.clear();
+  held_.Add(7);
+  late_answers_ = 100;
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+}
+
+TEST_F(DeliveryTest, WaitsAsLongAsAFullServerSays) {
+  v1::ErrorInfo info;
+  info.set_retry_after_seconds(0.7);
+  const absl::Status full = WithReason(absl::ResourceExhaustedError("full"), info);
+  score_errors_ = {full, full};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(pauses_, 1);
+  EXPECT_EQ(paused_, absl::Seconds(0.7));
 }
 
 TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {

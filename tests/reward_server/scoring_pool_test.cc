@@ -1,0 +1,211 @@
+#include "reward_server/scoring_pool.h"
+
+#include <atomic>
+#include <cmath>
+#include <stdexcept>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "common/rpc.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Does what it is told to.
+class FakeScorer : public Scorer {
+ public:
+  FakeScorer(std::string name, std::function<float()> score)
+      : name_(std::move(name)), score_(std::move(score)) {}
+  std::string name() const override { return name_; }
+  std::string digest() const override { return name_ + "/1"; }
+  std::string ComputeDigest() const override { return name_ + (damaged ? "/damaged" : "/1"); }
+  bool AppliesTo(const v1::PromptRecord&) const override { return true; }
+  absl::StatusOr<std::vector<lvrpo::Score>> ScoreBatch(const ScoringBatch& batch) override {
+    ++calls;
+    return std::vector<lvrpo::Score>(batch.size(), lvrpo::Score{.value = score_(), .detail = "", .maps = {}});
+  }
+  std::atomic<int> calls = 0;
+  std::atomic<bool> damaged = false;
+
+ private:
+  const std::string name_;
+  const std::function<float()> score_;
+};
+
+ScoringBatch Batch(const std::string& text) {
+  ScoringBatch batch;
+  batch.prompt.set_id("p");
+  batch.prompt.set_task(v1::TASK_KIND_TEXT);
+  batch.texts = {text, text + "!"};
+  return batch;
+}
+
+class PoolTest : public ::testing::Test {
+ protected:
+  FakeScorer& Add(const std::string& name, std::function<float()> score) {
+    auto scorer = std::make_unique<FakeScorer>(name, std::move(score));
+    FakeScorer& added = *scorer;
+    scorers_.push_back(std::move(scorer));
+    weights_[name] = 1;
+    return added;
+  }
+  void Start(PoolOptions options = {}) {
+    set_ = std::make_unique<ScorerSet>(std::move(scorers_), weights_);
+    pool_ = std::make_unique<ScoringPool>(*set_, options, clock_, metrics_);
+  }
+  absl::StatusOr<v1::ScoreResponse> Score(const std::string& text) {
+    return pool_->Score(Batch(text), clock_.Now() + absl::Hours(1));
+  }
+  // By component, of the first sample.
+  static std::map<std::string, v1::ComponentScore> ByName(const v1::ScoreResponse& response) {
+    std::map<std::string, v1::ComponentScore> scores;
+    for (const v1::ComponentScore& score : response.items(0).scores()) scores[score.name()] = score;
+    return scores;
+  }
+
+  FakeClock clock_;
+  Metrics metrics_;
+  std::vector<std::unique_ptr<Scorer>> scorers_;
+  std::map<std::string, double> weights_;
+  std::unique_ptr<ScorerSet> set_;
+  std::unique_ptr<ScoringPool> pool_;
+};
+
+TEST_F(PoolTest, AScorerThatGoesWrongCostsItsOwnComponent) {
+  Add("good", [] { return .5f; });
+  Add("nan", [] { return std::nanf(""); });
+  Add("throws", []() -> float { throw std::runtime_error("out of luck"); });
+  Start();
+  const auto response = Score("a");
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->items_size(), 2);
+  EXPECT_FALSE(response->items(0).complete());
+  const auto scores = ByName(*response);
+  EXPECT_EQ(scores.at("good").outcome(), v1::ComponentScore::OK);
+  EXPECT_EQ(scores.at("good").score(), .5f);
+  for (const char* name : {"nan", "throws"}) {
+    EXPECT_EQ(scores.at(name).outcome(), v1::ComponentScore::SCORER_FAILED) << name;
+    EXPECT_EQ(scores.at(name).score(), 0);
+  }
+}
+
+TEST_F(PoolTest, AScorerThatHangsEndsByItsDeadlineAndTheOthersAnswer) {
+  absl::Notification inside, open;
+  Add("good", [] { return 1.f; });
+  Add("hangs", [&] {
+    if (!inside.HasBeenNotified()) inside.Notify();
+    open.WaitForNotification();
+    return 1.f;
+  });
+  Start({.lane = {.compute_deadline = absl::Seconds(3)}});
+  absl::StatusOr<v1::ScoreResponse> response;
+  std::thread caller([&] { response = Score("a"); });
+  inside.WaitForNotification();
+  clock_.Advance(absl::Seconds(4));  // the pool's thread notices
+  caller.join();
+  ASSERT_TRUE(response.ok()) << response.status();
+  const auto scores = ByName(*response);
+  EXPECT_EQ(scores.at("good").outcome(), v1::ComponentScore::OK);
+  EXPECT_EQ(scores.at("hangs").outcome(), v1::ComponentScore::TIMED_OUT);
+  EXPECT_THAT(scores.at("hangs").detail(), HasSubstr("computed longer than its deadline of 3 s"));
+  EXPECT_FALSE(response->items(0).complete());
+  EXPECT_EQ(pool_->hanging(), "hangs");
+  pool_->Report();
+  EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_reward_busy_seconds{component=\"hangs\"} 4"));
+  open.Notify();
+}
+
+TEST_F(PoolTest, RefusesWhatAFullQueueCannotTakeWithAHint) {
+  absl::Notification inside, open;
+  FakeScorer& quick = Add("quick", [] { return 1.f; });
+  Add("slow", [&] {
+    if (!inside.HasBeenNotified()) inside.Notify();
+    open.WaitForNotification();
+    return 1.f;
+  });
+  Start({.lane = {.limit = 1}});
+  std::vector<std::thread> callers;
+  callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
+  inside.WaitForNotification();
+  callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
+  while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
+  const absl::Status refused = Score("too many").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("'slow' is full"));
+  EXPECT_EQ(ErrorInfoOf(refused).reason(), "OVERLOADED");
+  EXPECT_GT(ErrorInfoOf(refused).retry_after_seconds(), 0);
+  open.Notify();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_TRUE(Score("again").ok());
+  EXPECT_EQ(pool_->load(), 0);
+}
+
+TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {
+  FakeScorer& scorer = Add("good", [] { return .25f; });
+  Start({.cached_scores = 4});
+  const auto first = Score("a"), again = Score("a");
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_EQ(scorer.calls, 1);
+  EXPECT_EQ(again->items(1).reward(), .25f);
+  EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_reward_cached_items_total{component=\"good\"} 2"));
+  (void)Score("b"), (void)Score("c");  // two samples each: "a" has gone
+  (void)Score("a");
+  EXPECT_EQ(scorer.calls, 4);
+  // Evidence is never from the cache.
+  ScoringBatch evidence = Batch("a");
+  evidence.want_evidence = true;
+  (void)pool_->Score(evidence, absl::InfiniteFuture());
+  EXPECT_EQ(scorer.calls, 5);
+}
+
+TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
+  FakeScorer a("a", [] { return 1.f; }), b("b", [] { return 1.f; });
+  const ScoringBatch batch = Batch("x");
+  ScoringBatch other_prompt = batch, image = batch, turned = batch;
+  other_prompt.prompt.set_text("y");
+  image.prompt.set_task(v1::TASK_KIND_IMAGE);
+  image.images = {{2, 1, std::vector<uint8_t>(6, 1)}};
+  turned = image;
+  turned.images = {{1, 2, std::vector<uint8_t>(6, 1)}};
+  const std::set<std::string> keys = {ScoreCache::Key(a, batch, 0), ScoreCache::Key(a, batch, 1),
+                                      ScoreCache::Key(b, batch, 0), ScoreCache::Key(a, other_prompt, 0),
+                                      ScoreCache::Key(a, image, 0), ScoreCache::Key(a, turned, 0)};
+  EXPECT_EQ(keys.size(), 6);
+  EXPECT_EQ(ScoreCache::Key(a, batch, 0), ScoreCache::Key(a, Batch("x"), 0));
+}
+
+TEST_F(PoolTest, AScorerThatIsNotWhatItsDigestSaysEndsTheServer) {
+  FakeScorer& scorer = Add("good", [] { return 1.f; });
+  Start();
+  pool_->Verify();
+  EXPECT_EQ(pool_->broken(), "");
+  scorer.damaged = true;
+  pool_->Verify();
+  EXPECT_THAT(pool_->broken(), HasSubstr("'good'"));
+  EXPECT_EQ(Score("a").status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(PoolTest, DrainingAnswersWhatIsThereAndRefusesTheRest) {
+  absl::Notification inside, open;
+  Add("slow", [&] {
+    if (!inside.HasBeenNotified()) inside.Notify();
+    open.WaitForNotification();
+    return 1.f;
+  });
+  Start();
+  std::thread caller([&] { EXPECT_TRUE(Score("a").ok()); });
+  inside.WaitForNotification();
+  std::thread drain([&] { pool_->Drain(); });
+  while (!absl::IsUnavailable(pool_->Score(Batch("a"), clock_.Now()).status())) std::this_thread::yield();
+  open.Notify();
+  drain.join();
+  caller.join();
+  EXPECT_EQ(pool_->load(), 0);
+}
+
+}  // namespace
+}  // namespace lvrpo
