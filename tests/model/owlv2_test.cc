@@ -157,6 +157,21 @@ TEST(Owlv2Predict, DoesNotDependOnTheOtherImagesAndQueries) {
   EXPECT_TRUE(Close(alone.boxes, all.boxes.narrow(0, 1, 1)));
 }
 
+TEST(Owlv2Predict, RunsInBf16) {
+  torch::NoGradGuard no_grad;
+  const Owlv2 model = TinyOwl();
+  TensorMap tensors = model.tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  const Owlv2 narrow = *Owlv2::Create(model.config(), tensors, "test");
+  const torch::Tensor ids = torch::stack({Ids({28, 7, 29}), Ids({0, 0, 0})}, 1);
+  const Owlv2Prediction wide = model.Predict(model.ImageEmbeds(Pixels(1)), model.Queries(ids)),
+                        got = narrow.Predict(narrow.ImageEmbeds(Pixels(1).to(torch::kBFloat16)),
+                                             narrow.Queries(ids));
+  EXPECT_EQ(got.logits.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(Close(got.logits.select(2, 0), wide.logits.select(2, 0), .1));
+  EXPECT_TRUE(Close(got.boxes.to(torch::kFloat32), wide.boxes, .1));
+}
+
 // --- Configuration and files.
 
 TEST(Owlv2Config, HasTheReferencesDefaultsWhereKeysAreAbsent) {

@@ -184,6 +184,21 @@ TEST(PaliGemmaSuffix, IsScoredTokenByToken) {
   EXPECT_TRUE(Close(model.SuffixLogProbs(prefix, Ids({20})), got.narrow(1, 0, 1)));
 }
 
+TEST(PaliGemmaSuffix, IsScoredInBf16) {
+  torch::NoGradGuard no_grad;
+  const PaliGemma model = TinyPaliGemma();
+  TensorMap tensors = model.tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  const PaliGemma narrow = *PaliGemma::Create(model.config(), tensors, "test");
+  const auto score = [](const PaliGemma& of, const torch::Tensor& pixels) {
+    const PaliGemma::Prefix prefix = of.ReadPrefix(of.ImageTokens(pixels), Ids({2, 7, 9}), Lengths({3}));
+    return of.SuffixLogProbs(prefix, Ids({20, 21, 1}));
+  };
+  const torch::Tensor got = score(narrow, Pixels(1).to(torch::kBFloat16));
+  EXPECT_EQ(got.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(Close(got, score(model, Pixels(1)), .1));
+}
+
 TEST(ChooseBetween, ComparesProbabilities) {
   const torch::Tensor logits = torch::tensor({{.1f, .2f, .3f, .4f}}).log() + 3;  // any constant
   const TokenChoice choice = ChooseBetween(logits, {0, 1}, {3});
