@@ -32,6 +32,9 @@ class HfTokenizer {
     bool lowercase = false;  // lower-case in front of the file's normalizer, as SigLIP 2 does
     // Special tokens that have to exist: those that the files lack get the next free ids.
     std::vector<std::string> control_tokens = {};
+    // CLIP's published files name "!" as the pad token, so that it is cut out of texts as a special one. With
+    // this it is the ordinary character that CLIP was trained with. For vocab.json and merges.txt only.
+    bool pad_token_is_text = false;
   };
 
   // Which ids of a longer text are kept: room is left for the special tokens.
@@ -57,9 +60,12 @@ class HfTokenizer {
                                                                      absl::string_view bytes,
                                                                      const std::string& where,
                                                                      const Options& options);
-  // From vocab.json and merges.txt, the form of Qwen2's Python tokenizer: NFC, Qwen2's pattern, bytes. Added
-  // tokens come from tokenizer_config.json or added_tokens.json where these exist, otherwise <|endoftext|> is
-  // the only one. Ids are those that a tokenizer.json of the same model gives. Transformers 4's own reading
+  // From vocab.json and merges.txt, the form of the Python tokenizers of Qwen2 (NFC, Qwen2's pattern, bytes)
+  // and of CLIP (white space cleaned, lower case, CLIP's pattern, bytes, "</w>" at the end of a word, and
+  // <|startoftext|> and <|endoftext|> around the text). Which one is said by tokenizer_class in
+  // tokenizer_config.json; Qwen2's without it. Added tokens come from tokenizer_config.json or
+  // added_tokens.json where these exist, otherwise <|endoftext|> is the only one, and <|startoftext|> with
+  // CLIP. Ids are those that a tokenizer.json of the same model gives. Transformers 4's own reading
   // of this form has another version of Unicode in NFC and applies it before it looks for added tokens, so
   // that a U+0338 right behind one hides it.
   static absl::StatusOr<std::unique_ptr<const HfTokenizer>> FromVocabularyFiles(const std::string& folder,

@@ -150,4 +150,12 @@ Owned TextNormalizer::LowercaseFirst(Owned next) {
 
 Owned TextNormalizer::Nfc() { return std::make_unique<Simple>(unicode::ToNfc); }
 
+Owned TextNormalizer::Clip() {
+  std::vector<Owned> steps;
+  steps.push_back(Nfc());
+  steps.push_back(std::make_unique<Replace>(Replacement{TextPattern::Known(kSpacesPattern), " "}));
+  steps.push_back(std::make_unique<Simple>(unicode::ToLower));
+  return std::make_unique<Sequence>(std::move(steps));
+}
+
 }  // namespace lvrpo

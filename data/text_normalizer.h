@@ -25,6 +25,8 @@ class TextNormalizer {
   // Lower-cases in front of `next`, which may be null: what SigLIP 2 does with its file's normalizer.
   static std::unique_ptr<const TextNormalizer> LowercaseFirst(std::unique_ptr<const TextNormalizer> next);
   static std::unique_ptr<const TextNormalizer> Nfc();
+  // CLIP's: NFC, a space for each run of white space, lower case.
+  static std::unique_ptr<const TextNormalizer> Clip();
 };
 
 }  // namespace lvrpo

@@ -14,6 +14,7 @@ const char kLlama3Pattern[] =
 const char kGpt2Pattern[] = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 const char kClipPattern[] =
     R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+const char kSpacesPattern[] = R"(\s+)";
 
 namespace {
 
@@ -122,10 +123,16 @@ struct KnownPattern {
 
 constexpr KnownPattern kKnown[] = {
     {kQwen2Pattern, MatchQwen2<1>}, {kLlama3Pattern, MatchQwen2<3>}, {kGpt2Pattern, MatchGpt2},
-    {kClipPattern, MatchClip},      {R"(\s+)", MatchSpaces},
+    {kClipPattern, MatchClip},      {kSpacesPattern, MatchSpaces},
 };
 
 }  // namespace
+
+TextPattern TextPattern::Literal(std::string text) {
+  TextPattern pattern;
+  pattern.literal_ = std::move(text);
+  return pattern;
+}
 
 TextPattern TextPattern::Known(absl::string_view regex) {
   TextPattern pattern;
@@ -139,13 +146,9 @@ absl::StatusOr<TextPattern> TextPattern::FromJson(const nlohmann::json& spec, co
   if (spec.is_object() && spec.size() == 1 && spec.front().is_string()) {
     const std::string& text = spec.front().get_ref<const std::string&>();
     if (text.empty()) return absl::InvalidArgumentError(absl::StrCat(where, ": the pattern is empty"));
-    TextPattern pattern;
-    if (spec.contains("String")) {
-      pattern.literal_ = text;
-      return pattern;
-    }
+    if (spec.contains("String")) return Literal(text);
     if (spec.contains("Regex")) {
-      pattern = Known(text);
+      TextPattern pattern = Known(text);
       if (pattern.matcher_ != nullptr) return pattern;
       return absl::UnimplementedError(
           absl::StrCat(where, ": the regular expression ", QuoteToken(text),

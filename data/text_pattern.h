@@ -20,6 +20,7 @@ class TextPattern {
 
   // From {"String": "..."} or {"Regex": "..."}. Unimplemented quotes a regular expression that is not known.
   static absl::StatusOr<TextPattern> FromJson(const nlohmann::json& spec, const std::string& where);
+  static TextPattern Literal(std::string text);  // not empty
   // The regular expression must be known.
   static TextPattern Known(absl::string_view regex);
 
@@ -51,5 +52,6 @@ extern const char kQwen2Pattern[];
 extern const char kLlama3Pattern[];
 extern const char kGpt2Pattern[];
 extern const char kClipPattern[];
+extern const char kSpacesPattern[];
 
 }  // namespace lvrpo

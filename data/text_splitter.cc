@@ -193,6 +193,14 @@ Owned TextSplitter::Qwen2() {
   return std::make_unique<Sequence>(std::move(steps));
 }
 
+Owned TextSplitter::Clip() {
+  std::vector<Owned> steps;
+  steps.push_back(
+      std::make_unique<PatternSplitter>(TextPattern::Known(kClipPattern), Behavior::kRemoved, true));
+  steps.push_back(std::make_unique<ByteLevel>(false, true));
+  return std::make_unique<Sequence>(std::move(steps));
+}
+
 const std::array<std::string, 256>& ByteLevelAlphabet() {
   static const std::array<std::string, 256>* const alphabet = [] {
     auto* characters = new std::array<std::string, 256>();

@@ -27,6 +27,8 @@ class TextSplitter {
                                                                       const std::string& where);
   // Qwen2's pattern, then bytes.
   static std::unique_ptr<const TextSplitter> Qwen2();
+  // The matches of CLIP's pattern, cut again by GPT-2's, then bytes.
+  static std::unique_ptr<const TextSplitter> Clip();
 };
 
 // GPT-2's alphabet: each byte as one printable character of U+0021 ... U+0143.

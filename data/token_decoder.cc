@@ -200,4 +200,12 @@ absl::StatusOr<Owned> TokenDecoder::FromJson(const nlohmann::json& spec, const s
 
 Owned TokenDecoder::ByteLevel() { return std::make_unique<ByteLevelDecoder>(); }
 
+Owned TokenDecoder::Clip() {
+  std::vector<Owned> steps;
+  steps.push_back(ByteLevel());
+  steps.push_back(std::make_unique<Replace>(Replacement{TextPattern::Literal("</w>"), " "}));
+  steps.push_back(std::make_unique<Strip>(" ", 0, 1));
+  return std::make_unique<Sequence>(std::move(steps));
+}
+
 }  // namespace lvrpo

@@ -23,6 +23,8 @@ class TokenDecoder {
   static absl::StatusOr<std::unique_ptr<const TokenDecoder>> FromJson(const nlohmann::json& spec,
                                                                       const std::string& where);
   static std::unique_ptr<const TokenDecoder> ByteLevel();
+  // CLIP's: bytes, in which </w> ends a word; words are parted by spaces.
+  static std::unique_ptr<const TokenDecoder> Clip();
 };
 
 }  // namespace lvrpo

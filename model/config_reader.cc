@@ -44,6 +44,20 @@ std::string WithoutTrailingCommas(absl::string_view json) {
   return kept;
 }
 
+// A rope_scaling or rope_parameters object: only the plain rotary embedding is supported.
+void RefuseScaledRope(ConfigReader& reader, absl::string_view key) {
+  const nlohmann::json& rope = reader.Object(key);
+  if (rope.empty()) return;
+  for (const char* name : {"rope_type", "type"}) {
+    const auto type = rope.find(name);
+    if (type == rope.end() || type->is_null()) continue;
+    if (*type != "default")
+      reader.Problem(absl::StrCat(key, ".", name), absl::StrCat("is ", type->dump(), "; supported: default"));
+    return;
+  }
+  if (key == "rope_scaling") reader.Problem(key, "is set, which is not supported");
+}
+
 }  // namespace
 
 const nlohmann::json* ConfigReader::Find(absl::string_view key) const {
@@ -118,6 +132,19 @@ const nlohmann::json& ConfigReader::Object(absl::string_view key) {
 absl::Status ConfigReader::status() const {
   if (problems_.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(where_, ": ", absl::StrJoin(problems_, "; ")));
+}
+
+void ReadRotaryBase(ConfigReader& reader, double& theta) {
+  reader.Number("rope_theta", theta);
+  RefuseScaledRope(reader, "rope_scaling");
+  RefuseScaledRope(reader, "rope_parameters");
+  const nlohmann::json& rope = reader.Object("rope_parameters");
+  const auto found = rope.find("rope_theta");
+  if (found == rope.end() || found->is_null()) return;
+  if (found->is_number())
+    theta = found->get<double>();
+  else
+    reader.Problem("rope_parameters.rope_theta", absl::StrCat("is ", found->dump(), ", want a number"));
 }
 
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path) {

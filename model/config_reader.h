@@ -49,6 +49,10 @@ class ConfigReader {
   std::vector<std::string> problems_;
 };
 
+// The base of a language model's rotary positions: rope_theta, or rope_parameters.rope_theta as transformers
+// 5 writes it. Notes any scaling of the rotary angles, which no model here has.
+void ReadRotaryBase(ConfigReader& reader, double& theta);
+
 // A JSON file that holds an object. NotFound; InvalidArgument when it is not one. A comma before a closing
 // bracket is allowed, as the first published BAGEL config.json has one.
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path);

@@ -302,6 +302,23 @@ torch::Tensor Concat(const torch::Tensor& a, const torch::Tensor& b, int64_t dim
   return torch::cat({a, b}, dim);
 }
 
+torch::Tensor ActivateByTorch(Activation activation, const torch::Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      return at::gelu(x, "tanh");
+    case Activation::kExactGelu:
+      return at::gelu(x, "none");
+    case Activation::kQuickGelu:
+      return x * torch::sigmoid(1.702 * x);
+    case Activation::kSwiGlu:
+    case Activation::kGeGlu:
+      break;
+  }
+  const std::vector<torch::Tensor> halves = x.chunk(2, -1);  // gate, up
+  return (activation == Activation::kSwiGlu ? torch::silu(halves[0]) : at::gelu(halves[0], "tanh")) *
+         halves[1];
+}
+
 Heads MakeHeadsByTorch(const std::array<HeadSource, 2>& sources, const RotaryTables& rotary, int64_t heads,
                        int64_t kv_heads, double eps) {
   const torch::Tensor cosine = rotary.cosine.unsqueeze(1), sine = rotary.sine.unsqueeze(1);
@@ -345,11 +362,7 @@ SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const 
 }
 
 torch::Tensor Activate(Activation activation, const torch::Tensor& x) {
-  if (!UsesCpuKernels(x)) {
-    if (activation == Activation::kGelu) return at::gelu(x, "tanh");
-    const std::vector<torch::Tensor> halves = x.chunk(2, -1);
-    return torch::silu(halves[0]) * halves[1];
-  }
+  if (!UsesCpuKernels(x) || !HasCpuKernel(activation)) return ActivateByTorch(activation, x);
   const torch::Tensor from = x.contiguous();
   return AsksForGradients({from}) ? ActivationFunction::apply(from, activation)
                                   : RunActivation(from, activation);

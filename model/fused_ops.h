@@ -21,9 +21,16 @@ SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const 
 
 // What stands between the two products of an MLP.
 enum class Activation {
-  kSwiGlu,  // silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n]
-  kGelu,    // in its tanh form: [..., n] -> [..., n]
+  kSwiGlu,     // silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n]
+  kGelu,       // in its tanh form: [..., n] -> [..., n]
+  kGeGlu,      // gelu(gate) * up in the tanh form (Gemma): [..., 2 n] -> [..., n]
+  kExactGelu,  // x * Phi(x), by erf
+  kQuickGelu,  // x * sigmoid(1.702 x) (CLIP)
 };
+// The first two have kernels; the others are torch's everywhere.
+constexpr bool HasCpuKernel(Activation activation) {
+  return activation == Activation::kSwiGlu || activation == Activation::kGelu;
+}
 torch::Tensor Activate(Activation activation, const torch::Tensor& x);
 
 // Cosines and sines of rotary angles, fp32 [B or 1, T, head_dim / 2].

@@ -230,8 +230,8 @@ bool JoinedLinear::AsksForGradients(const torch::Tensor& x) const {
 torch::Tensor JoinedLinear::Mlp(const JoinedLinear& first_layer, Activation activation,
                                 const JoinedLinear& second_layer, const torch::Tensor& x) {
   const int64_t rows = x.numel() / x.size(-1);
-  const bool plain = !UsesCpuKernels(x) || !ManyRows(rows) || first_layer.AsksForGradients(x) ||
-                     second_layer.AsksForGradients(x);
+  const bool plain = !UsesCpuKernels(x) || !HasCpuKernel(activation) || !ManyRows(rows) ||
+                     first_layer.AsksForGradients(x) || second_layer.AsksForGradients(x);
   const auto first = plain ? nullptr : first_layer.Pack(false),
              second = plain ? nullptr : second_layer.Pack(false);
   if (first == nullptr || second == nullptr) return second_layer(Activate(activation, first_layer(x)));

@@ -3,24 +3,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
-namespace {
-
-// A rope_scaling or rope_parameters object: only the plain rotary embedding is supported.
-void RefuseScaledRope(ConfigReader& reader, absl::string_view key) {
-  const nlohmann::json& rope = reader.Object(key);
-  if (rope.empty()) return;
-  for (const char* name : {"rope_type", "type"}) {
-    const auto type = rope.find(name);
-    if (type == rope.end() || type->is_null()) continue;
-    if (*type != "default")
-      reader.Problem(absl::StrCat(key, ".", name), absl::StrCat("is ", type->dump(), "; supported: default"));
-    return;
-  }
-  if (key == "rope_scaling") reader.Problem(key, "is set, which is not supported");
-}
-
-}  // namespace
-
 void Qwen2Config::ReadFrom(ConfigReader& reader) {
   reader.Integer("hidden_size", hidden);
   reader.Integer("intermediate_size", mlp);
@@ -29,21 +11,12 @@ void Qwen2Config::ReadFrom(ConfigReader& reader) {
   reader.Integer("num_key_value_heads", kv_heads);
   reader.Integer("vocab_size", vocabulary);
   reader.Number("rms_norm_eps", rms_eps);
-  reader.Number("rope_theta", rope_theta);
   reader.Flag("tie_word_embeddings", tied);
 
   reader.OneOf("hidden_act", {"silu", "swish"});
   reader.Never("use_sliding_window");
   reader.EveryOneOf("layer_types", {"full_attention"});
-  RefuseScaledRope(reader, "rope_scaling");
-  RefuseScaledRope(reader, "rope_parameters");
-  const nlohmann::json& rope = reader.Object("rope_parameters");
-  if (const auto theta = rope.find("rope_theta"); theta != rope.end() && !theta->is_null()) {
-    if (theta->is_number())
-      rope_theta = theta->get<double>();
-    else
-      reader.Problem("rope_parameters.rope_theta", absl::StrCat("is ", theta->dump(), ", want a number"));
-  }
+  ReadRotaryBase(reader, rope_theta);
   if (reader.Has("quantization_config"))
     reader.Problem("quantization_config", "is set, which is not supported");
   if (hidden > 0 && heads > 0) {

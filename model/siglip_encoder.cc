@@ -18,7 +18,7 @@ torch::Tensor MergeHeads(const torch::Tensor& x) {
 }
 
 SiglipEncoder::SiglipEncoder(const TensorMap& tensors, const std::string& prefix, int64_t layers,
-                             int64_t heads, double eps, double lora_scale)
+                             int64_t heads, double eps, double lora_scale, Activation gelu)
     : heads_(heads), eps_(eps) {
   for (int64_t i = 0; i < layers; ++i) {
     const std::string own = absl::StrCat(prefix, i, "."), attention = own + "self_attn.";
@@ -31,7 +31,7 @@ SiglipEncoder::SiglipEncoder(const TensorMap& tensors, const std::string& prefix
          .qkv = LinearLayer(tensors, {attention + "q_proj", attention + "k_proj", attention + "v_proj"},
                             lora_scale),
          .out = LinearLayer(tensors, {attention + "out_proj"}, lora_scale),
-         .mlp = GeluMlp(tensors, own + "mlp.", lora_scale)});
+         .mlp = GeluMlp(tensors, own + "mlp.", lora_scale, gelu)});
   }
 }
 

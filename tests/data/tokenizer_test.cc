@@ -3,6 +3,7 @@
 #include <map>
 #include <random>
 
+#include "data/text_splitter.h"
 #include "tests/data/tokenizer_files.h"
 
 namespace lvrpo {
@@ -132,7 +133,8 @@ TEST(HfTokenizer, ReadsVocabularyAndMergesLikeTokenizerJson) {
   EXPECT_THAT(Encode(configured, "<y>  <pad>"), ElementsAre(270, 271));
 
   for (const auto& [config, message] : std::vector<std::pair<std::string, std::string>>{
-           {R"({"tokenizer_class": "CLIPTokenizer"})", "CLIPTokenizer"},
+           {R"({"tokenizer_class": "BartTokenizer"})", "BartTokenizer"},
+           {R"({"tokenizer_class": "CLIPTokenizer"})", "'<|startoftext|>' is not in vocab.json"},
            {R"({"added_tokens_decoder": {"x": {"content": "y"}}})", "is not an id"},
            {R"({"added_tokens_decoder": {"5": {"content": "<y>"}}})", "has the id 5 of"},
            {R"({"added_tokens_decoder": {"300": {"content": "h"}}})", "in the vocabulary 104"},
@@ -150,6 +152,36 @@ TEST(HfTokenizer, ReadsVocabularyAndMergesLikeTokenizerJson) {
     EXPECT_TRUE(absl::IsInvalidArgument(HfTokenizer::FromVocabularyFiles(folder.path(), {}).status()))
         << merges_text;
   }
+}
+
+// The published pad token is an ordinary character of CLIP's.
+TEST(HfTokenizer, ReadsVocabularyAndMergesAsClipDoes) {
+  const Folder folder;
+  json vocabulary = json::object();
+  std::map<std::string, int> id_of;
+  const auto add = [&](const std::string& token) {
+    id_of.emplace(token, static_cast<int>(id_of.size()));
+    vocabulary[token] = id_of.at(token);
+  };
+  add("!");
+  for (const std::string& byte : ByteLevelAlphabet()) add(byte);
+  for (const std::string& byte : ByteLevelAlphabet()) add(byte + "</w>");
+  for (const char* token : {"ca", "cat</w>", "<|startoftext|>", "<|endoftext|>"}) add(token);
+  folder.Write("vocab.json", vocabulary.dump());
+  folder.Write("merges.txt", "#version: 0.2\nc a\nca t</w>\n");
+  folder.Write("tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer", "pad_token": "!",
+                "bos_token": {"content": "<|startoftext|>"}, "eos_token": "<|endoftext|>"})");
+  const int start = id_of.at("<|startoftext|>"), end = id_of.at("<|endoftext|>");
+  const Made published = HfTokenizer::Load(folder.path(), {}),
+             plain = HfTokenizer::Load(folder.path(), {.pad_token_is_text = true});
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_THAT(Encode(plain, " CAT\n\t ca 7'S!"),
+              ElementsAre(start, id_of["cat</w>"], id_of["c"], id_of["a</w>"], id_of["7</w>"], id_of["'"],
+                          id_of["s</w>"], id_of["!</w>"], end));
+  EXPECT_THAT(Encode(published, "cat!"), ElementsAre(start, id_of["cat</w>"], id_of["!"], end));
+  EXPECT_THAT(Encode(published, "x<|endoftext|>"), ElementsAre(start, id_of["x</w>"], end, end));
+  EXPECT_EQ(*(*plain)->Decode(Encode(plain, "Cat, ca\u00E9"), true), "cat , ca\u00E9");
+  EXPECT_NE((*plain)->digest(), (*published)->digest());
 }
 
 TEST(LoadTokenizer, KeepsControlTokensOutOfText) {

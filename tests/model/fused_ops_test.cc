@@ -1,6 +1,7 @@
 #include "model/fused_ops.h"
 
 #include <array>
+#include <cmath>
 #include <functional>
 
 #include "gtest/gtest.h"
@@ -85,6 +86,19 @@ TEST_F(FusedOps, ActivationsAreTorchs) {
                             {4 * torch::randn({2, 5, 2 * n})});
     }
   }
+}
+
+TEST_F(FusedOps, ActivationsWithoutKernelsFollowTheirDefinitions) {
+  const torch::Tensor x = 3 * torch::randn({4, 10}, torch::kFloat64);
+  const auto narrow = [&](Activation activation) { return Activate(activation, x.to(torch::kFloat32)); };
+  const torch::Tensor gate = x.narrow(1, 0, 5), up = x.narrow(1, 5, 5);
+  const torch::Tensor tanh_gelu =
+      .5 * gate * (1 + (std::sqrt(2 / M_PI) * (gate + .044715 * gate.pow(3))).tanh());
+  EXPECT_LT((narrow(Activation::kGeGlu) - tanh_gelu * up).abs().max().item<double>(), 1e-5);
+  const torch::Tensor exact = .5 * x * (1 + (x / std::sqrt(2.0)).erf());
+  EXPECT_LT((narrow(Activation::kExactGelu) - exact).abs().max().item<double>(), 1e-5);
+  const torch::Tensor quick = x / (1 + (-1.702 * x).exp());
+  EXPECT_LT((narrow(Activation::kQuickGelu) - quick).abs().max().item<double>(), 1e-5);
 }
 
 TEST_F(FusedOps, ActivationsStandLargeNumbers) {

@@ -14,5 +14,7 @@ int main(int argc, char** argv) {
   lvrpo::parity::RegisterAlgorithmOps(registry);
   lvrpo::parity::RegisterFormatOps(registry);
   lvrpo::parity::RegisterBagelOps(registry);
+  lvrpo::parity::RegisterOwlv2Ops(registry);
+  lvrpo::parity::RegisterPaliGemmaOps(registry);
   return lvrpo::parity::RunCases(registry, std::vector<std::string>(argv + 1, argv + argc)) == 0 ? 0 : 1;
 }

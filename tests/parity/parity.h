@@ -75,6 +75,8 @@ void RegisterFormatOps(Registry& registry);
 void RegisterBagelOps(Registry& registry);
 void RegisterBagelContextOps(Registry& registry);  // called by RegisterBagelOps, as the next
 void RegisterSiglipOps(Registry& registry);
+void RegisterOwlv2Ops(Registry& registry);
+void RegisterPaliGemmaOps(Registry& registry);
 void RegisterImageOps(Registry& registry);      // called by RegisterFormatOps
 void RegisterQwen2Ops(Registry& registry);      // called by RegisterFormatOps
 void RegisterTokenizerOps(Registry& registry);  // called by RegisterFormatOps

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/config_reader.h"
+#include "model/fused_ops.h"
+#include "model/joined_linear.h"
+#include "model/kv_cache.h"
+#include "model/linear_layer.h"
+#include "model/weights.h"
+
+namespace lvrpo {
+
+// Settings of a Gemma language model of the first generation (transformers' GemmaConfig).
+struct GemmaConfig {
+  int64_t hidden = 0, mlp = 0, layers = 0, heads = 0, kv_heads = 0, vocabulary = 0;
+  int64_t head_dim = 256;  // of its own: heads * head_dim need not be `hidden`
+  double rms_eps = 1e-6, rope_theta = 1e4;
+
+  // Takes what the JSON says and notes every setting that is missing or cannot be honoured: another
+  // generation, another activation, biases, an untied head, scaled RoPE, quantised weights.
+  void ReadFrom(ConfigReader& reader);
+  // What is wrong with the sizes together, "" when nothing is.
+  std::string SizeProblem() const;
+  nlohmann::json ToJson() const;  // the published form
+};
+
+// Gemma (transformers:models/gemma/modeling_gemma.py; google-research/big_vision:models/ppp/gemma.py),
+// functional over named tensors, which it shares. A layer is
+//   x += o_proj(attention(norm(x)));  x += down_proj(gelu_tanh(gate_proj(norm'(x))) * up_proj(norm'(x)))
+// with norm(x) = x / rms(x) * (1 + weight), RoPE on queries and keys, no biases, and the embedding table as
+// head. What sees what is for the caller to say. Computes in the dtype of its weights. Copies share the
+// tensors. Thread-safe while nobody changes them.
+class Gemma {
+ public:
+  // The tensors' names are prefix + "model.layers.0.mlp.up_proj.weight" and so on; all must be there.
+  Gemma(const GemmaConfig& config, const TensorMap& tensors, const std::string& prefix);
+  static void AddShapes(ShapeMap& shapes, const GemmaConfig& config, const std::string& prefix);
+
+  // ids int64 [...] -> [..., H], times sqrt(H) as the model wants its text.
+  torch::Tensor Embed(const torch::Tensor& ids) const;
+  // Runs embedded tokens x [B, T, H] behind a cache of L tokens, to which their keys and values are appended
+  // (`valid` and `next_position` are left to the caller). positions int64 [B or 1, T]; mask bool
+  // [B or 1, T, L + T], true where a token (row) sees another, or undefined: all see all. Hidden states after
+  // the final norm, [B, T, H].
+  torch::Tensor Append(KvCache& cache, torch::Tensor x, const torch::Tensor& positions,
+                       const torch::Tensor& mask) const;
+  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> fp32 [..., V]
+
+ private:
+  struct Layer {
+    torch::Tensor input_norm, post_norm;
+    LinearLayer qkv, o, gate_up, down;
+  };
+  torch::Tensor Norm(const torch::Tensor& x, const torch::Tensor& weight) const;
+
+  GemmaConfig config_;
+  torch::Tensor embeddings_, norm_;
+  std::vector<Layer> layers_;
+  JoinedLinear head_;
+  torch::Tensor frequencies_;  // of RoPE, [head_dim / 2]
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/gemma.h"
+#include "model/siglip.h"
+#include "model/stored_weights.h"
+
+namespace lvrpo {
+
+// Settings of a PaliGemma (config.json of transformers' PaliGemmaForConditionalGeneration).
+struct PaliGemmaConfig {
+  SiglipTowerConfig vision;
+  int64_t image_size = 224, patch_size = 16;  // pixels
+  GemmaConfig text;
+
+  int64_t grid() const { return image_size / patch_size; }
+  int64_t image_tokens() const { return grid() * grid(); }  // N
+
+  // InvalidArgument names every setting that is missing, of a wrong type, out of range or not supported
+  // (PaliGemma 2, whose language model is a gemma2, among them), and the model's type when it is another one.
+  static absl::StatusOr<PaliGemmaConfig> FromJson(const nlohmann::json& json, const std::string& source);
+  // What is wrong with the sizes together, "" when nothing is.
+  std::string SizeProblem() const;
+  nlohmann::json ToJson() const;  // the published form
+};
+
+// PaliGemma 1 (transformers:models/paligemma; google-research/big_vision:models/proj/paligemma), a model that
+// answers questions about an image.
+//
+//   pixels -> SigLIP's patches after post_layernorm -> linear --.
+//                                                               |--> Gemma -> the answer's tokens
+//   <bos> question "\n" -> embeddings -------------------------'
+//
+// Image and question see each other both ways; the answer is causal, and they do not see it. Positions count
+// from 1, the image's tokens first.
+//
+// Functional over named tensors (the published names). Computes in the dtype of its weights. Copies share the
+// tensors. Thread-safe while nobody changes the tensors.
+class PaliGemma {
+ public:
+  // DataLoss when the tensors do not fit the configuration.
+  static absl::StatusOr<PaliGemma> Create(PaliGemmaConfig config, TensorMap tensors,
+                                          const std::string& source);
+  // Reads config.json and model.safetensors, or its shards, of a published folder.
+  static absl::StatusOr<PaliGemma> Load(const std::string& folder, const WeightReadOptions& options = {});
+  static ShapeMap ExpectedTensors(const PaliGemmaConfig& config);
+  static TensorMap RandomInit(const PaliGemmaConfig& config, uint64_t seed);
+
+  // Pixels [B, 3, S, S] of the configuration's size, normalised as SigLIP's (data/siglip_transform.h): what
+  // the language model sees of them, [B, N, H].
+  torch::Tensor ImageTokens(const torch::Tensor& pixels) const;
+
+  // An image and a question, read.
+  struct Prefix {
+    KvCache cache;         // of N + L tokens
+    torch::Tensor hidden;  // [B, H], at the question's last token: what the answer's first is predicted from
+  };
+  // image_tokens [B or 1, N, H]: one image serves any number of questions. ids int64 [B, L] padded at the
+  // end, lengths int64 [B], 1 .. L; a question begins with <bos> and ends with the token of "\n". Padding
+  // changes nothing.
+  Prefix ReadPrefix(const torch::Tensor& image_tokens, const torch::Tensor& ids,
+                    const torch::Tensor& lengths) const;
+  torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> fp32 [..., V]
+
+  // How likely each token of an answer is after the prefix and the tokens before it, in nats: fp32 [B, M].
+  // ids int64 [B, M], M at least 1, padded at the end; whoever wants the probability of a complete answer
+  // ends it with <eos>. `lengths` int64 [B]: 0 behind them; undefined: all M count.
+  torch::Tensor SuffixLogProbs(const Prefix& prefix, const torch::Tensor& ids,
+                               const torch::Tensor& lengths = {}) const;
+
+  const PaliGemmaConfig& config() const { return config_; }
+  const TensorMap& tensors() const { return tensors_; }
+
+ private:
+  PaliGemma(PaliGemmaConfig config, TensorMap tensors);
+
+  PaliGemmaConfig config_;
+  TensorMap tensors_;
+  SiglipEncoder vision_;
+  LinearLayer projector_;
+  Gemma text_;
+};
+
+// How a choice between two sets of first tokens comes out: {"yes", "Yes"} and {"no", "No"}.
+struct TokenChoice {
+  torch::Tensor first;  // [B], P(first set) / (P(first set) + P(second set))
+  torch::Tensor mass;   // [B], P(first set) + P(second set): low when the model would say something else
+};
+// logits [B, V]; ids of the vocabulary, at least one in each set, none twice.
+TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t>& first_ids,
+                          const std::vector<int64_t>& second_ids);
+
+}  // namespace lvrpo
