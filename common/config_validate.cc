@@ -87,6 +87,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("reward.batch_delay_seconds", reward.batch_delay_seconds(), 0, 60);
   p.Range("reward.cached_scores", reward.cached_scores(), 0, 1e8);
   p.Positive("reward.verify_seconds", reward.verify_seconds());
+  if (!reward.detector().empty()) p.Exists("reward.detector", reward.detector());
 
   const v1::TrainConfig& train = c.train();
   p.Range("train.steps", train.steps(), 1, 1e9);

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "data/image.h"
+#include "verifiers/detected_objects.h"
 #include "verifiers/detections.h"
 
 namespace lvrpo {
@@ -16,6 +17,8 @@ class ObjectDetector {
   virtual ~ObjectDetector() = default;
   // Names the weights and settings behind the detections.
   virtual std::string digest() const = 0;
+  // The scores from which its detections count in rules; GenEval's are those of its own detector.
+  virtual DetectionThresholds thresholds() const { return {}; }
   // One list an image, in order, of objects of these classes ("traffic light") with their scores and boxes;
   // colours may be empty. InvalidArgument: nobody can look for this; any other error: this detector failed.
   virtual absl::StatusOr<std::vector<std::vector<Detection>>> Detect(

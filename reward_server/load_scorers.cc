@@ -5,6 +5,7 @@
 #include "reward_server/grounding.h"
 #include "reward_server/instruction.h"
 #include "reward_server/knowledge.h"
+#include "reward_server/owlv2_detector.h"
 
 namespace lvrpo {
 
@@ -23,9 +24,16 @@ absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& conf
                                                             : GroundingScorer::Form::kCountAware));
   }
   if (reward.instruction_weight() > 0) {
+    std::unique_ptr<ObjectDetector> detector;
+    if (!reward.detector().empty()) {
+      absl::StatusOr<std::unique_ptr<Owlv2Detector>> loaded = Owlv2Detector::Load(reward.detector(), {});
+      if (!loaded.ok()) return loaded.status();
+      detector = *std::move(loaded);
+    }
     scorers.push_back(std::make_unique<InstructionScorer>(reward.instruction_form() == "mean"
                                                               ? InstructionScorer::Form::kMean
-                                                              : InstructionScorer::Form::kProduct));
+                                                              : InstructionScorer::Form::kProduct,
+                                                          std::move(detector)));
   }
   if (reward.knowledge_weight() > 0) {
     const std::string folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();

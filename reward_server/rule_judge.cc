@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedO
         if (detection.color.empty()) detection.color = CropColor(images[i], detection);
       }
     }
-    verdicts.push_back(VerifyDetectedObjects(rule, (*found)[i]));
+    verdicts.push_back(VerifyDetectedObjects(rule, (*found)[i], detector_->thresholds()));
   }
   return verdicts;
 }
