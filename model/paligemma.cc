@@ -204,6 +204,18 @@ torch::Tensor PaliGemma::SuffixLogProbs(const Prefix& prefix, const torch::Tenso
   return log_probs.masked_fill(place >= lengths.unsqueeze(1), 0);
 }
 
+absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokenizer,
+                                                        absl::string_view question) {
+  if (tokenizer.bos() < 0) return absl::FailedPreconditionError("the tokenizer has no <bos>");
+  std::vector<int64_t> ids = {tokenizer.bos()};
+  for (const absl::string_view text : {question, absl::string_view("\n")}) {
+    const absl::StatusOr<std::vector<int32_t>> part = tokenizer.Encode(text);
+    if (!part.ok()) return part.status();
+    ids.insert(ids.end(), part->begin(), part->end());
+  }
+  return ids;
+}
+
 TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t>& first_ids,
                           const std::vector<int64_t>& second_ids) {
   const torch::Tensor log_probs = torch::log_softmax(logits.to(torch::kFloat32), -1);

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "data/tokenizer.h"
 #include "model/gemma.h"
 #include "model/siglip.h"
 #include "model/stored_weights.h"
@@ -83,6 +85,12 @@ class PaliGemma {
   LinearLayer projector_;
   Gemma text_;
 };
+
+// What ReadPrefix wants of a question: <bos>, its tokens, and "\n" as a token of its own. The tokenizer is
+// the model's, loaded without control tokens. FailedPrecondition: it has no <bos>; InvalidArgument: the
+// question cannot be encoded.
+absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokenizer,
+                                                        absl::string_view question);
 
 // How a choice between two sets of first tokens comes out: {"yes", "Yes"} and {"no", "No"}.
 struct TokenChoice {

@@ -162,6 +162,26 @@ TEST(PaliGemmaPrefix, OneImageServesSeveralQuestions) {
   EXPECT_TRUE(torch::equal(once.hidden, twice.hidden));
 }
 
+TEST(PaliGemmaPrefixIds, BeginWithBosAndEndWithALineEnd) {
+  const TestFolder folder;
+  const auto load = [&](const char* added) {
+    nlohmann::json file;
+    file["added_tokens"] = {{{"id", 0}, {"content", added}, {"special", true}}};
+    file["model"]["type"] = "BPE";
+    file["model"]["vocab"] = {{added, 0}, {"a", 1}, {"b", 2}, {"\n", 3}};
+    file["model"]["merges"] = nlohmann::json::array();
+    EXPECT_TRUE(WriteFileAtomic(folder.file("tokenizer.json"), file.dump()).ok());
+    return LoadTokenizer(folder.path(), {.add_control_tokens = false});
+  };
+  const auto tokenizer = load("<bos>");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT(*PaliGemmaPrefixIds(**tokenizer, "ab"), ::testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(*PaliGemmaPrefixIds(**tokenizer, ""), ::testing::ElementsAre(0, 3));
+  const auto other = load("<start>");
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(PaliGemmaPrefixIds(**other, "ab").status()));
+}
+
 // --- Answers.
 
 TEST(PaliGemmaSuffix, IsScoredTokenByToken) {
