@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
 #include "data/owlv2_transform.h"
 #include "data/query_boxes.h"
 
@@ -10,6 +11,7 @@ namespace lvrpo {
 namespace {
 
 constexpr size_t kMostClasses = 64;
+constexpr size_t kMostRemembered = 4096;  // classes, a few KB each
 
 std::span<const float> Values(const torch::Tensor& contiguous) {
   return {contiguous.const_data_ptr<float>(), static_cast<size_t>(contiguous.numel())};
@@ -31,10 +33,13 @@ Owlv2Detector::Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, 
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       options_(options),
-      digest_(absl::StrCat("owlv2/1/", options.threshold, "/", options.most_overlap, "/",
-                           DigestOf(model_.tensors()))) {}
+      digest_(absl::StrCat(
+          "owlv2/1/", options.threshold, "/", options.most_overlap, "/", options.rule_score, "/",
+          options.rule_counting_score, "/",
+          Sha256Hex(DigestOf(model_.tensors()) + model_.config().ToJson().dump() + tokenizer_->digest()))) {}
 
 absl::StatusOr<Owlv2Queries> Owlv2Detector::QueriesFor(const std::vector<std::string>& classes) {
+  if (embeds_.size() > kMostRemembered) embeds_.clear();
   std::vector<torch::Tensor> embeds;
   for (const std::string& name : classes) {
     torch::Tensor& known = embeds_[name];
@@ -68,7 +73,7 @@ absl::StatusOr<std::vector<std::vector<Detection>>> Owlv2Detector::Detect(
   const absl::StatusOr<Owlv2Queries> queries = QueriesFor(classes);
   if (!queries.ok()) return queries.status();
   const int side = static_cast<int>(model_.config().image_size);
-  const auto batch = static_cast<size_t>(options_.batch);
+  const auto batch = static_cast<size_t>(std::max<int64_t>(options_.batch, 1));
   for (size_t begin = 0; begin < images.size(); begin += batch) {
     const size_t end = std::min(images.size(), begin + batch);
     std::vector<torch::Tensor> pixels;

@@ -12,7 +12,7 @@
 namespace lvrpo {
 
 // A frozen OWLv2 as a detector: looks for "a photo of a {class}" of every class asked, and gives each patch's
-// box to its likeliest class.
+// box to its likeliest class, so that classes asked together compete.
 class Owlv2Detector : public ObjectDetector {
  public:
   struct Options {
