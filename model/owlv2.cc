@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "model/load_folder.h"
 #include "model/random_init.h"
 
 namespace lvrpo {
@@ -100,18 +100,8 @@ absl::StatusOr<Owlv2> Owlv2::Create(Owlv2Config config, TensorMap tensors, const
 }
 
 absl::StatusOr<Owlv2> Owlv2::Load(const std::string& folder, const WeightReadOptions& options) {
-  const std::string path = JoinPath(folder, "config.json");
-  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
-  if (!json.ok()) return json.status();
-  absl::StatusOr<Owlv2Config> config = Owlv2Config::FromJson(*json, path);
-  if (!config.ok()) return config.status();
-  absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
-  if (!weights.ok()) return weights.status();
-  weights->Drop(IsUnused);
-  if (absl::Status status = weights->Check(ExpectedTensors(*config)); !status.ok()) return status;
-  absl::StatusOr<TensorMap> tensors = weights->Read(options);
-  if (!tensors.ok()) return tensors.status();
-  return Create(*std::move(config), *std::move(tensors), weights->source());
+  return LoadFolder<Owlv2, Owlv2Config>(
+      folder, options, [](const Owlv2Config&, const std::string& name) { return IsUnused(name); });
 }
 
 torch::Tensor Owlv2::TextTokens(const torch::Tensor& ids) const {

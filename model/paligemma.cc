@@ -2,7 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "model/load_folder.h"
 #include "model/random_init.h"
 
 namespace lvrpo {
@@ -141,18 +141,8 @@ absl::StatusOr<PaliGemma> PaliGemma::Create(PaliGemmaConfig config, TensorMap te
 }
 
 absl::StatusOr<PaliGemma> PaliGemma::Load(const std::string& folder, const WeightReadOptions& options) {
-  const std::string path = JoinPath(folder, "config.json");
-  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
-  if (!json.ok()) return json.status();
-  absl::StatusOr<PaliGemmaConfig> config = PaliGemmaConfig::FromJson(*json, path);
-  if (!config.ok()) return config.status();
-  absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
-  if (!weights.ok()) return weights.status();
-  weights->Drop(IsUnused);
-  if (absl::Status status = weights->Check(ExpectedTensors(*config)); !status.ok()) return status;
-  absl::StatusOr<TensorMap> tensors = weights->Read(options);
-  if (!tensors.ok()) return tensors.status();
-  return Create(*std::move(config), *std::move(tensors), weights->source());
+  return LoadFolder<PaliGemma, PaliGemmaConfig>(
+      folder, options, [](const PaliGemmaConfig&, const std::string& name) { return IsUnused(name); });
 }
 
 torch::Tensor PaliGemma::ImageTokens(const torch::Tensor& pixels) const {

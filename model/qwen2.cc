@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "model/load_folder.h"
 #include "model/random_init.h"
 
 namespace lvrpo {
@@ -83,21 +83,11 @@ absl::StatusOr<Qwen2> Qwen2::Create(Qwen2Config config, TensorMap tensors, const
 }
 
 absl::StatusOr<Qwen2> Qwen2::Load(const std::string& folder, const WeightReadOptions& options) {
-  const std::string path = JoinPath(folder, "config.json");
-  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
-  if (!json.ok()) return json.status();
-  absl::StatusOr<Qwen2Config> config = Qwen2Config::FromJson(*json, path);
-  if (!config.ok()) return config.status();
-  absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
-  if (!weights.ok()) return weights.status();
-  // Some savers keep the constant rotary buffers, and the head although it is the embedding table.
-  weights->Drop([&](const std::string& name) {
-    return absl::EndsWith(name, ".rotary_emb.inv_freq") || (config->tied && name == kHead);
-  });
-  if (absl::Status status = weights->Check(ExpectedTensors(*config)); !status.ok()) return status;
-  absl::StatusOr<TensorMap> tensors = weights->Read(options);
-  if (!tensors.ok()) return tensors.status();
-  return Create(*std::move(config), *std::move(tensors), weights->source());
+  // The constant rotary buffers, and the head although it is the embedding table.
+  return LoadFolder<Qwen2, Qwen2Config>(
+      folder, options, [](const Qwen2Config& config, const std::string& name) {
+        return absl::EndsWith(name, ".rotary_emb.inv_freq") || (config.tied && name == kHead);
+      });
 }
 
 torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real) const {

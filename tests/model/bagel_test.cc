@@ -373,6 +373,16 @@ TEST(GuidanceOptions, AreOffOutsideTheInterval) {
     EXPECT_EQ(options.At(t).text_scale, scale) << t;
 }
 
+// Velocity and logits behind an image and a prompt: every part has a say in them.
+std::pair<torch::Tensor, torch::Tensor> OutputsOf(const Bagel& model) {
+  KvCache context;
+  torch::manual_seed(5);
+  model.AppendImage(context, torch::rand({1, 3, 8, 8}) * 2 - 1);
+  model.AppendPrompt(context, {10, 11});
+  const torch::Tensor velocity = VelocityOf(model, context);
+  return {velocity, model.Logits(model.AppendTokens(context, Ids({1, 20, 21})))};
+}
+
 // --- Adapters.
 
 TEST(Lora, AdaptersChangeTheModelAsTheirMergedWeightsDo) {
@@ -389,16 +399,8 @@ TEST(Lora, AdaptersChangeTheModelAsTheirMergedWeightsDo) {
     const LoraConfig lora = {.rank = 2, .alpha = 8, .modules = modules};
     TensorMap tensors = plain.tensors();
     ASSERT_TRUE(AddLora(tensors, lora, 3).ok());
-    const auto outputs = [](const Bagel& model) {
-      KvCache context;
-      torch::manual_seed(5);
-      model.AppendImage(context, torch::rand({1, 3, 8, 8}) * 2 - 1);
-      model.AppendPrompt(context, {10, 11});
-      const torch::Tensor velocity = VelocityOf(model, context);
-      return std::pair{velocity, model.Logits(model.AppendTokens(context, Ids({1, 20, 21})))};
-    };
-    const auto [velocity, logits] = outputs(plain);
-    const auto fresh = outputs(*Bagel::Create(TinyConfig(), tensors, "test", lora));
+    const auto [velocity, logits] = OutputsOf(plain);
+    const auto fresh = OutputsOf(*Bagel::Create(TinyConfig(), tensors, "test", lora));
     EXPECT_TRUE(torch::equal(fresh.first, velocity) && torch::equal(fresh.second, logits))
         << "B starts at zero";
 
@@ -406,8 +408,8 @@ TEST(Lora, AdaptersChangeTheModelAsTheirMergedWeightsDo) {
     for (auto& [name, tensor] : tensors) {
       if (name.find(kLoraB) != std::string::npos) tensor.normal_(0, .2);
     }
-    const auto adapted = outputs(*Bagel::Create(TinyConfig(), tensors, "test", lora));
-    const auto merged = outputs(*Bagel::Create(TinyConfig(), *MergeLora(tensors, lora), "test"));
+    const auto adapted = OutputsOf(*Bagel::Create(TinyConfig(), tensors, "test", lora));
+    const auto merged = OutputsOf(*Bagel::Create(TinyConfig(), *MergeLora(tensors, lora), "test"));
     EXPECT_TRUE(Close(adapted.first, merged.first));
     EXPECT_TRUE(Close(adapted.second, merged.second));
     EXPECT_FALSE(Close(adapted.first, velocity, 1e-3));
@@ -433,15 +435,7 @@ TEST(Bf16, ComputesWhatFp32DoesWithinItsPrecision) {
   // The same values in fp32: what is left is the arithmetic's rounding, 8 bits.
   for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kFloat32);
   const Bagel rounded = *Bagel::Create(TinyConfig(), tensors, "test");
-  const auto outputs = [](const Bagel& model) {
-    KvCache context;
-    torch::manual_seed(5);
-    model.AppendImage(context, torch::rand({1, 3, 8, 8}) * 2 - 1);
-    model.AppendPrompt(context, {10, 11});
-    const torch::Tensor velocity = VelocityOf(model, context);
-    return std::pair{velocity, model.Logits(model.AppendTokens(context, Ids({1, 20, 21})))};
-  };
-  const auto got = outputs(narrow), expected = outputs(rounded);
+  const auto got = OutputsOf(narrow), expected = OutputsOf(rounded);
   EXPECT_EQ(got.first.scalar_type(), torch::kFloat32);
   EXPECT_EQ(got.second.scalar_type(), torch::kFloat32);
   EXPECT_TRUE(Close(got.first, expected.first, 4e-2));
