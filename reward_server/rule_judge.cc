@@ -55,11 +55,7 @@ absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedO
   }
   std::vector<Verdict> verdicts;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (AsksForColors(rule)) {
-      for (Detection& detection : (*found)[i]) {
-        if (detection.color.empty()) detection.color = CropColor(images[i], detection);
-      }
-    }
+    if (AsksForColors(rule)) AddCropColors(images[i], &(*found)[i]);
     verdicts.push_back(VerifyDetectedObjects(rule, (*found)[i], detector_->thresholds()));
   }
   return verdicts;

@@ -38,7 +38,7 @@ nlohmann::json ScoreJson(const v1::ItemScore& score, bool maps);
 // The same for people: the reward, a line for each component, the largest value of each map and its place.
 std::string ScoreText(const v1::ItemScore& score);
 
-// The map over the image: its values as brightness, enlarged to the image's size, beside the image.
+// The image, and beside it the map's values as brightness, enlarged to the image's size.
 RgbImage MapPicture(const v1::GroundingMap& map, const RgbImage& image);
 
 }  // namespace lvrpo

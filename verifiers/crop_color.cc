@@ -132,8 +132,8 @@ std::string CropColor(const RgbImage& image, const Detection& detection) {
       ->first;
 }
 
-void AddCropColors(const RgbImage& image, Detections* detections) {
-  for (Detection& detection : detections->objects) {
+void AddCropColors(const RgbImage& image, std::vector<Detection>* detections) {
+  for (Detection& detection : *detections) {
     if (detection.color.empty()) detection.color = CropColor(image, detection);
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "data/image.h"
 #include "verifiers/detections.h"
@@ -18,7 +19,7 @@ namespace lvrpo {
 // call a white horse may be grey in the shade, and a brown one orange in the sun.
 std::string CropColor(const RgbImage& image, const Detection& detection);
 
-// Gives every object without a colour its CropColor. The sizes of image and detections must be the same.
-void AddCropColors(const RgbImage& image, Detections* detections);
+// Gives every detection of this image without a colour its CropColor.
+void AddCropColors(const RgbImage& image, std::vector<Detection>* detections);
 
 }  // namespace lvrpo

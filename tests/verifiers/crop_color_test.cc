@@ -110,7 +110,7 @@ TEST(CropColor, FillsInWhatTheDetectorLeftOut) {
   Paint(&image, 0, 0, 20, 20, {0, 0, 255});
   Detections detections{.width = 40, .height = 20, .objects = {Box(0, 0, 20, 20), Box(20, 0, 40, 20)}};
   detections.objects[1].color = "mauve";
-  AddCropColors(image, &detections);
+  AddCropColors(image, &detections.objects);
   EXPECT_EQ(detections.objects[0].color, "blue");
   EXPECT_EQ(detections.objects[1].color, "mauve");
 }
