@@ -115,8 +115,15 @@ class Filler {
         return;
       }
       reflection.ClearField(&message, &field);
-      for (const YAML::Node& item : node) SetScalar(item, path, file, field, message, /*append=*/true);
       origins_[path] = Where(node, file);
+      size_t index = 0;
+      for (const YAML::Node& item : node) {
+        if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+          Fill(item, absl::StrCat(path, "[", index++, "]"), file, *reflection.AddMessage(&message, &field));
+        } else {
+          SetScalar(item, path, file, field, message, /*append=*/true);
+        }
+      }
       return;
     }
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -206,6 +213,11 @@ void ApplyOverride(const ConfigOverride& given, Filler& filler, Message& config,
         errors.push_back(absl::StrCat(where, ": ", path, ": '", parts[i], "' is not a section"));
         return;
       }
+      if (field->is_repeated()) {
+        errors.push_back(absl::StrCat(where, ": ", path, ": '", parts[i],
+                                      "' is a list: give it whole, [{key: value, ...}, ...]"));
+        return;
+      }
       message = message->GetReflection()->MutableMessage(message, field);
       continue;
     }
@@ -225,16 +237,28 @@ void PrintMessage(const Message& message, const std::string& prefix, int indent,
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     const std::string path = prefix.empty() ? field.name() : absl::StrCat(prefix, ".", field.name());
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    const bool section = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (section && !field.is_repeated()) {
       absl::StrAppend(&out, margin, field.name(), ":\n");
       PrintMessage(r.GetMessage(message, &field), path, indent + 2, origins, out);
+      continue;
+    }
+    if (section && r.FieldSize(message, &field) > 0) {
+      absl::StrAppend(&out, margin, field.name(), ":\n");
+      for (int k = 0; k < r.FieldSize(message, &field); ++k) {
+        std::string item;
+        PrintMessage(r.GetRepeatedMessage(message, &field, k), absl::StrCat(path, "[", k, "]"), indent + 4,
+                     origins, item);
+        item[static_cast<size_t>(indent) + 2] = '-';
+        absl::StrAppend(&out, item);
+      }
       continue;
     }
     std::string value;
     const auto quote = [](const std::string& text) { return absl::StrCat("\"", text, "\""); };
     if (field.is_repeated()) {
       std::vector<std::string> items;
-      for (int k = 0; k < r.FieldSize(message, &field); ++k) {
+      for (int k = 0; !section && k < r.FieldSize(message, &field); ++k) {
         items.push_back(quote(r.GetRepeatedString(message, &field, k)));
       }
       value = absl::StrCat("[", absl::StrJoin(items, ", "), "]");

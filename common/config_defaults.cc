@@ -38,6 +38,19 @@ v1::RunConfig DefaultRunConfig() {
   reward.set_batch_samples(128);
   reward.set_cached_scores(4096);
   reward.set_verify_seconds(300);
+  reward.set_grounding_dense("map_head");
+  reward.set_grounding_top_k(3);
+  reward.set_grounding_regions("segments");
+  reward.set_grounding_calibration("checkpoint");
+  reward.set_grounding_max_patches(256);
+  reward.set_image_transport("raw");
+  for (const char* guard : {"artefacts", "one_patch", "disagreement"}) reward.add_guards(guard);
+  v1::VqaEndpointConfig& endpoint = *reward.mutable_vqa_endpoint();
+  endpoint.set_timeout_seconds(10);
+  endpoint.set_concurrency(8);
+  endpoint.set_retries(3);
+  endpoint.set_top_logprobs(20);
+  endpoint.set_cached_answers(65536);
 
   v1::TrainConfig& train = *config.mutable_train();
   train.set_steps(400);

@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
 #include "common/config_problems.h"
+#include "common/reward_config.h"
 
 namespace lvrpo {
 namespace {
@@ -33,6 +34,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Exists("model.policy", c.model().policy());
   p.Exists("model.referee", c.model().referee());
   if (!c.model().vqa().empty()) p.Exists("model.vqa", c.model().vqa());
+  if (!c.model().heldout_referee().empty()) p.Exists("model.heldout_referee", c.model().heldout_referee());
 
   p.Range("data.text_fraction", c.data().text_fraction(), 0, 1);
   if (c.data().text_fraction() < 1 && c.data().image_prompts().empty()) {
@@ -68,26 +70,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   // Heartbeats renew leases: one may be lost.
   p.Range("rollout.lease_seconds", rollout.lease_seconds(), 3 * c.coordinator().heartbeat_seconds(), 1e6);
 
-  const v1::RewardConfig& reward = c.reward();
-  for (const auto& [field, weight] : {std::pair{"reward.grounding_weight", reward.grounding_weight()},
-                                      {"reward.instruction_weight", reward.instruction_weight()},
-                                      {"reward.knowledge_weight", reward.knowledge_weight()}}) {
-    p.Range(field, weight, 0, 1e6);
-  }
-  if (reward.grounding_weight() + reward.instruction_weight() + reward.knowledge_weight() <= 0) {
-    p.Add("reward", "all weights are 0: there would be nothing to learn from");
-  }
-  p.OneOf("reward.grounding_form", reward.grounding_form(), {"count_aware", "max_patch"});
-  p.OneOf("reward.instruction_form", reward.instruction_form(), {"product", "mean"});
-  p.Range("reward.queue_limit", reward.queue_limit(), 1, 1000000);
-  p.Positive("reward.deadline_seconds", reward.deadline_seconds());
-  p.Positive("reward.queue_deadline_seconds", reward.queue_deadline_seconds());
-  p.Positive("reward.compute_deadline_seconds", reward.compute_deadline_seconds());
-  p.Range("reward.batch_samples", reward.batch_samples(), 1, 1e6);
-  p.Range("reward.batch_delay_seconds", reward.batch_delay_seconds(), 0, 60);
-  p.Range("reward.cached_scores", reward.cached_scores(), 0, 1e8);
-  p.Positive("reward.verify_seconds", reward.verify_seconds());
-  if (!reward.detector().empty()) p.Exists("reward.detector", reward.detector());
+  CheckReward(c.reward(), p);
 
   const v1::TrainConfig& train = c.train();
   p.Range("train.steps", train.steps(), 1, 1e9);

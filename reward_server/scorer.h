@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "data/image.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
+#include "verifiers/detections.h"
 
 namespace lvrpo {
 
@@ -16,6 +19,8 @@ struct ScoringBatch {
   v1::PromptRecord prompt;
   std::vector<RgbImage> images;    // IMAGE task: one a sample
   std::vector<std::string> texts;  // TEXT task: one a sample
+  // What the caller has found in each image; empty: in none of them.
+  std::vector<std::optional<std::vector<Detection>>> detections = {};
   bool want_evidence = false;
 
   size_t size() const { return prompt.task() == v1::TASK_KIND_TEXT ? texts.size() : images.size(); }
@@ -26,6 +31,8 @@ struct Score {
   float value = 0;
   std::string detail;                  // evidence in words; may be empty
   std::vector<v1::GroundingMap> maps;  // only when evidence was asked for
+  // Figures about how the score came about, by guard (docs/rewards.md): no part of the reward.
+  std::map<std::string, float> guards = {};
 };
 
 // One frozen reward component. Implementations draw no randomness: the same batch gives the same scores.

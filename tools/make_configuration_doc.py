@@ -44,7 +44,9 @@ def rows(all_messages, message, prefix, defaults):
     for field, kind, repeated, comment in all_messages[message]:
         path = prefix + field
         if kind in all_messages:
-            yield from rows(all_messages, kind, path + ".", defaults.get(field) or {})
+            # The entries of a list of sections share their description; an empty list shows no values.
+            section = {} if repeated else defaults.get(field) or {}
+            yield from rows(all_messages, kind, path + ("[]." if repeated else "."), section)
             continue
         default = defaults.get(field)
         shown = "" if default in (None, "", []) else f"`{default}`"

@@ -96,6 +96,41 @@ TEST_F(ConfigTest, ThePrintedFormReadsBackTheSame) {
   EXPECT_EQ(ConfigDigest(again->config), ConfigDigest(loaded->config));
 }
 
+TEST_F(ConfigTest, ListsOfSectionsAreReadAndPrintedAndTheirMistakesNamed) {
+  const auto loaded =
+      Load(Base() +
+           "reward:\n  external:\n  - {name: brand, address: \"scorer:50070\", weight: 0.5, task: image}\n"
+           "  - name: tone\n    address: http://tone:8080/v1\n    task: both\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_EQ(loaded->config.reward().external_size(), 2);
+  EXPECT_EQ(loaded->config.reward().external(1).address(), "http://tone:8080/v1");
+  const auto again = Load(PrintConfig(*loaded));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->config.SerializeAsString(), loaded->config.SerializeAsString());
+  EXPECT_TRUE(Load(Base(), {"reward.external=[{name: a, address: \"h:1\", weight: 1, task: text}]"}).ok());
+
+  EXPECT_THAT(ErrorOf("reward:\n  external:\n  - {nmae: a}\n"),
+              HasSubstr("reward.external[0].nmae: unknown key; did you mean 'name'?"));
+  EXPECT_THAT(ErrorOf("reward:\n  external: [a]\n"), HasSubstr("reward.external[0]: want a section"));
+  EXPECT_THAT(ErrorOf("", {"reward.external.name=a"}), HasSubstr("'external' is a list: give it whole"));
+  const std::string problems =
+      ErrorOf("reward:\n  external:\n  - {name: grounding, address: here, weight: -1, task: sound}\n");
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].name: 'grounding' is taken"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].address: 'here' is neither host:port nor"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].weight: -1 is out of range"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].task: 'sound' is not one of"));
+}
+
+TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
+  EXPECT_THAT(ErrorOf("", {"reward.grounding_dense=box", "reward.grounding_form=max_patch"}),
+              HasSubstr("box needs regions"));
+  EXPECT_THAT(ErrorOf("", {"reward.vqa_endpoint.url=http://vllm:8000/v1"}),
+              HasSubstr("reward.vqa_endpoint.model: is empty"));
+  EXPECT_THAT(ErrorOf("", {"reward.guards=[artefact]"}), HasSubstr("'artefact' is not one of"));
+  EXPECT_THAT(ErrorOf("", {"reward.detector=/no/such/folder"}), HasSubstr("there is no /no/such/folder"));
+  EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
+}
+
 TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   v1::RunConfig config = DefaultRunConfig();
   const std::string digest = ConfigDigest(config);
