@@ -18,6 +18,8 @@
 #include "common/role_flags.h"
 #include "common/version.h"
 #include "coordinator/client.h"
+#include "data/geneval.h"
+#include "data/prompts.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -102,6 +104,15 @@ int Audit(const std::string& run_dir) {
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
 }
 
+absl::Status ImportGenEval(const std::string& metadata, const std::string& prompt_file) {
+  const absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadGenEvalFile(metadata);
+  if (!records.ok()) return records.status();
+  if (absl::Status status = WritePromptFile(prompt_file, *records); !status.ok()) return status;
+  std::printf("%s: %d prompts; their rules need reward.detector, or detections with the images\n",
+              prompt_file.c_str(), static_cast<int>(records->size()));
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (const ForwardedCommand* command = FindForwarded(arguments))
@@ -146,6 +157,12 @@ int Main(int argc, char** argv) {
     sub->add_option("--set", flags.overrides, "override one setting; may be repeated")->take_all();
   }
 
+  std::string metadata, prompt_file;
+  CLI::App* geneval_app =
+      app.add_subcommand("import-geneval", "turn GenEval's metadata into a prompt file with its rules");
+  geneval_app->add_option("metadata", metadata, "evaluation_metadata.jsonl")->required();
+  geneval_app->add_option("out", prompt_file, "prompt file to write (JSONL)")->required();
+
   bool json = false;
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
@@ -185,6 +202,7 @@ int Main(int argc, char** argv) {
     return Explain(kProgram, path.status());
   }
   if (audit_app->parsed()) return Audit(run_dir);
+  if (geneval_app->parsed()) return Explain(kProgram, ImportGenEval(metadata, prompt_file));
   if (validate_app->parsed() || print_app->parsed()) {
     const absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
     if (!loaded.ok()) return kExitConfig;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "cli/chart.h"
 #include "cli/process.h"
 #include "cli/progress.h"
+#include "cli/report_guards.h"
 #include "cli/run_summary.h"
 #include "common/file.h"
 #include "nlohmann/json.hpp"
@@ -84,6 +86,7 @@ class Report {
     Head();
     Result();
     Curves();
+    html_ += GuardsHtml(steps_);
     Samples();
     Timeline();
     Configuration();
@@ -208,6 +211,17 @@ class Report {
     return series;
   }
 
+  // "reward" and "reward_<component>" of the steps.
+  std::set<std::string> RewardNames() const {
+    std::set<std::string> names;
+    for (const nlohmann::json& step : steps_) {
+      for (const auto& [key, value] : step.items()) {
+        if (key.rfind("reward", 0) == 0 && key != "reward_std_in_group") names.insert(key);
+      }
+    }
+    return names;
+  }
+
   void Curves() {
     html_ +=
         "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps. The held-out score is "
@@ -215,11 +229,8 @@ class Report {
         "base's plus the gain on the same images; bars are standard errors.</p><div class=\"charts\">";
     html_ += DrawChart({"Held-out score", "step", "", {HeldOut()}, false});
     Chart rewards{"Reward by component", "step", "", {}, false};
-    for (const char* name :
-         {"reward", "reward_instruction", "reward_grounding", "reward_knowledge", "reward_exact_match"}) {
-      Series series = Smoothed(
-          OfSteps(steps_, name, std::string(name) == "reward" ? "combined" : std::string(name).substr(7)),
-          10);
+    for (const std::string& name : RewardNames()) {
+      Series series = Smoothed(OfSteps(steps_, name, name == "reward" ? "combined" : name.substr(7)), 10);
       if (!series.points.empty()) rewards.series.push_back(std::move(series));
     }
     html_ += DrawChart(rewards);

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "data/image_file.h"
+#include "data/image_message.h"
 #include "data/prompts.h"
 #include "nlohmann/json.hpp"
 #include "reward_server/client.h"
@@ -62,10 +63,7 @@ absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string&
   v1::ScoreRequest request;
   *request.mutable_prompt() = record;
   request.set_want_evidence(true);
-  v1::RgbImage& out = *request.add_items()->mutable_image();
-  out.set_width(image->width);
-  out.set_height(image->height);
-  out.set_pixels(image->pixels.data(), image->pixels.size());
+  *request.add_items()->mutable_image() = ToMessage(*image);
   const absl::StatusOr<v1::ScoreResponse> response = client.Score(address, request, absl::Seconds(30));
   if (!response.ok()) return response.status();
   const v1::ItemScore& item = response->items(0);
@@ -73,6 +71,9 @@ absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string&
       {"id", record.id()}, {"reward", item.reward()}, {"scores", nlohmann::json::object()}};
   for (const v1::ComponentScore& score : item.scores()) {
     json["scores"][score.name()] = {{"score", score.score()}, {"detail", score.detail()}};
+  }
+  for (const v1::ComponentScore& score : item.logged()) {
+    if (score.outcome() == v1::ComponentScore::OK) json["logged"][score.name()] = score.score();
   }
   json["maps"] = nlohmann::json::array();
   for (const v1::GroundingMap& map : item.maps()) {

@@ -58,6 +58,27 @@ bool IsHttpAddress(const std::string& address) {
   return absl::StartsWith(address, "http://") || absl::StartsWith(address, "https://");
 }
 
+std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
+  std::map<std::string, double> weights = {{"grounding", config.grounding_weight()},
+                                           {"instruction", config.instruction_weight()},
+                                           {"knowledge", config.knowledge_weight()},
+                                           {"exact_match", 1.0}};
+  for (const v1::ExternalScorerConfig& external : config.external())
+    weights[external.name()] = external.weight();
+  std::erase_if(weights, [](const auto& entry) { return entry.second == 0; });
+  return weights;
+}
+
+std::set<std::string> LoggedNames(const v1::RewardConfig& config) {
+  std::set<std::string> names(config.guards().begin(), config.guards().end());
+  names.insert(config.logged().begin(), config.logged().end());
+  for (const v1::ExternalScorerConfig& external : config.external()) {
+    if (external.weight() == 0) names.insert(external.name());
+  }
+  for (const auto& [name, weight] : ComponentWeights(config)) names.erase(name);
+  return names;
+}
+
 void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
   for (const auto& [field, weight] : {std::pair{"reward.grounding_weight", reward.grounding_weight()},
                                       {"reward.instruction_weight", reward.instruction_weight()},
@@ -91,8 +112,11 @@ void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
   p.OneOf("reward.image_transport", reward.image_transport(), {"raw", "png"});
   for (const std::string& guard : reward.guards())
     p.OneOf("reward.guards", guard, {"artefacts", "one_patch", "disagreement", "written_text"});
-  for (const std::string& name : reward.logged())
+  for (const std::string& name : reward.logged()) {
+    if (ComponentWeights(reward).contains(name))
+      p.Add("reward.logged", absl::StrCat("'", name, "' has a weight: it is a part of R already"));
     p.OneOf("reward.logged", name, {"grounding", "instruction", "knowledge", "pooled"});
+  }
   CheckExternal(reward, p);
   CheckVqaEndpoint(reward.vqa_endpoint(), p);
 }

@@ -118,8 +118,8 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
   return raster;
 }
 
-absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes) {
-  absl::StatusOr<Raster> raster = DecodePngRaster(bytes);
+absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes, const ImageLimits& limits) {
+  absl::StatusOr<Raster> raster = DecodePngRaster(bytes, limits);
   if (!raster.ok()) return raster.status();
   return ToRgb(*std::move(raster), AlphaPolicy::kOnWhite);
 }

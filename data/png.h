@@ -20,7 +20,7 @@ namespace lvrpo {
 absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimits& limits = {});
 
 // As RGB, transparency composited on white (data/image_file.h has the other policy and the other formats).
-absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes);
+absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes, const ImageLimits& limits = {});
 
 // Texts of a PNG by keyword (data/png_text.h).
 using PngText = std::map<std::string, std::string>;

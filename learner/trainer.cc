@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/ratio_metrics.h"
+#include "common/reward_config.h"
 #include "generation/text_engine.h"
 #include "model/autoencoder.h"
 
@@ -48,7 +49,7 @@ struct GrpoTrainer::Sums {
   double sampler_difference_now = 0;  // largest difference in image groups of the current version
   double text_difference_now = 0;     // the same of text groups
   double ratio_deviation_late = 0;    // largest |ratio - 1| in later updates
-  std::map<std::string, Mean> rewards;
+  std::map<std::string, Mean> rewards, logged;
   Mean reward_std, response_tokens;
 };
 
@@ -263,15 +264,16 @@ void GrpoTrainer::SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& g
         components[p][g][component_index[score.name()]] = static_cast<double>(score.score());
         sums.rewards[score.name()].Add(score.score());
       }
+      for (const v1::ComponentScore& score : sample.logged()) {
+        if (score.outcome() == v1::ComponentScore::OK) sums.logged[score.name()].Add(score.score());
+      }
     }
     sums.reward_std.Add(rewards[p].std().item<double>());
   }
   torch::Tensor values;
   if (advantage_options_.aggregation == RewardAggregation::kNormalizeThenSum) {
     torch::Tensor weights = torch::ones({static_cast<int64_t>(component_index.size())}, torch::kFloat64);
-    const std::map<std::string, double> configured = {{"grounding", config_.reward().grounding_weight()},
-                                                      {"instruction", config_.reward().instruction_weight()},
-                                                      {"knowledge", config_.reward().knowledge_weight()}};
+    const std::map<std::string, double> configured = ComponentWeights(config_.reward());
     for (const auto& [name, index] : component_index) {
       if (const auto weight = configured.find(name); weight != configured.end())
         weights[index] = weight->second;
@@ -455,6 +457,7 @@ absl::StatusOr<GrpoTrainer::StepMetrics> GrpoTrainer::Step(const std::vector<v1:
   for (const auto& [name, mean] : sums.rewards) {
     metrics[name == "reward" ? name : absl::StrCat("reward_", name)] = mean.value();
   }
+  for (const auto& [name, mean] : sums.logged) metrics[absl::StrCat("logged_", name)] = mean.value();
   return metrics;
 }
 

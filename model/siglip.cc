@@ -5,12 +5,15 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "model/load_folder.h"
 #include "model/random_init.h"
 #include "model/siglip_encoder.h"
 
 namespace lvrpo {
 namespace {
+
+// Constant buffers that some savers keep.
+bool IsUnused(const std::string& name) { return absl::EndsWith(name, ".position_ids"); }
 
 SiglipTowerConfig TowerFromJson(const nlohmann::json& json) {
   SiglipTowerConfig tower;
@@ -140,26 +143,15 @@ TensorMap Siglip::RandomInit(const SiglipConfig& config, uint64_t seed) {
 }
 
 absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, const std::string& source) {
-  // Some savers keep the constant position_ids buffers.
-  std::erase_if(tensors, [](const auto& entry) { return absl::EndsWith(entry.first, ".position_ids"); });
+  std::erase_if(tensors, [](const auto& entry) { return IsUnused(entry.first); });
   if (absl::Status status = CheckWeights(ExpectedTensors(config), tensors, source); !status.ok())
     return status;
   return Siglip(std::move(config), std::move(tensors));
 }
 
 absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
-  const std::string config_path = JoinPath(folder, "config.json");
-  absl::StatusOr<std::string> json = ReadFile(config_path);
-  if (!json.ok()) return json.status();
-  const nlohmann::json parsed = nlohmann::json::parse(*json, nullptr, false);
-  if (!parsed.is_object())
-    return absl::InvalidArgumentError(absl::StrCat(config_path, " is not a JSON object"));
-  absl::StatusOr<SiglipConfig> config = SiglipConfig::FromJson(parsed, config_path);
-  if (!config.ok()) return config.status();
-  const std::string path = JoinPath(folder, "model.safetensors");
-  absl::StatusOr<TensorMap> tensors = LoadTensors(path);
-  if (!tensors.ok()) return tensors.status();
-  return Create(*std::move(config), *std::move(tensors), path);
+  return LoadFolder<Siglip, SiglipConfig>(
+      folder, {}, [](const SiglipConfig&, const std::string& name) { return IsUnused(name); });
 }
 
 Siglip::Siglip(SiglipConfig config, TensorMap tensors)

@@ -35,7 +35,7 @@ struct SiglipConfig {
 class Siglip {
  public:
   static absl::StatusOr<Siglip> Create(SiglipConfig config, TensorMap tensors, const std::string& source);
-  // Reads config.json and model.safetensors.
+  // Reads config.json and model.safetensors, or its shards, of a published folder.
   static absl::StatusOr<Siglip> Load(const std::string& folder);
   static ShapeMap ExpectedTensors(const SiglipConfig& config);
   static TensorMap RandomInit(const SiglipConfig& config, uint64_t seed);

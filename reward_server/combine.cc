@@ -4,15 +4,6 @@
 
 namespace lvrpo {
 
-std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
-  std::map<std::string, double> weights = {{"grounding", config.grounding_weight()},
-                                           {"instruction", config.instruction_weight()},
-                                           {"knowledge", config.knowledge_weight()},
-                                           {"exact_match", 1.0}};
-  std::erase_if(weights, [](const auto& entry) { return entry.second == 0; });
-  return weights;
-}
-
 CombinedReward Combine(const std::map<std::string, double>& weights,
                        const std::vector<v1::ComponentScore>& scores) {
   double sum = 0, total_weight = 0;

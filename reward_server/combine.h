@@ -5,13 +5,8 @@
 #include <vector>
 
 #include "proto/lvrpo/v1/common.pb.h"
-#include "proto/lvrpo/v1/config.pb.h"
 
 namespace lvrpo {
-
-// Component name -> weight of paper equation 5, R = l1 R_sem + l2 R_ins + l3 R_know, for image tasks;
-// exact_match has weight 1 for text tasks. Components of weight 0 are absent.
-std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config);
 
 struct CombinedReward {
   float reward = 0;

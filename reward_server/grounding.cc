@@ -1,101 +1,93 @@
 #include "reward_server/grounding.h"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "data/key_phrases.h"
-#include "data/siglip_transform.h"
-#include "model/autoencoder.h"
+#include "reward_server/guard_scorers.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr size_t kMostPhrases = 8;  // assignments are searched over subsets of them
 
-// What the referee sees of images of any sizes, [B, 3, S, S].
-absl::StatusOr<torch::Tensor> PixelsFor(const std::vector<RgbImage>& images, int64_t side) {
-  const bool fit = std::all_of(images.begin(), images.end(), [&](const RgbImage& image) {
-    return image.width == side && image.height == side;
-  });
-  if (fit) return FromRgbImages(images);
-  const SiglipTransform transform = {.size = {static_cast<int>(side), static_cast<int>(side)},
-                                     .filter = ResizeFilter::kBilinear,
-                                     .norm = {}};
-  std::vector<torch::Tensor> all;
-  for (const RgbImage& image : images) {
-    const absl::StatusOr<PixelPlanes> planes = TransformForSiglip(image, transform);
-    if (!planes.ok()) return planes.status();
-    all.push_back(torch::tensor(planes->values).view({3, side, side}));
+std::vector<std::vector<double>> Rows(const torch::Tensor& matrix) {
+  const torch::Tensor values = matrix.to(torch::kFloat64).contiguous();
+  std::vector<std::vector<double>> rows;
+  for (int64_t i = 0; i < values.size(0); ++i) {
+    const double* row = values.const_data_ptr<double>() + i * values.size(1);
+    rows.emplace_back(row, row + values.size(1));
   }
-  return torch::stack(all);
+  return rows;
 }
 
-// Patches of the referee's side x side whose centre lies in the region's circle; the nearest one when there
-// is none.
-std::vector<int64_t> PatchesOf(const FoundObject& object, const RgbImage& image, int64_t side) {
-  const double wide = static_cast<double>(image.width) / static_cast<double>(side),
-               high = static_cast<double>(image.height) / static_cast<double>(side);
-  std::vector<int64_t> patches;
-  int64_t nearest = 0;
-  double nearest_distance = 1e30;
-  for (int64_t row = 0; row < side; ++row) {
-    for (int64_t column = 0; column < side; ++column) {
-      const double distance = std::hypot((static_cast<double>(column) + 0.5) * wide - object.x,
-                                         (static_cast<double>(row) + 0.5) * high - object.y);
-      if (distance <= object.radius) patches.push_back(row * side + column);
-      if (distance < nearest_distance) {
-        nearest_distance = distance;
-        nearest = row * side + column;
-      }
-    }
-  }
-  if (patches.empty()) patches.push_back(nearest);
-  return patches;
+v1::GroundingMap ToMessage(const std::string& phrase, const ImageGrid& grid,
+                           const std::vector<float>& values) {
+  v1::GroundingMap map;
+  map.set_phrase(phrase);
+  map.set_rows(grid.rows);
+  map.set_columns(grid.columns);
+  *map.mutable_values() = {values.begin(), values.end()};
+  return map;
+}
+
+// All options, for digests.
+std::string Describe(const GroundingOptions& options) {
+  using Options = GroundingOptions;
+  const bool counts = options.form == Options::Form::kCountAware;
+  return absl::StrCat(
+      counts ? "count_aware"
+             : (options.form == Options::Form::kMaxPatch ? "max_patch" : absl::StrCat("top_", options.top_k)),
+      counts ? (options.regions == Options::Regions::kPeaks ? "/peaks" : "/segments") : "",
+      options.dense == Options::Dense::kMapHead
+          ? "/map_head"
+          : (options.dense == Options::Dense::kBox ? "/box" : "/tokens"),
+      options.calibration == Options::Calibration::kCheckpoint ? "" : "/cosine");
 }
 
 }  // namespace
 
-double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_t regions) {
-  const size_t phrases = similarity.size();
-  if (phrases == 0 || regions == 0) return 0;
-  // best[s] = most that the phrases of set s gain from the regions so far.
-  std::vector<double> best(size_t{1} << phrases, -1);
-  best[0] = 0;
-  for (size_t region = 0; region < regions; ++region) {
-    for (size_t set = best.size(); set-- > 0;) {
-      if (best[set] < 0) continue;
-      for (size_t phrase = 0; phrase < phrases; ++phrase) {
-        const size_t bit = size_t{1} << phrase;
-        if ((set & bit) == 0)
-          best[set | bit] = std::max(best[set | bit], best[set] + similarity[phrase][region]);
-      }
-    }
-  }
-  return *std::max_element(best.begin(), best.end()) / static_cast<double>(std::max(phrases, regions));
+GroundingOptions ToGroundingOptions(const v1::RewardConfig& config) {
+  using Options = GroundingOptions;
+  Options options;
+  if (config.grounding_form() == "max_patch") options.form = Options::Form::kMaxPatch;
+  if (config.grounding_form() == "top_k_mean") options.form = Options::Form::kTopKMean;
+  if (config.grounding_regions() == "peaks") options.regions = Options::Regions::kPeaks;
+  if (config.grounding_dense() == "tokens") options.dense = Options::Dense::kTokens;
+  if (config.grounding_dense() == "box") options.dense = Options::Dense::kBox;
+  if (config.grounding_calibration() == "cosine") options.calibration = Options::Calibration::kCosine;
+  options.top_k = config.grounding_top_k();
+  return options;
 }
 
-GroundingScorer::GroundingScorer(Siglip referee, std::unique_ptr<Tokenizer> tokenizer, Form form)
-    : referee_(std::move(referee)), tokenizer_(std::move(tokenizer)), form_(form), digest_(ComputeDigest()) {}
+absl::StatusOr<std::unique_ptr<GroundingScorer>> GroundingScorer::Create(RefereeView referee,
+                                                                         std::unique_ptr<Tokenizer> tokenizer,
+                                                                         const GroundingOptions& options) {
+  const SiglipConfig& config = referee.model().config();
+  if (options.dense == GroundingOptions::Dense::kTokens) {
+    if (config.vision.width != config.projection) {
+      return absl::InvalidArgumentError(absl::StrCat("the referee's tokens are ", config.vision.width,
+                                                     " wide and its texts ", config.projection,
+                                                     ": set reward.grounding_dense to map_head"));
+    }
+  } else if (!config.use_head) {
+    return absl::InvalidArgumentError(
+        "the referee was saved without its pooling head: set reward.grounding_dense to tokens, or use "
+        "another one");
+  }
+  return std::unique_ptr<GroundingScorer>(
+      new GroundingScorer(std::move(referee), std::move(tokenizer), options));
+}
+
+GroundingScorer::GroundingScorer(RefereeView referee, std::unique_ptr<Tokenizer> tokenizer,
+                                 const GroundingOptions& options)
+    : referee_(std::move(referee)),
+      texts_(referee_.model(), std::move(tokenizer)),
+      options_(options),
+      digest_(ComputeDigest()) {}
 
 std::string GroundingScorer::ComputeDigest() const {
-  return absl::StrCat("grounding/", form_ == Form::kCountAware ? "count_aware" : "max_patch", "/3/",
-                      DigestOf(referee_.tensors()));
-}
-
-absl::StatusOr<torch::Tensor> GroundingScorer::Embed(const std::string& phrase) {
-  const auto cached = cache_.find(phrase);
-  if (cached != cache_.end()) return cached->second;
-  // As the referee was trained: cut or padded.
-  absl::StatusOr<std::vector<int32_t>> ids =
-      tokenizer_->EncodeFixed(phrase, static_cast<int32_t>(referee_.config().text_length));
-  if (!ids.ok())
-    return absl::InvalidArgumentError(absl::StrCat("key phrase \"", phrase, "\": ", ids.status().message()));
-  const torch::Tensor tokens = torch::tensor(std::vector<int64_t>(ids->begin(), ids->end()), torch::kInt64);
-  torch::Tensor vector = UnitLength(referee_.Text(tokens.unsqueeze(0))).squeeze(0);
-  cache_[phrase] = vector;
-  return vector;
+  return absl::StrCat("grounding/4/", Describe(options_), "/", referee_.Digest());
 }
 
 absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatch& batch) {
@@ -121,14 +113,15 @@ absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringBatch
   }
   std::vector<torch::Tensor> vectors;
   for (const std::string& phrase : wanted.phrases) {
-    absl::StatusOr<torch::Tensor> vector = Embed(phrase);
-    if (!vector.ok()) return vector.status();
+    absl::StatusOr<torch::Tensor> vector = texts_.Of(phrase);
+    if (!vector.ok())
+      return absl::InvalidArgumentError(absl::StrCat("key phrase ", vector.status().message()));
     vectors.push_back(*vector);
   }
   wanted.vectors = torch::stack(vectors);
-  absl::StatusOr<torch::Tensor> pixels = PixelsFor(batch.images, referee_.config().image_size);
-  if (!pixels.ok()) return pixels.status();
-  wanted.pixels = *std::move(pixels);
+  absl::StatusOr<RefereeInput> input = referee_.Read(batch.images);
+  if (!input.ok()) return input.status();
+  wanted.input = *std::move(input);
   return wanted;
 }
 
@@ -136,71 +129,84 @@ std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreBatches(
     std::span<const ScoringBatch* const> batches) {
   const torch::NoGradGuard no_grad;
   std::vector<absl::StatusOr<Wanted>> all;
-  std::vector<torch::Tensor> pixels;
+  std::vector<RefereeInput> inputs;
   for (const ScoringBatch* batch : batches) {
     all.push_back(Read(*batch));
-    if (all.back().ok()) pixels.push_back(all.back()->pixels);
+    if (all.back().ok()) inputs.push_back(all.back()->input);
   }
   // The images of all prompts go through the tower together.
-  torch::Tensor dense;
-  if (!pixels.empty())
-    dense = UnitLength(referee_.DenseTokens(referee_.VisionTokens(torch::cat(pixels))));  // [B, N, P]
+  torch::Tensor tokens, dense;  // [B, N, D], [B, N, P]
+  if (!inputs.empty()) {
+    tokens = referee_.Tokens(RefereeInput::Concat(inputs));
+    dense = UnitLength(
+        options_.dense == GroundingOptions::Dense::kTokens ? tokens : referee_.model().DenseTokens(tokens));
+  }
   std::vector<absl::StatusOr<std::vector<Score>>> answers;
-  int64_t begin = 0;
+  int64_t row = 0;
   for (size_t i = 0; i < batches.size(); ++i) {
     if (!all[i].ok()) {
       answers.push_back(all[i].status());
       continue;
     }
-    const auto count = static_cast<int64_t>(batches[i]->images.size());
-    answers.push_back(ScoreImages(*batches[i], *all[i], dense.narrow(0, begin, count)));
-    begin += count;
+    std::vector<Score> scores;
+    for (size_t k = 0; k < batches[i]->images.size(); ++k, ++row) {
+      const ImageGrid& grid = all[i]->input.grids[k];
+      Score score = ScoreImage(batches[i]->images[k], *all[i], grid, tokens[row].narrow(0, 0, grid.patches()),
+                               dense[row].narrow(0, 0, grid.patches()));
+      if (!batches[i]->want_evidence) score.maps.clear();
+      scores.push_back(std::move(score));
+    }
+    answers.push_back(std::move(scores));
   }
   return answers;
 }
 
-std::vector<Score> GroundingScorer::ScoreImages(const ScoringBatch& batch, const Wanted& wanted,
-                                                const torch::Tensor& dense) const {
-  const torch::Tensor probability =
-      torch::sigmoid(torch::matmul(dense, wanted.vectors.t()) * referee_.logit_scale() +
-                     referee_.logit_bias());  // [B, N, K]
-  const auto values = probability.accessor<float, 3>();
-  const int64_t side = referee_.config().grid();
-  const size_t phrases = wanted.phrases.size();
-  std::vector<Score> scores;
-  for (size_t i = 0; i < batch.images.size(); ++i) {
-    const auto b = static_cast<int64_t>(i);
-    Score score;
-    if (form_ == Form::kMaxPatch) {
-      score.value = probability[b].amax(0).mean().item<float>();
-    } else {
-      const std::vector<FoundObject> regions = finder_.Find(batch.images[i]);
-      std::vector<std::vector<double>> similarity(phrases, std::vector<double>(regions.size(), 0));
-      for (size_t r = 0; r < regions.size(); ++r) {
-        for (const int64_t patch : PatchesOf(regions[r], batch.images[i], side)) {
-          for (size_t k = 0; k < phrases; ++k) {
-            similarity[k][r] =
-                std::max(similarity[k][r], static_cast<double>(values[b][patch][static_cast<int64_t>(k)]));
-          }
-        }
-      }
-      score.value = static_cast<float>(CountAwareScore(similarity, regions.size()));
-      score.detail = absl::StrCat(regions.size(), " regions for ", phrases, " phrases");
-    }
-    if (batch.want_evidence) {
-      for (size_t k = 0; k < phrases; ++k) {
-        v1::GroundingMap map;
-        map.set_phrase(wanted.phrases[k]);
-        map.set_rows(static_cast<int32_t>(side));
-        map.set_columns(static_cast<int32_t>(side));
-        for (int64_t patch = 0; patch < side * side; ++patch)
-          map.add_values(values[b][patch][static_cast<int64_t>(k)]);
-        score.maps.push_back(std::move(map));
-      }
-    }
-    scores.push_back(std::move(score));
+torch::Tensor GroundingScorer::Similarity(const torch::Tensor& vectors, const torch::Tensor& phrases) const {
+  const torch::Tensor cosine = torch::matmul(phrases, vectors.t());  // [K, N]
+  if (options_.calibration == GroundingOptions::Calibration::kCosine) return cosine.clamp_min(0);
+  return torch::sigmoid(cosine * referee_.model().logit_scale() + referee_.model().logit_bias());
+}
+
+std::vector<std::vector<double>> GroundingScorer::BoxSimilarity(const torch::Tensor& tokens,
+                                                                const torch::Tensor& vectors,
+                                                                const std::vector<Region>& regions) const {
+  if (regions.empty()) return std::vector<std::vector<double>>(static_cast<size_t>(vectors.size(0)));
+  const auto count = static_cast<int64_t>(regions.size());
+  torch::Tensor keys = torch::zeros({count, tokens.size(0)}, torch::kBool);
+  for (int64_t r = 0; r < count; ++r) {
+    for (const int patch : regions[static_cast<size_t>(r)]) keys[r][patch] = true;
   }
-  return scores;
+  const torch::Tensor pooled = referee_.model().Pool(tokens.unsqueeze(0).expand({count, -1, -1}), keys);
+  return Rows(Similarity(UnitLength(pooled), vectors));
+}
+
+Score GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
+                                  const torch::Tensor& tokens, const torch::Tensor& dense) const {
+  GroundingMaps maps = {grid.rows, grid.columns, {}};
+  const torch::Tensor similarity = Similarity(dense, wanted.vectors).contiguous();  // [K, N]
+  for (int64_t k = 0; k < similarity.size(0); ++k) {
+    const float* map = similarity.const_data_ptr<float>() + k * grid.patches();
+    maps.values.emplace_back(map, map + grid.patches());
+  }
+  Score score;
+  if (options_.form == GroundingOptions::Form::kCountAware) {
+    const std::vector<Region> regions =
+        options_.regions == GroundingOptions::Regions::kPeaks
+            ? PeakRegions(maps)
+            : RegionsOfObjects(finder_.Find(image), image, grid.rows, grid.columns);
+    const bool box = options_.dense == GroundingOptions::Dense::kBox;
+    score.value = static_cast<float>(CountAwareScore(
+        box ? BoxSimilarity(tokens, wanted.vectors, regions) : RegionSimilarity(maps, regions),
+        regions.size()));
+    score.detail = absl::StrCat(regions.size(), " regions for ", maps.phrases(), " phrases");
+  } else {
+    score.value = static_cast<float>(
+        TopPatches(maps, options_.form == GroundingOptions::Form::kTopKMean ? options_.top_k : 1));
+  }
+  score.guards["one_patch"] = static_cast<float>(OnePatchShare(maps.values));
+  for (size_t k = 0; k < maps.phrases(); ++k)
+    score.maps.push_back(ToMessage(wanted.phrases[k], grid, maps.values[k]));
+  return score;
 }
 
 }  // namespace lvrpo

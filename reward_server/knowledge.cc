@@ -1,7 +1,5 @@
 #include "reward_server/knowledge.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "model/autoencoder.h"
 
@@ -12,20 +10,6 @@ KnowledgeScorer::KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokeniz
 
 std::string KnowledgeScorer::ComputeDigest() const {
   return absl::StrCat("knowledge/2/", DigestOf(model_.tensors()));
-}
-
-absl::StatusOr<KnowledgeScorer::Choices> KnowledgeScorer::ReadChoices(const v1::Question& question) const {
-  Choices choices;
-  for (int c = 0; c < question.choices_size(); ++c) {
-    const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.choices(c));
-    if (!ids.ok()) return ids.status();
-    if (ids->empty()) return absl::InvalidArgumentError("a choice is empty");
-    choices.ids.emplace_back(ids->begin(), ids->end());
-    choices.longest = std::max(choices.longest, ids->size());
-    if (question.choices(c) == question.answer()) choices.right = c;
-  }
-  if (choices.right < 0) return absl::InvalidArgumentError("its answer is not among its choices");
-  return choices;
 }
 
 torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choices& choices) const {
@@ -69,7 +53,7 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
     };
     const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.text());
     if (!ids.ok()) return bad(ids.status());
-    const absl::StatusOr<Choices> choices = ReadChoices(question);
+    const absl::StatusOr<Choices> choices = ReadChoices(*tokenizer_, question);
     if (!choices.ok()) return bad(choices.status());
     KvCache context = images;
     model_.AppendPrompt(context, *ids);

@@ -6,6 +6,7 @@
 
 #include "data/tokenizer.h"
 #include "model/bagel.h"
+#include "reward_server/choices.h"
 #include "reward_server/scorer.h"
 
 namespace lvrpo {
@@ -27,12 +28,6 @@ class KnowledgeScorer : public Scorer {
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 
  private:
-  struct Choices {
-    std::vector<std::vector<int64_t>> ids;
-    size_t longest = 0;  // tokens
-    int64_t right = -1;  // index of the answer
-  };
-  absl::StatusOr<Choices> ReadChoices(const v1::Question& question) const;
   // [B, choices], up to a constant of each row; `context` [B] holds image and question.
   torch::Tensor ChoiceLogProbs(const KvCache& context, const Choices& choices) const;
 

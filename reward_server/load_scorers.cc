@@ -1,50 +1,109 @@
 #include "reward_server/load_scorers.h"
 
-#include "reward_server/combine.h"
+#include "common/file.h"
+#include "common/reward_config.h"
+#include "model/config_reader.h"
 #include "reward_server/exact_match.h"
 #include "reward_server/grounding.h"
+#include "reward_server/guard_scorers.h"
 #include "reward_server/instruction.h"
 #include "reward_server/knowledge.h"
 #include "reward_server/owlv2_detector.h"
+#include "reward_server/paligemma_scorer.h"
+#include "reward_server/pooled.h"
 
 namespace lvrpo {
+namespace {
+
+using LoadedScorer = absl::StatusOr<std::unique_ptr<Scorer>>;
+
+// A referee's folder and its tokenizer.
+struct Referee {
+  RefereeView view;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+absl::StatusOr<Referee> LoadReferee(const std::string& folder, const v1::RewardConfig& reward) {
+  absl::StatusOr<RefereeView> view = RefereeView::Load(folder, reward.grounding_max_patches());
+  if (!view.ok()) return view.status();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+      LoadTokenizer(folder, {.lowercase = true, .add_control_tokens = false});
+  if (!tokenizer.ok()) return tokenizer.status();
+  return Referee{*std::move(view), *std::move(tokenizer)};
+}
+
+LoadedScorer LoadGrounding(const v1::RunConfig& config) {
+  absl::StatusOr<Referee> referee = LoadReferee(config.model().referee(), config.reward());
+  if (!referee.ok()) return referee.status();
+  return GroundingScorer::Create(std::move(referee->view), std::move(referee->tokenizer),
+                                 ToGroundingOptions(config.reward()));
+}
+
+LoadedScorer LoadPooled(const v1::RunConfig& config) {
+  const std::string& heldout = config.model().heldout_referee();
+  absl::StatusOr<Referee> referee =
+      LoadReferee(heldout.empty() ? config.model().referee() : heldout, config.reward());
+  if (!referee.ok()) return referee.status();
+  return std::make_unique<PooledScorer>(std::move(referee->view), std::move(referee->tokenizer));
+}
+
+LoadedScorer LoadInstruction(const v1::RunConfig& config) {
+  const v1::RewardConfig& reward = config.reward();
+  std::unique_ptr<ObjectDetector> detector;
+  if (!reward.detector().empty()) {
+    absl::StatusOr<std::unique_ptr<Owlv2Detector>> loaded = Owlv2Detector::Load(reward.detector(), {});
+    if (!loaded.ok()) return loaded.status();
+    detector = *std::move(loaded);
+  }
+  return std::make_unique<InstructionScorer>(reward.instruction_form() == "mean"
+                                                 ? InstructionScorer::Form::kMean
+                                                 : InstructionScorer::Form::kProduct,
+                                             std::move(detector));
+}
+
+// By a PaliGemma where the folder holds one, by a model of the policy's kind otherwise.
+LoadedScorer LoadKnowledge(const v1::RunConfig& config) {
+  const std::string& folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();
+  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(JoinPath(folder, "config.json"));
+  if (!json.ok()) return json.status();
+  if (const auto type = json->find("model_type"); type != json->end() && *type == "paligemma")
+    return PaliGemmaScorer::Load(folder);
+  absl::StatusOr<Bagel> model = Bagel::Load(folder);
+  if (!model.ok()) return model.status();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
+  if (!tokenizer.ok()) return tokenizer.status();
+  return std::make_unique<KnowledgeScorer>(*std::move(model), *std::move(tokenizer));
+}
+
+struct Known {
+  const char* name;
+  LoadedScorer (*load)(const v1::RunConfig& config);
+};
+constexpr Known kKnown[] = {
+    {"grounding", LoadGrounding},
+    {"instruction", LoadInstruction},
+    {"knowledge", LoadKnowledge},
+    {"pooled", LoadPooled},
+    {"exact_match",
+     [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<ExactMatchScorer>(); }},
+    {"artefacts", [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<ArtefactScorer>(); }},
+    {"written_text",
+     [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<WrittenTextScorer>(); }},
+};
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config) {
-  const v1::RewardConfig& reward = config.reward();
+  const std::map<std::string, double> weights = ComponentWeights(config.reward());
+  const std::set<std::string> logged = LoggedNames(config.reward());
   std::vector<std::unique_ptr<Scorer>> scorers;
-  if (reward.grounding_weight() > 0) {
-    absl::StatusOr<Siglip> referee = Siglip::Load(config.model().referee());
-    if (!referee.ok()) return referee.status();
-    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-        LoadTokenizer(config.model().referee(), {.lowercase = true, .add_control_tokens = false});
-    if (!tokenizer.ok()) return tokenizer.status();
-    scorers.push_back(std::make_unique<GroundingScorer>(*std::move(referee), *std::move(tokenizer),
-                                                        reward.grounding_form() == "max_patch"
-                                                            ? GroundingScorer::Form::kMaxPatch
-                                                            : GroundingScorer::Form::kCountAware));
+  for (const Known& known : kKnown) {
+    if (!weights.contains(known.name) && !logged.contains(known.name)) continue;
+    LoadedScorer scorer = known.load(config);
+    if (!scorer.ok()) return scorer.status();
+    scorers.push_back(*std::move(scorer));
   }
-  if (reward.instruction_weight() > 0) {
-    std::unique_ptr<ObjectDetector> detector;
-    if (!reward.detector().empty()) {
-      absl::StatusOr<std::unique_ptr<Owlv2Detector>> loaded = Owlv2Detector::Load(reward.detector(), {});
-      if (!loaded.ok()) return loaded.status();
-      detector = *std::move(loaded);
-    }
-    scorers.push_back(std::make_unique<InstructionScorer>(reward.instruction_form() == "mean"
-                                                              ? InstructionScorer::Form::kMean
-                                                              : InstructionScorer::Form::kProduct,
-                                                          std::move(detector)));
-  }
-  if (reward.knowledge_weight() > 0) {
-    const std::string folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();
-    absl::StatusOr<Bagel> model = Bagel::Load(folder);
-    if (!model.ok()) return model.status();
-    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
-    if (!tokenizer.ok()) return tokenizer.status();
-    scorers.push_back(std::make_unique<KnowledgeScorer>(*std::move(model), *std::move(tokenizer)));
-  }
-  scorers.push_back(std::make_unique<ExactMatchScorer>());
-  return std::make_unique<ScorerSet>(std::move(scorers), ComponentWeights(reward));
+  return std::make_unique<ScorerSet>(std::move(scorers), weights, logged);
 }
 
 }  // namespace lvrpo

@@ -14,6 +14,7 @@
 #include "reward_server/load_scorers.h"
 #include "reward_server/scoring_pool.h"
 #include "reward_server/service.h"
+#include "reward_server/warm_up.h"
 #include "spdlog/spdlog.h"
 #include "torch/torch.h"
 
@@ -27,6 +28,11 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
   absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
   if (!scorers.ok()) return scorers.status();
+  const absl::Time begin = RealClock().Now();
+  for (const std::string& problem :
+       WarmUp(**scorers, FirstPrompts(config.data()), config.rollout().group_size()))
+    spdlog::warn("warm-up: {}", problem);
+  spdlog::info("warm after {:.2f} s", absl::ToDoubleSeconds(RealClock().Now() - begin));
   Metrics metrics("reward_server");
   const v1::RewardConfig& reward = config.reward();
   ScoringPool pool(**scorers,

@@ -41,22 +41,45 @@ absl::StatusOr<Verdict> RuleJudge::JudgeImage(const v1::Rule& rule, const RgbIma
   return VerifyWrittenText(rule.written_text(), read->text);
 }
 
-absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedObjectsRule& rule,
-                                                             const std::vector<RgbImage>& images) {
+absl::StatusOr<std::vector<std::vector<Detection>>> RuleJudge::Detections(
+    const ScoringBatch& batch, const std::vector<std::string>& classes) {
+  std::vector<std::vector<Detection>> found(batch.images.size());
+  std::vector<RgbImage> unknown;
+  std::vector<size_t> places;  // of those
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!batch.detections.empty() && batch.detections[i].has_value()) {
+      found[i] = *batch.detections[i];
+    } else {
+      unknown.push_back(batch.images[i]);
+      places.push_back(i);
+    }
+  }
+  if (unknown.empty()) return found;
   if (detector_ == nullptr) {
     return absl::FailedPreconditionError(
-        "a rule about detected objects needs a detector, and this server has none: set reward.detector");
+        "a rule about detected objects needs a detector, and this server has none: set reward.detector, or "
+        "send detections with the image");
   }
-  absl::StatusOr<std::vector<std::vector<Detection>>> found = detector_->Detect(images, ClassesOf(rule));
-  if (!found.ok()) return found.status();
-  if (found->size() != images.size()) {
+  absl::StatusOr<std::vector<std::vector<Detection>>> seen = detector_->Detect(unknown, classes);
+  if (!seen.ok()) return seen.status();
+  if (seen->size() != unknown.size()) {
     return absl::InternalError(
-        absl::StrCat("the detector answered for ", found->size(), " of ", images.size(), " images"));
+        absl::StrCat("the detector answered for ", seen->size(), " of ", unknown.size(), " images"));
   }
+  for (size_t k = 0; k < places.size(); ++k) found[places[k]] = std::move((*seen)[k]);
+  return found;
+}
+
+absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedObjectsRule& rule,
+                                                             const ScoringBatch& batch) {
+  absl::StatusOr<std::vector<std::vector<Detection>>> found = Detections(batch, ClassesOf(rule));
+  if (!found.ok()) return found.status();
   std::vector<Verdict> verdicts;
-  for (size_t i = 0; i < images.size(); ++i) {
-    if (AsksForColors(rule)) AddCropColors(images[i], &(*found)[i]);
-    verdicts.push_back(VerifyDetectedObjects(rule, (*found)[i], detector_->thresholds()));
+  for (size_t i = 0; i < batch.images.size(); ++i) {
+    if (AsksForColors(rule)) AddCropColors(batch.images[i], &(*found)[i]);
+    const bool given = !batch.detections.empty() && batch.detections[i].has_value();
+    verdicts.push_back(VerifyDetectedObjects(
+        rule, (*found)[i], given || detector_ == nullptr ? DetectionThresholds{} : detector_->thresholds()));
   }
   return verdicts;
 }
@@ -66,7 +89,7 @@ absl::StatusOr<std::vector<std::vector<Verdict>>> RuleJudge::Judge(const Scoring
   std::vector<std::vector<Verdict>> verdicts(batch.size());
   for (const v1::Rule& rule : batch.prompt.rules()) {
     if (rule.has_detected_objects()) {
-      absl::StatusOr<std::vector<Verdict>> judged = JudgeObjects(rule.detected_objects(), batch.images);
+      absl::StatusOr<std::vector<Verdict>> judged = JudgeObjects(rule.detected_objects(), batch);
       if (!judged.ok()) return judged.status();
       for (size_t i = 0; i < verdicts.size(); ++i) verdicts[i].push_back(std::move((*judged)[i]));
       continue;

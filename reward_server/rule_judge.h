@@ -18,7 +18,8 @@ namespace lvrpo {
 // it. Called by one thread at a time.
 class RuleJudge {
  public:
-  // `detector` may be null: rules about detected objects fail then, and say so.
+  // `detector` may be null: rules about detected objects fail then for images that bring no detections of
+  // their own, and say so.
   explicit RuleJudge(std::unique_ptr<ObjectDetector> detector = nullptr) : detector_(std::move(detector)) {}
 
   // [sample][rule]. InvalidArgument: the prompt's rules cannot be judged by anyone; FailedPrecondition: not
@@ -31,7 +32,10 @@ class RuleJudge {
   absl::StatusOr<Verdict> JudgeImage(const v1::Rule& rule, const RgbImage& image);
   // Verdicts of one rule on all images.
   absl::StatusOr<std::vector<Verdict>> JudgeObjects(const v1::DetectedObjectsRule& rule,
-                                                    const std::vector<RgbImage>& images);
+                                                    const ScoringBatch& batch);
+  // What the caller has found in each image, and the detector in the others.
+  absl::StatusOr<std::vector<std::vector<Detection>>> Detections(const ScoringBatch& batch,
+                                                                 const std::vector<std::string>& classes);
 
   const std::unique_ptr<ObjectDetector> detector_;
   std::unique_ptr<TextReader> reader_;

@@ -3,6 +3,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -17,13 +18,13 @@ class ScoreCache {
  public:
   explicit ScoreCache(size_t limit) : limit_(limit) {}
 
-  // Sample `index` of a batch as that scorer sees it: SHA-256 of its digest, the prompt and the sample.
-  static std::string Key(const Scorer& scorer, const ScoringBatch& batch, size_t index);
+  // One a sample: SHA-256 of all that decides its scores but the scorer.
+  static std::vector<std::string> ContentKeys(const ScoringBatch& batch);
 
-  // The scores of all samples of a batch; nullopt when one is missing.
-  std::optional<std::vector<Score>> Find(const Scorer& scorer, const ScoringBatch& batch);
+  // That scorer's scores of these contents; nullopt when one is missing.
+  std::optional<std::vector<Score>> Find(const Scorer& scorer, const std::vector<std::string>& keys);
   // Without evidence.
-  void Keep(const Scorer& scorer, const ScoringBatch& batch, const std::vector<Score>& scores);
+  void Keep(const Scorer& scorer, const std::vector<std::string>& keys, const std::vector<Score>& scores);
 
   size_t size() const;
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "data/image_file.h"
 #include "data/image_grid.h"
+#include "data/image_message.h"
 #include "data/prompts.h"
 
 namespace lvrpo {
@@ -16,20 +17,56 @@ std::string OutcomeName(const v1::ComponentScore& score) {
   return v1::ComponentScore::Outcome_Name(score.outcome());
 }
 
+v1::Detections ToMessage(const Detections& detections) {
+  v1::Detections message;
+  for (const Detection& found : detections.objects) {
+    v1::DetectedObject& object = *message.add_objects();
+    object.set_class_name(found.class_name);
+    object.set_score(static_cast<float>(found.score));
+    object.set_x0(static_cast<float>(found.x0));
+    object.set_y0(static_cast<float>(found.y0));
+    object.set_x1(static_cast<float>(found.x1));
+    object.set_y1(static_cast<float>(found.y1));
+    object.set_color(found.color);
+  }
+  return message;
+}
+
+nlohmann::json ComponentsJson(const google::protobuf::RepeatedPtrField<v1::ComponentScore>& scores) {
+  nlohmann::json components = nlohmann::json::array();
+  for (const v1::ComponentScore& component : scores) {
+    nlohmann::json one = {{"name", component.name()}, {"outcome", OutcomeName(component)}};
+    if (component.outcome() == v1::ComponentScore::OK) one["score"] = component.score();
+    if (!component.detail().empty()) one["detail"] = component.detail();
+    components.push_back(std::move(one));
+  }
+  return components;
+}
+
+std::string ComponentText(const v1::ComponentScore& component) {
+  std::string text = absl::StrFormat("%-13s ", component.name());
+  if (component.outcome() == v1::ComponentScore::OK) {
+    absl::StrAppendFormat(&text, "%.4f", component.score());
+  } else {
+    text += OutcomeName(component);
+  }
+  return absl::StrCat(text, component.detail().empty() ? "" : "  ", component.detail(), "\n");
+}
+
 }  // namespace
 
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder) {
   const auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
   for (const auto& [key, value] : json.items()) {
-    const bool known = key == "image" || key == "text" || key == "prompt" || key == "record";
-    if (!known) {
+    const bool object = key == "record" || key == "detections";
+    if (!object && key != "image" && key != "text" && key != "prompt") {
       return absl::InvalidArgumentError(
-          absl::StrCat("\"", key.substr(0, 40), "\" is none of image, text, prompt, record"));
+          absl::StrCat("\"", key.substr(0, 40), "\" is none of image, text, prompt, record, detections"));
     }
-    if (key == "record" ? !value.is_object() : !value.is_string())
+    if (object ? !value.is_object() : !value.is_string())
       return absl::InvalidArgumentError(
-          absl::StrCat("\"", key, "\" is not ", key == "record" ? "an object" : "a text"));
+          absl::StrCat("\"", key, "\" is not ", object ? "an object" : "a text"));
   }
   if (json.contains("image") == json.contains("text"))
     return absl::InvalidArgumentError("give \"image\" or \"text\", one of the two");
@@ -55,6 +92,13 @@ absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string
   } else {
     job.text = json["text"].get<std::string>();
   }
+  if (json.contains("detections")) {
+    if (task != v1::TASK_KIND_IMAGE)
+      return absl::InvalidArgumentError("\"detections\" belong to an image, and a text is given");
+    absl::StatusOr<Detections> detections = DetectionsFromJson(json["detections"].dump());
+    if (!detections.ok()) return detections.status();
+    job.detections = *std::move(detections);
+  }
   return job;
 }
 
@@ -67,21 +111,20 @@ absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job) {
   if (job.image.empty()) return request;
   const absl::StatusOr<RgbImage> image = ReadImage(job.image);
   if (!image.ok()) return image.status();
-  item.mutable_image()->set_width(image->width);
-  item.mutable_image()->set_height(image->height);
-  item.mutable_image()->set_pixels(image->pixels.data(), image->pixels.size());
+  *item.mutable_image() = ToMessage(*image);
+  if (!job.detections.has_value()) return request;
+  if (job.detections->width != image->width || job.detections->height != image->height) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the detections are of an image of ", job.detections->width, "x", job.detections->height,
+                     " pixels, ", job.image, " has ", image->width, "x", image->height));
+  }
+  *item.mutable_detections() = ToMessage(*job.detections);
   return request;
 }
 
 nlohmann::json ScoreJson(const v1::ItemScore& score, bool maps) {
-  nlohmann::json components = nlohmann::json::array();
-  for (const v1::ComponentScore& component : score.scores()) {
-    nlohmann::json one = {{"name", component.name()}, {"outcome", OutcomeName(component)}};
-    if (component.outcome() == v1::ComponentScore::OK) one["score"] = component.score();
-    if (!component.detail().empty()) one["detail"] = component.detail();
-    components.push_back(std::move(one));
-  }
-  nlohmann::json json = {{"complete", score.complete()}, {"components", std::move(components)}};
+  nlohmann::json json = {{"complete", score.complete()}, {"components", ComponentsJson(score.scores())}};
+  if (!score.logged().empty()) json["logged"] = ComponentsJson(score.logged());
   if (score.complete()) json["reward"] = score.reward();
   if (!maps) return json;
   json["maps"] = nlohmann::json::array();
@@ -97,15 +140,9 @@ nlohmann::json ScoreJson(const v1::ItemScore& score, bool maps) {
 std::string ScoreText(const v1::ItemScore& score) {
   std::string text = score.complete() ? absl::StrFormat("reward        %.4f\n", score.reward())
                                       : "reward        none: a component has no score\n";
-  for (const v1::ComponentScore& component : score.scores()) {
-    absl::StrAppendFormat(&text, "%-13s ", component.name());
-    if (component.outcome() == v1::ComponentScore::OK) {
-      absl::StrAppendFormat(&text, "%.4f", component.score());
-    } else {
-      text += OutcomeName(component);
-    }
-    absl::StrAppend(&text, component.detail().empty() ? "" : "  ", component.detail(), "\n");
-  }
+  for (const v1::ComponentScore& component : score.scores()) text += ComponentText(component);
+  if (!score.logged().empty()) text += "no part of the reward:\n";
+  for (const v1::ComponentScore& component : score.logged()) text += ComponentText(component);
   for (const v1::GroundingMap& map : score.maps()) {
     if (map.values().empty()) continue;
     const auto best = std::max_element(map.values().begin(), map.values().end());

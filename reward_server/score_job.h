@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "nlohmann/json.hpp"
 #include "proto/lvrpo/v1/prompt.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
+#include "verifiers/detections.h"
 
 // What `lvrpo score` scores, and how it shows a score.
 namespace lvrpo {
@@ -17,22 +19,25 @@ namespace lvrpo {
 // One sample of a prompt.
 struct ScoreJob {
   v1::PromptRecord prompt;
-  std::string image;  // file, for a prompt that asks for an image
-  std::string text;   // the answer, for one that asks for a text
+  std::string image;                     // file, for a prompt that asks for an image
+  std::string text;                      // the answer, for one that asks for a text
+  std::optional<Detections> detections;  // what was found in the image, for rules about detected objects
 };
 
 // A line of a batch file, a JSON object:
 //   {"image": "a.png", "prompt": "a red bench"}          scored by what the text alone gives
 //   {"image": "a.png", "record": {... a prompt record}}  with its constraints, rules and questions
 //   {"text": "It is red.", "record": {...}}
+// With an image also "detections", in the form of verifiers/detections.h.
 // Paths are relative to `folder`. InvalidArgument says what is wrong, in one line.
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder);
 
 // The request of a reward server for this job, its image read, evidence wanted. Errors of ReadImage.
 absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job);
 
-// {"reward": .7, "complete": true, "components": [{"name", "outcome", "score", "detail"}]}; with `maps` also
-// "maps": [{"phrase", "rows", "columns", "values"}]. Without a reward when it is not complete.
+// {"reward": .7, "complete": true, "components": [{"name", "outcome", "score", "detail"}], "logged": [the
+// same]}; with `maps` also "maps": [{"phrase", "rows", "columns", "values"}]. Without a reward when it is not
+// complete.
 nlohmann::json ScoreJson(const v1::ItemScore& score, bool maps);
 
 // The same for people: the reward, a line for each component, the largest value of each map and its place.

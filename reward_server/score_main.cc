@@ -12,6 +12,7 @@
 #include "common/role_flags.h"
 #include "data/image_file.h"
 #include "data/png.h"
+#include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "reward_server/score_job.h"
 #include "reward_server/scoring.h"
@@ -24,7 +25,7 @@ constexpr char kProgram[] = "lvrpo score";
 
 struct ScoreFlags {
   RoleFlags common;
-  std::string image, text, prompt, record, batch, maps;
+  std::string image, text, prompt, record, detections, batch, maps;
   bool json = false, batch_maps = false;
 };
 
@@ -54,12 +55,12 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags) {
   if (!flags.image.empty()) line["image"] = flags.image;
   if (!flags.text.empty()) line["text"] = flags.text;
   if (!flags.prompt.empty()) line["prompt"] = flags.prompt;
-  if (!flags.record.empty()) {
-    const absl::StatusOr<std::string> bytes = ReadFile(flags.record);
+  for (const auto& [key, path] : {std::pair{"record", flags.record}, {"detections", flags.detections}}) {
+    if (path.empty()) continue;
+    const absl::StatusOr<std::string> bytes = ReadFile(path);
     if (!bytes.ok()) return bytes.status();
-    line["record"] = nlohmann::json::parse(*bytes, nullptr, false);
-    if (line["record"].is_discarded())
-      return absl::InvalidArgumentError(absl::StrCat(flags.record, " is not JSON"));
+    line[key] = nlohmann::json::parse(*bytes, nullptr, false);
+    if (line[key].is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, " is not JSON"));
   }
   const absl::StatusOr<ScoreJob> job = ParseScoreJob(line.dump(), "");
   if (!job.ok()) return job.status();
@@ -114,14 +115,16 @@ int Main(int argc, char** argv) {
   app.add_option(
       "--record", flags.record,
       "file with one prompt record as JSON, instead of --prompt: with constraints, rules, questions");
-  app.add_option(
-         "--batch", flags.batch,
-         "JSONL, a line {\"image\" or \"text\", \"prompt\" or \"record\"}; paths relative to it; answers "
-         "with a JSON line each, in order")
+  app.add_option("--detections", flags.detections,
+                 "file with the objects found in the image, as JSON, instead of the detector's");
+  app.add_option("--batch", flags.batch,
+                 "JSONL, a line {\"image\" or \"text\", \"prompt\" or \"record\", perhaps \"detections\"}; "
+                 "paths relative to it; answers with a JSON line each, in order")
       ->excludes("--image")
       ->excludes("--text")
       ->excludes("--prompt")
-      ->excludes("--record");
+      ->excludes("--record")
+      ->excludes("--detections");
   app.add_option("--maps", flags.maps,
                  "folder for a picture of each phrase's grounding map beside the image");
   app.add_flag("--json", flags.json, "the answer as JSON, maps included");

@@ -1,17 +1,14 @@
 #include "reward_server/scoring.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "data/prompts.h"
 #include "reward_server/combine.h"
-#include "verifiers/rules.h"
 
 namespace lvrpo {
 namespace {
-
-constexpr int kMaxSide = 1024;  // pixels
 
 v1::ComponentScore ToComponent(const Scorer& scorer, const LaneAnswer& answer, size_t index) {
   v1::ComponentScore component;
@@ -32,6 +29,15 @@ v1::ComponentScore ToComponent(const Scorer& scorer, const LaneAnswer& answer, s
   return component;
 }
 
+v1::ComponentScore Logged(const std::string& name, float value, const std::string& digest) {
+  v1::ComponentScore component;
+  component.set_name(name);
+  component.set_scorer_digest(digest);
+  component.set_outcome(std::isfinite(value) ? v1::ComponentScore::OK : v1::ComponentScore::SCORER_FAILED);
+  if (std::isfinite(value)) component.set_score(value);
+  return component;
+}
+
 // Said of every sample of a prompt that no scorer here can judge, so that nobody takes silence for a reward
 // of 0.
 v1::ComponentScore NobodyApplies(const v1::PromptRecord& prompt) {
@@ -46,53 +52,24 @@ v1::ComponentScore NobodyApplies(const v1::PromptRecord& prompt) {
   return component;
 }
 
-absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
-  if (image.width() < 1 || image.height() < 1 || image.width() > kMaxSide || image.height() > kMaxSide) {
-    return absl::InvalidArgumentError(absl::StrCat("item ", index, ": an image of ", image.width(), "x",
-                                                   image.height(), " pixels; sides of 1 to ", kMaxSide,
-                                                   " pixels can be scored"));
-  }
-  const size_t want = size_t{3} * image.width() * image.height();
-  if (image.pixels().size() != want) {
-    return absl::InvalidArgumentError(absl::StrCat("item ", index, ": ", image.pixels().size(),
-                                                   " bytes of pixels where width * height * 3 = ", want,
-                                                   " belong"));
-  }
-  RgbImage decoded;
-  decoded.width = image.width();
-  decoded.height = image.height();
-  decoded.pixels.assign(image.pixels().begin(), image.pixels().end());
-  return decoded;
-}
-
 }  // namespace
 
-absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
-  if (request.prompt().task() == v1::TASK_KIND_UNSPECIFIED) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt '", request.prompt().id(),
-                                                   "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
+float Disagreement(const std::vector<v1::ComponentScore>& scores) {
+  float low = INFINITY, high = -INFINITY;
+  for (const v1::ComponentScore& score : scores) {
+    if (score.outcome() != v1::ComponentScore::OK) continue;
+    low = std::min(low, score.score());
+    high = std::max(high, score.score());
   }
-  if (absl::Status status = CheckPromptBounds(request.prompt()); !status.ok()) return status;
-  if (absl::Status status = CheckPromptRules(request.prompt()); !status.ok()) return status;
-  if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
-  ScoringBatch batch;
-  batch.prompt = request.prompt();
-  batch.want_evidence = request.want_evidence();
-  for (int i = 0; i < request.items_size(); ++i) {
-    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
-      batch.texts.push_back(request.items(i).text());
-      continue;
-    }
-    absl::StatusOr<RgbImage> image = DecodeImage(request.items(i).image(), i);
-    if (!image.ok()) return image.status();
-    batch.images.push_back(*std::move(image));
-  }
-  return batch;
+  return high > low ? high - low : 0;
 }
 
-ScorerSet::ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std::string, double> weights)
-    : scorers_(std::move(scorers)), weights_(std::move(weights)) {
-  std::erase_if(scorers_, [this](const auto& scorer) { return !weights_.contains(scorer->name()); });
+ScorerSet::ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std::string, double> weights,
+                     std::set<std::string> logged)
+    : scorers_(std::move(scorers)), weights_(std::move(weights)), logged_(std::move(logged)) {
+  std::erase_if(scorers_, [this](const auto& scorer) {
+    return !weights_.contains(scorer->name()) && !logged_.contains(scorer->name());
+  });
 }
 
 v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
@@ -102,20 +79,29 @@ v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
     const ScoringBatch* const only = &batch;
     answers.push_back({scorer.get(), std::move(CallScorer(*scorer, {&only, 1})[0])});
   }
-  return Assemble(batch, std::move(answers));
+  return Assemble(batch, answers);
 }
 
-v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, std::vector<Answer> answers) const {
+void ScorerSet::Add(const Answer& answer, size_t index, v1::ItemScore& item) const {
+  const Scorer& scorer = *answer.scorer;
+  *(Counts(scorer) ? item.add_scores() : item.add_logged()) = ToComponent(scorer, answer.answer, index);
+  if (answer.answer.outcome != v1::ComponentScore::OK) return;
+  for (const v1::GroundingMap& map : answer.answer.scores[index].maps) *item.add_maps() = map;
+  for (const auto& [guard, value] : answer.answer.scores[index].guards) {
+    if (logged_.contains(guard)) *item.add_logged() = Logged(guard, value, scorer.digest());
+  }
+}
+
+v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, const std::vector<Answer>& answers) const {
   v1::ScoreResponse response;
   for (size_t i = 0; i < batch.size(); ++i) {
     v1::ItemScore& item = *response.add_items();
-    for (auto& [scorer, answer] : answers) {
-      *item.add_scores() = ToComponent(*scorer, answer, i);
-      if (answer.outcome != v1::ComponentScore::OK) continue;
-      for (v1::GroundingMap& map : answer.scores[i].maps) *item.add_maps() = std::move(map);
-    }
+    for (const Answer& answer : answers) Add(answer, i, item);
     if (item.scores().empty()) *item.add_scores() = NobodyApplies(batch.prompt);
-    const CombinedReward combined = Combine(weights_, {item.scores().begin(), item.scores().end()});
+    const std::vector<v1::ComponentScore> scores = {item.scores().begin(), item.scores().end()};
+    if (scores.size() > 1 && logged_.contains("disagreement"))
+      *item.add_logged() = Logged("disagreement", Disagreement(scores), "disagreement/1");
+    const CombinedReward combined = Combine(weights_, scores);
     item.set_reward(combined.reward);
     item.set_complete(combined.complete);
   }

@@ -66,17 +66,26 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::T
   const auto shared = std::make_shared<const ScoringBatch>(std::move(batch));
   struct Part {
     ScorerLane* lane;
-    std::shared_ptr<ScorerLane::Ticket> ticket;  // null: answered already
+    std::shared_ptr<ScorerLane::Ticket> ticket;  // null: answered already, or refused
     LaneAnswer answer;
   };
   std::vector<Part> parts;
+  const bool remember = options_.cached_scores > 0;
+  const std::vector<std::string> contents =
+      remember ? ScoreCache::ContentKeys(*shared) : std::vector<std::string>();
   for (const std::unique_ptr<ScorerLane>& lane : lanes_) {
     if (!lane->scorer().AppliesTo(shared->prompt)) continue;
     Part part = {lane.get(), nullptr, {}};
-    std::optional<std::vector<lvrpo::Score>> known = cache_.Find(lane->scorer(), *shared);
+    // Evidence is not kept.
+    std::optional<std::vector<lvrpo::Score>> known;
+    if (remember && !shared->want_evidence) known = cache_.Find(lane->scorer(), contents);
     if (known.has_value()) {
       part.answer.scores = *std::move(known);
-    } else if (part.ticket = lane->TrySubmit(shared, deadline); part.ticket == nullptr) {
+    } else if (part.ticket = lane->TrySubmit(shared, deadline);
+               part.ticket == nullptr && !scorers_.Counts(lane->scorer())) {
+      part.answer.outcome = v1::ComponentScore::OVERLOADED;
+      part.answer.detail = absl::StrCat("the queue of scorer '", lane->scorer().name(), "' is full");
+    } else if (part.ticket == nullptr) {
       for (const Part& other : parts) {
         if (other.ticket != nullptr) other.lane->Cancel(*other.ticket);
       }
@@ -89,12 +98,12 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::T
   double queue = 0, compute = 0;
   for (Part& part : parts) {
     const Scorer& scorer = part.lane->scorer();
-    const bool cached = part.ticket == nullptr;
-    if (!cached) {
+    if (part.ticket != nullptr) {
       part.answer = part.lane->Wait(*part.ticket);
       Note(scorer, part.answer);
-      if (part.answer.outcome == v1::ComponentScore::OK) cache_.Keep(scorer, *shared, part.answer.scores);
-    } else {
+      if (remember && part.answer.outcome == v1::ComponentScore::OK)
+        cache_.Keep(scorer, contents, part.answer.scores);
+    } else if (part.answer.outcome == v1::ComponentScore::OK) {
       metrics_
           .Counter("lvrpo_reward_cached_items_total", "Samples whose score was known already.",
                    {{"component", scorer.name()}})
@@ -104,7 +113,7 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::T
     compute = std::max(compute, part.answer.compute_seconds);
     answers.push_back({&scorer, std::move(part.answer)});
   }
-  v1::ScoreResponse response = scorers_.Assemble(*shared, std::move(answers));
+  v1::ScoreResponse response = scorers_.Assemble(*shared, answers);
   response.set_queue_seconds(queue);
   response.set_compute_seconds(compute);
   leave();

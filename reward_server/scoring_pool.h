@@ -30,9 +30,9 @@ class ScoringPool {
   ScoringPool(ScorerSet& scorers, const PoolOptions& options, Clock& clock, Metrics& metrics);
   ~ScoringPool();
 
-  // Blocks until the answer. Components without a score say why; that is no error. ResourceExhausted when a
-  // scorer's queue is full, with a hint when to come back (ErrorInfo.retry_after_seconds); Unavailable after
-  // Drain().
+  // Blocks until the answer. Components without a score say why; that is no error. ResourceExhausted when the
+  // queue of a scorer that counts is full, with a hint when to come back (ErrorInfo.retry_after_seconds),
+  // while one that is only logged is OVERLOADED; Unavailable after Drain().
   absl::StatusOr<v1::ScoreResponse> Score(ScoringBatch batch, absl::Time deadline);
 
   // Ends what is late; what a thread of the pool does all the time.

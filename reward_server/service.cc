@@ -4,8 +4,22 @@
 
 #include "common/rpc.h"
 #include "common/version.h"
+#include "reward_server/decode_request.h"
 
 namespace lvrpo {
+
+void RewardService::Count(const v1::ComponentScore& score) {
+  metrics_
+      .Counter("lvrpo_reward_items_total", "Samples scored, by component and outcome.",
+               {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
+      .Increment();
+  if (score.outcome() != v1::ComponentScore::OK) return;
+  metrics_
+      .Counter("lvrpo_reward_score_sum_total",
+               "Sum of the scores, by component; divide by the OK items for the mean.",
+               {{"component", score.name()}})
+      .Increment(std::max(0.0, static_cast<double>(score.score())));
+}
 
 absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& request,
                                    v1::ScoreResponse& response) {
@@ -15,18 +29,8 @@ absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& 
   if (!answer.ok()) return answer.status();
   response = *std::move(answer);
   for (const v1::ItemScore& item : response.items()) {
-    for (const v1::ComponentScore& score : item.scores()) {
-      metrics_
-          .Counter(
-              "lvrpo_reward_items_total", "Samples scored, by component and outcome.",
-              {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
-          .Increment();
-      if (score.outcome() != v1::ComponentScore::OK) continue;
-      metrics_
-          .Counter("lvrpo_reward_score_sum_total",
-                   "Sum of the scores, by component; divide by the OK items for the mean.",
-                   {{"component", score.name()}})
-          .Increment(std::max(0.0, static_cast<double>(score.score())));
+    for (const auto* scores : {&item.scores(), &item.logged()}) {
+      for (const v1::ComponentScore& score : *scores) Count(score);
     }
   }
   return absl::OkStatus();

@@ -21,6 +21,7 @@ class RewardService final : public v1::Reward::Service {
                        v1::GetInfoResponse* response) override;
 
  private:
+  void Count(const v1::ComponentScore& score);
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
 
   ScorerSet& scorers_;

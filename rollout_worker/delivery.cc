@@ -157,6 +157,7 @@ std::string Delivery::Deliver(GeneratedGroup group) {
       *summary.mutable_scores() = item.scores();
       summary.set_reward(item.reward());
       *group.trajectory.mutable_samples(slot)->mutable_scores() = item.scores();
+      *group.trajectory.mutable_samples(slot)->mutable_logged() = item.logged();
       group.trajectory.mutable_samples(slot)->set_reward(item.reward());
     }
     const std::string bytes = group.trajectory.SerializeAsString();

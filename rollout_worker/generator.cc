@@ -8,18 +8,13 @@
 #include "absl/time/time.h"
 #include "algorithm/image_sampler.h"
 #include "common/clock.h"
+#include "data/image_message.h"
 #include "generation/text_engine.h"
 
 namespace lvrpo {
 namespace {
 
 double SecondsSince(absl::Time begin) { return absl::ToDoubleSeconds(RealClock().Now() - begin); }
-
-void SetImage(const RgbImage& image, v1::RgbImage* out) {
-  out->set_width(image.width);
-  out->set_height(image.height);
-  out->set_pixels(image.pixels.data(), image.pixels.size());
-}
 
 }  // namespace
 
@@ -85,7 +80,9 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
   begin = RealClock().Now();
   const std::vector<RgbImage> images = ToRgbImages(
       autoencoder_.Decode(Unpatchify(samples.final_latents, model.config().latent_patch, side, side)));
-  for (const RgbImage& image : images) SetImage(image, group.score_request.add_items()->mutable_image());
+  const bool as_png = config_.reward().image_transport() == "png";
+  for (const RgbImage& image : images)
+    *group.score_request.add_items()->mutable_image() = ToMessage(image, as_png);
   group.decode_seconds = SecondsSince(begin);
 
   v1::ImageSettings& settings = *group.trajectory.mutable_image();

@@ -22,6 +22,7 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Seconds per group, by phase", "s", [
         ("sum by (phase) (rate(lvrpo_rollout_phase_seconds_sum[1m])) / sum by (phase) (rate(lvrpo_rollout_phase_seconds_count[1m]))",
          "{{phase}}")]),
+    ("Signs of reward hacking", "short", [('lvrpo_learner_step_value{name=~"logged_.*"}', "{{name}}")]),
     ("Reward queue", "short", [("lvrpo_reward_queue_depth", "{{member}} {{component}}")]),
     ("Reward server seconds", "s", [
         ("sum by (component) (rate(lvrpo_reward_queue_seconds_sum[1m])) / "

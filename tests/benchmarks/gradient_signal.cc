@@ -23,6 +23,7 @@
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
+#include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "spdlog/spdlog.h"

@@ -17,6 +17,7 @@
 #include "learner/trainer.h"
 #include "learner/weight_service.h"
 #include "model/weight_buckets.h"
+#include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/metrics.h"
 #include "common/random.h"
+#include "common/reward_config.h"
 #include "common/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -126,9 +127,25 @@ TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
               HasSubstr("box needs regions"));
   EXPECT_THAT(ErrorOf("", {"reward.vqa_endpoint.url=http://vllm:8000/v1"}),
               HasSubstr("reward.vqa_endpoint.model: is empty"));
+  EXPECT_THAT(ErrorOf("", {"reward.logged=[instruction]"}), HasSubstr("'instruction' has a weight"));
   EXPECT_THAT(ErrorOf("", {"reward.guards=[artefact]"}), HasSubstr("'artefact' is not one of"));
   EXPECT_THAT(ErrorOf("", {"reward.detector=/no/such/folder"}), HasSubstr("there is no /no/such/folder"));
   EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
+}
+
+TEST(ComponentWeights, AreOfWhatCountsAndTheRestIsLogged) {
+  v1::RewardConfig config;
+  config.set_instruction_weight(1);
+  config.add_guards("artefacts");
+  config.add_logged("grounding");
+  for (const auto& [name, weight] : {std::pair{"brand", 2.0}, {"tone", 0.0}}) {
+    config.add_external()->set_name(name);
+    config.mutable_external()->rbegin()->set_weight(weight);
+  }
+  EXPECT_THAT(ComponentWeights(config),
+              ::testing::ElementsAre(::testing::Pair("brand", 2), ::testing::Pair("exact_match", 1),
+                                     ::testing::Pair("instruction", 1)));
+  EXPECT_THAT(LoggedNames(config), ::testing::ElementsAre("artefacts", "grounding", "tone"));
 }
 
 TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {

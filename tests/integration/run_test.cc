@@ -14,6 +14,7 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "data/prompts.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -280,6 +281,18 @@ TEST_F(RunTest, CommandsSayWhatTheyDo) {
     EXPECT_EQ(help.code, kExitDone) << binary;
     EXPECT_GT(help.text.size(), 200u) << binary;
   }
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/metadata.jsonl",
+                              R"({"tag": "counting", "include": [{"class": "bench", "count": 2}], "prompt": )"
+                              R"("a photo of two benches"})"
+                              "\n")
+                  .ok());
+  const Outcome imported = Run({kLvrpo, "import-geneval", dir_ + "/metadata.jsonl", dir_ + "/prompts.jsonl"});
+  EXPECT_EQ(imported.code, kExitDone) << imported.text;
+  const auto prompts = ReadPromptFile(dir_ + "/prompts.jsonl");
+  ASSERT_TRUE(prompts.ok()) << prompts.status();
+  EXPECT_EQ((*prompts)[0].rules(0).detected_objects().include(0).count(), 2);
+  EXPECT_EQ(Run({kLvrpo, "import-geneval", dir_ + "/none", dir_ + "/prompts.jsonl"}).code, kExitData);
+
   const Outcome version = Run({kLvrpo, "version", "--json"});
   EXPECT_TRUE(nlohmann::json::parse(version.text, nullptr, false).contains("version")) << version.text;
   const Outcome config = Run({kLvrpo, "print-config", "--config", "configs/shapes.yaml", "--set", "seed=5"});

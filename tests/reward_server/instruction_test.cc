@@ -302,6 +302,13 @@ TEST(InstructionScorer, RulesThatItCannotJudge) {
   absl::Status status = scorer.ScoreBatch(batch).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);  // this server's fault, not the prompt's
   EXPECT_THAT(std::string(status.message()), HasSubstr("reward.detector"));
+  // What the caller has found needs no detector.
+  batch.detections = {
+      std::vector<Detection>{{.class_name = "ball", .score = .9, .x1 = 9, .y1 = 9, .color = ""}}};
+  EXPECT_EQ((*scorer.ScoreBatch(batch))[0].value, 1);
+  batch.detections = {std::vector<Detection>()};
+  EXPECT_EQ((*scorer.ScoreBatch(batch))[0].value, 0);
+  batch.detections.clear();
   *batch.prompt.mutable_rules(0) = RuleFrom(R"({"length": {"most": 3}})");
   status = scorer.ScoreBatch(batch).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

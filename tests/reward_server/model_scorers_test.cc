@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "common/config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,39 +20,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-// Sum of the best assignment / max(phrases, regions), worked by hand.
-TEST(CountAwareScore, AssignsOneToOne) {
-  struct Case {
-    const char* promise;
-    std::vector<std::vector<double>> similarity;  // [phrase][region]
-    size_t regions;
-    double score;
-  };
-  const Case cases[] = {
-      {"nothing asked", {}, 2, 0},
-      {"nothing found", {{}, {}}, 0, 0},
-      {"one for one", {{0.8}}, 1, 0.8},
-      {"a region too many costs", {{0.8, 0.6}}, 2, 0.4},
-      {"every cell filled", {{1, 1, 1, 1}}, 4, 0.25},
-      {"a region too few costs as much", {{0.8}, {0.6}}, 1, 0.4},
-      {"the best pairs are not the best assignment", {{0.9, 0.8}, {0.8, 0.1}}, 2, 0.8},
-      {"one region does not serve a phrase twice", {{1, 0}, {1, 0}}, 2, 0.5},
-      {"a repeated phrase takes its copies", {{1, 0.9, 0}, {1, 0.9, 0}, {0, 0, 1}}, 3, (1 + 0.9 + 1) / 3},
-      {"the best of many regions",
-       {{0.1, 0.2, 0.9, 0.3, 0.4}, {0.7, 0.1, 0.8, 0.1, 0.1}},
-       5,
-       (0.9 + 0.7) / 5},
-      {"nothing fits", {{0, 0}, {0, 0}}, 2, 0},
-  };
-  for (const Case& test : cases) {
-    SCOPED_TRACE(test.promise);
-    EXPECT_NEAR(CountAwareScore(test.similarity, test.regions), test.score, 1e-12);
-  }
-}
-
-// The scorers of the embedded default with only one component on.
-std::unique_ptr<ScorerSet> Only(const std::string& component, const std::string& form = "count_aware") {
-  std::vector<std::string> settings = {"reward.grounding_form=" + form};
+// The scorers of the embedded default with only one component on, and other settings.
+std::unique_ptr<ScorerSet> Only(const std::string& component, std::vector<std::string> settings = {}) {
   for (const char* name : {"grounding", "instruction", "knowledge"})
     settings.push_back(std::string("reward.") + name + "_weight=" + (name == component ? "1" : "0"));
   absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", settings);
@@ -111,7 +82,8 @@ TEST(GroundingScorer, EvidenceIsOneMapForEachPhraseAndOnlyWhenAskedFor) {
 }
 
 TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
-  const std::unique_ptr<ScorerSet> plain = Only("grounding", "max_patch"), counting = Only("grounding");
+  const std::unique_ptr<ScorerSet> plain = Only("grounding", {"reward.grounding_form=max_patch"}),
+                                   counting = Only("grounding");
   EXPECT_THAT(plain->Digests().at("grounding"), HasSubstr("max_patch"));
   EXPECT_THAT(counting->Digests().at("grounding"), HasSubstr("count_aware"));
   ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
@@ -131,6 +103,110 @@ TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
   EXPECT_NEAR(by_peak.items(1).reward(), by_peak.items(0).reward(), 0.1);
   EXPECT_NEAR(by_count.items(0).reward(), by_peak.items(0).reward(), 1e-6);  // one phrase, one region
   EXPECT_LE(by_count.items(1).reward(), 0.25);
+}
+
+TEST(GroundingScorer, EveryFormTellsRightFromWrongAndHasItsOwnDigest) {
+  std::set<std::string> digests;
+  for (const std::vector<std::string>& settings :
+       std::vector<std::vector<std::string>>{{},
+                                             {"reward.grounding_form=top_k_mean", "reward.grounding_top_k=2"},
+                                             {"reward.grounding_form=top_k_mean", "reward.grounding_top_k=3"},
+                                             {"reward.grounding_regions=peaks"},
+                                             {"reward.grounding_dense=box"},
+                                             {"reward.grounding_dense=box", "reward.grounding_regions=peaks"},
+                                             {"reward.grounding_calibration=cosine"}}) {
+    SCOPED_TRACE(absl::StrJoin(settings, " "));
+    const std::unique_ptr<ScorerSet> scorers = Only("grounding", settings);
+    digests.insert(scorers->Digests().at("grounding"));
+    const auto score = [&](const char* phrase) {
+      ScoringBatch batch = Batch({RedCircles()});
+      batch.prompt.add_key_phrases(phrase);
+      return scorers->Score(batch).items(0).reward();
+    };
+    const float right = score("a red circle");
+    EXPECT_GT(right, score("a blue circle") + .2);
+    EXPECT_GT(right, score("a blue square") + .2);
+    EXPECT_LE(right, 1);
+  }
+  EXPECT_THAT(digests, SizeIs(7));
+}
+
+TEST(GroundingScorer, PeaksCountCopiesOnAnyBackground) {
+  const std::unique_ptr<ScorerSet> scorers = Only("grounding", {"reward.grounding_regions=peaks"});
+  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
+  batch.prompt.add_key_phrases("a red circle");
+  const v1::ScoreResponse of_one = scorers->Score(batch);
+  EXPECT_GT(of_one.items(0).reward(), .5);
+  EXPECT_LE(of_one.items(1).reward(), .3);
+}
+
+// Random weights; images of different shapes have different grids.
+TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
+  SiglipConfig config;
+  config.vision = config.text = {.width = 16, .layers = 1, .heads = 2, .mlp = 24};
+  config.patch_size = 4, config.num_patches = 16, config.naflex = true;
+  config.vocabulary = 16, config.text_length = 8, config.projection = 16;
+  const auto siglip = Siglip::Create(config, Siglip::RandomInit(config, 3), "test");
+  ASSERT_TRUE(siglip.ok()) << siglip.status();
+  const auto scorer = GroundingScorer::Create(RefereeView(*siglip, ResizeFilter::kBilinear, 24),
+                                              MakeWordTokenizer({"a", "red", "circle"}),
+                                              {.form = GroundingOptions::Form::kMaxPatch});
+  ASSERT_TRUE(scorer.ok()) << scorer.status();
+  const RgbImage square = RedCircles();
+  const RgbImage wide = {60, 20, std::vector<uint8_t>(60 * 20 * 3, 90)};
+  ScoringBatch batch = Batch({square, wide});
+  batch.prompt.add_key_phrases("a red circle");
+  batch.want_evidence = true;
+  const auto both = (*scorer)->ScoreBatch(batch);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ((*both)[0].maps[0].rows(), 4);  // 4 x 4 = 16: the most of equal sides within 24
+  EXPECT_EQ((*both)[0].maps[0].columns(), 4);
+  EXPECT_EQ((*both)[1].maps[0].rows() * 3, (*both)[1].maps[0].columns() + 1);  // 3 x 8 patches
+  for (const Score& score : *both)
+    EXPECT_EQ(score.maps[0].values_size(), score.maps[0].rows() * score.maps[0].columns());
+  // Each as if it were alone.
+  batch.images = {wide};
+  EXPECT_NEAR((*(*scorer)->ScoreBatch(batch))[0].value, (*both)[1].value, 1e-5);
+}
+
+TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
+  SiglipConfig config;
+  config.vision = {.width = 16, .layers = 1, .heads = 2, .mlp = 24};
+  config.text = {.width = 12, .layers = 1, .heads = 2, .mlp = 24};
+  config.image_size = 8, config.patch_size = 4, config.vocabulary = 16, config.projection = 12;
+  config.use_head = false;
+  const auto create = [&](GroundingOptions::Dense dense) {
+    const auto siglip = Siglip::Create(config, Siglip::RandomInit(config, 3), "test");
+    EXPECT_TRUE(siglip.ok()) << siglip.status();
+    return std::string(GroundingScorer::Create(RefereeView(*siglip, ResizeFilter::kBilinear, 24),
+                                               MakeWordTokenizer({"a"}), {.dense = dense})
+                           .status()
+                           .message());
+  };
+  EXPECT_THAT(create(GroundingOptions::Dense::kMapHead), HasSubstr("without its pooling head"));
+  EXPECT_THAT(create(GroundingOptions::Dense::kTokens), HasSubstr("tokens are 16 wide and its texts 12"));
+}
+
+TEST(PooledScorer, IsShownAndNoPartOfTheReward) {
+  const std::unique_ptr<ScorerSet> scorers =
+      Only("instruction", {"reward.logged=[pooled]", "reward.guards=[artefacts]"});
+  ScoringBatch batch = Batch({RedCircles()});
+  batch.prompt.set_text("a red circle");
+  batch.prompt.mutable_constraints()->add_objects()->set_count(1);
+  const v1::ScoreResponse response = scorers->Score(batch);
+  const v1::ItemScore& item = response.items(0);
+  EXPECT_TRUE(item.complete());
+  EXPECT_EQ(item.reward(), 1);
+  ASSERT_THAT(item.logged(), SizeIs(2));
+  EXPECT_EQ(item.logged(0).name(), "pooled");
+  EXPECT_GT(item.logged(0).score(), 0);
+  batch.prompt.set_text("a blue square");
+  EXPECT_LT(scorers->Score(batch).items(0).logged(0).score(), item.logged(0).score());
+  // What it cannot read costs nothing.
+  batch.prompt.set_text("a zebra");
+  const v1::ScoreResponse unread = scorers->Score(batch);
+  EXPECT_TRUE(unread.items(0).complete());
+  EXPECT_EQ(unread.items(0).logged(0).outcome(), v1::ComponentScore::INVALID_INPUT);
 }
 
 TEST(GroundingScorer, FindsThePhrasesOfAPromptThatComesWithoutAny) {

@@ -42,6 +42,9 @@ TEST(ScoreJob, SaysWhatIsWrongWithALine) {
       {R"({"image": "a", "record": {"colour": 1}})", "not a prompt record"},
       {R"({"image": "a", "record": {"task": "TASK_KIND_TEXT"}})", "asks for a text"},
       {R"({"text": "a", "record": {"task": "TASK_KIND_IMAGE"}})", "asks for an image"},
+      {R"({"image": "a", "prompt": "x", "detections": []})", "\"detections\" is not an object"},
+      {R"({"image": "a", "prompt": "x", "detections": {"width": 1}})", "detections: "},
+      {R"({"text": "a", "prompt": "x", "detections": {}})", "belong to an image"},
   };
   for (const auto& [line, message] : cases) {
     const absl::Status status = ParseScoreJob(line, "").status();
@@ -60,8 +63,13 @@ TEST(ScoreJob, ARequestHoldsTheImageAndAsksForEvidence) {
   job.prompt.set_task(v1::TASK_KIND_IMAGE);
   job.image = path;
   const auto request = RequestFor(job);
-  std::filesystem::remove(path);
   ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_FALSE(request->items(0).has_detections());
+  job.detections = {.width = 2, .height = 1, .objects = {{.class_name = "bench", .score = .5, .color = ""}}};
+  EXPECT_EQ(RequestFor(job)->items(0).detections().objects(0).class_name(), "bench");
+  job.detections->width = 3;
+  EXPECT_THAT(std::string(RequestFor(job).status().message()), HasSubstr("of an image of 3x1 pixels"));
+  std::filesystem::remove(path);
   EXPECT_TRUE(request->want_evidence());
   EXPECT_EQ(request->items(0).image().pixels(), std::string("\1\2\3\4\5\6"));
   EXPECT_EQ(RequestFor(job).status().code(), absl::StatusCode::kNotFound);
@@ -91,6 +99,10 @@ TEST(ScoreJob, ShowsScoresAndNeverARewardThatIsNone) {
   EXPECT_FALSE(ScoreJson(score, false).contains("maps"));
   EXPECT_EQ(ScoreJson(score, true)["maps"][0]["values"].size(), 2);
   EXPECT_THAT(ScoreText(score), HasSubstr("red bench"));
+  EXPECT_FALSE(ScoreJson(score, false).contains("logged"));
+  *score.add_logged() = score.scores(0);
+  EXPECT_EQ(ScoreJson(score, false)["logged"][0]["score"], 0.5);
+  EXPECT_THAT(ScoreText(score), HasSubstr("no part of the reward:\ngrounding"));
   EXPECT_THAT(ScoreText(score), HasSubstr("1.0000 at row 1 of 1, column 2 of 2"));
 
   score.set_complete(false);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -54,7 +55,8 @@ class PoolTest : public ::testing::Test {
     return added;
   }
   void Start(PoolOptions options = {}) {
-    set_ = std::make_unique<ScorerSet>(std::move(scorers_), weights_);
+    for (const std::string& name : logged_) weights_.erase(name);
+    set_ = std::make_unique<ScorerSet>(std::move(scorers_), weights_, logged_);
     pool_ = std::make_unique<ScoringPool>(*set_, options, clock_, metrics_);
   }
   absl::StatusOr<v1::ScoreResponse> Score(const std::string& text) {
@@ -71,6 +73,7 @@ class PoolTest : public ::testing::Test {
   Metrics metrics_;
   std::vector<std::unique_ptr<Scorer>> scorers_;
   std::map<std::string, double> weights_;
+  std::set<std::string> logged_;
   std::unique_ptr<ScorerSet> set_;
   std::unique_ptr<ScoringPool> pool_;
 };
@@ -121,12 +124,13 @@ TEST_F(PoolTest, AScorerThatHangsEndsByItsDeadlineAndTheOthersAnswer) {
 
 TEST_F(PoolTest, RefusesWhatAFullQueueCannotTakeWithAHint) {
   absl::Notification inside, open;
-  FakeScorer& quick = Add("quick", [] { return 1.f; });
   Add("slow", [&] {
     if (!inside.HasBeenNotified()) inside.Notify();
     open.WaitForNotification();
     return 1.f;
   });
+  // Asked after the other: once it has answered, the other's queue has the request.
+  FakeScorer& quick = Add("quick", [] { return 1.f; });
   Start({.lane = {.limit = 1}});
   std::vector<std::thread> callers;
   callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
@@ -142,6 +146,31 @@ TEST_F(PoolTest, RefusesWhatAFullQueueCannotTakeWithAHint) {
   for (std::thread& caller : callers) caller.join();
   EXPECT_TRUE(Score("again").ok());
   EXPECT_EQ(pool_->load(), 0);
+}
+
+TEST_F(PoolTest, AFullQueueOfAScorerThatIsOnlyLoggedRefusesNothing) {
+  absl::Notification inside, open;
+  Add("slow", [&] {
+    if (!inside.HasBeenNotified()) inside.Notify();
+    open.WaitForNotification();
+    return 1.f;
+  });
+  // Asked after the other: once it has answered, the other's queue has the request.
+  FakeScorer& quick = Add("quick", [] { return 1.f; });
+  logged_ = {"slow"};
+  Start({.lane = {.limit = 1}});
+  std::vector<std::thread> callers;
+  callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
+  inside.WaitForNotification();
+  callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
+  while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
+  const auto answer = Score("too many");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(answer->items(0).complete());
+  ASSERT_EQ(answer->items(0).logged_size(), 1);
+  EXPECT_EQ(answer->items(0).logged(0).outcome(), v1::ComponentScore::OVERLOADED);
+  open.Notify();
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {
@@ -163,19 +192,30 @@ TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {
 }
 
 TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
-  FakeScorer a("a", [] { return 1.f; }), b("b", [] { return 1.f; });
   const ScoringBatch batch = Batch("x");
-  ScoringBatch other_prompt = batch, image = batch, turned = batch;
+  ScoringBatch other_prompt = batch, image = batch, turned, seen, seen_twice;
   other_prompt.prompt.set_text("y");
   image.prompt.set_task(v1::TASK_KIND_IMAGE);
   image.images = {{2, 1, std::vector<uint8_t>(6, 1)}};
-  turned = image;
+  turned = seen = seen_twice = image;
   turned.images = {{1, 2, std::vector<uint8_t>(6, 1)}};
-  const std::set<std::string> keys = {ScoreCache::Key(a, batch, 0), ScoreCache::Key(a, batch, 1),
-                                      ScoreCache::Key(b, batch, 0), ScoreCache::Key(a, other_prompt, 0),
-                                      ScoreCache::Key(a, image, 0), ScoreCache::Key(a, turned, 0)};
-  EXPECT_EQ(keys.size(), 6);
-  EXPECT_EQ(ScoreCache::Key(a, batch, 0), ScoreCache::Key(a, Batch("x"), 0));
+  seen.detections = {std::vector<Detection>(1)};
+  seen_twice.detections = {std::vector<Detection>(2)};
+  std::set<std::string> keys;
+  for (const ScoringBatch& different : {batch, other_prompt, image, turned, seen, seen_twice}) {
+    const std::vector<std::string> of_samples = ScoreCache::ContentKeys(different);
+    keys.insert(of_samples.begin(), of_samples.end());
+  }
+  EXPECT_EQ(keys.size(), batch.size() + other_prompt.size() + 4);
+  EXPECT_EQ(ScoreCache::ContentKeys(batch), ScoreCache::ContentKeys(Batch("x")));
+
+  FakeScorer a("a", [] { return 1.f; }), b("b", [] { return 1.f; });
+  ScoreCache cache(10);
+  cache.Keep(a, {"key"}, {Score{.value = .5f, .detail = "", .maps = {}, .guards = {{"one_patch", .25f}}}});
+  EXPECT_FALSE(cache.Find(b, {"key"}).has_value());
+  const auto known = cache.Find(a, {"key"});
+  ASSERT_TRUE(known.has_value());
+  EXPECT_EQ((*known)[0].guards.at("one_patch"), .25f);
 }
 
 TEST_F(PoolTest, AScorerThatIsNotWhatItsDigestSaysEndsTheServer) {

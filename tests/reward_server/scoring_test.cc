@@ -4,11 +4,14 @@
 #include <limits>
 #include <stdexcept>
 
+#include "data/image_message.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/client.h"
 #include "reward_server/combine.h"
+#include "reward_server/decode_request.h"
 #include "reward_server/exact_match.h"
+#include "reward_server/warm_up.h"
 
 namespace lvrpo {
 namespace {
@@ -134,12 +137,103 @@ TEST(ScorerSet, NoScoreIsNotARewardOfZero) {
   }
 }
 
+TEST(ScorerSet, WhatIsOnlyLoggedIsNoPartOfTheRewardAndCostsNothingWhenItFails) {
+  std::vector<std::unique_ptr<Scorer>> scorers;
+  scorers.push_back(std::make_unique<ThrowingScorer>());  // "grounding"
+  scorers.push_back(std::make_unique<ConstantScorer>("instruction", 0.5f));
+  scorers.push_back(std::make_unique<ConstantScorer>("knowledge", 0.75f));
+  scorers.push_back(std::make_unique<ConstantScorer>("elsewhere", 0.1f));
+  scorers.push_back(std::make_unique<ConstantScorer>("neither", 0.9f));
+  ScorerSet set(std::move(scorers), {{"instruction", 1}, {"knowledge", 1}},
+                {"grounding", "elsewhere", "disagreement"});
+  EXPECT_EQ(set.scorers().size(), 4);
+  const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(1)));
+  const v1::ItemScore& item = response.items(0);
+  EXPECT_TRUE(item.complete());
+  EXPECT_FLOAT_EQ(item.reward(), 0.625f);
+  ASSERT_EQ(item.scores_size(), 2);
+  ASSERT_EQ(item.logged_size(), 3);
+  EXPECT_EQ(item.logged(0).outcome(), v1::ComponentScore::SCORER_FAILED);
+  EXPECT_EQ(item.logged(1).score(), 0.1f);
+  EXPECT_EQ(item.logged(2).name(), "disagreement");
+  EXPECT_EQ(item.logged(2).score(), 0.25f);
+}
+
+TEST(WarmUp, CallsEveryScorerAndSaysWhatIsWrong) {
+  v1::RunConfig config;
+  config.mutable_data()->add_image_prompts("assets/shapes/prompts/train_image.jsonl");
+  config.mutable_data()->add_text_prompts("/no/such/file");
+  const std::vector<v1::PromptRecord> prompts = FirstPrompts(config.data());
+  ASSERT_EQ(prompts.size(), 1);
+  ScorerSet good = MakeSet(std::make_unique<ConstantScorer>("grounding", 1.0f));
+  EXPECT_THAT(WarmUp(good, prompts, 3), ::testing::IsEmpty());
+  ScorerSet bad = MakeSet(std::make_unique<ThrowingScorer>());
+  EXPECT_THAT(WarmUp(bad, prompts, 3), ::testing::ElementsAre(HasSubstr("grounding: ")));
+  EXPECT_THAT(WarmUp(bad, {}, 3), ::testing::IsEmpty());
+}
+
+TEST(Disagreement, IsBetweenTheHighestAndTheLowestScoreThereIs) {
+  std::vector<v1::ComponentScore> scores(3);
+  EXPECT_EQ(Disagreement({}), 0);
+  EXPECT_EQ(Disagreement(scores), 0);  // none is OK
+  scores[0].set_outcome(v1::ComponentScore::OK);
+  scores[0].set_score(0.25f);
+  EXPECT_EQ(Disagreement(scores), 0);
+  scores[2].set_outcome(v1::ComponentScore::OK);
+  scores[2].set_score(1);
+  EXPECT_EQ(Disagreement(scores), 0.75f);
+}
+
 TEST(ScorerSet, OneScorerThatAppliesIsEnough) {
   ScorerSet set = MakeSet(std::make_unique<SilentScorer>("grounding"));
   const v1::ScoreResponse response = set.Score(*DecodeRequest(ImageRequest(1)));
   EXPECT_TRUE(response.items(0).complete());
   EXPECT_FLOAT_EQ(response.items(0).reward(), 0.5f);
   EXPECT_EQ(response.items(0).scores_size(), 1);
+}
+
+TEST(DecodeRequest, TakesPixelsOrAPngOfThem) {
+  RgbImage image = {5, 3, {}};
+  for (uint8_t i = 0; i < 45; ++i) image.pixels.push_back(i);
+  v1::ScoreRequest request = ImageRequest(2);
+  for (int i = 0; i < 2; ++i) *request.mutable_items(i)->mutable_image() = ToMessage(image, i == 1);
+  EXPECT_EQ(request.items(1).image().width(), 0);
+  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  for (const RgbImage& decoded : batch->images) {
+    EXPECT_EQ(decoded.width, 5);
+    EXPECT_EQ(decoded.height, 3);
+    EXPECT_EQ(decoded.pixels, image.pixels);
+  }
+}
+
+TEST(DecodeRequest, BoundsWhatSmallPngsHold) {
+  const v1::RgbImage white = ToMessage({1024, 1024, std::vector<uint8_t>(3 << 20, 255)}, true);
+  v1::ScoreRequest request = ImageRequest(0);
+  for (int i = 0; i < 65; ++i) *request.add_items()->mutable_image() = white;
+  EXPECT_LT(request.ByteSizeLong(), size_t{1} << 20);
+  const absl::Status status = DecodeRequest(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("items 0 to 64 hold more than 67108864 pixels"));
+}
+
+TEST(DecodeRequest, TakesWhatTheCallerHasFound) {
+  v1::ScoreRequest request = ImageRequest(2);
+  EXPECT_TRUE(DecodeRequest(request)->detections.empty());
+  v1::DetectedObject& object = *request.mutable_items(1)->mutable_detections()->add_objects();
+  object.set_class_name("bench");
+  object.set_score(0.5f);
+  object.set_x1(2);
+  object.set_y1(1);
+  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->detections.size(), 2);
+  EXPECT_FALSE(batch->detections[0].has_value());
+  EXPECT_EQ(batch->detections[1]->at(0).class_name, "bench");
+  object.set_score(NAN);
+  const absl::Status status = DecodeRequest(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("item 1, detections: objects[0].score"));
 }
 
 TEST(DecodeRequest, RefusesWhatCannotBeScored) {
@@ -153,6 +247,13 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   large.mutable_items(0)->mutable_image()->set_width(1025);
   v1::ScoreRequest flat = ImageRequest(1);
   flat.mutable_items(0)->mutable_image()->set_height(0);
+  v1::ScoreRequest no_png = ImageRequest(1);
+  *no_png.mutable_items(0)->mutable_image() = v1::RgbImage();
+  no_png.mutable_items(0)->mutable_image()->set_png("no PNG at all");
+  v1::ScoreRequest twice = ImageRequest(1);
+  twice.mutable_items(0)->mutable_image()->set_png("x");
+  v1::ScoreRequest tall = ImageRequest(1);
+  *tall.mutable_items(0)->mutable_image() = ToMessage({1, 1025, std::vector<uint8_t>(3075)}, true);
   v1::ScoreRequest countless = ImageRequest(1);
   countless.mutable_prompt()->mutable_constraints()->add_objects()->set_count(1 << 30);
   for (const auto& [request, message] : {std::pair{no_task, "no task"},
@@ -160,6 +261,9 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
                                          {huge, "sides of 1 to 1024 pixels"},
                                          {large, "an image of 1025x1 pixels"},
                                          {flat, "an image of 2x0 pixels"},
+                                         {no_png, "item 0: "},
+                                         {twice, "both a PNG and pixels"},
+                                         {tall, "1025"},
                                          {countless, "1 to 64"},
                                          {ImageRequest(0), "no items"}}) {
     const absl::Status status = DecodeRequest(request).status();
@@ -180,14 +284,6 @@ TEST(ExactMatch, ComparesNormalisedText) {
   EXPECT_EQ((*scores)[1].value, 1);
   EXPECT_EQ((*scores)[2].value, 0);
   EXPECT_EQ((*scores)[3].value, 0);
-}
-
-TEST(ComponentWeights, LeavesOutWeightZero) {
-  v1::RewardConfig config;
-  config.set_instruction_weight(1);
-  const auto weights = ComponentWeights(config);
-  EXPECT_FALSE(weights.contains("grounding"));
-  EXPECT_TRUE(weights.contains("instruction"));
 }
 
 v1::Member Server(const std::string& id, double load, const std::string& state = "ready") {
