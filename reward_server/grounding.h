@@ -51,6 +51,7 @@ class GroundingScorer : public Scorer {
     return prompt.task() == v1::TASK_KIND_IMAGE;
   }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  bool TakesSeveral() const override { return true; }
   std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
       std::span<const ScoringBatch* const> batches) override;
 

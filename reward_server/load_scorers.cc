@@ -4,18 +4,25 @@
 #include "common/reward_config.h"
 #include "model/config_reader.h"
 #include "reward_server/exact_match.h"
+#include "reward_server/external_scorer.h"
 #include "reward_server/grounding.h"
 #include "reward_server/guard_scorers.h"
+#include "reward_server/http_detector.h"
 #include "reward_server/instruction.h"
 #include "reward_server/knowledge.h"
 #include "reward_server/owlv2_detector.h"
 #include "reward_server/paligemma_scorer.h"
 #include "reward_server/pooled.h"
+#include "reward_server/vqa_endpoint.h"
 
 namespace lvrpo {
 namespace {
 
 using LoadedScorer = absl::StatusOr<std::unique_ptr<Scorer>>;
+
+absl::Duration ComputeDeadline(const v1::RunConfig& config) {
+  return absl::Seconds(config.reward().compute_deadline_seconds());
+}
 
 // A referee's folder and its tokenizer.
 struct Referee {
@@ -32,14 +39,14 @@ absl::StatusOr<Referee> LoadReferee(const std::string& folder, const v1::RewardC
   return Referee{*std::move(view), *std::move(tokenizer)};
 }
 
-LoadedScorer LoadGrounding(const v1::RunConfig& config) {
+LoadedScorer LoadGrounding(const v1::RunConfig& config, Metrics&) {
   absl::StatusOr<Referee> referee = LoadReferee(config.model().referee(), config.reward());
   if (!referee.ok()) return referee.status();
   return GroundingScorer::Create(std::move(referee->view), std::move(referee->tokenizer),
                                  ToGroundingOptions(config.reward()));
 }
 
-LoadedScorer LoadPooled(const v1::RunConfig& config) {
+LoadedScorer LoadPooled(const v1::RunConfig& config, Metrics&) {
   const std::string& heldout = config.model().heldout_referee();
   absl::StatusOr<Referee> referee =
       LoadReferee(heldout.empty() ? config.model().referee() : heldout, config.reward());
@@ -47,10 +54,15 @@ LoadedScorer LoadPooled(const v1::RunConfig& config) {
   return std::make_unique<PooledScorer>(std::move(referee->view), std::move(referee->tokenizer));
 }
 
-LoadedScorer LoadInstruction(const v1::RunConfig& config) {
+LoadedScorer LoadInstruction(const v1::RunConfig& config, Metrics&) {
   const v1::RewardConfig& reward = config.reward();
   std::unique_ptr<ObjectDetector> detector;
-  if (!reward.detector().empty()) {
+  if (IsHttpAddress(reward.detector())) {
+    absl::StatusOr<std::unique_ptr<HttpDetector>> found =
+        HttpDetector::Create(reward.detector(), {.deadline = ComputeDeadline(config)});
+    if (!found.ok()) return found.status();
+    detector = *std::move(found);
+  } else if (!reward.detector().empty()) {
     absl::StatusOr<std::unique_ptr<Owlv2Detector>> loaded = Owlv2Detector::Load(reward.detector(), {});
     if (!loaded.ok()) return loaded.status();
     detector = *std::move(loaded);
@@ -61,8 +73,12 @@ LoadedScorer LoadInstruction(const v1::RunConfig& config) {
                                              std::move(detector));
 }
 
-// By a PaliGemma where the folder holds one, by a model of the policy's kind otherwise.
-LoadedScorer LoadKnowledge(const v1::RunConfig& config) {
+// By an endpoint where one is set, else by a PaliGemma where the folder holds one, or a model of the policy's
+// kind.
+LoadedScorer LoadKnowledge(const v1::RunConfig& config, Metrics& metrics) {
+  const v1::VqaEndpointConfig& endpoint = config.reward().vqa_endpoint();
+  if (!endpoint.url().empty())
+    return VqaEndpointScorer::Create(endpoint, {.deadline = ComputeDeadline(config)}, metrics);
   const std::string& folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();
   const absl::StatusOr<nlohmann::json> json = ReadJsonObject(JoinPath(folder, "config.json"));
   if (!json.ok()) return json.status();
@@ -77,7 +93,7 @@ LoadedScorer LoadKnowledge(const v1::RunConfig& config) {
 
 struct Known {
   const char* name;
-  LoadedScorer (*load)(const v1::RunConfig& config);
+  LoadedScorer (*load)(const v1::RunConfig& config, Metrics& metrics);
 };
 constexpr Known kKnown[] = {
     {"grounding", LoadGrounding},
@@ -85,21 +101,28 @@ constexpr Known kKnown[] = {
     {"knowledge", LoadKnowledge},
     {"pooled", LoadPooled},
     {"exact_match",
-     [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<ExactMatchScorer>(); }},
-    {"artefacts", [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<ArtefactScorer>(); }},
+     [](const v1::RunConfig&, Metrics&) -> LoadedScorer { return std::make_unique<ExactMatchScorer>(); }},
+    {"artefacts",
+     [](const v1::RunConfig&, Metrics&) -> LoadedScorer { return std::make_unique<ArtefactScorer>(); }},
     {"written_text",
-     [](const v1::RunConfig&) -> LoadedScorer { return std::make_unique<WrittenTextScorer>(); }},
+     [](const v1::RunConfig&, Metrics&) -> LoadedScorer { return std::make_unique<WrittenTextScorer>(); }},
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config) {
+absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config, Metrics& metrics) {
   const std::map<std::string, double> weights = ComponentWeights(config.reward());
   const std::set<std::string> logged = LoggedNames(config.reward());
   std::vector<std::unique_ptr<Scorer>> scorers;
   for (const Known& known : kKnown) {
     if (!weights.contains(known.name) && !logged.contains(known.name)) continue;
-    LoadedScorer scorer = known.load(config);
+    LoadedScorer scorer = known.load(config, metrics);
+    if (!scorer.ok()) return scorer.status();
+    scorers.push_back(*std::move(scorer));
+  }
+  for (const v1::ExternalScorerConfig& external : config.reward().external()) {
+    absl::StatusOr<std::unique_ptr<ExternalScorer>> scorer =
+        ExternalScorer::Create(external, {.deadline = ComputeDeadline(config)});
     if (!scorer.ok()) return scorer.status();
     scorers.push_back(*std::move(scorer));
   }

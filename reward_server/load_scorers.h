@@ -3,12 +3,15 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "common/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/scoring.h"
 
 namespace lvrpo {
 
-// The scorers that a run's settings ask for, with their frozen models loaded from the run's folders.
-absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config);
+// The scorers that a run's settings ask for: with their frozen models loaded from the run's folders, or, those
+// that run elsewhere, asked who they are. Errors name the file or the address; Unavailable: one elsewhere
+// cannot be reached. `metrics` must outlive the scorers.
+absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config, Metrics& metrics);
 
 }  // namespace lvrpo

@@ -26,14 +26,14 @@ constexpr char kProgram[] = "lvrpo-reward-server";
 absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
-  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
+  Metrics metrics("reward_server");
+  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, metrics);
   if (!scorers.ok()) return scorers.status();
   const absl::Time begin = RealClock().Now();
   for (const std::string& problem :
        WarmUp(**scorers, FirstPrompts(config.data()), config.rollout().group_size()))
     spdlog::warn("warm-up: {}", problem);
   spdlog::info("warm after {:.2f} s", absl::ToDoubleSeconds(RealClock().Now() - begin));
-  Metrics metrics("reward_server");
   const v1::RewardConfig& reward = config.reward();
   ScoringPool pool(**scorers,
                    {.lane = {.limit = static_cast<size_t>(reward.queue_limit()),

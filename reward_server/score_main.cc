@@ -143,7 +143,8 @@ int Main(int argc, char** argv) {
   KeepFreedMemory();
   torch::set_num_threads(flags.common.threads > 0 ? flags.common.threads
                                                   : loaded->config.local().threads_reward());
-  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config);
+  Metrics metrics;
+  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config, metrics);
   if (!scorers.ok()) return Explain(kProgram, scorers.status());
   return Explain(kProgram, flags.batch.empty() ? Single(**scorers, flags) : Batch(**scorers, flags));
 }

@@ -48,9 +48,12 @@ class Scorer {
   // Whether this component has anything to say about such a prompt.
   virtual bool AppliesTo(const v1::PromptRecord& prompt) const = 0;
   // One Score per sample, in order. InvalidArgument: the prompt or a sample cannot be scored by anyone;
-  // any other error: this scorer failed.
+  // Unavailable, ResourceExhausted and DeadlineExceeded: not now, but perhaps later or elsewhere; any other
+  // error: this scorer failed.
   virtual absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) = 0;
-  // The same for several prompts at once, which costs some scorers less; one answer a batch, in order.
+  // Whether several prompts at once cost less than one after the other; otherwise they come one at a time.
+  virtual bool TakesSeveral() const { return false; }
+  // The same for several prompts at once; one answer a batch, in order.
   virtual std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
       std::span<const ScoringBatch* const> batches) {
     std::vector<absl::StatusOr<std::vector<Score>>> answers;

@@ -20,12 +20,23 @@ LaneAnswer Failure(v1::ComponentScore::Outcome outcome, std::string detail) {
   return answer;
 }
 
+v1::ComponentScore::Outcome OutcomeOf(const absl::Status& failure) {
+  switch (failure.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return v1::ComponentScore::INVALID_INPUT;
+    case absl::StatusCode::kDeadlineExceeded:
+      return v1::ComponentScore::TIMED_OUT;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted:
+      return v1::ComponentScore::OVERLOADED;
+    default:
+      return v1::ComponentScore::SCORER_FAILED;
+  }
+}
+
 LaneAnswer Judge(const Scorer& scorer, const ScoringBatch& batch, absl::StatusOr<std::vector<Score>> scores) {
   using Outcome = v1::ComponentScore;
-  if (!scores.ok()) {
-    return Failure(absl::IsInvalidArgument(scores.status()) ? Outcome::INVALID_INPUT : Outcome::SCORER_FAILED,
-                   std::string(scores.status().message()));
-  }
+  if (!scores.ok()) return Failure(OutcomeOf(scores.status()), std::string(scores.status().message()));
   if (scores->size() != batch.size()) {
     return Failure(Outcome::SCORER_FAILED, absl::StrCat("scorer '", scorer.name(), "' answered for ",
                                                         scores->size(), " of ", batch.size(), " samples"));
@@ -132,7 +143,9 @@ void ScorerLane::Expire() {
 
 bool ScorerLane::BatchIsReady() const {
   if (waiting_.empty()) return stopping_;
-  if (stopping_ || clock_.Now() - waiting_.front()->enqueued >= options_.batch_delay) return true;
+  if (stopping_ || !scorer_.TakesSeveral() ||
+      clock_.Now() - waiting_.front()->enqueued >= options_.batch_delay)
+    return true;
   size_t samples = 0;
   for (const std::shared_ptr<Ticket>& ticket : waiting_) samples += ticket->batch->size();
   return samples >= options_.batch_samples;
@@ -143,7 +156,7 @@ std::vector<std::shared_ptr<ScorerLane::Ticket>> ScorerLane::TakeBatch() {
   size_t samples = 0;
   while (!waiting_.empty()) {
     samples += waiting_.front()->batch->size();
-    if (!batch.empty() && samples > options_.batch_samples) break;
+    if (!batch.empty() && (!scorer_.TakesSeveral() || samples > options_.batch_samples)) break;
     batch.push_back(waiting_.front());
     waiting_.pop_front();
   }

@@ -18,8 +18,9 @@
 namespace lvrpo {
 
 struct LaneOptions {
-  size_t limit = 64;           // requests that wait, at most
-  size_t batch_samples = 128;  // of several requests, scored in one call; a larger request goes alone
+  size_t limit = 64;  // requests that wait, at most
+  // Of several requests, scored in one call by a scorer that takes several; a larger request goes alone.
+  size_t batch_samples = 128;
   // How long the first request of a batch waits for others to fill it.
   absl::Duration batch_delay = absl::ZeroDuration();
   absl::Duration queue_deadline = absl::InfiniteDuration();    // of waiting

@@ -113,7 +113,8 @@ v1::RunConfig WithAllTensors(v1::RunConfig config) {
 absl::StatusOr<double> Measure(const std::string& title, const v1::RunConfig& config, int steps) {
   const absl::StatusOr<World> world = LoadWorld(config);
   if (!world.ok()) return world.status();
-  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
+  Metrics metrics;
+  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, metrics);
   if (!scorers.ok()) return scorers.status();
   const absl::StatusOr<TrainedTensors> chosen = SelectTrainedTensors(config, world->base);
   if (!chosen.ok()) return chosen.status();

@@ -102,7 +102,8 @@ void BenchRewards(const World& world, const std::shared_ptr<const Policy>& polic
     config.mutable_reward()->set_grounding_weight(grounding);
     config.mutable_reward()->set_instruction_weight(instruction);
     config.mutable_reward()->set_knowledge_weight(knowledge);
-    const auto scorers = LoadScorers(config);
+    Metrics metrics;
+    const auto scorers = LoadScorers(config, metrics);
     size_t next = 0;
     return static_cast<double>(batches[0].size()) *
            Rate([&] { (*scorers)->Score(batches[next++ % batches.size()]); });

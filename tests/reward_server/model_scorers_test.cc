@@ -26,7 +26,8 @@ std::unique_ptr<ScorerSet> Only(const std::string& component, std::vector<std::s
     settings.push_back(std::string("reward.") + name + "_weight=" + (name == component ? "1" : "0"));
   absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", settings);
   EXPECT_TRUE(config.ok()) << config.status();
-  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config->config);
+  static auto* metrics = new Metrics;
+  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config->config, *metrics);
   EXPECT_TRUE(scorers.ok()) << scorers.status();
   return *std::move(scorers);
 }

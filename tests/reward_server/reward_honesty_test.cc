@@ -233,7 +233,7 @@ class RewardHonesty : public ::testing::Test {
   static void SetUpTestSuite() {
     torch::set_num_threads(1);
     config_ = new v1::RunConfig(LoadRunConfig("configs/shapes.yaml", {})->config);
-    auto scorers = LoadScorers(*config_);
+    auto scorers = LoadScorers(*config_, *new Metrics);
     ASSERT_TRUE(scorers.ok()) << scorers.status();
     scorers_ = scorers->release();
   }

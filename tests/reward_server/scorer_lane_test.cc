@@ -1,5 +1,6 @@
 #include "reward_server/scorer_lane.h"
 
+#include <atomic>
 #include <stdexcept>
 #include <thread>
 
@@ -27,6 +28,7 @@ class GatedScorer : public Scorer {
   std::string name() const override { return "gated"; }
   std::string digest() const override { return "gated/1"; }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
+  bool TakesSeveral() const override { return takes_several; }
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
     return absl::UnimplementedError("in batches only");
   }
@@ -47,6 +49,7 @@ class GatedScorer : public Scorer {
     if (!gate_.HasBeenNotified()) gate_.Notify();
   }
 
+  std::atomic<bool> takes_several = true;
   absl::Notification started;
   std::vector<std::vector<std::string>> calls;  // ids; read when the lane is idle
 
@@ -159,7 +162,16 @@ TEST_F(LaneTest, WaitsForABatchToFillOrItsDelayToPass) {
 // What a scorer may do wrong.
 class WrongScorer : public GatedScorer {
  public:
-  enum class Kind { kThrows, kMiscountsRequests, kMiscountsSamples, kRefuses, kFails };
+  enum class Kind {
+    kThrows,
+    kMiscountsRequests,
+    kMiscountsSamples,
+    kRefuses,
+    kFails,
+    kIsAway,
+    kIsFull,
+    kIsSlow
+  };
   explicit WrongScorer(Kind kind) : kind_(kind) {}
   std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
       std::span<const ScoringBatch* const> batches) override {
@@ -169,12 +181,24 @@ class WrongScorer : public GatedScorer {
     if (kind_ == Kind::kMiscountsSamples) answers[0] = std::vector<Score>(7);
     if (kind_ == Kind::kRefuses) answers[0] = absl::InvalidArgumentError("no such thing");
     if (kind_ == Kind::kFails) answers[0] = absl::InternalError("broken");
+    if (kind_ == Kind::kIsAway) answers[0] = absl::UnavailableError("no connection");
+    if (kind_ == Kind::kIsFull) answers[0] = absl::ResourceExhaustedError("come back later");
+    if (kind_ == Kind::kIsSlow) answers[0] = absl::DeadlineExceededError("no answer in 5 s");
     return answers;
   }
 
  private:
   const Kind kind_;
 };
+
+TEST_F(LaneTest, AScorerThatTakesOneRequestGetsOneAtATime) {
+  scorer_.takes_several = false;
+  Start({.batch_samples = 10, .batch_delay = absl::Hours(1)});
+  const auto second = Submit("second"), third = Submit("third");
+  scorer_.Open();
+  lane_->Wait(*third);
+  EXPECT_THAT(scorer_.calls, ElementsAre(ElementsAre("first"), ElementsAre("second"), ElementsAre("third")));
+}
 
 TEST(CallScorer, MakesTypedFailuresOfWhatGoesWrong) {
   using Kind = WrongScorer::Kind;
@@ -183,7 +207,10 @@ TEST(CallScorer, MakesTypedFailuresOfWhatGoesWrong) {
       {Kind::kMiscountsRequests, v1::ComponentScore::SCORER_FAILED, "answered for 0 of 1 requests"},
       {Kind::kMiscountsSamples, v1::ComponentScore::SCORER_FAILED, "answered for 7 of 2 samples"},
       {Kind::kRefuses, v1::ComponentScore::INVALID_INPUT, "no such thing"},
-      {Kind::kFails, v1::ComponentScore::SCORER_FAILED, "broken"}};
+      {Kind::kFails, v1::ComponentScore::SCORER_FAILED, "broken"},
+      {Kind::kIsAway, v1::ComponentScore::OVERLOADED, "no connection"},
+      {Kind::kIsFull, v1::ComponentScore::OVERLOADED, "come back later"},
+      {Kind::kIsSlow, v1::ComponentScore::TIMED_OUT, "no answer in 5 s"}};
   for (const auto& [kind, outcome, detail] : cases) {
     WrongScorer scorer(kind);
     const auto batch = Batch("p", 2);
