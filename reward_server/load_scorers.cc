@@ -20,8 +20,9 @@ namespace {
 
 using LoadedScorer = absl::StatusOr<std::unique_ptr<Scorer>>;
 
-absl::Duration ComputeDeadline(const v1::RunConfig& config) {
-  return absl::Seconds(config.reward().compute_deadline_seconds());
+LinkOptions Links(const v1::RunConfig& config) {
+  return {.deadline = absl::Seconds(config.reward().compute_deadline_seconds()),
+          .max_message_mib = config.rpc().max_message_mib()};
 }
 
 // A referee's folder and its tokenizer.
@@ -59,7 +60,7 @@ LoadedScorer LoadInstruction(const v1::RunConfig& config, Metrics&) {
   std::unique_ptr<ObjectDetector> detector;
   if (IsHttpAddress(reward.detector())) {
     absl::StatusOr<std::unique_ptr<HttpDetector>> found =
-        HttpDetector::Create(reward.detector(), {.deadline = ComputeDeadline(config)});
+        HttpDetector::Create(reward.detector(), Links(config));
     if (!found.ok()) return found.status();
     detector = *std::move(found);
   } else if (!reward.detector().empty()) {
@@ -78,7 +79,7 @@ LoadedScorer LoadInstruction(const v1::RunConfig& config, Metrics&) {
 LoadedScorer LoadKnowledge(const v1::RunConfig& config, Metrics& metrics) {
   const v1::VqaEndpointConfig& endpoint = config.reward().vqa_endpoint();
   if (!endpoint.url().empty())
-    return VqaEndpointScorer::Create(endpoint, {.deadline = ComputeDeadline(config)}, metrics);
+    return VqaEndpointScorer::Create(endpoint, {.deadline = Links(config).deadline}, metrics);
   const std::string& folder = config.model().vqa().empty() ? config.model().policy() : config.model().vqa();
   const absl::StatusOr<nlohmann::json> json = ReadJsonObject(JoinPath(folder, "config.json"));
   if (!json.ok()) return json.status();
@@ -122,7 +123,7 @@ absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& conf
   }
   for (const v1::ExternalScorerConfig& external : config.reward().external()) {
     absl::StatusOr<std::unique_ptr<ExternalScorer>> scorer =
-        ExternalScorer::Create(external, {.deadline = ComputeDeadline(config)});
+        ExternalScorer::Create(external, Links(config));
     if (!scorer.ok()) return scorer.status();
     scorers.push_back(*std::move(scorer));
   }

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/lvrpo/v1/external_scorer.pb.h"
+#include "reward_server/retry.h"
+
+namespace lvrpo {
+
+// The way to an external scorer: gRPC or JSON over HTTP. Calls that failed for want of capacity or connection
+// are repeated within the deadline. Called by one thread at a time.
+class ExternalLink {
+ public:
+  virtual ~ExternalLink() = default;
+  // The scorer's digest. Asks until there is an answer, or the deadline is over.
+  virtual absl::StatusOr<std::string> Describe() = 0;
+  // The scorer's answer, with its form checked but not its values. InvalidArgument: nobody can score this.
+  virtual absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) = 0;
+};
+
+struct LinkOptions {
+  absl::Duration deadline = absl::Seconds(20);  // of one call, with its repetitions
+  int max_message_mib = 64;                     // gRPC: largest request and answer
+  RetryPolicy retry = {};
+  Waiting waiting = {};
+};
+
+}  // namespace lvrpo

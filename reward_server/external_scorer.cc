@@ -1,0 +1,104 @@
+#include "reward_server/external_scorer.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/reward_config.h"
+#include "data/png.h"
+#include "data/unicode.h"
+#include "reward_server/external_scorer_client.h"
+#include "reward_server/http_client.h"
+#include "reward_server/json_scorer.h"
+#include "reward_server/remote_digest.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr size_t kMostDetail = 1000;  // bytes; what is longer is cut
+
+std::string Who(const v1::ExternalScorerConfig& config) {
+  return absl::StrCat("external scorer '", config.name(), "' at ", PrintableUrl(config.address()));
+}
+
+std::string Cut(const std::string& detail) {
+  if (detail.size() <= kMostDetail) return detail;
+  size_t end = kMostDetail;
+  while (end > 0 && (static_cast<unsigned char>(detail[end]) & 0xC0) == 0x80)
+    --end;  // not inside a character
+  return detail.substr(0, end) + " ...";
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringBatch& batch) {
+  v1::ScoreSamplesRequest request;
+  *request.mutable_prompt() = batch.prompt;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    v1::ExternalSample& sample = *request.add_samples();
+    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
+      sample.set_text(unicode::RepairUtf8(batch.texts[i]));
+      continue;
+    }
+    absl::StatusOr<std::string> png = EncodePng(batch.images[i]);
+    if (!png.ok()) return Named(absl::StrCat("sample ", i), png.status());
+    sample.set_png(*std::move(png));
+  }
+  return request;
+}
+
+absl::StatusOr<std::vector<Score>> ReadExternalScores(const v1::ScoreSamplesResponse& response, size_t count,
+                                                      const std::string& digest) {
+  if (absl::Status same = CheckUnchanged(digest, response.digest()); !same.ok()) return same;
+  if (static_cast<size_t>(response.scores_size()) != count) {
+    return absl::InternalError(
+        absl::StrCat("answered with ", response.scores_size(), " scores for ", count, " samples"));
+  }
+  std::vector<Score> scores;
+  for (const v1::ExternalScore& score : response.scores()) {
+    if (!(score.value() >= 0 && score.value() <= 1)) {
+      return absl::InternalError(
+          absl::StrCat("scored sample ", scores.size(), " with ", score.value(), "; scores must be 0 to 1"));
+    }
+    scores.push_back({.value = score.value(), .detail = Cut(score.detail()), .maps = {}});
+  }
+  return scores;
+}
+
+ExternalScorer::ExternalScorer(const v1::ExternalScorerConfig& config, std::unique_ptr<ExternalLink> link,
+                               std::string remote_digest)
+    : config_(config), link_(std::move(link)), remote_digest_(std::move(remote_digest)) {}
+
+absl::StatusOr<std::unique_ptr<ExternalScorer>> ExternalScorer::Create(const v1::ExternalScorerConfig& config,
+                                                                       LinkOptions options) {
+  if (config.timeout_seconds() > 0) options.deadline = absl::Seconds(config.timeout_seconds());
+  if (IsHttpAddress(config.address())) return Create(config, MakeJsonLink(config.address(), options));
+  return Create(config, MakeGrpcLink(config.address(), options));
+}
+
+absl::StatusOr<std::unique_ptr<ExternalScorer>> ExternalScorer::Create(const v1::ExternalScorerConfig& config,
+                                                                       std::unique_ptr<ExternalLink> link) {
+  absl::StatusOr<std::string> digest = link->Describe();
+  if (absl::IsDeadlineExceeded(digest.status())) digest = absl::UnavailableError(digest.status().message());
+  if (digest.ok()) {
+    if (absl::Status checked = CheckRemoteDigest(*digest); !checked.ok()) digest = checked;
+  }
+  if (!digest.ok()) return Named(Who(config), digest.status());
+  return std::unique_ptr<ExternalScorer>(new ExternalScorer(config, std::move(link), *std::move(digest)));
+}
+
+bool ExternalScorer::AppliesTo(const v1::PromptRecord& prompt) const {
+  return config_.task() == "both" ||
+         config_.task() == (prompt.task() == v1::TASK_KIND_TEXT ? "text" : "image");
+}
+
+absl::StatusOr<std::vector<Score>> ExternalScorer::ScoreBatch(const ScoringBatch& batch) {
+  const absl::StatusOr<v1::ScoreSamplesRequest> request = MakeScoreSamplesRequest(batch);
+  if (!request.ok()) return Named(Who(config_), request.status());
+  const absl::StatusOr<v1::ScoreSamplesResponse> response = link_->ScoreSamples(*request);
+  if (!response.ok()) return Named(Who(config_), response.status());
+  absl::StatusOr<std::vector<Score>> scores = ReadExternalScores(*response, batch.size(), remote_digest_);
+  if (!scores.ok()) return Named(Who(config_), scores.status());
+  return scores;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,74 @@
+#include "reward_server/external_scorer_client.h"
+
+#include "absl/strings/match.h"
+#include "common/hash.h"
+#include "common/rpc.h"
+#include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
+
+namespace lvrpo {
+namespace {
+
+// As the scorer says it, but that a message beyond the limits is so each time: no reason to try again.
+absl::Status Failure(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+      absl::StrContains(status.error_message(), "larger than max")) {
+    return absl::InternalError("a message is too large: " + status.error_message());
+  }
+  return FromGrpcStatus(status);
+}
+
+class GrpcLink : public ExternalLink {
+ public:
+  GrpcLink(const std::string& address, const LinkOptions& options)
+      : options_(options),
+        seed_(StableHash64(address)),
+        stub_(v1::ExternalScorer::NewStub(MakeChannel(address, options.max_message_mib))) {}
+
+  absl::StatusOr<std::string> Describe() override {
+    RetryPolicy retry = options_.retry;
+    retry.retries = kRetryUntilDeadline;
+    v1::DescribeScorerResponse response;
+    const absl::Status status = Call(retry, [&](grpc::ClientContext* context) {
+      return stub_->Describe(context, v1::DescribeScorerRequest(), &response);
+    });
+    if (!status.ok()) return status;
+    return response.digest();
+  }
+
+  absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) override {
+    v1::ScoreSamplesResponse response;
+    const absl::Status status = Call(options_.retry, [&](grpc::ClientContext* context) {
+      return stub_->ScoreSamples(context, request, &response);
+    });
+    if (!status.ok()) return status;
+    return response;
+  }
+
+ private:
+  template <typename Try>
+  absl::Status Call(const RetryPolicy& retry, Try once) const {
+    const absl::Time deadline = options_.waiting.clock->Now() + options_.deadline;
+    for (int tries = 1;; ++tries) {
+      const absl::Duration left = deadline - options_.waiting.clock->Now();
+      const grpc::Status status = once(MakeContext(left).get());
+      if (status.ok()) return absl::OkStatus();
+      const absl::Status failure = Failure(status);
+      const auto wait =
+          WaitBeforeRetry(retry, failure, tries, deadline - options_.waiting.clock->Now(), seed_);
+      if (!wait.has_value()) return failure;
+      options_.waiting.sleep(*wait);
+    }
+  }
+
+  const LinkOptions options_;
+  const uint64_t seed_;
+  const std::unique_ptr<v1::ExternalScorer::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<ExternalLink> MakeGrpcLink(const std::string& address, const LinkOptions& options) {
+  return std::make_unique<GrpcLink>(address, options);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace lvrpo {
+
+struct HttpRequest {
+  std::string url;
+  // Makes the JSON of a POST when it is sent, so that many large ones need not be there at once; none: a GET.
+  std::function<std::string()> json = {};
+};
+
+struct HttpAnswer {
+  int code = 0;  // HTTP's
+  std::string body = {};
+  absl::Duration retry_after = absl::ZeroDuration();  // as the server asks
+  std::string redirect = {};                          // where a redirection leads
+};
+
+struct HttpOptions {
+  int concurrency = 8;                              // requests at once
+  absl::Duration timeout = absl::Seconds(10);       // of one request, from connecting on
+  absl::Duration total = absl::InfiniteDuration();  // of all of them
+  size_t most_bytes = size_t{16} << 20;             // of one answer
+  std::string bearer = {};                          // key that is sent along; empty: none
+};
+
+// Carries requests to servers and their answers back, each once. Called by one thread at a time.
+class HttpTransport {
+ public:
+  virtual ~HttpTransport() = default;
+  // Blocks until all are answered or failed, by options.total at the latest. One answer a request, in order,
+  // whatever its code. Without an answer: Unavailable (no connection, or it broke), DeadlineExceeded,
+  // FailedPrecondition (an address or a certificate that is no good), Internal (an answer above most_bytes).
+  virtual std::vector<absl::StatusOr<HttpAnswer>> Send(std::span<const HttpRequest> requests,
+                                                       const HttpOptions& options) = 0;
+};
+
+}  // namespace lvrpo

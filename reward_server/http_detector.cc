@@ -1,0 +1,115 @@
+#include "reward_server/http_detector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "data/png.h"
+#include "reward_server/curl_transport.h"
+#include "reward_server/remote_json.h"
+
+namespace lvrpo {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostAnswer = size_t{16} << 20;  // bytes
+constexpr JsonBounds kBounds = {.bytes = kMostAnswer, .values = 4000000, .depth = 16};
+
+std::string Who(const std::string& address) { return "detector at " + PrintableUrl(address); }
+
+}  // namespace
+
+absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& images,
+                                              const std::vector<std::string>& classes) {
+  json request = {{"classes", classes}, {"images", json::array()}};
+  for (size_t i = 0; i < images.size(); ++i) {
+    const absl::StatusOr<std::string> png = EncodePng(images[i]);
+    if (!png.ok()) return Named(absl::StrCat("image ", i), png.status());
+    request["images"].push_back(absl::Base64Escape(*png));
+  }
+  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
+    absl::string_view text, const std::vector<ImageSize>& sizes, const std::vector<std::string>& classes,
+    const std::string& digest) {
+  const absl::StatusOr<json> answer = ParseRemoteJson(text, kBounds);
+  if (!answer.ok()) return answer.status();
+  const absl::StatusOr<std::string> answered = RemoteString(*answer, "digest");
+  if (!answered.ok()) return answered.status();
+  if (absl::Status same = CheckUnchanged(digest, *answered); !same.ok()) return same;
+  const absl::StatusOr<const json*> images =
+      RemoteList(*answer, "images", static_cast<int64_t>(sizes.size()));
+  if (!images.ok()) return images.status();
+  std::vector<std::vector<Detection>> found;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const std::string where = absl::StrCat("images[", i, "]");
+    absl::StatusOr<Detections> image = DetectionsFromJson((**images)[i].dump());
+    if (!image.ok()) return absl::InternalError(absl::StrCat(where, ": ", image.status().message()));
+    if (image->width != sizes[i].width || image->height != sizes[i].height) {
+      return absl::InternalError(absl::StrCat(where, " is of ", image->width, " x ", image->height,
+                                              " pixels, but ", sizes[i].width, " x ", sizes[i].height,
+                                              " were sent: boxes must be in the image's own pixels"));
+    }
+    std::vector<Detection>& of_image = found.emplace_back();
+    for (Detection& object : image->objects) {
+      const bool asked = std::find(classes.begin(), classes.end(), object.class_name) != classes.end();
+      if (asked) of_image.push_back(std::move(object));
+    }
+  }
+  return found;
+}
+
+HttpDetector::HttpDetector(std::string address, const LinkOptions& options,
+                           std::unique_ptr<HttpTransport> transport)
+    : address_(std::move(address)),
+      retry_(options.retry),
+      client_(std::move(transport),
+              {.concurrency = 1,
+               .timeout = options.deadline,
+               .total = options.deadline,
+               .most_bytes = kMostAnswer,
+               .bearer = ""},
+              options.waiting) {}
+
+absl::StatusOr<std::unique_ptr<HttpDetector>> HttpDetector::Create(const std::string& address,
+                                                                   const LinkOptions& options,
+                                                                   std::unique_ptr<HttpTransport> transport) {
+  if (transport == nullptr) transport = std::make_unique<CurlTransport>();
+  auto detector = std::unique_ptr<HttpDetector>(
+      new HttpDetector(std::string(absl::StripSuffix(address, "/")), options, std::move(transport)));
+  RetryPolicy retry = options.retry;
+  retry.retries = kRetryUntilDeadline;
+  absl::StatusOr<std::string> body =
+      detector->client_.Send({.url = detector->address_ + "/describe", .json = {}}, retry);
+  if (absl::IsDeadlineExceeded(body.status())) body = absl::UnavailableError(body.status().message());
+  if (!body.ok()) return Named(Who(address), body.status());
+  absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
+  if (!description.ok()) return Named(Who(address), description.status());
+  detector->description_ = *std::move(description);
+  return detector;
+}
+
+std::string HttpDetector::digest() const {
+  return absl::StrCat("http_detector/", description_.digest, "/", description_.thresholds.score, "/",
+                      description_.thresholds.counting_score);
+}
+
+absl::StatusOr<std::vector<std::vector<Detection>>> HttpDetector::Detect(
+    const std::vector<RgbImage>& images, const std::vector<std::string>& classes) {
+  absl::StatusOr<std::string> request = DetectRequestJson(images, classes);
+  if (!request.ok()) return Named(Who(address_), request.status());
+  std::vector<ImageSize> sizes;
+  for (const RgbImage& image : images) sizes.push_back({image.width, image.height});
+  const absl::StatusOr<std::string> body =
+      client_.Send({.url = address_, .json = [&request] { return *request; }}, retry_);
+  if (!body.ok()) return Named(Who(address_), body.status());
+  auto found = ReadDetectionsJson(*body, sizes, classes, description_.digest);
+  if (!found.ok()) return Named(Who(address_), found.status());
+  return found;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "reward_server/detector.h"
+#include "reward_server/external_link.h"
+#include "reward_server/http.h"
+#include "reward_server/http_client.h"
+#include "reward_server/remote_digest.h"
+
+namespace lvrpo {
+
+// A detector that runs elsewhere (docs/remote_scorers.md): GET {address}/describe, POST {address}. Objects of
+// classes that were not asked for are passed over. Errors name the address.
+class HttpDetector : public ObjectDetector {
+ public:
+  // Asks the detector who it is. Unavailable when it cannot be reached within options.deadline. Without a
+  // transport: libcurl.
+  static absl::StatusOr<std::unique_ptr<HttpDetector>> Create(
+      const std::string& address, const LinkOptions& options,
+      std::unique_ptr<HttpTransport> transport = nullptr);
+
+  // Of the detector's own digest and of its thresholds.
+  std::string digest() const override;
+  DetectionThresholds thresholds() const override { return description_.thresholds; }
+  absl::StatusOr<std::vector<std::vector<Detection>>> Detect(
+      const std::vector<RgbImage>& images, const std::vector<std::string>& classes) override;
+
+ private:
+  HttpDetector(std::string address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport);
+
+  const std::string address_;
+  const RetryPolicy retry_;
+  HttpClient client_;
+  RemoteDescription description_;  // set once, by Create
+};
+
+// {"classes": ["bench", ...], "images": [base64 of a PNG, ...]}. InvalidArgument for an image that is none.
+absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& images,
+                                              const std::vector<std::string>& classes);
+
+// {"digest": "...", "images": [{as verifiers/detections.h has it}, ...]}: what was found of these classes in
+// images of these sizes, by the detector of that digest. FailedPrecondition when another one answered,
+// Internal for everything that is no answer.
+absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
+    absl::string_view text, const std::vector<ImageSize>& sizes, const std::vector<std::string>& classes,
+    const std::string& digest);
+
+}  // namespace lvrpo

@@ -1,0 +1,109 @@
+#include "reward_server/json_scorer.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "reward_server/curl_transport.h"
+#include "reward_server/http_client.h"
+#include "reward_server/remote_digest.h"
+#include "reward_server/remote_json.h"
+
+namespace lvrpo {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMostAnswer = size_t{16} << 20;  // bytes
+constexpr JsonBounds kBounds = {.bytes = kMostAnswer, .values = 1000000, .depth = 16};
+
+// Strings whose bytes are no UTF-8 are mended.
+std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+class JsonLink : public ExternalLink {
+ public:
+  JsonLink(const std::string& address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport)
+      : address_(absl::StripSuffix(address, "/")),
+        retry_(options.retry),
+        client_(std::move(transport),
+                {.concurrency = 1,
+                 .timeout = options.deadline,
+                 .total = options.deadline,
+                 .most_bytes = kMostAnswer,
+                 .bearer = ""},
+                options.waiting) {}
+
+  absl::StatusOr<std::string> Describe() override {
+    RetryPolicy retry = retry_;
+    retry.retries = kRetryUntilDeadline;
+    const absl::StatusOr<std::string> body = client_.Send({.url = address_ + "/describe", .json = {}}, retry);
+    if (!body.ok()) return body.status();
+    absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
+    if (!description.ok()) return description.status();
+    return std::move(description->digest);
+  }
+
+  absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) override {
+    const absl::StatusOr<std::string> body = client_.Send(
+        {.url = address_ + "/score", .json = [&request] { return ScoreRequestJson(request); }}, retry_);
+    if (!body.ok()) return body.status();
+    return ReadScoresJson(*body);
+  }
+
+ private:
+  const std::string address_;
+  const RetryPolicy retry_;
+  HttpClient client_;
+};
+
+}  // namespace
+
+std::unique_ptr<ExternalLink> MakeJsonLink(const std::string& address, const LinkOptions& options,
+                                           std::unique_ptr<HttpTransport> transport) {
+  if (transport == nullptr) transport = std::make_unique<CurlTransport>();
+  return std::make_unique<JsonLink>(address, options, std::move(transport));
+}
+
+std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request) {
+  google::protobuf::util::JsonPrintOptions snake_case;
+  snake_case.preserve_proto_field_names = true;
+  std::string prompt;
+  if (!google::protobuf::util::MessageToJsonString(request.prompt(), &prompt, snake_case).ok()) prompt = "{}";
+  json samples = json::array();
+  for (const v1::ExternalSample& sample : request.samples()) {
+    if (request.prompt().task() == v1::TASK_KIND_TEXT) {
+      samples.push_back({{"text", sample.text()}});
+    } else {
+      samples.push_back({{"png", absl::Base64Escape(sample.png())}});
+    }
+  }
+  return absl::StrCat("{\"prompt\":", prompt, ",\"samples\":", Dump(samples), "}");
+}
+
+absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text) {
+  const absl::StatusOr<json> answer = ParseRemoteJson(text, kBounds);
+  if (!answer.ok()) return answer.status();
+  v1::ScoreSamplesResponse response;
+  const absl::StatusOr<std::string> digest = RemoteString(*answer, "digest");
+  if (!digest.ok()) return digest.status();
+  response.set_digest(*digest);
+  const absl::StatusOr<const json*> scores = RemoteList(*answer, "scores");
+  if (!scores.ok()) return scores.status();
+  for (size_t i = 0; i < (*scores)->size(); ++i) {
+    const json& score = (**scores)[i];
+    v1::ExternalScore& read = *response.add_scores();
+    const absl::StatusOr<double> value = RemoteShare(score, "value");
+    if (!value.ok()) return Named(absl::StrCat("scores[", i, "]"), value.status());
+    read.set_value(static_cast<float>(*value));
+    if (!score.contains("detail")) continue;
+    const absl::StatusOr<std::string> detail = RemoteString(score, "detail");
+    if (!detail.ok()) return Named(absl::StrCat("scores[", i, "]"), detail.status());
+    read.set_detail(*detail);
+  }
+  return response;
+}
+
+}  // namespace lvrpo

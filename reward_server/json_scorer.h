@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "reward_server/external_link.h"
+#include "reward_server/http.h"
+
+namespace lvrpo {
+
+// To an external scorer that takes JSON: GET {address}/describe, POST {address}/score. Without a transport:
+// libcurl.
+std::unique_ptr<ExternalLink> MakeJsonLink(const std::string& address, const LinkOptions& options,
+                                           std::unique_ptr<HttpTransport> transport = nullptr);
+
+// {"prompt": {a prompt record as in prompt files}, "samples": [{"png": base64} | {"text": "..."}]}
+std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request);
+
+// {"digest": "...", "scores": [{"value": 0.5, "detail": "..."}]}; "detail" may be left out, members that are
+// not named here are passed over. Internal, in one clause, says what is wrong; a value that is missing is.
+absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text);
+
+}  // namespace lvrpo

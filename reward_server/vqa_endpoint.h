@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "common/metrics.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "reward_server/http.h"
+#include "reward_server/http_client.h"
+#include "reward_server/scorer.h"
+#include "reward_server/vqa_cache.h"
+#include "reward_server/vqa_form.h"
+#include "reward_server/vqa_metrics.h"
+
+namespace lvrpo {
+
+// "knowledge", R_know (paper, equation 8), by any OpenAI-compatible endpoint for chat completions that
+// returns log-probabilities (docs/remote_scorers.md): the probability of the right answer among a question's
+// choices, as a mean over the record's questions. Questions about all images are asked side by side, and
+// answers are remembered. Errors name the model and the URL.
+class VqaEndpointScorer : public Scorer {
+ public:
+  struct Options {
+    absl::Duration deadline = absl::Seconds(20);  // of a batch, repetitions included
+    Waiting waiting = {};
+  };
+  // Asks nothing yet. FailedPrecondition when config.api_key_variable is set and that variable is not in the
+  // environment, or holds no key. `metrics` must outlive the scorer. Without a transport: libcurl.
+  static absl::StatusOr<std::unique_ptr<VqaEndpointScorer>> Create(
+      const v1::VqaEndpointConfig& config, const Options& options, Metrics& metrics,
+      std::unique_ptr<HttpTransport> transport = nullptr);
+
+  std::string name() const override { return "knowledge"; }
+  // Of the URL, the model's name there and how it is asked: weights behind a name cannot be seen from here.
+  std::string digest() const override { return digest_; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override {
+    return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
+  }
+  // detail: choices that were floored, and questions to which the model would rather have said something
+  // else.
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+
+ private:
+  // A question about an image that is to be asked.
+  struct Asked {
+    size_t image, question;
+    std::string key;
+  };
+
+  VqaEndpointScorer(const v1::VqaEndpointConfig& config, const Options& options, std::string key,
+                    Metrics& metrics, std::unique_ptr<HttpTransport> transport);
+  // [image, question]: from memory, or asked for, each once.
+  absl::StatusOr<std::vector<VqaAnswer>> AnswerAll(const ScoringBatch& batch,
+                                                   const std::vector<VqaQuestion>& questions);
+  // Adds the answers by key; remembers and counts them. The first failure when there is one.
+  absl::Status Ask(const ScoringBatch& batch, const std::vector<VqaQuestion>& questions,
+                   const std::vector<Asked>& asked, absl::flat_hash_map<std::string, VqaAnswer>* answers);
+  absl::StatusOr<VqaAnswer> Receive(const absl::StatusOr<std::string>& body,
+                                    const std::vector<std::string>& labels);
+
+  const v1::VqaEndpointConfig config_;
+  const std::string url_;  // without a slash at its end
+  const std::string digest_;
+  HttpClient client_;
+  VqaCache cache_;
+  VqaMetrics metrics_;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,197 @@
+#include "reward_server/vqa_form.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "data/unicode.h"
+#include "reward_server/remote_json.h"
+#include "verifiers/folded.h"
+
+namespace lvrpo {
+namespace {
+
+using nlohmann::json;
+
+constexpr JsonBounds kBounds = {.bytes = size_t{1} << 20, .values = 100000, .depth = 32};
+constexpr int64_t kMostTokens = 1000000000;  // of one request
+constexpr double kRounding = 1e-3;           // above 0 that a log-probability may come out
+constexpr size_t kLetters = 26;
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+std::string Fold(absl::string_view text) { return Folded(unicode::RepairUtf8(text), Spaces::kSingle); }
+
+// Whether each begins with another character.
+bool BeginDifferently(const std::vector<std::string>& texts) {
+  std::set<char32_t> first;
+  for (const std::string& text : texts) {
+    size_t at = 0;
+    if (!first.insert(unicode::NextCodePoint(text, &at)).second) return false;
+  }
+  return true;
+}
+
+// The text of a token, as labels are written.
+std::string FoldToken(absl::string_view token) {
+  while (true) {
+    const absl::string_view before = token;
+    token = absl::StripLeadingAsciiWhitespace(token);
+    absl::ConsumePrefix(&token, "\xE2\x96\x81");  // ▁
+    absl::ConsumePrefix(&token, "\xC4\xA0");      // Ġ
+    if (token.size() == before.size()) return Fold(token);
+  }
+}
+
+// The label that a token begins, and no other.
+std::optional<size_t> LabelOf(const std::string& token, const std::vector<std::string>& labels) {
+  if (token.empty()) return std::nullopt;
+  std::optional<size_t> found;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] == token) return i;
+    if (!absl::StartsWith(labels[i], token)) continue;
+    if (found.has_value()) return std::nullopt;
+    found = i;
+  }
+  return found;
+}
+
+// log(exp(a) + exp(b)).
+double LogAdd(double a, double b) {
+  if (a < b) std::swap(a, b);
+  return b == kNever ? a : a + std::log1p(std::exp(b - a));
+}
+
+int64_t Tokens(const json& reply, const char* name) {
+  const auto usage = reply.find("usage");
+  if (usage == reply.end() || !usage->is_object()) return 0;
+  const auto count = usage->find(name);
+  if (count == usage->end() || !count->is_number_integer()) return 0;
+  return std::clamp<int64_t>(count->get<int64_t>(), 0, kMostTokens);
+}
+
+// choices[0].logprobs.content[0].top_logprobs.
+absl::StatusOr<const json*> TopLogprobs(const json& reply) {
+  const absl::StatusOr<const json*> choices = RemoteList(reply, "choices");
+  if (!choices.ok()) return choices.status();
+  const json* at = (*choices)->empty() ? nullptr : &(**choices)[0];
+  for (const char* name : {"logprobs", "content"}) {
+    if (at == nullptr || !at->is_object() || !at->contains(name)) {
+      at = nullptr;
+      break;
+    }
+    at = &(*at)[name];
+  }
+  if (at == nullptr || !at->is_array() || at->empty()) {
+    return absl::InternalError(
+        "its answer holds no log-probabilities: the endpoint or the model does not give them, or it gave no "
+        "token");
+  }
+  return RemoteList((*at)[0], "top_logprobs");
+}
+
+absl::StatusOr<VqaAnswer> ReadAnswer(const json& reply, const std::vector<std::string>& labels) {
+  const absl::StatusOr<const json*> tokens = TopLogprobs(reply);
+  if (!tokens.ok()) return tokens.status();
+  std::vector<double> sums(labels.size(), kNever);
+  double smallest = 0;
+  std::pair<double, std::string> first = {kNever, ""};  // what the model would say
+  for (const json& entry : **tokens) {
+    const absl::StatusOr<std::string> token = RemoteString(entry, "token");
+    if (!token.ok()) return token.status();
+    const auto value = entry.find("logprob");
+    if (value == entry.end() || !value->is_number() || !(value->get<double>() <= kRounding))
+      return absl::InternalError("a \"logprob\" in its answer is not a number of at most 0");
+    const double log_prob = std::min(0.0, value->get<double>());
+    smallest = std::min(smallest, log_prob);
+    if (log_prob > first.first || first.second.empty()) first = {log_prob, *token};
+    const std::optional<size_t> label = LabelOf(FoldToken(*token), labels);
+    if (label.has_value()) sums[*label] = LogAdd(sums[*label], log_prob);
+  }
+  const double most = *std::max_element(sums.begin(), sums.end());
+  if (most == kNever) {
+    return absl::NotFoundError(absl::StrCat("the model did not answer with one of the choices (",
+                                            absl::StrJoin(labels, ", "), ") but with \"",
+                                            absl::CHexEscape(first.second.substr(0, 40)), "\""));
+  }
+  VqaAnswer answer;
+  double total = 0;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    if (sums[i] == kNever) {
+      answer.floored.push_back(i);
+      sums[i] = smallest;
+    } else {
+      answer.coverage += std::exp(sums[i]);
+    }
+    answer.probabilities.push_back(std::exp(sums[i] - most));
+    total += answer.probabilities.back();
+  }
+  for (double& probability : answer.probabilities) probability /= total;
+  return answer;
+}
+
+}  // namespace
+
+absl::StatusOr<VqaQuestion> FormVqaQuestion(const v1::Question& question) {
+  const auto count = static_cast<size_t>(question.choices_size());
+  if (count < 2) return absl::InvalidArgumentError("it needs two choices or more");
+  VqaQuestion form;
+  form.right = count;
+  std::vector<std::string> folded;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string& choice = question.choices(static_cast<int>(i));
+    if (choice == question.answer()) form.right = std::min(form.right, i);
+    folded.push_back(Fold(choice));
+    if (folded.back().empty()) return absl::InvalidArgumentError("a choice is empty");
+  }
+  if (form.right == count) return absl::InvalidArgumentError("its answer is not among its choices");
+  if (std::set<std::string>(question.choices().begin(), question.choices().end()).size() < count)
+    return absl::InvalidArgumentError("two of its choices are the same");
+  if (BeginDifferently(folded)) {
+    form.text = absl::StrCat(question.text(), "\nAnswer with exactly one of these and nothing else: ",
+                             absl::StrJoin(question.choices(), ", "));
+    form.labels = std::move(folded);
+    return form;
+  }
+  if (count > kLetters)
+    return absl::InvalidArgumentError(
+        absl::StrCat("it has ", count, " choices; at most ", kLetters, " can be told apart by letters"));
+  form.text = question.text();
+  for (size_t i = 0; i < count; ++i) {
+    const char letter = static_cast<char>('A' + i);
+    absl::StrAppend(&form.text, "\n", std::string(1, letter), ". ", question.choices(static_cast<int>(i)));
+    form.labels.emplace_back(1, absl::ascii_tolower(static_cast<unsigned char>(letter)));
+  }
+  form.text += "\nAnswer with exactly one letter and nothing else.";
+  return form;
+}
+
+std::string VqaRequestJson(const std::string& model, const VqaQuestion& question, absl::string_view png,
+                           int top_logprobs) {
+  const json image = {
+      {"type", "image_url"},
+      {"image_url", {{"url", absl::StrCat("data:image/png;base64,", absl::Base64Escape(png))}}}};
+  const json text = {{"type", "text"}, {"text", question.text}};
+  const json request = {{"model", model},   {"messages", {{{"role", "user"}, {"content", {image, text}}}}},
+                        {"max_tokens", 1},  {"temperature", 0},
+                        {"logprobs", true}, {"top_logprobs", top_logprobs}};
+  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+VqaReply ReadVqaReply(absl::string_view text, const std::vector<std::string>& labels) {
+  const absl::StatusOr<json> reply = ParseRemoteJson(text, kBounds);
+  if (!reply.ok()) return {.answer = reply.status()};
+  return {.input_tokens = Tokens(*reply, "prompt_tokens"),
+          .output_tokens = Tokens(*reply, "completion_tokens"),
+          .answer = ReadAnswer(*reply, labels)};
+}
+
+}  // namespace lvrpo

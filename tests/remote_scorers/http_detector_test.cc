@@ -1,0 +1,142 @@
+#include "reward_server/http_detector.h"
+
+#include "absl/strings/escaping.h"
+#include "data/png.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/remote_scorers/batches.h"
+#include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/test_http_server.h"
+
+namespace lvrpo {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+TEST(ReadDescription, ReadsDigestAndThresholds) {
+  const auto plain = ReadDescription(R"({"digest": "yolo/8x"})");
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->digest, "yolo/8x");
+  EXPECT_EQ(plain->thresholds.score, DetectionThresholds().score);
+  EXPECT_EQ(plain->thresholds.counting_score, DetectionThresholds().counting_score);
+  const auto full = ReadDescription(R"({"digest": "d", "thresholds": {"score": 0.2, "counting_score": 1}})");
+  ASSERT_TRUE(full.ok()) << full.status();
+  EXPECT_EQ(full->thresholds.score, .2);
+  EXPECT_EQ(full->thresholds.counting_score, 1);
+}
+
+TEST(ReadDescription, RefusesEverythingElse) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "not JSON"},
+      {"[]", "no JSON object"},
+      {"{}", "no \"digest\""},
+      {R"({"digest": ""})", "its digest \"\" is not"},
+      {R"({"digest": "a\nb"})", "its digest \"a\\nb\" is not"},
+      {R"({"digest": "d", "thresholds": 3})", "\"thresholds\""},
+      {R"({"digest": "d", "thresholds": {"score": 2}})", "\"score\" is 2; it must be 0 to 1"},
+      {R"({"digest": "d", "thresholds": {"counting_score": "x"}})", "\"counting_score\" is no number"},
+  };
+  for (const auto& [text, says] : cases) {
+    const absl::Status status = ReadDescription(text).status();
+    EXPECT_TRUE(absl::IsInternal(status)) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(says));
+  }
+}
+
+constexpr char kBench[] = R"({"class": "bench", "score": 0.9, "box": [0, 0, 2, 2], "color": "red"})";
+
+std::string Answer(const std::string& images) { return R"({"digest": "d", "images": [)" + images + "]}"; }
+std::string Image(const std::string& objects) {
+  return R"({"width": 4, "height": 3, "objects": [)" + objects + "]}";
+}
+
+TEST(ReadDetectionsJson, GivesTheObjectsOfTheClassesAskedFor) {
+  const std::string dog = R"({"class": "dog", "score": 1, "box": [0, 0, 1, 1]})";
+  const auto found = ReadDetectionsJson(Answer(Image(dog + "," + kBench) + "," + Image("")), {{4, 3}, {4, 3}},
+                                        {"bench", "cat"}, "d");
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->size(), 2u);
+  ASSERT_EQ((*found)[0].size(), 1u);
+  EXPECT_EQ((*found)[0][0].class_name, "bench");
+  EXPECT_EQ((*found)[0][0].color, "red");
+  EXPECT_EQ((*found)[0][0].x1, 2);
+  EXPECT_TRUE((*found)[1].empty());
+}
+
+TEST(ReadDetectionsJson, RefusesEverythingElse) {
+  struct Case {
+    std::string text;
+    absl::StatusCode code;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"nonsense", absl::StatusCode::kInternal, "not JSON"},
+      {R"({"digest": "d"})", absl::StatusCode::kInternal, "no \"images\""},
+      {R"({"images": []})", absl::StatusCode::kInternal, "no \"digest\""},
+      {R"({"digest": "e", "images": []})", absl::StatusCode::kFailedPrecondition, "changed from d to e"},
+      {Answer(""), absl::StatusCode::kInternal, "\"images\" has 0 entries for 1 that were sent"},
+      {Answer(Image("") + "," + Image("")), absl::StatusCode::kInternal, "has 2 entries for 1"},
+      {Answer("3"), absl::StatusCode::kInternal, "images[0]: detections: the JSON is not an object"},
+      {Answer(R"({"width": 4, "height": 3})"), absl::StatusCode::kInternal, "objects is not a list"},
+      {Answer(R"({"width": 8, "height": 3, "objects": []})"), absl::StatusCode::kInternal,
+       "images[0] is of 8 x 3 pixels, but 4 x 3 were sent"},
+      {Answer(Image(R"({"class": "bench", "score": 7, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+       "objects[0].score is 7"},
+  };
+  for (const Case& c : cases) {
+    const absl::Status status = ReadDetectionsJson(c.text, {{4, 3}}, {"bench"}, "d").status();
+    EXPECT_EQ(status.code(), c.code) << c.text << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.says)) << c.text;
+  }
+}
+
+TEST(HttpDetector, DetectsOverHttp) {
+  json asked;
+  TestHttpServer server([&](const TestHttpServer::Request& request) {
+    if (request.head.rfind("GET /v1/describe ", 0) == 0)
+      return MakeHttpAnswer(200, R"({"digest": "d", "thresholds": {"score": 0.5}})");
+    if (request.head.rfind("POST /v1 ", 0) != 0) return MakeHttpAnswer(404, request.head);
+    asked = json::parse(request.body);
+    return MakeHttpAnswer(200, Answer(Image(kBench)));
+  });
+  const auto detector = HttpDetector::Create(server.url() + "/v1", {});
+  ASSERT_TRUE(detector.ok()) << detector.status();
+  EXPECT_EQ((*detector)->digest(), "http_detector/d/0.5/0.9");
+  EXPECT_EQ((*detector)->thresholds().score, .5);
+  const RgbImage image = PlainImage(4, 3, 7);
+  const auto found = (*detector)->Detect({image}, {"bench", "traffic light"});
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ((*found)[0][0].class_name, "bench");
+  EXPECT_EQ(asked["classes"], json({"bench", "traffic light"}));
+  std::string png;
+  ASSERT_TRUE(absl::Base64Unescape(asked["images"][0].get<std::string>(), &png));
+  EXPECT_EQ(DecodePng(png)->pixels, image.pixels);
+}
+
+TEST(HttpDetector, ErrorsNameItsAddress) {
+  SentLog log;
+  FakeWaiting time;
+  const auto gone =
+      HttpDetector::Create("http://u:p@gpu:1", {.deadline = absl::Minutes(1), .waiting = time.waiting()},
+                           std::make_unique<FakeTransport>(
+                               log, [](const SentLog::Sent&) { return absl::UnavailableError("no"); }));
+  EXPECT_TRUE(absl::IsUnavailable(gone.status()));
+  EXPECT_THAT(std::string(gone.status().message()), HasSubstr("detector at http://gpu:1: "));
+  EXPECT_GT(log.sent.size(), 5u);
+  const auto detector = HttpDetector::Create(
+      "http://gpu:1", {},
+      std::make_unique<FakeTransport>(log, [](const SentLog::Sent& sent) -> absl::StatusOr<HttpAnswer> {
+        if (sent.body.empty()) return HttpAnswer{.code = 200, .body = R"({"digest": "d"})"};
+        return HttpAnswer{.code = 422, .body = "unknown class"};
+      }));
+  ASSERT_TRUE(detector.ok()) << detector.status();
+  const absl::Status status = (*detector)->Detect({PlainImage(1, 1, 0)}, {"x"}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("detector at http://gpu:1: "));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("unknown class"));
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,159 @@
+#include "reward_server/json_scorer.h"
+
+#include <atomic>
+
+#include "absl/strings/escaping.h"
+#include "data/png.h"
+#include "data/prompts.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "reward_server/external_scorer.h"
+#include "tests/remote_scorers/batches.h"
+#include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/test_http_server.h"
+
+namespace lvrpo {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+TEST(ScoreRequestJson, HoldsThePromptRecordAndTheSamples) {
+  ScoringBatch batch = ImageBatch(2);
+  batch.prompt.add_key_phrases("a red circle");
+  const json request = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(batch)));
+  EXPECT_EQ(request["prompt"]["task"], "TASK_KIND_IMAGE");
+  EXPECT_EQ(request["prompt"]["key_phrases"][0], "a red circle");
+  const auto record = PromptFromJson(request["prompt"].dump());  // as in prompt files
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->SerializeAsString(), batch.prompt.SerializeAsString());
+  ASSERT_EQ(request["samples"].size(), 2u);
+  std::string png;
+  ASSERT_TRUE(absl::Base64Unescape(request["samples"][1]["png"].get<std::string>(), &png));
+  EXPECT_EQ(DecodePng(png)->pixels, batch.images[1].pixels);
+  EXPECT_FALSE(request["samples"][1].contains("text"));
+
+  const json texts = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(TextBatch({"a\"b", ""}))));
+  EXPECT_EQ(texts["samples"], json::parse(R"([{"text": "a\"b"}, {"text": ""}])"));
+}
+
+TEST(ReadScoresJson, ReadsScores) {
+  const auto response = ReadScoresJson(
+      R"({"digest": "w/1", "scores": [{"value": 0.25, "detail": "x"}, {"value": 1, "more": [1]}], "more": {}})");
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->digest(), "w/1");
+  ASSERT_EQ(response->scores_size(), 2);
+  EXPECT_EQ(response->scores(0).value(), .25f);
+  EXPECT_EQ(response->scores(0).detail(), "x");
+  EXPECT_EQ(response->scores(1).value(), 1);
+}
+
+TEST(ReadScoresJson, RefusesEverythingElse) {
+  const std::pair<std::string, const char*> cases[] = {
+      {"", "not JSON"},
+      {"<html>", "not JSON at byte 1"},
+      {"[]", "no JSON object"},
+      {"null", "no JSON object"},
+      {"{}", "no \"digest\""},
+      {R"({"digest": 1, "scores": []})", "\"digest\" is no string"},
+      {R"({"digest": "d"})", "no \"scores\""},
+      {R"({"digest": "d", "scores": {}})", "\"scores\" is no list"},
+      {R"({"digest": "d", "scores": [0.5]})", "scores[0]: its answer has a number"},
+      {R"({"digest": "d", "scores": [{}]})", "scores[0]: its answer has no \"value\""},  // no made-up 0
+      {R"({"digest": "d", "scores": [{"value": null}]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": [{"value": "0.5"}]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": [{"value": true}]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": [{"value": NaN}]})", "not JSON"},
+      {R"({"digest": "d", "scores": [{"value": 1e999}]})", "not JSON"},
+      {R"({"digest": "d", "scores": [{"value": 1.01}]})", "is 1.01; it must be 0 to 1"},
+      {R"({"digest": "d", "scores": [{"value": -1}]})", "must be 0 to 1"},
+      {R"({"digest": "d", "scores": [{"value": 1, "detail": 3}]})", "\"detail\" is no string"},
+      {R"({"digest": "d", "scores": [{"value": 1)", "not JSON"},
+      {"{\"digest\": \"\xFF\", \"scores\": []}", "not JSON"},
+      {R"({"digest": "\u0000", "scores": []})", "U+0000"},
+      {std::string(100000, '['), "nested deeper"},
+      {std::string((16 << 20) + 1, ' '), "bytes"},
+  };
+  for (const auto& [text, says] : cases) {
+    const absl::Status status = ReadScoresJson(text).status();
+    EXPECT_TRUE(absl::IsInternal(status)) << text.substr(0, 80) << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(says)) << text.substr(0, 80);
+  }
+}
+
+v1::ExternalScorerConfig Config(const std::string& address) {
+  v1::ExternalScorerConfig config;
+  config.set_name("mine");
+  config.set_address(address);
+  config.set_task("both");
+  return config;
+}
+
+TEST(JsonScorer, ScoresOverHttp) {
+  TestHttpServer server([](const TestHttpServer::Request& request) {
+    if (request.head.rfind("GET /base/describe ", 0) == 0) return MakeHttpAnswer(200, R"({"digest": "w/1"})");
+    if (request.head.rfind("POST /base/score ", 0) != 0) return MakeHttpAnswer(404, request.head);
+    json answer = {{"digest", "w/1"}, {"scores", json::array()}};
+    const json body = json::parse(request.body);
+    for (const json& sample : body["samples"])
+      answer["scores"].push_back({{"value", sample["text"].get<std::string>().size() / 10.0}});
+    return MakeHttpAnswer(200, answer.dump());
+  });
+  const auto scorer = ExternalScorer::Create(Config(server.url() + "/base/"), LinkOptions());
+  ASSERT_TRUE(scorer.ok()) << scorer.status();
+  EXPECT_EQ((*scorer)->digest(), "external/mine/w/1");
+  const auto scores = (*scorer)->ScoreBatch(TextBatch({"four", ""}));
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_FLOAT_EQ((*scores)[0].value, .4f);
+  EXPECT_FLOAT_EQ((*scores)[1].value, 0);
+}
+
+TEST(JsonScorer, WaitsForAServerThatIsStillStarting) {
+  std::atomic<int> asked = 0;
+  TestHttpServer server([&](const TestHttpServer::Request&) {
+    return ++asked < 8 ? MakeHttpAnswer(503, "loading") : MakeHttpAnswer(200, R"({"digest": "w/1"})");
+  });
+  FakeWaiting time;
+  const auto scorer =
+      ExternalScorer::Create(Config(server.url()), {.deadline = absl::Minutes(5), .waiting = time.waiting()});
+  ASSERT_TRUE(scorer.ok()) << scorer.status();
+  EXPECT_EQ(time.waits.size(), 7u);
+}
+
+TEST(JsonScorer, CreationFailsWhenNobodyIsThere) {
+  const std::string url = UrlOfNobody();
+  FakeWaiting time;
+  v1::ExternalScorerConfig config = Config(url);
+  config.set_timeout_seconds(30);
+  const absl::Time start = time.clock.Now();
+  const absl::Status status =
+      ExternalScorer::Create(config, {.deadline = absl::Hours(1), .waiting = time.waiting()}).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("external scorer 'mine' at " + url));
+  EXPECT_LE(time.clock.Now() - start, absl::Seconds(30));
+  EXPECT_GT(time.clock.Now() - start, absl::Seconds(15));
+}
+
+TEST(JsonScorer, ErrorsOfTheServerNameWhatItSaid) {
+  std::atomic<int> code = 400;
+  TestHttpServer server([&](const TestHttpServer::Request& request) {
+    if (request.method == "GET") return MakeHttpAnswer(200, R"({"digest": "w/1"})");
+    return MakeHttpAnswer(code, "no face in it");
+  });
+  FakeWaiting time;
+  const auto scorer = ExternalScorer::Create(Config(server.url()), {.waiting = time.waiting()});
+  ASSERT_TRUE(scorer.ok()) << scorer.status();
+  const absl::Status invalid = (*scorer)->ScoreBatch(TextBatch({"a"})).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(invalid)) << invalid;
+  EXPECT_THAT(std::string(invalid.message()), HasSubstr("answered 400: no face in it"));
+  code = 500;
+  EXPECT_TRUE(absl::IsInternal((*scorer)->ScoreBatch(TextBatch({"a"})).status()));
+  EXPECT_TRUE(time.waits.empty());
+  code = 503;
+  EXPECT_TRUE(absl::IsUnavailable((*scorer)->ScoreBatch(TextBatch({"a"})).status()));
+  EXPECT_EQ(time.waits.size(), 3u);
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace lvrpo {
+
+// A web server on a port of its own that says exactly what a test wants, broken answers included. One request
+// a connection, one thread each.
+class TestHttpServer {
+ public:
+  struct Request {
+    std::string method;
+    std::string path;
+    std::string head;  // the request line and all headers
+    std::string body;
+  };
+  // Gives every byte of the answer (MakeHttpAnswer). Called on several threads at once.
+  using Handler = std::function<std::string(const Request&)>;
+
+  explicit TestHttpServer(Handler handler);
+  // Waits for handlers that are at work.
+  ~TestHttpServer();
+
+  const std::string& url() const { return url_; }  // "http://127.0.0.1:PORT"
+
+ private:
+  void Accept();
+  void Serve(int connection);
+
+  const Handler handler_;
+  std::string url_;
+  const int fd_;  // listens at url_
+  absl::Mutex mutex_;
+  std::vector<std::thread> connections_ ABSL_GUARDED_BY(mutex_);
+  std::thread accepting_;
+};
+
+// `headers` are lines that end in "\r\n".
+std::string MakeHttpAnswer(int code, const std::string& body, const std::string& headers = "");
+
+// A URL of this machine where nobody listens.
+std::string UrlOfNobody();
+
+}  // namespace lvrpo
