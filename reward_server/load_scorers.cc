@@ -122,8 +122,7 @@ absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& conf
     scorers.push_back(*std::move(scorer));
   }
   for (const v1::ExternalScorerConfig& external : config.reward().external()) {
-    absl::StatusOr<std::unique_ptr<ExternalScorer>> scorer =
-        ExternalScorer::Create(external, Links(config));
+    absl::StatusOr<std::unique_ptr<ExternalScorer>> scorer = ExternalScorer::Create(external, Links(config));
     if (!scorer.ok()) return scorer.status();
     scorers.push_back(*std::move(scorer));
   }

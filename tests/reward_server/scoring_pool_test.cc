@@ -135,6 +135,7 @@ TEST_F(PoolTest, RefusesWhatAFullQueueCannotTakeWithAHint) {
   std::vector<std::thread> callers;
   callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
   inside.WaitForNotification();
+  while (quick.calls < 1) std::this_thread::yield();
   callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
   while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
   const absl::Status refused = Score("too many").status();
@@ -162,6 +163,7 @@ TEST_F(PoolTest, AFullQueueOfAScorerThatIsOnlyLoggedRefusesNothing) {
   std::vector<std::thread> callers;
   callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
   inside.WaitForNotification();
+  while (quick.calls < 1) std::this_thread::yield();
   callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
   while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
   const auto answer = Score("too many");
