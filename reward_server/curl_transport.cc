@@ -15,6 +15,8 @@ namespace lvrpo {
 namespace {
 
 constexpr int kLongestPoll = 1000;  // ms; libcurl wakes earlier by itself
+constexpr absl::Duration kLongestConnecting = absl::Seconds(5);
+constexpr absl::Duration kLeastTime = absl::Milliseconds(10);  // with less left nothing is sent
 
 void StartCurl() {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -37,6 +39,7 @@ class Call {
     curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
+    curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(std::min(timeout, kLongestConnecting)));
     curl_easy_setopt(easy_, CURLOPT_USERAGENT, user_agent_.c_str());
     curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Call::Write);
@@ -93,10 +96,18 @@ class Call {
 
   void AddHeader(const std::string& line) { headers_ = curl_slist_append(headers_, line.c_str()); }
 
+  bool Connected() const {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &microseconds);
+    return microseconds > 0;
+  }
+
   absl::Status Failure(CURLcode result) const {
     const std::string what = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
     switch (result) {
       case CURLE_OPERATION_TIMEDOUT:
+        // A server that could not be reached is not at work on it.
+        if (!Connected()) return absl::UnavailableError("no connection: " + what);
         return absl::DeadlineExceededError(what);
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
@@ -168,7 +179,7 @@ std::vector<absl::StatusOr<HttpAnswer>> CurlTransport::Send(std::span<const Http
     while (next < requests.size() && running.size() < static_cast<size_t>(std::max(1, options.concurrency))) {
       const size_t index = next++;
       const absl::Duration left = deadline - RealClock().Now();
-      if (left < absl::Milliseconds(1)) {
+      if (left < kLeastTime) {
         answers[index] = absl::DeadlineExceededError("no time was left to send it");
       } else {
         running.Add(std::make_unique<Call>(requests[index], index, options, std::min(options.timeout, left)));

@@ -120,10 +120,10 @@ TEST_F(GrpcScorerTest, CreationFailsWhenNobodyIsThere) {
 
 TEST_F(GrpcScorerTest, ACallEndsByItsDeadlineAndIsNotRepeated) {
   absl::Notification end;
-  const auto scorer = Create({.deadline = absl::Milliseconds(100)});
-  ASSERT_TRUE(scorer.ok()) << scorer.status();
   service_.block = &end;
-  const absl::Status status = (*scorer)->ScoreBatch(ImageBatch(1)).status();
+  const auto link =
+      MakeGrpcLink(config_.address(), {.deadline = absl::Milliseconds(300), .waiting = time_.waiting()});
+  const absl::Status status = link->ScoreSamples({}).status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
   EXPECT_TRUE(time_.waits.empty());
   end.Notify();

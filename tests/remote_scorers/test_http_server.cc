@@ -17,14 +17,14 @@ namespace {
 // Whatever proxy the machine has is not for its own servers.
 [[maybe_unused]] const int no_proxy = setenv("no_proxy", "127.0.0.1", 1);
 
-int Listen(std::string* url) {
+int Listen(std::string* url, int backlog = 64) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in where = {};
   where.sin_family = AF_INET;
   where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(where);
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof(where)) != 0 || listen(fd, 64) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size) != 0) {
+  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof(where)) != 0 ||
+      listen(fd, backlog) != 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size) != 0) {
     std::abort();
   }
   *url = absl::StrCat("http://127.0.0.1:", ntohs(where.sin_port));
@@ -104,6 +104,21 @@ void TestHttpServer::Serve(int connection) {
 std::string MakeHttpAnswer(int code, const std::string& body, const std::string& headers) {
   return absl::StrCat("HTTP/1.1 ", code, " Whatever\r\n", headers, "Content-Length: ", body.size(),
                       "\r\nConnection: close\r\n\r\n", body);
+}
+
+UnansweredListener::UnansweredListener() : fd_(Listen(&url_, 0)) {
+  sockaddr_in where = {};
+  socklen_t size = sizeof(where);
+  getsockname(fd_, reinterpret_cast<sockaddr*>(&where), &size);
+  for (int i = 0; i < 4; ++i) {  // one is enough on Linux
+    waiting_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    (void)connect(waiting_.back(), reinterpret_cast<sockaddr*>(&where), size);
+  }
+}
+
+UnansweredListener::~UnansweredListener() {
+  for (const int fd : waiting_) close(fd);
+  close(fd_);
 }
 
 std::string UrlOfNobody() {

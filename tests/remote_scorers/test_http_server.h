@@ -44,6 +44,21 @@ class TestHttpServer {
 // `headers` are lines that end in "\r\n".
 std::string MakeHttpAnswer(int code, const std::string& body, const std::string& headers = "");
 
+// A URL of this machine where connections are neither made nor refused, as of a machine that is gone: the
+// queue of those that wait to be accepted is full.
+class UnansweredListener {
+ public:
+  UnansweredListener();
+  ~UnansweredListener();
+  UnansweredListener(const UnansweredListener&) = delete;
+  const std::string& url() const { return url_; }
+
+ private:
+  std::string url_;
+  const int fd_;
+  std::vector<int> waiting_;
+};
+
 // A URL of this machine where nobody listens.
 std::string UrlOfNobody();
 
