@@ -32,6 +32,29 @@ std::unique_ptr<ScorerSet> Only(const std::string& component, std::vector<std::s
   return *std::move(scorers);
 }
 
+TEST(LoadScorers, NamesAnExternalScorerThatCannotBeReached) {
+  const absl::StatusOr<LoadedConfig> config = LoadRunConfig(
+      "configs/shapes.yaml", {"reward.external=[{name: brand, address: \"http://127.0.0.1:1\", weight: 1, "
+                              "task: image, timeout_seconds: 0.05}]"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  Metrics metrics;
+  const absl::Status status = LoadScorers(config->config, metrics).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'brand'"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("127.0.0.1:1"));
+}
+
+TEST(LoadScorers, AsksAnEndpointInsteadOfAModelWhenOneIsSet) {
+  const absl::StatusOr<LoadedConfig> config = LoadRunConfig(
+      "configs/shapes.yaml",
+      {"reward.vqa_endpoint.url=http://127.0.0.1:1/v1", "reward.vqa_endpoint.model=some-model"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  Metrics metrics;
+  const auto scorers = LoadScorers(config->config, metrics);
+  ASSERT_TRUE(scorers.ok()) << scorers.status();
+  EXPECT_THAT((*scorers)->Digests().at("knowledge"), HasSubstr("vqa_endpoint/"));
+}
+
 // A red circle top left; with `extra` three more.
 RgbImage RedCircles(bool extra = false) {
   shapes::Scene scene;

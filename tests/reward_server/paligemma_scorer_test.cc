@@ -2,9 +2,11 @@
 
 #include <cmath>
 
+#include "common/config.h"
 #include "common/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "reward_server/load_scorers.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {
@@ -106,6 +108,25 @@ TEST_F(PaliGemmaScorerTest, ItsDigestNamesWeightsAndTokenizer) {
   TensorMap tensors = model_->tensors();
   tensors.begin()->second.add_(1);
   EXPECT_NE(scorer.digest(), scorer.ComputeDigest());
+}
+
+TEST_F(PaliGemmaScorerTest, IsWhatAFolderOfThatTypeIsLoadedAs) {
+  nlohmann::json json = model_->config().ToJson();
+  ASSERT_EQ(json["model_type"], "paligemma");
+  ASSERT_TRUE(WriteFileAtomic(folder_.file("config.json"), json.dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder_.file("model.safetensors"), model_->tensors()).ok());
+  absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", {"model.vqa=" + folder_.path()});
+  ASSERT_TRUE(config.ok()) << config.status();
+  Metrics metrics;
+  const auto scorers = LoadScorers(config->config, metrics);
+  ASSERT_TRUE(scorers.ok()) << scorers.status();
+  EXPECT_EQ((*scorers)->Digests().at("knowledge"), Make().digest());
+  // Its processor's filter is another one's answer.
+  ASSERT_TRUE(WriteFileAtomic(folder_.file("preprocessor_config.json"), R"({"resample": 2})").ok());
+  EXPECT_NE((*PaliGemmaScorer::Load(folder_.path()))->digest(), Make().digest());
+  ASSERT_TRUE(WriteFileAtomic(folder_.file("preprocessor_config.json"), R"({"resample": 9})").ok());
+  const absl::Status status = PaliGemmaScorer::Load(folder_.path()).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("preprocessor_config.json"));
 }
 
 }  // namespace
