@@ -26,7 +26,7 @@ class TestService : public v1::ExternalScorer::Service {
   }
   grpc::Status ScoreSamples(grpc::ServerContext* context, const v1::ScoreSamplesRequest* request,
                             v1::ScoreSamplesResponse* response) override {
-    if (block != nullptr) block->WaitForNotification();
+    if (blocked) end.WaitForNotification();
     response->set_digest("w/1");
     for (int i = 0; i < request->samples_size(); ++i) {
       v1::ExternalScore& score = *response->add_scores();
@@ -38,7 +38,8 @@ class TestService : public v1::ExternalScorer::Service {
 
   std::atomic<int> failures = 0;  // of the next calls
   grpc::Status failure;
-  absl::Notification* block = nullptr;
+  std::atomic<bool> blocked = false;  // until `end`
+  absl::Notification end;
   size_t detail_bytes = 1;
 
  private:
@@ -119,14 +120,13 @@ TEST_F(GrpcScorerTest, CreationFailsWhenNobodyIsThere) {
 }
 
 TEST_F(GrpcScorerTest, ACallEndsByItsDeadlineAndIsNotRepeated) {
-  absl::Notification end;
-  service_.block = &end;
+  service_.blocked = true;
   const auto link =
       MakeGrpcLink(config_.address(), {.deadline = absl::Milliseconds(300), .waiting = time_.waiting()});
   const absl::Status status = link->ScoreSamples({}).status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
   EXPECT_TRUE(time_.waits.empty());
-  end.Notify();
+  service_.end.Notify();
 }
 
 TEST_F(GrpcScorerTest, AnswersAboveTheLimitAreRefusedAtOnce) {
