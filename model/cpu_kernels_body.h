@@ -286,20 +286,26 @@ void Pack(const float* weight, int64_t columns, int64_t depth, float* packed) {
   }
 }
 
+// out[kRows, columns of a panel] from `from`, kRows rows of which the next number of a row is `step` on and
+// the next row `stride`. The sums begin with `bias` (null: 0), or, when `begun`, with what out holds already.
 template <int kRows>
-static void Tile(const float* x, int64_t depth, const float* panel, const float* bias, float* out,
-                 int64_t out_stride, int64_t columns) {
+static void Tile(const float* x, int64_t stride, int64_t step, int64_t depth, const float* panel,
+                 const float* bias, bool begun, float* out, int64_t out_stride, int64_t columns) {
   Vector sums[kRows][kPanelVectors];
   for (int v = 0; v < kPanelVectors; ++v) {
     const Vector start = bias == nullptr ? Vector{} : Load(bias + v * kWidth);
-    for (int row = 0; row < kRows; ++row) sums[row][v] = start;
+    const int64_t left = columns - v * kWidth;
+    for (int row = 0; row < kRows; ++row) {
+      const float* kept = out + row * out_stride + v * kWidth;
+      sums[row][v] = !begun ? start : left >= kWidth ? Load(kept) : left > 0 ? LoadSome(kept, left) : start;
+    }
   }
   for (int64_t k = 0; k < depth; ++k) {
     Vector weights[kPanelVectors];
     for (int v = 0; v < kPanelVectors; ++v) weights[v] = Load(panel + k * kPanel + v * kWidth);
 #pragma GCC unroll 12
     for (int row = 0; row < kRows; ++row) {
-      const Vector factor = Broadcast(x[row * depth + k]);
+      const Vector factor = Broadcast(x[row * stride + k * step]);
       for (int v = 0; v < kPanelVectors; ++v) sums[row][v] += factor * weights[v];
     }
   }
@@ -321,15 +327,75 @@ template <int kRows>
 static void Tiles(const float* x, int64_t depth, int64_t rows, const float* panel, const float* bias,
                   float* out, int64_t out_stride, int64_t columns) {
   for (; rows >= kRows; rows -= kRows, x += kRows * depth, out += kRows * out_stride)
-    Tile<kRows>(x, depth, panel, bias, out, out_stride, columns);
+    Tile<kRows>(x, depth, 1, depth, panel, bias, false, out, out_stride, columns);
   if constexpr (kRows > 1) {
     if (rows > 0) Tiles<kRows - 1>(x, depth, rows, panel, bias, out, out_stride, columns);
+  }
+}
+
+// Long rows are taken in pieces of at most kPiece numbers, for kPieceRows rows at a time, which are put in
+// the order in which tiles read them: a piece of a panel and the rows then stay in the second cache, where
+// whole rows would push each other out of it, and, a multiple of 4 KiB apart, out of the same lines of the
+// first.
+constexpr int64_t kPiece = 1024, kPieceRows = 8 * kTileRows;
+
+// [depth][kRows] out of kRows rows.
+template <int kRows>
+static void Interleave(const float* x, int64_t stride, int64_t depth, float* to) {
+  for (int64_t k = 0; k < depth; k += kWidth) {
+    const int64_t count = depth - k < kWidth ? depth - k : kWidth;
+    for (int row = 0; row < kRows; ++row) {
+      for (int64_t i = 0; i < count; ++i) to[(k + i) * kRows + row] = x[row * stride + k + i];
+    }
+  }
+}
+template <int kRows>
+static void InterleaveTiles(const float* x, int64_t stride, int64_t depth, int64_t rows, float* to) {
+  for (; rows >= kRows; rows -= kRows, x += kRows * stride, to += kRows * depth)
+    Interleave<kRows>(x, stride, depth, to);
+  if constexpr (kRows > 1) {
+    if (rows > 0) InterleaveTiles<kRows - 1>(x, stride, depth, rows, to);
+  }
+}
+// Tiles of rows that are interleaved so.
+template <int kRows>
+static void InterleavedTiles(const float* x, int64_t depth, int64_t rows, const float* panel,
+                             const float* bias, bool begun, float* out, int64_t out_stride, int64_t columns) {
+  for (; rows >= kRows; rows -= kRows, x += kRows * depth, out += kRows * out_stride)
+    Tile<kRows>(x, 1, kRows, depth, panel, bias, begun, out, out_stride, columns);
+  if constexpr (kRows > 1) {
+    if (rows > 0) InterleavedTiles<kRows - 1>(x, depth, rows, panel, bias, begun, out, out_stride, columns);
+  }
+}
+
+static void MultiplyInPieces(const float* x, int64_t depth, int64_t begin, int64_t end, const float* packed,
+                             const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel,
+                             float* out, int64_t out_stride) {
+  alignas(64) float rows_of_piece[kPieceRows * kPiece];
+  const int64_t pieces = (depth + kPiece - 1) / kPiece, piece = (depth + pieces - 1) / pieces;
+  for (int64_t row = begin; row < end; row += kPieceRows) {
+    const int64_t rows = end - row < kPieceRows ? end - row : kPieceRows;
+    for (int64_t k = 0; k < depth; k += piece) {
+      const int64_t count = depth - k < piece ? depth - k : piece;
+      InterleaveTiles<kTileRows>(x + row * depth + k, depth, count, rows, rows_of_piece);
+      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+        const int64_t column = panel * kPanel;
+        InterleavedTiles<kTileRows>(rows_of_piece, count, rows, packed + column * depth + k * kPanel,
+                                    bias == nullptr ? nullptr : bias + column, k > 0,
+                                    out + row * out_stride + column, out_stride, columns - column);
+      }
+    }
   }
 }
 
 void Multiply(const float* x, int64_t depth, int64_t begin, int64_t end, const float* packed,
               const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel, float* out,
               int64_t out_stride) {
+  // Worth its order when enough rows and columns use it.
+  if (depth >= kPiece && end - begin >= kTileRows && last_panel - first_panel >= 4) {
+    MultiplyInPieces(x, depth, begin, end, packed, bias, columns, first_panel, last_panel, out, out_stride);
+    return;
+  }
   // As many rows at a time as stay in the second cache while all panels pass by: 256 KiB of them.
   const int64_t fitting = 65536 / depth / kTileRows * kTileRows, block = fitting > 0 ? fitting : kTileRows;
   for (int64_t row = begin; row < end; row += block) {

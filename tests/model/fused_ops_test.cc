@@ -160,8 +160,15 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
   const CpuKernelSets available = AvailableCpuKernels();
   for (int i = 0; i < available.count; ++i) {
     const CpuKernels& kernels = *available.sets[i];
-    for (const auto& [rows, depth, columns] : std::vector<std::array<int64_t, 3>>{
-             {1, 1, 1}, {3, 7, 5}, {13, 40, 33}, {32, 64, 96}, {29, 17, 100}, {200, 700, 31}}) {
+    for (const auto& [rows, depth, columns] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
+                                                                                  {3, 7, 5},
+                                                                                  {13, 40, 33},
+                                                                                  {32, 64, 96},
+                                                                                  {29, 17, 100},
+                                                                                  {200, 700, 31},
+                                                                                  {13, 1024, 130},
+                                                                                  {197, 1500, 200},
+                                                                                  {97, 3072, 161}}) {
       SCOPED_TRACE(testing::Message() << kernels.name << " " << rows << " " << depth << " " << columns);
       const torch::Tensor x = torch::randn({rows, depth}), weight = torch::randn({columns, depth}),
                           bias = torch::randn({columns});
@@ -180,6 +187,31 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
       kernels.multiply(x.data_ptr<float>(), depth, 0, rows, packed.data(), nullptr, columns, 0, panels,
                        out.data(), columns);
       EXPECT_LT(LargestDifference(out, wide), 1e-6 * static_cast<double>(depth) + 1e-5);
+    }
+  }
+}
+
+// Long rows of many are taken in pieces, a few of them whole: nobody may see it.
+TEST(CpuKernels, ARowsProductIsTheSameBitsWhateverIsBesideIt) {
+  torch::manual_seed(6);
+  const CpuKernelSets available = AvailableCpuKernels();
+  const int64_t rows = 61, columns = 150;
+  for (int i = 0; i < available.count; ++i) {
+    const CpuKernels& kernels = *available.sets[i];
+    for (const int64_t depth : {300, 1024, 2500}) {
+      SCOPED_TRACE(testing::Message() << kernels.name << " " << depth);
+      const torch::Tensor x = torch::randn({rows, depth}), weight = torch::randn({columns, depth});
+      const int64_t panels = (columns + kernels.panel - 1) / kernels.panel, padded = panels * kernels.panel;
+      std::vector<float> packed(static_cast<size_t>(padded * depth)), bias(static_cast<size_t>(padded), .5f),
+          together(static_cast<size_t>(rows * columns)), alone(together.size());
+      kernels.pack(weight.data_ptr<float>(), columns, depth, packed.data());
+      kernels.multiply(x.data_ptr<float>(), depth, 0, rows, packed.data(), bias.data(), columns, 0, panels,
+                       together.data(), columns);
+      for (int64_t row = 0; row < rows; ++row) {
+        kernels.multiply(x.data_ptr<float>(), depth, row, row + 1, packed.data(), bias.data(), columns, 0,
+                         panels, alone.data(), columns);
+      }
+      EXPECT_EQ(together, alone);
     }
   }
 }
