@@ -163,6 +163,7 @@ Siglip::Siglip(SiglipConfig config, TensorMap tensors)
             config_.text.eps),
       text_head_(tensors_, {"text_model.head"}) {
   if (!config_.use_head) return;
+  head_value_ = JoinedLinear({{HeadProjection(kValue, "weight"), HeadProjection(kValue, "bias")}});
   head_out_ = LinearLayer(tensors_, {"vision_model.head.attention.out_proj"});
   head_mlp_ = GeluMlp(tensors_, "vision_model.head.mlp.");
 }
@@ -201,31 +202,39 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
   return LayerNorm(vision_(x, keys), tensors_, "vision_model.post_layernorm", config_.vision.eps);
 }
 
+torch::Tensor Siglip::HeadProjection(HeadPart part, const char* kind) const {
+  const int64_t d = config_.vision.width;
+  return tensors_.at(absl::StrCat("vision_model.head.attention.in_proj_", kind))
+      .narrow(0, static_cast<int64_t>(part) * d, d);
+}
+
 torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& keys) const {
-  const std::string head = "vision_model.head.";
-  const int64_t d = config_.vision.width, heads = config_.vision.heads;
-  const torch::Tensor& weight = tensors_.at(head + "attention.in_proj_weight");
-  const torch::Tensor& bias = tensors_.at(head + "attention.in_proj_bias");
-  const torch::Tensor probe = tensors_.at(head + "probe").expand({tokens.size(0), 1, d});
-  const auto project = [&](const torch::Tensor& x, int64_t part) {
-    return SplitHeads(torch::linear(x, weight.narrow(0, part * d, d), bias.narrow(0, part * d, d)), heads);
-  };
-  const std::optional<torch::Tensor> mask =
-      keys.defined()
-          ? std::optional<torch::Tensor>(keys.to(torch::kBool).view({keys.size(0), 1, 1, keys.size(1)}))
-          : std::nullopt;
-  const torch::Tensor attended = MergeHeads(
-      at::scaled_dot_product_attention(project(probe, 0), project(tokens, 1), project(tokens, 2), mask));
+  // One query asks all tokens, so its keys and values need not be made: q (K x) = (q K) x, and what the
+  // values' projection makes of a mean of tokens is the mean of what it makes of each.
+  const int64_t d = config_.vision.width, heads = config_.vision.heads, each = d / heads;
+  const torch::Tensor probe = tensors_.at("vision_model.head.probe").view({1, d});
+  const torch::Tensor query =
+      torch::linear(probe, HeadProjection(kQuery, "weight"), HeadProjection(kQuery, "bias"))
+          .view({heads, 1, each});
+  const torch::Tensor asked =
+      torch::matmul(query, HeadProjection(kKey, "weight").view({heads, each, d})).squeeze(1);  // [heads, D]
+  torch::Tensor scores =
+      torch::matmul(tokens, asked.t()).transpose(1, 2) /
+      std::sqrt(static_cast<double>(each));  // [B, heads, N]; the keys' bias adds a constant
+  if (keys.defined())
+    scores = scores.masked_fill(keys.to(torch::kBool).logical_not().unsqueeze(1), -INFINITY);
+  const torch::Tensor mean = torch::matmul(torch::softmax(scores, -1), tokens);  // [B, heads, D]
+  const torch::Tensor attended =
+      torch::einsum("bhd,hed->bhe", {mean, HeadProjection(kValue, "weight").view({heads, each, d})})
+          .reshape({tokens.size(0), 1, d}) +
+      HeadProjection(kValue, "bias");
   return FinishPooling(attended).squeeze(1);
 }
 
 torch::Tensor Siglip::DenseTokens(const torch::Tensor& tokens) const {
-  const std::string head = "vision_model.head.";
-  const int64_t d = config_.vision.width;
-  const torch::Tensor value =
-      torch::linear(tokens, tensors_.at(head + "attention.in_proj_weight").narrow(0, 2 * d, d),
-                    tensors_.at(head + "attention.in_proj_bias").narrow(0, 2 * d, d));
-  return FinishPooling(value);
+  return FinishPooling(torch::GradMode::is_enabled() ? torch::linear(tokens, HeadProjection(kValue, "weight"),
+                                                                     HeadProjection(kValue, "bias"))
+                                                     : head_value_(tokens));
 }
 
 torch::Tensor Siglip::FinishPooling(const torch::Tensor& attended) const {

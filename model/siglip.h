@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/joined_linear.h"
 #include "model/siglip_encoder.h"
 #include "model/weights.h"
 #include "nlohmann/json.hpp"
@@ -66,12 +67,16 @@ class Siglip {
 
  private:
   Siglip(SiglipConfig config, TensorMap tensors);
+  // Rows of the pooling head's joined projection. `kind`: "weight" [D, D] or "bias" [D].
+  enum HeadPart { kQuery, kKey, kValue };
+  torch::Tensor HeadProjection(HeadPart part, const char* kind) const;
   // What the pooling head does to what it has attended to: out_proj, then the MLP with its residual.
   torch::Tensor FinishPooling(const torch::Tensor& attended) const;
 
   SiglipConfig config_;
   TensorMap tensors_;
   SiglipEncoder vision_, text_;
+  JoinedLinear head_value_;
   LinearLayer head_out_, text_head_;
   GeluMlp head_mlp_;
 };
