@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers fuzz format clean
+.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -41,6 +41,12 @@ bench-signal: build ## how much of the image gradient is signal, beside a plain 
 
 bench-peers: build ## text and image rollouts beside transformers and eager PyTorch (installs them into .deps/peers)
 	@tools/bench_peers.sh $(BIN)
+
+bench-referee: build ## images a second of a SigLIP 2 referee beside ONNX Runtime and transformers (15 minutes)
+	@tools/bench_referee.sh $(BIN)
+
+bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (15 minutes)
+	@tools/bench_rewards.sh $(BIN)
 
 fuzz: setup-dev ## look for inputs that crash the parsers, FUZZ_SECONDS (60) a target
 	@mkdir -p build

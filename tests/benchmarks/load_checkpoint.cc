@@ -8,11 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/clock.h"
@@ -22,6 +19,7 @@
 #include "model/synthesize.h"
 #include "model/tensor_dtypes.h"
 #include "nlohmann/json.hpp"
+#include "tests/benchmarks/memory.h"
 
 namespace lvrpo {
 namespace {
@@ -32,18 +30,6 @@ double Seconds(const std::function<void()>& work) {
   const absl::Time begin = RealClock().Now();
   work();
   return absl::ToDoubleSeconds(RealClock().Now() - begin);
-}
-
-// A line of /proc/self/status in bytes: VmHWM is the largest memory so far, VmRSS that of now.
-int64_t StatusBytes(const std::string& name) {
-  std::ifstream in("/proc/self/status");
-  for (std::string line; std::getline(in, line);) {
-    int64_t kib = 0;
-    if (absl::StartsWith(line, name + ":") &&
-        absl::SimpleAtoi(line.substr(name.size() + 1, line.size() - name.size() - 4), &kib))
-      return kib * 1024;
-  }
-  return 0;
 }
 
 // Plain read() of a file, into one buffer again and again or into fresh memory for all of it.
