@@ -34,17 +34,9 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
        WarmUp(**scorers, FirstPrompts(config.data()), config.rollout().group_size()))
     spdlog::warn("warm-up: {}", problem);
   spdlog::info("warm after {:.2f} s", absl::ToDoubleSeconds(RealClock().Now() - begin));
-  const v1::RewardConfig& reward = config.reward();
-  ScoringPool pool(**scorers,
-                   {.lane = {.limit = static_cast<size_t>(reward.queue_limit()),
-                             .batch_samples = static_cast<size_t>(reward.batch_samples()),
-                             .batch_delay = absl::Seconds(reward.batch_delay_seconds()),
-                             .queue_deadline = absl::Seconds(reward.queue_deadline_seconds()),
-                             .compute_deadline = absl::Seconds(reward.compute_deadline_seconds())},
-                    .cached_scores = static_cast<size_t>(reward.cached_scores()),
-                    .verify_every = absl::Seconds(reward.verify_seconds())},
-                   RealClock(), metrics);
-  RewardService service(**scorers, pool, absl::Seconds(reward.deadline_seconds()), RealClock(), metrics);
+  ScoringPool pool(**scorers, ToPoolOptions(config.reward()), RealClock(), metrics);
+  RewardService service(**scorers, pool, absl::Seconds(config.reward().deadline_seconds()), RealClock(),
+                        metrics);
   absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
       {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
       {&service});

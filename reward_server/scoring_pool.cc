@@ -23,6 +23,16 @@ absl::Status Overloaded(const ScorerLane& lane) {
 
 }  // namespace
 
+PoolOptions ToPoolOptions(const v1::RewardConfig& config) {
+  return {.lane = {.limit = static_cast<size_t>(config.queue_limit()),
+                   .batch_samples = static_cast<size_t>(config.batch_samples()),
+                   .batch_delay = absl::Seconds(config.batch_delay_seconds()),
+                   .queue_deadline = absl::Seconds(config.queue_deadline_seconds()),
+                   .compute_deadline = absl::Seconds(config.compute_deadline_seconds())},
+          .cached_scores = static_cast<size_t>(config.cached_scores()),
+          .verify_every = absl::Seconds(config.verify_seconds())};
+}
+
 ScoringPool::ScoringPool(ScorerSet& scorers, const PoolOptions& options, Clock& clock, Metrics& metrics)
     : scorers_(scorers), options_(options), metrics_(metrics), cache_(options.cached_scores) {
   for (const std::unique_ptr<Scorer>& scorer : scorers.scorers())

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/metrics.h"
+#include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/score_cache.h"
 #include "reward_server/scorer_lane.h"
 #include "reward_server/scoring.h"
@@ -20,6 +21,9 @@ struct PoolOptions {
   size_t cached_scores = 0;
   absl::Duration verify_every = absl::InfiniteDuration();  // whether scorers are what their digests say
 };
+
+// The settings of a run's configuration.
+PoolOptions ToPoolOptions(const v1::RewardConfig& config);
 
 // All scorers of a server side by side: each has a lane (scorer_lane.h), and a request is answered when every
 // scorer that applies has answered it or run out of time. So one that hangs, throws or is slow costs its own

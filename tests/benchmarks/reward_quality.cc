@@ -148,7 +148,8 @@ absl::StatusOr<Component> FromSettings(const std::string& name, const std::strin
   all.push_back("reward.guards=[]");  // they cost time and score nothing
   const absl::StatusOr<LoadedConfig> loaded = LoadRunConfig(config, all);
   if (!loaded.ok()) return loaded.status();
-  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config);
+  static auto* metrics = new Metrics;
+  absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config, *metrics);
   if (!scorers.ok()) return scorers.status();
   const std::shared_ptr<ScorerSet> kept = *std::move(scorers);
   return Component{name, [kept](const RgbImage& image, const v1::PromptRecord& record) {

@@ -23,7 +23,7 @@
 #include "common/file.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
-#include "data/png.h"
+#include "data/image_message.h"
 #include "reward_server/client.h"
 #include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
@@ -76,16 +76,6 @@ std::vector<Group> MakeGroups(const Flags& flags) {
 
 enum class Transport { kRaw, kPng };
 
-void SetImage(const RgbImage& image, Transport transport, v1::RgbImage& out) {
-  if (transport == Transport::kPng) {
-    out.set_png(*EncodePng(image));
-    return;
-  }
-  out.set_width(image.width);
-  out.set_height(image.height);
-  out.set_pixels(image.pixels.data(), image.pixels.size());
-}
-
 // Content that no server has seen: the number in the first pixels.
 void Mark(RgbImage& image, int64_t number) {
   for (size_t byte = 0; byte < 6; ++byte) image.pixels[byte] = static_cast<uint8_t>(number >> (8 * byte));
@@ -102,12 +92,12 @@ RequestSource RequestsOf(const std::vector<Group>& groups, Transport transport, 
     for (const RgbImage& image : group.images) {
       v1::RgbImage& out = *request.add_items()->mutable_image();
       if (!fresh) {
-        SetImage(image, transport, out);
+        out = ToMessage(image, transport == Transport::kPng);
         continue;
       }
       RgbImage marked = image;
       Mark(marked, marks++);
-      SetImage(marked, transport, out);
+      out = ToMessage(marked, transport == Transport::kPng);
     }
     return request;
   };
@@ -122,17 +112,24 @@ struct Batching {
 class LocalServer {
  public:
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const v1::RunConfig& config) {
-    absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config);
+    std::unique_ptr<LocalServer> server(new LocalServer);
+    absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, server->metrics_);
     if (!scorers.ok()) return scorers.status();
-    std::unique_ptr<LocalServer> server(new LocalServer(config, *std::move(scorers)));
+    server->scorers_ = *std::move(scorers);
+    const v1::RewardConfig& reward = config.reward();
+    server->pool_ = std::make_unique<ScoringPool>(*server->scorers_, ToPoolOptions(reward), RealClock(),
+                                                  server->metrics_);
+    server->service_ = std::make_unique<RewardService>(*server->scorers_, *server->pool_,
+                                                       absl::Seconds(reward.deadline_seconds()), RealClock(),
+                                                       server->metrics_);
     absl::StatusOr<std::unique_ptr<RpcServer>> rpc = RpcServer::Start(
-        {.max_message_mib = config.rpc().max_message_mib(), .insecure = true}, {&server->service_});
+        {.max_message_mib = config.rpc().max_message_mib(), .insecure = true}, {server->service_.get()});
     if (!rpc.ok()) return rpc.status();
     server->rpc_ = *std::move(rpc);
     return server;
   }
   ~LocalServer() {
-    pool_.Drain();
+    if (pool_ != nullptr) pool_->Drain();
     rpc_.reset();
   }
 
@@ -150,19 +147,7 @@ class LocalServer {
   }
 
  private:
-  LocalServer(const v1::RunConfig& config, std::unique_ptr<ScorerSet> scorers)
-      : scorers_(std::move(scorers)),
-        pool_(*scorers_, OptionsOf(config.reward()), RealClock(), metrics_),
-        service_(*scorers_, pool_, absl::Seconds(config.reward().deadline_seconds()), RealClock(), metrics_) {
-  }
-  static PoolOptions OptionsOf(const v1::RewardConfig& reward) {
-    return {.lane = {.limit = static_cast<size_t>(reward.queue_limit()),
-                     .batch_samples = static_cast<size_t>(reward.batch_samples()),
-                     .batch_delay = absl::Seconds(reward.batch_delay_seconds()),
-                     .queue_deadline = absl::Seconds(reward.queue_deadline_seconds()),
-                     .compute_deadline = absl::Seconds(reward.compute_deadline_seconds())},
-            .cached_scores = static_cast<size_t>(reward.cached_scores())};
-  }
+  LocalServer() = default;
   static void Read(absl::string_view line, const std::string& metric, const std::string& component,
                    std::map<std::string, double>& values) {
     const std::string begin = absl::StrCat(metric, "{component=\"", component, "\"} ");
@@ -172,9 +157,9 @@ class LocalServer {
   }
 
   Metrics metrics_;
-  const std::unique_ptr<ScorerSet> scorers_;
-  ScoringPool pool_;
-  RewardService service_;
+  std::unique_ptr<ScorerSet> scorers_;
+  std::unique_ptr<ScoringPool> pool_;
+  std::unique_ptr<RewardService> service_;
   std::unique_ptr<RpcServer> rpc_;
 };
 
