@@ -8,7 +8,7 @@ namespace lvrpo {
 v1::RgbImage ToMessage(const RgbImage& image, bool as_png) {
   v1::RgbImage message;
   if (as_png) {
-    message.set_png(EncodePng(image).value());
+    message.set_png(EncodePng(image, {}, PngEffort::kFast).value());
     return message;
   }
   message.set_width(image.width);

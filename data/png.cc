@@ -124,13 +124,14 @@ absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes, const ImageLimits& l
   return ToRgb(*std::move(raster), AlphaPolicy::kOnWhite);
 }
 
-absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text) {
+absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text, PngEffort effort) {
   if (absl::Status status = CheckImage(image); !status.ok()) return status;
   png_image png = {};  // libpng's simple interface, which catches its own errors
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(image.width);
   png.height = static_cast<png_uint_32>(image.height);
   png.format = PNG_FORMAT_RGB;
+  if (effort == PngEffort::kFast) png.flags |= PNG_IMAGE_FLAG_FAST;
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
   std::string bytes(size, '\0');
   if (!png_image_write_to_memory(&png, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr)) {

@@ -25,9 +25,14 @@ absl::StatusOr<RgbImage> DecodePng(absl::string_view bytes, const ImageLimits& l
 // Texts of a PNG by keyword (data/png_text.h).
 using PngText = std::map<std::string, std::string>;
 
+enum class PngEffort {
+  kSmall,  // libpng's usual filters and compression
+  kFast,   // neither filters nor much compression: for images on their way to somebody near
+};
 // The same image and texts always give the same bytes. InvalidArgument for an image whose pixels do not fit
 // its size, and for texts that a PNG cannot hold.
-absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text = {});
+absl::StatusOr<std::string> EncodePng(const RgbImage& image, const PngText& text = {},
+                                      PngEffort effort = PngEffort::kSmall);
 absl::Status WritePng(const std::string& path, const RgbImage& image, const PngText& text = {});
 
 }  // namespace lvrpo

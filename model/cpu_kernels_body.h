@@ -334,10 +334,10 @@ static void Tiles(const float* x, int64_t depth, int64_t rows, const float* pane
 }
 
 // Long rows are taken in pieces of at most kPiece numbers, for kPieceRows rows at a time, which are put in
-// the order in which tiles read them: a piece of a panel and the rows then stay in the second cache, where
-// whole rows would push each other out of it, and, a multiple of 4 KiB apart, out of the same lines of the
-// first.
-constexpr int64_t kPiece = 1024, kPieceRows = 8 * kTileRows;
+// the order in which tiles read them: a piece of a panel and the rows then stay in the second cache (some 700
+// KiB with AVX-512, half of it with AVX2), where whole rows would push each other out of it, and, a multiple
+// of 4 KiB apart, out of the same lines of the first.
+constexpr int64_t kLongRow = 512, kPiece = 768, kPieceRows = 17 * kTileRows;
 
 // [depth][kRows] out of kRows rows.
 template <int kRows>
@@ -392,7 +392,7 @@ void Multiply(const float* x, int64_t depth, int64_t begin, int64_t end, const f
               const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel, float* out,
               int64_t out_stride) {
   // Worth its order when enough rows and columns use it.
-  if (depth >= kPiece && end - begin >= kTileRows && last_panel - first_panel >= 4) {
+  if (depth >= kLongRow && end - begin >= kTileRows && last_panel - first_panel >= 4) {
     MultiplyInPieces(x, depth, begin, end, packed, bias, columns, first_panel, last_panel, out, out_stride);
     return;
   }

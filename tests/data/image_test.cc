@@ -120,6 +120,13 @@ TEST(ImageFile, RecognisesFormatsByTheirBytes) {
   }
 }
 
+TEST(Png, FastFilesHoldTheSamePixels) {
+  const RgbImage image = ScatteredImage(31, 17);
+  const absl::StatusOr<std::string> fast = EncodePng(image, {}, PngEffort::kFast);
+  ASSERT_TRUE(fast.ok()) << fast.status();
+  EXPECT_EQ(DecodePng(*fast)->pixels, image.pixels);
+}
+
 TEST(ImageFile, LosslessFormatsKeepEveryPixel) {
   for (const auto& [width, height] :
        {std::pair(1, 1), std::pair(17, 9), std::pair(3, 200), std::pair(128, 64)}) {
