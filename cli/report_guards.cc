@@ -71,11 +71,11 @@ std::string GuardsHtml(const std::vector<nlohmann::json>& steps) {
   std::string html =
       "<h2>Signs of reward hacking</h2><p class=\"muted\">Measured of every image and no part of the reward "
       "(docs/rewards.md). Red: moved the wrong way by more than chance.</p><table><tr><th>figure</th>"
-      "<th>first steps</th><th>last steps</th><th>what it is</th></tr>";
+      "<th>first steps</th><th>last steps</th><th style=\"text-align:left\">what it is</th></tr>";
   for (const GuardTrend& trend : trends) {
     const auto meaning = Meanings().find(trend.name);
     absl::StrAppendFormat(
-        &html, "<tr><td>%s</td><td>%.3f</td><td%s>%.3f</td><td class=\"muted\">%s</td></tr>",
+        &html, "<tr><td>%s</td><td>%.3f</td><td%s>%.3f</td><td class=\"muted\" style=\"text-align:left\">%s</td></tr>",
         EscapeHtml(trend.name), trend.first, trend.suspicious ? " class=\"bad\"" : "", trend.last,
         meaning == Meanings().end() ? "score of a scorer that is not trained on" : meaning->second);
   }

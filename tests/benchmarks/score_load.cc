@@ -3,43 +3,32 @@
 // pixels beside PNG. Server and clients share the machine. Each figure stands beside a baseline of the same
 // run.
 
-#include <signal.h>
-
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
-#include "cli/process.h"
 #include "common/allocator.h"
 #include "common/config.h"
 #include "common/file.h"
 #include "common/role_flags.h"
-#include "common/rpc.h"
 #include "data/image_message.h"
 #include "reward_server/client.h"
 #include "reward_server/decode_request.h"
-#include "reward_server/load_scorers.h"
-#include "reward_server/scoring_pool.h"
-#include "reward_server/service.h"
 #include "shapes_world/composition.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmarks/load_clients.h"
 #include "tests/benchmarks/memory.h"
+#include "tests/benchmarks/reward_servers.h"
 #include "tests/benchmarks/timing.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr char kProgram[] = "lvrpo-bench-score-load";
-const std::vector<std::string> kComponents = {"grounding", "instruction", "knowledge"};
 
 struct Flags {
   std::string config = "configs/shapes.yaml";
@@ -102,66 +91,6 @@ RequestSource RequestsOf(const std::vector<Group>& groups, Transport transport, 
     return request;
   };
 }
-
-// Requests and samples of each component's calls so far.
-struct Batching {
-  std::map<std::string, double> requests, samples;
-};
-
-// A reward server in this process, as main.cc of the reward server makes it.
-class LocalServer {
- public:
-  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const v1::RunConfig& config) {
-    std::unique_ptr<LocalServer> server(new LocalServer);
-    absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, server->metrics_);
-    if (!scorers.ok()) return scorers.status();
-    server->scorers_ = *std::move(scorers);
-    const v1::RewardConfig& reward = config.reward();
-    server->pool_ = std::make_unique<ScoringPool>(*server->scorers_, ToPoolOptions(reward), RealClock(),
-                                                  server->metrics_);
-    server->service_ = std::make_unique<RewardService>(*server->scorers_, *server->pool_,
-                                                       absl::Seconds(reward.deadline_seconds()), RealClock(),
-                                                       server->metrics_);
-    absl::StatusOr<std::unique_ptr<RpcServer>> rpc = RpcServer::Start(
-        {.max_message_mib = config.rpc().max_message_mib(), .insecure = true}, {server->service_.get()});
-    if (!rpc.ok()) return rpc.status();
-    server->rpc_ = *std::move(rpc);
-    return server;
-  }
-  ~LocalServer() {
-    if (pool_ != nullptr) pool_->Drain();
-    rpc_.reset();
-  }
-
-  const std::string& address() const { return rpc_->address(); }
-
-  Batching batching() const {
-    Batching batching;
-    for (const absl::string_view line : absl::StrSplit(metrics_.Render(), '\n')) {
-      for (const std::string& component : kComponents) {
-        Read(line, "lvrpo_reward_compute_seconds_count", component, batching.requests);
-        Read(line, "lvrpo_reward_batch_samples_sum_total", component, batching.samples);
-      }
-    }
-    return batching;
-  }
-
- private:
-  LocalServer() = default;
-  static void Read(absl::string_view line, const std::string& metric, const std::string& component,
-                   std::map<std::string, double>& values) {
-    const std::string begin = absl::StrCat(metric, "{component=\"", component, "\"} ");
-    double value = 0;
-    if (absl::StartsWith(line, begin) && absl::SimpleAtod(line.substr(begin.size()), &value))
-      values[component] = value;
-  }
-
-  Metrics metrics_;
-  std::unique_ptr<ScorerSet> scorers_;
-  std::unique_ptr<ScoringPool> pool_;
-  std::unique_ptr<RewardService> service_;
-  std::unique_ptr<RpcServer> rpc_;
-};
 
 // Samples a call, by component, between two readings; 0 where there was none.
 nlohmann::json MeanBatches(const Batching& before, const Batching& after) {
@@ -300,54 +229,6 @@ absl::Status MeasureLoad(const Flags& flags, const std::vector<Group>& groups) {
       last["refusal_p50_ms"].get<double>(), last["refusal_p99_ms"].get<double>());
   return absl::OkStatus();
 }
-
-// A reward server in a process of its own; ends with the object.
-class ServerProcess {
- public:
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& config,
-                                                              const std::vector<std::string>& settings,
-                                                              const std::string& folder, int number) {
-    const std::string file = JoinPath(folder, absl::StrCat("address-", number, ".json"));
-    std::error_code ignored;
-    std::filesystem::remove(file, ignored);
-    std::vector<std::string> command = {JoinPath(BinaryFolder(), "lvrpo-reward-server"), "--config", config,
-                                        "--address-file", file};
-    for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
-    absl::StatusOr<Process> process =
-        Process::Start({.command = command,
-                        .log = JoinPath(folder, absl::StrCat("server-", number, ".log")),
-                        .environment = {}});
-    if (!process.ok()) return process.status();
-    std::unique_ptr<ServerProcess> server(new ServerProcess(*std::move(process)));
-    if (absl::Status status = server->AwaitAddress(file); !status.ok()) return status;
-    return server;
-  }
-  ~ServerProcess() {
-    process_.Signal(SIGTERM);
-    if (!process_.Wait(absl::Seconds(20)).has_value()) process_.Signal(SIGKILL);
-  }
-
-  const std::string& address() const { return address_; }
-  double rss_mb() const {
-    return static_cast<double>(StatusBytes("VmRSS", absl::StrCat(process_.pid()))) / 1e6;
-  }
-
- private:
-  explicit ServerProcess(Process process) : process_(std::move(process)) {}
-  absl::Status AwaitAddress(const std::string& file) {
-    for (int i = 0; i < 1200 && !process_.Poll().has_value(); ++i) {
-      if (const absl::StatusOr<std::string> text = ReadFile(file); text.ok()) {
-        address_ = nlohmann::json::parse(*text).at("address");
-        return absl::OkStatus();
-      }
-      absl::SleepFor(absl::Milliseconds(50));
-    }
-    return absl::UnavailableError("a reward server did not start: see the logs beside " + file);
-  }
-
-  Process process_;
-  std::string address_;
-};
 
 // Servers that answer together for all components.
 struct Fleet {

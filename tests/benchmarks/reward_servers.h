@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/process.h"
+#include "common/metrics.h"
+#include "common/rpc.h"
+#include "reward_server/scoring_pool.h"
+#include "reward_server/service.h"
+
+// Reward servers on this machine, for benchmarks.
+namespace lvrpo {
+
+inline const std::vector<std::string> kComponents = {"grounding", "instruction", "knowledge"};
+
+// Requests and samples of each component's calls so far.
+struct Batching {
+  std::map<std::string, double> requests, samples;
+};
+
+// A reward server in this process, as main.cc of the reward server makes it.
+class LocalServer {
+ public:
+  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const v1::RunConfig& config);
+  ~LocalServer();
+
+  const std::string& address() const { return rpc_->address(); }
+  Batching batching() const;
+
+ private:
+  LocalServer() = default;
+
+  Metrics metrics_;
+  std::unique_ptr<ScorerSet> scorers_;
+  std::unique_ptr<ScoringPool> pool_;
+  std::unique_ptr<RewardService> service_;
+  std::unique_ptr<RpcServer> rpc_;
+};
+
+// A reward server in a process of its own; ends with the object.
+class ServerProcess {
+ public:
+  // Its log and address file are `folder`'s, named by `number`. Blocks until it serves.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& config,
+                                                              const std::vector<std::string>& settings,
+                                                              const std::string& folder, int number);
+  ~ServerProcess();
+
+  const std::string& address() const { return address_; }
+  double rss_mb() const;
+
+ private:
+  explicit ServerProcess(Process process) : process_(std::move(process)) {}
+  absl::Status AwaitAddress(const std::string& file);
+
+  Process process_;
+  std::string address_;
+};
+
+}  // namespace lvrpo
