@@ -4,16 +4,16 @@
 #include "common/reward_config.h"
 #include "model/config_reader.h"
 #include "reward_server/exact_match.h"
-#include "reward_server/external_scorer.h"
 #include "reward_server/grounding.h"
 #include "reward_server/guard_scorers.h"
-#include "reward_server/http_detector.h"
 #include "reward_server/instruction.h"
 #include "reward_server/knowledge.h"
 #include "reward_server/owlv2_detector.h"
 #include "reward_server/paligemma_scorer.h"
 #include "reward_server/pooled.h"
-#include "reward_server/vqa_endpoint.h"
+#include "reward_server/remote/external_scorer.h"
+#include "reward_server/remote/http_detector.h"
+#include "reward_server/remote/vqa_endpoint.h"
 
 namespace lvrpo {
 namespace {

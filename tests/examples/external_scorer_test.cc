@@ -1,6 +1,6 @@
 // The example's two servers, asked by the reward server's own code.
 
-#include "reward_server/external_scorer.h"
+#include "reward_server/remote/external_scorer.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -19,8 +19,8 @@
 #include "data/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/external_scorer_client.h"
-#include "reward_server/json_scorer.h"
+#include "reward_server/remote/external_scorer_client.h"
+#include "reward_server/remote/json_scorer.h"
 
 namespace lvrpo {
 namespace {

@@ -1,11 +1,11 @@
 #include <cmath>
 #include <string>
 
-#include "reward_server/external_scorer.h"
-#include "reward_server/http_client.h"
-#include "reward_server/http_detector.h"
-#include "reward_server/json_scorer.h"
-#include "reward_server/vqa_form.h"
+#include "reward_server/remote/external_scorer.h"
+#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http_detector.h"
+#include "reward_server/remote/json_scorer.h"
+#include "reward_server/remote/vqa_form.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

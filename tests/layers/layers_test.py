@@ -50,7 +50,7 @@ def reached_from(names):
 def judge_offences():
     """The judge and the rewards share no code: what deceives one must not deceive the other."""
     judge = reached_from(str(path.relative_to(ROOT)) for path in ROOT.glob(CHECKER + "*"))
-    rewards = reached_from(str(path.relative_to(ROOT)) for path in (ROOT / "reward_server").glob("*.*")
+    rewards = reached_from(str(path.relative_to(ROOT)) for path in (ROOT / "reward_server").rglob("*.*")
                            if path.suffix in (".h", ".cc"))
     if not judge or not rewards:
         yield "the judge or the rewards are not where this test looks for them"

@@ -1,4 +1,4 @@
-#include "reward_server/curl_transport.h"
+#include "reward_server/remote/curl_transport.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/http_client.h"
+#include "reward_server/remote/http_client.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/test_http_server.h"
 

@@ -1,4 +1,4 @@
-#include "reward_server/external_scorer_client.h"
+#include "reward_server/remote/external_scorer_client.h"
 
 #include <atomic>
 
@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
-#include "reward_server/external_scorer.h"
+#include "reward_server/remote/external_scorer.h"
 #include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
 

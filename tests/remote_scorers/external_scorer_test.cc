@@ -1,4 +1,4 @@
-#include "reward_server/external_scorer.h"
+#include "reward_server/remote/external_scorer.h"
 
 #include <cmath>
 #include <limits>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "reward_server/http.h"
-#include "reward_server/retry.h"
+#include "reward_server/remote/http.h"
+#include "reward_server/remote/retry.h"
 
 namespace lvrpo {
 

@@ -1,4 +1,4 @@
-#include "reward_server/http_client.h"
+#include "reward_server/remote/http_client.h"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "reward_server/http_detector.h"
+#include "reward_server/remote/http_detector.h"
 
 #include "absl/strings/escaping.h"
 #include "data/png.h"

@@ -1,4 +1,4 @@
-#include "reward_server/json_scorer.h"
+#include "reward_server/remote/json_scorer.h"
 
 #include <atomic>
 
@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "reward_server/external_scorer.h"
+#include "reward_server/remote/external_scorer.h"
 #include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/test_http_server.h"

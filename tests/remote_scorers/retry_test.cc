@@ -1,4 +1,4 @@
-#include "reward_server/retry.h"
+#include "reward_server/remote/retry.h"
 
 #include <cmath>
 #include <set>

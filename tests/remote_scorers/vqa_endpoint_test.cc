@@ -1,4 +1,4 @@
-#include "reward_server/vqa_endpoint.h"
+#include "reward_server/remote/vqa_endpoint.h"
 
 #include <atomic>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "reward_server/vqa_form.h"
+#include "reward_server/remote/vqa_form.h"
 
 #include <cmath>
 #include <optional>

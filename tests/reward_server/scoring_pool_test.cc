@@ -122,57 +122,55 @@ TEST_F(PoolTest, AScorerThatHangsEndsByItsDeadlineAndTheOthersAnswer) {
   open.Notify();
 }
 
-TEST_F(PoolTest, RefusesWhatAFullQueueCannotTakeWithAHint) {
-  absl::Notification inside, open;
-  Add("slow", [&] {
-    if (!inside.HasBeenNotified()) inside.Notify();
-    open.WaitForNotification();
-    return 1.f;
-  });
-  // Asked after the other: once it has answered, the other's queue has the request.
-  FakeScorer& quick = Add("quick", [] { return 1.f; });
-  Start({.lane = {.limit = 1}});
-  std::vector<std::thread> callers;
-  callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
-  inside.WaitForNotification();
-  while (quick.calls < 1) std::this_thread::yield();
-  callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
-  while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
+// A scorer "slow" whose queue of one request is full, beside one that is quick.
+class FullPoolTest : public PoolTest {
+ protected:
+  void Fill() {
+    Add("slow", [this] {
+      if (!inside_.HasBeenNotified()) inside_.Notify();
+      open_.WaitForNotification();
+      return 1.f;
+    });
+    // Asked after the other: once it has answered, the other's queue has the request.
+    FakeScorer& quick = Add("quick", [] { return 1.f; });
+    Start({.lane = {.limit = 1}});
+    callers_.emplace_back([this] { EXPECT_TRUE(Score("computed").ok()); });
+    inside_.WaitForNotification();
+    while (quick.calls < 1) std::this_thread::yield();
+    callers_.emplace_back([this] { EXPECT_TRUE(Score("waits").ok()); });
+    while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
+  }
+  void Empty() {
+    open_.Notify();
+    for (std::thread& caller : callers_) caller.join();
+  }
+
+ private:
+  absl::Notification inside_, open_;
+  std::vector<std::thread> callers_;
+};
+
+TEST_F(FullPoolTest, RefusesWhatAQueueCannotTakeWithAHint) {
+  Fill();
   const absl::Status refused = Score("too many").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr("'slow' is full"));
   EXPECT_EQ(ErrorInfoOf(refused).reason(), "OVERLOADED");
   EXPECT_GT(ErrorInfoOf(refused).retry_after_seconds(), 0);
-  open.Notify();
-  for (std::thread& caller : callers) caller.join();
+  Empty();
   EXPECT_TRUE(Score("again").ok());
   EXPECT_EQ(pool_->load(), 0);
 }
 
-TEST_F(PoolTest, AFullQueueOfAScorerThatIsOnlyLoggedRefusesNothing) {
-  absl::Notification inside, open;
-  Add("slow", [&] {
-    if (!inside.HasBeenNotified()) inside.Notify();
-    open.WaitForNotification();
-    return 1.f;
-  });
-  // Asked after the other: once it has answered, the other's queue has the request.
-  FakeScorer& quick = Add("quick", [] { return 1.f; });
+TEST_F(FullPoolTest, RefusesNothingForAScorerThatIsOnlyLogged) {
   logged_ = {"slow"};
-  Start({.lane = {.limit = 1}});
-  std::vector<std::thread> callers;
-  callers.emplace_back([&] { EXPECT_TRUE(Score("computed").ok()); });
-  inside.WaitForNotification();
-  while (quick.calls < 1) std::this_thread::yield();
-  callers.emplace_back([&] { EXPECT_TRUE(Score("waits").ok()); });
-  while (pool_->load() < 2 || quick.calls < 2) std::this_thread::yield();
+  Fill();
   const auto answer = Score("too many");
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_TRUE(answer->items(0).complete());
   ASSERT_EQ(answer->items(0).logged_size(), 1);
   EXPECT_EQ(answer->items(0).logged(0).outcome(), v1::ComponentScore::OVERLOADED);
-  open.Notify();
-  for (std::thread& caller : callers) caller.join();
+  Empty();
 }
 
 TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {

@@ -1,4 +1,4 @@
-#include "reward_server/vqa_form.h"
+#include "reward_server/remote/vqa_form.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "data/unicode.h"
-#include "reward_server/remote_json.h"
+#include "reward_server/remote/remote_json.h"
 #include "verifiers/folded.h"
 
 namespace lvrpo {

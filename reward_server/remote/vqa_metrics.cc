@@ -1,4 +1,4 @@
-#include "reward_server/vqa_metrics.h"
+#include "reward_server/remote/vqa_metrics.h"
 
 namespace lvrpo {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "reward_server/external_link.h"
-#include "reward_server/http.h"
+#include "reward_server/remote/external_link.h"
+#include "reward_server/remote/http.h"
 
 namespace lvrpo {
 

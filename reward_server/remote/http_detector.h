@@ -7,10 +7,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "reward_server/detector.h"
-#include "reward_server/external_link.h"
-#include "reward_server/http.h"
-#include "reward_server/http_client.h"
-#include "reward_server/remote_digest.h"
+#include "reward_server/remote/external_link.h"
+#include "reward_server/remote/http.h"
+#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/remote_digest.h"
 
 namespace lvrpo {
 

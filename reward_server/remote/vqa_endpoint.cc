@@ -1,4 +1,4 @@
-#include "reward_server/vqa_endpoint.h"
+#include "reward_server/remote/vqa_endpoint.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,8 +12,8 @@
 #include "absl/strings/strip.h"
 #include "common/hash.h"
 #include "data/png.h"
-#include "reward_server/curl_transport.h"
-#include "reward_server/remote_digest.h"
+#include "reward_server/remote/curl_transport.h"
+#include "reward_server/remote/remote_digest.h"
 
 namespace lvrpo {
 namespace {

@@ -1,11 +1,11 @@
-#include "reward_server/remote_digest.h"
+#include "reward_server/remote/remote_digest.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "reward_server/remote_json.h"
+#include "reward_server/remote/remote_json.h"
 
 namespace lvrpo {
 namespace {

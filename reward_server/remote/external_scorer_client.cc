@@ -1,4 +1,4 @@
-#include "reward_server/external_scorer_client.h"
+#include "reward_server/remote/external_scorer_client.h"
 
 #include "absl/strings/match.h"
 #include "common/hash.h"

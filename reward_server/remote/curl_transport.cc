@@ -1,4 +1,4 @@
-#include "reward_server/curl_transport.h"
+#include "reward_server/remote/curl_transport.h"
 
 #include <curl/curl.h>
 

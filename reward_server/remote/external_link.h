@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/external_scorer.pb.h"
-#include "reward_server/retry.h"
+#include "reward_server/remote/retry.h"
 
 namespace lvrpo {
 

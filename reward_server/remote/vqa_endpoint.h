@@ -8,12 +8,12 @@
 #include "absl/status/statusor.h"
 #include "common/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "reward_server/http.h"
-#include "reward_server/http_client.h"
+#include "reward_server/remote/http.h"
+#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/vqa_cache.h"
+#include "reward_server/remote/vqa_form.h"
+#include "reward_server/remote/vqa_metrics.h"
 #include "reward_server/scorer.h"
-#include "reward_server/vqa_cache.h"
-#include "reward_server/vqa_form.h"
-#include "reward_server/vqa_metrics.h"
 
 namespace lvrpo {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "reward_server/http.h"
+#include "reward_server/remote/http.h"
 
 namespace lvrpo {
 

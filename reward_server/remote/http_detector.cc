@@ -1,4 +1,4 @@
-#include "reward_server/http_detector.h"
+#include "reward_server/remote/http_detector.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "data/png.h"
-#include "reward_server/curl_transport.h"
-#include "reward_server/remote_json.h"
+#include "reward_server/remote/curl_transport.h"
+#include "reward_server/remote/remote_json.h"
 
 namespace lvrpo {
 namespace {

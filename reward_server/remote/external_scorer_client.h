@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "reward_server/external_link.h"
+#include "reward_server/remote/external_link.h"
 
 namespace lvrpo {
 

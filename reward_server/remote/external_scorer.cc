@@ -1,4 +1,4 @@
-#include "reward_server/external_scorer.h"
+#include "reward_server/remote/external_scorer.h"
 
 #include <utility>
 
@@ -6,10 +6,10 @@
 #include "common/reward_config.h"
 #include "data/png.h"
 #include "data/unicode.h"
-#include "reward_server/external_scorer_client.h"
-#include "reward_server/http_client.h"
-#include "reward_server/json_scorer.h"
-#include "reward_server/remote_digest.h"
+#include "reward_server/remote/external_scorer_client.h"
+#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/json_scorer.h"
+#include "reward_server/remote/remote_digest.h"
 
 namespace lvrpo {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "reward_server/vqa_form.h"
+#include "reward_server/remote/vqa_form.h"
 
 namespace lvrpo {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "reward_server/http.h"
-#include "reward_server/retry.h"
+#include "reward_server/remote/http.h"
+#include "reward_server/remote/retry.h"
 
 namespace lvrpo {
 

@@ -1,4 +1,4 @@
-#include "reward_server/remote_json.h"
+#include "reward_server/remote/remote_json.h"
 
 #include "absl/strings/str_cat.h"
 

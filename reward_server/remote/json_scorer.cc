@@ -1,4 +1,4 @@
-#include "reward_server/json_scorer.h"
+#include "reward_server/remote/json_scorer.h"
 
 #include <google/protobuf/util/json_util.h>
 
@@ -7,10 +7,10 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "reward_server/curl_transport.h"
-#include "reward_server/http_client.h"
-#include "reward_server/remote_digest.h"
-#include "reward_server/remote_json.h"
+#include "reward_server/remote/curl_transport.h"
+#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/remote_digest.h"
+#include "reward_server/remote/remote_json.h"
 
 namespace lvrpo {
 namespace {
