@@ -75,7 +75,9 @@ std::string GuardsHtml(const std::vector<nlohmann::json>& steps) {
   for (const GuardTrend& trend : trends) {
     const auto meaning = Meanings().find(trend.name);
     absl::StrAppendFormat(
-        &html, "<tr><td>%s</td><td>%.3f</td><td%s>%.3f</td><td class=\"muted\" style=\"text-align:left\">%s</td></tr>",
+        &html,
+        "<tr><td>%s</td><td>%.3f</td><td%s>%.3f</td><td class=\"muted\" "
+        "style=\"text-align:left\">%s</td></tr>",
         EscapeHtml(trend.name), trend.first, trend.suspicious ? " class=\"bad\"" : "", trend.last,
         meaning == Meanings().end() ? "score of a scorer that is not trained on" : meaning->second);
   }
