@@ -84,6 +84,14 @@ bool Mutex::AwaitWithTimeout(const Condition& condition, absl::Duration timeout)
   return Waiting(this, [&] { return library(this, condition, timeout); });
 }
 
+// Of Notification::WaitForNotification.
+void Mutex::LockWhen(const Condition& condition) {
+  static auto* const library = Library<void(Mutex*, const Condition&)>("5Mutex8LockWhenERKNS0_9ConditionE");
+  __tsan_mutex_pre_lock(this, 0);
+  library(this, condition);
+  __tsan_mutex_post_lock(this, 0, 0);
+}
+
 void CondVar::Wait(Mutex* mutex) {
   static auto* const library = Library<void(CondVar*, Mutex*)>("7CondVar4WaitEPNS0_5MutexE");
   Waiting(mutex, [&] { library(this, mutex); });

@@ -30,8 +30,8 @@ class HttpClient {
   // never the key. Blocks until options.total is over, waits between tries included.
   std::vector<absl::StatusOr<std::string>> Send(const std::vector<HttpRequest>& requests,
                                                 const RetryPolicy& retry);
-  absl::StatusOr<std::string> Send(const HttpRequest& request, const RetryPolicy& retry) {
-    return std::move(Send(std::vector<HttpRequest>{request}, retry)[0]);
+  absl::StatusOr<std::string> SendOne(const HttpRequest& request, const RetryPolicy& retry) {
+    return std::move(Send({request}, retry)[0]);
   }
 
  private:

@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<HttpDetector>> HttpDetector::Create(const std::st
   RetryPolicy retry = options.retry;
   retry.retries = kRetryUntilDeadline;
   absl::StatusOr<std::string> body =
-      detector->client_.Send({.url = detector->address_ + "/describe", .json = {}}, retry);
+      detector->client_.SendOne({.url = detector->address_ + "/describe", .json = {}}, retry);
   if (absl::IsDeadlineExceeded(body.status())) body = absl::UnavailableError(body.status().message());
   if (!body.ok()) return Named(Who(address), body.status());
   absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
@@ -105,7 +105,7 @@ absl::StatusOr<std::vector<std::vector<Detection>>> HttpDetector::Detect(
   std::vector<ImageSize> sizes;
   for (const RgbImage& image : images) sizes.push_back({image.width, image.height});
   const absl::StatusOr<std::string> body =
-      client_.Send({.url = address_, .json = [&request] { return *request; }}, retry_);
+      client_.SendOne({.url = address_, .json = [&request] { return *request; }}, retry_);
   if (!body.ok()) return Named(Who(address_), body.status());
   auto found = ReadDetectionsJson(*body, sizes, classes, description_.digest);
   if (!found.ok()) return Named(Who(address_), found.status());

@@ -39,7 +39,8 @@ class JsonLink : public ExternalLink {
   absl::StatusOr<std::string> Describe() override {
     RetryPolicy retry = retry_;
     retry.retries = kRetryUntilDeadline;
-    const absl::StatusOr<std::string> body = client_.Send({.url = address_ + "/describe", .json = {}}, retry);
+    const absl::StatusOr<std::string> body =
+        client_.SendOne({.url = address_ + "/describe", .json = {}}, retry);
     if (!body.ok()) return body.status();
     absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
     if (!description.ok()) return description.status();
@@ -47,7 +48,7 @@ class JsonLink : public ExternalLink {
   }
 
   absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) override {
-    const absl::StatusOr<std::string> body = client_.Send(
+    const absl::StatusOr<std::string> body = client_.SendOne(
         {.url = address_ + "/score", .json = [&request] { return ScoreRequestJson(request); }}, retry_);
     if (!body.ok()) return body.status();
     return ReadScoresJson(*body);

@@ -164,7 +164,7 @@ TEST(CurlTransport, WithTheClientASecondTryAfter429Succeeds) {
   });
   FakeWaiting time;
   HttpClient client(std::make_unique<CurlTransport>(), {}, time.waiting());
-  const auto answer = client.Send(HttpRequest{.url = server.url(), .json = {}}, {});
+  const auto answer = client.SendOne({.url = server.url(), .json = {}}, {});
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(*answer, "done");
   EXPECT_THAT(time.waits, ::testing::ElementsAre(absl::Seconds(3)));

@@ -116,7 +116,7 @@ TEST_F(HttpClientTest, RepeatsOnlyTheRequestsThatFailed) {
 
 TEST_F(HttpClientTest, GivesTheLastFailureWhenRetriesAreOver) {
   HttpClient client = Client([](const SentLog::Sent&) { return absl::UnavailableError("refused"); });
-  const auto answer = client.Send(HttpRequest{.url = "http://a"}, {.retries = 2});
+  const auto answer = client.SendOne({.url = "http://a"}, {.retries = 2});
   EXPECT_EQ(log_.sent.size(), 3u);
   EXPECT_TRUE(absl::IsUnavailable(answer.status()));
   EXPECT_EQ(answer.status().message(), "http://a: refused");
@@ -126,7 +126,7 @@ TEST_F(HttpClientTest, TriesUntilItsTimeIsOverAndTellsTheTransportWhatIsLeft) {
   HttpClient client = Client([](const SentLog::Sent&) { return absl::UnavailableError("refused"); },
                              {.total = absl::Seconds(60)});
   const absl::Time start = time_.clock.Now();
-  const auto answer = client.Send(HttpRequest{.url = "http://a"}, {.retries = kRetryUntilDeadline});
+  const auto answer = client.SendOne({.url = "http://a"}, {.retries = kRetryUntilDeadline});
   EXPECT_TRUE(absl::IsUnavailable(answer.status()));
   EXPECT_GT(time_.clock.Now() - start, absl::Seconds(45));
   EXPECT_LT(time_.clock.Now() - start, absl::Seconds(60));
@@ -138,11 +138,11 @@ TEST_F(HttpClientTest, NeverShowsTheKey) {
   HttpClient client = Client(
       [](const SentLog::Sent&) { return HttpAnswer{.code = 429, .body = "key sekret is over its quota"}; },
       {.bearer = "sekret"});
-  const auto answer = client.Send(HttpRequest{.url = "http://u:sekret@a"}, {.retries = 0});
+  const auto answer = client.SendOne({.url = "http://u:sekret@a"}, {.retries = 0});
   EXPECT_EQ(answer.status().message(), "http://a answered 429: key [key] is over its quota");
   EXPECT_EQ(log_.options[0].bearer, "sekret");
   HttpClient refused = Client([](const SentLog::Sent&) { return HttpAnswer{.code = 401, .body = "s-e-k"}; });
-  EXPECT_THAT(std::string(refused.Send(HttpRequest{.url = "http://a"}, {}).status().message()),
+  EXPECT_THAT(std::string(refused.SendOne({.url = "http://a"}, {}).status().message()),
               Not(HasSubstr("s-e-k")));
 }
 
