@@ -42,10 +42,10 @@ bench-signal: build ## how much of the image gradient is signal, beside a plain 
 bench-peers: build ## text and image rollouts beside transformers and eager PyTorch (installs them into .deps/peers)
 	@tools/bench_peers.sh $(BIN)
 
-bench-referee: build ## images a second of a SigLIP 2 referee beside ONNX Runtime and transformers (15 minutes)
+bench-referee: build ## images a second of a SigLIP 2 referee beside ONNX Runtime and transformers (half an hour)
 	@tools/bench_referee.sh $(BIN)
 
-bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (15 minutes)
+bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (8 minutes)
 	@tools/bench_rewards.sh $(BIN)
 
 fuzz: setup-dev ## look for inputs that crash the parsers, FUZZ_SECONDS (60) a target

@@ -151,10 +151,9 @@ std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreBatches(
     std::vector<Score> scores;
     for (size_t k = 0; k < batches[i]->images.size(); ++k, ++row) {
       const ImageGrid& grid = all[i]->input.grids[k];
-      Score score = ScoreImage(batches[i]->images[k], *all[i], grid, tokens[row].narrow(0, 0, grid.patches()),
-                               dense[row].narrow(0, 0, grid.patches()));
-      if (!batches[i]->want_evidence) score.maps.clear();
-      scores.push_back(std::move(score));
+      scores.push_back(ScoreImage(batches[i]->images[k], *all[i], grid,
+                                  tokens[row].narrow(0, 0, grid.patches()),
+                                  dense[row].narrow(0, 0, grid.patches()), batches[i]->want_evidence));
     }
     answers.push_back(std::move(scores));
   }
@@ -181,7 +180,8 @@ std::vector<std::vector<double>> GroundingScorer::BoxSimilarity(const torch::Ten
 }
 
 Score GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
-                                  const torch::Tensor& tokens, const torch::Tensor& dense) const {
+                                  const torch::Tensor& tokens, const torch::Tensor& dense,
+                                  bool want_evidence) const {
   GroundingMaps maps = {grid.rows, grid.columns, {}};
   const torch::Tensor similarity = Similarity(dense, wanted.vectors).contiguous();  // [K, N]
   for (int64_t k = 0; k < similarity.size(0); ++k) {
@@ -204,7 +204,7 @@ Score GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wanted, c
         TopPatches(maps, options_.form == GroundingOptions::Form::kTopKMean ? options_.top_k : 1));
   }
   score.guards["one_patch"] = static_cast<float>(OnePatchShare(maps.values));
-  for (size_t k = 0; k < maps.phrases(); ++k)
+  for (size_t k = 0; want_evidence && k < maps.phrases(); ++k)
     score.maps.push_back(ToMessage(wanted.phrases[k], grid, maps.values[k]));
   return score;
 }

@@ -67,7 +67,7 @@ class GroundingScorer : public Scorer {
   absl::StatusOr<Wanted> Read(const ScoringBatch& batch);
   // tokens [N, D] and dense unit vectors [N, P] of one image's patches.
   Score ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
-                   const torch::Tensor& tokens, const torch::Tensor& dense) const;
+                   const torch::Tensor& tokens, const torch::Tensor& dense, bool want_evidence) const;
   // [phrase][region] by the pooling head on each region's patches together.
   std::vector<std::vector<double>> BoxSimilarity(const torch::Tensor& tokens, const torch::Tensor& vectors,
                                                  const std::vector<Region>& regions) const;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench_rewards.sh BIN_DIR: how well each reward component tells right captions from wrong ones, by kind of error, and a
-# reward server under load. About 15 minutes; BENCH_SECONDS=3 makes each measurement of the load shorter (10).
+# reward server under load. About 8 minutes; BENCH_SECONDS=3 makes each measurement of the load shorter (10).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1); $(date +%F)"
