@@ -9,12 +9,13 @@
 
 namespace lvrpo {
 
-// Reads config.json and model.safetensors, or its shards, of a published folder. `unused(config, name)`:
-// tensors that some savers keep and the model does not need. `Config` has FromJson, `Model` ExpectedTensors
-// and Create; their errors come through, and those of reading name the file.
-template <typename Model, typename Config, typename Unused>
+// Reads config.json and model.safetensors, or its shards, of a published folder. `adapt(config, weights)` may
+// drop or rename what some savers keep or call otherwise, and set in the configuration what only the weights
+// tell, before they are checked and read. `Config` has FromJson, `Model` ExpectedTensors and Create; their
+// errors come through, and those of reading name the file.
+template <typename Model, typename Config, typename Adapt>
 absl::StatusOr<Model> LoadFolder(const std::string& folder, const WeightReadOptions& options,
-                                 const Unused& unused) {
+                                 const Adapt& adapt) {
   const std::string path = JoinPath(folder, "config.json");
   const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
   if (!json.ok()) return json.status();
@@ -22,7 +23,7 @@ absl::StatusOr<Model> LoadFolder(const std::string& folder, const WeightReadOpti
   if (!config.ok()) return config.status();
   absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
   if (!weights.ok()) return weights.status();
-  weights->Drop([&](const std::string& name) { return unused(*config, name); });
+  adapt(*config, *weights);
   if (absl::Status status = weights->Check(Model::ExpectedTensors(*config)); !status.ok()) return status;
   absl::StatusOr<TensorMap> tensors = weights->Read(options);
   if (!tensors.ok()) return tensors.status();

@@ -101,7 +101,7 @@ absl::StatusOr<Owlv2> Owlv2::Create(Owlv2Config config, TensorMap tensors, const
 
 absl::StatusOr<Owlv2> Owlv2::Load(const std::string& folder, const WeightReadOptions& options) {
   return LoadFolder<Owlv2, Owlv2Config>(
-      folder, options, [](const Owlv2Config&, const std::string& name) { return IsUnused(name); });
+      folder, options, [](const Owlv2Config&, StoredWeights& weights) { weights.Drop(IsUnused); });
 }
 
 torch::Tensor Owlv2::TextTokens(const torch::Tensor& ids) const {

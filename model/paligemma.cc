@@ -142,7 +142,7 @@ absl::StatusOr<PaliGemma> PaliGemma::Create(PaliGemmaConfig config, TensorMap te
 
 absl::StatusOr<PaliGemma> PaliGemma::Load(const std::string& folder, const WeightReadOptions& options) {
   return LoadFolder<PaliGemma, PaliGemmaConfig>(
-      folder, options, [](const PaliGemmaConfig&, const std::string& name) { return IsUnused(name); });
+      folder, options, [](const PaliGemmaConfig&, StoredWeights& weights) { weights.Drop(IsUnused); });
 }
 
 torch::Tensor PaliGemma::ImageTokens(const torch::Tensor& pixels) const {

@@ -85,8 +85,10 @@ absl::StatusOr<Qwen2> Qwen2::Create(Qwen2Config config, TensorMap tensors, const
 absl::StatusOr<Qwen2> Qwen2::Load(const std::string& folder, const WeightReadOptions& options) {
   // The constant rotary buffers, and the head although it is the embedding table.
   return LoadFolder<Qwen2, Qwen2Config>(
-      folder, options, [](const Qwen2Config& config, const std::string& name) {
-        return absl::EndsWith(name, ".rotary_emb.inv_freq") || (config.tied && name == kHead);
+      folder, options, [](const Qwen2Config& config, StoredWeights& weights) {
+        weights.Drop([&](const std::string& name) {
+          return absl::EndsWith(name, ".rotary_emb.inv_freq") || (config.tied && name == kHead);
+        });
       });
 }
 

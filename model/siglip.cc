@@ -93,8 +93,7 @@ nlohmann::json SiglipConfig::ToJson() const {
 ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
   ShapeMap shapes;
   const int64_t d = c.vision.width, p = c.patch_size;
-  shapes["logit_scale"] = {1};
-  shapes["logit_bias"] = {1};
+  if (c.calibrated) shapes["logit_scale"] = shapes["logit_bias"] = {1};
   const std::string embed = "vision_model.embeddings.";
   if (c.naflex) {
     shapes[embed + "patch_embedding.weight"] = {d, 3 * p * p};
@@ -137,6 +136,7 @@ ShapeMap Siglip::ExpectedTensors(const SiglipConfig& c) {
 
 TensorMap Siglip::RandomInit(const SiglipConfig& config, uint64_t seed) {
   TensorMap tensors = InitByFanIn(ExpectedTensors(config), seed);
+  if (!config.calibrated) return tensors;
   tensors["logit_scale"] = torch::full({1}, std::log(10.0));
   tensors["logit_bias"] = torch::full({1}, -10.0);
   return tensors;
@@ -150,8 +150,12 @@ absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, co
 }
 
 absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
-  return LoadFolder<Siglip, SiglipConfig>(
-      folder, {}, [](const SiglipConfig&, const std::string& name) { return IsUnused(name); });
+  return LoadFolder<Siglip, SiglipConfig>(folder, {}, [](SiglipConfig& config, StoredWeights& weights) {
+    weights.Drop(IsUnused);
+    weights.DropPrefixBefore("vision_model.");
+    const auto& tensors = weights.index().tensors;
+    config.calibrated = tensors.contains("logit_scale") || tensors.contains("logit_bias");
+  });
 }
 
 Siglip::Siglip(SiglipConfig config, TensorMap tensors)

@@ -22,7 +22,8 @@ struct SiglipConfig {
   int64_t patch_size = 16;
   int64_t num_patches = 256;  // NaFlex: rows of the position table
   bool naflex = false;
-  bool use_head = true;  // false: no pooling head
+  bool use_head = true;    // false: no pooling head
+  bool calibrated = true;  // false: the towers alone were saved, without logit_scale and logit_bias
   int64_t vocabulary = 256000, text_length = 64;
   int64_t projection = 768;  // width of the shared space
 
@@ -36,7 +37,8 @@ struct SiglipConfig {
 class Siglip {
  public:
   static absl::StatusOr<Siglip> Create(SiglipConfig config, TensorMap tensors, const std::string& source);
-  // Reads config.json and model.safetensors, or its shards, of a published folder.
+  // Reads config.json and model.safetensors, or its shards, of a published folder, also where both towers
+  // were saved without scale and bias, or as parts of something ("model.vision_model. ...").
   static absl::StatusOr<Siglip> Load(const std::string& folder);
   static ShapeMap ExpectedTensors(const SiglipConfig& config);
   static TensorMap RandomInit(const SiglipConfig& config, uint64_t seed);
@@ -59,6 +61,7 @@ class Siglip {
   torch::Tensor PoolText(const torch::Tensor& tokens) const;
   torch::Tensor Text(const torch::Tensor& ids) const { return PoolText(TextTokens(ids)); }
 
+  // REQUIRES calibrated.
   torch::Tensor logit_scale() const { return tensors_.at("logit_scale").exp(); }  // [1]
   torch::Tensor logit_bias() const { return tensors_.at("logit_bias"); }          // [1]
 

@@ -101,6 +101,21 @@ void StoredWeights::Drop(const std::function<bool(const std::string& name)>& unw
   std::erase_if(index_.tensors, [&](const auto& entry) { return unwanted(entry.first); });
 }
 
+void StoredWeights::DropPrefixBefore(const std::string& part) {
+  std::string prefix;
+  for (const auto& [name, tensor] : index_.tensors) {
+    const size_t at = name.find(part);
+    if (at == std::string::npos) continue;
+    prefix = name.substr(0, at);
+    break;
+  }
+  if (prefix.empty()) return;
+  std::map<std::string, CheckpointIndex::Tensor> renamed;
+  for (auto& [name, tensor] : index_.tensors)
+    renamed.emplace(name.rfind(prefix, 0) == 0 ? name.substr(prefix.size()) : name, std::move(tensor));
+  index_.tensors = std::move(renamed);
+}
+
 absl::Status StoredWeights::Check(const ShapeMap& expected) const {
   ShapeMap shapes;
   std::map<std::string, std::string> dtypes;

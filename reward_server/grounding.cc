@@ -75,6 +75,11 @@ absl::StatusOr<std::unique_ptr<GroundingScorer>> GroundingScorer::Create(Referee
         "the referee was saved without its pooling head: set reward.grounding_dense to tokens, or use "
         "another one");
   }
+  if (!config.calibrated && options.calibration == GroundingOptions::Calibration::kCheckpoint) {
+    return absl::InvalidArgumentError(
+        "the referee was saved without logit_scale and logit_bias: set reward.grounding_calibration to "
+        "cosine");
+  }
   return std::unique_ptr<GroundingScorer>(
       new GroundingScorer(std::move(referee), std::move(tokenizer), options));
 }

@@ -52,6 +52,12 @@ LoadedScorer LoadPooled(const v1::RunConfig& config, Metrics&) {
   absl::StatusOr<Referee> referee =
       LoadReferee(heldout.empty() ? config.model().referee() : heldout, config.reward());
   if (!referee.ok()) return referee.status();
+  if (const SiglipConfig& loaded = referee->view.model().config(); !loaded.calibrated || !loaded.use_head) {
+    return absl::InvalidArgumentError(
+        "'pooled' needs a referee with its pooling head, logit_scale and logit_bias: set "
+        "model.heldout_referee "
+        "to another one");
+  }
   return std::make_unique<PooledScorer>(std::move(referee->view), std::move(referee->tokenizer));
 }
 

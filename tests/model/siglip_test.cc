@@ -213,6 +213,27 @@ TEST(Siglip, LoadsAPublishedFolderWithItsConstantBuffers) {
       torch::equal(loaded->Pool(loaded->VisionTokens(Pixels(2))), model.Pool(model.VisionTokens(Pixels(2)))));
 }
 
+TEST(Siglip, LoadsTowersThatWereSavedAloneAndUnderAnotherName) {
+  const TestFolder folder;
+  const Siglip model = TinySiglip();
+  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
+  TensorMap towers;
+  for (const auto& [name, tensor] : model.tensors()) {
+    if (name != "logit_scale" && name != "logit_bias") towers["model." + name] = tensor;
+  }
+  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), towers).ok());
+  const auto loaded = Siglip::Load(folder.path());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_FALSE(loaded->config().calibrated);
+  torch::NoGradGuard no_grad;
+  EXPECT_TRUE(
+      torch::equal(loaded->Pool(loaded->VisionTokens(Pixels(2))), model.Pool(model.VisionTokens(Pixels(2)))));
+  // One of the two alone is a damaged file.
+  towers["logit_bias"] = model.tensors().at("logit_bias");
+  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), towers).ok());
+  EXPECT_THAT(std::string(Siglip::Load(folder.path()).status().message()), HasSubstr("logit_scale"));
+}
+
 TEST(Siglip, NamesTheFileAndTensorThatIsMissing) {
   const TestFolder folder;
   EXPECT_TRUE(absl::IsNotFound(Siglip::Load(folder.path()).status()));

@@ -209,6 +209,8 @@ TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
   };
   EXPECT_THAT(create(GroundingOptions::Dense::kMapHead), HasSubstr("without its pooling head"));
   EXPECT_THAT(create(GroundingOptions::Dense::kTokens), HasSubstr("tokens are 16 wide and its texts 12"));
+  config.use_head = true, config.calibrated = false;
+  EXPECT_THAT(create(GroundingOptions::Dense::kMapHead), HasSubstr("without logit_scale and logit_bias"));
 }
 
 TEST(PooledScorer, IsShownAndNoPartOfTheReward) {
