@@ -1,14 +1,9 @@
 #include "cli/sample_rewards.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "cli/process.h"
-#include "common/clock.h"
+#include "cli/reward_server_process.h"
 #include "common/file.h"
 #include "data/image_file.h"
 #include "data/image_message.h"
@@ -18,43 +13,6 @@
 
 namespace lvrpo {
 namespace {
-
-// A reward server of our own, gone at the end of scope.
-class OwnRewardServer {
- public:
-  explicit OwnRewardServer(const RunFolder& folder)
-      : address_file_(folder.Inside("logs/report-reward-server.json")) {
-    unlink(address_file_.c_str());
-    process_ = Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-reward-server"), "--config",
-                                           folder.Inside("config.yaml"), "--address-file", address_file_},
-                               .log = folder.Inside("logs/report-reward-server.log"),
-                               .environment = {},
-                               .nice = 0});
-  }
-  ~OwnRewardServer() {
-    if (process_.ok()) {
-      process_->Signal(SIGTERM);
-      if (!process_->Wait(absl::Seconds(5)).has_value()) process_->Signal(SIGKILL);
-    }
-    unlink(address_file_.c_str());
-  }
-  absl::StatusOr<std::string> Address() {
-    if (!process_.ok()) return process_.status();
-    const absl::Time deadline = RealClock().Now() + absl::Minutes(2);
-    while (RealClock().Now() < deadline) {
-      const absl::StatusOr<std::string> text = ReadFile(address_file_);
-      if (text.ok()) return nlohmann::json::parse(*text, nullptr, false).value("address", "");
-      if (process_->Poll().has_value())
-        return absl::UnavailableError("the reward server for the report did not start");
-      absl::SleepFor(absl::Milliseconds(20));
-    }
-    return absl::DeadlineExceededError("the reward server for the report did not start in time");
-  }
-
- private:
-  const std::string address_file_;
-  absl::StatusOr<Process> process_ = absl::InternalError("not started");
-};
 
 absl::StatusOr<nlohmann::json> ScoreOne(RewardClient& client, const std::string& address,
                                         const std::string& image_path, const v1::PromptRecord& record) {
@@ -95,9 +53,12 @@ absl::Status ScoreSamples(const RunFolder& folder) {
   if (!records.ok()) return records.status();
   std::map<std::string, const v1::PromptRecord*> by_id;
   for (const v1::PromptRecord& record : *records) by_id[record.id()] = &record;
-  OwnRewardServer server(folder);
-  const absl::StatusOr<std::string> address = server.Address();
-  if (!address.ok()) return address.status();
+  const auto server =
+      RewardServerProcess::Start({.config = folder.Inside("config.yaml"),
+                                  .settings = {},
+                                  .address_file = folder.Inside("logs/report-reward-server.json"),
+                                  .log = folder.Inside("logs/report-reward-server.log")});
+  if (!server.ok()) return server.status();
   RewardClient client(config.rpc().max_message_mib());
   for (const char* name : {"before", "after"}) {
     const std::string images = folder.Inside(absl::StrCat("images/", name));
@@ -108,7 +69,7 @@ absl::Status ScoreSamples(const RunFolder& folder) {
       const auto record = by_id.find(sample.value("id", ""));
       if (record == by_id.end()) continue;
       absl::StatusOr<nlohmann::json> scored =
-          ScoreOne(client, *address, images + "/" + sample.value("image", ""), *record->second);
+          ScoreOne(client, (*server)->address(), images + "/" + sample.value("image", ""), *record->second);
       if (!scored.ok()) return scored.status();
       rewards.push_back(*std::move(scored));
     }

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/external_scorer.pb.h"
+#include "reward_server/remote/http.h"
 #include "reward_server/remote/retry.h"
 
 namespace lvrpo {
@@ -27,5 +28,9 @@ struct LinkOptions {
   RetryPolicy retry = {};
   Waiting waiting = {};
 };
+// One call at a time over HTTP.
+inline HttpOptions ToHttpOptions(const LinkOptions& options) {
+  return {.concurrency = 1, .timeout = options.deadline, .total = options.deadline};
+}
 
 }  // namespace lvrpo

@@ -24,11 +24,13 @@ struct HttpAnswer {
   std::string redirect = {};                          // where a redirection leads
 };
 
+inline constexpr size_t kMostHttpAnswer = size_t{16} << 20;  // bytes, where nothing is said
+
 struct HttpOptions {
   int concurrency = 8;                              // requests at once
   absl::Duration timeout = absl::Seconds(10);       // of one request, from connecting on
   absl::Duration total = absl::InfiniteDuration();  // of all of them
-  size_t most_bytes = size_t{16} << 20;             // of one answer
+  size_t most_bytes = kMostHttpAnswer;              // of one answer
   std::string bearer = {};                          // key that is sent along; empty: none
 };
 

@@ -15,8 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostAnswer = size_t{16} << 20;  // bytes
-constexpr JsonBounds kBounds = {.bytes = kMostAnswer, .values = 4000000, .depth = 16};
+constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 4000000, .depth = 16};
 
 std::string Who(const std::string& address) { return "detector at " + PrintableUrl(address); }
 
@@ -67,13 +66,7 @@ HttpDetector::HttpDetector(std::string address, const LinkOptions& options,
                            std::unique_ptr<HttpTransport> transport)
     : address_(std::move(address)),
       retry_(options.retry),
-      client_(std::move(transport),
-              {.concurrency = 1,
-               .timeout = options.deadline,
-               .total = options.deadline,
-               .most_bytes = kMostAnswer,
-               .bearer = ""},
-              options.waiting) {}
+      client_(std::move(transport), ToHttpOptions(options), options.waiting) {}
 
 absl::StatusOr<std::unique_ptr<HttpDetector>> HttpDetector::Create(const std::string& address,
                                                                    const LinkOptions& options,

@@ -17,8 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMostAnswer = size_t{16} << 20;  // bytes
-constexpr JsonBounds kBounds = {.bytes = kMostAnswer, .values = 1000000, .depth = 16};
+constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 1000000, .depth = 16};
 
 // Strings whose bytes are no UTF-8 are mended.
 std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
@@ -28,13 +27,7 @@ class JsonLink : public ExternalLink {
   JsonLink(const std::string& address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport)
       : address_(absl::StripSuffix(address, "/")),
         retry_(options.retry),
-        client_(std::move(transport),
-                {.concurrency = 1,
-                 .timeout = options.deadline,
-                 .total = options.deadline,
-                 .most_bytes = kMostAnswer,
-                 .bearer = ""},
-                options.waiting) {}
+        client_(std::move(transport), ToHttpOptions(options), options.waiting) {}
 
   absl::StatusOr<std::string> Describe() override {
     RetryPolicy retry = retry_;

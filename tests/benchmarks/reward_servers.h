@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "cli/process.h"
 #include "common/metrics.h"
 #include "common/rpc.h"
 #include "reward_server/scoring_pool.h"
@@ -39,26 +38,6 @@ class LocalServer {
   std::unique_ptr<ScoringPool> pool_;
   std::unique_ptr<RewardService> service_;
   std::unique_ptr<RpcServer> rpc_;
-};
-
-// A reward server in a process of its own; ends with the object.
-class ServerProcess {
- public:
-  // Its log and address file are `folder`'s, named by `number`. Blocks until it serves.
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::string& config,
-                                                              const std::vector<std::string>& settings,
-                                                              const std::string& folder, int number);
-  ~ServerProcess();
-
-  const std::string& address() const { return address_; }
-  double rss_mb() const;
-
- private:
-  explicit ServerProcess(Process process) : process_(std::move(process)) {}
-  absl::Status AwaitAddress(const std::string& file);
-
-  Process process_;
-  std::string address_;
 };
 
 }  // namespace lvrpo

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "cli/reward_server_process.h"
 #include "common/allocator.h"
 #include "common/config.h"
 #include "common/file.h"
@@ -232,7 +233,7 @@ absl::Status MeasureLoad(const Flags& flags, const std::vector<Group>& groups) {
 
 // Servers that answer together for all components.
 struct Fleet {
-  std::vector<std::unique_ptr<ServerProcess>> servers;
+  std::vector<std::unique_ptr<RewardServerProcess>> servers;
 
   std::vector<std::string> addresses() const {
     std::vector<std::string> addresses;
@@ -241,7 +242,8 @@ struct Fleet {
   }
   double rss_mb() const {
     double sum = 0;
-    for (const auto& server : servers) sum += server->rss_mb();
+    for (const auto& server : servers)
+      sum += static_cast<double>(StatusBytes("VmRSS", absl::StrCat(server->pid()))) / 1e6;
     return sum;
   }
 };
@@ -261,8 +263,11 @@ absl::StatusOr<Fleet> StartFleet(const Flags& flags, bool one_for_each, const st
     own.push_back("reward.cached_scores=0");
     own.push_back("reward.guards=[]");  // or every process would have them
     const int number = static_cast<int>(fleet.servers.size()) + (one_for_each ? 1 : 0);
-    absl::StatusOr<std::unique_ptr<ServerProcess>> server =
-        ServerProcess::Start(flags.config, own, folder, number);
+    absl::StatusOr<std::unique_ptr<RewardServerProcess>> server = RewardServerProcess::Start(
+        {.config = flags.config,
+         .settings = own,
+         .address_file = JoinPath(folder, absl::StrCat("address-", number, ".json")),
+         .log = JoinPath(folder, absl::StrCat("server-", number, ".log"))});
     if (!server.ok()) return server.status();
     fleet.servers.push_back(*std::move(server));
   }
