@@ -108,6 +108,11 @@ class Bagel : public TextDecoder {
     return GuidedVelocity(std::span(&context, 1), x_t, t, grid_h, grid_w, options);
   }
 
+  // Whether a sample's numbers are the same bits whatever shares its forward: every layer's product is our
+  // own (model/joined_linear.h), and no experts or adapters stand between. Where it is so and gradients are
+  // off, GuidedVelocity gives each thread samples of its own.
+  bool SamplesAreIndependent() const;
+
   // --- Text.
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
   torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const override;
@@ -176,6 +181,10 @@ class Bagel : public TextDecoder {
   torch::Tensor IdTensor(const std::vector<int64_t>& ids) const;
   torch::Tensor GridPositions(int64_t rows, int64_t columns, int64_t side) const;
   torch::Tensor StartAndEnd(int64_t batch) const;  // [B, 2, H]
+  // GuidedVelocity, all rows in one forward.
+  torch::Tensor GuidedForward(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
+                              const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
+                              const GuidanceOptions& options) const;
 
   BagelConfig config_;
   TensorMap tensors_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/bagel.h"
+#include "model/parallel.h"
 
 namespace lvrpo {
 namespace {
@@ -33,6 +34,29 @@ void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_
     grown.valid = torch::cat({cache.valid.expand({batch, -1}), cache.valid.new_ones({batch, tokens})}, 1);
   }
   cache = std::move(grown);
+}
+
+// Tokens that go through the layers together on one thread: what lies between two operations of a small model
+// stays in its second cache.
+constexpr int64_t kTokensAtOnce = 576;
+
+bool IsShared(const Bagel::GuidedContext& context) {
+  return context.full->batch() == 1 && context.text_free->batch() == 1 && context.image_free->batch() == 1;
+}
+
+// What contexts that any number of samples may share are for samples [first, first + count).
+std::vector<Bagel::GuidedContext> Part(std::span<const Bagel::GuidedContext> contexts, int64_t first,
+                                       int64_t count) {
+  std::vector<Bagel::GuidedContext> part;
+  int64_t row = 0;
+  for (Bagel::GuidedContext context : contexts) {
+    const int64_t begin = std::max(first, row), end = std::min(first + count, row + context.rows);
+    row += context.rows;
+    if (end <= begin) continue;
+    context.rows = end - begin;
+    part.push_back(context);
+  }
+  return part;
 }
 
 }  // namespace
@@ -118,9 +142,37 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
   return OutputVelocity(decoder_.Run({.u = StartAndEnd(batch), .g = g}, positions, segments, nullptr).g);
 }
 
+bool Bagel::SamplesAreIndependent() const {
+  return dtype() == torch::kFloat32 && device().is_cpu() && lora_scale_ == 0 && !config_.router.top_k &&
+         JoinedLinear::UsesOwnProduct(2 * config_.mlp * config_.hidden);
+}
+
 torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
                                     const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
                                     const GuidanceOptions& options) const {
+  const int64_t samples = x_t.size(0), threads = ThreadsHere();
+  if (threads == 1 || samples < 2 * threads || torch::GradMode::is_enabled() || !SamplesAreIndependent() ||
+      !std::all_of(contexts.begin(), contexts.end(), IsShared))
+    return GuidedForward(contexts, x_t, t, grid_h, grid_w, options);
+  // Each thread takes samples of its own through all layers: nobody waits for the others between operations,
+  // and what lies between the operations stays in a core's cache.
+  const int64_t at_once = std::max<int64_t>(1, kTokensAtOnce / (x_t.size(1) + 2)),
+                pieces = threads * ((samples + threads * at_once - 1) / (threads * at_once));
+  const torch::Tensor v = torch::empty_like(x_t);
+  ParallelFor(0, pieces, 1, [&](int64_t begin, int64_t end) {
+    const torch::NoGradGuard no_grad;
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t first = samples * piece / pieces, count = samples * (piece + 1) / pieces - first;
+      const auto own = [&](const torch::Tensor& x) { return x.narrow(0, first, count); };
+      own(v).copy_(GuidedForward(Part(contexts, first, count), own(x_t), own(t), grid_h, grid_w, options));
+    }
+  });
+  return v;
+}
+
+torch::Tensor Bagel::GuidedForward(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
+                                   const torch::Tensor& t, int64_t grid_h, int64_t grid_w,
+                                   const GuidanceOptions& options) const {
   using Renorm = GuidanceOptions::Renorm;
   const bool guided_at_all = options.text_scale > 1;  // the image branch alone does nothing
   bool third = false;

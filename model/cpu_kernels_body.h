@@ -278,19 +278,54 @@ void RotateHeadsBackward(const float* grad_out, int64_t grad_stride, const float
   }
 }
 
-void Pack(const float* weight, int64_t columns, int64_t depth, float* packed) {
-  for (int64_t first = 0; first < columns; first += kPanel) {
-    for (int64_t k = 0; k < depth; ++k) {
-      for (int64_t c = first; c < first + kPanel; ++c) *packed++ = c < columns ? weight[c * depth + k] : 0;
+// The numbers of a and b in turns, from their first or second half.
+template <int64_t kHalf, uint64_t... kLane>
+LVRPO_INLINE Vector InTurns(const Vector& a, const Vector& b, std::integer_sequence<uint64_t, kLane...>) {
+  return __builtin_shufflevector(a, b, (kHalf * (kWidth / 2) + kLane / 2 + kLane % 2 * kWidth)...);
+}
+
+// Rows become columns: each round turns the digits of a number's place, row before column, by one.
+LVRPO_INLINE void Transpose(Vector (&rows)[kWidth]) {
+  constexpr auto kLanes = std::make_integer_sequence<uint64_t, kWidth>();
+  for (int64_t round = 1; round < kWidth; round *= 2) {
+    Vector turned[kWidth];
+    for (int64_t i = 0; i < kWidth / 2; ++i) {
+      turned[2 * i] = InTurns<0>(rows[i], rows[i + kWidth / 2], kLanes);
+      turned[2 * i + 1] = InTurns<1>(rows[i], rows[i + kWidth / 2], kLanes);
     }
+    for (int64_t i = 0; i < kWidth; ++i) rows[i] = turned[i];
+  }
+}
+
+void Pack(const float* weight, int64_t stride, int64_t columns, int64_t depth, float* packed) {
+  for (int64_t first = 0; first < columns; first += kWidth) {
+    const int64_t count = columns - first < kWidth ? columns - first : kWidth;
+    float* to = packed + first / kPanel * kPanel * depth + first % kPanel;
+    for (int64_t k = 0; k < depth; k += kWidth) {
+      const int64_t numbers = depth - k < kWidth ? depth - k : kWidth;
+      Vector rows[kWidth] = {};
+      for (int64_t i = 0; i < count; ++i) {
+        const float* from = weight + (first + i) * stride + k;
+        rows[i] = numbers == kWidth ? Load(from) : LoadSome(from, numbers);
+      }
+      Transpose(rows);
+      for (int64_t i = 0; i < numbers; ++i) Store(to + (k + i) * kPanel, rows[i]);
+    }
+  }
+  // Vectors of the last panel that have no column.
+  for (int64_t first = (columns + kWidth - 1) / kWidth * kWidth; first % kPanel != 0; first += kWidth) {
+    float* to = packed + first / kPanel * kPanel * depth + first % kPanel;
+    for (int64_t k = 0; k < depth; ++k) Store(to + k * kPanel, Vector{});
   }
 }
 
 // out[kRows, columns of a panel] from `from`, kRows rows of which the next number of a row is `step` on and
-// the next row `stride`. The sums begin with `bias` (null: 0), or, when `begun`, with what out holds already.
+// the next row `stride`; the panel's rows are `panel_stride` apart. The sums begin with `bias` (null: 0), or,
+// when `begun`, with what out holds already.
 template <int kRows>
 static void Tile(const float* x, int64_t stride, int64_t step, int64_t depth, const float* panel,
-                 const float* bias, bool begun, float* out, int64_t out_stride, int64_t columns) {
+                 int64_t panel_stride, const float* bias, bool begun, float* out, int64_t out_stride,
+                 int64_t columns) {
   Vector sums[kRows][kPanelVectors];
   for (int v = 0; v < kPanelVectors; ++v) {
     const Vector start = bias == nullptr ? Vector{} : Load(bias + v * kWidth);
@@ -302,7 +337,7 @@ static void Tile(const float* x, int64_t stride, int64_t step, int64_t depth, co
   }
   for (int64_t k = 0; k < depth; ++k) {
     Vector weights[kPanelVectors];
-    for (int v = 0; v < kPanelVectors; ++v) weights[v] = Load(panel + k * kPanel + v * kWidth);
+    for (int v = 0; v < kPanelVectors; ++v) weights[v] = Load(panel + k * panel_stride + v * kWidth);
 #pragma GCC unroll 12
     for (int row = 0; row < kRows; ++row) {
       const Vector factor = Broadcast(x[row * stride + k * step]);
@@ -324,12 +359,15 @@ static void Tile(const float* x, int64_t stride, int64_t step, int64_t depth, co
 
 // Tiles of kRows rows, then what is left in smaller ones.
 template <int kRows>
-static void Tiles(const float* x, int64_t depth, int64_t rows, const float* panel, const float* bias,
-                  float* out, int64_t out_stride, int64_t columns) {
-  for (; rows >= kRows; rows -= kRows, x += kRows * depth, out += kRows * out_stride)
-    Tile<kRows>(x, depth, 1, depth, panel, bias, false, out, out_stride, columns);
+static void Tiles(const float* x, int64_t stride, int64_t step, int64_t depth, int64_t rows,
+                  const float* panel, int64_t panel_stride, const float* bias, bool begun, float* out,
+                  int64_t out_stride, int64_t columns) {
+  for (; rows >= kRows; rows -= kRows, x += kRows * stride, out += kRows * out_stride)
+    Tile<kRows>(x, stride, step, depth, panel, panel_stride, bias, begun, out, out_stride, columns);
   if constexpr (kRows > 1) {
-    if (rows > 0) Tiles<kRows - 1>(x, depth, rows, panel, bias, out, out_stride, columns);
+    if (rows > 0)
+      Tiles<kRows - 1>(x, stride, step, depth, rows, panel, panel_stride, bias, begun, out, out_stride,
+                       columns);
   }
 }
 
@@ -362,7 +400,7 @@ template <int kRows>
 static void InterleavedTiles(const float* x, int64_t depth, int64_t rows, const float* panel,
                              const float* bias, bool begun, float* out, int64_t out_stride, int64_t columns) {
   for (; rows >= kRows; rows -= kRows, x += kRows * depth, out += kRows * out_stride)
-    Tile<kRows>(x, 1, kRows, depth, panel, bias, begun, out, out_stride, columns);
+    Tile<kRows>(x, 1, kRows, depth, panel, kPanel, bias, begun, out, out_stride, columns);
   if constexpr (kRows > 1) {
     if (rows > 0) InterleavedTiles<kRows - 1>(x, depth, rows, panel, bias, begun, out, out_stride, columns);
   }
@@ -402,9 +440,9 @@ void Multiply(const float* x, int64_t depth, int64_t begin, int64_t end, const f
     const int64_t rows = end - row < block ? end - row : block;
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
       const int64_t column = panel * kPanel;
-      Tiles<kTileRows>(x + row * depth, depth, rows, packed + column * depth,
-                       bias == nullptr ? nullptr : bias + column, out + row * out_stride + column, out_stride,
-                       columns - column);
+      Tiles<kTileRows>(x + row * depth, depth, 1, depth, rows, packed + column * depth, kPanel,
+                       bias == nullptr ? nullptr : bias + column, false, out + row * out_stride + column,
+                       out_stride, columns - column);
     }
   }
 }
@@ -502,6 +540,11 @@ void Attend(const float* q, int64_t queries, const float* k, const float* v, int
 }
 
 }  // namespace
+}  // namespace lvrpo::LVRPO_KERNELS_NAME
+
+#include "model/cpu_attention_body.h"
+
+namespace lvrpo::LVRPO_KERNELS_NAME {
 
 #define LVRPO_TEXT2(x) #x
 #define LVRPO_TEXT(x) LVRPO_TEXT2(x)
@@ -517,6 +560,9 @@ extern const CpuKernels kKernels = {.name = LVRPO_TEXT(LVRPO_KERNELS_NAME),
                                     .panel = kPanel,
                                     .pack = Pack,
                                     .multiply = Multiply,
-                                    .attend = Attend};
+                                    .attend = Attend,
+                                    .query_rows = kQueryRows,
+                                    .attend_rows = AttendRows,
+                                    .attend_rows_backward = AttendRowsBackward};
 
 }  // namespace lvrpo::LVRPO_KERNELS_NAME

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "model/attention.h"
 #include "model/qwen2_layers.h"
-#include "model/siglip_encoder.h"
 
 namespace lvrpo {
 namespace {
@@ -12,11 +12,6 @@ namespace {
 torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
   const auto found = tensors.find(name);
   return found == tensors.end() ? torch::Tensor() : found->second;
-}
-
-// The keys of the segment's past, then its own.
-torch::Tensor Behind(const std::vector<torch::Tensor>& past, size_t layer, const torch::Tensor& own) {
-  return torch::cat({past[layer].expand({own.size(0), -1, -1, -1}), own}, 2);
 }
 
 }  // namespace
@@ -85,29 +80,7 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
     }
     const Heads heads =
         MakeHeads(sources[0], sources[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
-    std::vector<torch::Tensor> attended;
-    int64_t row = 0;
-    for (const Segment& segment : segments) {
-      const torch::Tensor q = heads.q.narrow(0, row, segment.rows);
-      torch::Tensor keys = heads.k.narrow(0, row, segment.rows),
-                    values = heads.v.narrow(0, row, segment.rows);
-      row += segment.rows;
-      if (segment.slots != nullptr) {
-        attended.push_back(segment.slots->Attend(layer, q, keys, values));
-        continue;
-      }
-      if (segment.past != nullptr && !segment.past->keys.empty()) {
-        keys = Behind(segment.past->keys, layer, keys);
-        values = Behind(segment.past->values, layer, values);
-      }
-      if (grown != nullptr) {
-        grown->keys.push_back(keys);
-        grown->values.push_back(values);
-      }
-      attended.push_back(GroupedAttention(q, keys, values, segment.mask));
-    }
-    const torch::Tensor merged =
-        MergeHeads(attended.size() == 1 ? attended[0] : torch::cat(attended));  // [B, T, H]
+    const torch::Tensor merged = Attend(layer, heads, segments, grown);  // [B, T, H]
     for (size_t i = 0; i < 2; ++i) {
       Stream& s = streams[i];
       if (s.tokens == 0) continue;
@@ -126,6 +99,26 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
     return s.tokens == 0 ? torch::Tensor() : norm(s, weight);
   };
   return {finish(streams[0], norms_[0]), finish(streams[1], norms_[1])};
+}
+
+torch::Tensor Decoder::Attend(size_t layer, const Heads& heads, std::span<const Segment> segments,
+                              KvCache* grown) const {
+  const auto past = [&](const Segment& segment, const std::vector<torch::Tensor> KvCache::*list) {
+    const bool any = segment.past != nullptr && !segment.past->keys.empty();
+    return any ? (segment.past->*list)[layer] : torch::Tensor();
+  };
+  const Segment& first = segments[0];
+  if (first.slots != nullptr) return first.slots->Attend(layer, heads.q, heads.k, heads.v);
+  if (grown != nullptr) {
+    grown->keys.push_back(Behind(past(first, &KvCache::keys), heads.k));
+    grown->values.push_back(Behind(past(first, &KvCache::values), heads.v));
+    return Attention(heads.q, grown->keys.back(), grown->values.back(), first.mask);
+  }
+  std::vector<AttentionSegment> parts;
+  for (const Segment& segment : segments)
+    parts.push_back(
+        {segment.rows, past(segment, &KvCache::keys), past(segment, &KvCache::values), segment.mask});
+  return Attention(heads.q, heads.k, heads.v, parts);
 }
 
 torch::Tensor Decoder::Step(KvSlots& slots, const torch::Tensor& embedded) const {

@@ -67,7 +67,8 @@ class Decoder {
     const KvCache* past;
     int64_t rows;
     torch::Tensor mask;
-    KvSlots* slots = nullptr;  // instead of `past`: each row continues its slot, by one token
+    // Instead of `past`: each row continues its slot, by one token. Then there is one segment.
+    KvSlots* slots = nullptr;
   };
   // The residual streams on their way: what comes out of layer number `after_layers`, counted from 1.
   struct Tap {
@@ -93,6 +94,9 @@ class Decoder {
     Half first, second;
     ExpertPool experts;  // with a top_k router instead of the halves' gate_up and down
   };
+  // All segments' attention in one layer: [B, T, H].
+  torch::Tensor Attend(size_t layer, const Heads& heads, std::span<const Segment> segments,
+                       KvCache* grown) const;
   Half ResolveHalf(const TensorMap& tensors, const std::string& prefix, const std::string& suffix) const;
 
   DecoderConfig config_;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "model/attention.h"
 #include "model/qwen2_layers.h"
 #include "model/siglip_encoder.h"
 
@@ -120,7 +121,7 @@ torch::Tensor Gemma::Append(KvCache& cache, torch::Tensor x, const torch::Tensor
     }
     grown.keys.push_back(keys);
     grown.values.push_back(values);
-    x = x + layer.o(MergeHeads(GroupedAttention(heads.q, keys, values, mask)));
+    x = x + layer.o(Attention(heads.q, keys, values, mask));
     x = x + LinearLayer::Mlp(layer.gate_up, Activation::kGeGlu, layer.down, Norm(x, layer.post_norm));
   }
   cache.keys = std::move(grown.keys);

@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 
 std::atomic<int64_t> packed_bytes = 0;
 
-bool UsesOwnProduct() {
+bool HasOwnProduct() {
   static const bool uses = [] {
     const char* choice = std::getenv("LVRPO_GEMM");
     return (choice == nullptr || std::string(choice) != "torch") &&
@@ -29,7 +29,7 @@ bool UsesOwnProduct() {
 
 // Rows that a thread takes at a time where there are many.
 constexpr int64_t kRowsEach = 96;
-bool ManyRows(int64_t rows) { return rows >= 4 * kRowsEach * at::get_num_threads(); }
+bool ManyRows(int64_t rows) { return rows >= 4 * kRowsEach * ThreadsHere(); }
 
 }  // namespace
 
@@ -78,13 +78,17 @@ struct JoinedLinear::Cache {
 };
 
 JoinedLinear::JoinedLinear(std::vector<Affine> parts) : parts_(std::move(parts)) {
-  size_t bytes = 0;
+  int64_t weights = 0;
   for (const Affine& part : parts_) {
-    bytes += part.weight.nbytes();
+    weights += part.weight.numel();
     if (!part.weight.is_cpu() || part.weight.scalar_type() != torch::kFloat32 || !part.weight.is_contiguous())
       return;
   }
-  if (UsesOwnProduct() && bytes <= kMostWeightBytes) cache_ = std::make_shared<Cache>();
+  if (UsesOwnProduct(weights)) cache_ = std::make_shared<Cache>();
+}
+
+bool JoinedLinear::UsesOwnProduct(int64_t weights) {
+  return HasOwnProduct() && weights * static_cast<int64_t>(sizeof(float)) <= kMostWeightBytes;
 }
 
 int64_t JoinedLinear::PackedBytes() { return packed_bytes; }
@@ -119,7 +123,7 @@ std::shared_ptr<const JoinedLinear::Packed> JoinedLinear::Pack(bool transposed) 
   const int64_t padded = made->panels() * panel;
   made->weight = torch::empty({padded, made->depth});
   packed_bytes += made->bytes();
-  BestCpuKernels().pack(joined.const_data_ptr<float>(), made->columns, made->depth,
+  BestCpuKernels().pack(joined.const_data_ptr<float>(), made->depth, made->columns, made->depth,
                         made->weight.mutable_data_ptr<float>());
   if (!transposed && biased) {
     made->bias = torch::zeros({padded});

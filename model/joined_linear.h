@@ -46,6 +46,8 @@ class JoinedLinear {
   // the copy would cost too much memory. A rule of each layer's size alone, so that all processes choose
   // alike.
   static constexpr int64_t kMostWeightBytes = int64_t{48} << 20;
+  // Whether fp32 layers of that many weights on a CPU use our own product in this process.
+  static bool UsesOwnProduct(int64_t weights);
   // Bytes of ordered copies in this process now.
   static int64_t PackedBytes();
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/attention.h"
 #include "model/cpu_kernels.h"
 #include "model/fused_ops.h"
 #include "model/parallel.h"
-#include "model/qwen2_layers.h"
 
 namespace lvrpo {
 
@@ -71,15 +71,15 @@ torch::Tensor KvSlots::Attend(size_t layer, const torch::Tensor& q, const torch:
   const torch::Tensor place = step_lengths_.expand_as(k);
   keys.scatter_(2, place, k);
   values.scatter_(2, place, v);
-  return GroupedAttention(q, keys.narrow(2, 0, step_longest_ + 1), values.narrow(2, 0, step_longest_ + 1),
-                          step_mask_);
+  return Attention(q, keys.narrow(2, 0, step_longest_ + 1), values.narrow(2, 0, step_longest_ + 1),
+                   step_mask_);
 }
 
 torch::Tensor KvSlots::AttendByKernel(size_t layer, const torch::Tensor& q, const torch::Tensor& k,
                                       const torch::Tensor& v) {
   const int64_t heads = q.size(1), kv_heads = k.size(1), d = q.size(3), groups = heads / kv_heads;
   const torch::Tensor queries = q.contiguous(), new_keys = k.contiguous(), new_values = v.contiguous();
-  const torch::Tensor out = torch::empty_like(queries);
+  const torch::Tensor out = torch::empty({q.size(0), 1, heads * d}, q.options());
   const float *from_q = queries.const_data_ptr<float>(), *from_k = new_keys.const_data_ptr<float>(),
               *from_v = new_values.const_data_ptr<float>();
   float *keys = keys_[layer].mutable_data_ptr<float>(), *values = values_[layer].mutable_data_ptr<float>(),

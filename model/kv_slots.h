@@ -33,7 +33,7 @@ class KvSlots {
   // slots. BeginStep gives the tokens' positions, int64 [rows, 1]; then Attend for every layer, then EndStep.
   torch::Tensor BeginStep(int64_t rows);
   // Puts k and v [rows, Hkv, 1, head_dim] of a layer behind each slot's entries, and lets q [rows, heads, 1,
-  // head_dim] attend to all of its slot's: [rows, heads, 1, head_dim]. Without gradients.
+  // head_dim] attend to all of its slot's: [rows, 1, heads * head_dim]. Without gradients.
   torch::Tensor Attend(size_t layer, const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v);
   // The new entries of all layers count from here on.
   void EndStep();

@@ -12,4 +12,6 @@ void ParallelFor(int64_t begin, int64_t end, int64_t grain, absl::FunctionRef<vo
   at::parallel_for(begin, end, grain, [&](int64_t first, int64_t last) { work(first, last); });
 }
 
+int ThreadsHere() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+
 }  // namespace lvrpo

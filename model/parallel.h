@@ -11,4 +11,7 @@ namespace lvrpo {
 // compiled without OpenMP, as all of ours but this one's are.
 void ParallelFor(int64_t begin, int64_t end, int64_t grain, absl::FunctionRef<void(int64_t, int64_t)> work);
 
+// Threads that such a call would have here.
+int ThreadsHere();
+
 }  // namespace lvrpo

@@ -15,10 +15,4 @@ torch::Tensor RotaryFrequencies(double theta, int64_t head_dim);
 RotaryTables MakeRotaryTables(const torch::Tensor& positions, const torch::Tensor& frequencies,
                               torch::Dtype dtype = torch::kFloat32);
 
-// Attention in which kv head j serves query heads j*g .. j*g+g-1: q [B, heads, T, d], k and v
-// [B, kv_heads, L, d], mask bool [B or 1, T, L] (true: seen) or undefined (all seen) -> [B, heads, T, d].
-// Keys and values are not copied for the groups.
-torch::Tensor GroupedAttention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                               const torch::Tensor& mask);
-
 }  // namespace lvrpo

@@ -202,7 +202,7 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
   }
   const torch::Tensor x =
       LinearLayer(tensors_, {embed + "patch_embedding"})(patches) + torch::stack(positions);
-  const torch::Tensor keys = mask.to(torch::kBool).view({mask.size(0), 1, 1, mask.size(1)});
+  const torch::Tensor keys = mask.to(torch::kBool).unsqueeze(1);
   return LayerNorm(vision_(x, keys), tensors_, "vision_model.post_layernorm", config_.vision.eps);
 }
 

@@ -1,20 +1,13 @@
 #include "model/siglip_encoder.h"
 
 #include "absl/strings/str_cat.h"
+#include "model/attention.h"
 
 namespace lvrpo {
 
 torch::Tensor LayerNorm(const torch::Tensor& x, const TensorMap& tensors, const std::string& name,
                         double eps) {
   return torch::layer_norm(x, {x.size(-1)}, tensors.at(name + ".weight"), tensors.at(name + ".bias"), eps);
-}
-
-torch::Tensor SplitHeads(const torch::Tensor& x, int64_t heads) {
-  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
-}
-
-torch::Tensor MergeHeads(const torch::Tensor& x) {
-  return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
 SiglipEncoder::SiglipEncoder(const TensorMap& tensors, const std::string& prefix, int64_t layers,
@@ -36,16 +29,13 @@ SiglipEncoder::SiglipEncoder(const TensorMap& tensors, const std::string& prefix
 }
 
 torch::Tensor SiglipEncoder::operator()(torch::Tensor x, const torch::Tensor& mask) const {
-  const std::optional<torch::Tensor> seen =
-      mask.defined() ? std::optional<torch::Tensor>(mask) : std::nullopt;
   const auto normed = [&](const torch::Tensor& in, const Norm& norm) {
     return torch::layer_norm(in, {in.size(-1)}, norm.weight, norm.bias, eps_);
   };
   for (const Layer& layer : layers_) {
     const std::vector<torch::Tensor> qkv = layer.qkv(normed(x, layer.norm1)).chunk(3, -1);
-    const torch::Tensor attended = at::scaled_dot_product_attention(
-        SplitHeads(qkv[0], heads_), SplitHeads(qkv[1], heads_), SplitHeads(qkv[2], heads_), seen);
-    x = x + layer.out(MergeHeads(attended));
+    x = x + layer.out(Attention(SplitHeads(qkv[0], heads_), SplitHeads(qkv[1], heads_),
+                                SplitHeads(qkv[2], heads_), mask));
     x = x + layer.mlp(normed(x, layer.norm2));
   }
   return x;

@@ -37,7 +37,7 @@ class SiglipEncoder {
   SiglipEncoder(const TensorMap& tensors, const std::string& prefix, int64_t layers, int64_t heads,
                 double eps, double lora_scale = 0, Activation gelu = Activation::kGelu);
 
-  // [B, T, D] -> [B, T, D]. `mask`: additive or bool, broadcast to [B, heads, T, T], or undefined.
+  // [B, T, D] -> [B, T, D]. `mask`: bool, broadcast to [B, T, T], true: seen; or undefined.
   torch::Tensor operator()(torch::Tensor x, const torch::Tensor& mask = {}) const;
 
   // Names and shapes of one layer.
@@ -59,9 +59,5 @@ class SiglipEncoder {
 
 torch::Tensor LayerNorm(const torch::Tensor& x, const TensorMap& tensors, const std::string& name,
                         double eps);
-
-// [B, T, D] -> [B, heads, T, D / heads] and back.
-torch::Tensor SplitHeads(const torch::Tensor& x, int64_t heads);
-torch::Tensor MergeHeads(const torch::Tensor& x);
 
 }  // namespace lvrpo

@@ -9,6 +9,7 @@
 #include "common/allocator.h"
 #include "common/file.h"
 #include "common/role_flags.h"
+#include "model/attention.h"
 #include "model/siglip.h"
 #include "tests/benchmarks/timing.h"
 
@@ -68,8 +69,8 @@ nlohmann::json Profile(const Siglip& model, int64_t batch, int repeats) {
   const GeluMlp mlp(tensors, layer + "mlp.");
   const auto attention = [&] {
     const std::vector<torch::Tensor> parts = qkv.chunk(3, -1);
-    return MergeHeads(at::scaled_dot_product_attention(
-        SplitHeads(parts[0], c.heads), SplitHeads(parts[1], c.heads), SplitHeads(parts[2], c.heads)));
+    return Attention(SplitHeads(parts[0], c.heads), SplitHeads(parts[1], c.heads),
+                     SplitHeads(parts[2], c.heads));
   };
   const auto milliseconds = [&](const std::function<void()>& work, double times) {
     work();

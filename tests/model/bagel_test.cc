@@ -367,6 +367,31 @@ TEST(GuidedVelocity, OfSeveralContextsIsEachContextAlone) {
   }
 }
 
+// On several threads each takes samples of its own.
+TEST(GuidedVelocity, IsTheSameOnAnyNumberOfThreads) {
+  torch::NoGradGuard no_grad;
+  const Bagel model = TinyBagel();
+  const KvCache empty, a = model.PrefillPrompt({10, 11, 12}), b = model.PrefillPrompt({13});
+  GuidanceOptions options;
+  options.text_scale = 3;
+  const std::vector<Bagel::GuidedContext> contexts = {{&a, &empty, &a, 4}, {&b, &empty, &b, 3}};
+  const torch::Tensor x = Latents(7), t = Times(7);
+  const int threads = torch::get_num_threads();
+  torch::set_num_threads(1);
+  const torch::Tensor alone = model.GuidedVelocity(contexts, x, t, kRows, kColumns, options);
+  torch::set_num_threads(3);
+  const torch::Tensor split = model.GuidedVelocity(contexts, x, t, kRows, kColumns, options);
+  torch::set_num_threads(threads);
+  EXPECT_TRUE(Close(split, alone));
+  if (model.SamplesAreIndependent()) {
+    EXPECT_TRUE(torch::equal(split, alone));
+    const Bagel::GuidedContext last = {&b, &empty, &b, 1};
+    EXPECT_TRUE(torch::equal(
+        model.GuidedVelocity({&last, 1}, x.narrow(0, 6, 1), t.narrow(0, 6, 1), kRows, kColumns, options),
+        alone.narrow(0, 6, 1)));
+  }
+}
+
 TEST(GuidanceOptions, AreOffOutsideTheInterval) {
   const GuidanceOptions options = {.text_scale = 4, .interval_low = .4, .interval_high = .9};
   for (const auto& [t, scale] : {std::pair{.4, 1.}, {.41, 4.}, {.9, 4.}, {.91, 1.}})

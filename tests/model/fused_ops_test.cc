@@ -2,51 +2,13 @@
 
 #include <array>
 #include <cmath>
-#include <functional>
 
 #include "gtest/gtest.h"
 #include "model/cpu_kernels.h"
+#include "tests/model/against_torch.h"
 
 namespace lvrpo {
 namespace {
-
-using Tensors = std::vector<torch::Tensor>;
-using Op = std::function<Tensors(const Tensors&)>;
-
-Tensors As(const Tensors& tensors, torch::Dtype dtype) {
-  Tensors result;
-  for (const torch::Tensor& tensor : tensors) {
-    result.push_back(tensor.defined() ? tensor.detach().to(dtype, false, /*copy=*/true).requires_grad_()
-                                      : tensor);
-  }
-  return result;
-}
-
-// In fp32 the kernels, in fp64 torch's operations: the same values and the same gradients.
-void ExpectKernelsAreTorch(const Op& op, const Tensors& inputs) {
-  const Tensors narrow = As(inputs, torch::kFloat32), wide = As(inputs, torch::kFloat64);
-  const Tensors got = op(narrow), expected = op(wide);
-  torch::Tensor narrow_loss = torch::zeros({}, torch::kFloat64), wide_loss = narrow_loss;
-  for (size_t i = 0; i < got.size(); ++i) {
-    ASSERT_EQ(got[i].sizes(), expected[i].sizes());
-    EXPECT_LT((got[i] - expected[i]).abs().max().item<double>(), 2e-5) << "output " << i;
-    const torch::Tensor weights = torch::randn_like(expected[i]);
-    narrow_loss = narrow_loss + (got[i] * weights).sum();
-    wide_loss = wide_loss + (expected[i] * weights).sum();
-  }
-  narrow_loss.backward();
-  wide_loss.backward();
-  for (size_t i = 0; i < narrow.size(); ++i) {
-    if (!narrow[i].defined()) continue;
-    const double scale = wide[i].grad().abs().max().item<double>() + 1;
-    EXPECT_LT((narrow[i].grad() - wide[i].grad()).abs().max().item<double>(), 2e-5 * scale)
-        << "gradient of input " << i;
-  }
-  // Bit for bit the same where nobody asks for gradients.
-  const torch::NoGradGuard no_grad;
-  const Tensors plain = op(narrow);
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(torch::equal(plain[i], got[i])) << "output " << i;
-}
 
 class FusedOps : public ::testing::Test {
  protected:
@@ -151,10 +113,6 @@ TEST_F(FusedOps, TheRestOfTheWorkDoesNotChangeARow) {
 
 // --- Each instruction set by itself.
 
-double LargestDifference(const std::vector<float>& got, const torch::Tensor& expected) {
-  return (torch::tensor(got, torch::kFloat64) - expected.flatten()).abs().max().item<double>();
-}
-
 TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
   torch::manual_seed(4);
   const CpuKernelSets available = AvailableCpuKernels();
@@ -176,7 +134,7 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
       std::vector<float> packed(static_cast<size_t>(padded * depth)), start(static_cast<size_t>(padded)),
           out(static_cast<size_t>(rows * columns), -1);
       std::copy_n(bias.data_ptr<float>(), columns, start.data());
-      kernels.pack(weight.data_ptr<float>(), columns, depth, packed.data());
+      kernels.pack(weight.data_ptr<float>(), depth, columns, depth, packed.data());
       // In two parts of the columns, as two threads do it.
       for (const auto& [first, last] : {std::pair{int64_t{0}, panels / 2}, {panels / 2, panels}}) {
         kernels.multiply(x.data_ptr<float>(), depth, 0, rows, packed.data(), start.data(), columns, first,
@@ -204,7 +162,7 @@ TEST(CpuKernels, ARowsProductIsTheSameBitsWhateverIsBesideIt) {
       const int64_t panels = (columns + kernels.panel - 1) / kernels.panel, padded = panels * kernels.panel;
       std::vector<float> packed(static_cast<size_t>(padded * depth)), bias(static_cast<size_t>(padded), .5f),
           together(static_cast<size_t>(rows * columns)), alone(together.size());
-      kernels.pack(weight.data_ptr<float>(), columns, depth, packed.data());
+      kernels.pack(weight.data_ptr<float>(), depth, columns, depth, packed.data());
       kernels.multiply(x.data_ptr<float>(), depth, 0, rows, packed.data(), bias.data(), columns, 0, panels,
                        together.data(), columns);
       for (int64_t row = 0; row < rows; ++row) {
