@@ -1,6 +1,7 @@
 #include "coordinator/client.h"
 
 #include <algorithm>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
@@ -13,6 +14,11 @@ namespace {
 
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 constexpr absl::Duration kLeavingPatience = absl::Seconds(5);
+
+std::string RandomName() {
+  std::random_device random;
+  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
 
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
@@ -47,6 +53,7 @@ absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration 
 MemberSession::MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
                              std::function<void(const std::vector<int64_t>&)> revoked)
     : options_(std::move(options)),
+      process_(options_.process.empty() ? RandomName() : options_.process),
       report_(std::move(report)),
       give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
@@ -59,7 +66,7 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
   const absl::Time deadline = RealClock().Now() + options.patience;
   while (true) {
-    absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce();
+    absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
       session->registration_ = *std::move(response);
       break;
@@ -92,13 +99,15 @@ void MemberSession::StopHeartbeats() {
   if (heartbeats_.joinable()) heartbeats_.join();
 }
 
-absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce() {
+absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce(bool again) {
   v1::RegisterRequest request;
   request.set_role(options_.role);
   request.set_member_id(options_.member_id);
   request.set_address(options_.address);
   request.set_config_digest(options_.config_digest);
   request.set_build_version(kVersion);
+  request.set_process(process_);
+  request.set_again(again);
   for (const auto& [key, value] : options_.contract) (*request.mutable_contract())[key] = value;
   for (const int64_t ordinal : report_().held_ordinals) request.add_held_ordinals(ordinal);
   v1::RegisterResponse response;
@@ -117,7 +126,7 @@ absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce() {
 absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
   absl::MutexLock one(&register_mutex_);
   if (fence().incarnation() != seen_incarnation) return absl::OkStatus();
-  absl::StatusOr<v1::RegisterResponse> response = RegisterOnce();
+  absl::StatusOr<v1::RegisterResponse> response = RegisterOnce(/*again=*/true);
   if (!response.ok()) return response.status();
   if (response->run_id() != registration_.run_id()) {
     return absl::FailedPreconditionError(
@@ -176,11 +185,10 @@ absl::Status MemberSession::Repeat(
     const v1::Fence used = fence();
     absl::Status status = FromGrpcStatus(call(MakeContext(options_.timeout).get(), used));
     const std::string reason = ErrorInfoOf(status).reason();
-    if (reason == "STALE_EPOCH" || reason == "NOT_A_MEMBER") {
+    // Superseded may be by this process itself: a registration whose answer was lost, or another thread's.
+    if (reason == "STALE_EPOCH" || reason == "NOT_A_MEMBER" || reason == "SUPERSEDED") {
       status = RegisterAgain(used.incarnation());
       if (status.ok()) continue;
-    } else if (reason == "SUPERSEDED" && fence().incarnation() != used.incarnation()) {
-      continue;  // another thread registered again meanwhile
     }
     const std::string why = ErrorInfoOf(status).reason();
     if (why == "SUPERSEDED" || why == "CONFIG_MISMATCH" || why == "CONTRACT_MISMATCH" || why == "WRONG_RUN") {

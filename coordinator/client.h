@@ -41,6 +41,7 @@ class MemberSession {
     std::string member_id;
     std::string address;  // where others reach this member; empty if it serves nothing
     std::string config_digest;
+    std::string process;  // names this process among those of its member_id; empty: random
     std::map<std::string, std::string> contract;
     absl::Duration timeout = absl::Seconds(10);   // of one call
     absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
@@ -101,13 +102,15 @@ class MemberSession {
   absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call);
   // Registers unless another thread did so since `seen_incarnation`.
   absl::Status RegisterAgain(int64_t seen_incarnation);
-  absl::StatusOr<v1::RegisterResponse> RegisterOnce();
+  // `again`: not the first time.
+  absl::StatusOr<v1::RegisterResponse> RegisterOnce(bool again);
   void Heartbeats();
   void SetView(const v1::PoolView& view);
   absl::Status Lose(absl::Status why);
   void StopHeartbeats();
 
   const Options options_;
+  const std::string process_;
   const std::function<Report()> report_;
   const std::function<bool()> give_up_;
   const std::function<void(const std::vector<int64_t>&)> revoked_;

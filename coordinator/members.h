@@ -20,6 +20,7 @@ class Members {
     v1::Role role = v1::ROLE_UNSPECIFIED;
     std::string address;
     int64_t incarnation = 0;
+    std::string process;
     double load = 0;
     std::string state = "starting";
     std::string waiting_for;

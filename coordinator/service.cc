@@ -44,6 +44,10 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
                             " runs with another configuration than the coordinator: start all roles "
                             "with the same --config and --set")));
   }
+  if (const Members::Member* present = members_.Find(id);
+      request->again() && present != nullptr && present->process != request->process()) {
+    return ToGrpcStatus(Refuse("SUPERSEDED", absl::StrCat("another process is ", id, " now")));
+  }
   if (request->role() == v1::ROLE_LEARNER) {
     if (const std::string other = members_.OtherOfRole(id, v1::ROLE_LEARNER); !other.empty()) {
       return ToGrpcStatus(Refuse("LEARNER_EXISTS", absl::StrCat(other, " is the learner of this run; ", id,
@@ -59,6 +63,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   member.role = request->role();
   member.address = request->address();
   member.incarnation = next_incarnation_++;
+  member.process = request->process();
   member.contract = contract;
   member.last_heard = member.joined = now;
   members_.Join(id, member);

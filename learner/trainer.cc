@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/ratio_metrics.h"
+#include "algorithm/sample_settings.h"
 #include "common/reward_config.h"
 #include "generation/text_engine.h"
 #include "model/autoencoder.h"
@@ -185,10 +186,7 @@ absl::Status GrpoTrainer::CheckTexts(const v1::TrajectoryGroup& group) const {
 GrpoTrainer::ImageGroup GrpoTrainer::ReadImageGroup(const v1::TrajectoryGroup& group) const {
   const v1::ImageSettings& settings = group.image();
   ImageGroup read;
-  read.options = {.timesteps = {settings.timesteps().begin(), settings.timesteps().end()},
-                  .kernel = *ParseSdeKernel(settings.kernel()),
-                  .noise_level = settings.noise_level(),
-                  .window = {.begin = settings.window_begin(), .size = settings.window_size()}};
+  read.options = SampleOptions(settings);
   read.grid_h = settings.grid_height();
   read.grid_w = settings.grid_width();
   const int64_t samples = group.samples_size(), window = settings.window_size();
@@ -465,12 +463,8 @@ double GrpoTrainer::SelfTest() const {
   if (image_ == nullptr) return 0;
   const v1::RolloutConfig& rollout = config_.rollout();
   torch::NoGradGuard no_grad;
-  ImageSampleOptions options;
-  options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
-  options.kernel = *ParseSdeKernel(rollout.kernel());
-  options.noise_level = rollout.noise_level();
-  options.antithetic = rollout.antithetic();
-  options.window = {.begin = rollout.window_lo(), .size = rollout.window_size()};
+  const ImageSampleOptions options =
+      SampleOptions(rollout, {.begin = rollout.window_lo(), .size = rollout.window_size()});
   const int64_t side = 4;
   const VelocityFunction velocity = BagelVelocity(policy_, policy_.PrefillPrompt({1, 2, 3}), side, side,
                                                   {.text_scale = rollout.cfg_scale()});

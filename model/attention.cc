@@ -38,27 +38,31 @@ struct HeadRows {
   }
 };
 
+// Keys or values of a segment: of its past, by its rows, and its own, by the batch's.
+struct PastAndOwn {
+  HeadRows past, own;
+  int64_t past_length = 0;
+};
+
 // Keys or values of one head, the past in front, in the two orders that the kernels take.
 class Gathered {
  public:
   Gathered(int64_t length, int64_t d)
-      : length_(length),
-        d_(d),
-        filled_(WholePanels(d)),
-        rows_(static_cast<size_t>(length * filled_)),
-        packed_(static_cast<size_t>(WholePanels(length) * d)) {}
+      : length_(length), d_(d), filled_(WholePanels(d)), rows_(static_cast<size_t>(length * filled_)) {}
 
-  void Take(const float* past, int64_t past_stride, int64_t past_length, const float* own,
-            int64_t own_stride) {
+  // Row `b` of the batch is row `row` of the segment.
+  void Take(const PastAndOwn& source, int64_t b, int64_t row, int64_t head) {
+    const int64_t past = source.past_length;
     for (int64_t i = 0; i < length_; ++i) {
-      const float* from = i < past_length ? past + i * past_stride : own + (i - past_length) * own_stride;
-      std::copy_n(from, d_, rows_.data() + i * filled_);
+      std::copy_n(i < past ? source.past.at(row, head, i) : source.own.at(b, head, i - past), d_,
+                  rows_.data() + i * filled_);
     }
   }
   // [length, d] in whole panels; Take's.
   const float* rows() const { return rows_.data(); }
   // In pack's order.
   const float* Pack() {
+    packed_.resize(static_cast<size_t>(WholePanels(length_) * d_));
     BestCpuKernels().pack(rows_.data(), filled_, length_, d_, packed_.data());
     return packed_.data();
   }
@@ -68,37 +72,36 @@ class Gathered {
   std::vector<float> rows_, packed_;
 };
 
-// One segment as the kernels see it. Rows of q, k and v are counted from the batch's first.
+// One segment as the kernels see it.
 struct Work {
-  HeadRows q, k, v, past_k, past_v;
-  int64_t past = 0, own = 0, queries = 0, heads = 0, kv_heads = 0, d = 0;
+  HeadRows q;
+  PastAndOwn keys, values;
+  int64_t queries = 0, length = 0, heads = 0, kv_heads = 0, d = 0;
   torch::Tensor mask;  // bool [rows, T, L], numbers of a row behind each other; may be undefined
 
   Work(const torch::Tensor& all_q, const torch::Tensor& all_k, const torch::Tensor& all_v,
        const AttentionSegment& segment)
       : q(all_q),
-        k(all_k),
-        v(all_v),
-        own(all_k.size(2)),
+        keys{.past = {}, .own = HeadRows(all_k)},
+        values{.past = {}, .own = HeadRows(all_v)},
         queries(all_q.size(2)),
+        length(all_k.size(2)),
         heads(all_q.size(1)),
         kv_heads(all_k.size(1)),
         d(all_q.size(3)) {
     if (segment.past_keys.defined()) {
-      const torch::Tensor keys = Rows(segment.past_keys), values = Rows(segment.past_values);
-      kept = {keys, values};
-      past_k = HeadRows(keys);
-      past_v = HeadRows(values);
-      past = keys.size(2);
+      kept = {Rows(segment.past_keys), Rows(segment.past_values)};
+      keys.past = HeadRows(kept[0]);
+      values.past = HeadRows(kept[1]);
+      keys.past_length = values.past_length = kept[0].size(2);
+      length += keys.past_length;
     }
-    if (segment.mask.defined()) mask = Rows(segment.mask.expand({segment.rows, queries, past + own}));
+    if (segment.mask.defined()) mask = Rows(segment.mask.expand({segment.rows, queries, length}));
   }
 
-  int64_t length() const { return past + own; }
-  // Row `b` of the batch is row `row` of the segment.
   AttentionHead Head(int64_t b, int64_t row, int64_t head, int64_t first, int64_t count) const {
     AttentionHead out = {.queries = count,
-                         .length = length(),
+                         .length = length,
                          .d = d,
                          .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(d))),
                          .q = q.at(b, head, first),
@@ -114,12 +117,6 @@ struct Work {
     }
     return out;
   }
-  void TakeKeys(int64_t b, int64_t row, int64_t kv_head, Gathered& into) const {
-    into.Take(past == 0 ? nullptr : past_k.at(row, kv_head), past_k.stride, past, k.at(b, kv_head), k.stride);
-  }
-  void TakeValues(int64_t b, int64_t row, int64_t kv_head, Gathered& into) const {
-    into.Take(past == 0 ? nullptr : past_v.at(row, kv_head), past_v.stride, past, v.at(b, kv_head), v.stride);
-  }
 
  private:
   variable_list kept;
@@ -128,6 +125,7 @@ struct Work {
 // q, k, v with numbers of a head behind each other -> out [B, T, heads * d], stats [B, heads, T, 2].
 void Run(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
          std::span<const AttentionSegment> segments, const torch::Tensor& out, const torch::Tensor& stats) {
+  if (out.numel() == 0) return;
   std::vector<Work> works;
   std::vector<std::pair<const Work*, int64_t>> place;  // of each row of the batch: segment, row in it
   works.reserve(segments.size());
@@ -152,14 +150,14 @@ void Run(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                     first = item % pieces * each, count = std::min(each, tokens - first);
       if (count <= 0) continue;
       const auto& [work, row] = place[static_cast<size_t>(b)];
-      if (room != work->length()) {
-        room = work->length();
+      if (room != work->length) {
+        room = work->length;
         keys.emplace(room, d);
         values.emplace(room, d);
         scores.resize(static_cast<size_t>(kernels.query_rows * WholePanels(room)));
       }
-      work->TakeKeys(b, row, kv_head, *keys);
-      work->TakeValues(b, row, kv_head, *values);
+      keys->Take(work->keys, b, row, kv_head);
+      values->Take(work->values, b, row, kv_head);
       const float* packed_keys = keys->Pack();
       for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
         AttentionHead view = work->Head(b, row, head, first, count);
@@ -201,7 +199,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     const Work work(q, k, v, segment);
     const CpuKernels& kernels = BestCpuKernels();
     const int64_t heads = work.heads, kv_heads = work.kv_heads, group = heads / kv_heads, d = work.d,
-                  tokens = work.queries, length = work.length(), filled = WholePanels(d);
+                  tokens = work.queries, length = work.length, filled = WholePanels(d);
     const float *o = out.const_data_ptr<float>(), *g = grad_out.const_data_ptr<float>(),
                 *stat = stats.const_data_ptr<float>();
     float *to_q = grad_q.mutable_data_ptr<float>(), *to_k = grad_k.mutable_data_ptr<float>(),
@@ -213,8 +211,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
           key_sums(static_cast<size_t>(length * filled)), value_sums(key_sums.size());
       for (int64_t item = begin; item < end; ++item) {
         const int64_t b = item / kv_heads, kv_head = item % kv_heads;
-        work.TakeKeys(b, b, kv_head, keys);
-        work.TakeValues(b, b, kv_head, values);
+        keys.Take(work.keys, b, b, kv_head);
+        values.Take(work.values, b, b, kv_head);
         const float *packed_keys = keys.Pack(), *packed_values = values.Pack();
         std::fill(key_sums.begin(), key_sums.end(), 0.f);
         std::fill(value_sums.begin(), value_sums.end(), 0.f);

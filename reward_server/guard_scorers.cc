@@ -29,14 +29,9 @@ bool WrittenTextScorer::AppliesTo(const v1::PromptRecord& prompt) const {
 }
 
 absl::StatusOr<std::vector<Score>> WrittenTextScorer::ScoreBatch(const ScoringBatch& batch) {
-  if (reader_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<TextReader>> reader = TextReader::Create({});
-    if (!reader.ok()) return absl::FailedPreconditionError(reader.status().message());
-    reader_ = *std::move(reader);
-  }
   std::vector<Score> scores;
   for (const RgbImage& image : batch.images) {
-    const absl::StatusOr<ReadText> read = reader_->Read(image);
+    const absl::StatusOr<ReadText> read = reader_.Read(image);
     if (!read.ok()) return read.status();
     Score score;
     double characters = 0;

@@ -33,7 +33,7 @@ class WrittenTextScorer : public Scorer {
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 
  private:
-  std::unique_ptr<TextReader> reader_;  // loaded when the first image comes
+  LazyTextReader reader_;
 };
 
 // How much of the reward one place explains: of the phrases' best similarities, [phrase][patch], the largest

@@ -31,12 +31,7 @@ bool AsksForColors(const v1::DetectedObjectsRule& rule) {
 absl::StatusOr<Verdict> RuleJudge::JudgeImage(const v1::Rule& rule, const RgbImage& image) {
   if (rule.has_image_size()) return VerifyImageSize(rule.image_size(), image.width, image.height);
   if (rule.has_aspect_ratio()) return VerifyAspectRatio(rule.aspect_ratio(), image.width, image.height);
-  if (reader_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<TextReader>> reader = TextReader::Create({});
-    if (!reader.ok()) return absl::FailedPreconditionError(reader.status().message());
-    reader_ = *std::move(reader);
-  }
-  const absl::StatusOr<ReadText> read = reader_->Read(image);
+  const absl::StatusOr<ReadText> read = reader_.Read(image);
   if (!read.ok()) return read.status();
   return VerifyWrittenText(rule.written_text(), read->text);
 }

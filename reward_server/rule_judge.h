@@ -38,7 +38,7 @@ class RuleJudge {
                                                                  const std::vector<std::string>& classes);
 
   const std::unique_ptr<ObjectDetector> detector_;
-  std::unique_ptr<TextReader> reader_;
+  LazyTextReader reader_;
 };
 
 }  // namespace lvrpo

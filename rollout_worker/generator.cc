@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "algorithm/image_sampler.h"
+#include "algorithm/sample_settings.h"
 #include "common/clock.h"
 #include "data/image_message.h"
 #include "generation/text_engine.h"
@@ -65,13 +65,9 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
   group.prefill_seconds = SecondsSince(begin);
 
   begin = RealClock().Now();
-  ImageSampleOptions options;
-  options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
-  options.kernel = *ParseSdeKernel(rollout.kernel());
-  options.noise_level = rollout.noise_level();
-  options.antithetic = rollout.antithetic();
-  options.window =
-      DrawWindow(config_.seed(), ordinal, rollout.window_size(), rollout.window_lo(), rollout.window_hi());
+  const ImageSampleOptions options = SampleOptions(
+      rollout,
+      DrawWindow(config_.seed(), ordinal, rollout.window_size(), rollout.window_lo(), rollout.window_hi()));
   const ImageSamples samples = SampleImages(
       BagelVelocity(model, context, side, side, {.text_scale = rollout.cfg_scale()}),
       group.lease.group_size(), side * side, model.config().token_dim(), config_.seed(), ordinal, options);

@@ -182,4 +182,13 @@ absl::StatusOr<ReadText> TextReader::Read(const RgbImage& image) {
   return Weight(dark) >= Weight(light) ? Merged(dark, light) : Merged(light, dark);
 }
 
+absl::StatusOr<ReadText> LazyTextReader::Read(const RgbImage& image) {
+  if (reader_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<TextReader>> reader = TextReader::Create({});
+    if (!reader.ok()) return absl::FailedPreconditionError(reader.status().message());
+    reader_ = *std::move(reader);
+  }
+  return reader_->Read(image);
+}
+
 }  // namespace lvrpo

@@ -61,4 +61,14 @@ class TextReader {
   std::unique_ptr<tesseract::TessBaseAPI> recogniser_;
 };
 
+// The same with the default options, loaded when the first image comes. Not thread-safe.
+class LazyTextReader {
+ public:
+  // As TextReader's; FailedPrecondition when it cannot be loaded.
+  absl::StatusOr<ReadText> Read(const RgbImage& image);
+
+ private:
+  std::unique_ptr<TextReader> reader_;
+};
+
 }  // namespace lvrpo

@@ -19,7 +19,7 @@
 #include "algorithm/advantages.h"
 #include "algorithm/contract.h"
 #include "algorithm/image_loss.h"
-#include "algorithm/image_sampler.h"
+#include "algorithm/sample_settings.h"
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
@@ -68,11 +68,7 @@ struct Share {
 void AddGroupGradient(const v1::RunConfig& config, const Bagel& policy, const v1::TrajectoryGroup& group,
                       const torch::Tensor& advantages, const ImageLossOptions& loss, double global_terms) {
   const v1::ImageSettings& settings = group.image();
-  ImageSampleOptions options;
-  options.timesteps = {settings.timesteps().begin(), settings.timesteps().end()};
-  options.kernel = *ParseSdeKernel(settings.kernel());
-  options.noise_level = settings.noise_level();
-  options.window = {.begin = settings.window_begin(), .size = settings.window_size()};
+  const ImageSampleOptions options = SampleOptions(settings);
   std::vector<torch::Tensor> latents;
   for (const v1::Sample& sample : group.samples()) {
     latents.push_back(torch::empty({settings.window_size() + 1, settings.tokens(), settings.token_dim()}));

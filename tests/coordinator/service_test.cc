@@ -447,6 +447,32 @@ TEST_F(ServiceTest, ASessionSurvivesACoordinatorRestart) {
   session->reset();
 }
 
+TEST_F(ServiceTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  MemberSession::Options options;
+  options.coordinator = (*server)->address();
+  options.role = v1::ROLE_ROLLOUT_WORKER;
+  options.member_id = "rollout-0";
+  options.config_digest = "config";
+  options.process = "this";
+  auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(session.ok()) << session.status();
+  // What the session would send; the answer does not reach it.
+  v1::RegisterRequest request;
+  request.set_member_id("rollout-0");
+  request.set_role(v1::ROLE_ROLLOUT_WORKER);
+  request.set_config_digest("config");
+  request.set_process("this");
+  request.set_again(true);
+  v1::RegisterResponse response;
+  ASSERT_TRUE(service_->Register(nullptr, &request, &response).ok());
+  EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_TRUE((*session)->lost().ok());
+  request.set_process("another");
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "SUPERSEDED");
+}
+
 TEST_F(ServiceTest, ASupersededSessionIsLost) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
   MemberSession::Options options;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "algorithm/run_policy.h"
+#include "algorithm/sample_settings.h"
 #include "common/config.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -101,11 +102,7 @@ v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, 
   group.set_ordinal(ordinal);
   group.mutable_prompt()->set_task(v1::TASK_KIND_IMAGE);
   for (const int id : {1, 2, 3}) group.add_prompt_ids(id);
-  ImageSampleOptions options;
-  options.timesteps = Timesteps(rollout.timesteps(), rollout.shift());
-  options.kernel = *ParseSdeKernel(rollout.kernel());
-  options.noise_level = rollout.noise_level();
-  options.window = {.begin = 1, .size = rollout.window_size()};
+  const ImageSampleOptions options = SampleOptions(rollout, {.begin = 1, .size = rollout.window_size()});
   const ImageSamples samples =
       SampleImages(BagelVelocity(model, model.PrefillPrompt({1, 2, 3}), 4, 4), rollout.group_size(), 16,
                    model.config().token_dim(), 1, static_cast<uint32_t>(ordinal), options);
@@ -226,13 +223,10 @@ TEST_P(EachImageLoss, RaisesTheLogProbsOfWhatWasRewarded) {
       if (group.prompt().task() == v1::TASK_KIND_IMAGE) {
         torch::Tensor latents = torch::empty({1, 3, 16, 4});
         std::memcpy(latents.data_ptr(), sample.latents().data(), sample.latents().size());
-        ImageSampleOptions options;
-        options.timesteps = {group.image().timesteps().begin(), group.image().timesteps().end()};
-        options.window = {.begin = 1, .size = 2};
-        log_prob =
-            WindowLogProbs(BagelVelocity(policy, policy.PrefillPrompt({1, 2, 3}), 4, 4), latents, options)
-                .sum()
-                .item<double>();
+        log_prob = WindowLogProbs(BagelVelocity(policy, policy.PrefillPrompt({1, 2, 3}), 4, 4), latents,
+                                  SampleOptions(group.image()))
+                       .sum()
+                       .item<double>();
       } else {
         std::vector<int64_t> ids(sample.response_ids().begin(), sample.response_ids().end());
         log_prob = policy

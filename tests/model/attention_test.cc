@@ -109,6 +109,14 @@ TEST_F(AttentionTest, OfAQueryThatSeesNothingIsZero) {
   for (const torch::Tensor& x : {q, k, v}) EXPECT_TRUE(x.grad().isfinite().all().item<bool>());
 }
 
+TEST_F(AttentionTest, OfNoRowsIsEmpty) {
+  const torch::Tensor q = torch::randn({0, 2, 3, 8}).requires_grad_();
+  const torch::Tensor out = Attention(q, q, q);
+  EXPECT_EQ(out.sizes(), (std::vector<int64_t>{0, 3, 16}));
+  out.sum().backward();
+  EXPECT_EQ(q.grad().sizes(), q.sizes());
+}
+
 // Scores far apart and far from zero do not overflow.
 TEST_F(AttentionTest, OfLargeScoresIsFinite) {
   const torch::Tensor q = 1e4 * torch::randn({1, 1, 5, 8}), k = 1e4 * torch::randn({1, 1, 6, 8}),

@@ -1,7 +1,7 @@
 #include <cstring>
 
-#include "algorithm/image_sampler.h"
 #include "algorithm/run_policy.h"
+#include "algorithm/sample_settings.h"
 #include "common/config.h"
 #include "common/hash.h"
 #include "common/rpc.h"
@@ -95,11 +95,7 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
     std::memcpy(latents[slot].data_ptr(), group.samples(slot).latents().data(),
                 group.samples(slot).latents().size());
   }
-  ImageSampleOptions options;
-  options.timesteps = {settings.timesteps().begin(), settings.timesteps().end()};
-  options.kernel = *ParseSdeKernel(settings.kernel());
-  options.noise_level = settings.noise_level();
-  options.window = {.begin = settings.window_begin(), .size = settings.window_size()};
+  const ImageSampleOptions options = SampleOptions(settings);
   const torch::Tensor again = WindowLogProbs(BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids),
                                                            settings.grid_height(), settings.grid_width()),
                                              latents, options);

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "algorithm/image_sampler.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/learner.pb.h"
+
+namespace lvrpo {
+
+// How a run's configuration samples images; `window` is each group's own. Dies of an unknown kernel: the
+// configuration has been checked.
+ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window);
+
+// How a group was sampled, as far as evaluating it again needs to know. Dies of an unknown kernel: the
+// learner compares a group's settings with the configuration's first.
+ImageSampleOptions SampleOptions(const v1::ImageSettings& settings);
+
+}  // namespace lvrpo
