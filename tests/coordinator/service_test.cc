@@ -125,6 +125,15 @@ class ServiceTest : public ::testing::Test {
     v1::CommitStepResponse response;
     return service_->CommitStep(nullptr, &commit, &response);
   }
+  // Of rollout-0.
+  static MemberSession::Options SessionOptions(const std::string& coordinator) {
+    MemberSession::Options options;
+    options.coordinator = coordinator;
+    options.role = v1::ROLE_ROLLOUT_WORKER;
+    options.member_id = "rollout-0";
+    options.config_digest = "config";
+    return options;
+  }
   static std::string Reason(const grpc::Status& status) {
     return ErrorInfoOf(FromGrpcStatus(status)).reason();
   }
@@ -426,11 +435,7 @@ TEST_F(ServiceTest, ASessionSurvivesACoordinatorRestart) {
   auto server = RpcServer::Start({.listen = address}, {service_.get()});
   ASSERT_TRUE(server.ok());
   address = (*server)->address();
-  MemberSession::Options options;
-  options.coordinator = address;
-  options.role = v1::ROLE_ROLLOUT_WORKER;
-  options.member_id = "rollout-0";
-  options.config_digest = "config";
+  const MemberSession::Options options = SessionOptions(address);
   auto session = MemberSession::Join(
       options, [] { return MemberSession::Report(); }, nullptr);
   ASSERT_TRUE(session.ok()) << session.status();
@@ -449,11 +454,7 @@ TEST_F(ServiceTest, ASessionSurvivesACoordinatorRestart) {
 
 TEST_F(ServiceTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
-  MemberSession::Options options;
-  options.coordinator = (*server)->address();
-  options.role = v1::ROLE_ROLLOUT_WORKER;
-  options.member_id = "rollout-0";
-  options.config_digest = "config";
+  MemberSession::Options options = SessionOptions((*server)->address());
   options.process = "this";
   auto session = MemberSession::Join(
       options, [] { return MemberSession::Report(); }, nullptr);
@@ -475,11 +476,7 @@ TEST_F(ServiceTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
 
 TEST_F(ServiceTest, ASupersededSessionIsLost) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
-  MemberSession::Options options;
-  options.coordinator = (*server)->address();
-  options.role = v1::ROLE_ROLLOUT_WORKER;
-  options.member_id = "rollout-0";
-  options.config_digest = "config";
+  const MemberSession::Options options = SessionOptions((*server)->address());
   auto first = MemberSession::Join(
       options, [] { return MemberSession::Report(); }, nullptr);
   auto second = MemberSession::Join(
