@@ -6,12 +6,12 @@
 
 namespace lvrpo {
 
-// How a run's configuration samples images; `window` is each group's own. Dies of an unknown kernel: the
-// configuration has been checked.
+// How a run's configuration, which has been checked, samples images; `window` is each group's own.
+// absl::BadStatusOrAccess for an unknown kernel.
 ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window);
 
-// How a group was sampled, as far as evaluating it again needs to know. Dies of an unknown kernel: the
-// learner compares a group's settings with the configuration's first.
+// How a group was sampled, as far as evaluating it again needs to know. The same error: a learner compares a
+// group's settings with the configuration's first.
 ImageSampleOptions SampleOptions(const v1::ImageSettings& settings);
 
 }  // namespace lvrpo

@@ -35,7 +35,8 @@ struct ImageEngineOptions {
 int64_t ImageBatchSize(const BagelConfig& config, const ImageEngineOptions& options, torch::Dtype dtype);
 
 // Latents by Euler ODE sampling, all requests in one batch as far as memory allows: [sum of samples, N, D],
-// in the requests' order. Each denoising step is one forward for all samples and guidance branches.
+// in the requests' order. Each denoising step is one forward for all samples and guidance branches, or on
+// several CPU threads one for each thread's samples (Bagel::SamplesAreIndependent).
 // `progress` is told (steps done, steps in all), counted over all batches. No gradients.
 torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> requests,
                               const ImageEngineOptions& options,

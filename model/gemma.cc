@@ -114,14 +114,10 @@ torch::Tensor Gemma::Append(KvCache& cache, torch::Tensor x, const torch::Tensor
     const Layer& layer = layers_[i];
     const HeadSource source = {layer.qkv(Norm(x, layer.input_norm)), {}, {}};
     const Heads heads = MakeHeads(source, {}, rotary, config_.heads, config_.kv_heads, config_.rms_eps);
-    torch::Tensor keys = heads.k, values = heads.v;
-    if (!cache.keys.empty()) {
-      keys = torch::cat({cache.keys[i].expand({x.size(0), -1, -1, -1}), keys}, 2);
-      values = torch::cat({cache.values[i].expand({x.size(0), -1, -1, -1}), values}, 2);
-    }
-    grown.keys.push_back(keys);
-    grown.values.push_back(values);
-    x = x + layer.o(Attention(heads.q, keys, values, mask));
+    const bool first = cache.keys.empty();
+    grown.keys.push_back(first ? heads.k : Behind(cache.keys[i], heads.k));
+    grown.values.push_back(first ? heads.v : Behind(cache.values[i], heads.v));
+    x = x + layer.o(Attention(heads.q, grown.keys.back(), grown.values.back(), mask));
     x = x + LinearLayer::Mlp(layer.gate_up, Activation::kGeGlu, layer.down, Norm(x, layer.post_norm));
   }
   cache.keys = std::move(grown.keys);

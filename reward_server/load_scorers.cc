@@ -55,8 +55,7 @@ LoadedScorer LoadPooled(const v1::RunConfig& config, Metrics&) {
   if (const SiglipConfig& loaded = referee->view.model().config(); !loaded.calibrated || !loaded.use_head) {
     return absl::InvalidArgumentError(
         "'pooled' needs a referee with its pooling head, logit_scale and logit_bias: set "
-        "model.heldout_referee "
-        "to another one");
+        "model.heldout_referee to another one");
   }
   return std::make_unique<PooledScorer>(std::move(referee->view), std::move(referee->tokenizer));
 }
