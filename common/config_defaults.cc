@@ -10,6 +10,7 @@ v1::RunConfig DefaultRunConfig() {
 
   v1::DataConfig& data = *config.mutable_data();
   data.set_text_fraction(0);
+  data.set_exif_orientation(true);
 
   v1::RolloutConfig& rollout = *config.mutable_rollout();
   rollout.set_group_size(8);
@@ -24,6 +25,7 @@ v1::RunConfig DefaultRunConfig() {
   rollout.set_max_text_tokens(8);
   rollout.set_temperature(1);
   rollout.set_lease_seconds(30);
+  rollout.set_lease_limit_seconds(900);
 
   v1::RewardConfig& reward = *config.mutable_reward();
   reward.set_grounding_weight(0.3);
@@ -73,6 +75,7 @@ v1::RunConfig DefaultRunConfig() {
   train.set_micro_batch(0);
   train.set_gradient_clip(1);
   train.set_max_nonfinite_steps(3);
+  train.set_spool_mib(4096);
   train.mutable_lora()->set_alpha(32);
   config.mutable_model()->set_weights_dtype("fp32");
   for (v1::OptimizerConfig* optimizer : {train.mutable_image(), train.mutable_text()}) {
@@ -103,6 +106,7 @@ v1::RunConfig DefaultRunConfig() {
   coordinator.set_member_timeout_seconds(5);
   coordinator.set_watchdog_seconds(60);
   coordinator.set_drain_grace_seconds(30);
+  coordinator.set_max_unscorable_groups(32);
 
   v1::LocalConfig& local = *config.mutable_local();
   local.set_rollout_workers(2);

@@ -69,6 +69,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Positive("rollout.temperature", rollout.temperature());
   // Heartbeats renew leases: one may be lost.
   p.Range("rollout.lease_seconds", rollout.lease_seconds(), 3 * c.coordinator().heartbeat_seconds(), 1e6);
+  p.Range("rollout.lease_limit_seconds", rollout.lease_limit_seconds(), rollout.lease_seconds(), 1e6);
 
   CheckReward(c.reward(), p);
 
@@ -100,6 +101,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
   p.Range("train.gradient_clip", train.gradient_clip(), 0, 1e9);
   p.Range("train.max_nonfinite_steps", train.max_nonfinite_steps(), 1, 1000);
+  p.Range("train.spool_mib", train.spool_mib(), 1, 1 << 30);
   p.Range("train.lora.rank", train.lora().rank(), 0, 65536);
   p.Positive("train.lora.alpha", train.lora().alpha());
   p.OneOf("model.weights_dtype", c.model().weights_dtype(), {"fp32", "bf16"});
@@ -126,6 +128,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
           2 * c.coordinator().heartbeat_seconds(), 1e6);
   p.Positive("coordinator.watchdog_seconds", c.coordinator().watchdog_seconds());
   p.Positive("coordinator.drain_grace_seconds", c.coordinator().drain_grace_seconds());
+  p.Range("coordinator.max_unscorable_groups", c.coordinator().max_unscorable_groups(), 1, 1e6);
   p.Range("local.rollout_workers", c.local().rollout_workers(), 1, 1000);
   p.Range("local.reward_servers", c.local().reward_servers(), 1, 1000);
   p.Range("local.threads_rollout", c.local().threads_rollout(), 1, 1024);
