@@ -10,9 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/flag_checks.h"
+#include "common/json_text.h"
+#include "common/logging.h"
+#include "common/utf8.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
@@ -85,7 +90,7 @@ absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::
   if (address_file.empty()) return absl::OkStatus();
   return WriteFileAtomic(
       address_file,
-      nlohmann::json{{"address", address}, {"metrics", metrics}, {"pid", getpid()}}.dump() + "\n");
+      JsonText(nlohmann::json{{"address", address}, {"metrics", metrics}, {"pid", getpid()}}) + "\n");
 }
 
 absl::StatusOr<std::string> RoleFlags::Reachable(const std::string& listening) const {
@@ -99,7 +104,7 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   std::string problem = ProblemOfArguments(app, arguments);
   std::string program = app.get_name();
-  if (program.empty() && argc > 0) program = std::string(argv[0]).substr(std::string(argv[0]).rfind('/') + 1);
+  if (program.empty() && argc > 0) program = FileName(argv[0]);
   if (problem.empty()) {
     try {
       app.parse(argc, argv);
@@ -116,20 +121,26 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
       absl::StrAppend(&problem, UnknownWord(*at, arguments, problem));
     }
   }
-  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(), problem.c_str(), program.c_str());
+  // It may quote an argument, whose bytes are anything.
+  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(), unicode::RepairUtf8(problem).c_str(),
+               program.c_str());
   return kExitUsage;
 }
 
 absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, const RoleFlags& flags) {
   absl::StatusOr<LoadedConfig> loaded = LoadRunConfig(flags.config, flags.overrides);
-  if (!loaded.ok())
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(loaded.status().message()).c_str());
+  if (!loaded.ok()) Explain(program, loaded.status());
   return loaded;
 }
 
 int Explain(const std::string& program, const absl::Status& status) {
   if (status.ok()) return kExitDone;
-  std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(status.message()).c_str());
+  const std::string message = unicode::RepairUtf8(status.message());
+  if (LogsAreJson()) {
+    spdlog::error("{}", message);
+  } else {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), message.c_str());
+  }
   return ExitCodeFor(status);
 }
 

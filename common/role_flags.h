@@ -40,7 +40,7 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv);
 // Loads and validates the configuration, or prints every error and returns kExitConfig.
 absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, const RoleFlags& flags);
 
-// Prints "program: sentence" to stderr and gives the exit code for it.
+// Prints "program: sentence" to stderr, or logs it where logs are JSON lines, and gives the exit code for it.
 int Explain(const std::string& program, const absl::Status& status);
 
 }  // namespace lvrpo

@@ -1,8 +1,8 @@
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/flag_checks.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
@@ -48,9 +48,7 @@ absl::Status Synthesize(const SynthesizeFlags& flags, const Sizes& sizes) {
     absl::StatusOr<BagelConfig> config = LoadBagelConfig(flags.like);
     if (!config.ok()) return config.status();
     options.config = *std::move(config);
-    std::error_code ignored;
-    if (std::filesystem::exists(JoinPath(flags.like, "tokenizer.json"), ignored) ||
-        std::filesystem::exists(JoinPath(flags.like, "vocab.json"), ignored)) {
+    if (Exists(JoinPath(flags.like, "tokenizer.json")) || Exists(JoinPath(flags.like, "vocab.json"))) {
       options.tokenizer = flags.like;
       options.config_has_tokens = true;
     }
