@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -27,6 +28,10 @@ enum class AddressUse { kListen, kDial };
 // '-', '_' and '.'; what only looks like an IPv4 address is none. Schemes, paths, user names and blanks are
 // refused, and so is an address of all interfaces to dial. InvalidArgument says what is wrong.
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text, AddressUse use);
+
+// Whether the host and, where one is written, the port of "http://host:port/path" are ones that ParseHostPort
+// reads to dial. A user name before '@' is passed over. InvalidArgument says what is wrong.
+absl::Status CheckUrlHost(absl::string_view url);
 
 // Where others reach a server that listens on `listening` (with the port that was picked): there, or at
 // `advertise` unless that is empty; its port 0 stands for the port listened on. InvalidArgument when neither

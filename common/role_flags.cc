@@ -102,6 +102,10 @@ absl::StatusOr<std::string> RoleFlags::Reachable(const std::string& listening) c
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   CheckAllOptions(app);
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.size() == 1 && arguments[0] == kFlagTreeFlag) {
+    std::printf("%s\n", JsonText(FlagTree(app)).c_str());
+    return kExitDone;
+  }
   std::string problem = ProblemOfArguments(app, arguments);
   std::string program = app.get_name();
   if (program.empty() && argc > 0) program = FileName(argv[0]);
@@ -122,8 +126,8 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
     }
   }
   // It may quote an argument, whose bytes are anything.
-  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(), unicode::RepairUtf8(problem).c_str(),
-               program.c_str());
+  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(),
+               unicode::RepairUtf8(problem).c_str(), program.c_str());
   return kExitUsage;
 }
 
