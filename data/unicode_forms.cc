@@ -1,0 +1,42 @@
+#include "data/unicode_forms.h"
+
+#include <utf8proc.h>
+
+#include <array>
+
+#include "data/unicode.h"
+
+namespace lvrpo::unicode {
+namespace {
+
+// Each character of `text` as utf8proc maps it.
+std::string Mapped(absl::string_view text, int options) {
+  std::array<utf8proc_int32_t, 32> parts;  // the longest has 18
+  std::string mapped;
+  mapped.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const char32_t c = NextCodePoint(text, &at);
+    int boundary = 0;
+    const utf8proc_ssize_t count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(),
+                                static_cast<utf8proc_option_t>(options), &boundary);
+    if (count < 0 || count > static_cast<utf8proc_ssize_t>(parts.size())) {  // no character of its tables
+      AppendUtf8(c, &mapped);
+      continue;
+    }
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+      AppendUtf8(static_cast<char32_t>(parts[i]), &mapped);
+  }
+  return mapped;
+}
+
+}  // namespace
+
+// Composed here: utf8proc's own ordering of marks takes quadratic time for a long run of them.
+std::string ToNfkc(absl::string_view text) {
+  return ToNfc(Mapped(text, UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE));
+}
+
+std::string CaseFold(absl::string_view text) { return Mapped(text, UTF8PROC_CASEFOLD); }
+
+}  // namespace lvrpo::unicode
