@@ -176,7 +176,7 @@ absl::Status Runner::Train() {
     supervisor_.Stop(absl::Seconds(2));
     return status;
   }
-  CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc().max_message_mib());
+  CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc());
   printer_.Say(
       absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
   bool draining = false, drain_heard = false, finished = false;

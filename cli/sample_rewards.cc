@@ -60,7 +60,7 @@ absl::Status ScoreSamples(const RunFolder& folder) {
                                   .address_file = folder.Inside("logs/report-reward-server.json"),
                                   .log = folder.Inside("logs/report-reward-server.log")});
   if (!server.ok()) return server.status();
-  RewardClient client(config.rpc().max_message_mib());
+  RewardClient client(config.rpc());
   for (const char* name : {"before", "after"}) {
     const std::string images = folder.Inside(absl::StrCat("images/", name));
     const absl::StatusOr<std::string> text = ReadFile(images + "/samples.json");

@@ -17,6 +17,8 @@
 namespace lvrpo {
 namespace {
 
+bool g_json = false;
+
 class JsonFormatter : public spdlog::formatter {
  public:
   explicit JsonFormatter(std::string member) : member_(std::move(member)) {}
@@ -60,6 +62,7 @@ void InitLogging(const std::string& member, const std::string& file) {
   const char* form = std::getenv("LVRPO_LOG");
   if (form != nullptr && std::string(form) == "json") {
     logger->set_formatter(std::make_unique<JsonFormatter>(member));
+    g_json = true;
   } else {
     logger->set_pattern("%H:%M:%S.%e %^%-5l%$ [%n] %v");
   }
@@ -69,5 +72,7 @@ void InitLogging(const std::string& member, const std::string& file) {
   spdlog::set_default_logger(logger);
   if (!problem.empty()) spdlog::warn("no log file: {}", problem);
 }
+
+bool LogsAreJson() { return g_json; }
 
 }  // namespace lvrpo

@@ -82,8 +82,9 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server = MetricsServer::Start(
       flags.metrics_listen, metrics, [&] { return std::string((*service)->fatal().message()); });
   if (!metrics_server.ok()) return metrics_server.status();
-  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  const nlohmann::json where = {{"address", address},
+  const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
+  if (!address.ok()) return address.status();
+  const nlohmann::json where = {{"address", *address},
                                 {"metrics", (*metrics_server)->address()},
                                 {"pid", getpid()},
                                 {"run_id", run_id},
@@ -92,9 +93,9 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+  if (absl::Status status = flags.WriteAddressFile(*address, (*metrics_server)->address()); !status.ok())
     return status;
-  spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, address, (*metrics_server)->address());
+  spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, *address, (*metrics_server)->address());
 
   absl::Time drain_ends = absl::InfiniteFuture();
   while (!(*service)->Done()) {

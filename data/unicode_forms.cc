@@ -64,4 +64,6 @@ std::string ToNfkdOfTokenizers(absl::string_view text) {
 
 std::string CaseFold(absl::string_view text) { return Mapped(text, UTF8PROC_CASEFOLD); }
 
+bool IsIgnorable(char32_t c) { return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->ignorable; }
+
 }  // namespace lvrpo::unicode

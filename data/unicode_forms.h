@@ -21,4 +21,8 @@ std::string ToNfkdOfTokenizers(absl::string_view text);
 // Not normalised.
 std::string CaseFold(absl::string_view text);
 
+// Whether it is one of Unicode's default ignorable code points, which show nothing where they are not known:
+// zero-width blanks and joiners, the soft hyphen, variation selectors, marks of direction, tags.
+bool IsIgnorable(char32_t c);
+
 }  // namespace lvrpo::unicode

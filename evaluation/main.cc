@@ -109,10 +109,14 @@ int Main(int argc, char** argv) {
   app.add_option("--out", options.out, "folder for the results")->required();
   app.add_option("--prompts-per-kind", options.prompts_per_kind,
                  "prompts of each kind; 0 = as the configuration says")
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   app.add_option("--samples-per-kind", options.samples_per_kind, "images of each kind that are written")
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "CPU threads")->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;

@@ -9,12 +9,14 @@
 #include "algorithm/schedule.h"
 #include "common/file.h"
 #include "common/filesystem.h"
+#include "common/flag_checks.h"
 #include "common/json_text.h"
 #include "common/version.h"
 #include "data/image_grid.h"
 #include "data/png.h"
 #include "data/png_text.h"
 #include "data/watermark.h"
+#include "generation/commands.h"
 #include "generation/progress_line.h"
 #include "nlohmann/json.hpp"
 
@@ -46,9 +48,7 @@ void ImageFlags::AddTo(CLI::App& app) {
   app.add_option("--steps", steps, "times of the schedule, both ends included; one less model calls")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();
-  app.add_option("--shift", shift, "time shift of the schedule")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option("--shift", shift, "time shift of the schedule")->check(AboveZero())->capture_default_str();
   app.add_option("--cfg-text", text_scale, "guidance by the text; 1 switches all guidance off")
       ->check(CLI::Range(1., 100.))
       ->capture_default_str();
@@ -70,7 +70,7 @@ void ImageFlags::AddTo(CLI::App& app) {
   app.add_option("--watermark", watermark,
                  "mark the images invisibly with this number (see lvrpo watermark)");
   app.add_option("--activation-mib", activation_mib, "memory for denoising; more samples in one batch")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, kMostMib))
       ->capture_default_str();
 }
 

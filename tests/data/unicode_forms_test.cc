@@ -61,5 +61,12 @@ TEST(CaseFold, LooksPastCase) {
   }
 }
 
+TEST(IsIgnorable, IsWhatShowsNothing) {
+  for (const char32_t c : {U'\u00AD', U'\u200B', U'\u200D', U'\u200E', U'\u2060', U'\uFE0F', U'\uFEFF'})
+    EXPECT_TRUE(IsIgnorable(c)) << static_cast<uint32_t>(c);
+  for (const char32_t c : {U'a', U' ', U'\u00A0', U'\u2009', U'\u0301', U'\u4E2D', U'\U0010FFFF'})
+    EXPECT_FALSE(IsIgnorable(c)) << static_cast<uint32_t>(c);
+}
+
 }  // namespace
 }  // namespace lvrpo::unicode
