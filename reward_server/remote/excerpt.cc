@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "data/unicode.h"
+#include "common/utf8.h"
 
 namespace lvrpo {
 namespace {

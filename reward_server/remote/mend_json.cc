@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "data/unicode.h"
+#include "common/utf8.h"
 
 namespace lvrpo {
 namespace {

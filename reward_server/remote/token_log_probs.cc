@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "reward_server/remote/remote_json.h"
 
 namespace lvrpo {
@@ -44,9 +45,7 @@ std::optional<std::string> TextOf(const json& entry) {
 }
 
 TokenLogProb Entry(std::string text, const json& value) {
-  TokenLogProb entry = {.text = std::move(text),
-                        .log_prob = RemoteNumber(value),
-                        .written = value.dump(-1, ' ', false, json::error_handler_t::replace)};
+  TokenLogProb entry = {.text = std::move(text), .log_prob = RemoteNumber(value), .written = JsonText(value)};
   if (entry.written.size() > kMostWritten) entry.written = value.type_name();
   if (!entry.log_prob.has_value() || !(*entry.log_prob <= kRounding)) {
     entry.log_prob = std::nullopt;

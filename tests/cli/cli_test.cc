@@ -137,5 +137,21 @@ TEST(Process, ReportsHowItEnded) {
               HasSubstr("broken"));
 }
 
+TEST(Process, CapturesWholeOutputsAndKeepsComplaintsApart) {
+  // More than a pipe holds, on both at once.
+  const auto both = Capture({"/bin/sh", "-c",
+                             "i=0; while [ $i -lt 3000 ]; do echo out-$i-0123456789012345678901234567890; "
+                             "echo err-$i-0123456789012345678901234567890 >&2; i=$((i+1)); done"});
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_THAT(*both, HasSubstr("out-2999"));
+  EXPECT_THAT(*both, Not(HasSubstr("err")));
+  const absl::Status failed = Capture({"/bin/sh", "-c", "echo a; echo b; echo why >&2; exit 3"}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(failed));
+  EXPECT_THAT(std::string(failed.message()), ::testing::AllOf(HasSubstr("exit code 3"), HasSubstr("why")));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Capture({"/bin/sleep", "100"}, absl::Milliseconds(50)).status()));
+  EXPECT_EQ(LastLinesOf("a\nb\nc\n\n", 2), "b\nc\n\n");
+  EXPECT_EQ(LastLinesOf("a", 2), "a");
+}
+
 }  // namespace
 }  // namespace lvrpo

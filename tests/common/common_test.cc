@@ -200,12 +200,49 @@ TEST(Rpc, StatusAndReasonSurviveTheWire) {
 
 TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   EXPECT_TRUE(absl::IsFailedPrecondition(RpcServer::Start({.listen = "0.0.0.0:0"}, {}).status()));
+  for (const char* listen : {"", "7070", ":7070", "::1:7070", "127.0.0.1:70000", "[::1", "unix:/tmp/socket"})
+    EXPECT_TRUE(absl::IsInvalidArgument(RpcServer::Start({.listen = listen}, {}).status())) << listen;
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(RpcServer::Start({.listen = "192.0.2.1:0", .insecure = true}, {}).status()));
   v1::Reward::Service service;  // answers UNIMPLEMENTED to everything
   const auto server = RpcServer::Start({}, {&service});
   ASSERT_TRUE(server.ok()) << server.status();
   const auto second = RpcServer::Start({.listen = (*server)->address()}, {&service});
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
+}
+
+// Where nothing is: a proxy there lets no call through.
+class ProxyVariables {
+ public:
+  ProxyVariables() {
+    for (const char* name : kNames) setenv(name, "http://127.0.0.1:9", 1);
+  }
+  ~ProxyVariables() {
+    for (const char* name : kNames) unsetenv(name);
+  }
+
+ private:
+  static constexpr const char* kNames[] = {"http_proxy", "https_proxy", "grpc_proxy", "all_proxy",
+                                           "HTTP_PROXY", "HTTPS_PROXY", "GRPC_PROXY", "ALL_PROXY"};
+};
+
+TEST(Rpc, ChannelsPassProxiesByUnlessToldOtherwise) {
+  v1::Reward::Service service;
+  const auto server = RpcServer::Start({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const ProxyVariables variables;
+  v1::RpcConfig config;
+  config.set_max_message_mib(4);
+  const auto call = [&] {
+    v1::GetInfoResponse response;
+    return v1::Reward::NewStub(MakeChannel((*server)->address(), config))
+        ->GetInfo(MakeContext(absl::Seconds(20)).get(), v1::GetInfoRequest(), &response)
+        .error_code();
+  };
+  EXPECT_EQ(call(), grpc::StatusCode::UNIMPLEMENTED);  // it arrived
+  config.set_use_proxy(true);
+  EXPECT_EQ(call(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST(Metrics, RenderAndServe) {
