@@ -15,7 +15,9 @@
 #include "cli/run_folder.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/geneval.h"
@@ -215,9 +217,9 @@ int Main(int argc, char** argv) {
     return kExitDone;
   }
   if (json) {
-    std::printf(
-        "%s\n",
-        nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}}.dump().c_str());
+    std::printf("%s\n",
+                JsonText(nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}})
+                    .c_str());
   } else {
     std::printf("lvrpo %s\n", kVersion);
   }
@@ -227,4 +229,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +20,8 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "coordinator/client.h"
 #include "nlohmann/json.hpp"
 
@@ -159,8 +160,7 @@ void Runner::EvaluateBetween(int64_t step) {
   if (newest <= evaluated_step_) return;
   const std::string name = absl::StrFormat("step_%06d", newest);
   const std::string weights = folder_.Inside("checkpoints/" + name + "/policy.safetensors");
-  std::error_code ignored;
-  if (!std::filesystem::exists(weights, ignored)) return;  // not written yet, or gone already
+  if (!Exists(weights)) return;  // not written yet, or gone already
   evaluated_step_ = newest;
   absl::StatusOr<Process> process =
       StartEvaluation(name, weights, config().evaluation().prompts_per_kind_between(), 1, 10);
@@ -273,7 +273,7 @@ absl::Status Runner::WriteResults() {
     *lines = ReadJsonLines(images + "/all.jsonl");
   }
   const nlohmann::json summary = MakeSummary(input);
-  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), summary.dump(2) + "\n");
+  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), JsonText(summary, 2) + "\n");
       !status.ok()) {
     return status;
   }
@@ -287,8 +287,7 @@ absl::Status Runner::WriteResults() {
 }
 
 int Runner::Run() {
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder_.Inside("images/before/scores.json"), ignored)) {
+  if (!Exists(folder_.Inside("images/before/scores.json"))) {
     if (absl::Status status = Evaluate("before", ""); absl::IsCancelled(status)) {
       printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
       return kExitDone;
@@ -299,7 +298,7 @@ int Runner::Run() {
   // A run whose steps are all done only lacks its results.
   absl::Status status;
   std::optional<nlohmann::json> records;
-  if (std::filesystem::exists(folder_.Inside("coordinator.sqlite"), ignored)) {
+  if (Exists(folder_.Inside("coordinator.sqlite"))) {
     absl::StatusOr<nlohmann::json> described = Describe();
     if (!described.ok()) return Fail(described.status(), kExitData);
     records = *std::move(described);

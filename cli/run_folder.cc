@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
 
@@ -20,11 +21,12 @@ std::string FreshRunId(const std::string& name) {
 }
 
 absl::Status RunFolder::Save() const {
-  const nlohmann::json json = {
-      {"format", kRunFormat}, {"program", kVersion},
-      {"run_id", run_id},     {"working_folder", std::filesystem::current_path().string()},
-      {"resumed", resumed},   {"seconds", seconds}};
-  return WriteFileAtomic(Inside("run.json"), json.dump(2) + "\n");
+  const absl::StatusOr<std::string> working_folder = AbsolutePath(".");
+  if (!working_folder.ok()) return working_folder.status();
+  const nlohmann::json json = {{"format", kRunFormat}, {"program", kVersion},
+                               {"run_id", run_id},     {"working_folder", *working_folder},
+                               {"resumed", resumed},   {"seconds", seconds}};
+  return WriteFileAtomic(Inside("run.json"), JsonText(json, 2) + "\n");
 }
 
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {
@@ -38,10 +40,12 @@ absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::s
   RunFolder folder;
   folder.run_id = run_id;
   folder.config = config;
-  std::error_code error;
-  folder.path =
-      std::filesystem::absolute(JoinPath(config.config.out(), run_id), error).lexically_normal().string();
-  if (std::filesystem::exists(folder.path)) {
+  absl::StatusOr<std::string> path = AbsolutePath(JoinPath(config.config.out(), run_id));
+  if (!path.ok()) return path.status();
+  folder.path = *std::move(path);
+  const absl::StatusOr<PathKind> kind = KindOf(folder.path);
+  if (!kind.ok()) return kind.status();
+  if (*kind != PathKind::kMissing) {
     return absl::AlreadyExistsError(absl::StrCat(folder.path, " exists: go on with `lvrpo run --resume ",
                                                  folder.path, "`, or choose another --run-id"));
   }
@@ -56,9 +60,9 @@ absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::s
 
 absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
   RunFolder folder;
-  std::error_code error;
-  folder.path = std::filesystem::absolute(path, error).lexically_normal().string();
-  while (folder.path.size() > 1 && folder.path.back() == '/') folder.path.pop_back();
+  absl::StatusOr<std::string> absolute = AbsolutePath(path);
+  if (!absolute.ok()) return absolute.status();
+  folder.path = *std::move(absolute);
   const absl::StatusOr<std::string> text = ReadFile(folder.Inside("run.json"));
   if (!text.ok()) {
     return absl::NotFoundError(absl::StrCat(folder.path, " is not a run folder: it has no run.json"));

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/reward_server_process.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "data/image_file.h"
 #include "data/image_message.h"
 #include "data/prompts.h"
@@ -73,7 +74,8 @@ absl::Status ScoreSamples(const RunFolder& folder) {
       if (!scored.ok()) return scored.status();
       rewards.push_back(*std::move(scored));
     }
-    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", rewards.dump() + "\n"); !status.ok())
+    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", JsonText(rewards) + "\n");
+        !status.ok())
       return status;
   }
   return absl::OkStatus();

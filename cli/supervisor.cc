@@ -3,13 +3,14 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -50,14 +51,13 @@ absl::Status Supervisor::WriteProcessIds() const {
   for (const Role& role : roles_) {
     if (role.process.has_value()) pids[role.name] = role.process->pid();
   }
-  return WriteFileAtomic(folder_.Inside("processes.json"), pids.dump(2) + "\n");
+  return WriteFileAtomic(folder_.Inside("processes.json"), JsonText(pids, 2) + "\n");
 }
 
 absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
   const v1::LocalConfig& local = folder_.config.config.local();
   const std::string address_file = folder_.Inside("coordinator.json");
-  std::error_code ignored;
-  std::filesystem::remove(address_file, ignored);
+  if (absl::Status status = RemoveFile(address_file); !status.ok()) return status;
   AddRole("lvrpo-coordinator", "coordinator", 1, {"--run-dir", folder_.path});
   if (absl::Status status = Launch(roles_[0]); !status.ok()) return status;
   const absl::Time deadline = RealClock().Now() + kStartPatience;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -27,7 +28,7 @@ class JsonFormatter : public spdlog::formatter {
                                  {"level", std::string(level.data(), level.size())},
                                  {"member", member_},
                                  {"msg", std::string(message.payload.data(), message.payload.size())}};
-    const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const std::string text = JsonText(line) + "\n";
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override {

@@ -4,10 +4,13 @@
 
 #include <cstdio>
 #include <optional>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/json_text.h"
+#include "common/utf8.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
 
@@ -41,28 +44,32 @@ absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::
   if (address_file.empty()) return absl::OkStatus();
   return WriteFileAtomic(
       address_file,
-      nlohmann::json{{"address", address}, {"metrics", metrics}, {"pid", getpid()}}.dump() + "\n");
+      JsonText(nlohmann::json{{"address", address}, {"metrics", metrics}, {"pid", getpid()}}) + "\n");
 }
 
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitDone : kExitUsage;
+    // What is wrong may quote an argument, whose bytes are anything.
+    std::ostringstream out, complaint;
+    const int code = app.exit(error, out, complaint);
+    std::fputs(unicode::RepairUtf8(out.str()).c_str(), stdout);
+    std::fputs(unicode::RepairUtf8(complaint.str()).c_str(), stderr);
+    return code == 0 ? kExitDone : kExitUsage;
   }
   return std::nullopt;
 }
 
 absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, const RoleFlags& flags) {
   absl::StatusOr<LoadedConfig> loaded = LoadRunConfig(flags.config, flags.overrides);
-  if (!loaded.ok())
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(loaded.status().message()).c_str());
+  if (!loaded.ok()) Explain(program, loaded.status());
   return loaded;
 }
 
 int Explain(const std::string& program, const absl::Status& status) {
   if (status.ok()) return kExitDone;
-  std::fprintf(stderr, "%s: %s\n", program.c_str(), std::string(status.message()).c_str());
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), unicode::RepairUtf8(status.message()).c_str());
   return ExitCodeFor(status);
 }
 

@@ -7,10 +7,12 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/json_text.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/audit.h"
 #include "coordinator/describe.h"
@@ -37,7 +39,7 @@ int Audit(const std::string& run_dir) {
 int Describe(const std::string& run_dir) {
   absl::StatusOr<nlohmann::json> description = DescribeRun(run_dir);
   if (!description.ok()) return Explain(kProgram, description.status());
-  std::printf("%s\n", description->dump().c_str());
+  std::printf("%s\n", JsonText(*description).c_str());
   return kExitDone;
 }
 
@@ -86,7 +88,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
                                 {"pid", getpid()},
                                 {"run_id", run_id},
                                 {"run_epoch", (*service)->run_epoch()}};
-  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), where.dump() + "\n");
+  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), JsonText(where) + "\n");
       !status.ok()) {
     return status;
   }
@@ -146,4 +148,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

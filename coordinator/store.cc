@@ -2,9 +2,8 @@
 
 #include <sqlite3.h>
 
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
+#include "common/filesystem.h"
 #include "common/version.h"
 
 namespace lvrpo {
@@ -117,7 +116,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, cons
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& path) {
-  if (!std::filesystem::exists(path)) {
+  const absl::StatusOr<PathKind> kind = KindOf(path);
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kMissing) {
     return absl::NotFoundError(absl::StrCat("there is no ", path, ": is this a run folder?"));
   }
   sqlite3* database = nullptr;

@@ -1,11 +1,11 @@
 #include "data/image_file.h"
 
-#include <filesystem>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "data/exif.h"
 #include "data/foreign_image.h"
 #include "data/gif.h"
@@ -102,15 +102,15 @@ absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes, const DecodeOption
 }
 
 absl::StatusOr<RgbImage> ReadImage(const std::string& path, const DecodeOptions& options) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+  const absl::StatusOr<PathKind> kind = KindOf(path);
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kOther) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));  // it may never end
   }
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (!error && size > static_cast<uintmax_t>(options.limits.max_file_bytes)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": an image file of ", size, " bytes; the limit is ",
-                                                   options.limits.max_file_bytes));
+  const absl::StatusOr<int64_t> size = FileSize(path);
+  if (size.ok() && *size > options.limits.max_file_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": an image file of ", *size,
+                                                   " bytes; the limit is ", options.limits.max_file_bytes));
   }
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();

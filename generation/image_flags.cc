@@ -2,13 +2,14 @@
 
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "algorithm/schedule.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "common/version.h"
 #include "data/image_grid.h"
 #include "data/png.h"
@@ -102,13 +103,7 @@ absl::Status PrepareOutput(const ImageFlags& flags) {
   if (!flags.watermark.empty()) {
     if (auto number = WatermarkNumber(flags.watermark); !number.ok()) return number.status();
   }
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (!std::filesystem::is_directory(flags.out, error)) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot make the folder ", flags.out, ": ",
-                                                   error ? error.message() : "a file is there"));
-  }
-  return absl::OkStatus();
+  return MakeFolder(flags.out);
 }
 
 absl::Status PaintAndWrite(const UnifiedModel& model, std::span<const ImageRequest> requests,
@@ -153,8 +148,7 @@ absl::Status PaintAndWrite(const UnifiedModel& model, std::span<const ImageReque
     }
     const absl::StatusOr<std::string> png = EncodePng(image);
     if (!png.ok()) return png.status();
-    const absl::StatusOr<std::string> described = AddPngText(
-        *png, {{"lvrpo", settings.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+    const absl::StatusOr<std::string> described = AddPngText(*png, {{"lvrpo", JsonText(settings)}});
     if (!described.ok()) return described.status();
     const std::string path = JoinPath(flags.out, absl::StrFormat("%04d.png", static_cast<int>(i)));
     if (absl::Status status = WriteFileAtomic(path, *described); !status.ok()) return status;

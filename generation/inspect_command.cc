@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/json_text.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
 #include "model/inspect.h"
@@ -22,7 +23,7 @@ absl::Status Inspect(InspectFlags& flags) {
   const absl::StatusOr<Inspection> inspection = InspectBagel(flags.folder, flags.memory);
   if (!inspection.ok()) return inspection.status();
   const std::string text =
-      flags.json ? InspectionJson(*inspection).dump(1) + "\n" : InspectionTable(*inspection);
+      flags.json ? JsonText(InspectionJson(*inspection), 1) + "\n" : InspectionTable(*inspection);
   std::fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }

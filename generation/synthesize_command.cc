@@ -1,8 +1,8 @@
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
 #include "model/bagel_folder.h"
@@ -46,9 +46,7 @@ absl::Status Synthesize(const SynthesizeFlags& flags, const Sizes& sizes) {
     absl::StatusOr<BagelConfig> config = LoadBagelConfig(flags.like);
     if (!config.ok()) return config.status();
     options.config = *std::move(config);
-    std::error_code ignored;
-    if (std::filesystem::exists(JoinPath(flags.like, "tokenizer.json"), ignored) ||
-        std::filesystem::exists(JoinPath(flags.like, "vocab.json"), ignored)) {
+    if (Exists(JoinPath(flags.like, "tokenizer.json")) || Exists(JoinPath(flags.like, "vocab.json"))) {
       options.tokenizer = flags.like;
       options.config_has_tokens = true;
     }

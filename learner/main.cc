@@ -13,6 +13,7 @@
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "data/tokenizer.h"
@@ -155,4 +156,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

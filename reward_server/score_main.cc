@@ -1,6 +1,5 @@
 // lvrpo-score: what `lvrpo score` does.
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -9,7 +8,10 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/json_text.h"
+#include "common/line_reader.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "data/image_file.h"
 #include "data/png.h"
 #include "reward_server/decode_request.h"
@@ -64,11 +66,11 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
     line[key] = nlohmann::json::parse(*bytes, nullptr, false);
     if (line[key].is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, " is not JSON"));
   }
-  const absl::StatusOr<ScoreJob> job = ParseScoreJob(line.dump(), "");
+  const absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();
   const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job, options);
   if (!score.ok()) return score.status();
-  std::fputs(flags.json ? (ScoreJson(*score, true).dump() + "\n").c_str() : ScoreText(*score).c_str(),
+  std::fputs(flags.json ? (JsonText(ScoreJson(*score, true)) + "\n").c_str() : ScoreText(*score).c_str(),
              stdout);
   if (!flags.maps.empty()) {
     if (absl::Status status = WriteMaps(flags.maps, job->image, options, *score); !status.ok()) return status;
@@ -79,13 +81,15 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
 
 // One line of output a line of input, in order; a line that cannot be scored says why and costs itself only.
 absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
-  std::ifstream in(flags.batch);
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", flags.batch));
-  const size_t slash = flags.batch.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : flags.batch.substr(0, slash);
+  const absl::StatusOr<std::unique_ptr<LineReader>> in = LineReader::Open(flags.batch);
+  if (!in.ok()) return in.status();
+  const std::string folder = ParentFolder(flags.batch);
   std::string line;
   int64_t number = 0, scored = 0, failed = 0;
-  while (std::getline(in, line)) {
+  while (true) {
+    const absl::StatusOr<bool> more = (*in)->Next(&line);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
     ++number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     const absl::StatusOr<ScoreJob> job = ParseScoreJob(line, folder);
@@ -93,7 +97,7 @@ absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpti
     nlohmann::json answer = score.ok() ? ScoreJson(*score, flags.batch_maps)
                                        : nlohmann::json{{"error", score.status().message()}};
     answer["line"] = number;
-    std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", JsonText(answer).c_str());
     ++(score.ok() && score->complete() ? scored : failed);
     if ((scored + failed) % 100 == 0)
       std::fprintf(stderr, "scored %ld, failed %ld\n", static_cast<long>(scored), static_cast<long>(failed));
@@ -157,4 +161,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

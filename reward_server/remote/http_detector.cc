@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "data/png.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/remote_json.h"
@@ -29,7 +30,7 @@ absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& image
     if (!png.ok()) return Named(absl::StrCat("image ", i), png.status());
     request["images"].push_back(absl::Base64Escape(*png));
   }
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonText(request);
 }
 
 absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
@@ -46,7 +47,7 @@ absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
   std::vector<std::vector<Detection>> found;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const std::string where = absl::StrCat("images[", i, "]");
-    absl::StatusOr<Detections> image = DetectionsFromJson((**images)[i].dump());
+    absl::StatusOr<Detections> image = DetectionsFromJson(JsonText((**images)[i]));
     if (!image.ok()) return absl::InternalError(absl::StrCat(where, ": ", image.status().message()));
     if (image->width != sizes[i].width || image->height != sizes[i].height) {
       return absl::InternalError(absl::StrCat(where, " is of ", image->width, " x ", image->height,

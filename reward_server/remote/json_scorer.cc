@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/http_client.h"
 #include "reward_server/remote/remote_digest.h"
@@ -20,8 +21,6 @@ using nlohmann::json;
 constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 1000000, .depth = 16};
 
 // Strings whose bytes are no UTF-8 are mended.
-std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 class JsonLink : public ExternalLink {
  public:
   JsonLink(const std::string& address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport)
@@ -74,7 +73,7 @@ std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request) {
       samples.push_back({{"png", absl::Base64Escape(sample.png())}});
     }
   }
-  return absl::StrCat("{\"prompt\":", prompt, ",\"samples\":", Dump(samples), "}");
+  return absl::StrCat("{\"prompt\":", prompt, ",\"samples\":", JsonText(samples), "}");
 }
 
 absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text) {

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "data/unicode.h"
 #include "reward_server/remote/remote_json.h"
 #include "verifiers/folded.h"
@@ -183,7 +184,7 @@ std::string VqaRequestJson(const std::string& model, const VqaQuestion& question
   const json request = {{"model", model},   {"messages", {{{"role", "user"}, {"content", {image, text}}}}},
                         {"max_tokens", 1},  {"temperature", 0},
                         {"logprobs", true}, {"top_logprobs", top_logprobs}};
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonText(request);
 }
 
 VqaReply ReadVqaReply(absl::string_view text, const std::vector<std::string>& labels) {
