@@ -13,6 +13,7 @@ find_package(nlohmann_json REQUIRED)
 find_path(VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)  # headers alone
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
+find_package(GIF REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
