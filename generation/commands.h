@@ -11,6 +11,8 @@ inline constexpr char kModelProgram[] = "lvrpo";
 
 // Largest memory that a flag may give, in MiB: a pebibyte.
 inline constexpr int kMostMib = 1 << 30;
+// Of the flag --as-stored of commands that read photographs.
+inline constexpr char kAsStoredHelp[] = "do not turn images upright as their EXIF orientation says";
 
 // A subcommand of lvrpo-model.
 struct Command {

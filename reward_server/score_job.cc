@@ -103,14 +103,14 @@ absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string
   return job;
 }
 
-absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job) {
+absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job, const DecodeOptions& options) {
   v1::ScoreRequest request;
   *request.mutable_prompt() = job.prompt;
   request.set_want_evidence(true);
   v1::ScoreItem& item = *request.add_items();
   item.set_text(job.text);
   if (job.image.empty()) return request;
-  const absl::StatusOr<RgbImage> image = ReadImage(job.image);
+  const absl::StatusOr<RgbImage> image = ReadImage(job.image, options);
   if (!image.ok()) return image.status();
   *item.mutable_image() = ToMessage(*image);
   if (!job.detections.has_value()) return request;

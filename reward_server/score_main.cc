@@ -31,16 +31,18 @@ struct ScoreFlags {
   bool json = false, batch_maps = false;
 };
 
-absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job) {
-  const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job);
+absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job,
+                                       const DecodeOptions& options) {
+  const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job, options);
   if (!request.ok()) return request.status();
   const absl::StatusOr<ScoringBatch> batch = DecodeRequest(*request);
   if (!batch.ok()) return batch.status();
   return scorers.Score(*batch).items(0);
 }
 
-absl::Status WriteMaps(const std::string& folder, const std::string& image_path, const v1::ItemScore& score) {
-  const absl::StatusOr<RgbImage> image = ReadImage(image_path);
+absl::Status WriteMaps(const std::string& folder, const std::string& image_path, const DecodeOptions& options,
+                       const v1::ItemScore& score) {
+  const absl::StatusOr<RgbImage> image = ReadImage(image_path, options);
   if (!image.ok()) return image.status();
   if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
   for (int i = 0; i < score.maps_size(); ++i) {
@@ -52,7 +54,7 @@ absl::Status WriteMaps(const std::string& folder, const std::string& image_path,
 }
 
 // One image or text given by flags.
-absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags) {
+absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
   nlohmann::json line;
   if (!flags.image.empty()) line["image"] = flags.image;
   if (!flags.text.empty()) line["text"] = flags.text;
@@ -66,19 +68,19 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags) {
   }
   const absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();
-  const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job);
+  const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job, options);
   if (!score.ok()) return score.status();
   std::fputs(flags.json ? (JsonText(ScoreJson(*score, true)) + "\n").c_str() : ScoreText(*score).c_str(),
              stdout);
   if (!flags.maps.empty()) {
-    if (absl::Status status = WriteMaps(flags.maps, job->image, *score); !status.ok()) return status;
+    if (absl::Status status = WriteMaps(flags.maps, job->image, options, *score); !status.ok()) return status;
   }
   return score->complete() ? absl::OkStatus()
                            : absl::DataLossError("a component gave no score: see its outcome");
 }
 
 // One line of output a line of input, in order; a line that cannot be scored says why and costs itself only.
-absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags) {
+absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
   const absl::StatusOr<std::unique_ptr<LineReader>> in = LineReader::Open(flags.batch);
   if (!in.ok()) return in.status();
   const std::string folder = ParentFolder(flags.batch);
@@ -91,7 +93,7 @@ absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags) {
     ++number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     const absl::StatusOr<ScoreJob> job = ParseScoreJob(line, folder);
-    const absl::StatusOr<v1::ItemScore> score = job.ok() ? ScoreOne(scorers, *job) : job.status();
+    const absl::StatusOr<v1::ItemScore> score = job.ok() ? ScoreOne(scorers, *job, options) : job.status();
     nlohmann::json answer = score.ok() ? ScoreJson(*score, flags.batch_maps)
                                        : nlohmann::json{{"error", score.status().message()}};
     answer["line"] = number;
@@ -113,7 +115,8 @@ int Main(int argc, char** argv) {
   // `lvrpo` hands over the name of the command too.
   std::vector<char*> arguments(argv, argv + argc);
   if (arguments.size() > 1 && std::string(arguments[1]) == "score") arguments.erase(arguments.begin() + 1);
-  app.add_option("--image", flags.image, "PNG, JPEG or WebP");
+  app.add_option("--image", flags.image,
+                 "PNG, JPEG, WebP or GIF; upright unless data.exif_orientation is off");
   app.add_option("--text", flags.text, "an answer, instead of an image");
   app.add_option("--prompt", flags.prompt, "what was asked for, in words: grounding by its key phrases");
   app.add_option(
@@ -150,7 +153,9 @@ int Main(int argc, char** argv) {
   Metrics metrics;
   const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config, metrics);
   if (!scorers.ok()) return Explain(kProgram, scorers.status());
-  return Explain(kProgram, flags.batch.empty() ? Single(**scorers, flags) : Batch(**scorers, flags));
+  const DecodeOptions options{.upright = loaded->config.data().exif_orientation()};
+  return Explain(kProgram,
+                 flags.batch.empty() ? Single(**scorers, flags, options) : Batch(**scorers, flags, options));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace lvrpo {
 
 // 1 to 64 answers of at most 4,096 bytes, none of them blank.
 absl::Status CheckExactAnswerRule(const v1::ExactAnswerRule& rule);
-// Compared as folded.h folds them: composed, white space as single blanks, small letters.
+// Compared as folded.h folds them, white space as single blanks.
 absl::StatusOr<Verdict> VerifyExactAnswer(const v1::ExactAnswerRule& rule, absl::string_view text);
 
 // Everything finite, tolerances at least 0 and the relative one below 1.

@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(ExactAnswerRule, LooksPastCaseAndWhiteSpace) {
+TEST(ExactAnswerRule, LooksPastFormCaseAndWhiteSpace) {
   struct {
     const char* rule;
     std::string text;
@@ -32,6 +32,16 @@ TEST(ExactAnswerRule, LooksPastCaseAndWhiteSpace) {
       {R"({"exact_answer": {"answers": ["red"], "tag": "answer"}})", "red", false},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red</a><a>blue</a>", false},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red", false},
+      {R"({"exact_answer": {"answers": ["\u039f\u0394\u039f\u03a3"]}})", "\u03BF\u03B4\u03BF\u03C2", true},
+      {R"({"exact_answer": {"answers": ["\u039f\u0394\u039f\u03a3"]}})", "\u03BF\u03B4\u03CC\u03C2", false},
+      {R"({"exact_answer": {"answers": ["Stra\u00dfe"]}})", "STRASSE", true},
+      {R"({"exact_answer": {"answers": ["10"]}})", "\uFF11\uFF10\u200B", true},
+      {R"({"exact_answer": {"answers": ["rock 'n' roll"]}})", "Rock \u2018n\u2019 Roll", true},
+      {R"({"exact_answer": {"answers": ["1914-1918"]}})", "1914\u20131918", true},
+      {R"({"exact_answer": {"answers": ["102"]}})", "10\u00B2", false},
+      {R"({"exact_answer": {"answers": ["pH 7"], "case_sensitive": true}})", "pH\u00A0\uFF17", true},
+      {R"({"exact_answer": {"answers": ["Ma\u00df"], "case_sensitive": true}})", "Mass", false},
+      {R"({"exact_answer": {"answers": ["red"]}})", "\u201Cred\u201D", false},
       {R"({"exact_answer": {"answers": ["red"]}})", "red\xFF", false},
       {R"({"exact_answer": {"answers": ["red"]}})", std::string("red\0", 4), false},
       {R"({"exact_answer": {"answers": ["red"]}})", "", false},

@@ -33,6 +33,14 @@ TEST(WrittenSimilarity, IsTheEditDistanceToTheBestPart) {
        .5},
       {"ab", std::string("a\0b", 3), .5},
       {"abc", "ab ab abc", 1},
+      {"Joe\u2019s Diner", "JOE'S DINER", 1},
+      {"Joe's Diner", "Joe\u2018s  Diner", 1},
+      {"\u201CSALE\u201D", "\"sale\"", 1},
+      {"10\u201318 Uhr", "open 10-18 Uhr", 1},
+      {"Stra\u00DFe", "STRASSE", 1},
+      {"\uFF11\uFF10\u200B", "10", 1},
+      {"Joe\u2019s", "Joes", .8},  // a mark is asked like a letter
+      {"caf\u00E9", "cafe", .75},
   };
   for (const auto& test : cases) {
     EXPECT_NEAR(WrittenSimilarity(test.wanted, test.recognised), test.similarity, 1e-12)
