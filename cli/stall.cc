@@ -9,7 +9,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr absl::Duration kFirst = absl::Seconds(15), kEvery = absl::Seconds(60);
+constexpr absl::Duration kFirst = absl::Seconds(15), kEvery = absl::Seconds(60), kNews = absl::Seconds(5);
 // A run that accepts a group at least as often is slow, but goes on.
 constexpr double kRecentSeconds = 15;
 
@@ -48,6 +48,7 @@ bool StallWatch::Look(const v1::GetStatusResponse& status, absl::Time now) {
     step_ = status.step();
     retired_then_ = retired_now_;
     spoke_ = absl::InfinitePast();
+    told_.clear();
   }
   waiting_for_ = status.waiting_for();
   return status.seconds_since_progress() >= kRecentSeconds && Due(now);
@@ -59,9 +60,16 @@ bool StallWatch::LookAtSilence(absl::Time now) {
   return Due(now);
 }
 
+bool StallWatch::HasNews() const {
+  const std::map<std::string, int64_t> retired = Facts(last_step_).retired;
+  return std::any_of(retired.begin(), retired.end(),
+                     [this](const auto& r) { return !told_.contains(r.first); });
+}
+
 bool StallWatch::Due(absl::Time now) {
-  if (now - last_step_ < kFirst || now - spoke_ < kEvery) return false;
+  if (now - last_step_ < kFirst || now - spoke_ < (HasNews() ? kNews : kEvery)) return false;
   spoke_ = now;
+  for (const auto& [reason, count] : Facts(now).retired) told_.insert(reason);
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,8 @@ std::string FormatStall(const StallFacts& facts);
 std::string ReasonInWords(const std::string& reason);
 
 // Decides when a run that takes no step has to say so: 15 s after its last step or its start if no group was
-// accepted for as long either, and every minute from then on. Pure; not thread-safe.
+// accepted for as long either, and every minute from then on; groups that are retired for a reason that was
+// not told yet are told after 5 s. Pure; not thread-safe.
 class StallWatch {
  public:
   explicit StallWatch(absl::Time start) : last_step_(start) {}
@@ -43,12 +45,15 @@ class StallWatch {
 
  private:
   bool Due(absl::Time now);
+  // Whether groups were retired for a reason that was not told since the last step.
+  bool HasNews() const;
 
   absl::Time last_step_, spoke_ = absl::InfinitePast();
   std::optional<int64_t> step_;
   bool moved_ = false;
   std::string waiting_for_;
   std::map<std::string, int64_t> retired_then_, retired_now_;
+  std::set<std::string> told_;
 };
 
 }  // namespace lvrpo

@@ -55,8 +55,9 @@ absl::Status Supervisor::PlanRestart(Role& role, int code, const std::string& wh
       useful ? restarts_.Next(role.name, RealClock().Now() - role.started) : std::nullopt;
   if (!wait.has_value()) {
     ended_code_ = code;
-    return absl::FailedPreconditionError(
-        absl::StrCat(why, useful ? "; restarts are used up" : "", "; see ", LogOf(role.name)));
+    return absl::FailedPreconditionError(absl::StrCat(why, useful ? "; restarts are used up" : "", "; ",
+                                                      LogOf(role.name), " ends with:\n",
+                                                      LastLines(LogOf(role.name), 3)));
   }
   role.process.reset();
   role.start_at = RealClock().Now() + *wait;
@@ -141,7 +142,8 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
   bool changed = false;
   for (Role& role : roles_) {
     if (!role.process.has_value()) {
-      if (ending || RealClock().Now() < role.start_at) continue;
+      if (ending) role.start_at = absl::InfiniteFuture();
+      if (RealClock().Now() < role.start_at) continue;
       if (absl::Status status = Launch(role); !status.ok()) return status;
       changed = true;
       continue;
@@ -175,7 +177,8 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
 
 bool Supervisor::AllEnded() {
   return std::all_of(roles_.begin(), roles_.end(), [](Role& role) {
-    return !role.process.has_value() || role.process->Poll().has_value();
+    return role.process.has_value() ? role.process->Poll().has_value()
+                                    : role.start_at == absl::InfiniteFuture();
   });
 }
 

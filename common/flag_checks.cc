@@ -9,9 +9,15 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace lvrpo {
 namespace {
+
+bool IsWhole(absl::string_view text) {
+  absl::ConsumePrefix(&text, "-");
+  return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+}
 
 // A check that gives the number as CLI11 reads it (to which "010" is 8 and "-1" may be a very large number).
 template <typename Integer>
@@ -23,6 +29,7 @@ CLI::Validator WholeNumber() {
           text = absl::StrCat(number);
           return "";
         }
+        if (!IsWhole(text)) return absl::StrCat("'", text, "' is not a whole number");
         return absl::StrCat("'", text, "' is not a whole number from ", std::numeric_limits<Integer>::min(),
                             " to ", std::numeric_limits<Integer>::max());
       },

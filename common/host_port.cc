@@ -154,4 +154,12 @@ absl::StatusOr<HostPort> ReachableAddress(absl::string_view listening, absl::str
   return told;
 }
 
+std::string BesideAddress(absl::string_view listening, absl::string_view address) {
+  absl::StatusOr<HostPort> second = ParseHostPort(listening, AddressUse::kListen);
+  const absl::StatusOr<HostPort> first = ParseHostPort(address, AddressUse::kListen);
+  if (!second.ok() || !first.ok()) return std::string(listening);
+  if (second->IsUnspecified()) second->host = first->host;
+  return second->ToString();
+}
+
 }  // namespace lvrpo

@@ -38,4 +38,8 @@ absl::Status CheckUrlHost(absl::string_view url);
 // is an address that others can dial.
 absl::StatusOr<HostPort> ReachableAddress(absl::string_view listening, absl::string_view advertise);
 
+// The same for a second port of a process that others reach at `address`: `listening`, with the host of
+// `address` in place of all interfaces. Both are addresses that ParseHostPort reads.
+std::string BesideAddress(absl::string_view listening, absl::string_view address);
+
 }  // namespace lvrpo

@@ -93,12 +93,12 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   QuietGrpc();
   const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
   if (!where.ok()) return where.status();
-  if (absl::Status ours = CheckOurs(*where); !ours.ok()) return ours;
   if (!where->IsLoopback() && !options.insecure) {
     return absl::FailedPreconditionError(
         absl::StrCat("refusing to serve plain text on ", options.listen,
                      ", which is not a loopback address: give --insecure if the network is trusted"));
   }
+  if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(where->ToString(), grpc::InsecureServerCredentials(), &port);

@@ -7,7 +7,9 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/host_port.h"
 #include "common/json_text.h"
+#include "common/listen_socket.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -52,6 +54,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
+  // Opening the records begins a new epoch: not by a process that cannot serve.
+  if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
@@ -85,7 +89,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
   if (!address.ok()) return address.status();
   const nlohmann::json where = {{"address", *address},
-                                {"metrics", (*metrics_server)->address()},
+                                {"metrics", BesideAddress((*metrics_server)->address(), *address)},
                                 {"pid", getpid()},
                                 {"run_id", run_id},
                                 {"run_epoch", (*service)->run_epoch()}};

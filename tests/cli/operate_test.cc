@@ -106,6 +106,20 @@ TEST(Stall, SpeaksWithinHalfAMinuteAndThenEveryMinute) {
   EXPECT_EQ(watch.Facts(start + absl::Seconds(216)).retired["zero_variance"], 4);
 }
 
+TEST(Stall, ANewReasonIsToldSoon) {
+  const absl::Time start = absl::UnixEpoch();
+  StallWatch watch(start);
+  std::vector<int> spoke;
+  for (int second = 0; second <= 100; ++second) {  // roles load for 17 s, then groups are retired
+    const std::map<std::string, int64_t> retired =
+        second < 18   ? std::map<std::string, int64_t>{}
+        : second < 40 ? std::map<std::string, int64_t>{{"stale", 1}}
+                      : std::map<std::string, int64_t>{{"stale", 2}, {"no_reward", 1}};
+    if (watch.Look(Status(0, second, retired), start + absl::Seconds(second))) spoke.push_back(second);
+  }
+  EXPECT_THAT(spoke, ElementsAre(15, 20, 40, 100));
+}
+
 TEST(Stall, SlowRunsAreNoneAndSilentCoordinatorsAre) {
   const absl::Time start = absl::UnixEpoch();
   StallWatch slow(start);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -226,6 +227,12 @@ TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   const auto second = RpcServer::Start({.listen = (*server)->address()}, {&service});
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
+}
+
+// How often a process that only calls others looks at idle connections: gRPC reads it from its environment.
+TEST(Rpc, LooksAtIdleConnectionsOften) {
+  ASSERT_NE(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"), nullptr);
+  EXPECT_LE(atoi(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS")), 500);
 }
 
 TEST(Rpc, ClosesConnectionsThatSayNothing) {

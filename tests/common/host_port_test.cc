@@ -175,5 +175,12 @@ TEST(HostPort, OthersAreToldWhatTheyCanDial) {
   }
 }
 
+TEST(HostPort, MetricsAreBesideTheAddress) {
+  EXPECT_EQ(BesideAddress("127.0.0.1:9090", "10.0.0.1:7070"), "127.0.0.1:9090");
+  EXPECT_EQ(BesideAddress("0.0.0.0:9090", "10.0.0.1:7070"), "10.0.0.1:9090");
+  EXPECT_EQ(BesideAddress("[::]:9090", "[2001:db8::1]:7070"), "[2001:db8::1]:9090");
+  EXPECT_EQ(BesideAddress("[::]:9090", "me.lan:7070"), "me.lan:9090");
+}
+
 }  // namespace
 }  // namespace lvrpo

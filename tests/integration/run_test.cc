@@ -322,6 +322,8 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
           "--listen", taken},
          kExitUnavailable, taken);
+  EXPECT_FALSE(
+      std::filesystem::exists(dir_ + "/ports2/coordinator.sqlite"));  // no epoch for one that cannot serve
   for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{
            {"--listen", "0.0.0.0:0"}, {"--listen", "::1:0"}, {"--metrics-listen", "127.0.0.1:65536"}}) {
     expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
