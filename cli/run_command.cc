@@ -10,13 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "cli/disk.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_folder.h"
+#include "cli/run_monitor.h"
 #include "cli/run_summary.h"
 #include "cli/sample_rewards.h"
-#include "cli/stall.h"
 #include "cli/supervisor.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
@@ -62,9 +61,6 @@ class Runner {
   // The records of a run that goes on, null for a new one. FailedPrecondition when they are of other
   // settings.
   absl::StatusOr<nlohmann::json> ReadRecords() const;
-  // Says why a run takes no step, when it is time to.
-  void WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& status);
-  void ShowProgress(const v1::GetStatusResponse& status);
 
   RunFolder folder_;
   ShutdownSignal& shutdown_;
@@ -72,9 +68,7 @@ class Runner {
   Supervisor supervisor_;
   std::optional<Process> between_;  // an evaluation while training goes on
   int64_t between_step_ = 0, evaluated_step_ = 0;
-  std::string heldout_;  // newest score, as text
-  StallWatch stall_ = StallWatch(RealClock().Now());
-  std::vector<StepTime> steps_seen_;  // of this session
+  RunMonitor monitor_ = RunMonitor(folder_, supervisor_, printer_);
 };
 
 int Runner::Fail(const absl::Status& status, int code) {
@@ -137,7 +131,7 @@ absl::Status Runner::Evaluate(const std::string& name, const std::string& weight
   if (!scores.ok()) return scores.status();
   const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
   if (json.contains("score")) {
-    heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
+    monitor_.SetHeldout(absl::StrFormat("%.3f", json.value("score", 0.0)));
     printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name,
                                  json.value("score", 0.0), json.value("standard_error", 0.0),
                                  json.value("images", 0)));
@@ -158,7 +152,7 @@ void Runner::EvaluateBetween(int64_t step) {
       const PairedDifference gain =
           ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
                                     ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
-      heldout_ = absl::StrFormat("%+.3f", gain.mean);
+      monitor_.SetHeldout(absl::StrFormat("%+.3f", gain.mean));
       printer_.Say(absl::StrFormat(
           "held-out score after step %d: %.3f, gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)",
           between_step_, json.value("score", 0.0), gain.mean, gain.half_width, gain.count));
@@ -194,7 +188,7 @@ absl::Status Runner::Train() {
       absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
   bool draining = false, drain_heard = false, finished = false, told = false;
   absl::Time leave_by = absl::InfiniteFuture(), tell_at = absl::InfiniteFuture();
-  stall_ = StallWatch(RealClock().Now());
+  monitor_.Begin();
   while (true) {
     if (shutdown_.requested() && !draining) {
       draining = true;
@@ -231,10 +225,10 @@ absl::Status Runner::Train() {
       supervisor_.Stop(absl::Seconds(2));
       break;
     }
-    if (!draining && !finished) WatchForStall(status);
+    if (!draining && !finished) monitor_.WatchForStall(status);
     if (status.ok()) {
       EvaluateBetween(status->step());
-      ShowProgress(*status);
+      monitor_.ShowProgress(*status);
     }
     if (draining || finished) {
       absl::SleepFor(absl::Milliseconds(100));
@@ -252,32 +246,6 @@ absl::Status Runner::Train() {
   if (!records.ok()) return records.status();
   if (!records->value("trained", false)) return absl::CancelledError("drained");
   return absl::OkStatus();
-}
-
-void Runner::WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& status) {
-  const absl::Time now = RealClock().Now();
-  const bool speak = status.ok() ? stall_.Look(*status, now) : stall_.LookAtSilence(now);
-  if (stall_.moved()) supervisor_.MarkLogs();
-  if (!speak) return;
-  StallFacts facts = stall_.Facts(now);
-  facts.complaints = supervisor_.Complaints();
-  facts.disk = DiskProblemOf(folder_.path);
-  printer_.Say(FormatStall(facts));
-}
-
-void Runner::ShowProgress(const v1::GetStatusResponse& status) {
-  const double now = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
-  if (steps_seen_.empty() || steps_seen_.back().steps < status.step())
-    steps_seen_.push_back({.steps = status.step(), .seconds = now});
-  ProgressInput input;
-  input.status = status;
-  input.heldout = heldout_;
-  input.seconds_left = SecondsLeft(steps_seen_, status.total_steps(), now);
-  input.samples_per_second =
-      static_cast<double>((status.step() - steps_seen_.front().steps) * config().train().groups_per_step() *
-                          config().rollout().group_size()) /
-      std::max(1.0, now - steps_seen_.front().seconds);
-  printer_.Show(FormatProgress(input), status.step());
 }
 
 absl::StatusOr<nlohmann::json> Runner::ReadRecords() const {

@@ -42,9 +42,10 @@ std::string FormatStall(const StallFacts& facts) {
 
 bool StallWatch::Look(const v1::GetStatusResponse& status, absl::Time now) {
   retired_now_ = {status.groups_retired_by_reason().begin(), status.groups_retired_by_reason().end()};
-  moved_ = step_ != status.step();
-  if (moved_) {
-    if (step_.has_value()) last_step_ = now;
+  const bool first = !step_.has_value(), changed = step_ != status.step();
+  moved_ = changed && !first;
+  if (changed) {
+    if (!first) last_step_ = now;
     step_ = status.step();
     retired_then_ = retired_now_;
     spoke_ = absl::InfinitePast();

@@ -30,6 +30,7 @@ void Supervisor::AddRole(const std::string& binary, const std::string& name, int
   role.name = name;
   role.command = {JoinPath(BinaryFolder(), binary), "--config", folder_.Inside("config.yaml")};
   role.command.insert(role.command.end(), more.begin(), more.end());
+  role.log_mark = static_cast<size_t>(FileSize(LogOf(name)).value_or(0));  // of an earlier session
   role.environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(1, threads));
   roles_.push_back(std::move(role));
 }

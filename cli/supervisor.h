@@ -37,8 +37,8 @@ class Supervisor {
   // SIGTERM to the members that are still there, not to the coordinator.
   void TellMembersToLeave();
 
-  // The last line of each role's log that is a warning or an error and was written since the last call of
-  // MarkLogs: "reward-0: external scorer 'x' answered 401".
+  // The last line of each role's log that is a warning or an error and was written in this session and since
+  // the last call of MarkLogs: "reward-0: external scorer 'x' answered 401".
   std::vector<std::string> Complaints() const;
   void MarkLogs();
 
