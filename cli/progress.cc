@@ -25,7 +25,7 @@ std::string FormatProgress(const ProgressInput& input) {
   const v1::GetStatusResponse& status = input.status;
   std::string line = absl::StrFormat("step %d/%d", status.step(), status.total_steps());
   if (input.seconds_left.has_value() && status.step() < status.total_steps())
-    absl::StrAppend(&line, "  ", FormatSeconds(*input.seconds_left), " left");
+    absl::StrAppend(&line, "  ", FormatSeconds(std::max(1., *input.seconds_left)), " left");
   if (!status.waiting_for().empty()) absl::StrAppend(&line, "  waiting for ", status.waiting_for());
   const auto& means = status.recent_reward_means();
   if (const auto reward = means.find("reward"); reward != means.end()) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "cli/disk.h"
 
 namespace lvrpo {
@@ -19,7 +19,7 @@ void RunMonitor::WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& stat
 }
 
 void RunMonitor::ShowProgress(const v1::GetStatusResponse& status) {
-  const double now = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
+  const double now = absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch());
   if (steps_seen_.empty() || steps_seen_.back().steps < status.step())
     steps_seen_.push_back({.steps = status.step(), .seconds = now});
   ProgressInput input;

@@ -4,10 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "cli/process.h"
 #include "cli/run_summary.h"
 #include "cli/stall.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
@@ -185,7 +186,7 @@ absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinat
     std::optional<double> left;
     if (!run_dir.empty()) {
       left = SecondsLeft(StepTimes(ReadJsonLines(JoinPath(run_dir, "metrics.jsonl"))), running->total_steps(),
-                         absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+                         absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
     }
     status = RunningStatus(*running, left);
   } else {

@@ -30,6 +30,8 @@ TEST(Progress, TellsWhatAUserWantsToKnow) {
   EXPECT_EQ(FormatProgress(input),
             "step 30/100  70 s left  waiting for rollout-1  reward 0.500 (instruction 0.25, my_scorer 1.00)  "
             "held-out 0.412  64 samples/s");
+  input.seconds_left = .2;
+  EXPECT_THAT(FormatProgress(input), HasSubstr("step 30/100  1 s left  "));  // there are steps to come
   EXPECT_EQ(FormatProgress(ProgressInput()), "step 0/0");
 }
 
