@@ -37,7 +37,7 @@ std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arg
       if (std::count(options.begin(), options.end(), word) == 0) {
         if (std::string suggestion = Suggestion(word, options); !suggestion.empty()) return suggestion;
       }
-    } else if (!commands.empty() && !absl::StartsWith(word, "-")) {
+    } else if (!commands.empty() && !absl::StartsWith(word, "-") && word != app.get_name()) {
       if (std::count(commands.begin(), commands.end(), word) > 0) break;
       return absl::StrCat(": there is no command '", word, "'", Suggestion(word, commands));
     }

@@ -128,6 +128,9 @@ TEST(Flags, UnknownWordsGetASuggestion) {
       int64_t* layers = &program.layers;
       program.app.add_subcommand(name, "does it")->add_option("--layers", *layers);
     }
+    CLI::App* marks = program.app.add_subcommand("watermark", "has a command of its own");
+    marks->add_subcommand("check", "looks");
+    marks->require_subcommand(1);
     // Positionals of the program itself would take the words.
     program.app.remove_option(program.app.get_option("word"));
     program.app.remove_option(program.app.get_option("more"));
@@ -142,6 +145,9 @@ TEST(Flags, UnknownWordsGetASuggestion) {
   EXPECT_THAT(said({"run", "--layres", "3"}),
               AllOf(HasSubstr("prog run"), HasSubstr("did you mean '--layers'?")));
   EXPECT_THAT(said({"run", "--layres=3"}), HasSubstr("did you mean '--layers'?"));
+  EXPECT_THAT(said({"watermark", "chekc"}),
+              AllOf(HasSubstr("prog watermark: "), HasSubstr("no command 'chekc'"),
+                    HasSubstr("did you mean 'check'?")));
   EXPECT_THAT(said({}), Not(HasSubstr("did you mean")));
   EXPECT_THAT(Suggestion("x", {"y"}), IsEmpty());
   EXPECT_THAT(Suggestion(std::string(100000, 'a'), {"run"}), IsEmpty());

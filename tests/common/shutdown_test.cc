@@ -73,8 +73,8 @@ TEST(ShutdownSignal, LeavesAnIgnoredHangupIgnored) {
             0);
 }
 
-TEST(ShutdownSignal, ADyingParentAsksOnce) {
-  // The child of a process that ends gets SIGTERM from the system, again and again; it tells how it left.
+TEST(ShutdownSignal, ADyingParentAsks) {
+  // The child of a process that ends gets SIGTERM from the system; it tells whether it drains.
   int told[2];
   ASSERT_EQ(pipe(told), 0);
   const pid_t parent = fork();
