@@ -1,12 +1,15 @@
 #include "cli/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -53,10 +56,10 @@ absl::StatusOr<Process> Process::Start(const Options& options) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);
     if (options.nice != 0) setpriority(PRIO_PROCESS, 0, options.nice);
-    if (log >= 0) {
-      dup2(log, STDOUT_FILENO);
-      dup2(log, STDERR_FILENO);
-    }
+    const int output = options.output >= 0 ? options.output : log;
+    const int errors = options.errors >= 0 ? options.errors : log;
+    if (output >= 0) dup2(output, STDOUT_FILENO);
+    if (errors >= 0) dup2(errors, STDERR_FILENO);
     const int null = open("/dev/null", O_RDONLY);
     if (null >= 0) dup2(null, STDIN_FILENO);
     signal(SIGPIPE, SIG_DFL);
@@ -86,38 +89,103 @@ void Process::Signal(int number) const {
   if (!exit_code_.has_value()) kill(pid_, number);
 }
 
-absl::StatusOr<std::string> Capture(const std::vector<std::string>& command) {
-  char path[] = "/tmp/lvrpo-output-XXXXXX";
-  const int fd = mkstemp(path);
-  if (fd < 0) return absl::InternalError("cannot make a temporary file");
-  close(fd);
-  absl::StatusOr<Process> process =
-      Process::Start({.command = command, .log = path, .environment = {}, .nice = 0});
-  absl::StatusOr<std::string> output = std::string();
-  if (process.ok()) {
-    const std::optional<int> code = process->Wait(absl::Minutes(10));
-    output = ReadFile(path);
-    if (output.ok() && code != 0) {
-      output = absl::FailedPreconditionError(
-          absl::StrCat(command[0], " failed with exit code ", code.value_or(-1), ": ", LastLines(path, 3)));
-    }
-  } else {
-    output = process.status();
+namespace {
+
+// Both ends of a pipe.
+class Pipe {
+ public:
+  Pipe() {
+    if (pipe2(ends_, O_CLOEXEC) != 0) ends_[0] = ends_[1] = -1;
   }
-  unlink(path);
-  return output;
+  ~Pipe() {
+    CloseWriter();
+    if (ends_[0] >= 0) close(ends_[0]);
+  }
+  Pipe(const Pipe&) = delete;
+  bool ok() const { return ends_[0] >= 0; }
+  int reader() const { return ends_[0]; }
+  int writer() const { return ends_[1]; }
+  void CloseWriter() {
+    if (ends_[1] >= 0) close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  int ends_[2];
+};
+
+// Reads what both pipes bring until both have ended; false: not before `deadline`. Of the second text only
+// the end is kept.
+bool ReadBoth(const Pipe& first, const Pipe& second, absl::Time deadline, std::string& all,
+              std::string& end) {
+  constexpr size_t kKept = 4096;
+  pollfd waits[2] = {{.fd = first.reader(), .events = POLLIN, .revents = 0},
+                     {.fd = second.reader(), .events = POLLIN, .revents = 0}};
+  while (waits[0].fd >= 0 || waits[1].fd >= 0) {
+    const absl::Duration left = deadline - RealClock().Now();
+    if (left <= absl::ZeroDuration()) return false;
+    const auto milliseconds = std::clamp<int64_t>(absl::ToInt64Milliseconds(left), 1, 1000);
+    if (poll(waits, 2, static_cast<int>(milliseconds)) <= 0) continue;
+    for (pollfd& wait : waits) {
+      if (wait.fd < 0 || wait.revents == 0) continue;
+      char buffer[8192];
+      const ssize_t got = read(wait.fd, buffer, sizeof(buffer));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) {
+        wait.fd = -1;
+      } else if (&wait == &waits[0]) {
+        all.append(buffer, static_cast<size_t>(got));
+      } else {
+        end.append(buffer, static_cast<size_t>(got));
+        if (end.size() > 2 * kKept) end.erase(0, end.size() - kKept);
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Capture(const std::vector<std::string>& command, absl::Duration patience) {
+  Pipe output, errors;
+  if (!output.ok() || !errors.ok())
+    return absl::ResourceExhaustedError(absl::StrCat("cannot make a pipe: ", std::strerror(errno)));
+  absl::StatusOr<Process> process = Process::Start({.command = command,
+                                                    .log = "",
+                                                    .output = output.writer(),
+                                                    .errors = errors.writer(),
+                                                    .environment = {},
+                                                    .nice = 0});
+  if (!process.ok()) return process.status();
+  output.CloseWriter();
+  errors.CloseWriter();
+  const absl::Time deadline = RealClock().Now() + patience;
+  std::string text, said;
+  const bool whole = ReadBoth(output, errors, deadline, text, said);
+  const std::optional<int> code = process->Wait(whole ? deadline - RealClock().Now() : absl::ZeroDuration());
+  if (!code.has_value()) {
+    process->Signal(SIGKILL);
+    process->Wait(absl::Seconds(2));
+    return absl::DeadlineExceededError(
+        absl::StrCat(command[0], " did not end within ", absl::FormatDuration(patience)));
+  }
+  if (code == 0) return text;
+  return absl::FailedPreconditionError(absl::StrCat(command[0], " failed with exit code ", *code, ": ",
+                                                    LastLinesOf(said.empty() ? text : said, 3)));
+}
+
+std::string LastLinesOf(absl::string_view text, int count) {
+  size_t begin = text.size();
+  while (begin > 0 && text[begin - 1] == '\n') --begin;
+  while (begin > 0) {
+    if (text[begin - 1] == '\n' && --count == 0) break;
+    --begin;
+  }
+  return std::string(text.substr(begin));
 }
 
 std::string LastLines(const std::string& path, int count) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return "";
-  size_t begin = text->size();
-  while (begin > 0 && (*text)[begin - 1] == '\n') --begin;
-  while (begin > 0) {
-    if ((*text)[begin - 1] == '\n' && --count == 0) break;
-    --begin;
-  }
-  return text->substr(begin);
+  return LastLinesOf(ReadFile(path).value_or(""), count);
 }
 
 std::string BinaryFolder() {

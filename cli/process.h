@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace lvrpo {
@@ -17,9 +18,10 @@ namespace lvrpo {
 class Process {
  public:
   struct Options {
-    std::vector<std::string> command;                // path and arguments
-    std::string log;                                 // stdout and stderr are appended here; empty: inherited
-    std::map<std::string, std::string> environment;  // on top of this process's
+    std::vector<std::string> command;  // path and arguments
+    std::string log = "";              // stdout and stderr are appended here; empty: inherited
+    int output = -1, errors = -1;      // descriptors for stdout and stderr instead; the caller's
+    std::map<std::string, std::string> environment = {};  // on top of this process's
     int nice = 0;
   };
   static absl::StatusOr<Process> Start(const Options& options);
@@ -37,11 +39,14 @@ class Process {
   std::optional<int> exit_code_;
 };
 
-// Runs a command to its end and gives its standard output. FailedPrecondition with the output's end when it
-// fails.
-absl::StatusOr<std::string> Capture(const std::vector<std::string>& command);
+// Runs a command to its end and gives its standard output. FailedPrecondition with the end of what it said
+// when it fails, DeadlineExceeded when it takes longer than `patience`: then it is killed.
+absl::StatusOr<std::string> Capture(const std::vector<std::string>& command,
+                                    absl::Duration patience = absl::Minutes(10));
 
-// The last lines of a text file; empty when it cannot be read.
+// The last lines of a text.
+std::string LastLinesOf(absl::string_view text, int count);
+// The same of a file; empty when it cannot be read.
 std::string LastLines(const std::string& path, int count);
 
 // Folder of the running binary.

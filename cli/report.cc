@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -15,6 +14,7 @@
 #include "cli/report_guards.h"
 #include "cli/run_summary.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -194,9 +194,8 @@ class Report {
     series.points.emplace_back(0, start);
     series.errors.push_back(before.value("standard_error", 0.0));
     std::map<double, std::string> by_step;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(images, ignored)) {
-      const std::string name = entry.path().filename().string();
+    const absl::StatusOr<std::vector<std::string>> names = ListFolder(images);
+    for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
       if (name == "after") by_step[static_cast<double>(steps_.size())] = name;
       if (name.rfind("step_", 0) == 0) by_step[std::atof(name.substr(5).c_str())] = name;
     }
@@ -368,10 +367,10 @@ class Report {
 }  // namespace
 
 absl::StatusOr<std::string> WriteReport(const std::string& run_dir) {
-  std::error_code error;
-  if (!std::filesystem::exists(run_dir + "/run.json", error)) {
+  const absl::StatusOr<PathKind> kind = KindOf(JoinPath(run_dir, "run.json"));
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kMissing)
     return absl::NotFoundError(absl::StrCat(run_dir, " is not a run folder: it has no run.json"));
-  }
   return Report(run_dir).Write();
 }
 

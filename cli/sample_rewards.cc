@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/reward_server_process.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "data/image_file.h"
 #include "data/image_message.h"
 #include "data/prompts.h"
@@ -59,7 +60,7 @@ absl::Status ScoreSamples(const RunFolder& folder) {
                                   .address_file = folder.Inside("logs/report-reward-server.json"),
                                   .log = folder.Inside("logs/report-reward-server.log")});
   if (!server.ok()) return server.status();
-  RewardClient client(config.rpc().max_message_mib());
+  RewardClient client(config.rpc());
   for (const char* name : {"before", "after"}) {
     const std::string images = folder.Inside(absl::StrCat("images/", name));
     const absl::StatusOr<std::string> text = ReadFile(images + "/samples.json");
@@ -73,7 +74,8 @@ absl::Status ScoreSamples(const RunFolder& folder) {
       if (!scored.ok()) return scored.status();
       rewards.push_back(*std::move(scored));
     }
-    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", rewards.dump() + "\n"); !status.ok())
+    if (absl::Status status = WriteFileAtomic(images + "/rewards.json", JsonText(rewards) + "\n");
+        !status.ok())
       return status;
   }
   return absl::OkStatus();

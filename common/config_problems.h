@@ -1,12 +1,12 @@
 #pragma once
 
-#include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/filesystem.h"
 
 namespace lvrpo {
 
@@ -28,10 +28,11 @@ class ConfigProblems {
     Add(field, absl::StrCat("'", value, "' is not one of ", absl::StrJoin(allowed, ", ")));
   }
   void Exists(const std::string& field, const std::string& path) {
-    std::error_code error;
-    if (path.empty()) {
-      Add(field, "is empty: name a path");
-    } else if (!std::filesystem::exists(path, error)) {
+    if (path.empty()) return Add(field, "is empty: name a path");
+    const absl::StatusOr<PathKind> kind = KindOf(path);
+    if (!kind.ok()) {
+      Add(field, std::string(kind.status().message()));
+    } else if (*kind == PathKind::kMissing) {
       Add(field, absl::StrCat("there is no ", path));
     }
   }

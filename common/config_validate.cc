@@ -43,8 +43,10 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   if (c.data().text_fraction() > 0 && c.data().text_prompts().empty()) {
     p.Add("data.text_prompts", "is empty although text_fraction is above 0");
   }
-  for (const std::string& path : c.data().image_prompts()) p.Exists("data.image_prompts", path);
-  for (const std::string& path : c.data().text_prompts()) p.Exists("data.text_prompts", path);
+  for (int i = 0; i < c.data().image_prompts_size(); ++i)
+    p.Exists(absl::StrCat("data.image_prompts[", i, "]"), c.data().image_prompts(i));
+  for (int i = 0; i < c.data().text_prompts_size(); ++i)
+    p.Exists(absl::StrCat("data.text_prompts[", i, "]"), c.data().text_prompts(i));
   if (!c.data().heldout_image_prompts().empty())
     p.Exists("data.heldout_image_prompts", c.data().heldout_image_prompts());
   if (!c.data().heldout_text_prompts().empty())

@@ -5,13 +5,12 @@
 
 #include <array>
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "proto/lvrpo/v1/event_file.pb.h"
 
 namespace lvrpo {
@@ -64,14 +63,11 @@ uint32_t Crc32c(absl::string_view bytes) {
 absl::StatusOr<std::unique_ptr<EventFile>> EventFile::Create(const std::string& folder,
                                                              int64_t unix_seconds) {
   if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
-  std::error_code error;
-  for (const std::filesystem::directory_entry& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
     if (!absl::StartsWith(name, kPrefix) || !absl::EndsWith(name, kSuffix)) continue;
-    if (!std::filesystem::remove(entry.path(), error) && error) break;
-  }
-  if (error) {
-    return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot replace the event files of ", folder));
+    if (absl::Status status = RemoveFile(JoinPath(folder, name)); !status.ok()) return status;
   }
   const std::string path = JoinPath(folder, absl::StrCat(kPrefix, unix_seconds, kSuffix));
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);

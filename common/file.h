@@ -6,18 +6,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/filesystem.h"
 
 namespace lvrpo {
 
-// Whole file. NotFound names the path.
+// Whole file, or whatever comes out of a pipe until it ends. Errors as in common/filesystem.h.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 // Writes a temporary file beside `path`, flushes it to disk, renames it over `path` and flushes the folder:
 // afterwards the old or the new bytes are there, never a mixture.
 absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes);
 
-// The same for a file that is too large to be held: written piece by piece under another name beside `path`,
-// it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
+// Appends to the file, which is made if there is none; all the bytes or, if the disk is full, none of them.
+absl::Status AppendToFile(const std::string& path, absl::string_view bytes);
+
+// As WriteFileAtomic for a file that is too large to be held: written piece by piece under another name
+// beside `path`, it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
 class AtomicFile {
  public:
   static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
@@ -35,13 +39,5 @@ class AtomicFile {
   int descriptor_;  // -1: closed
   bool committed_ = false;
 };
-
-// Makes the folder and its parents.
-absl::Status MakeFolder(const std::string& path);
-
-// Flushes a folder's entries to disk.
-absl::Status SyncFolder(const std::string& path);
-
-std::string JoinPath(const std::string& folder, const std::string& name);
 
 }  // namespace lvrpo

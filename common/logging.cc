@@ -11,10 +11,13 @@
 #include <memory>
 #include <vector>
 
+#include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
 namespace {
+
+bool g_json = false;
 
 class JsonFormatter : public spdlog::formatter {
  public:
@@ -27,7 +30,7 @@ class JsonFormatter : public spdlog::formatter {
                                  {"level", std::string(level.data(), level.size())},
                                  {"member", member_},
                                  {"msg", std::string(message.payload.data(), message.payload.size())}};
-    const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const std::string text = JsonText(line) + "\n";
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override {
@@ -59,6 +62,7 @@ void InitLogging(const std::string& member, const std::string& file) {
   const char* form = std::getenv("LVRPO_LOG");
   if (form != nullptr && std::string(form) == "json") {
     logger->set_formatter(std::make_unique<JsonFormatter>(member));
+    g_json = true;
   } else {
     logger->set_pattern("%H:%M:%S.%e %^%-5l%$ [%n] %v");
   }
@@ -68,5 +72,7 @@ void InitLogging(const std::string& member, const std::string& file) {
   spdlog::set_default_logger(logger);
   if (!problem.empty()) spdlog::warn("no log file: {}", problem);
 }
+
+bool LogsAreJson() { return g_json; }
 
 }  // namespace lvrpo

@@ -9,4 +9,7 @@ namespace lvrpo {
 // warn, error. NO_COLOR switches colour off. Call once, from main.
 void InitLogging(const std::string& member, const std::string& file = "");
 
+// Whether InitLogging made this process write JSON lines.
+bool LogsAreJson();
+
 }  // namespace lvrpo

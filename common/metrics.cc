@@ -1,27 +1,28 @@
 #include "common/metrics.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <prometheus/text_serializer.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/host_port.h"
+#include "common/listen_socket.h"
 #include "common/version.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr size_t kMaxRequest = 8192;
+constexpr size_t kMaxRequest = 8192, kMaxClients = 64;
 
 std::string Response(int code, const char* reason, const std::string& type, const std::string& body) {
   return absl::StrCat("HTTP/1.0 ", code, " ", reason, "\r\nContent-Type: ", type,
@@ -57,33 +58,17 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
                                                                     const Metrics& metrics,
                                                                     Readiness readiness,
                                                                     absl::Duration patience) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("the metrics address '", address, "' is not host:port"));
-  }
-  const std::string host = address.substr(0, colon);
-  sockaddr_in where = {};
-  where.sin_family = AF_INET;
-  where.sin_port = htons(static_cast<uint16_t>(port));
-  if (inet_pton(AF_INET, host == "localhost" ? "127.0.0.1" : host.c_str(), &where.sin_addr) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the metrics address '", address, "' needs a numeric IPv4 host"));
-  }
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::InternalError(absl::StrCat("cannot make a socket: ", std::strerror(errno)));
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof(where)) != 0 || listen(fd, 16) != 0) {
+  absl::StatusOr<HostPort> where = ParseHostPort(address, AddressUse::kListen);
+  if (!where.ok()) return where.status();
+  const absl::StatusOr<int> fd = BindSocket(*where);
+  if (!fd.ok()) return absl::Status(fd.status().code(), absl::StrCat("metrics: ", fd.status().message()));
+  if (listen(*fd, kMaxClients) != 0) {
     const std::string why = std::strerror(errno);
-    close(fd);
+    close(*fd);
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", why));
   }
-  socklen_t size = sizeof(where);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
-  return std::unique_ptr<MetricsServer>(new MetricsServer(fd, absl::StrCat(host, ":", ntohs(where.sin_port)),
-                                                          metrics, std::move(readiness), patience));
+  return std::unique_ptr<MetricsServer>(
+      new MetricsServer(*fd, where->ToString(), metrics, std::move(readiness), patience));
 }
 
 MetricsServer::MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
@@ -105,51 +90,67 @@ MetricsServer::~MetricsServer() {
 }
 
 void MetricsServer::Serve() {
+  std::list<Client> clients;  // oldest first, so the first one's deadline is the next
+  std::vector<pollfd> waits;
   while (true) {
-    pollfd waits[2] = {{.fd = fd_, .events = POLLIN, .revents = 0},
-                       {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0}};
-    if (poll(waits, 2, -1) < 0 && errno != EINTR) return;
-    if (waits[1].revents != 0) return;
-    if ((waits[0].revents & POLLIN) == 0) continue;
-    const int client = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client < 0) continue;
-    ServeClient(client);
-    close(client);
+    waits = {{.fd = stop_pipe_[0], .events = POLLIN, .revents = 0},
+             {.fd = fd_, .events = POLLIN, .revents = 0}};
+    for (const Client& client : clients) {
+      const short events = client.answer.empty() ? POLLIN : POLLOUT;
+      waits.push_back({.fd = client.fd, .events = events, .revents = 0});
+    }
+    const absl::Duration left = clients.empty() ? absl::Seconds(60)
+                                                : std::clamp(clients.front().deadline - RealClock().Now(),
+                                                             absl::ZeroDuration(), absl::Seconds(60));
+    const int found =
+        poll(waits.data(), waits.size(), static_cast<int>(std::ceil(absl::ToDoubleMilliseconds(left))));
+    if (found < 0 && errno != EINTR) break;
+    if (waits[0].revents != 0) break;
+    size_t i = 2;
+    const absl::Time now = RealClock().Now();
+    for (auto client = clients.begin(); client != clients.end(); ++i) {
+      if ((waits[i].revents == 0 || Advance(*client)) && now < client->deadline) {
+        ++client;
+      } else {
+        close(client->fd);
+        client = clients.erase(client);
+      }
+    }
+    if (waits[1].revents != 0) Accept(clients);
   }
+  for (const Client& client : clients) close(client.fd);
 }
 
-bool MetricsServer::WaitFor(int client, short events, absl::Time deadline) const {
-  while (true) {
-    const absl::Duration left = deadline - RealClock().Now();
-    if (left <= absl::ZeroDuration()) return false;
-    pollfd waits[2] = {{.fd = client, .events = events, .revents = 0},
-                       {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0}};
-    const int found = poll(waits, 2, static_cast<int>(std::ceil(absl::ToDoubleMilliseconds(left))));
-    if (found < 0 && errno != EINTR) return false;
-    if (found <= 0) continue;
-    return waits[1].revents == 0;
+void MetricsServer::Accept(std::list<Client>& clients) const {
+  const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  const bool no_room = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM);
+  if (!clients.empty() && (no_room || clients.size() >= kMaxClients)) {
+    close(clients.front().fd);
+    clients.pop_front();
+  } else if (no_room) {  // others have all descriptors: look again a little later
+    pollfd stop = {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0};
+    poll(&stop, 1, 100);
   }
+  if (fd >= 0)
+    clients.push_back({.fd = fd, .deadline = RealClock().Now() + patience_, .request = "", .answer = ""});
 }
 
-void MetricsServer::ServeClient(int client) const {
-  const absl::Time deadline = RealClock().Now() + patience_;
-  std::string request;
-  char buffer[2048];
-  while (!absl::StrContains(request, "\r\n\r\n")) {
-    if (request.size() >= kMaxRequest || !WaitFor(client, POLLIN, deadline)) return;
-    const ssize_t got = recv(client, buffer, sizeof(buffer), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (got <= 0) return;
-    request.append(buffer, static_cast<size_t>(got));
+bool MetricsServer::Advance(Client& client) const {
+  const auto again = [] { return errno == EAGAIN || errno == EINTR; };
+  if (client.answer.empty()) {
+    char buffer[2048];
+    const ssize_t got = recv(client.fd, buffer, sizeof(buffer), 0);
+    if (got <= 0) return got < 0 && again();
+    client.request.append(buffer, static_cast<size_t>(got));
+    if (!absl::StrContains(client.request, "\r\n\r\n")) return client.request.size() < kMaxRequest;
+    client.answer = Answer(client.request);
   }
-  const std::string answer = Answer(request);
-  size_t sent = 0;
-  while (sent < answer.size() && WaitFor(client, POLLOUT, deadline)) {
-    const ssize_t wrote = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-    if (wrote < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (wrote <= 0) return;
-    sent += static_cast<size_t>(wrote);
-  }
+  const std::string& answer = client.answer;
+  const ssize_t wrote =
+      send(client.fd, answer.data() + client.sent, answer.size() - client.sent, MSG_NOSIGNAL);
+  if (wrote < 0) return again();
+  client.sent += static_cast<size_t>(wrote);
+  return client.sent < answer.size();
 }
 
 std::string MetricsServer::Answer(const std::string& request) const {

@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,31 +36,37 @@ class Metrics {
 };
 
 // Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a
-// small HTTP/1.0 server of one thread. A request above 8 KiB is dropped, and so is one that was not sent and
-// answered within `patience` in all: nobody keeps the next one waiting for longer.
+// small HTTP/1.0 server of one thread that serves up to 64 clients at once; for one more, the oldest is
+// dropped. A request above 8 KiB is dropped, and so is one that was not sent and answered within `patience`
+// in all. So nobody keeps another one waiting.
 class MetricsServer {
  public:
   // Why the process is not ready, or empty when it is.
   using Readiness = std::function<std::string()>;
 
-  // `address`: host:port, port 0 picks one. Unavailable when the port is in use. `metrics` must outlive it;
-  // `readiness` is called on the server's thread.
+  // `address`: host:port, port 0 picks one. InvalidArgument when it is none; else as BindSocket. `metrics`
+  // must outlive it; `readiness` is called on the server's thread.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address,
                                                               const Metrics& metrics, Readiness readiness,
                                                               absl::Duration patience = absl::Seconds(2));
-  // Drops the request at hand.
+  // Drops the requests at hand.
   ~MetricsServer();
 
   const std::string& address() const { return address_; }  // host:port
 
  private:
+  struct Client {
+    int fd;
+    absl::Time deadline;
+    std::string request, answer;
+    size_t sent = 0;
+  };
   MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
                 absl::Duration patience);
   void Serve();
-  // Reads one request and answers it; the caller closes.
-  void ServeClient(int client) const;
-  // Until `client` is ready for `events`; false at `deadline` and when the server stops.
-  bool WaitFor(int client, short events, absl::Time deadline) const;
+  void Accept(std::list<Client>& clients) const;
+  // Reads or writes what is possible now; false: the client is done with.
+  bool Advance(Client& client) const;
   std::string Answer(const std::string& request) const;
 
   const int fd_;

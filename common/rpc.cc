@@ -1,8 +1,11 @@
 #include "common/rpc.h"
 
-#include "absl/strings/match.h"
+#include <cstdlib>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/host_port.h"
+#include "common/listen_socket.h"
 #include "grpc/support/log.h"
 #include "spdlog/spdlog.h"
 
@@ -21,10 +24,12 @@ void QuietGrpc() {
   (void)once;
 }
 
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:");
-}
+// A process that only calls others looks at its idle connections no more often than gRPC's backup poller
+// does, every 5 s unless this variable says otherwise: so late would it notice that a peer is back. gRPC
+// reads the variable when it starts; it is set before main, because threads may read the environment later.
+const bool kPollsOften = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0) == 0;
+
+int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
 }  // namespace
 
@@ -54,11 +59,13 @@ v1::ErrorInfo ErrorInfoOf(const absl::Status& status) {
   return info;
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const ChannelOptions& options) {
   QuietGrpc();
+  if (!kPollsOften) spdlog::debug("gRPC polls its idle connections every 5 s only");
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(max_message_mib << 20);
-  arguments.SetMaxSendMessageSize(max_message_mib << 20);
+  arguments.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+  arguments.SetMaxSendMessageSize(options.max_message_mib << 20);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, options.use_proxy ? 1 : 0);
   // A peer whose machine is gone answers no ping: calls to it fail instead of waiting for their deadline.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
@@ -71,7 +78,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_m
 std::shared_ptr<grpc::Channel> ChannelCache::To(const std::string& address) {
   absl::MutexLock lock(&mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[address];
-  if (channel == nullptr) channel = MakeChannel(address, max_message_mib_);
+  if (channel == nullptr) channel = MakeChannel(address, options_);
   return channel;
 }
 
@@ -84,27 +91,32 @@ std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
                                                             const std::vector<grpc::Service*>& services) {
   QuietGrpc();
-  if (!IsLoopback(options.listen) && !options.insecure) {
+  const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
+  if (!where.ok()) return where.status();
+  if (!where->IsLoopback() && !options.insecure) {
     return absl::FailedPreconditionError(
         absl::StrCat("refusing to serve plain text on ", options.listen,
                      ", which is not a loopback address: give --insecure if the network is trusted"));
   }
+  if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(where->ToString(), grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
   builder.SetMaxSendMessageSize(options.max_message_mib << 20);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Clients may ping as often as MakeChannel() does.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen, ": the port is in use or the address is not ours"));
+        absl::StrCat("cannot listen on ", options.listen, ": the port is in use, or may not be used"));
   }
-  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
-  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), absl::StrCat(host, ":", port)));
+  const std::string address = HostPort{where->host, port}.ToString();
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), address));
 }
 
 RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/common.pb.h"
+#include "proto/lvrpo/v1/config.pb.h"
 
 namespace lvrpo {
 
@@ -25,17 +26,28 @@ absl::Status FromGrpcStatus(const grpc::Status& status);
 absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info);
 v1::ErrorInfo ErrorInfoOf(const absl::Status& status);
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, int max_message_mib);
+// How a process talks to others.
+struct ChannelOptions {
+  ChannelOptions(int max_message_mib) : max_message_mib(max_message_mib) {}  // NOLINT: a limit is enough
+  ChannelOptions(const v1::RpcConfig& config)                                // NOLINT: the run's settings
+      : max_message_mib(config.max_message_mib()), use_proxy(config.use_proxy()) {}
+
+  int max_message_mib;
+  // Whether proxies that the environment names (http_proxy, grpc_proxy, ...) stand between the two.
+  bool use_proxy = false;
+};
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const ChannelOptions& options);
 std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline);
 
 // One channel per address. Thread-safe.
 class ChannelCache {
  public:
-  explicit ChannelCache(int max_message_mib) : max_message_mib_(max_message_mib) {}
+  explicit ChannelCache(const ChannelOptions& options) : options_(options) {}
   std::shared_ptr<grpc::Channel> To(const std::string& address);
 
  private:
-  const int max_message_mib_;
+  const ChannelOptions options_;
   absl::Mutex mutex_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
 };
@@ -47,8 +59,13 @@ class RpcServer {
     std::string listen = "127.0.0.1:0";  // port 0 picks one
     int max_message_mib = 64;
     bool insecure = false;  // allow plain text on addresses other than loopback
+    // A connection is closed that does not begin to talk for `silence`, or makes no call for `idle`:
+    // strangers' connections would use up the process's descriptors. Clients of ours connect again by
+    // themselves.
+    absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
   };
-  // FailedPrecondition for a non-loopback address without `insecure`; Unavailable when the port is in use.
+  // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
+  // Unavailable when the port is in use.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options,
                                                           const std::vector<grpc::Service*>& services);
   ~RpcServer();

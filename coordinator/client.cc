@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/rpc.h"
 #include "common/version.h"
 #include "spdlog/spdlog.h"
 
@@ -26,8 +25,8 @@ bool IsUnreachable(const absl::Status& status) {
 
 }  // namespace
 
-CoordinatorClient::CoordinatorClient(const std::string& address, int max_message_mib)
-    : address_(address), stub_(v1::Coordinator::NewStub(MakeChannel(address, max_message_mib))) {}
+CoordinatorClient::CoordinatorClient(const std::string& address, const ChannelOptions& options)
+    : address_(address), stub_(v1::Coordinator::NewStub(MakeChannel(address, options))) {}
 
 absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
   v1::GetStatusResponse response;
@@ -57,7 +56,7 @@ MemberSession::MemberSession(Options options, std::function<Report()> report, st
       report_(std::move(report)),
       give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
-      stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.max_message_mib))) {}
+      stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.channel))) {}
 
 absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const Options& options, std::function<Report()> report, std::function<bool()> give_up,

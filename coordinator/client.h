@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/rpc.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
 namespace lvrpo {
@@ -19,7 +20,7 @@ namespace lvrpo {
 // Calls that need no membership: for operators. Thread-safe.
 class CoordinatorClient {
  public:
-  CoordinatorClient(const std::string& address, int max_message_mib);
+  CoordinatorClient(const std::string& address, const ChannelOptions& options);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(absl::Duration deadline);
   absl::Status Drain(const std::string& reason, absl::Duration deadline);
 
@@ -45,7 +46,7 @@ class MemberSession {
     std::map<std::string, std::string> contract;
     absl::Duration timeout = absl::Seconds(10);   // of one call
     absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
-    int max_message_mib = 64;
+    ChannelOptions channel = 64;
   };
   // What the heartbeat says. Called from the session's thread.
   struct Report {

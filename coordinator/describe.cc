@@ -32,6 +32,8 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   return nlohmann::json{
       {"run_epochs", (*store)->GetNumber("run_epoch", 0).value_or(0)},
       {"steps", steps->size()},
+      {"total_steps", (*store)->GetNumber("total_steps", 0).value_or(0)},
+      {"config_digest", (*store)->GetText("config_digest").value_or("")},
       {"groups_consumed", consumed},
       {"groups_retired_by_reason", retired},
       {"events", list},

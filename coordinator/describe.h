@@ -7,7 +7,8 @@
 
 namespace lvrpo {
 
-// What a run folder's records say, for reports: {"run_epochs", "steps", "groups_consumed",
+// What a run folder's records say, for reports: {"run_epochs", "steps", "total_steps",
+// "config_digest", "groups_consumed",
 // "groups_retired_by_reason": {reason: count}, "events": [{"unix_seconds", "kind", "text"}], "checkpoint"}
 // where checkpoint is the newest one's path, or "". Errors as AuditRun.
 absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir);

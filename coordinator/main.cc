@@ -7,10 +7,14 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/host_port.h"
+#include "common/json_text.h"
+#include "common/listen_socket.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/audit.h"
 #include "coordinator/describe.h"
@@ -37,7 +41,7 @@ int Audit(const std::string& run_dir) {
 int Describe(const std::string& run_dir) {
   absl::StatusOr<nlohmann::json> description = DescribeRun(run_dir);
   if (!description.ok()) return Explain(kProgram, description.status());
-  std::printf("%s\n", description->dump().c_str());
+  std::printf("%s\n", JsonText(*description).c_str());
   return kExitDone;
 }
 
@@ -50,6 +54,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
+  // Opening the records begins a new epoch: not by a process that cannot serve.
+  if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
@@ -80,19 +86,20 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server = MetricsServer::Start(
       flags.metrics_listen, metrics, [&] { return std::string((*service)->fatal().message()); });
   if (!metrics_server.ok()) return metrics_server.status();
-  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  const nlohmann::json where = {{"address", address},
-                                {"metrics", (*metrics_server)->address()},
+  const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
+  if (!address.ok()) return address.status();
+  const nlohmann::json where = {{"address", *address},
+                                {"metrics", BesideAddress((*metrics_server)->address(), *address)},
                                 {"pid", getpid()},
                                 {"run_id", run_id},
                                 {"run_epoch", (*service)->run_epoch()}};
-  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), where.dump() + "\n");
+  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), JsonText(where) + "\n");
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+  if (absl::Status status = flags.WriteAddressFile(*address, (*metrics_server)->address()); !status.ok())
     return status;
-  spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, address, (*metrics_server)->address());
+  spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, *address, (*metrics_server)->address());
 
   absl::Time drain_ends = absl::InfiniteFuture();
   while (!(*service)->Done()) {
@@ -146,4 +153,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

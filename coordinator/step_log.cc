@@ -1,10 +1,9 @@
 #include "coordinator/step_log.h"
 
-#include <fstream>
 #include <map>
 
-#include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -21,7 +20,7 @@ std::string Line(const v1::StepRecord& step) {
   line["unix_seconds"] = step.unix_seconds();
   line["version"] = step.new_version().version();
   line["digest"] = step.new_version().digest();
-  return line.dump() + "\n";
+  return JsonText(line) + "\n";
 }
 
 }  // namespace
@@ -42,10 +41,8 @@ absl::Status StepLog::Rewrite(const std::vector<v1::StepRecord>& steps, int64_t 
 }
 
 absl::Status StepLog::Append(const v1::StepRecord& step) {
-  const std::string path = JoinPath(run_dir_, "metrics.jsonl");
-  std::ofstream file(path, std::ios::app);
-  file << Line(step) << std::flush;
-  if (!file) return absl::InternalError(absl::StrCat("cannot write ", path));
+  if (absl::Status status = AppendToFile(JoinPath(run_dir_, "metrics.jsonl"), Line(step)); !status.ok())
+    return status;
   return AppendEvent(step);
 }
 

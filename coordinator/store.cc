@@ -2,10 +2,10 @@
 
 #include <sqlite3.h>
 
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
+#include "common/filesystem.h"
 #include "common/version.h"
+#include "coordinator/read_only.h"
 
 namespace lvrpo {
 namespace {
@@ -117,11 +117,16 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, cons
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& path) {
-  if (!std::filesystem::exists(path)) {
+  const absl::StatusOr<PathKind> kind = KindOf(path);
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kMissing) {
     return absl::NotFoundError(absl::StrCat("there is no ", path, ": is this a run folder?"));
   }
+  const absl::StatusOr<std::string> name = ReadOnlyName(path, LookAtDatabase(path));
+  if (!name.ok()) return name.status();
   sqlite3* database = nullptr;
-  if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
+  // Not SQLITE_OPEN_READONLY: what a run that was killed left in its log is brought in where that is allowed.
+  if (sqlite3_open_v2(name->c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, nullptr) != SQLITE_OK) {
     const std::string why = sqlite3_errmsg(database);
     sqlite3_close(database);
     return absl::DataLossError(absl::StrCat("cannot open ", path, ": ", why));

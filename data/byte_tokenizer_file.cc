@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/file.h"
+#include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -80,10 +81,11 @@ absl::Status WriteByteTokenizer(const std::string& folder) {
   const ordered_json settings = {
       {"tokenizer_class", "Qwen2Tokenizer"}, {"add_prefix_space", false},    {"bos_token", nullptr},
       {"eos_token", "<|im_end|>"},           {"pad_token", "<|endoftext|>"}, {"unk_token", nullptr}};
-  if (absl::Status status = WriteFileAtomic(JoinPath(folder, "tokenizer.json"), tokenizer.dump(1) + "\n");
+  if (absl::Status status =
+          WriteFileAtomic(JoinPath(folder, "tokenizer.json"), JsonText(tokenizer, 1) + "\n");
       !status.ok())
     return status;
-  return WriteFileAtomic(JoinPath(folder, "tokenizer_config.json"), settings.dump(1) + "\n");
+  return WriteFileAtomic(JoinPath(folder, "tokenizer_config.json"), JsonText(settings, 1) + "\n");
 }
 
 }  // namespace lvrpo

@@ -1,12 +1,12 @@
 #include "data/checkpoint_index.h"
 
-#include <filesystem>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -125,13 +125,12 @@ absl::StatusOr<CheckpointIndex> OpenCheckpointFile(const std::string& path) {
 
 absl::StatusOr<CheckpointIndex> OpenCheckpoint(const std::string& folder,
                                                const std::vector<std::string>& stems) {
-  std::error_code ignored;
   std::vector<std::string> names;
   for (const std::string& stem : stems) {
     const std::string single = JoinPath(folder, stem + ".safetensors");
     const std::string index = single + ".index.json";
-    if (std::filesystem::exists(index, ignored)) return OpenShards(folder, index);
-    if (std::filesystem::exists(single, ignored)) return OpenCheckpointFile(single);
+    if (Exists(index)) return OpenShards(folder, index);
+    if (Exists(single)) return OpenCheckpointFile(single);
     names.push_back(stem + ".safetensors");
   }
   return absl::NotFoundError(absl::StrCat(folder, " holds no weights: neither ",

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "data/key_phrases.h"
 #include "nlohmann/json.hpp"
 
@@ -62,9 +63,7 @@ class Row {
     }
     for (const auto& [name, unused] : value.items()) {
       if (std::find(names.begin(), names.end(), name) == names.end()) {
-        Wrong(field,
-              absl::StrCat("has an unknown member, ",
-                           json(name.substr(0, 40)).dump(-1, ' ', true, json::error_handler_t::replace)));
+        Wrong(field, absl::StrCat("has an unknown member, ", AsciiJsonText(json(name.substr(0, 40)))));
         return false;
       }
     }

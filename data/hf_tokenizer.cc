@@ -54,12 +54,13 @@ absl::StatusOr<std::vector<int32_t>> HfTokenizer::Encode(absl::string_view text,
       ids.push_back(piece.id);
       continue;
     }
-    std::vector<std::string> words;
-    words.push_back(std::move(piece.text));
+    TextPieces words;
+    words.first_begins_text = &piece == &pieces->front();
+    words.pieces.push_back(std::move(piece.text));
     if (splitter_ != nullptr) {
       if (absl::Status status = splitter_->Split(&words); !status.ok()) return status;
     }
-    for (const std::string& word : words) {
+    for (const std::string& word : words.pieces) {
       // With ignore_merges a word that spells a special token would become that token.
       const bool whole_word = !options.specials_are_text || !added_.IsSpecial(word);
       if (absl::Status status = bpe_.Encode(word, whole_word, &ids); !status.ok()) return status;

@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "data/hf_tokenizer_parts.h"
 
 namespace lvrpo {
@@ -47,7 +49,7 @@ absl::StatusOr<Bpe::Options> BpeOptions(const json& model, const std::string& wh
   const json type = model.value("type", json("BPE"));  // old files do not say it
   if (type != "BPE") {
     return absl::UnimplementedError(absl::StrCat(
-        where, ": the model type ", QuoteToken(type.is_string() ? type.get<std::string>() : type.dump()),
+        where, ": the model type ", QuoteToken(type.is_string() ? type.get<std::string>() : JsonText(type)),
         " is not supported (BPE is)"));
   }
   const json dropout = model.value("dropout", json());
@@ -281,8 +283,8 @@ absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::FromJson(Tokeniz
 absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::Load(const std::string& folder,
                                                                      const Options& options) {
   const std::string path = JoinPath(folder, "tokenizer.json");
-  if (!FileExists(path)) {
-    if (FileExists(JoinPath(folder, "vocab.json"))) return FromVocabularyFiles(folder, options);
+  if (!Exists(path)) {
+    if (Exists(JoinPath(folder, "vocab.json"))) return FromVocabularyFiles(folder, options);
     return absl::NotFoundError(
         absl::StrCat(folder, " holds neither tokenizer.json nor vocab.json and merges.txt"));
   }

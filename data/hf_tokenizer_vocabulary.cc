@@ -5,6 +5,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "data/hf_tokenizer_parts.h"
 
 namespace lvrpo {
@@ -77,7 +79,7 @@ absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::FromVocabularyFi
   // Reads a file; one that need not exist gives "".
   const auto read = [&](const char* name, bool needed) -> absl::StatusOr<std::string> {
     const std::string path = JoinPath(folder, name);
-    if (!needed && !FileExists(path)) return "";
+    if (!needed && !Exists(path)) return "";
     absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
     if (bytes.ok()) parts.digest_input += DigestPart(name, *bytes);
     return bytes;
@@ -107,7 +109,7 @@ absl::StatusOr<std::unique_ptr<const HfTokenizer>> HfTokenizer::FromVocabularyFi
         absl::StrCat(config_path,
                      ": vocab.json and merges.txt are read as Qwen2Tokenizer or CLIPTokenizer has them; the "
                      "tokenizer_class is ",
-                     QuoteToken(kind.dump())));
+                     QuoteToken(JsonText(kind))));
   }
   absl::StatusOr<std::vector<std::string>> specials = NamedSpecials(*config, clip, config_path);
   if (!specials.ok()) return specials.status();

@@ -1,14 +1,19 @@
 #include "data/image_file.h"
 
-#include <filesystem>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "data/exif.h"
+#include "data/foreign_image.h"
+#include "data/gif.h"
 #include "data/jpeg.h"
+#include "data/orientation.h"
 #include "data/png.h"
 #include "data/webp.h"
+#include "data/webp_container.h"
 
 namespace lvrpo {
 namespace {
@@ -27,7 +32,11 @@ absl::StatusOr<ImageFormat> RecognizeImage(absl::string_view bytes) {
   if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") {
     return ImageFormat::kWebp;
   }
-  return absl::InvalidArgumentError("not a PNG, JPEG or WebP file");
+  if (absl::StartsWith(bytes, "GIF87a") || absl::StartsWith(bytes, "GIF89a")) return ImageFormat::kGif;
+  const std::string name = NameForeignImage(bytes);
+  if (bytes.empty()) return absl::InvalidArgumentError("an empty file, no PNG, JPEG, WebP or GIF");
+  if (name.empty()) return absl::InvalidArgumentError("not a PNG, JPEG, WebP or GIF file");
+  return absl::InvalidArgumentError(absl::StrCat("not a PNG, JPEG, WebP or GIF file but ", name));
 }
 
 absl::StatusOr<Raster> DecodeRaster(absl::string_view bytes, const ImageLimits& limits) {
@@ -40,8 +49,28 @@ absl::StatusOr<Raster> DecodeRaster(absl::string_view bytes, const ImageLimits& 
       return DecodeJpeg(bytes, limits);
     case ImageFormat::kWebp:
       return DecodeWebp(bytes, limits);
+    case ImageFormat::kGif:
+      return DecodeGif(bytes, limits);
   }
   return absl::InternalError("an image format without a decoder");
+}
+
+int ReadOrientation(absl::string_view bytes) {
+  const absl::StatusOr<ImageFormat> format = RecognizeImage(bytes);
+  if (!format.ok()) return 1;
+  switch (*format) {
+    case ImageFormat::kPng:
+      return ExifOrientation(PngExif(bytes));
+    case ImageFormat::kJpeg:
+      return ExifOrientation(JpegExif(bytes));
+    case ImageFormat::kWebp: {
+      const absl::StatusOr<WebpContainer> webp = ParseWebp(bytes);
+      return webp.ok() ? ExifOrientation(webp->exif) : 1;
+    }
+    case ImageFormat::kGif:
+      return 1;
+  }
+  return 1;
 }
 
 RgbImage ToRgb(Raster raster, AlphaPolicy alpha) {
@@ -68,19 +97,20 @@ RgbImage ToRgb(Raster raster, AlphaPolicy alpha) {
 absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options) {
   absl::StatusOr<Raster> raster = DecodeRaster(bytes, options.limits);
   if (!raster.ok()) return raster.status();
-  return ToRgb(*std::move(raster), options.alpha);
+  RgbImage image = ToRgb(*std::move(raster), options.alpha);
+  return options.upright ? Upright(std::move(image), ReadOrientation(bytes)) : image;
 }
 
 absl::StatusOr<RgbImage> ReadImage(const std::string& path, const DecodeOptions& options) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+  const absl::StatusOr<PathKind> kind = KindOf(path);
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kOther) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));  // it may never end
   }
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (!error && size > static_cast<uintmax_t>(options.limits.max_file_bytes)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": an image file of ", size, " bytes; the limit is ",
-                                                   options.limits.max_file_bytes));
+  const absl::StatusOr<int64_t> size = FileSize(path);
+  if (size.ok() && *size > options.limits.max_file_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": an image file of ", *size,
+                                                   " bytes; the limit is ", options.limits.max_file_bytes));
   }
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();

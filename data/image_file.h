@@ -11,13 +11,14 @@
 // Reading image files of any kind this project knows. The bytes say what a file is, its name does not.
 //
 // Damaged, truncated and hostile files give InvalidArgument with a sentence; nothing is written to stderr.
-// What a file says about its display is ignored: an EXIF orientation is not applied (a photograph taken
-// sideways stays sideways), nor are gamma and colour profiles. All functions are pure and thread-safe.
+// An EXIF orientation is applied unless told otherwise, so that a photograph taken sideways is seen upright;
+// an orientation that only XMP data give is not. Gamma and colour profiles are ignored. All functions are
+// pure and thread-safe.
 namespace lvrpo {
 
-enum class ImageFormat { kPng, kJpeg, kWebp };
+enum class ImageFormat { kPng, kJpeg, kWebp, kGif };
 
-// InvalidArgument when the bytes begin like none of them.
+// InvalidArgument when the bytes begin like none of them; what they are then is said where it is known.
 absl::StatusOr<ImageFormat> RecognizeImage(absl::string_view bytes);
 
 // What happens to transparency when RGB is asked for.
@@ -28,15 +29,18 @@ enum class AlphaPolicy {
 
 struct DecodeOptions {
   AlphaPolicy alpha = AlphaPolicy::kOnWhite;
-  ImageLimits limits;
+  ImageLimits limits{};
+  bool upright = true;  // turned as the file's EXIF orientation says; otherwise as stored
 };
 
-// PNG, JPEG or WebP as 8-bit RGB; gray becomes three equal channels. What each format takes and refuses is
-// said in data/png.h, data/jpeg.h and data/webp.h.
+// PNG, JPEG, WebP or GIF as 8-bit RGB; gray becomes three equal channels. What each format takes and refuses
+// is said in data/png.h, data/jpeg.h, data/webp.h and data/gif.h.
 absl::StatusOr<RgbImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options = {});
-// With the channels the file has.
+// With the channels the file has, as stored.
 absl::StatusOr<Raster> DecodeRaster(absl::string_view bytes, const ImageLimits& limits = {});
 RgbImage ToRgb(Raster raster, AlphaPolicy alpha);
+// The EXIF orientation of a file, 1 to 8; 1 when it has none or none that can be read.
+int ReadOrientation(absl::string_view bytes);
 
 // NotFound names the path; a file above the limit is not read. Other errors begin with the path.
 absl::StatusOr<RgbImage> ReadImage(const std::string& path, const DecodeOptions& options = {});

@@ -8,6 +8,7 @@
 
 #include <csetjmp>
 #include <cstdlib>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -32,12 +33,39 @@ bool IsDamage(int code) {
   }
 }
 
+// Whether no further pass over the picture is missing: all components and, of a progressive file, all bits of
+// every coefficient have been sent or are being sent.
+bool InLastScan(const jpeg_decompress_struct& jpeg) {
+  if (!jpeg.progressive_mode) return jpeg.comps_in_scan == jpeg.num_components;
+  for (int component = 0; component < jpeg.num_components; ++component) {
+    for (int i = 0; i < DCTSIZE2; ++i) {
+      if (jpeg.coef_bits == nullptr || jpeg.coef_bits[component][i] != 0) return false;
+    }
+  }
+  return true;
+}
+
+// Whether what is lost from here on is little: the last rows of blocks. The last one is, when there are four.
+bool IsAtItsEnd(const jpeg_decompress_struct& jpeg) {
+  const auto rows = static_cast<int>(jpeg.total_iMCU_rows);
+  const int left = rows - static_cast<int>(jpeg.input_iMCU_row);
+  return IsSmallLoss(left, rows) || (left <= 1 && rows >= 4);
+}
+
+// Whether a file can be read in spite of a warning. That it ends without its end marker is none but in an
+// earlier pass: when pixels are missing too, that is another warning.
+bool IsHarmless(const jpeg_decompress_struct& jpeg, int code) {
+  if (!IsDamage(code)) return true;
+  return InLastScan(jpeg) && (code == JWRN_JPEG_EOF || IsAtItsEnd(jpeg));
+}
+
 // How libjpeg reports to us. It leaves its functions by a jump: every call into it is made inside Try(), and
 // nothing that has a destructor lives in the frames that are jumped over: these functions and Try()'s
 // argument.
 struct ErrorManager : jpeg_error_mgr {
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX] = "";
+  bool reads_pixels = false;  // before, everything counts
 
   ErrorManager() {
     jpeg_std_error(this);
@@ -47,7 +75,11 @@ struct ErrorManager : jpeg_error_mgr {
       std::longjmp(self->jump, 1);
     };
     emit_message = [](j_common_ptr jpeg, int level) {
-      if (level < 0 && IsDamage(jpeg->err->msg_code)) jpeg->err->error_exit(jpeg);
+      auto* self = static_cast<ErrorManager*>(jpeg->err);
+      const bool harmless = self->reads_pixels
+                                ? IsHarmless(*reinterpret_cast<j_decompress_ptr>(jpeg), self->msg_code)
+                                : !IsDamage(self->msg_code);
+      if (level < 0 && !harmless) self->error_exit(jpeg);
     };
     output_message = [](j_common_ptr) {};
   }
@@ -88,7 +120,22 @@ struct Encoder : jpeg_compress_struct {
 };
 
 absl::Status Damaged(const ErrorManager& errors) {
+  if (errors.msg_code == JERR_SOF_UNSUPPORTED || errors.msg_code == JERR_BAD_PRECISION) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a JPEG of a rare kind, lossless or of more than 8 bits, which is not read (",
+                     errors.message, "): save it as an ordinary JPEG or as PNG"));
+  }
   return absl::InvalidArgumentError(absl::StrCat("damaged JPEG: ", errors.message));
+}
+
+// Four inks a pixel, stored inverted (255 is no ink), as Adobe's programs do and everybody after them.
+void InksToRgb(const uint8_t* inks, size_t pixels, uint8_t* rgb) {
+  for (size_t i = 0; i < pixels; ++i, inks += 4, rgb += 3) {
+    for (size_t c = 0; c < 3; ++c) {
+      const int light = inks[3], t = (255 - inks[c]) * light + 128;
+      rgb[c] = static_cast<uint8_t>(light - (((t >> 8) + t) >> 8));
+    }
+  }
 }
 
 }  // namespace
@@ -112,21 +159,27 @@ absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& li
     return status;
   }
   const bool gray = jpeg.jpeg_color_space == JCS_GRAYSCALE;
-  if (!gray && jpeg.jpeg_color_space != JCS_YCbCr && jpeg.jpeg_color_space != JCS_RGB) {
+  const bool inks = jpeg.jpeg_color_space == JCS_CMYK || jpeg.jpeg_color_space == JCS_YCCK;
+  if (!gray && !inks && jpeg.jpeg_color_space != JCS_YCbCr && jpeg.jpeg_color_space != JCS_RGB) {
     return absl::InvalidArgumentError(absl::StrCat("a JPEG with ", jpeg.num_components,
-                                                   " components, which are not gray, YCbCr or RGB (CMYK "
-                                                   "files are not read): save it as RGB"));
+                                                   " components, which are not gray, YCbCr, RGB, CMYK or "
+                                                   "YCCK: save it as RGB"));
   }
 
   Raster raster{static_cast<int>(jpeg.image_width), static_cast<int>(jpeg.image_height), gray ? 1 : 3, {}};
-  const size_t row_bytes = static_cast<size_t>(raster.width) * static_cast<size_t>(raster.channels);
+  const size_t width = static_cast<size_t>(raster.width);
+  const size_t row_bytes = width * static_cast<size_t>(raster.channels);
   raster.pixels.resize(row_bytes * static_cast<size_t>(raster.height));
+  std::vector<uint8_t> ink_row(inks ? width * 4 : 0);
+  errors.reads_pixels = true;
   const bool pixels = errors.Try([&] {
-    jpeg.out_color_space = gray ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg.out_color_space = gray ? JCS_GRAYSCALE : inks ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&jpeg);
     while (jpeg.output_scanline < jpeg.output_height) {
-      JSAMPROW row = raster.pixels.data() + row_bytes * jpeg.output_scanline;
+      uint8_t* to = raster.pixels.data() + row_bytes * jpeg.output_scanline;
+      JSAMPROW row = inks ? ink_row.data() : to;
       jpeg_read_scanlines(&jpeg, &row, 1);
+      if (inks) InksToRgb(ink_row.data(), width, to);
     }
     jpeg_finish_decompress(&jpeg);
   });

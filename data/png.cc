@@ -23,7 +23,7 @@ constexpr uint32_t kMaxAncillaryBytes = 1 << 20;  // of one chunk other than the
 class Reader {
  public:
   explicit Reader(absl::string_view bytes) : rest_(bytes) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &Reader::Fail, &Reader::Ignore);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, &Reader::Fail, &Reader::Warn);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ != nullptr) png_set_read_fn(png_, this, &Reader::Read);
   }
@@ -34,6 +34,7 @@ class Reader {
   png_structp png() { return png_; }
   png_infop info() { return info_; }
   const char* message() const { return message_; }
+  bool wrong_pixels() const { return wrong_pixels_; }
 
   // False when libpng gave up; message() says why.
   template <typename Calls>
@@ -49,7 +50,11 @@ class Reader {
     std::strncpy(reader->message_, message, sizeof(reader->message_) - 1);
     std::longjmp(reader->jump_, 1);
   }
-  static void Ignore(png_structp, png_const_charp) {}  // warnings
+  // Of the warnings one tells of wrong pixels: that zlib's checksum of them does not hold.
+  static void Warn(png_structp png, png_const_charp message) {
+    if (!absl::StrContains(message, "incorrect data check")) return;
+    static_cast<Reader*>(png_get_error_ptr(png))->wrong_pixels_ = true;
+  }
   static void Read(png_structp png, png_bytep to, size_t size) {
     auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
     if (size > reader->rest_.size()) png_error(png, "it ends before its last chunk");
@@ -62,6 +67,7 @@ class Reader {
   png_infop info_ = nullptr;
   std::jmp_buf jump_;
   char message_[128] = "";
+  bool wrong_pixels_ = false;
 };
 
 absl::Status Damaged(const Reader& reader) {
@@ -73,6 +79,12 @@ absl::Status Damaged(const Reader& reader) {
 absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimits& limits) {
   if (!absl::StartsWith(bytes, kPngSignature)) return absl::InvalidArgumentError("not a PNG");
   if (absl::Status status = CheckFileSize("a PNG", bytes.size(), limits); !status.ok()) return status;
+  if (bytes.size() >= 16 && bytes.substr(12, 4) == "CgBI") {
+    return absl::InvalidArgumentError(
+        "a PNG in Apple's private form for iPhone applications (CgBI), which is not read: turn it back into "
+        "a "
+        "PNG with `pngcrush -revert-iphone-optimizations`, or take the picture it was made from");
+  }
   if (bytes.size() < kPngHeaderBytes || bytes.substr(12, 4) != "IHDR") {
     return absl::InvalidArgumentError("damaged PNG: it ends within its header or has none");
   }
@@ -111,10 +123,16 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < height; ++y) rows[y] = raster.pixels.data() + y * row_bytes;
   const bool pixels = reader.Try([&] {
+    png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);  // of the pixels; zlib has one of its own
     png_read_image(png, rows.data());
     png_read_end(png, nullptr);
   });
-  if (!pixels) return Damaged(reader);
+  // When all rows are there, what is wrong behind them is not: a missing end, say.
+  const bool complete = png_get_current_row_number(png) == height || png_get_current_pass_number(png) == 7;
+  if (!pixels && !complete) return Damaged(reader);
+  if (reader.wrong_pixels()) {
+    return absl::InvalidArgumentError("damaged PNG: the checksum of its pixels does not hold");
+  }
   return raster;
 }
 

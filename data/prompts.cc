@@ -2,7 +2,6 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include <filesystem>
 #include <set>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 
 namespace lvrpo {
 namespace {
@@ -145,7 +145,7 @@ absl::Status WritePromptFile(const std::string& path, const std::vector<v1::Prom
 }
 
 std::string SourceImagePath(const std::string& prompt_file, const v1::PromptRecord& record) {
-  return (std::filesystem::path(prompt_file).parent_path() / record.source_image()).string();
+  return JoinPath(ParentFolder(prompt_file), record.source_image());
 }
 
 }  // namespace lvrpo

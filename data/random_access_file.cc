@@ -6,19 +6,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/filesystem.h"
 
 namespace lvrpo {
 
 absl::StatusOr<std::shared_ptr<const RandomAccessFile>> RandomAccessFile::Open(const std::string& path) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
-    const std::string message = absl::StrCat("cannot open ", path, ": ", std::strerror(errno));
-    return errno == EACCES ? absl::PermissionDeniedError(message) : absl::NotFoundError(message);
-  }
+  if (descriptor < 0) return FileError("open", path, errno);
   std::shared_ptr<RandomAccessFile> file(new RandomAccessFile(path, descriptor));
   struct stat info = {};
   if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
@@ -37,8 +34,7 @@ absl::Status RandomAccessFile::Read(uint64_t offset, void* into, size_t bytes) c
   while (bytes > 0) {
     const ssize_t count = pread(descriptor_, out, std::min(bytes, kMost), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0)
-      return absl::InternalError(absl::StrCat("cannot read ", path_, ": ", std::strerror(errno)));
+    if (count < 0) return FileError("read", path_, errno);
     if (count == 0) {
       return absl::DataLossError(
           absl::StrCat(path_, " ends at byte ", offset, ", although it had ", size_, " bytes when opened"));

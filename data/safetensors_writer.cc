@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "common/json_text.h"
 #include "data/safetensors_layout.h"
 #include "nlohmann/json.hpp"
 
@@ -34,7 +35,7 @@ std::string SafetensorsHeader(std::vector<SafetensorsDescription>& tensors,
     header[tensor.name] = std::move(description);
     offset = end;
   }
-  std::string json = header.dump();
+  std::string json = JsonText(header);
   json.resize((json.size() + 7) / 8 * 8, ' ');
   const uint64_t size = json.size();
   return std::string(reinterpret_cast<const char*>(&size), 8) + json;

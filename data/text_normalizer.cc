@@ -6,6 +6,7 @@
 #include "data/text_pattern.h"
 #include "data/tokenizer_json.h"
 #include "data/unicode.h"
+#include "data/unicode_forms.h"
 
 namespace lvrpo {
 namespace {
@@ -17,7 +18,7 @@ absl::Status TooLong() {
       absl::StrCat("the text has more than ", kMaxTextBytes, " bytes after normalisation"));
 }
 
-// A step that is a function of the text alone and at most triples its length.
+// A step that is a function of the text alone and lengthens it by a bounded factor.
 class Simple : public TextNormalizer {
  public:
   using Function = std::string (*)(absl::string_view);
@@ -38,9 +39,7 @@ class Replace : public TextNormalizer {
   explicit Replace(Replacement replacement) : replacement_(std::move(replacement)) {}
 
   absl::StatusOr<std::string> Normalize(std::string text) const override {
-    std::optional<std::string> out = replacement_.Apply(text, kMaxTextBytes);
-    if (!out.has_value()) return TooLong();
-    return *std::move(out);
+    return replacement_.Apply(text, kMaxTextBytes);
   }
 
  private:
@@ -111,6 +110,8 @@ absl::StatusOr<Owned> TextNormalizer::FromJson(const nlohmann::json& spec, const
   if (!type.ok()) return type.status();
   if (*type == "NFC") return Nfc();
   if (*type == "NFD") return std::make_unique<Simple>(unicode::ToNfd);
+  if (*type == "NFKC") return std::make_unique<Simple>(unicode::ToNfkcOfTokenizers);
+  if (*type == "NFKD") return std::make_unique<Simple>(unicode::ToNfkdOfTokenizers);
   if (*type == "Lowercase") return std::make_unique<Simple>(unicode::ToLower);
   if (*type == "Sequence") {
     absl::StatusOr<std::vector<Owned>> steps = ListMember<TextNormalizer>(spec, "normalizers", where);
@@ -135,8 +136,8 @@ absl::StatusOr<Owned> TextNormalizer::FromJson(const nlohmann::json& spec, const
     return std::make_unique<Strip>(*left, *right);
   }
   return absl::UnimplementedError(absl::StrCat(where, ": the normalizer ", QuoteToken(*type),
-                                               " is not supported (NFC, NFD, Lowercase, Replace, Prepend, "
-                                               "Strip and Sequence are)"));
+                                               " is not supported (NFC, NFD, NFKC, NFKD, Lowercase, Replace, "
+                                               "Prepend, Strip and Sequence are)"));
 }
 
 Owned TextNormalizer::LowercaseFirst(Owned next) {

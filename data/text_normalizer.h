@@ -11,8 +11,8 @@ namespace lvrpo {
 // The longest text that is tokenized, before and after any step: a file could ask for steps that blow it up.
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
 
-// The component "normalizer" of a tokenizer.json: NFC, NFD, Lowercase, Replace, Prepend, Strip, Sequence.
-// Immutable; thread-safe.
+// The component "normalizer" of a tokenizer.json: NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip,
+// Sequence. Immutable; thread-safe.
 class TextNormalizer {
  public:
   virtual ~TextNormalizer() = default;

@@ -116,6 +116,14 @@ size_t MatchClip(absl::string_view text, size_t at) {
 
 size_t MatchSpaces(absl::string_view text, size_t at) { return Run(text, at, IsSpace); }
 
+size_t MatchWords(absl::string_view text, size_t at) {
+  if (const size_t end = Run(text, at, unicode::IsWordCharacter); end > at) return end;
+  return Run(text, at, [](char32_t c) { return !unicode::IsWordCharacter(c) && !IsSpace(c); });
+}
+
+size_t MatchOneSpace(absl::string_view text, size_t at) { return Run(text, at, IsSpace, 1); }
+size_t MatchOneDigit(absl::string_view text, size_t at) { return Run(text, at, IsNumber, 1); }
+
 struct KnownPattern {
   const char* regex;
   size_t (*matcher)(absl::string_view, size_t);
@@ -142,6 +150,20 @@ TextPattern TextPattern::Known(absl::string_view regex) {
   return pattern;
 }
 
+TextPattern TextPattern::By(Matcher matcher) {
+  TextPattern pattern;
+  pattern.matcher_ = matcher;
+  return pattern;
+}
+
+TextPattern WordsPattern() { return TextPattern::By(MatchWords); }
+TextPattern OneSpacePattern() { return TextPattern::By(MatchOneSpace); }
+TextPattern OneDigitPattern() { return TextPattern::By(MatchOneDigit); }
+
+absl::StatusOr<TextPattern> PunctuationPattern() {
+  return TextPattern::FromJson({{"Regex", R"([!-/:-@\[-`{-~\p{P}])"}}, "Punctuation");
+}
+
 absl::StatusOr<TextPattern> TextPattern::FromJson(const nlohmann::json& spec, const std::string& where) {
   if (spec.is_object() && spec.size() == 1 && spec.front().is_string()) {
     const std::string& text = spec.front().get_ref<const std::string&>();
@@ -150,24 +172,28 @@ absl::StatusOr<TextPattern> TextPattern::FromJson(const nlohmann::json& spec, co
     if (spec.contains("Regex")) {
       TextPattern pattern = Known(text);
       if (pattern.matcher_ != nullptr) return pattern;
-      return absl::UnimplementedError(
-          absl::StrCat(where, ": the regular expression ", QuoteToken(text),
-                       " is not among those that can be matched (Qwen2, Llama 3, GPT-2, CLIP, \\s+)"));
+      absl::StatusOr<std::shared_ptr<const SplitRegex>> regex = SplitRegex::Create(text);
+      if (!regex.ok())
+        return absl::Status(regex.status().code(), absl::StrCat(where, ": ", regex.status().message()));
+      pattern.regex_ = *std::move(regex);
+      return pattern;
     }
   }
   return absl::InvalidArgumentError(absl::StrCat(where, ": want {\"String\": ...} or {\"Regex\": ...}"));
 }
 
-std::optional<TextPattern::Match> TextPattern::Find(absl::string_view text, size_t from) const {
+absl::StatusOr<std::optional<TextPattern::Match>> TextPattern::Find(absl::string_view text,
+                                                                    size_t from) const {
+  using Found = std::optional<Match>;
+  if (regex_ != nullptr) return regex_->Find(text, from);
   if (matcher_ == nullptr) {
     const size_t begin = text.find(literal_, from);
-    if (begin == absl::string_view::npos) return std::nullopt;
-    return Match{begin, begin + literal_.size()};
+    return begin == absl::string_view::npos ? Found() : Found({begin, begin + literal_.size()});
   }
   for (size_t at = from; at < text.size(); NextCodePoint(text, &at)) {
-    if (const size_t end = matcher_(text, at); end > at) return Match{at, end};
+    if (const size_t end = matcher_(text, at); end > at) return Found({at, end});
   }
-  return std::nullopt;
+  return Found();
 }
 
 absl::StatusOr<Replacement> Replacement::FromJson(const nlohmann::json& spec, const std::string& where) {
@@ -179,16 +205,22 @@ absl::StatusOr<Replacement> Replacement::FromJson(const nlohmann::json& spec, co
   return Replacement{*std::move(pattern), *std::move(content)};
 }
 
-std::optional<std::string> Replacement::Apply(absl::string_view text, size_t most) const {
+absl::StatusOr<std::string> Replacement::Apply(absl::string_view text, size_t most) const {
   std::string out;
   size_t done = 0;
-  while (const std::optional<TextPattern::Match> match = pattern.Find(text, done)) {
-    absl::StrAppend(&out, text.substr(done, match->begin - done), content);
-    done = match->end;
-    if (out.size() > most) return std::nullopt;
+  while (true) {
+    const absl::StatusOr<std::optional<TextPattern::Match>> match = pattern.Find(text, done);
+    if (!match.ok()) return match.status();
+    const size_t end = match->has_value() ? (*match)->begin : text.size();
+    absl::StrAppend(&out, text.substr(done, end - done));
+    if (match->has_value()) out += content;
+    if (out.size() > most) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the text has more than ", most, " bytes after a replacement"));
+    }
+    if (!match->has_value()) return out;
+    done = (*match)->end;
   }
-  absl::StrAppend(&out, text.substr(done));
-  return out.size() > most ? std::nullopt : std::optional(std::move(out));
 }
 
 }  // namespace lvrpo

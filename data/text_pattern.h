@@ -1,39 +1,40 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "data/split_regex.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
 
-// What the Split and Replace components of a tokenizer.json search for: a literal text, or one of the regular
-// expressions that known models use, each matched by a function of its own in one pass (there is no regex
-// engine here, and none that is packaged has the right Unicode version). Immutable; thread-safe.
+// What the components of a tokenizer.json search for: a literal text, or a regular expression. Those that
+// known models use are matched by functions of their own in one pass, with the Unicode version that the
+// Python package `tokenizers` has; others by data/split_regex.h. Immutable; thread-safe.
 class TextPattern {
  public:
-  struct Match {
-    size_t begin, end;  // bytes; begin < end
-  };
+  using Match = SplitRegex::Match;
 
-  // From {"String": "..."} or {"Regex": "..."}. Unimplemented quotes a regular expression that is not known.
+  // From {"String": "..."} or {"Regex": "..."}. Errors of a regular expression as in SplitRegex::Create.
   static absl::StatusOr<TextPattern> FromJson(const nlohmann::json& spec, const std::string& where);
   static TextPattern Literal(std::string text);  // not empty
   // The regular expression must be known.
   static TextPattern Known(absl::string_view regex);
-
-  // The first match at or behind `from`, leftmost, as the regular expression would choose it. `text` is
-  // well-formed UTF-8 and `from` the border of a character.
-  std::optional<Match> Find(absl::string_view text, size_t from) const;
-
- private:
   // Where the match that begins at `at` ends; `at` if none does. at < text.size().
   using Matcher = size_t (*)(absl::string_view text, size_t at);
+  static TextPattern By(Matcher matcher);
 
+  // The first match at or behind `from`, leftmost, as the regular expression would choose it. `text` is
+  // well-formed UTF-8 and `from` the border of a character. ResourceExhausted as in SplitRegex::Find.
+  absl::StatusOr<std::optional<Match>> Find(absl::string_view text, size_t from) const;
+
+ private:
   std::string literal_;
-  Matcher matcher_ = nullptr;  // null: search for the literal
+  Matcher matcher_ = nullptr;
+  std::shared_ptr<const SplitRegex> regex_;  // without either: search for the literal
 };
 
 // "Replace": every match of a pattern becomes `content`.
@@ -43,8 +44,8 @@ struct Replacement {
 
   // Members "pattern" and "content".
   static absl::StatusOr<Replacement> FromJson(const nlohmann::json& spec, const std::string& where);
-  // nullopt: the result is longer than `most` bytes.
-  std::optional<std::string> Apply(absl::string_view text, size_t most) const;
+  // ResourceExhausted: the result is longer than `most` bytes, or as in SplitRegex::Find.
+  absl::StatusOr<std::string> Apply(absl::string_view text, size_t most) const;
 };
 
 // Regular expressions, spelled as in the models' files.
@@ -53,5 +54,12 @@ extern const char kLlama3Pattern[];
 extern const char kGpt2Pattern[];
 extern const char kClipPattern[];
 extern const char kSpacesPattern[];
+
+// What the pre-tokenizers of a name of their own search for; no regular expressions of files.
+TextPattern WordsPattern();     // Whitespace: \w+|[^\w\s]+
+TextPattern OneSpacePattern();  // WhitespaceSplit: \s
+TextPattern OneDigitPattern();  // Digits: \p{N}
+absl::StatusOr<TextPattern>
+PunctuationPattern();  // Punctuation: \p{P} and all that is neither letter nor digit in ASCII
 
 }  // namespace lvrpo

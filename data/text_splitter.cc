@@ -1,6 +1,9 @@
 #include "data/text_splitter.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "data/metaspace.h"
 #include "data/text_normalizer.h"
 #include "data/text_pattern.h"
 #include "data/tokenizer_json.h"
@@ -20,13 +23,16 @@ struct Part {
 };
 
 // Matches and what lies between them; together all of the text.
-std::vector<Part> Parts(const TextPattern& pattern, absl::string_view text, bool invert) {
+absl::StatusOr<std::vector<Part>> Parts(const TextPattern& pattern, absl::string_view text, bool invert) {
   std::vector<Part> parts;
   size_t done = 0;
-  while (const std::optional<TextPattern::Match> match = pattern.Find(text, done)) {
-    if (done < match->begin) parts.push_back({done, match->begin, invert});
-    parts.push_back({match->begin, match->end, !invert});
-    done = match->end;
+  while (true) {
+    const absl::StatusOr<std::optional<TextPattern::Match>> match = pattern.Find(text, done);
+    if (!match.ok()) return match.status();
+    if (!match->has_value()) break;
+    if (done < (*match)->begin) parts.push_back({done, (*match)->begin, invert});
+    parts.push_back({(*match)->begin, (*match)->end, !invert});
+    done = (*match)->end;
   }
   if (done < text.size()) parts.push_back({done, text.size(), invert});
   return parts;
@@ -52,24 +58,29 @@ class PatternSplitter : public TextSplitter {
   PatternSplitter(TextPattern pattern, Behavior behavior, bool invert)
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
-  absl::Status Split(std::vector<std::string>* pieces) const override {
+  absl::Status Split(TextPieces* text) const override {
     std::vector<std::string> out;
-    for (const std::string& piece : *pieces) {
-      const std::vector<Part> parts = Parts(pattern_, piece, invert_);
+    for (const std::string& piece : text->pieces) {
+      const absl::StatusOr<std::vector<Part>> found = Parts(pattern_, piece, invert_);
+      if (!found.ok()) return found.status();
+      const std::vector<Part>& parts = *found;
       bool fresh = true;
       for (size_t i = 0; i < parts.size(); ++i) {
-        const absl::string_view text =
+        if (behavior_ == Behavior::kRemoved && parts[i].match) {
+          if (out.empty()) text->first_begins_text = false;
+          continue;
+        }
+        const absl::string_view part =
             absl::string_view(piece).substr(parts[i].begin, parts[i].end - parts[i].begin);
-        if (behavior_ == Behavior::kRemoved && parts[i].match) continue;
         if (!fresh && Joined(parts, i, behavior_)) {
-          absl::StrAppend(&out.back(), text);
+          absl::StrAppend(&out.back(), part);
         } else {
-          out.emplace_back(text);
+          out.emplace_back(part);
         }
         fresh = false;
       }
     }
-    *pieces = std::move(out);
+    text->pieces = std::move(out);
     return absl::OkStatus();
   }
 
@@ -85,18 +96,18 @@ class ByteLevel : public TextSplitter {
     if (use_regex) words_.emplace(TextPattern::Known(kGpt2Pattern), Behavior::kIsolated, false);
   }
 
-  absl::Status Split(std::vector<std::string>* pieces) const override {
+  absl::Status Split(TextPieces* text) const override {
     if (prefix_space_) {
-      for (std::string& piece : *pieces) {
+      for (std::string& piece : text->pieces) {
         if (piece.front() != ' ') piece.insert(piece.begin(), ' ');
       }
     }
     if (words_.has_value()) {
-      if (absl::Status status = words_->Split(pieces); !status.ok()) return status;
+      if (absl::Status status = words_->Split(text); !status.ok()) return status;
     }
     const std::array<std::string, 256>& alphabet = ByteLevelAlphabet();
     size_t total = 0;
-    for (std::string& piece : *pieces) {
+    for (std::string& piece : text->pieces) {
       std::string out;
       out.reserve(piece.size() + piece.size() / 2);
       for (const char byte : piece) out.append(alphabet[static_cast<unsigned char>(byte)]);
@@ -115,13 +126,43 @@ class ByteLevel : public TextSplitter {
   std::optional<PatternSplitter> words_;
 };
 
+class MetaspaceSplitter : public TextSplitter {
+ public:
+  explicit MetaspaceSplitter(Metaspace options) : options_(std::move(options)) {
+    if (options_.split)
+      words_.emplace(TextPattern::Literal(options_.replacement), Behavior::kMergedWithNext, false);
+  }
+
+  absl::Status Split(TextPieces* text) const override {
+    size_t total = 0;
+    for (size_t i = 0; i < text->pieces.size(); ++i) {
+      std::string& piece = text->pieces[i];
+      piece = absl::StrReplaceAll(piece, {{" ", options_.replacement}});
+      const bool prepends =
+          options_.prepend == Metaspace::Prepend::kAlways ||
+          (options_.prepend == Metaspace::Prepend::kFirst && i == 0 && text->first_begins_text);
+      if (prepends && !absl::StartsWith(piece, options_.replacement)) piece.insert(0, options_.replacement);
+      total += piece.size();
+      if (total > 2 * kMaxTextBytes) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat("the text has more than ", 2 * kMaxTextBytes, " bytes with its spaces replaced"));
+      }
+    }
+    return words_.has_value() ? words_->Split(text) : absl::OkStatus();
+  }
+
+ private:
+  const Metaspace options_;
+  std::optional<PatternSplitter> words_;
+};
+
 class Sequence : public TextSplitter {
  public:
   explicit Sequence(std::vector<Owned> steps) : steps_(std::move(steps)) {}
 
-  absl::Status Split(std::vector<std::string>* pieces) const override {
+  absl::Status Split(TextPieces* text) const override {
     for (const Owned& step : steps_) {
-      if (absl::Status status = step->Split(pieces); !status.ok()) return status;
+      if (absl::Status status = step->Split(text); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
@@ -163,6 +204,29 @@ absl::StatusOr<Owned> ByteLevelFromJson(const nlohmann::json& spec, const std::s
   return std::make_unique<ByteLevel>(*prefix_space, *use_regex);
 }
 
+absl::StatusOr<Owned> MetaspaceFromJson(const nlohmann::json& spec, const std::string& where) {
+  absl::StatusOr<Metaspace> options = Metaspace::FromJson(spec, where);
+  if (!options.ok()) return options.status();
+  return std::make_unique<MetaspaceSplitter>(*std::move(options));
+}
+
+absl::StatusOr<Owned> DigitsFromJson(const nlohmann::json& spec, const std::string& where) {
+  const absl::StatusOr<bool> single =
+      spec.contains("individual_digits") ? BoolMember(spec, "individual_digits", where) : false;
+  if (!single.ok()) return single.status();
+  return std::make_unique<PatternSplitter>(OneDigitPattern(),
+                                           *single ? Behavior::kIsolated : Behavior::kContiguous, false);
+}
+
+absl::StatusOr<Owned> PunctuationFromJson(const nlohmann::json& spec, const std::string& where) {
+  const absl::StatusOr<Behavior> behavior =
+      spec.contains("behavior") ? BehaviorFromJson(spec, where) : Behavior::kIsolated;
+  if (!behavior.ok()) return behavior.status();
+  absl::StatusOr<TextPattern> pattern = PunctuationPattern();
+  if (!pattern.ok()) return pattern.status();
+  return std::make_unique<PatternSplitter>(*std::move(pattern), *behavior, false);
+}
+
 // Printable characters of Latin-1 stand for themselves, the other bytes for U+0100 onwards.
 bool StandsForItself(int byte) {
   return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xFF && byte != 0xAD);
@@ -181,8 +245,17 @@ absl::StatusOr<Owned> TextSplitter::FromJson(const nlohmann::json& spec, const s
     if (!steps.ok()) return steps.status();
     return std::make_unique<Sequence>(*std::move(steps));
   }
-  return absl::UnimplementedError(absl::StrCat(where, ": the pre-tokenizer ", QuoteToken(*type),
-                                               " is not supported (Split, ByteLevel and Sequence are)"));
+  if (*type == "Metaspace") return MetaspaceFromJson(spec, where);
+  if (*type == "Digits") return DigitsFromJson(spec, where);
+  if (*type == "Punctuation") return PunctuationFromJson(spec, where);
+  if (*type == "Whitespace")
+    return std::make_unique<PatternSplitter>(WordsPattern(), Behavior::kRemoved, true);
+  if (*type == "WhitespaceSplit")
+    return std::make_unique<PatternSplitter>(OneSpacePattern(), Behavior::kRemoved, false);
+  return absl::UnimplementedError(
+      absl::StrCat(where, ": the pre-tokenizer ", QuoteToken(*type),
+                   " is not supported (Split, ByteLevel, Metaspace, Whitespace, WhitespaceSplit, Digits, "
+                   "Punctuation and Sequence are)"));
 }
 
 Owned TextSplitter::Qwen2() {

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "data/metaspace.h"
 #include "data/text_normalizer.h"
 #include "data/text_pattern.h"
 #include "data/text_splitter.h"
@@ -95,11 +97,8 @@ class Replace : public TokenDecoder {
   absl::StatusOr<Tokens> Decode(Tokens tokens) const override {
     size_t total = 0;
     for (std::string& token : tokens) {
-      std::optional<std::string> out = replacement_.Apply(token, kMaxDecodedBytes - total);
-      if (!out.has_value()) {
-        return absl::ResourceExhaustedError(
-            absl::StrCat("the decoded text has more than ", kMaxDecodedBytes, " bytes"));
-      }
+      absl::StatusOr<std::string> out = replacement_.Apply(token, kMaxDecodedBytes - total);
+      if (!out.ok()) return out.status();
       token = *std::move(out);
       total += token.size();
     }
@@ -133,6 +132,25 @@ class Strip : public TokenDecoder {
  private:
   const std::string character_;
   const uint64_t start_, stop_;
+};
+
+// Spaces for the character that stands for them. The first token's stands for nothing that was in the text,
+// unless none was put there.
+class MetaspaceDecoder : public TokenDecoder {
+ public:
+  explicit MetaspaceDecoder(Metaspace options) : options_(std::move(options)) {}
+
+  absl::StatusOr<Tokens> Decode(Tokens tokens) const override {
+    bool drops = options_.prepend != Metaspace::Prepend::kNever;
+    for (std::string& token : tokens) {
+      token = absl::StrReplaceAll(token, {{options_.replacement, drops ? "" : " "}});
+      drops = false;
+    }
+    return tokens;
+  }
+
+ private:
+  const Metaspace options_;
 };
 
 class Fuse : public TokenDecoder {
@@ -186,16 +204,20 @@ absl::StatusOr<Owned> TokenDecoder::FromJson(const nlohmann::json& spec, const s
     return std::make_unique<Replace>(*std::move(replacement));
   }
   if (*type == "Strip") return StripFromJson(spec, where);
+  if (*type == "Metaspace") {
+    absl::StatusOr<Metaspace> options = Metaspace::FromJson(spec, where);
+    if (!options.ok()) return options.status();
+    return std::make_unique<MetaspaceDecoder>(*std::move(options));
+  }
   if (*type == "Fuse") return std::make_unique<Fuse>();
   if (*type == "Sequence") {
     absl::StatusOr<std::vector<Owned>> steps = ListMember<TokenDecoder>(spec, "decoders", where);
     if (!steps.ok()) return steps.status();
     return std::make_unique<Sequence>(*std::move(steps));
   }
-  return absl::UnimplementedError(
-      absl::StrCat(where, ": the decoder ", QuoteToken(*type),
-                   " is not supported (ByteLevel, ByteFallback, Replace, Strip, Fuse "
-                   "and Sequence are)"));
+  return absl::UnimplementedError(absl::StrCat(
+      where, ": the decoder ", QuoteToken(*type),
+      " is not supported (ByteLevel, ByteFallback, Metaspace, Replace, Strip, Fuse and Sequence are)"));
 }
 
 Owned TokenDecoder::ByteLevel() { return std::make_unique<ByteLevelDecoder>(); }

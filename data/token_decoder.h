@@ -12,7 +12,7 @@ namespace lvrpo {
 constexpr size_t kMaxDecodedBytes = size_t{16} << 20;
 
 // The component "decoder" of a tokenizer.json, which turns tokens into text again: ByteLevel, ByteFallback,
-// Replace, Strip, Fuse, Sequence. Immutable; thread-safe.
+// Metaspace, Replace, Strip, Fuse, Sequence. Immutable; thread-safe.
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "data/hf_tokenizer.h"
 #include "data/tokenizer_json.h"
 #include "data/word_tokenizer.h"
@@ -86,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   if (options.add_control_tokens) published.control_tokens = {kBos, kEos, kStartOfImage, kEndOfImage};
   absl::StatusOr<std::unique_ptr<const HfTokenizer>> inner;
   const std::string path = JoinPath(folder, "tokenizer.json");
-  if (FileExists(path)) {
+  if (Exists(path)) {
     const absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
     if (!bytes.ok()) return bytes.status();
     absl::StatusOr<TokenizerJson> file = ParseTokenizerJson(*bytes, path);

@@ -1,7 +1,6 @@
 #include "data/tokenizer_json.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include "absl/strings/escaping.h"
@@ -10,6 +9,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "data/unicode.h"
 
 namespace lvrpo {
@@ -126,7 +127,7 @@ class Reader : public nlohmann::json_sax<json> {
     if (tables_ == Tables::kInModel && depth_ == 3 && InModel() && key_ == "vocab")
       return Fail(
           absl::StrCat("model.vocab is a list, so the model is not BPE, the only one that can be read (",
-                       "its type is ", result.rest["model"].value("type", json()).dump(), ")"));
+                       "its type is ", JsonText(result.rest["model"].value("type", json())), ")"));
     json* place = Put(json::array());
     if (place == nullptr) return false;
     open_.push_back(place);
@@ -292,17 +293,11 @@ absl::StatusOr<MergeTable> ParseMergesText(absl::string_view bytes, const std::s
   return table;
 }
 
-bool FileExists(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::exists(path, error);
-}
-
 absl::StatusOr<std::string> ReadTokenizerFile(const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (!error && size > kMaxTokenizerFileBytes) {
+  const absl::StatusOr<int64_t> size = FileSize(path);
+  if (size.ok() && *size > static_cast<int64_t>(kMaxTokenizerFileBytes)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", size, " bytes; at most ", kMaxTokenizerFileBytes, " are allowed"));
+        absl::StrCat(path, ": ", *size, " bytes; at most ", kMaxTokenizerFileBytes, " are allowed"));
   }
   return ReadFile(path);
 }

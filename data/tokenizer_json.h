@@ -68,9 +68,6 @@ absl::StatusOr<MergeTable> ParseMergesText(absl::string_view bytes, const std::s
 // Small files, e.g. tokenizer_config.json: one object.
 absl::StatusOr<nlohmann::json> ParseConfigJson(absl::string_view bytes, const std::string& where);
 
-// Whether there is a file at the path; also false if that cannot be found out.
-bool FileExists(const std::string& path);
-
 // ReadFile within kMaxTokenizerFileBytes.
 absl::StatusOr<std::string> ReadTokenizerFile(const std::string& path);
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "common/utf8.h"
 
 // The Unicode that tokenizers need: UTF-8, character classes, lower-casing and normalisation, exactly as the
 // Python package `tokenizers` has them (tools/make_unicode_tables.py says which versions). Pure functions.
@@ -12,14 +13,6 @@ bool IsLetter(char32_t c);         // \p{L}
 bool IsNumber(char32_t c);         // \p{N}
 bool IsSpace(char32_t c);          // \s: the property White_Space
 bool IsWordCharacter(char32_t c);  // \w
-
-void AppendUtf8(char32_t c, std::string* out);
-
-bool IsValidUtf8(absl::string_view text);
-
-// Every ill-formed part becomes U+FFFD, one for each of what Unicode calls its maximal subparts: what
-// Python's bytes.decode("utf-8", errors="replace") gives. Well-formed text stays as it is.
-std::string RepairUtf8(absl::string_view text);
 
 // The functions below need well-formed UTF-8.
 

@@ -12,6 +12,11 @@ namespace lvrpo::unicode {
 // Normalisation form KC: full-width letters, ligatures, superscripts, circled digits, ... become plain ones.
 std::string ToNfkc(absl::string_view text);
 
+// Forms KC and KD of Unicode 9.0, which the Python package `tokenizers` has: later characters stay as they
+// are.
+std::string ToNfkcOfTokenizers(absl::string_view text);
+std::string ToNfkdOfTokenizers(absl::string_view text);
+
 // Full case folding: what differs in case alone becomes the same, "SS" and the sharp s, the two small sigmas.
 // Not normalised.
 std::string CaseFold(absl::string_view text);

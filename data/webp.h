@@ -10,7 +10,8 @@
 // WebP through libwebp. Pure functions, thread-safe.
 namespace lvrpo {
 
-// Lossy and lossless still images, three channels or four. InvalidArgument for animations and damaged bytes.
+// Lossy and lossless images, three channels or four; of an animation its first picture, on its whole canvas.
+// What follows the picture is not looked at. InvalidArgument for damaged bytes.
 absl::StatusOr<Raster> DecodeWebp(absl::string_view bytes, const ImageLimits& limits = {});
 
 struct WebpOptions {

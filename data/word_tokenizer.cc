@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "common/file.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 
 namespace lvrpo {
 namespace {
@@ -97,14 +98,15 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> WordTokenizerFromJson(const nlohmann:
           absl::StrCat(path, ": entry ", words.size(), " of words is not a word"));
     }
     if (!seen.insert(word.get<std::string>()).second)
-      return absl::InvalidArgumentError(absl::StrCat(path, ": the word ", word.dump(), " is listed twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": the word ", JsonText(word), " is listed twice"));
     words.push_back(word.get<std::string>());
   }
   return MakeWordTokenizer(std::move(words));
 }
 
 absl::Status WriteWordTokenizer(const std::string& path, const std::vector<std::string>& words) {
-  return WriteFileAtomic(path, nlohmann::json({{"type", "word"}, {"words", words}}).dump(1) + "\n");
+  return WriteFileAtomic(path, JsonText(nlohmann::json({{"type", "word"}, {"words", words}}), 1) + "\n");
 }
 
 }  // namespace lvrpo

@@ -132,7 +132,8 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     const std::span chunk(prompts.data() + begin, std::min(batch, prompts.size() - begin));
     std::vector<TextRequest> requests;
     for (const HeldOutPrompt& prompt : chunk) {
-      const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record));
+      const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record),
+                                                       {.upright = config.data().exif_orientation()});
       if (!image.ok()) return image.status();
       const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
       if (!ids.ok()) {

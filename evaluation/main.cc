@@ -6,7 +6,9 @@
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "data/png.h"
 #include "evaluation/evaluator.h"
 #include "nlohmann/json.hpp"
@@ -51,7 +53,7 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
                                    {"correct", judgement.correct},
                                    {"presence_only", judgement.presence_only},
                                    {"objects", judgement.objects}};
-      lines += line.dump() + "\n";
+      lines += JsonText(line) + "\n";
       if (taken[judgement.kind]++ >= options.samples_per_kind) continue;
       const std::string file = judgement.id + ".png";
       if (absl::Status status = WritePng(JoinPath(options.out, file), image.image); !status.ok())
@@ -76,19 +78,19 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
                                    {"kind", answer.kind},
                                    {"correct", answer.correct},
                                    {"probability", answer.probability}};
-      lines += line.dump() + "\n";
+      lines += JsonText(line) + "\n";
     }
     scores["text"] = SummarizeAnswers(*answers);
   }
   scores["weights_digest"] = policy->weights_digest;
   scores["seconds"] = absl::ToDoubleSeconds(RealClock().Now() - begin);
   for (const auto& [name, text] :
-       std::map<std::string, std::string>{{"samples.json", samples.dump(1) + "\n"},
+       std::map<std::string, std::string>{{"samples.json", JsonText(samples, 1) + "\n"},
                                           {"all.jsonl", lines},
-                                          {"scores.json", scores.dump(2) + "\n"}}) {
+                                          {"scores.json", JsonText(scores, 2) + "\n"}}) {
     if (absl::Status status = WriteFileAtomic(JoinPath(options.out, name), text); !status.ok()) return status;
   }
-  std::printf("%s\n", scores.dump().c_str());
+  std::printf("%s\n", JsonText(scores).c_str());
   return absl::OkStatus();
 }
 
@@ -107,10 +109,14 @@ int Main(int argc, char** argv) {
   app.add_option("--out", options.out, "folder for the results")->required();
   app.add_option("--prompts-per-kind", options.prompts_per_kind,
                  "prompts of each kind; 0 = as the configuration says")
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   app.add_option("--samples-per-kind", options.samples_per_kind, "images of each kind that are written")
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "CPU threads")->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
@@ -122,4 +128,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

@@ -13,12 +13,13 @@ struct AskFlags {
   TextFlags text;
   std::string model, dtype = "fp32", device = "cpu", question;
   std::vector<std::string> images;
+  bool as_stored = false;
 };
 
 absl::Status Ask(const AskFlags& flags) {
   std::vector<RgbImage> images;
   for (const std::string& path : flags.images) {
-    absl::StatusOr<RgbImage> image = ReadImage(path);
+    absl::StatusOr<RgbImage> image = ReadImage(path, {.upright = !flags.as_stored});
     if (!image.ok()) return image.status();
     images.push_back(*std::move(image));
   }
@@ -45,8 +46,9 @@ Command AddAskCommand(CLI::App& app) {
   const auto flags = std::make_shared<AskFlags>();
   CLI::App* sub = app.add_subcommand("ask", "answer a question about images, or about nothing but itself");
   sub->add_option("question", flags->question, "the question")->required();
-  sub->add_option("--image", flags->images, "PNG, JPEG or WebP; may be repeated, seen in that order")
+  sub->add_option("--image", flags->images, "PNG, JPEG, WebP or GIF; may be repeated, seen in that order")
       ->take_all();
+  sub->add_flag("--as-stored", flags->as_stored, kAsStoredHelp);
   sub->add_option("--model", flags->model, "model folder in the published BAGEL layout")->required();
   sub->add_option("--dtype", flags->dtype, "weights as fp32 or bf16")
       ->check(CLI::IsMember({"fp32", "bf16"}))

@@ -9,6 +9,11 @@ namespace lvrpo {
 // Name of the program in its messages: people call it through `lvrpo` (cli/forward.h).
 inline constexpr char kModelProgram[] = "lvrpo";
 
+// Largest memory that a flag may give, in MiB: a pebibyte.
+inline constexpr int kMostMib = 1 << 30;
+// Of the flag --as-stored of commands that read photographs.
+inline constexpr char kAsStoredHelp[] = "do not turn images upright as their EXIF orientation says";
+
 // A subcommand of lvrpo-model.
 struct Command {
   CLI::App* app;             // knows whether it was given; owned by the app it was added to

@@ -12,12 +12,13 @@ namespace {
 struct EditFlags {
   ImageFlags image;
   std::string source, instruction;
+  bool as_stored = false;
 };
 
 // The source as the model sees it: clean latents, then the ViT's tokens, then the instruction.
 absl::Status Edit(const EditFlags& flags) {
   if (absl::Status status = PrepareOutput(flags.image); !status.ok()) return status;
-  const absl::StatusOr<RgbImage> source = ReadImage(flags.source);
+  const absl::StatusOr<RgbImage> source = ReadImage(flags.source, {.upright = !flags.as_stored});
   if (!source.ok()) return source.status();
   const absl::StatusOr<torch::Device> device = ParseDevice(flags.image.device);
   if (!device.ok()) return device.status();
@@ -53,7 +54,8 @@ Command AddEditCommand(CLI::App& app) {
   flags->image.image_scale = 2;  // the released application's
   flags->image.renorm = "text_channel";
   sub->add_option("instruction", flags->instruction, "what to change")->required();
-  sub->add_option("--image", flags->source, "PNG, JPEG or WebP; the result has its shape")->required();
+  sub->add_option("--image", flags->source, "PNG, JPEG, WebP or GIF; the result has its shape")->required();
+  sub->add_flag("--as-stored", flags->as_stored, kAsStoredHelp);
   flags->image.AddTo(*sub);
   return {sub, [flags] { return Explain(std::string(kModelProgram) + " edit", Edit(*flags)); }};
 }

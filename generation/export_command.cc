@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/flag_checks.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
 #include "model/export.h"
@@ -82,13 +83,15 @@ Command AddExportCommand(CLI::App& app) {
       ->capture_default_str();
   sub->add_option("--experts", flags->experts.experts,
                   "with top_k: of a layer, half from each kind's weights")
+      ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   sub->add_option("--experts-per-token", flags->experts.experts_per_token, "with top_k")
+      ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
   sub->add_option("--router-seed", flags->router_seed, "with top_k: of the router's small random weights")
       ->capture_default_str();
   sub->add_option("--max-shard-size", flags->max_shard_bytes, "largest file, e.g. 5GB; 0: one file")
-      ->transform(CLI::AsSizeValue(true))
+      ->transform(ByteSize())
       ->capture_default_str();
   return {sub, [flags] { return Explain(std::string(kModelProgram) + " export", Export(*flags)); }};
 }

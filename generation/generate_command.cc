@@ -88,8 +88,11 @@ Command AddGenerateCommand(CLI::App& app) {
   flags->image.interval_low = .4;  // the released application's
   sub->add_option("--prompt", flags->prompt, "what to paint")->required();
   sub->add_flag("--think", flags->think, "plan in words first; each image has its own plan");
-  sub->add_option("--width", flags->width, "pixels; 0: 1024, or the model's largest")->capture_default_str();
+  sub->add_option("--width", flags->width, "pixels; 0: 1024, or the model's largest")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
   sub->add_option("--height", flags->height, "pixels; 0: 1024, or the model's largest")
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   flags->image.AddTo(*sub);
   flags->text.AddTo(*sub);

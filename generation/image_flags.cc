@@ -2,18 +2,21 @@
 
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "algorithm/schedule.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/flag_checks.h"
+#include "common/json_text.h"
 #include "common/version.h"
 #include "data/image_grid.h"
 #include "data/png.h"
 #include "data/png_text.h"
 #include "data/watermark.h"
+#include "generation/commands.h"
 #include "generation/progress_line.h"
 #include "nlohmann/json.hpp"
 
@@ -45,9 +48,7 @@ void ImageFlags::AddTo(CLI::App& app) {
   app.add_option("--steps", steps, "times of the schedule, both ends included; one less model calls")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();
-  app.add_option("--shift", shift, "time shift of the schedule")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option("--shift", shift, "time shift of the schedule")->check(AboveZero())->capture_default_str();
   app.add_option("--cfg-text", text_scale, "guidance by the text; 1 switches all guidance off")
       ->check(CLI::Range(1., 100.))
       ->capture_default_str();
@@ -69,7 +70,7 @@ void ImageFlags::AddTo(CLI::App& app) {
   app.add_option("--watermark", watermark,
                  "mark the images invisibly with this number (see lvrpo watermark)");
   app.add_option("--activation-mib", activation_mib, "memory for denoising; more samples in one batch")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, kMostMib))
       ->capture_default_str();
 }
 
@@ -102,13 +103,7 @@ absl::Status PrepareOutput(const ImageFlags& flags) {
   if (!flags.watermark.empty()) {
     if (auto number = WatermarkNumber(flags.watermark); !number.ok()) return number.status();
   }
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (!std::filesystem::is_directory(flags.out, error)) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot make the folder ", flags.out, ": ",
-                                                   error ? error.message() : "a file is there"));
-  }
-  return absl::OkStatus();
+  return MakeFolder(flags.out);
 }
 
 absl::Status PaintAndWrite(const UnifiedModel& model, std::span<const ImageRequest> requests,
@@ -153,8 +148,7 @@ absl::Status PaintAndWrite(const UnifiedModel& model, std::span<const ImageReque
     }
     const absl::StatusOr<std::string> png = EncodePng(image);
     if (!png.ok()) return png.status();
-    const absl::StatusOr<std::string> described = AddPngText(
-        *png, {{"lvrpo", settings.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+    const absl::StatusOr<std::string> described = AddPngText(*png, {{"lvrpo", JsonText(settings)}});
     if (!described.ok()) return described.status();
     const std::string path = JoinPath(flags.out, absl::StrFormat("%04d.png", static_cast<int>(i)));
     if (absl::Status status = WriteFileAtomic(path, *described); !status.ok()) return status;

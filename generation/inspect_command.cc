@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/json_text.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
 #include "model/inspect.h"
@@ -22,7 +23,7 @@ absl::Status Inspect(InspectFlags& flags) {
   const absl::StatusOr<Inspection> inspection = InspectBagel(flags.folder, flags.memory);
   if (!inspection.ok()) return inspection.status();
   const std::string text =
-      flags.json ? InspectionJson(*inspection).dump(1) + "\n" : InspectionTable(*inspection);
+      flags.json ? JsonText(InspectionJson(*inspection), 1) + "\n" : InspectionTable(*inspection);
   std::fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }
@@ -40,17 +41,23 @@ Command AddInspectCommand(CLI::App& app) {
       ->capture_default_str();
   MemoryOptions& memory = flags->memory;
   sub->add_option("--image-size", memory.image_size, "pixels per side; 0: 1024, or the model's largest")
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   sub->add_option("--guidance-branches", memory.guidance_branches,
                   "velocity calls a denoising step: 1 none, 2 text, 3 text and image guidance")
+      ->check(CLI::Range(1, 3))
       ->capture_default_str();
   sub->add_option("--group-size", memory.group_size, "samples of a group, denoised together")
+      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   sub->add_option("--context-tokens", memory.context_tokens, "tokens of a sample's prompt and answer")
+      ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
-  sub->add_option("--trainable", memory.trainable, "name patterns of the trained tensors; '!' excludes")
+  sub->add_option("--trainable", memory.trainable,
+                  "name pattern of trained tensors; '!' excludes; may be repeated")
       ->capture_default_str();
   sub->add_option("--lora-rank", memory.lora_rank, "adapters of this rank instead; 0: none")
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   return {sub, [flags] { return Explain(std::string(kModelProgram) + " inspect", Inspect(*flags)); }};
 }

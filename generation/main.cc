@@ -5,6 +5,7 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "common/version.h"
 #include "generation/commands.h"
 #include "torch/torch.h"
@@ -42,4 +43,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kModelProgram, argc, argv, lvrpo::Main); }

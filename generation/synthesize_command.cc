@@ -1,8 +1,9 @@
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/flag_checks.h"
 #include "common/role_flags.h"
 #include "generation/commands.h"
 #include "model/bagel_folder.h"
@@ -23,6 +24,7 @@ struct SizeFlag {
   int64_t BagelConfig::*size;
   const char* what;
 };
+constexpr int kLargestSize = 1 << 24;
 constexpr SizeFlag kSizes[] = {
     {"--layers", &BagelConfig::layers, "layers of the language model"},
     {"--hidden", &BagelConfig::hidden, "its width"},
@@ -46,9 +48,7 @@ absl::Status Synthesize(const SynthesizeFlags& flags, const Sizes& sizes) {
     absl::StatusOr<BagelConfig> config = LoadBagelConfig(flags.like);
     if (!config.ok()) return config.status();
     options.config = *std::move(config);
-    std::error_code ignored;
-    if (std::filesystem::exists(JoinPath(flags.like, "tokenizer.json"), ignored) ||
-        std::filesystem::exists(JoinPath(flags.like, "vocab.json"), ignored)) {
+    if (Exists(JoinPath(flags.like, "tokenizer.json")) || Exists(JoinPath(flags.like, "vocab.json"))) {
       options.tokenizer = flags.like;
       options.config_has_tokens = true;
     }
@@ -84,13 +84,16 @@ Command AddSynthesizeCommand(CLI::App& app) {
   sub->add_option("--tokenizer", flags->tokenizer,
                   "folder with tokenizer files; default: those of --like, or a byte-level tokenizer");
   sub->add_option("--max-shard-size", flags->max_shard_bytes, "largest file, e.g. 5GB; 0: one file")
-      ->transform(CLI::AsSizeValue(true))
+      ->transform(ByteSize())
       ->capture_default_str();
   const auto given = std::make_shared<std::vector<std::pair<const SizeFlag*, std::optional<int64_t>>>>();
   given->reserve(std::size(kSizes));  // the app keeps references
   for (const SizeFlag& size : kSizes) {
     given->emplace_back(&size, std::nullopt);
-    sub->add_option(size.name, given->back().second, size.what)->check(CLI::PositiveNumber)->group("Sizes");
+    sub->add_option(size.name, given->back().second, size.what)
+        ->check(AtLeast(1))
+        ->check(CLI::Range(1, kLargestSize))
+        ->group("Sizes");
   }
   return {sub, [flags, given] {
             Sizes sizes;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "generation/commands.h"
 #include "generation/progress_line.h"
 
 namespace lvrpo {
@@ -24,14 +25,14 @@ void TextFlags::AddTo(CLI::App& app) {
       ->check(CLI::Range(0., 100.))
       ->capture_default_str();
   app.add_option("--top-k", top_k, "only among the k likeliest tokens; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   app.add_option("--top-p", top_p, "only among the likeliest tokens that hold this probability together")
       ->check(CLI::Range(1e-6, 1.))
       ->capture_default_str();
   app.add_option("--stop", stop, "end the text before this string; may be repeated")->take_all();
   app.add_option("--kv-mib", kv_mib, "memory for keys and values")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, kMostMib))
       ->capture_default_str();
 }
 

@@ -40,7 +40,7 @@ Command AddWatermarkCommand(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("watermark", "read the invisible mark of images made with --watermark");
   CLI::App* check = sub->add_subcommand("check", "exit code 0: all are marked, 1: one is not");
   sub->require_subcommand(1);
-  check->add_option("images", flags->images, "PNG, JPEG or WebP files")->required();
+  check->add_option("images", flags->images, "PNG, JPEG, WebP or GIF files")->required();
   return {sub, [flags] { return Check(*flags); }};
 }
 

@@ -1,6 +1,5 @@
 #include "learner/checkpoint.h"
 
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <vector>
@@ -10,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "common/version.h"
 #include "model/lora_file.h"
 #include "nlohmann/json.hpp"
@@ -27,8 +28,7 @@ std::string CheckpointPath(int64_t step) { return absl::StrFormat("checkpoints/s
 
 absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint) {
   const std::string unfinished = folder + ".unfinished";
-  std::error_code error;
-  std::filesystem::remove_all(unfinished, error);
+  if (absl::Status status = RemoveTree(unfinished); !status.ok()) return status;
   if (absl::Status status = MakeFolder(unfinished); !status.ok()) return status;
   nlohmann::json manifest = {{"format", kRunFormat},
                              {"program", kVersion},
@@ -53,14 +53,12 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
     if (!bytes.ok()) return bytes.status();
     manifest["files"][name] = Sha256Hex(*bytes);
   }
-  const std::string text = manifest.dump(2) + "\n";
+  const std::string text = JsonText(manifest, 2) + "\n";
   if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, "manifest.json"), text); !status.ok())
     return status;
-  std::filesystem::remove_all(folder, error);
-  std::filesystem::rename(unfinished, folder, error);
-  if (error) return absl::InternalError(absl::StrCat("cannot name ", folder, ": ", error.message()));
-  if (absl::Status status = SyncFolder(std::filesystem::path(folder).parent_path().string()); !status.ok())
-    return status;
+  if (absl::Status status = RemoveTree(folder); !status.ok()) return status;
+  if (absl::Status status = Rename(unfinished, folder); !status.ok()) return status;
+  if (absl::Status status = SyncFolder(ParentFolder(folder)); !status.ok()) return status;
   return Sha256Hex(text);
 }
 
@@ -97,11 +95,11 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::
 }
 
 void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept) {
-  std::error_code ignored;
-  std::map<int64_t, std::filesystem::path, std::greater<>> recorded;
-  std::vector<std::filesystem::path> removed;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
+  if (!names.ok()) return;
+  std::map<int64_t, std::string, std::greater<>> recorded;
+  std::vector<std::string> removed;
+  for (const std::string& name : *names) {
     if (!absl::StartsWith(name, "step_")) continue;
     int64_t step = 0;
     // What has no plain number is unfinished; what is newer than the newest record was never recorded, or
@@ -115,7 +113,7 @@ void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept) 
   for (const auto& [step, path] : recorded) {
     if (kept-- <= 0 && step != newest_step) removed.push_back(path);
   }
-  for (const std::filesystem::path& path : removed) std::filesystem::remove_all(path, ignored);
+  for (const std::string& path : removed) (void)RemoveTree(path);
 }
 
 }  // namespace lvrpo

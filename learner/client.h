@@ -16,7 +16,7 @@ namespace lvrpo {
 // Calls learners: hands trajectories over and fetches weights. Thread-safe.
 class LearnerClient {
  public:
-  explicit LearnerClient(int max_message_mib) : channels_(max_message_mib) {}
+  explicit LearnerClient(const ChannelOptions& options) : channels_(options) {}
 
   // Sends one group in checked chunks; OK once it is on the learner's disk. Repeating it is harmless.
   absl::Status Upload(const std::string& address, const v1::UploadHeader& header, const std::string& bytes,

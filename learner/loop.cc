@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "common/rpc.h"
 #include "learner/checkpoint.h"
 #include "nlohmann/json.hpp"
@@ -201,7 +202,7 @@ absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
   for (const auto& [phase, value] : seconds) metrics["seconds_" + phase] = value;
   commit.set_step(step_ - 1);
   *commit.mutable_new_version() = version();
-  commit.set_metrics_json(metrics.dump());
+  commit.set_metrics_json(JsonText(metrics));
   absl::StatusOr<v1::CommitStepResponse> committed = session_.Call(&Stub::CommitStep, commit);
   if (!committed.ok()) return committed.status();
   seconds["commit"] = watch.Lap();

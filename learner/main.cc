@@ -13,6 +13,7 @@
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "data/tokenizer.h"
@@ -75,19 +76,20 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
         return loop == nullptr ? "starting" : "";
       });
   if (!metrics_server.ok()) return metrics_server.status();
-  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+  const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
+  if (!address.ok()) return address.status();
+  if (absl::Status status = flags.WriteAddressFile(*address, (*metrics_server)->address()); !status.ok())
     return status;
 
   MemberSession::Options options;
   options.coordinator = flags.coordinator;
   options.role = v1::ROLE_LEARNER;
   options.member_id = flags.member_id;
-  options.address = address;
+  options.address = *address;
   options.config_digest = ConfigDigest(config);
   options.contract = contract;
   options.timeout = absl::Seconds(config.rpc().timeout_seconds());
-  options.max_message_mib = config.rpc().max_message_mib();
+  options.channel = config.rpc();
   absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
       options,
       [&]() {
@@ -116,7 +118,7 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
     absl::MutexLock lock(&mutex);
     loop = std::move(started);
   }
-  spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, address,
+  spdlog::info("learner {} serves at {}, metrics at {}", flags.member_id, *address,
                (*metrics_server)->address());
   if (status.ok()) status = loop->Run([&] { return shutdown.requested(); });
   const v1::PoolView view = session->view();
@@ -155,4 +157,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

@@ -1,10 +1,10 @@
 #include "learner/spool.h"
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/hash.h"
 
 namespace lvrpo {
@@ -40,11 +40,11 @@ absl::StatusOr<v1::TrajectoryGroup> Spool::Get(int64_t ordinal, int32_t attempt,
 }
 
 void Spool::RemoveBelow(int64_t ordinal) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.empty() && name[0] >= '0' && name[0] <= '9' && std::atoll(name.c_str()) < ordinal) {
-      std::filesystem::remove(entry.path(), ignored);
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder_);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    if (name[0] >= '0' && name[0] <= '9' && std::atoll(name.c_str()) < ordinal) {
+      (void)RemoveFile(JoinPath(folder_, name));
     }
   }
 }

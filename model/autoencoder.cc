@@ -1,7 +1,7 @@
 #include "model/autoencoder.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "model/config_reader.h"
@@ -243,12 +243,19 @@ std::vector<RgbImage> ToRgbImages(const torch::Tensor& image) {
 }
 
 torch::Tensor FromRgbImages(const std::vector<RgbImage>& images) {
-  const int64_t height = images.at(0).height, width = images[0].width;
-  torch::Tensor bytes = torch::empty({static_cast<int64_t>(images.size()), height, width, 3}, torch::kUInt8);
+  TORCH_CHECK(!images.empty(), "no images to make a batch of");
+  const int64_t height = images[0].height, width = images[0].width;
+  TORCH_CHECK(height > 0 && width > 0, "an image of ", width, "x", height, " pixels");
   for (size_t i = 0; i < images.size(); ++i) {
-    std::memcpy(bytes.data_ptr<uint8_t>() + i * images[i].pixels.size(), images[i].pixels.data(),
-                images[i].pixels.size());
+    const RgbImage& image = images[i];
+    TORCH_CHECK(image.height == height && image.width == width, "image ", i, " has ", image.width, "x",
+                image.height, " pixels beside others of ", width, "x", height, " in one batch");
+    TORCH_CHECK(static_cast<int64_t>(image.pixels.size()) == height * width * 3, "image ", i, " has ",
+                image.pixels.size(), " bytes of pixels for ", width, "x", height);
   }
+  torch::Tensor bytes = torch::empty({static_cast<int64_t>(images.size()), height, width, 3}, torch::kUInt8);
+  uint8_t* out = bytes.data_ptr<uint8_t>();
+  for (const RgbImage& image : images) out = std::copy(image.pixels.begin(), image.pixels.end(), out);
   return bytes.permute({0, 3, 1, 2}).to(torch::kFloat32).contiguous() / 127.5 - 1.0;
 }
 

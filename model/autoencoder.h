@@ -71,7 +71,7 @@ torch::Tensor Unpatchify(const torch::Tensor& tokens, int64_t p, int64_t grid_h,
 // does.
 torch::Tensor ToUint8(const torch::Tensor& image);
 std::vector<RgbImage> ToRgbImages(const torch::Tensor& image);
-// [H, W, 3] uint8 images of one size -> [B, 3, H, W] in [-1, 1].
+// [H, W, 3] uint8 images of one size, 1 or more -> [B, 3, H, W] in [-1, 1]; throws c10::Error for others.
 torch::Tensor FromRgbImages(const std::vector<RgbImage>& images);
 
 }  // namespace lvrpo

@@ -1,12 +1,12 @@
 #include "model/bagel_config.h"
 
-#include <filesystem>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "model/config_reader.h"
 #include "model/qwen2_config.h"
 
@@ -154,9 +154,7 @@ absl::Status ValidateBagelConfig(const BagelConfig& c, const std::string& source
 absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   const std::string path = JoinPath(folder, "config.json");
   absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
-  std::error_code ignored;
-  if (absl::IsNotFound(json.status()) &&
-      std::filesystem::exists(JoinPath(folder, "llm_config.json"), ignored))
+  if (absl::IsNotFound(json.status()) && Exists(JoinPath(folder, "llm_config.json")))
     json = nlohmann::json::object();
   if (!json.ok()) return json.status();
   if (absl::Status status = CheckModelType(*json, path); !status.ok()) return status;
@@ -215,7 +213,7 @@ absl::Status SaveBagelConfig(const BagelConfig& c, const std::string& folder) {
   for (const auto& [name, json] : {std::pair{"config.json", config},
                                    {"llm_config.json", LanguageJson(c)},
                                    {"vit_config.json", VisionJson(c)}}) {
-    if (absl::Status status = WriteFileAtomic(JoinPath(folder, name), json.dump(1) + "\n"); !status.ok())
+    if (absl::Status status = WriteFileAtomic(JoinPath(folder, name), JsonText(json, 1) + "\n"); !status.ok())
       return status;
   }
   return absl::OkStatus();

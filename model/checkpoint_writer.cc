@@ -1,11 +1,11 @@
 #include "model/checkpoint_writer.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "data/safetensors_writer.h"
 #include "model/tensor_dtypes.h"
 #include "nlohmann/json.hpp"
@@ -87,7 +87,7 @@ absl::Status WriteCheckpoint(const std::string& folder, const std::string& stem,
     if (absl::Status status = WriteFile(JoinPath(folder, name), shards[i]); !status.ok()) return status;
     for (const TensorSource* tensor : shards[i]) index["weight_map"][tensor->name] = name;
   }
-  return WriteFileAtomic(JoinPath(folder, "model.safetensors.index.json"), index.dump(1) + "\n");
+  return WriteFileAtomic(JoinPath(folder, "model.safetensors.index.json"), JsonText(index, 1) + "\n");
 }
 
 const std::vector<std::string>& SettingsFiles() {
@@ -128,25 +128,22 @@ absl::Status CopyFiles(const std::string& from, const std::string& to,
 
 absl::Status MakeWholeFolder(const std::string& path,
                              const std::function<absl::Status(const std::string& unfinished)>& fill) {
-  namespace fs = std::filesystem;
-  const fs::path plain = fs::path(path).lexically_normal();
-  const fs::path target = plain.has_filename() ? plain : plain.parent_path();  // without a trailing slash
-  const std::string unfinished = target.string() + ".unfinished";
-  std::error_code error;
-  if (fs::exists(target, error))
+  const absl::StatusOr<std::string> target = AbsolutePath(path);
+  if (!target.ok()) return target.status();
+  const absl::StatusOr<PathKind> kind = KindOf(*target);
+  if (!kind.ok()) return kind.status();
+  if (*kind != PathKind::kMissing)
     return absl::FailedPreconditionError(absl::StrCat(path, " exists already: choose another folder"));
-  fs::remove_all(unfinished, error);
-  absl::Status status = MakeFolder(unfinished);
+  const std::string unfinished = *target + ".unfinished";
+  absl::Status status = RemoveTree(unfinished);
+  if (status.ok()) status = MakeFolder(unfinished);
   if (status.ok()) status = fill(unfinished);
-  if (status.ok()) {
-    fs::rename(unfinished, target, error);
-    if (error) status = absl::InternalError(absl::StrCat("cannot name ", path, ": ", error.message()));
-  }
+  if (status.ok()) status = Rename(unfinished, *target);
   if (!status.ok()) {
-    fs::remove_all(unfinished, error);
+    (void)RemoveTree(unfinished);
     return status;
   }
-  return SyncFolder(target.parent_path().string());
+  return SyncFolder(ParentFolder(*target));
 }
 
 }  // namespace lvrpo

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "common/json_text.h"
 
 namespace lvrpo {
 namespace {
@@ -17,7 +18,7 @@ const nlohmann::json& EmptyObject() {
 
 // A value in an error message, kept short.
 std::string Show(const nlohmann::json& value) {
-  const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text = JsonText(value);
   return text.size() > 60 ? text.substr(0, 60) + "..." : text;
 }
 
@@ -52,7 +53,8 @@ void RefuseScaledRope(ConfigReader& reader, absl::string_view key) {
     const auto type = rope.find(name);
     if (type == rope.end() || type->is_null()) continue;
     if (*type != "default")
-      reader.Problem(absl::StrCat(key, ".", name), absl::StrCat("is ", type->dump(), "; supported: default"));
+      reader.Problem(absl::StrCat(key, ".", name),
+                     absl::StrCat("is ", JsonText(*type), "; supported: default"));
     return;
   }
   if (key == "rope_scaling") reader.Problem(key, "is set, which is not supported");
@@ -144,7 +146,7 @@ void ReadRotaryBase(ConfigReader& reader, double& theta) {
   if (found->is_number())
     theta = found->get<double>();
   else
-    reader.Problem("rope_parameters.rope_theta", absl::StrCat("is ", found->dump(), ", want a number"));
+    reader.Problem("rope_parameters.rope_theta", absl::StrCat("is ", JsonText(*found), ", want a number"));
 }
 
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path) {

@@ -1,12 +1,11 @@
 #include "model/export.h"
 
-#include <filesystem>
-
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "model/bagel.h"
 #include "model/bagel_folder.h"
 #include "model/config_reader.h"
@@ -16,8 +15,6 @@
 
 namespace lvrpo {
 namespace {
-
-namespace fs = std::filesystem;
 
 absl::StatusOr<std::string> FileDigest(const std::string& path) {
   constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
@@ -53,14 +50,13 @@ absl::StatusOr<StoredWeights> OpenRunCheckpoint(const std::string& folder) {
 std::string NewestCheckpoint(const std::string& folder) {
   int64_t newest = -1;
   std::string path;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
     int64_t step = 0;
     if (!absl::StartsWith(name, "step_") || !absl::SimpleAtoi(name.substr(5), &step) || step <= newest)
       continue;
     newest = step;
-    path = entry.path().string();
+    path = JoinPath(folder, name);
   }
   return path;
 }
@@ -126,15 +122,16 @@ absl::Status WriteRouter(const RouterConfig& router, const std::string& folder) 
   if (absl::IsNotFound(json.status())) json = nlohmann::json::object({{"model_type", "bagel"}});
   if (!json.ok()) return json.status();
   (*json)["router"] = RouterJson(router);
-  return WriteFileAtomic(path, json->dump(1) + "\n");
+  return WriteFileAtomic(path, JsonText(*json, 1) + "\n");
 }
 
 }  // namespace
 
 absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return StoredWeights::OpenFile(path);
-  if (fs::exists(JoinPath(path, "policy.safetensors"), ignored)) return OpenRunCheckpoint(path);
+  const absl::StatusOr<PathKind> kind = KindOf(path);
+  if (!kind.ok()) return kind.status();
+  if (*kind != PathKind::kFolder) return StoredWeights::OpenFile(path);
+  if (Exists(JoinPath(path, "policy.safetensors"))) return OpenRunCheckpoint(path);
   const std::string newest = NewestCheckpoint(JoinPath(path, "checkpoints"));
   if (!newest.empty()) return OpenRunCheckpoint(newest);
   return absl::NotFoundError(absl::StrCat(path,
@@ -145,9 +142,8 @@ absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
 absl::StatusOr<std::string> AdapterOf(const StoredWeights& trained) {
   const auto& tensors = trained.index().tensors;
   if (tensors.empty() || !IsLoraName(tensors.begin()->first)) return std::string();
-  const std::string folder = (fs::path(trained.source()).parent_path() / "adapter").string();
-  std::error_code ignored;
-  if (fs::exists(JoinPath(folder, "adapter_config.json"), ignored)) return folder;
+  const std::string folder = JoinPath(ParentFolder(trained.source()), "adapter");
+  if (Exists(JoinPath(folder, "adapter_config.json"))) return folder;
   return absl::NotFoundError(absl::StrCat(trained.source(),
                                           " holds LoRA adapters, whose settings should be in ", folder,
                                           "; give a checkpoint or run folder, or --adapter alone"));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <vector>
@@ -12,6 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "model/config_reader.h"
 #include "nlohmann/json.hpp"
 #include "re2/re2.h"
@@ -22,7 +23,7 @@ namespace {
 constexpr char kConfigFile[] = "adapter_config.json";
 constexpr char kWeightsFile[] = "adapter_model.safetensors";
 constexpr char kPrefix[] = "base_model.model.";
-constexpr uintmax_t kMaxConfigBytes = uintmax_t{16} << 20;
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
 
 // Settings that are read below, or that change nothing about what a finished adapter computes.
 const std::set<std::string>& AllowedSettings() {
@@ -101,9 +102,8 @@ struct AdapterSettings {
 };
 
 absl::StatusOr<AdapterSettings> ReadSettings(const std::string& path) {
-  std::error_code error;
-  if (const uintmax_t size = std::filesystem::file_size(path, error); !error && size > kMaxConfigBytes)
-    return absl::InvalidArgumentError(absl::StrCat(path, " has ", size, " bytes: too many for settings"));
+  if (const absl::StatusOr<int64_t> size = FileSize(path); size.ok() && *size > kMaxConfigBytes)
+    return absl::InvalidArgumentError(absl::StrCat(path, " has ", *size, " bytes: too many for settings"));
   const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
   if (!json.ok()) return json.status();
 
@@ -145,9 +145,7 @@ std::string Listed(const std::vector<std::string>& names) {
 // PEFT's names -> this project's.
 absl::StatusOr<TensorMap> ReadAdapterTensors(const std::string& folder) {
   const std::string path = JoinPath(folder, kWeightsFile);
-  std::error_code error;
-  if (!std::filesystem::exists(path, error) &&
-      std::filesystem::exists(JoinPath(folder, "adapter_model.bin"), error)) {
+  if (!Exists(path) && Exists(JoinPath(folder, "adapter_model.bin"))) {
     return absl::NotFoundError(absl::StrCat(folder,
                                             " holds adapter_model.bin, a pickle, which is not read: save ",
                                             "it again as ", kWeightsFile));
@@ -257,8 +255,7 @@ absl::Status SaveAdapter(const std::string& folder, const TensorMap& tensors, co
       !status.ok())
     return status;
   const nlohmann::json json = ConfigJson(config, AdaptedModules(adapters), base_model);
-  return WriteFileAtomic(JoinPath(folder, kConfigFile),
-                         json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  return WriteFileAtomic(JoinPath(folder, kConfigFile), JsonText(json, 2) + "\n");
 }
 
 absl::StatusOr<LoraAdapter> LoadAdapter(const std::string& folder, const ShapeMap& base) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "common/random.h"
 #include "pretraining/settings.h"
 #include "pretraining/trainer.h"
@@ -110,7 +111,7 @@ absl::Status TrainAutoencoder(const v1::PretrainAutoencoder& task, bool resume) 
       !status.ok()) {
     return status;
   }
-  return WriteFileAtomic(JoinPath(task.out(), "autoencoder.json"), config.ToJson().dump(1) + "\n");
+  return WriteFileAtomic(JoinPath(task.out(), "autoencoder.json"), JsonText(config.ToJson(), 1) + "\n");
 }
 
 }  // namespace lvrpo

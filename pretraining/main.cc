@@ -9,6 +9,7 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "common/version.h"
 #include "pretraining/autoencoder_task.h"
 #include "pretraining/policy_task.h"
@@ -145,4 +146,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

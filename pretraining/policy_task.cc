@@ -4,12 +4,13 @@
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "data/prompts.h"
 #include "model/expert_seed.h"
 #include "model/siglip.h"
@@ -60,11 +61,11 @@ absl::Status WriteFolder(const v1::PretrainPolicy& task, const BagelConfig& conf
     return status;
   }
   if (absl::Status status = SaveBagelConfig(config, task.out()); !status.ok()) return status;
-  std::error_code error;
-  std::filesystem::copy_file(JoinPath(task.autoencoder(), "ae.safetensors"),
-                             JoinPath(task.out(), "ae.safetensors"),
-                             std::filesystem::copy_options::overwrite_existing, error);
-  if (error) return absl::InternalError(absl::StrCat("cannot copy the autoencoder: ", error.message()));
+  if (absl::Status status =
+          CopyFile(JoinPath(task.autoencoder(), "ae.safetensors"), JoinPath(task.out(), "ae.safetensors"));
+      !status.ok()) {
+    return status;
+  }
   return WriteWordTokenizer(JoinPath(task.out(), "tokenizer.json"), shapes::AllWords());
 }
 
@@ -143,7 +144,7 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
   // What was made before decides the numbers too: the referee's tower and `start` are in the first weights.
   options.settings["first weights"] = DigestOf(tensors).substr(0, kShownDigest);
   options.settings["autoencoder"] =
-      Sha256Hex(DigestOf(autoencoder->tensors()) + autoencoder->config().ToJson().dump())
+      Sha256Hex(DigestOf(autoencoder->tensors()) + JsonText(autoencoder->config().ToJson()))
           .substr(0, kShownDigest);
   TensorMap trainable = Trainable(tensors), head;
   if (alignment.weight() > 0) {

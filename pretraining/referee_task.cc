@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "model/autoencoder.h"
 #include "pretraining/settings.h"
 #include "pretraining/text_batch.h"
@@ -190,7 +191,7 @@ absl::Status TrainReferee(const v1::PretrainReferee& task, bool resume) {
     return status;
   }
   if (absl::Status status =
-          WriteFileAtomic(JoinPath(task.out(), "config.json"), config.ToJson().dump(1) + "\n");
+          WriteFileAtomic(JoinPath(task.out(), "config.json"), JsonText(config.ToJson(), 1) + "\n");
       !status.ok()) {
     return status;
   }

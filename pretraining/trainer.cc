@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "data/safetensors.h"
 
 namespace lvrpo {
@@ -72,11 +72,11 @@ absl::StatusOr<Trainer> Trainer::Create(std::string name, TensorMap trainable, T
     return trainer;
   }
   // Now rather than when the first checkpoint is written.
-  const std::string folder = std::filesystem::path(checkpoint).parent_path().string();
+  const std::string folder = ParentFolder(checkpoint);
   if (!folder.empty()) {
     if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
   }
-  if (trainer.options_.resume && std::filesystem::exists(checkpoint)) {
+  if (trainer.options_.resume && Exists(checkpoint)) {
     if (absl::Status status = trainer.Restore(); !status.ok()) return status;
     std::printf("%s: resuming at iteration %ld\n", trainer.name_.c_str(),
                 static_cast<long>(trainer.iteration_));

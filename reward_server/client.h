@@ -24,7 +24,7 @@ std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
 // Calls reward servers. Thread-safe.
 class RewardClient {
  public:
-  explicit RewardClient(int max_message_mib) : channels_(max_message_mib) {}
+  explicit RewardClient(const ChannelOptions& options) : channels_(options) {}
 
   // Scores all samples of one prompt; blocks until the answer or `deadline`. Unavailable, ResourceExhausted
   // and DeadlineExceeded may succeed at another server; InvalidArgument will not.

@@ -1,10 +1,10 @@
 #include "reward_server/fixed_pixels.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "data/siglip_transform.h"
 #include "model/autoencoder.h"
 #include "model/config_reader.h"
@@ -13,8 +13,7 @@ namespace lvrpo {
 
 absl::StatusOr<ResizeFilter> ProcessorFilter(const std::string& folder, ResizeFilter fallback) {
   const std::string path = JoinPath(folder, "preprocessor_config.json");
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return fallback;
+  if (!Exists(path)) return fallback;
   const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
   if (!json.ok()) return json.status();
   const auto resample = json->find("resample");

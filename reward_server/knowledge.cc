@@ -1,15 +1,35 @@
 #include "reward_server/knowledge.h"
 
+#include <map>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "model/autoencoder.h"
 
 namespace lvrpo {
+namespace {
+
+// The images of each size, by index, in order.
+std::vector<std::vector<size_t>> BySize(const std::vector<RgbImage>& images) {
+  std::map<std::pair<int, int>, std::vector<size_t>> groups;
+  for (size_t i = 0; i < images.size(); ++i) groups[{images[i].width, images[i].height}].push_back(i);
+  std::vector<std::vector<size_t>> all;
+  for (auto& [size, samples] : groups) all.push_back(std::move(samples));
+  return all;
+}
+
+}  // namespace
 
 KnowledgeScorer::KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer)
     : model_(std::move(model)), tokenizer_(std::move(tokenizer)), digest_(ComputeDigest()) {}
 
 std::string KnowledgeScorer::ComputeDigest() const {
   return absl::StrCat("knowledge/2/", DigestOf(model_.tensors()));
+}
+
+bool KnowledgeScorer::Fits(int side) const {
+  const int64_t patch = model_.config().vit_patch;
+  return side % patch == 0 && side / patch <= model_.config().vit_max_side;
 }
 
 torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choices& choices) const {
@@ -40,28 +60,55 @@ torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choi
   return log_probs.sum(1).view({images, count});
 }
 
-absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatch& batch) {
-  torch::NoGradGuard no_grad;
-  const auto count = static_cast<int64_t>(batch.images.size());
-  KvCache images;  // each image once; every question goes on from here
-  model_.AppendImage(images, FromRgbImages(batch.images));
-  torch::Tensor sum = torch::zeros({count});
-  for (const v1::Question& question : batch.prompt.questions()) {
+absl::StatusOr<std::vector<KnowledgeScorer::Asked>> KnowledgeScorer::Read(
+    const v1::PromptRecord& prompt) const {
+  std::vector<Asked> read;
+  for (const v1::Question& question : prompt.questions()) {
     const auto bad = [&](const absl::Status& status) {
-      return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), ", question \"",
-                                                     question.text(), "\": ", status.message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt ", prompt.id(), ", question \"", question.text(), "\": ", status.message()));
     };
-    const absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.text());
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer_->Encode(question.text());
     if (!ids.ok()) return bad(ids.status());
-    const absl::StatusOr<Choices> choices = ReadChoices(*tokenizer_, question);
+    absl::StatusOr<Choices> choices = ReadChoices(*tokenizer_, question);
     if (!choices.ok()) return bad(choices.status());
-    KvCache context = images;
-    model_.AppendPrompt(context, *ids);
-    sum += torch::softmax(ChoiceLogProbs(context, *choices), 1).select(1, choices->right);
+    read.push_back({*std::move(ids), *std::move(choices)});
   }
-  sum /= batch.prompt.questions_size();
+  return read;
+}
+
+torch::Tensor KnowledgeScorer::ScoreImages(const std::vector<RgbImage>& images,
+                                           const std::vector<Asked>& questions) const {
+  KvCache seen;  // each image once; every question goes on from here
+  model_.AppendImage(seen, FromRgbImages(images));
+  torch::Tensor sum = torch::zeros({static_cast<int64_t>(images.size())});
+  for (const Asked& question : questions) {
+    KvCache context = seen;
+    model_.AppendPrompt(context, question.ids);
+    sum += torch::softmax(ChoiceLogProbs(context, question.choices), 1).select(1, question.choices.right);
+  }
+  return sum / static_cast<int64_t>(questions.size());
+}
+
+absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatch& batch) {
+  const torch::NoGradGuard no_grad;
+  const absl::StatusOr<std::vector<Asked>> questions = Read(batch.prompt);
+  if (!questions.ok()) return questions.status();
   std::vector<Score> scores(batch.images.size());
-  for (size_t i = 0; i < scores.size(); ++i) scores[i].value = sum[static_cast<int64_t>(i)].item<float>();
+  for (const std::vector<size_t>& samples : BySize(batch.images)) {
+    std::vector<RgbImage> images;
+    for (const size_t sample : samples) images.push_back(batch.images[sample]);
+    const RgbImage& first = images[0];
+    if (const int64_t patch = model_.config().vit_patch; !Fits(first.width) || !Fits(first.height)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("sample ", samples[0], " is an image of ", first.width, "x", first.height,
+                       " pixels; 'knowledge' looks at images whose sides are multiples of ", patch, " up to ",
+                       patch * model_.config().vit_max_side));
+    }
+    const torch::Tensor right = ScoreImages(images, *questions);
+    for (size_t i = 0; i < samples.size(); ++i)
+      scores[samples[i]].value = right[static_cast<int64_t>(i)].item<float>();
+  }
   return scores;
 }
 

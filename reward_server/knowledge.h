@@ -14,7 +14,8 @@ namespace lvrpo {
 // "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the
 // image. The score is the probability of the right answer among the question's choices, as a mean over the
 // questions. A choice's log-probability is the sum over its tokens, and <|im_end|> unless all choices are
-// single tokens.
+// single tokens. Images of several sizes are scored as if each size had come alone; one that the model cannot
+// take makes the batch InvalidArgument.
 class KnowledgeScorer : public Scorer {
  public:
   KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer);
@@ -28,6 +29,17 @@ class KnowledgeScorer : public Scorer {
   absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
 
  private:
+  // A question as the model reads it.
+  struct Asked {
+    std::vector<int32_t> ids;
+    Choices choices;
+  };
+
+  absl::StatusOr<std::vector<Asked>> Read(const v1::PromptRecord& prompt) const;
+  // Whether an image's side is whole patches, and no more than the model knows.
+  bool Fits(int side) const;
+  // [B]: the mean probability of the right answers; images of one size that fits.
+  torch::Tensor ScoreImages(const std::vector<RgbImage>& images, const std::vector<Asked>& questions) const;
   // [B, choices], up to a constant of each row; `context` [B] holds image and question.
   torch::Tensor ChoiceLogProbs(const KvCache& context, const Choices& choices) const;
 

@@ -22,7 +22,8 @@ using LoadedScorer = absl::StatusOr<std::unique_ptr<Scorer>>;
 
 LinkOptions Links(const v1::RunConfig& config) {
   return {.deadline = absl::Seconds(config.reward().compute_deadline_seconds()),
-          .max_message_mib = config.rpc().max_message_mib()};
+          .max_message_mib = config.rpc().max_message_mib(),
+          .use_proxy = config.rpc().use_proxy()};
 }
 
 // A referee's folder and its tokenizer.

@@ -9,6 +9,7 @@
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "reward_server/load_scorers.h"
@@ -44,10 +45,11 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
       MetricsServer::Start(flags.metrics_listen, metrics, [&] { return pool.broken(); });
   if (!metrics_server.ok()) return metrics_server.status();
-  const std::string address = flags.advertise.empty() ? (*server)->address() : flags.advertise;
-  if (absl::Status status = flags.WriteAddressFile(address, (*metrics_server)->address()); !status.ok())
+  const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
+  if (!address.ok()) return address.status();
+  if (absl::Status status = flags.WriteAddressFile(*address, (*metrics_server)->address()); !status.ok())
     return status;
-  spdlog::info("reward server {} serves at {}, metrics at {}", flags.member_id, address,
+  spdlog::info("reward server {} serves at {}, metrics at {}", flags.member_id, *address,
                (*metrics_server)->address());
 
   std::unique_ptr<MemberSession> session;
@@ -56,10 +58,10 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
     options.coordinator = flags.coordinator;
     options.role = v1::ROLE_REWARD_SERVER;
     options.member_id = flags.member_id;
-    options.address = address;
+    options.address = *address;
     options.config_digest = ConfigDigest(config);
     options.timeout = absl::Seconds(config.rpc().timeout_seconds());
-    options.max_message_mib = config.rpc().max_message_mib();
+    options.channel = config.rpc();
     absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
         options,
         [&] {
@@ -114,4 +116,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "data/owlv2_transform.h"
 #include "data/query_boxes.h"
 
@@ -33,10 +34,10 @@ Owlv2Detector::Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, 
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       options_(options),
-      digest_(absl::StrCat(
-          "owlv2/1/", options.threshold, "/", options.most_overlap, "/", options.rule_score, "/",
-          options.rule_counting_score, "/",
-          Sha256Hex(DigestOf(model_.tensors()) + model_.config().ToJson().dump() + tokenizer_->digest()))) {}
+      digest_(absl::StrCat("owlv2/1/", options.threshold, "/", options.most_overlap, "/", options.rule_score,
+                           "/", options.rule_counting_score, "/",
+                           Sha256Hex(DigestOf(model_.tensors()) + JsonText(model_.config().ToJson()) +
+                                     tokenizer_->digest()))) {}
 
 absl::StatusOr<Owlv2Queries> Owlv2Detector::QueriesFor(const std::vector<std::string>& classes) {
   if (embeds_.size() > kMostRemembered) embeds_.clear();

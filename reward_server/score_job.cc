@@ -1,10 +1,11 @@
 #include "reward_server/score_job.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
 #include "data/image_file.h"
 #include "data/image_grid.h"
 #include "data/image_message.h"
@@ -74,7 +75,7 @@ absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string
     return absl::InvalidArgumentError("give \"prompt\" or \"record\", one of the two");
   ScoreJob job;
   if (json.contains("record")) {
-    absl::StatusOr<v1::PromptRecord> record = PromptFromJson(json["record"].dump());
+    absl::StatusOr<v1::PromptRecord> record = PromptFromJson(JsonText(json["record"]));
     if (!record.ok()) return record.status();
     job.prompt = *std::move(record);
   } else {
@@ -88,28 +89,28 @@ absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string
                                           : "the record asks for an image, and a text is given");
   }
   if (task == v1::TASK_KIND_IMAGE) {
-    job.image = (std::filesystem::path(folder) / json["image"].get<std::string>()).string();
+    job.image = JoinPath(folder, json["image"].get<std::string>());
   } else {
     job.text = json["text"].get<std::string>();
   }
   if (json.contains("detections")) {
     if (task != v1::TASK_KIND_IMAGE)
       return absl::InvalidArgumentError("\"detections\" belong to an image, and a text is given");
-    absl::StatusOr<Detections> detections = DetectionsFromJson(json["detections"].dump());
+    absl::StatusOr<Detections> detections = DetectionsFromJson(JsonText(json["detections"]));
     if (!detections.ok()) return detections.status();
     job.detections = *std::move(detections);
   }
   return job;
 }
 
-absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job) {
+absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job, const DecodeOptions& options) {
   v1::ScoreRequest request;
   *request.mutable_prompt() = job.prompt;
   request.set_want_evidence(true);
   v1::ScoreItem& item = *request.add_items();
   item.set_text(job.text);
   if (job.image.empty()) return request;
-  const absl::StatusOr<RgbImage> image = ReadImage(job.image);
+  const absl::StatusOr<RgbImage> image = ReadImage(job.image, options);
   if (!image.ok()) return image.status();
   *item.mutable_image() = ToMessage(*image);
   if (!job.detections.has_value()) return request;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "data/image.h"
+#include "data/image_file.h"
 #include "nlohmann/json.hpp"
 #include "proto/lvrpo/v1/prompt.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
@@ -33,7 +34,7 @@ struct ScoreJob {
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder);
 
 // The request of a reward server for this job, its image read, evidence wanted. Errors of ReadImage.
-absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job);
+absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job, const DecodeOptions& options = {});
 
 // {"reward": .7, "complete": true, "components": [{"name", "outcome", "score", "detail"}], "logged": [the
 // same]}; with `maps` also "maps": [{"phrase", "rows", "columns", "values"}]. Without a reward when it is not

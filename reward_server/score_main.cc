@@ -1,6 +1,5 @@
 // lvrpo-score: what `lvrpo score` does.
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -9,7 +8,10 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/json_text.h"
+#include "common/line_reader.h"
 #include "common/role_flags.h"
+#include "common/run_main.h"
 #include "data/image_file.h"
 #include "data/png.h"
 #include "reward_server/decode_request.h"
@@ -29,16 +31,18 @@ struct ScoreFlags {
   bool json = false, batch_maps = false;
 };
 
-absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job) {
-  const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job);
+absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job,
+                                       const DecodeOptions& options) {
+  const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job, options);
   if (!request.ok()) return request.status();
   const absl::StatusOr<ScoringBatch> batch = DecodeRequest(*request);
   if (!batch.ok()) return batch.status();
   return scorers.Score(*batch).items(0);
 }
 
-absl::Status WriteMaps(const std::string& folder, const std::string& image_path, const v1::ItemScore& score) {
-  const absl::StatusOr<RgbImage> image = ReadImage(image_path);
+absl::Status WriteMaps(const std::string& folder, const std::string& image_path, const DecodeOptions& options,
+                       const v1::ItemScore& score) {
+  const absl::StatusOr<RgbImage> image = ReadImage(image_path, options);
   if (!image.ok()) return image.status();
   if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
   for (int i = 0; i < score.maps_size(); ++i) {
@@ -50,7 +54,7 @@ absl::Status WriteMaps(const std::string& folder, const std::string& image_path,
 }
 
 // One image or text given by flags.
-absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags) {
+absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
   nlohmann::json line;
   if (!flags.image.empty()) line["image"] = flags.image;
   if (!flags.text.empty()) line["text"] = flags.text;
@@ -62,36 +66,38 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags) {
     line[key] = nlohmann::json::parse(*bytes, nullptr, false);
     if (line[key].is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, " is not JSON"));
   }
-  const absl::StatusOr<ScoreJob> job = ParseScoreJob(line.dump(), "");
+  const absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();
-  const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job);
+  const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job, options);
   if (!score.ok()) return score.status();
-  std::fputs(flags.json ? (ScoreJson(*score, true).dump() + "\n").c_str() : ScoreText(*score).c_str(),
+  std::fputs(flags.json ? (JsonText(ScoreJson(*score, true)) + "\n").c_str() : ScoreText(*score).c_str(),
              stdout);
   if (!flags.maps.empty()) {
-    if (absl::Status status = WriteMaps(flags.maps, job->image, *score); !status.ok()) return status;
+    if (absl::Status status = WriteMaps(flags.maps, job->image, options, *score); !status.ok()) return status;
   }
   return score->complete() ? absl::OkStatus()
                            : absl::DataLossError("a component gave no score: see its outcome");
 }
 
 // One line of output a line of input, in order; a line that cannot be scored says why and costs itself only.
-absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags) {
-  std::ifstream in(flags.batch);
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", flags.batch));
-  const size_t slash = flags.batch.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : flags.batch.substr(0, slash);
+absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
+  const absl::StatusOr<std::unique_ptr<LineReader>> in = LineReader::Open(flags.batch);
+  if (!in.ok()) return in.status();
+  const std::string folder = ParentFolder(flags.batch);
   std::string line;
   int64_t number = 0, scored = 0, failed = 0;
-  while (std::getline(in, line)) {
+  while (true) {
+    const absl::StatusOr<bool> more = (*in)->Next(&line);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
     ++number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
     const absl::StatusOr<ScoreJob> job = ParseScoreJob(line, folder);
-    const absl::StatusOr<v1::ItemScore> score = job.ok() ? ScoreOne(scorers, *job) : job.status();
+    const absl::StatusOr<v1::ItemScore> score = job.ok() ? ScoreOne(scorers, *job, options) : job.status();
     nlohmann::json answer = score.ok() ? ScoreJson(*score, flags.batch_maps)
                                        : nlohmann::json{{"error", score.status().message()}};
     answer["line"] = number;
-    std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", JsonText(answer).c_str());
     ++(score.ok() && score->complete() ? scored : failed);
     if ((scored + failed) % 100 == 0)
       std::fprintf(stderr, "scored %ld, failed %ld\n", static_cast<long>(scored), static_cast<long>(failed));
@@ -109,7 +115,8 @@ int Main(int argc, char** argv) {
   // `lvrpo` hands over the name of the command too.
   std::vector<char*> arguments(argv, argv + argc);
   if (arguments.size() > 1 && std::string(arguments[1]) == "score") arguments.erase(arguments.begin() + 1);
-  app.add_option("--image", flags.image, "PNG, JPEG or WebP");
+  app.add_option("--image", flags.image,
+                 "PNG, JPEG, WebP or GIF; upright unless data.exif_orientation is off");
   app.add_option("--text", flags.text, "an answer, instead of an image");
   app.add_option("--prompt", flags.prompt, "what was asked for, in words: grounding by its key phrases");
   app.add_option(
@@ -146,10 +153,12 @@ int Main(int argc, char** argv) {
   Metrics metrics;
   const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(loaded->config, metrics);
   if (!scorers.ok()) return Explain(kProgram, scorers.status());
-  return Explain(kProgram, flags.batch.empty() ? Single(**scorers, flags) : Batch(**scorers, flags));
+  const DecodeOptions options{.upright = loaded->config.data().exif_orientation()};
+  return Explain(kProgram,
+                 flags.batch.empty() ? Single(**scorers, flags, options) : Batch(**scorers, flags, options));
 }
 
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

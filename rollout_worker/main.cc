@@ -17,6 +17,7 @@
 #include "common/metrics.h"
 #include "common/role_flags.h"
 #include "common/rpc.h"
+#include "common/run_main.h"
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "learner/client.h"
@@ -88,7 +89,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   options.config_digest = ConfigDigest(config);
   options.contract = std::move(contract);
   options.timeout = absl::Seconds(config.rpc().timeout_seconds());
-  options.max_message_mib = config.rpc().max_message_mib();
+  options.channel = config.rpc();
   absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
       options,
       [&]() {
@@ -107,8 +108,8 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   if (!joined.ok()) return joined.status();
   MemberSession& session = **joined;
 
-  LearnerClient learner(config.rpc().max_message_mib());
-  RewardClient rewards(config.rpc().max_message_mib());
+  LearnerClient learner(config.rpc());
+  RewardClient rewards(config.rpc());
   const absl::Duration transfer_deadline = absl::Seconds(config.rpc().timeout_seconds() * 3);
   PolicyHolder holder(
       *base, *initial,
@@ -233,4 +234,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lvrpo
 
-int main(int argc, char** argv) { return lvrpo::Main(argc, argv); }
+int main(int argc, char** argv) { return lvrpo::RunMain(lvrpo::kProgram, argc, argv, lvrpo::Main); }

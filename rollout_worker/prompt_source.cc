@@ -10,7 +10,8 @@ namespace lvrpo {
 namespace {
 
 absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
-                    const BagelConfig& model, std::vector<PromptSource::Prompt>* prompts) {
+                    const BagelConfig& model, const DecodeOptions& options,
+                    std::vector<PromptSource::Prompt>* prompts) {
   const auto fits = [&model](int side) {
     return side % model.vit_patch == 0 && side / model.vit_patch <= model.vit_max_side;
   };
@@ -32,7 +33,7 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
     }
     prompt.ids = *std::move(ids);
     if (task == v1::TASK_KIND_TEXT) {
-      absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(path, record));
+      absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(path, record), options);
       if (!image.ok()) return image.status();
       if (!fits(image->width) || !fits(image->height)) {
         return absl::InvalidArgumentError(
@@ -53,12 +54,15 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
                                                 const BagelConfig& model) {
   std::vector<Prompt> images, texts;
+  const DecodeOptions options{.upright = config.data().exif_orientation()};
   for (const std::string& path : config.data().image_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, &images); !status.ok())
+    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, options, &images);
+        !status.ok())
       return status;
   }
   for (const std::string& path : config.data().text_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, &texts); !status.ok())
+    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, options, &texts);
+        !status.ok())
       return status;
   }
   if (images.empty() && texts.empty())

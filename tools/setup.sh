@@ -16,7 +16,7 @@ packages=(
   python3 python3-pip python3-yaml python3-jsonschema python3-grpcio python3-protobuf
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
   prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
-  nlohmann-json3-dev libvalijson-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libre2-dev libutf8proc-dev
+  nlohmann-json3-dev libvalijson-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libgif-dev libre2-dev libpcre2-dev libutf8proc-dev
   libtesseract-dev tesseract-ocr-eng libcurl4-openssl-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 case "${1:-}" in

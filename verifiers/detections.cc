@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/json_text.h"
 #include "data/unicode.h"
 #include "nlohmann/json.hpp"
 
@@ -140,7 +141,7 @@ absl::StatusOr<std::string> DetectionsToJson(const Detections& detections) {
     if (!detection.color.empty()) object["color"] = detection.color;
     document["objects"].push_back(std::move(object));
   }
-  return document.dump();
+  return JsonText(document);
 }
 
 }  // namespace lvrpo

@@ -5,13 +5,13 @@
 #include <tesseract/resultiterator.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/filesystem.h"
 #include "data/resize.h"
 #include "data/tokenizer_json.h"
 
@@ -145,9 +145,7 @@ absl::StatusOr<std::unique_ptr<TextReader>> TextReader::Create(const Options& op
           absl::StrCat("the language ", QuoteToken(options.language),
                        " is not named as Tesseract does: \"eng\", \"eng+chi_sim\""));
     }
-    const std::filesystem::path file = std::filesystem::path(options.data_folder) / (name + ".traineddata");
-    std::error_code ignored;
-    if (!options.data_folder.empty() && !std::filesystem::is_regular_file(file, ignored))
+    if (!options.data_folder.empty() && !IsFile(JoinPath(options.data_folder, name + ".traineddata")))
       return NoData(name, options.data_folder);
   }
   auto recogniser = std::make_unique<tesseract::TessBaseAPI>();

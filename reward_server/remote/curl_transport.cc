@@ -41,6 +41,7 @@ class Call {
     curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
     curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(std::min(timeout, kLongestConnecting)));
     curl_easy_setopt(easy_, CURLOPT_USERAGENT, user_agent_.c_str());
+    curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl can undo
     curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Call::Write);
     curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);

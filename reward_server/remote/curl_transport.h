@@ -5,7 +5,8 @@
 namespace lvrpo {
 
 // HTTP and HTTPS through libcurl: certificates are checked, redirections are not followed, connections are
-// kept for the next call. Proxies come from the environment, as with the program curl.
+// kept for the next call. Bodies that come packed are unpacked, and bounded as they are then. Proxies come
+// from the environment, as with the program curl.
 class CurlTransport : public HttpTransport {
  public:
   CurlTransport();

@@ -25,6 +25,7 @@ class ExternalLink {
 struct LinkOptions {
   absl::Duration deadline = absl::Seconds(20);  // of one call, with its repetitions
   int max_message_mib = 64;                     // gRPC: largest request and answer
+  bool use_proxy = false;                       // gRPC: whether proxies of the environment stand between
   RetryPolicy retry = {};
   Waiting waiting = {};
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/digits.h"
 #include "common/reward_config.h"
 #include "data/png.h"
 #include "data/unicode.h"
@@ -10,6 +11,8 @@
 #include "reward_server/remote/http_client.h"
 #include "reward_server/remote/json_scorer.h"
 #include "reward_server/remote/remote_digest.h"
+#include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {
@@ -55,11 +58,12 @@ absl::StatusOr<std::vector<Score>> ReadExternalScores(const v1::ScoreSamplesResp
   }
   std::vector<Score> scores;
   for (const v1::ExternalScore& score : response.scores()) {
-    if (!(score.value() >= 0 && score.value() <= 1)) {
-      return absl::InternalError(
-          absl::StrCat("scored sample ", scores.size(), " with ", score.value(), "; scores must be 0 to 1"));
+    const std::optional<double> share = AsShare(score.value());
+    if (!share.has_value()) {
+      return absl::InternalError(absl::StrCat("scored sample ", scores.size(), " with ",
+                                              Digits(score.value()), "; scores must be 0 to 1"));
     }
-    scores.push_back({.value = score.value(), .detail = Cut(score.detail()), .maps = {}});
+    scores.push_back({.value = static_cast<float>(*share), .detail = Cut(score.detail()), .maps = {}});
   }
   return scores;
 }

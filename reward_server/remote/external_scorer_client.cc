@@ -17,12 +17,18 @@ absl::Status Failure(const grpc::Status& status) {
   return FromGrpcStatus(status);
 }
 
+ChannelOptions ToChannelOptions(const LinkOptions& options) {
+  ChannelOptions channel = options.max_message_mib;
+  channel.use_proxy = options.use_proxy;
+  return channel;
+}
+
 class GrpcLink : public ExternalLink {
  public:
   GrpcLink(const std::string& address, const LinkOptions& options)
       : options_(options),
         seed_(StableHash64(address)),
-        stub_(v1::ExternalScorer::NewStub(MakeChannel(address, options.max_message_mib))) {}
+        stub_(v1::ExternalScorer::NewStub(MakeChannel(address, ToChannelOptions(options)))) {}
 
   absl::StatusOr<std::string> Describe() override {
     RetryPolicy retry = options_.retry;

@@ -3,27 +3,15 @@
 #include <algorithm>
 #include <numeric>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/hash.h"
 #include "common/rpc.h"
-#include "data/unicode.h"
+#include "reward_server/remote/error_object.h"
+#include "reward_server/remote/excerpt.h"
+#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {
-
-constexpr size_t kMostExcerpt = 200;  // bytes
-
-// The beginning of what a server said, as part of a line.
-std::string Excerpt(const std::string& body) {
-  std::string text = unicode::RepairUtf8(absl::string_view(body).substr(0, kMostExcerpt));
-  for (char& c : text) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
-  absl::RemoveExtraAsciiWhitespace(&text);
-  return body.size() > kMostExcerpt ? text + " ..." : text;
-}
 
 absl::StatusCode CodeOf(int http) {
   switch (http) {
@@ -37,6 +25,12 @@ absl::StatusCode CodeOf(int http) {
       return absl::StatusCode::kResourceExhausted;
     case 502:
     case 503:
+    case 520:  // of gateways: what is behind them is away or unwell
+    case 521:
+    case 522:
+    case 523:
+    case 524:
+    case 529:
       return absl::StatusCode::kUnavailable;
     default:
       return http >= 300 && http < 500 ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kInternal;
@@ -45,42 +39,50 @@ absl::StatusCode CodeOf(int http) {
 
 }  // namespace
 
-std::string PrintableUrl(const std::string& url) {
-  const size_t scheme = url.find("://");
-  const size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-  const size_t host_end = std::min(url.find_first_of("/?#", host), url.size());
-  const size_t at = url.rfind('@', host_end);
-  const size_t from = at == std::string::npos || at < host || at >= host_end ? host : at + 1;
-  const size_t end = std::min(url.find_first_of("?#", host_end), url.size());
-  return absl::StrCat(url.substr(0, host), url.substr(from, end - from));
-}
-
-absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer) {
-  if (answer.code >= 200 && answer.code < 300) return std::move(answer.body);
+absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer,
+                                           const std::vector<std::string>& secrets) {
+  const bool good = answer.code >= 200 && answer.code < 300;
   std::string what = absl::StrCat(PrintableUrl(url), " answered ", answer.code);
-  if (!answer.redirect.empty()) {
+  int code = answer.code;
+  std::string words = Excerpt(answer.body, secrets);
+  if (good) {
+    const std::optional<ErrorObject> error = ReadErrorObject(answer.body);
+    if (!error.has_value()) return std::move(answer.body);
+    code = error->code;
+    absl::StrAppend(&what, code == 0 ? " with an error" : absl::StrCat(" with the error ", code));
+    if (!error->message.empty()) words = Excerpt(error->message, secrets);
+  } else if (!answer.redirect.empty()) {
     absl::StrAppend(&what, ", which leads to ", PrintableUrl(answer.redirect),
                     ": redirections are not followed, give the address that is meant");
-  } else if (answer.code == 401 || answer.code == 403) {
-    what += ": it wants a key, or another one";  // its own words may hold the key
-  } else if (const std::string excerpt = Excerpt(answer.body); !excerpt.empty()) {
-    absl::StrAppend(&what, ": ", excerpt);
   }
+  if (code == 401 || code == 403) what += ": it wants a key, or another one";
+  if (!words.empty()) absl::StrAppend(&what, ": ", words);
   v1::ErrorInfo info;
   info.set_retry_after_seconds(absl::ToDoubleSeconds(answer.retry_after));
-  return WithReason(absl::Status(CodeOf(answer.code), what), info);
+  if (code == 400 || CodeOf(code) == absl::StatusCode::kFailedPrecondition) info.set_reason(kRefused);
+  return WithReason(absl::Status(CodeOf(code), what), info);
+}
+
+std::vector<std::string> HttpClient::Secrets(const std::string& url) const {
+  std::vector<std::string> secrets = SecretsOf(url);
+  if (!options_.bearer.empty()) secrets.push_back(options_.bearer);
+  return secrets;
 }
 
 absl::StatusOr<std::string> HttpClient::Read(const std::string& url,
                                              absl::StatusOr<HttpAnswer> answer) const {
-  absl::StatusOr<std::string> body =
-      answer.ok() ? ReadHttpAnswer(url, *std::move(answer))
-                  : absl::Status(answer.status().code(),
-                                 absl::StrCat(PrintableUrl(url), ": ", answer.status().message()));
-  if (body.ok() || options_.bearer.empty()) return body;
-  const v1::ErrorInfo info = ErrorInfoOf(body.status());
-  return WithReason(absl::Status(body.status().code(),
-                                 absl::StrReplaceAll(body.status().message(), {{options_.bearer, "[key]"}})),
+  if (answer.ok()) return ReadHttpAnswer(url, *std::move(answer), Secrets(url));
+  return absl::Status(answer.status().code(),
+                      absl::StrCat(PrintableUrl(url), ": ", answer.status().message()));
+}
+
+absl::Status HttpClient::Refused(const absl::Status& status, const std::string& url,
+                                 absl::string_view body) const {
+  const std::string words = Excerpt(body, Secrets(url));
+  v1::ErrorInfo info;
+  info.set_reason(kBadAnswer);
+  return WithReason(absl::Status(status.code(), absl::StrCat(status.message(),
+                                                             words.empty() ? "" : "; it answered: ", words)),
                     info);
 }
 

@@ -5,20 +5,24 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "reward_server/remote/http.h"
 #include "reward_server/remote/retry.h"
 
 namespace lvrpo {
 
-// What an answer means: its body (codes of 200 to 299), or in one line who said what. Never with a password
-// of the URL.
-//   400, 422: InvalidArgument; other 4xx and redirections: FailedPrecondition; 429: ResourceExhausted;
-//   502, 503: Unavailable; 408, 504: DeadlineExceeded; everything else: Internal.
-// ErrorInfo.retry_after_seconds is what the server asked for.
-absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer);
+// Reasons (ErrorInfo.reason) of failures that come again when the same is asked again: the other side does
+// not take this request from us at all (400, 401, 403, 404 and the like), or what it answers is no answer.
+inline constexpr char kRefused[] = "REFUSED", kBadAnswer[] = "BAD_ANSWER";
 
-// A URL as messages may show it: without user, password and query.
-std::string PrintableUrl(const std::string& url);
+// What an answer means: its body (codes of 200 to 299, unless it is an error object, error_object.h, whose
+// code counts then), or in one line who said what (excerpt.h). Never with a password of the URL or one of the
+// secrets.
+//   400, 422: InvalidArgument; other 4xx and redirections: FailedPrecondition; 429: ResourceExhausted;
+//   502, 503, 520 to 524, 529: Unavailable; 408, 504: DeadlineExceeded; everything else: Internal.
+// ErrorInfo.retry_after_seconds is what the server asked for.
+absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer,
+                                           const std::vector<std::string>& secrets = {});
 
 // Sends requests that may be repeated, and repeats them where that helps. Called by one thread at a time.
 class HttpClient {
@@ -34,7 +38,12 @@ class HttpClient {
     return std::move(Send({request}, retry)[0]);
   }
 
+  // Why a body from that URL is no answer, with its beginning and never the key; the reason is kBadAnswer.
+  absl::Status Refused(const absl::Status& status, const std::string& url, absl::string_view body) const;
+
  private:
+  // What no message may show of what that URL answers.
+  std::vector<std::string> Secrets(const std::string& url) const;
   absl::StatusOr<std::string> Read(const std::string& url, absl::StatusOr<HttpAnswer> answer) const;
 
   const std::unique_ptr<HttpTransport> transport_;

@@ -5,10 +5,11 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "data/png.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {
@@ -29,7 +30,7 @@ absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& image
     if (!png.ok()) return Named(absl::StrCat("image ", i), png.status());
     request["images"].push_back(absl::Base64Escape(*png));
   }
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonText(request);
 }
 
 absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
@@ -46,7 +47,7 @@ absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
   std::vector<std::vector<Detection>> found;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const std::string where = absl::StrCat("images[", i, "]");
-    absl::StatusOr<Detections> image = DetectionsFromJson((**images)[i].dump());
+    absl::StatusOr<Detections> image = DetectionsFromJson(JsonText((**images)[i]));
     if (!image.ok()) return absl::InternalError(absl::StrCat(where, ": ", image.status().message()));
     if (image->width != sizes[i].width || image->height != sizes[i].height) {
       return absl::InternalError(absl::StrCat(where, " is of ", image->width, " x ", image->height,
@@ -62,9 +63,9 @@ absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
   return found;
 }
 
-HttpDetector::HttpDetector(std::string address, const LinkOptions& options,
+HttpDetector::HttpDetector(const std::string& address, const LinkOptions& options,
                            std::unique_ptr<HttpTransport> transport)
-    : address_(std::move(address)),
+    : address_(JoinUrl(address, "")),
       retry_(options.retry),
       client_(std::move(transport), ToHttpOptions(options), options.waiting) {}
 
@@ -72,16 +73,16 @@ absl::StatusOr<std::unique_ptr<HttpDetector>> HttpDetector::Create(const std::st
                                                                    const LinkOptions& options,
                                                                    std::unique_ptr<HttpTransport> transport) {
   if (transport == nullptr) transport = std::make_unique<CurlTransport>();
-  auto detector = std::unique_ptr<HttpDetector>(
-      new HttpDetector(std::string(absl::StripSuffix(address, "/")), options, std::move(transport)));
+  auto detector = std::unique_ptr<HttpDetector>(new HttpDetector(address, options, std::move(transport)));
+  const std::string describe = JoinUrl(address, "/describe");
   RetryPolicy retry = options.retry;
   retry.retries = kRetryUntilDeadline;
-  absl::StatusOr<std::string> body =
-      detector->client_.SendOne({.url = detector->address_ + "/describe", .json = {}}, retry);
+  absl::StatusOr<std::string> body = detector->client_.SendOne({.url = describe, .json = {}}, retry);
   if (absl::IsDeadlineExceeded(body.status())) body = absl::UnavailableError(body.status().message());
   if (!body.ok()) return Named(Who(address), body.status());
   absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
-  if (!description.ok()) return Named(Who(address), description.status());
+  if (!description.ok())
+    return Named(Who(address), detector->client_.Refused(description.status(), describe, *body));
   detector->description_ = *std::move(description);
   return detector;
 }
@@ -101,7 +102,7 @@ absl::StatusOr<std::vector<std::vector<Detection>>> HttpDetector::Detect(
       client_.SendOne({.url = address_, .json = [&request] { return *request; }}, retry_);
   if (!body.ok()) return Named(Who(address_), body.status());
   auto found = ReadDetectionsJson(*body, sizes, classes, description_.digest);
-  if (!found.ok()) return Named(Who(address_), found.status());
+  if (!found.ok()) return Named(Who(address_), client_.Refused(found.status(), address_, *body));
   return found;
 }
 

@@ -31,7 +31,8 @@ class HttpDetector : public ObjectDetector {
       const std::vector<RgbImage>& images, const std::vector<std::string>& classes) override;
 
  private:
-  HttpDetector(std::string address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport);
+  HttpDetector(const std::string& address, const LinkOptions& options,
+               std::unique_ptr<HttpTransport> transport);
 
   const std::string address_;
   const RetryPolicy retry_;

@@ -6,11 +6,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/http_client.h"
 #include "reward_server/remote/remote_digest.h"
 #include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {
@@ -20,35 +21,35 @@ using nlohmann::json;
 constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 1000000, .depth = 16};
 
 // Strings whose bytes are no UTF-8 are mended.
-std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 class JsonLink : public ExternalLink {
  public:
   JsonLink(const std::string& address, const LinkOptions& options, std::unique_ptr<HttpTransport> transport)
-      : address_(absl::StripSuffix(address, "/")),
+      : describe_(JoinUrl(address, "/describe")),
+        score_(JoinUrl(address, "/score")),
         retry_(options.retry),
         client_(std::move(transport), ToHttpOptions(options), options.waiting) {}
 
   absl::StatusOr<std::string> Describe() override {
     RetryPolicy retry = retry_;
     retry.retries = kRetryUntilDeadline;
-    const absl::StatusOr<std::string> body =
-        client_.SendOne({.url = address_ + "/describe", .json = {}}, retry);
+    const absl::StatusOr<std::string> body = client_.SendOne({.url = describe_, .json = {}}, retry);
     if (!body.ok()) return body.status();
     absl::StatusOr<RemoteDescription> description = ReadDescription(*body);
-    if (!description.ok()) return description.status();
+    if (!description.ok()) return client_.Refused(description.status(), describe_, *body);
     return std::move(description->digest);
   }
 
   absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) override {
-    const absl::StatusOr<std::string> body = client_.SendOne(
-        {.url = address_ + "/score", .json = [&request] { return ScoreRequestJson(request); }}, retry_);
+    const absl::StatusOr<std::string> body =
+        client_.SendOne({.url = score_, .json = [&request] { return ScoreRequestJson(request); }}, retry_);
     if (!body.ok()) return body.status();
-    return ReadScoresJson(*body);
+    absl::StatusOr<v1::ScoreSamplesResponse> response = ReadScoresJson(*body, request.samples_size());
+    if (!response.ok()) return client_.Refused(response.status(), score_, *body);
+    return response;
   }
 
  private:
-  const std::string address_;
+  const std::string describe_, score_;  // URLs
   const RetryPolicy retry_;
   HttpClient client_;
 };
@@ -74,25 +75,27 @@ std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request) {
       samples.push_back({{"png", absl::Base64Escape(sample.png())}});
     }
   }
-  return absl::StrCat("{\"prompt\":", prompt, ",\"samples\":", Dump(samples), "}");
+  return absl::StrCat("{\"prompt\":", prompt, ",\"samples\":", JsonText(samples), "}");
 }
 
-absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text) {
+absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text, int count) {
   const absl::StatusOr<json> answer = ParseRemoteJson(text, kBounds);
   if (!answer.ok()) return answer.status();
   v1::ScoreSamplesResponse response;
   const absl::StatusOr<std::string> digest = RemoteString(*answer, "digest");
   if (!digest.ok()) return digest.status();
   response.set_digest(*digest);
-  const absl::StatusOr<const json*> scores = RemoteList(*answer, "scores");
+  const absl::StatusOr<const json*> scores = RemoteList(*answer, "scores", count);
   if (!scores.ok()) return scores.status();
   for (size_t i = 0; i < (*scores)->size(); ++i) {
     const json& score = (**scores)[i];
     v1::ExternalScore& read = *response.add_scores();
-    const absl::StatusOr<double> value = RemoteShare(score, "value");
+    // A number alone is an object with that value.
+    const absl::StatusOr<double> value =
+        RemoteShare(score.is_object() ? score : json{{"value", score}}, "value");
     if (!value.ok()) return Named(absl::StrCat("scores[", i, "]"), value.status());
     read.set_value(static_cast<float>(*value));
-    if (!score.contains("detail")) continue;
+    if (!score.is_object() || !score.contains("detail") || score["detail"].is_null()) continue;
     const absl::StatusOr<std::string> detail = RemoteString(score, "detail");
     if (!detail.ok()) return Named(absl::StrCat("scores[", i, "]"), detail.status());
     read.set_detail(*detail);

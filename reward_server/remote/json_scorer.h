@@ -18,8 +18,9 @@ std::unique_ptr<ExternalLink> MakeJsonLink(const std::string& address, const Lin
 // {"prompt": {a prompt record as in prompt files}, "samples": [{"png": base64} | {"text": "..."}]}
 std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request);
 
-// {"digest": "...", "scores": [{"value": 0.5, "detail": "..."}]}; "detail" may be left out, members that are
-// not named here are passed over. Internal, in one clause, says what is wrong; a value that is missing is.
-absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text);
+// {"digest": "...", "scores": [{"value": 0.5, "detail": "..."}]} with `count` scores; "detail" may be left
+// out, a number alone is a value, members that are not named here are passed over. Internal, in one clause,
+// says what is wrong; a value that is missing is.
+absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text, int count);
 
 }  // namespace lvrpo

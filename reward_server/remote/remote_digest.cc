@@ -51,9 +51,16 @@ absl::Status CheckUnchanged(absl::string_view described, absl::string_view answe
       absl::StrCat("changed from ", described, " to ", answered, ": restart the reward server to accept it"));
 }
 
-absl::Status Named(absl::string_view who, const absl::Status& status) {
+absl::Status Reworded(const absl::Status& status, absl::string_view message) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(who, ": ", status.message()));
+  absl::Status reworded(status.code(), message);
+  status.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { reworded.SetPayload(type, payload); });
+  return reworded;
+}
+
+absl::Status Named(absl::string_view who, const absl::Status& status) {
+  return Reworded(status, absl::StrCat(who, ": ", status.message()));
 }
 
 }  // namespace lvrpo

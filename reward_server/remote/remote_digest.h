@@ -26,7 +26,8 @@ absl::Status CheckRemoteDigest(absl::string_view digest);
 // FailedPrecondition when an answer comes from another scorer than the one that was described.
 absl::Status CheckUnchanged(absl::string_view described, absl::string_view answered);
 
-// The same status with "who: " before its message.
+// The same status, its reason too, with another message; with "who: " before its own.
+absl::Status Reworded(const absl::Status& status, absl::string_view message);
 absl::Status Named(absl::string_view who, const absl::Status& status);
 
 }  // namespace lvrpo

@@ -9,17 +9,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "common/hash.h"
 #include "data/png.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/remote_digest.h"
+#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr size_t kMostAnswer = size_t{1} << 20;  // bytes
 constexpr double kLowCoverage = .5;
+constexpr double kMuchTotal = 1.01;
 
 absl::StatusOr<std::string> ReadKey(const std::string& variable) {
   if (variable.empty()) return "";
@@ -60,6 +61,8 @@ std::string Remark(const v1::Question& question, const VqaAnswer& answer) {
   }
   if (answer.coverage < kLowCoverage)
     remarks.push_back(absl::StrFormat("the choices have only %.2g of the probability", answer.coverage));
+  if (answer.total > kMuchTotal)
+    remarks.push_back(absl::StrFormat("the probabilities returned add up to %.3g", answer.total));
   if (remarks.empty()) return "";
   return absl::StrCat("\"", question.text(), "\" ", absl::StrJoin(remarks, "; "));
 }
@@ -80,9 +83,9 @@ VqaEndpointScorer::VqaEndpointScorer(const v1::VqaEndpointConfig& config, const 
                                      std::string key, Metrics& metrics,
                                      std::unique_ptr<HttpTransport> transport)
     : config_(config),
-      url_(absl::StripSuffix(config.url(), "/")),
-      digest_("vqa_endpoint/" + HashOf({url_, config.model(), absl::StrCat(config.top_logprobs()),
-                                        absl::StrCat(kVqaFormVersion)})),
+      url_(JoinUrl(config.url(), "/chat/completions")),
+      digest_("vqa_endpoint/" + HashOf({JoinUrl(config.url(), ""), config.model(),
+                                        absl::StrCat(config.top_logprobs()), absl::StrCat(kVqaFormVersion)})),
       client_(std::move(transport),
               {.concurrency = config.concurrency(),
                .timeout = absl::Seconds(config.timeout_seconds()),
@@ -104,7 +107,7 @@ absl::Status VqaEndpointScorer::Ask(const ScoringBatch& batch, const std::vector
       if (!png.ok()) return Named(absl::StrCat("sample ", one.image), png.status());
       pngs[one.image] = *std::move(png);
     }
-    requests.push_back({.url = url_ + "/chat/completions", .json = [this, &questions, &pngs, &one] {
+    requests.push_back({.url = url_, .json = [this, &questions, &pngs, &one] {
                           return VqaRequestJson(config_.model(), questions[one.question], pngs[one.image],
                                                 config_.top_logprobs());
                         }});
@@ -121,14 +124,15 @@ absl::Status VqaEndpointScorer::Ask(const ScoringBatch& batch, const std::vector
       answers->emplace(asked[i].key, *std::move(answer));
     } else if (++failed == 1) {
       const v1::Question& question = batch.prompt.questions(static_cast<int>(asked[i].question));
-      first = Named(absl::StrCat("model '", config_.model(), "' at ", PrintableUrl(url_), ", sample ",
-                                 asked[i].image, ", question \"", question.text(), "\""),
-                    answer.status());
+      first =
+          Named(absl::StrCat("model '", config_.model(), "' at ", PrintableUrl(JoinUrl(config_.url(), "")),
+                             ", sample ", asked[i].image, ", question \"", question.text(), "\""),
+                answer.status());
     }
   }
   if (failed <= 1) return first;
-  return absl::Status(first.code(), absl::StrCat(first.message(), " (", failed, " questions of ",
-                                                 asked.size(), " have no answer)"));
+  return Reworded(
+      first, absl::StrCat(first.message(), " (", failed, " questions of ", asked.size(), " have no answer)"));
 }
 
 absl::StatusOr<VqaAnswer> VqaEndpointScorer::Receive(const absl::StatusOr<std::string>& body,
@@ -141,6 +145,7 @@ absl::StatusOr<VqaAnswer> VqaEndpointScorer::Receive(const absl::StatusOr<std::s
   }
   VqaReply reply = ReadVqaReply(*body, labels);
   metrics_.CountReply(reply.input_tokens, reply.output_tokens, reply.answer.status());
+  if (absl::IsInternal(reply.answer.status())) return client_.Refused(reply.answer.status(), url_, *body);
   if (reply.answer.ok()) metrics_.floored.Increment(static_cast<double>(reply.answer->floored.size()));
   return std::move(reply.answer);
 }

@@ -62,7 +62,7 @@ class VqaEndpointScorer : public Scorer {
                                     const std::vector<std::string>& labels);
 
   const v1::VqaEndpointConfig config_;
-  const std::string url_;  // without a slash at its end
+  const std::string url_;  // of chat completions
   const std::string digest_;
   HttpClient client_;
   VqaCache cache_;

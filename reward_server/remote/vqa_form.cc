@@ -11,10 +11,13 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/json_text.h"
 #include "data/unicode.h"
 #include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/token_log_probs.h"
 #include "verifiers/folded.h"
 
 namespace lvrpo {
@@ -24,7 +27,7 @@ using nlohmann::json;
 
 constexpr JsonBounds kBounds = {.bytes = size_t{1} << 20, .values = 100000, .depth = 32};
 constexpr int64_t kMostTokens = 1000000000;  // of one request
-constexpr double kRounding = 1e-3;           // above 0 that a log-probability may come out
+constexpr double kMostTotal = 1.5;           // that probabilities may add up to, for whatever reason
 constexpr size_t kLetters = 26;
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
@@ -78,56 +81,70 @@ int64_t Tokens(const json& reply, const char* name) {
   return std::clamp<int64_t>(count->get<int64_t>(), 0, kMostTokens);
 }
 
-// choices[0].logprobs.content[0].top_logprobs.
-absl::StatusOr<const json*> TopLogprobs(const json& reply) {
-  const absl::StatusOr<const json*> choices = RemoteList(reply, "choices");
-  if (!choices.ok()) return choices.status();
-  const json* at = (*choices)->empty() ? nullptr : &(**choices)[0];
-  for (const char* name : {"logprobs", "content"}) {
-    if (at == nullptr || !at->is_object() || !at->contains(name)) {
-      at = nullptr;
-      break;
+// The sums of what counts for each label.
+struct Sums {
+  std::vector<double> log_probs;  // a label; kNever: nothing
+  double smallest = 0;            // of all tokens
+  double total = 0;               // probability of all tokens
+  std::string first;              // what the model would say
+  // What stands where a label's log-probability belongs and is none; empty where one is known. Behind an
+  // entry that is good another one says little: tokens come in the order of their probabilities.
+  std::vector<std::string> odd;
+};
+
+absl::StatusOr<Sums> SumUp(const std::vector<TokenLogProb>& tokens, const std::vector<std::string>& labels) {
+  Sums sums;
+  sums.log_probs.assign(labels.size(), kNever);
+  sums.odd.resize(labels.size());
+  double all = kNever, most = kNever;
+  for (const TokenLogProb& token : tokens) {
+    const std::optional<size_t> label = LabelOf(FoldToken(token.text), labels);
+    if (!token.log_prob.has_value()) {
+      if (label.has_value() && sums.log_probs[*label] == kNever) sums.odd[*label] = token.written;
+      continue;
     }
-    at = &(*at)[name];
+    if (*token.log_prob == kNever) continue;  // as if it were not there
+    sums.smallest = std::min(sums.smallest, *token.log_prob);
+    all = LogAdd(all, *token.log_prob);
+    if (*token.log_prob > most) {
+      most = *token.log_prob;
+      sums.first = token.text;
+    }
+    if (label.has_value()) sums.log_probs[*label] = LogAdd(sums.log_probs[*label], *token.log_prob);
   }
-  if (at == nullptr || !at->is_array() || at->empty()) {
-    return absl::InternalError(
-        "its answer holds no log-probabilities: the endpoint or the model does not give them, or it gave no "
-        "token");
+  sums.total = std::exp(all);
+  if (sums.total > kMostTotal) {
+    return absl::InternalError(absl::StrFormat(
+        "the probabilities in its answer add up to %.4g: these are no log-probabilities of one token",
+        std::exp(all)));
   }
-  return RemoteList((*at)[0], "top_logprobs");
+  return sums;
 }
 
 absl::StatusOr<VqaAnswer> ReadAnswer(const json& reply, const std::vector<std::string>& labels) {
-  const absl::StatusOr<const json*> tokens = TopLogprobs(reply);
+  const absl::StatusOr<std::vector<TokenLogProb>> tokens = ReadTokenLogProbs(reply);
   if (!tokens.ok()) return tokens.status();
-  std::vector<double> sums(labels.size(), kNever);
-  double smallest = 0;
-  std::pair<double, std::string> first = {kNever, ""};  // what the model would say
-  for (const json& entry : **tokens) {
-    const absl::StatusOr<std::string> token = RemoteString(entry, "token");
-    if (!token.ok()) return token.status();
-    const auto value = entry.find("logprob");
-    if (value == entry.end() || !value->is_number() || !(value->get<double>() <= kRounding))
-      return absl::InternalError("a \"logprob\" in its answer is not a number of at most 0");
-    const double log_prob = std::min(0.0, value->get<double>());
-    smallest = std::min(smallest, log_prob);
-    if (log_prob > first.first || first.second.empty()) first = {log_prob, *token};
-    const std::optional<size_t> label = LabelOf(FoldToken(*token), labels);
-    if (label.has_value()) sums[*label] = LogAdd(sums[*label], log_prob);
+  absl::StatusOr<Sums> summed = SumUp(*tokens, labels);
+  if (!summed.ok()) return summed.status();
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (summed->odd[i].empty()) continue;
+    return absl::InternalError(absl::StrCat("what its answer gives as log-probability of \"", labels[i],
+                                            "\" is ", summed->odd[i], ", which is none"));
   }
+  std::vector<double>& sums = summed->log_probs;
   const double most = *std::max_element(sums.begin(), sums.end());
   if (most == kNever) {
     return absl::NotFoundError(absl::StrCat("the model did not answer with one of the choices (",
                                             absl::StrJoin(labels, ", "), ") but with \"",
-                                            absl::CHexEscape(first.second.substr(0, 40)), "\""));
+                                            absl::CHexEscape(summed->first.substr(0, 40)), "\""));
   }
   VqaAnswer answer;
+  answer.total = summed->total;
   double total = 0;
   for (size_t i = 0; i < sums.size(); ++i) {
     if (sums[i] == kNever) {
       answer.floored.push_back(i);
-      sums[i] = smallest;
+      sums[i] = summed->smallest;
     } else {
       answer.coverage += std::exp(sums[i]);
     }
@@ -183,7 +200,7 @@ std::string VqaRequestJson(const std::string& model, const VqaQuestion& question
   const json request = {{"model", model},   {"messages", {{{"role", "user"}, {"content", {image, text}}}}},
                         {"max_tokens", 1},  {"temperature", 0},
                         {"logprobs", true}, {"top_logprobs", top_logprobs}};
-  return request.dump(-1, ' ', false, json::error_handler_t::replace);
+  return JsonText(request);
 }
 
 VqaReply ReadVqaReply(absl::string_view text, const std::vector<std::string>& labels) {

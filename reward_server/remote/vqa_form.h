@@ -38,19 +38,22 @@ struct VqaAnswer {
   std::vector<size_t> floored;
   // Probability of all tokens that begin a choice. Small: the model would have said something else.
   double coverage = 0;
+  double total = 0;  // of all tokens; above 1 these are no probabilities, whatever they are
 };
 
 // What came back for one question. The tokens were paid for also when there is no answer.
 struct VqaReply {
   int64_t input_tokens = 0, output_tokens = 0;  // 0 where the endpoint does not say
   // NotFound: the model answered with none of the choices. Internal, in one clause: this is no answer with
-  // log-probabilities.
+  // log-probabilities, or what stands where a choice's belongs is none.
   absl::StatusOr<VqaAnswer> answer;
 };
 
-// Of the first token's top_logprobs, those count for a choice that are, without leading white space and
-// whatever stands for it in a tokenizer ("▁", "Ġ"), and in small letters, its label or the beginning of it
-// and of no other label. Several tokens of one choice add up.
+// Of the first token's top_logprobs (token_log_probs.h), those count for a choice that are, without leading
+// white space and whatever stands for it in a tokenizer ("▁", "Ġ"), and in small letters, its label or the
+// beginning of it and of no other label. Several tokens of one choice add up. An entry whose log-probability
+// is none is left out; when it is the first that counts for a choice there is no answer, for the model may
+// have meant just that one.
 VqaReply ReadVqaReply(absl::string_view json, const std::vector<std::string>& labels);
 
 }  // namespace lvrpo

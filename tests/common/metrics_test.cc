@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/synchronization/mutex.h"
+#include "common/host_port.h"
 #include "common/version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -111,6 +112,40 @@ TEST(MetricsServer, AClientThatDawdlesKeepsNobodyWaiting) {
   EXPECT_LT(bytes, 2000);
   EXPECT_EQ(slow.Receive(), "");  // dropped
   EXPECT_THAT(next.Receive(), StartsWith("HTTP/1.0 200"));
+}
+
+TEST(MetricsServer, SilentClientsHoldNobodyUpHoweverMany) {
+  Metrics metrics;
+  const auto server = MetricsServer::Start(
+      "127.0.0.1:0", metrics, [] { return ""; }, absl::Hours(1));
+  ASSERT_TRUE(server.ok()) << server.status();
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 200; ++i) silent.push_back(std::make_unique<Client>((*server)->address()));
+  EXPECT_THAT(Get(**server, "/healthz"), StartsWith("HTTP/1.0 200"));
+  // The oldest made room; the newest are still served.
+  EXPECT_EQ(silent.front()->Receive(), "");
+  silent.back()->Send("GET /healthz HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(silent.back()->Receive(), StartsWith("HTTP/1.0 200"));
+}
+
+TEST(MetricsServer, ListensWhereItWasTold) {
+  Metrics metrics;
+  for (const char* address : {"[::1]:0", "localhost:0", "0.0.0.0:0", "[::]:0"}) {
+    const auto server = MetricsServer::Start(address, metrics, nullptr);
+    ASSERT_TRUE(server.ok()) << server.status();
+    const absl::StatusOr<HostPort> told = ParseHostPort((*server)->address(), AddressUse::kListen);
+    ASSERT_TRUE(told.ok()) << told.status();
+    EXPECT_EQ(told->host, ParseHostPort(address, AddressUse::kListen)->host);
+    EXPECT_GT(told->port, 0);
+    const auto second = MetricsServer::Start((*server)->address(), metrics, nullptr);
+    EXPECT_TRUE(absl::IsUnavailable(second.status())) << second.status();
+  }
+  for (const char* address : {"", "9090", ":9090", "::1:9090", "127.0.0.1:65536", "127.0.0.1:-1", "*:9090"})
+    EXPECT_TRUE(absl::IsInvalidArgument(MetricsServer::Start(address, metrics, nullptr).status())) << address;
+  for (const char* address : {"192.0.2.1:0", "[2001:db8::1]:0", "no-such-host.invalid:0"}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(MetricsServer::Start(address, metrics, nullptr).status()))
+        << address;
+  }
 }
 
 TEST(MetricsServer, DropsWhatIsTooLong) {

@@ -62,6 +62,50 @@ TEST(TextSplitter, TreatsMatchesAsTheBehaviorSays) {
   EXPECT_THAT(Words(bytes, " a"), ElementsAre("\u0120a"));
 }
 
+json Part(const char* type, json members = json::object()) {
+  members["type"] = type;
+  return members;
+}
+
+TEST(TextSplitter, PartsWithNamesOfTheirOwn) {
+  const std::string text = " ab,c1 23.d\u00B2 \u3002_x";
+  EXPECT_THAT(Words(Part("Whitespace"), text),
+              ElementsAre("ab", ",", "c1", "23", ".", "d", "\u00B2", "\u3002", "_x"));
+  EXPECT_THAT(Words(Part("WhitespaceSplit"), text), ElementsAre("ab,c1", "23.d\u00B2", "\u3002_x"));
+  EXPECT_THAT(Words(Part("Digits", {{"individual_digits", false}}), text),
+              ElementsAre(" ab,c", "1", " ", "23", ".d", "\u00B2", " \u3002_x"));
+  EXPECT_THAT(Words(Part("Digits", {{"individual_digits", true}}), "a12"), ElementsAre("a", "1", "2"));
+  EXPECT_THAT(Words(Part("Punctuation"), "a,,$b\u3002"), ElementsAre("a", ",", ",", "$", "b", "\u3002"));
+  EXPECT_THAT(Words(Part("Punctuation", {{"behavior", "Contiguous"}}), "a,,$b"),
+              ElementsAre("a", ",,$", "b"));
+  EXPECT_THAT(Words(Part("Punctuation", {{"behavior", "Removed"}}), "a,b"), ElementsAre("a", "b"));
+}
+
+TEST(TextSplitter, MetaspaceWritesSpacesAsAnotherCharacter) {
+  const auto metaspace = [](const char* scheme, bool split = true) {
+    return Part("Metaspace", {{"replacement", "_"}, {"prepend_scheme", scheme}, {"split", split}});
+  };
+  EXPECT_THAT(Words(metaspace("always"), "a b"), ElementsAre("_a", "_b"));
+  EXPECT_THAT(Words(metaspace("never"), "a b"), ElementsAre("a", "_b"));
+  EXPECT_THAT(Words(metaspace("first"), "a b"), ElementsAre("_a", "_b"));
+  EXPECT_THAT(Words(metaspace("always"), " a  b"), ElementsAre("_a", "_", "_b"));
+  EXPECT_THAT(Words(metaspace("always", false), "a b"), ElementsAre("_a_b"));
+  // Older files.
+  EXPECT_THAT(Words(Part("Metaspace", {{"replacement", "_"}, {"add_prefix_space", false}}), "a b"),
+              ElementsAre("a", "_b"));
+  // "first" is about the text, not about a piece.
+  const json parts = {Part("WhitespaceSplit"), metaspace("first")};
+  EXPECT_THAT(Words(Part("Sequence", {{"pretokenizers", parts}}), "a b"), ElementsAre("_a", "b"));
+  EXPECT_THAT(Words(Part("Sequence", {{"pretokenizers", parts}}), " a b"), ElementsAre("a", "b"));
+  for (const json& wrong :
+       {Part("Metaspace", {{"replacement", ""}}), Part("Metaspace", {{"replacement", "ab"}}),
+        metaspace("often"), Part("Metaspace", {{"prepend_scheme", "always"}}),
+        Part("Metaspace",
+             {{"replacement", "_"}, {"prepend_scheme", "always"}, {"add_prefix_space", false}})}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(TextSplitter::FromJson(wrong, "p").status())) << wrong;
+  }
+}
+
 TEST(Bpe, MergesTheEarliestPairFirstAndFromTheLeft) {
   const Made tokenizer =
       Load(ByteLevelFile({{"l", "l"}, {"h", "e"}, {"ll", "o"}, {"he", "llo"}, {"a", "a"}}));

@@ -136,9 +136,9 @@ inline Ids Encode(const Made& tokenizer, const std::string& text,
 inline std::vector<std::string> Words(const json& spec, const std::string& text) {
   const auto splitter = TextSplitter::FromJson(spec, "p");
   EXPECT_TRUE(splitter.ok()) << splitter.status();
-  std::vector<std::string> words = {text};
+  TextPieces words = {{text}, /*first_begins_text=*/true};
   EXPECT_TRUE((*splitter)->Split(&words).ok());
-  return words;
+  return words.pieces;
 }
 
 }  // namespace lvrpo::tokenizer_files

@@ -12,6 +12,7 @@
 #include "data/watermark.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/data/image_bytes.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {
@@ -84,6 +85,19 @@ TEST(Edit, GivesAnImageOfTheSourcesShape) {
   ASSERT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_EQ(ReadImage(folder.file("0000.png"))->width, 64);
   EXPECT_EQ(ReadImage(folder.file("0000.png"))->height, 32);
+}
+
+TEST(Edit, SeesPhotographsUprightUnlessTold) {
+  const TestFolder folder;
+  const RgbImage source{.width = 96, .height = 48, .pixels = std::vector<uint8_t>(96 * 48 * 3, 200)};
+  ASSERT_TRUE(WriteFileAtomic(folder.file("photo.png"), WithOrientation(*EncodePng(source), 8)).ok());
+  for (const std::string flag : {"", " --as-stored"}) {
+    const Outcome outcome = Call("edit --model " + kModel + " --image " + folder.file("photo.png") +
+                                 " 'a red circle' --steps 2 --out " + folder.path() + flag);
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_EQ(ReadImage(folder.file("0000.png"))->width, flag.empty() ? 32 : 64);
+    EXPECT_EQ(ReadImage(folder.file("0000.png"))->height, flag.empty() ? 64 : 32);
+  }
 }
 
 TEST(Pictures, BadInputIsRefusedInASentence) {

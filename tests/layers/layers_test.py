@@ -91,8 +91,38 @@ def offences():
                     yield f"{where}: NCCL and CUDA headers belong in files named for them ({name})"
 
 
+# What is done in one place only: pattern, where it may stand, what to use instead.
+ONE_PLACE = [
+    (re.compile(r"\bstd::filesystem\b|#include <filesystem>|\b(?:opendir|readdir|getcwd|tmpfile|tmpnam)\("),
+     {"common/filesystem.cc"}, "common/filesystem.h, which never throws"),
+    (re.compile(r"(?:\.|->)dump\("), {"common/json_text.h"}, "JsonText (common/json_text.h), which takes any bytes"),
+    (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/file.h"),
+    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run's folder: /tmp may not be writable"),
+    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/rpc.cc"}, "MakeChannel (common/rpc.h), which passes proxies by"),
+    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/host_port.cc", "common/listen_socket.cc"},
+     "common/host_port.h or common/listen_socket.h"),
+]
+MAIN = re.compile(r"^int main\(", re.M)
+
+
+def one_place_offences():
+    """Calls that throw at odd bytes, or that have a better place."""
+    for folder in LAYER_OF:
+        for path in sorted((ROOT / folder).glob("**/*")):
+            if path.suffix not in (".h", ".cc"):
+                continue
+            name, text = str(path.relative_to(ROOT)), path.read_text()
+            for number, line in enumerate(text.splitlines(), 1):
+                code = line.split("//")[0]
+                for pattern, allowed, instead in ONE_PLACE:
+                    if name not in allowed and pattern.search(code):
+                        yield f"{name}:{number}: use {instead}"
+            if MAIN.search(text) and "RunMain(" not in text:
+                yield f"{name}: main() must be RunMain (common/run_main.h), which catches what is left"
+
+
 def main():
-    found = list(offences()) + list(judge_offences())
+    found = list(offences()) + list(judge_offences()) + list(one_place_offences())
     print("\n".join(found) if found else "layers: no offence")
     return 1 if found else 0
 

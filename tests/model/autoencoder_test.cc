@@ -120,5 +120,21 @@ TEST(Pixels, OfImagesReachFromMinusOneToOneChannelFirst) {
       1e-6));
 }
 
+TEST(Pixels, OfImagesThatMakeNoBatchAreRefused) {
+  const RgbImage small{2, 1, {0, 51, 255, 255, 102, 0}}, tall{1, 2, {0, 0, 0, 255, 255, 255}};
+  const RgbImage large{64, 64, std::vector<uint8_t>(64 * 64 * 3)};
+  for (const std::vector<RgbImage>& images :
+       std::vector<std::vector<RgbImage>>{{},
+                                          {small, large},
+                                          {large, small},
+                                          {small, tall},  // as many bytes, another shape
+                                          {RgbImage{2, 1, {1, 2, 3}}},
+                                          {small, RgbImage{2, 1, std::vector<uint8_t>(60)}},
+                                          {RgbImage{0, 0, {}}},
+                                          {RgbImage{-1, -2, std::vector<uint8_t>(6)}}}) {
+    EXPECT_THROW(FromRgbImages(images), c10::Error);
+  }
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -1,9 +1,12 @@
 #include "reward_server/remote/curl_transport.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -106,6 +109,53 @@ TEST(CurlTransport, StopsReadingAnswersThatAreTooLarge) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("more than 1000 bytes"));
   }
   EXPECT_EQ(SendOne(server.url() + "/announced", {.most_bytes = 1001})->body.size(), 1001u);
+}
+
+std::string Gzip(const std::string& text) {
+  z_stream stream = {};
+  EXPECT_EQ(deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string packed(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+TEST(CurlTransport, UnpacksBodies) {
+  const std::string packed = Gzip(R"({"digest":"d"})");
+  TestHttpServer server([&](const Request& request) -> std::string {
+    if (request.path == "/content") return MakeHttpAnswer(200, packed, "Content-Encoding: gzip\r\n");
+    if (request.path == "/chunked") {
+      return absl::StrCat("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+                          "7\r\n{\"diges\r\n7\r\nt\":\"d\"}\r\n0\r\n\r\n");
+    }
+    if (request.path == "/transfer") {
+      return absl::StrCat("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n",
+                          absl::StrFormat("%x\r\n", packed.size()), packed, "\r\n0\r\n\r\n");
+    }
+    if (request.path == "/bomb")
+      return MakeHttpAnswer(200, Gzip(std::string(1 << 20, 'x')), "Content-Encoding: gzip\r\n");
+    if (request.path == "/damaged")
+      return MakeHttpAnswer(200, packed.substr(0, 8) + "nonsense", "Content-Encoding: gzip\r\n");
+    return MakeHttpAnswer(200, packed, "Content-Encoding: snappy\r\n");
+  });
+  for (const char* path : {"/content", "/chunked", "/transfer"}) {
+    const auto answer = SendOne(server.url() + path);
+    ASSERT_TRUE(answer.ok()) << path << ": " << answer.status();
+    EXPECT_EQ(answer->body, R"({"digest":"d"})") << path;
+  }
+  // Bounds are of what comes out.
+  EXPECT_THAT(std::string(SendOne(server.url() + "/bomb", {.most_bytes = 1000}).status().message()),
+              HasSubstr("more than 1000 bytes"));
+  for (const char* path : {"/damaged", "/unknown"}) {
+    const absl::Status status = SendOne(server.url() + path).status();
+    EXPECT_FALSE(status.ok()) << path;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("ncod")) << path;
+  }
 }
 
 TEST(CurlTransport, GivesUpOnServersThatDoNotAnswerInTime) {

@@ -144,6 +144,16 @@ TEST(ExternalScorer, RefusesWhatIsNotOneScoreASample) {
   }
 }
 
+TEST(ExternalScorer, ClampsWhatRoundingExplainsAndShowsDigitsOtherwise) {
+  const auto scores = ReadExternalScores(Response({1.0000001f, -1e-9f, .25f}), 3, "w/1");
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_EQ((*scores)[0].value, 1);
+  EXPECT_EQ((*scores)[1].value, 0);
+  EXPECT_EQ((*scores)[2].value, .25f);
+  EXPECT_EQ(ReadExternalScores(Response({.5f, 1.00012f}), 2, "w/1").status().message(),
+            "scored sample 1 with 1.00012; scores must be 0 to 1");
+}
+
 TEST(ExternalScorer, LongDetailsAreCutBetweenCharacters) {
   v1::ScoreSamplesResponse response = Response({.5});
   std::string detail = "a";

@@ -29,7 +29,7 @@ TEST(ReadDescription, ReadsDigestAndThresholds) {
 
 TEST(ReadDescription, RefusesEverythingElse) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "not JSON"},
+      {"", "its answer is empty"},
       {"[]", "no JSON object"},
       {"{}", "no \"digest\""},
       {R"({"digest": ""})", "its digest \"\" is not"},

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -149,7 +150,7 @@ std::string WithTop(const std::string& top) {
 
 TEST(ReadVqaReply, RefusesEverythingElse) {
   const std::pair<std::string, const char*> cases[] = {
-      {"", "not JSON"},
+      {"", "its answer is empty"},
       {"[]", "no JSON object"},
       {"{}", "no \"choices\""},
       {R"({"choices": []})", "holds no log-probabilities"},
@@ -157,16 +158,21 @@ TEST(ReadVqaReply, RefusesEverythingElse) {
       {R"({"choices": [{"logprobs": null}]})", "holds no log-probabilities"},
       {R"({"choices": [{"logprobs": {"content": null}}]})", "holds no log-probabilities"},
       {R"({"choices": [{"logprobs": {"content": []}}]})", "holds no log-probabilities"},
-      {R"({"choices": [{"logprobs": {"content": [1]}}]})", "its answer has a number where"},
-      {R"({"choices": [{"logprobs": {"content": [{}]}}]})", "no \"top_logprobs\""},
-      {WithTop("3"), "\"top_logprobs\" is no list"},
-      {WithTop("[3]"), "its answer has a number where"},
-      {WithTop(R"([{"logprob": 0}])"), "no \"token\""},
-      {WithTop(R"([{"token": 3, "logprob": 0}])"), "\"token\" is no string"},
-      {WithTop(R"([{"token": "yes"}])"), "\"logprob\""},
-      {WithTop(R"([{"token": "yes", "logprob": null}])"), "\"logprob\""},
-      {WithTop(R"([{"token": "yes", "logprob": 0.5}])"), "\"logprob\""},
-      {WithTop(R"([{"token": "yes", "logprob": -1e999}])"), "not JSON"},
+      {R"({"choices": [{"logprobs": {"content": [1]}}]})", "gives no top_logprobs"},
+      {R"({"choices": [{"logprobs": {"content": [{}]}}]})", "gives no top_logprobs"},
+      {R"({"choices": [{"logprobs": {"top_logprobs": []}}]})", "holds no log-probabilities"},
+      {R"({"choices": [{"logprobs": {"top_logprobs": [null]}}]})", "gives no top_logprobs"},
+      {WithTop("null"), "gives no top_logprobs"},
+      {WithTop("[]"), "gives no top_logprobs"},
+      {WithTop("{}"), "gives no top_logprobs"},
+      {WithTop("3"), "gives no top_logprobs"},
+      {WithTop("[3]"), "says which token it is about"},
+      {WithTop(R"([{"logprob": 0}])"), "says which token it is about"},
+      {WithTop(R"([{"token": 3, "logprob": 0}])"), "says which token it is about"},
+      {WithTop(R"([{"token": "token_id:3", "logprob": 0}])"), "names tokens by numbers"},
+      {WithTop(R"({"token_id:3": -1})"), "names tokens by numbers"},
+      {WithTop(R"([{"token": "yes"}])"), "log-probability of \"yes\" is null, which is none"},
+      {WithTop(R"([{"token": "yes", "logprob": 0.5}])"), "log-probability of \"yes\" is 0.5, which is none"},
       {WithTop("[" + std::string(1 << 20, ' ') + "]"), "bytes"},
   };
   for (const auto& [text, says] : cases) {
@@ -174,8 +180,91 @@ TEST(ReadVqaReply, RefusesEverythingElse) {
     EXPECT_TRUE(absl::IsInternal(status)) << text.substr(0, 80) << ": " << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(says)) << text.substr(0, 80);
   }
-  EXPECT_TRUE(absl::IsNotFound(ReadVqaReply(WithTop("[]"), {"yes", "no"}).answer.status()));
   EXPECT_TRUE(ReadVqaReply(WithTop(R"([{"token": "yes", "logprob": 1e-6}])"), {"yes", "no"}).answer.ok());
+}
+
+// Of yes and no in these top_logprobs; what is wrong where there is no answer.
+std::string Yes(const std::string& top) {
+  const VqaReply reply = ReadVqaReply(WithTop(top), {"yes", "no"});
+  if (!reply.answer.ok()) return std::string(reply.answer.status().message());
+  return absl::StrFormat("%.4f", reply.answer->probabilities[0]);
+}
+
+TEST(ReadVqaReply, AnOddEntryCostsItselfOnly) {
+  const std::string rest = R"({"token": "yes", "logprob": -0.2}, {"token": "no", "logprob": -1.9})";
+  const std::string right = absl::StrFormat("%.4f", 1 / (1 + std::exp(-1.7)));
+  for (const char* odd :
+       {R"({"token": "the", "logprob": null})", R"({"token": "the", "logprob": -Infinity})",
+        R"({"token": "the", "logprob": NaN})", R"({"token": "the", "logprob": Infinity})",
+        R"({"token": "the", "logprob": 7})", R"({"token": "the", "logprob": "x"})", R"({"token": "the"})",
+        R"({"token": null, "logprob": -3})", R"({"token": 9, "logprob": -3})", R"({"logprob": -3})",
+        R"({"token": "\ud83d", "logprob": -3})", R"({"token": "\u0000", "logprob": -3})",
+        "{\"token\": \"\xE2\x96\", \"logprob\": -3}", R"({"token": "token_id:7", "logprob": -3})", "null",
+        "[]", "7", R"({"token": "the", "logprob": -1e999})", R"({"token": "the", "logprob": -9999.0})",
+        // Behind one that is good: no more probable than that.
+        R"({"token": " Yes", "logprob": null})", R"({"token": "yes", "logprob": -0.2})"}) {
+    EXPECT_EQ(Yes(absl::StrCat("[", rest, ", ", odd, "]")), right) << odd;
+  }
+  for (const char* odd : {R"({"token": "the", "logprob": null})", R"({"token": 9, "logprob": -3})", "null"})
+    EXPECT_EQ(Yes(absl::StrCat("[", odd, ", ", rest, "]")), right) << odd;
+}
+
+TEST(ReadVqaReply, AChoiceWhoseOwnEntryIsOddIsNoCertainty) {
+  const std::pair<const char*, const char*> cases[] = {
+      // The model may have meant just that one.
+      {R"([{"token": "yes", "logprob": null}, {"token": "no", "logprob": -4}, {"token": "the", "logprob": -9}])",
+       "log-probability of \"yes\" is null"},
+      {R"([{"token": "no", "logprob": -0.1}, {"token": "yes", "logprob": NaN}, {"token": "the", "logprob": -9}])",
+       "log-probability of \"yes\" is \"NaN\""},
+      {R"([{"token": " Yes", "logprob": 3}, {"token": "yes", "logprob": -8}, {"token": "no", "logprob": -4}])",
+       "log-probability of \"yes\" is 3"},
+      {R"([{"token": "yes", "logprob": "unknown"}, {"token": "no", "logprob": -1}])", "is \"unknown\""},
+      {R"([{"token": "yes", "logprob": Infinity}, {"token": "no", "logprob": -1}])", "is \"Infinity\""},
+      {R"([{"token": "yes"}, {"token": "no", "logprob": -1}])", "is null"},
+  };
+  for (const auto& [top, says] : cases) EXPECT_THAT(Yes(top), HasSubstr(says)) << top;
+  // A token that cannot come is like one that is not there.
+  EXPECT_EQ(Yes(R"([{"token": "yes", "logprob": -Infinity}, {"token": "no", "logprob": -1}])"), "0.5000");
+  EXPECT_EQ(Yes(R"([{"token": "yes", "logprob": -1}])"), "0.5000");
+}
+
+TEST(ReadVqaReply, ProbabilitiesThatAddUpToMoreThanOneAreNone) {
+  EXPECT_THAT(Yes(R"([{"token": "yes", "logprob": -0.0}, {"token": "no", "logprob": -0.5}])"),
+              HasSubstr("add up to 1.607"));
+  const VqaReply reply = ReadVqaReply(
+      WithTop(R"([{"token": "yes", "logprob": -0.0}, {"token": "no", "logprob": -2}])"), {"yes", "no"});
+  ASSERT_TRUE(reply.answer.ok()) << reply.answer.status();
+  EXPECT_NEAR(reply.answer->total, 1 + std::exp(-2), 1e-9);  // said, not refused
+  EXPECT_THAT(Yes(R"([{"token": "yes", "logprob": 0.8}, {"token": "no", "logprob": 0.1}])"),
+              HasSubstr("log-probability of \"yes\" is 0.8"));  // probabilities
+  EXPECT_EQ(Yes(R"([{"token": "yes", "logprob": 0.0004}, {"token": "no", "logprob": -9}])"), "0.9999");
+}
+
+TEST(ReadVqaReply, TakesOtherShapesOfTheSame) {
+  const std::string right = absl::StrFormat("%.4f", 1 / (1 + std::exp(-1.7)));
+  // Entries by token; numbers as strings.
+  EXPECT_EQ(Yes(R"({"yes": -0.2, " No": -1.9, "the": null})"), right);
+  EXPECT_EQ(Yes(R"([{"token": "yes", "logprob": "-0.2"}, {"token": "no", "logprob": "-1.9"}])"), right);
+  // Tokens by number, with their bytes.
+  EXPECT_EQ(Yes(R"([{"token": "token_id:9693", "logprob": -0.2, "bytes": [121, 101, 115]},
+                    {"token": "token_id:2201", "logprob": -1.9, "bytes": [32, 78, 111]},
+                    {"token": "token_id:5", "logprob": -4, "bytes": null},
+                    {"token": "token_id:6", "logprob": -4, "bytes": [300]},
+                    {"token": null, "logprob": -5, "bytes": [226, 150]}])"),
+            right);
+  // A word that only looks so.
+  EXPECT_THAT(Yes(R"([{"token": "token_id:", "logprob": -0.2}])"), HasSubstr("but with \"token_id:\""));
+  // As completions had it before chat.
+  for (
+      const char* logprobs :
+      {R"({"tokens": ["yes"], "token_logprobs": [-0.2], "top_logprobs": [{"yes": -0.2, "no": -1.9}], "text_offset": [0]})",
+       R"({"content": null, "top_logprobs": [{"yes": -0.2, " no": -1.9, "x": -Infinity}]})",
+       R"({"content": [], "top_logprobs": [[{"token": "yes", "logprob": -0.2}, {"token": "no", "logprob": -1.9}]]})"}) {
+    const VqaReply reply =
+        ReadVqaReply(absl::StrCat(R"({"choices": [{"logprobs": )", logprobs, "}]}"), {"yes", "no"});
+    ASSERT_TRUE(reply.answer.ok()) << logprobs << reply.answer.status();
+    EXPECT_EQ(absl::StrFormat("%.4f", reply.answer->probabilities[0]), right) << logprobs;
+  }
 }
 
 TEST(ReadVqaReply, BelievesOnlySensibleUsage) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/config.h"
 #include "gmock/gmock.h"
@@ -321,6 +322,51 @@ TEST(KnowledgeScorer, IsTheMeanProbabilityOfTheRightAnswers) {
   EXPECT_NEAR(both.first, (circle.first + no_square.first) / 2, 1e-5);
   EXPECT_NEAR(both.second, (circle.second + no_square.second) / 2, 1e-5);
   EXPECT_GT(both.first, 0);
+}
+
+// A part of an image, from its top left corner on.
+RgbImage Corner(const RgbImage& image, int width, int height) {
+  RgbImage corner = {width, height, {}};
+  for (int y = 0; y < height; ++y) {
+    const auto row = image.pixels.begin() + std::ptrdiff_t{3} * y * image.width;
+    corner.pixels.insert(corner.pixels.end(), row, row + std::ptrdiff_t{3} * width);
+  }
+  return corner;
+}
+
+TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
+  const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
+  const auto scores = [&](std::vector<RgbImage> images) {
+    ScoringBatch batch = Batch(std::move(images));
+    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    std::vector<float> values;
+    for (const v1::ItemScore& item : scorers->Score(batch).items()) {
+      EXPECT_TRUE(item.complete()) << item.ShortDebugString();
+      values.push_back(item.reward());
+    }
+    return values;
+  };
+  const RgbImage whole = RedCircles(), low = Corner(RedCircles(true), 64, 48),
+                 small = Corner(RedCircles(true), 8, 8), narrow = Corner(RedCircles(true), 48, 64);
+  const std::vector<float> alone = {scores({whole})[0], scores({low})[0], scores({small})[0],
+                                    scores({narrow})[0]};
+  const std::vector<float> together = scores({whole, low, small, narrow}),
+                           reversed = scores({narrow, small, low, whole});
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_NEAR(together[i], alone[i], 1e-5) << i;
+    EXPECT_NEAR(reversed[alone.size() - 1 - i], alone[i], 1e-5) << i;
+  }
+}
+
+TEST(KnowledgeScorer, NamesASampleWhoseSizeItCannotTake) {
+  const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
+  for (const auto& [width, height] : {std::pair{63, 64}, {64, 12}, {1, 1}}) {
+    ScoringBatch batch = Batch({RedCircles(), Corner(RedCircles(), width, height)});
+    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    const v1::ComponentScore score = scorers->Score(batch).items(1).scores(0);
+    EXPECT_EQ(score.outcome(), v1::ComponentScore::INVALID_INPUT) << width;
+    EXPECT_THAT(score.detail(), HasSubstr(absl::StrCat("sample 1 is an image of ", width, "x", height)));
+  }
 }
 
 TEST(KnowledgeScorer, SaysWhichQuestionCannotBeAsked) {

@@ -4,9 +4,12 @@
 
 #include <filesystem>
 
+#include "common/file.h"
 #include "data/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/data/image_bytes.h"
+#include "tests/model/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -73,6 +76,17 @@ TEST(ScoreJob, ARequestHoldsTheImageAndAsksForEvidence) {
   EXPECT_TRUE(request->want_evidence());
   EXPECT_EQ(request->items(0).image().pixels(), std::string("\1\2\3\4\5\6"));
   EXPECT_EQ(RequestFor(job).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ScoreJob, PhotographsAreSeenUprightUnlessTold) {
+  const TestFolder folder;
+  ScoreJob job;
+  job.image = folder.file("photo.png");
+  const std::string png = *EncodePng({2, 1, {1, 1, 1, 2, 2, 2}});
+  ASSERT_TRUE(WriteFileAtomic(job.image, WithOrientation(png, 6)).ok());
+  EXPECT_EQ(RequestFor(job)->items(0).image().width(), 1);
+  EXPECT_EQ(RequestFor(job)->items(0).image().height(), 2);
+  EXPECT_EQ(RequestFor(job, {.upright = false})->items(0).image().width(), 2);
 }
 
 v1::ItemScore Scored() {

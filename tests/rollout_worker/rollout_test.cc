@@ -3,15 +3,20 @@
 #include "algorithm/run_policy.h"
 #include "algorithm/sample_settings.h"
 #include "common/config.h"
+#include "common/file.h"
 #include "common/hash.h"
 #include "common/rpc.h"
+#include "data/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/weight_buckets.h"
+#include "nlohmann/json.hpp"
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "rollout_worker/prompt_source.h"
+#include "tests/data/image_bytes.h"
+#include "tests/model/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -117,6 +122,34 @@ TEST(PromptSource, MixesBothTasksAndNamesBadFiles) {
   const auto wrong = PromptSource::Load(config, *world.tokenizer, world.base.config());
   EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
   EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("train_text.jsonl"));
+}
+
+TEST(PromptSource, TurnsPhotographsUprightUnlessTold) {
+  World& world = TheWorld();
+  const TestFolder folder;
+  RgbImage image{64, 32, std::vector<uint8_t>(64 * 32 * 3, 255)};
+  image.pixels[0] = 0;
+  ASSERT_TRUE(WriteFileAtomic(folder.file("a.png"), WithOrientation(*EncodePng(image), 6)).ok());
+  const std::string record =
+      R"({"id": "1", "task": "TASK_KIND_TEXT", "text": "what", "source_image": "a.png", "answer": "red"})";
+  v1::PromptRecord text = world.prompts.At(0).record;
+  for (int64_t ordinal = 0; text.task() != v1::TASK_KIND_TEXT; ++ordinal)
+    text = world.prompts.At(ordinal).record;
+  nlohmann::json json = nlohmann::json::parse(record);
+  json["text"] = text.text();
+  json["answer"] = text.answer();
+  ASSERT_TRUE(WriteFileAtomic(folder.file("photos.jsonl"), json.dump() + "\n").ok());
+  v1::RunConfig config = world.config;
+  config.mutable_data()->clear_image_prompts();
+  config.mutable_data()->set_text_fraction(1);
+  config.mutable_data()->set_text_prompts(0, folder.file("photos.jsonl"));
+  const auto load = [&] { return PromptSource::Load(config, *world.tokenizer, world.base.config()); };
+  const auto upright = load();
+  ASSERT_TRUE(upright.ok()) << upright.status();
+  EXPECT_EQ(upright->At(0).source_image.width, 32);
+  EXPECT_EQ(upright->At(0).source_image.pixels[31 * 3], 0) << "what was left above is right above";
+  config.mutable_data()->set_exif_orientation(false);
+  EXPECT_EQ(load()->At(0).source_image.pixels, image.pixels);
 }
 
 TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {

@@ -31,6 +31,66 @@ def byte_level(vocabulary: int, added: list[AddedToken] = ()) -> Tokenizer:
     return tokenizer
 
 
+# Splits of published tokenizers that need a regular-expression engine.
+DEEPSEEK3 = [r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+             r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
+             r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+MARKS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+         r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+CL100K = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]"
+          r"|\s+(?!\S)|\s+")
+O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+         r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def byte_level_with(parts: list, normalizer=None, use_regex: bool = False) -> Tokenizer:
+    """Bytes behind these pre-tokenizers, with few merges: the words can be told from the ids."""
+    tokenizer = Tokenizer(models.BPE())
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [*parts, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
+        vocab_size=420, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False))
+    tokenizer.add_special_tokens([AddedToken("<|im_end|>", normalized=False, special=True)])
+    return tokenizer
+
+
+def metaspace(scheme: str, split: bool) -> Tokenizer:
+    """SentencePiece's layout in newer files: Metaspace as pre-tokenizer and decoder."""
+    tokenizer = _sentencepiece_like(360, ["<unk>", "<bos>", "<eos>"], [f"<0x{byte:02X}>" for byte in range(256)])
+    tokenizer.normalizer = None
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=split)
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme=scheme, split=split)])
+    return tokenizer
+
+
+def parts() -> dict[str, Tokenizer]:
+    """One tokenizer a part that published files have."""
+    split, isolated = pre_tokenizers.Split, "isolated"
+    made = {
+        "split_deepseek3": byte_level_with([split(Regex(p), isolated) for p in DEEPSEEK3]),
+        "split_marks": byte_level_with([split(Regex(MARKS), isolated)]),
+        "split_cl100k": byte_level_with([split(Regex(CL100K), "removed", invert=True)]),
+        "split_o200k": byte_level_with([split(Regex(O200K), isolated)]),
+        "split_borders": byte_level_with([split(Regex(r"\b\w+\b|\B[^\w\s]|(?<=\d)\s"), "merged_with_next")]),
+        "nfkc": byte_level_with([split(Regex(WORDS), isolated)], normalizers.NFKC()),
+        "nfkd": byte_level_with([split(Regex(WORDS), isolated)], normalizers.NFKD()),
+        "whitespace": byte_level_with([pre_tokenizers.Whitespace()], use_regex=True),
+        "whitespace_split": byte_level_with([pre_tokenizers.WhitespaceSplit()]),
+        "digits": byte_level_with([pre_tokenizers.Digits(individual_digits=False)]),
+        "digits_single": byte_level_with([pre_tokenizers.Digits(individual_digits=True)], use_regex=True),
+    }
+    for behavior in ("isolated", "removed", "contiguous", "merged_with_previous"):
+        made[f"punctuation_{behavior}"] = byte_level_with([pre_tokenizers.Punctuation(behavior)], use_regex=True)
+    for scheme in ("always", "first", "never"):
+        made[f"metaspace_{scheme}"] = metaspace(scheme, True)
+    made["metaspace_whole"] = metaspace("first", False)
+    return made
+
+
 def gemma_like(vocabulary: int) -> Tokenizer:
     """Gemma's layout: spaces become U+2581, the text is one word, unknown characters fall back to bytes, eos behind.
 

@@ -58,11 +58,19 @@ FLAGGED = [  # one of each flag of an added token
 FLAGGED_TEXTS = ["x <call>y", "fac\u0327ade fa\u00e7ade", "left  <gap> \t right", "<gap>", "alone",
                  "alone, alone! lonealone aloner"]
 
+PART_TEXTS = [  # what the parts treat in ways of their own
+    " a  b ", "\u2581a \u2581", "  ", "<|im_end|> a<|im_end|>b", "<bos>a b<eos> c", "ab12cd345 6.5", "\u0661\u0662 \u2167 \u00bd",
+    "a,b;;c...", "\u00abx\u00bb \u2014 \u3002", "$5+3=8 ~`^|", "\uff21\uff42\uff11 \ufb01 \u2460 \u3392 \u00b2", "\u0915\u094d\u0937 e\u0301",
+    "don't DON'T \u017fo", "\u4e2d\u6587\u3068\u304b\u306a 123456", "path/to\r\n/x  \n\n y", "camelCaseWord XMLHttp", "_a_b 1_000", "\u00a0x\u3000y\u2028z",
+]
+
 
 def write_models(root: pathlib.Path) -> None:
     bpe.save(bpe.byte_level(400, FLAGGED), root / "byte_level", merges_as_strings=True)
     bpe.save(bpe.gemma_like(360), root / "gemma_like")
     bpe.save(bpe.partial_bytes(300), root / "partial_bytes")
+    for name, tokenizer in bpe.parts().items():
+        bpe.save(tokenizer, root / name)
 
 
 def _long_texts() -> dict[str, str]:
@@ -90,6 +98,17 @@ def drafts(root: pathlib.Path):
         tokenizer = bpe.load(root / name / "tokenizer.json")
         rows += [tokenizer.encode(text).ids for text in HARD[:40]] + [[i] for i in range(0, vocabulary, 7)]
         yield Draft(f"{name}_decode", "decode", {"*": "exact"}, base, files={"ids.json": compact_json_bytes(rows)})
+    part_texts = HARD + CORPUS[:8] + PART_TEXTS + mixtures("parts", 40)
+    for name in bpe.parts():
+        base = {"tokenizer": f"../models/{name}/tokenizer.json", "lowercase": False}
+        yield Draft(f"{name}_encode", "encode", {"*": "exact"}, base | {"add_special_tokens": True},
+                    files={"texts.json": part_texts})
+    for name in ("metaspace_always", "metaspace_first", "metaspace_never"):
+        tokenizer = bpe.load(root / name / "tokenizer.json")
+        rows = [tokenizer.encode(text).ids for text in part_texts]
+        yield Draft(f"{name}_decode", "decode", {"*": "exact"},
+                    {"tokenizer": f"../models/{name}/tokenizer.json", "lowercase": False},
+                    files={"ids.json": compact_json_bytes(rows)})
     base = {"tokenizer": "../models/gemma_like/tokenizer.json", "lowercase": True, "add_special_tokens": True}
     yield Draft("gemma_like_lower_encode", "encode", {"*": "exact"}, base | {"add_special_tokens": False},
                 files={"texts.json": texts})

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "yaml-cpp/yaml.h"
+
+// The YAML that configurations are written in. Where what is written and what would be read could differ in
+// silence, it is refused instead. Pure functions.
+namespace lvrpo {
+
+struct ConfigTextError {
+  int line = 0;  // the first is 1; 0 when it is about no line
+  std::string what;
+};
+
+// The one YAML document in `text`, Null when there is none. A byte order mark is passed over; refused are
+// bytes that are not UTF-8, control characters (the parser takes some for the end of the text) and a second
+// document.
+std::optional<ConfigTextError> ParseConfigText(absl::string_view text, YAML::Node& root);
+
+struct ConfigEntry {
+  YAML::Node key, value;
+};
+
+// The entries of a mapping: its own, in order, then those that its merge key (`<<: *base`, `<<: [*one,
+// *two]`) adds to them, earlier ones first. InvalidArgument in words when merge keys hold no mappings or too
+// many.
+std::optional<ConfigTextError> ConfigEntries(const YAML::Node& mapping, std::vector<ConfigEntry>& entries);
+
+// Why a text cannot be a setting, or "": NUL and what Unicode calls no character; "~" in front and "$NAME",
+// which shells replace and nothing here does.
+std::string WrongSettingText(absl::string_view text);
+
+}  // namespace lvrpo

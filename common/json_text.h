@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+// JSON as text, the one way to write it: bytes that are not UTF-8 become U+FFFD instead of an exception.
+// `indent`: blanks a level; -1 keeps everything on one line.
+inline std::string JsonText(const nlohmann::json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// The same with every character beyond ASCII escaped.
+inline std::string AsciiJsonText(const nlohmann::json& value) {
+  return value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace lvrpo

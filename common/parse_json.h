@@ -1,0 +1,14 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+
+// The one value in `text`, a byte order mark in front passed over. InvalidArgument says, in one line of
+// UTF-8, where and why it is none: "not JSON at line 3, column 14: NaN is no JSON value, near '"eps": NaN'".
+// Lines and columns (bytes) are counted from 1; the line is left out of a text that has one.
+absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
+
+}  // namespace lvrpo

@@ -1,0 +1,88 @@
+#include "common/run_main.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <stdexcept>
+#include <thread>
+
+#include "common/exit_code.h"
+#include "common/json_text.h"
+#include "common/utf8.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ExitedWithCode;
+
+// Runs `body` as a program of its own, whose standard output goes to `output` unless that is empty.
+[[noreturn]] void RunAsProgram(int (*body)(int, char**), const char* output = "") {
+  if (output[0] != '\0') {
+    const int descriptor = open(output, O_WRONLY);
+    if (descriptor < 0 || dup2(descriptor, STDOUT_FILENO) < 0) _exit(3);
+  }
+  std::exit(RunMain("lvrpo-test", 0, nullptr, body));
+}
+
+TEST(RunMain, GivesTheCodeOfTheBody) {
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int { return kExitData; }), ExitedWithCode(kExitData), "");
+}
+
+TEST(RunMain, WhatIsThrownIsOneSentence) {
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw std::runtime_error("odd\nstack"); }),
+              ExitedWithCode(kExitBug),
+              "^lvrpo-test: unexpected error: odd \\(a bug: please report it\\)\n$");
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw 7; }), ExitedWithCode(kExitBug), "unknown");
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw std::bad_alloc(); }), ExitedWithCode(kExitRetry),
+              "^lvrpo-test: no memory left\n$");
+}
+
+TEST(RunMain, AlsoOnAnotherThread) {
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int {
+                std::thread([] { throw std::runtime_error("far away"); }).join();
+                return kExitDone;
+              }),
+              ExitedWithCode(kExitBug), "unexpected error: far away");
+}
+
+TEST(RunMain, OutputThatDidNotArriveIsNotDone) {
+  const auto print = [](int, char**) -> int {
+    std::printf("result\n");
+    return kExitDone;
+  };
+  EXPECT_EXIT(RunAsProgram(print), ExitedWithCode(kExitDone), "");
+  EXPECT_EXIT(RunAsProgram(print, "/dev/full"), ExitedWithCode(kExitRetry),
+              "cannot write standard output: No space left on device");
+  EXPECT_EXIT(RunAsProgram([](int, char**) -> int { return kExitDone; }, "/dev/full"),
+              ExitedWithCode(kExitDone), "")
+      << "nothing was to be written";
+  EXPECT_EXIT(RunAsProgram(
+                  [](int, char**) -> int {
+                    std::printf("result\n");
+                    std::fflush(stdout);  // fails here already
+                    return kExitDone;
+                  },
+                  "/dev/full"),
+              ExitedWithCode(kExitRetry), "standard output");
+  EXPECT_EXIT(RunAsProgram(
+                  [](int, char**) -> int {
+                    std::printf("result\n");
+                    return kExitConfig;
+                  },
+                  "/dev/full"),
+              ExitedWithCode(kExitConfig), "standard output");
+}
+
+TEST(JsonText, TakesAnyBytes) {
+  EXPECT_EQ(JsonText({{"a\xff", "b\xc3"}}), "{\"a\xEF\xBF\xBD\":\"b\xEF\xBF\xBD\"}");
+  EXPECT_EQ(JsonText(1.5), "1.5");
+  EXPECT_EQ(JsonText({1, 2}, 0), "[\n1,\n2\n]");
+  EXPECT_EQ(AsciiJsonText("\xC3\xA4\xff"), "\"\\u00e4\\ufffd\"");
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,105 @@
+#include "common/shutdown.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+TEST(ShutdownSignal, AnswersSignals) {
+  struct Case {
+    SignalFacts facts;
+    SignalAnswer answer;
+  };
+  using enum SignalAnswer;
+  for (const Case& c : std::initializer_list<Case>{
+           {{.number = SIGTERM}, kDrain},
+           {{.number = SIGINT}, kDrain},
+           {{.number = SIGHUP}, kDrain},
+           {{.number = SIGTERM, .parents_death = true}, kDrain},
+           {{.number = SIGTERM, .draining = true, .milliseconds_ago = 0}, kNothing},
+           {{.number = SIGINT, .draining = true, .milliseconds_ago = 999}, kNothing},
+           {{.number = SIGINT, .draining = true, .milliseconds_ago = 1000}, kEndAtOnce},
+           {{.number = SIGTERM, .draining = true, .milliseconds_ago = 60000}, kEndAtOnce},
+           {{.number = SIGHUP, .draining = true, .milliseconds_ago = 60000}, kNothing},
+           {{.number = SIGTERM, .parents_death = true, .draining = true, .milliseconds_ago = 60000},
+            kNothing},
+       }) {
+    EXPECT_EQ(AnswerTo(c.facts), c.answer) << c.facts.number << " after " << c.facts.milliseconds_ago;
+  }
+}
+
+// Exit code of `body` in a process of its own; -1: it was killed or did not end by itself.
+int InChild(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    _exit(body());
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(ShutdownSignal, EachSignalAsksAndASecondAtOnceIsTheSameWish) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    EXPECT_EQ(InChild([number] {
+                signal(number, SIG_DFL);
+                const ShutdownSignal shutdown;
+                if (shutdown.requested() || shutdown.WaitFor(absl::ZeroDuration())) return 1;
+                raise(number);
+                raise(number);
+                return shutdown.WaitFor(absl::Seconds(20)) ? 0 : 2;
+              }),
+              0)
+        << number;
+  }
+}
+
+TEST(ShutdownSignal, LeavesAnIgnoredHangupIgnored) {
+  EXPECT_EQ(InChild([] {
+              signal(SIGHUP, SIG_IGN);
+              const ShutdownSignal shutdown;
+              raise(SIGHUP);
+              return shutdown.requested() ? 1 : 0;
+            }),
+            0);
+}
+
+TEST(ShutdownSignal, ADyingParentAsksOnce) {
+  // The child of a process that ends gets SIGTERM from the system, again and again; it tells how it left.
+  int told[2];
+  ASSERT_EQ(pipe(told), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    int ready[2];
+    if (pipe(ready) != 0) _exit(1);
+    if (fork() == 0) {
+      alarm(30);
+      prctl(PR_SET_PDEATHSIG, SIGTERM);
+      const ShutdownSignal shutdown;
+      (void)!write(ready[1], "r", 1);
+      const char answer = shutdown.WaitFor(absl::Seconds(20)) ? 'd' : 'n';
+      (void)!write(told[1], &answer, 1);
+      _exit(0);
+    }
+    char byte;
+    _exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
+  }
+  close(told[1]);
+  char answer = 0;
+  EXPECT_EQ(read(told[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'd');
+  close(told[0]);
+  waitpid(parent, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace lvrpo
