@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "data/tokenizer_json.h"
 #include "verifiers/choice_letter.h"
+#include "verifiers/final_text.h"
 #include "verifiers/folded.h"
 #include "verifiers/judgement.h"
 #include "verifiers/number_in_text.h"
@@ -76,7 +77,8 @@ absl::Status CheckExactAnswerRule(const v1::ExactAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyExactAnswer(const v1::ExactAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckExactAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
   const Case letters = rule.case_sensitive() ? Case::kKeep : Case::kFold;
   const std::string given = Folded(*part, Spaces::kSingle, letters);
@@ -140,9 +142,11 @@ absl::Status CheckChoiceAnswerRule(const v1::ChoiceAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyChoiceAnswer(const v1::ChoiceAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckChoiceAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
-  const std::set<char> letters = ClaimedLetters(*part, {rule.choices().begin(), rule.choices().end()});
+  const std::set<char> letters =
+      ClaimedLetters(*part, {rule.choices().begin(), rule.choices().end()}, !rule.tag().empty());
   if (letters.empty()) return Broken(0, "no choice is named");
   if (letters.size() > 1) {
     const std::string named =

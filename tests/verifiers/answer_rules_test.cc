@@ -5,7 +5,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/verifiers/rule_testing.h"
-#include "verifiers/choice_letter.h"
 #include "verifiers/number_in_text.h"
 
 namespace lvrpo {
@@ -30,6 +29,9 @@ TEST(ExactAnswerRule, LooksPastFormCaseAndWhiteSpace) {
       {R"({"exact_answer": {"answers": ["red"], "tag": "answer"}})", "It is <answer> Red </answer>, I think",
        true},
       {R"({"exact_answer": {"answers": ["red"], "tag": "answer"}})", "red", false},
+      {R"({"exact_answer": {"answers": ["red"]}})", "<think>blue?</think>\nred<|im_end|>", true},
+      {R"({"exact_answer": {"answers": ["red"]}})", "<think>red", false},
+      {R"({"exact_answer": {"answers": ["red"], "tag": "think"}})", "<think>red</think> blue", true},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red</a><a>blue</a>", false},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red", false},
       {R"({"exact_answer": {"answers": ["\u039f\u0394\u039f\u03a3"]}})", "\u03BF\u03B4\u03BF\u03C2", true},
@@ -185,102 +187,14 @@ TEST(NumericAnswerRule, IsNear) {
   }
 }
 
-std::string Claimed(const std::string& text, const std::vector<std::string>& choices = {}) {
-  const std::set<char> letters = ClaimedLetters(text, choices);
-  return {letters.begin(), letters.end()};
-}
-
-TEST(ChoiceLetter, IsWhatTheAnswerClaims) {
-  struct {
-    const char *text, *letters;
-  } const cases[] = {
-      {"B", "B"},
-      {"b", "B"},
-      {" (b) ", "B"},
-      {"(B).", "B"},
-      {"B.", "B"},
-      {"b)", "B"},
-      {"[B]", "B"},
-      {"**B**", "B"},
-      {"$B$", "B"},
-      {"\"B\"", "B"},
-      {"\\boxed{B}", "B"},
-      {"\\boxed{\\text{(B)}}", "B"},
-      {"Answer: B", "B"},
-      {"ANSWER: b", "B"},
-      {"answer - B", ""},
-      {"**Answer:** B", "B"},
-      {"**Answer: B**", "B"},
-      {"Answer:\nB", "B"},
-      {"the answer is B", "B"},
-      {"The answer is (B)", "B"},
-      {"the answer is (B), because A is wrong.", "B"},
-      {"The final answer is: **(B)**.", "B"},
-      {"The correct option is B.", "B"},
-      {"So the correct answer is option B: Paris", "B"},
-      {"Answer: B because it is red", "B"},
-      {"B. Paris", "B"},
-      {"(B) Paris", "B"},
-      {"b. paris", ""},
-      {"Let me think.\nA is too small.\n\nB", "B"},
-      {"Let me think.\n\n**B**\n", "B"},
-      {"Reasons:\nI like it.\n(C)", "C"},
-      {"A. one\nB. two\nC. three\nThe answer is C.", "C"},
-      {"A. one\nB. two\nC. three", "ABC"},
-      {"A) one\nB) two", "AB"},
-      {"The answer is A or B", "AB"},
-      {"The answer is either A or B", "AB"},
-      {"Answer: A, B, and C", "ABC"},
-      {"Answer: A/B", "AB"},
-      {"answer is (A) and (B)", "AB"},
-      {"The answer is A. No, the answer is B.", "AB"},
-      {"\\boxed{A} \\boxed{B}", "AB"},
-      {"A B", ""},
-      {"AB", ""},
-      {"The answer is not B", ""},
-      {"The answer isn't B", ""},
-      {"the answer is a dog", ""},
-      {"The answer is I think something", ""},
-      {"answer: I'm not sure", ""},
-      {"Answer: Paris", ""},
-      {"It is a dog. I saw a cat.", ""},
-      {"answer: b, a city", "B"},
-      {"The answer is B\u00E9b\u00E9", ""},
-      {"", ""},
-      {"?", ""},
-      {"answer:", ""},
-      {"answer: (", ""},
-  };
-  for (const auto& test : cases) EXPECT_EQ(Claimed(test.text), test.letters) << test.text;
-}
-
-TEST(ChoiceLetter, KnowsTheChoicesOwnTexts) {
-  const std::vector<std::string> choices = {"Rome", "Paris", "a dog", "New York"};
-  struct {
-    const char *text, *letters;
-  } const cases[] = {
-      {"Paris", "B"},
-      {" paris. ", "B"},
-      {"**Paris**", ""},  // opened with marks that a text may have; the tag or a letter serves better
-      {"The answer is Paris.", "B"},
-      {"Answer: a dog", "C"},
-      {"answer: new  york", "D"},
-      {"The answer is Berlin.", ""},
-      {"Paris or Rome", ""},
-      {"The answer is Paris. The answer is A.", "A"},
-      {"A", "A"},
-      {"The answer is Paris.\nThe answer is Rome.", "AB"},
-  };
-  for (const auto& test : cases) EXPECT_EQ(Claimed(test.text, choices), test.letters) << test.text;
-  EXPECT_EQ(Claimed("A", {"B", "A"}), "A");  // the letter, not the text
-}
-
 TEST(ChoiceAnswerRule, WantsOneLetter) {
   const char* rule = R"({"choice_answer": {"letter": "B", "choices": ["Rome", "Paris"], "tag": "answer"}})";
   EXPECT_TRUE(Judged(RuleOf(rule), "A? No. <answer>B</answer>").holds);
   EXPECT_TRUE(Judged(RuleOf(rule), "<answer>Paris</answer>").holds);
   EXPECT_FALSE(Judged(RuleOf(rule), "B").holds);
-  EXPECT_EQ(Judged(RuleOf(rule), "<answer>A or B</answer>").why, "no choice is named");
+  EXPECT_EQ(Judged(RuleOf(rule), "<answer>A or B</answer>").why, "several choices are named: A, B");
+  EXPECT_EQ(Judged(RuleOf(rule), "<answer>not B</answer>").why, "no choice is named");
+  EXPECT_TRUE(Judged(RuleOf(rule), "<think><answer>A</answer>?</think><answer>B</answer><|im_end|>").holds);
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>answer: A or B</answer>").why, "several choices are named: A, B");
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>A</answer>").why, "the choice is A where B is asked");
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>A</answer>").grade, 0);
