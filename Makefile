@@ -51,7 +51,7 @@ bench-rewards: build ## how well rewards tell right from wrong, and a reward ser
 fuzz: setup-dev ## look for inputs that crash the parsers, FUZZ_SECONDS (60) a target
 	@mkdir -p build
 	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build build/fuzz -j $(JOBS) --target $(addprefix fuzz_,safetensors tokenizer text image config prompts rules remote score_request)
+	@cmake --build build/fuzz -j $(JOBS) --target $(addprefix fuzz_,answers safetensors tokenizer text image config prompts rules remote score_request)
 	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 format:         ## format all C++ and proto files (needs setup-dev)
