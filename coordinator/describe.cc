@@ -1,5 +1,6 @@
 #include "coordinator/describe.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "common/filesystem.h"
@@ -13,6 +14,8 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   if (absl::IsNotFound(store.status()) && IsFile(JoinPath(run_dir, "run.json"))) {
     return nlohmann::json{{"run_epochs", 0},
                           {"steps", 0},
+                          {"total_steps", 0},
+                          {"config_digest", ""},
                           {"groups_consumed", 0},
                           {"groups_retired_by_reason", nlohmann::json::object()},
                           {"events", nlohmann::json::array()},
@@ -39,6 +42,8 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   }
   return nlohmann::json{{"run_epochs", *starts},
                         {"steps", *steps},
+                        {"total_steps", std::max<int64_t>(identity->total_steps, 0)},
+                        {"config_digest", identity->config_digest},
                         {"groups_consumed", *steps * identity->groups_per_step},
                         {"groups_retired_by_reason", *retired},
                         {"events", list},

@@ -7,7 +7,9 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/host_port.h"
 #include "common/json_text.h"
+#include "common/listen_socket.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -52,6 +54,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
+  // Records are opened and begun by a process that can serve, and no other.
+  if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
@@ -86,10 +90,10 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   if (!metrics_server.ok()) return metrics_server.status();
   const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
   if (!address.ok()) return address.status();
-  // With its ports at hand: a coordinator that cannot have them leaves no trace in the records.
+  // With its ports at hand: this raises the run epoch.
   if (absl::Status status = (*service)->Start(); !status.ok()) return status;
   const nlohmann::json where = {{"address", *address},
-                                {"metrics", (*metrics_server)->address()},
+                                {"metrics", BesideAddress((*metrics_server)->address(), *address)},
                                 {"pid", getpid()},
                                 {"run_id", run_id},
                                 {"run_epoch", (*service)->starts()}};

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/filesystem.h"
 #include "common/version.h"
+#include "coordinator/read_only.h"
 #include "coordinator/run_state.h"
 #include "coordinator/statement.h"
 #include "coordinator/store.h"
@@ -64,7 +65,9 @@ absl::Status OpenError(const std::string& path, const absl::Status& status) {
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenFile(const std::string& path, bool create) {
   sqlite3* database = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
+  // Not SQLITE_OPEN_READONLY for readers: what a run that was killed left in its log is brought in where that
+  // is allowed.
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | (create ? SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
   if (code != SQLITE_OK) {
     const absl::Status why =
@@ -142,7 +145,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
   if (!kind.ok()) return kind.status();
   if (*kind == PathKind::kMissing)
     return absl::NotFoundError(absl::StrCat("there is no ", path, ": is this a run folder?"));
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenFile(path, /*create=*/false);
+  const absl::StatusOr<std::string> name = ReadOnlyName(path, LookAtDatabase(path));
+  if (!name.ok()) return name.status();
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenFile(*name, /*create=*/false);
   if (!store.ok()) return store;
   if (absl::Status status = (*store)->ReadSchema(path); !status.ok()) return OpenError(path, status);
   if ((*store)->schema() == 0) {
