@@ -25,19 +25,21 @@ std::string Line(const v1::StepRecord& step) {
 
 }  // namespace
 
-absl::Status StepLog::Rewrite(const std::vector<v1::StepRecord>& steps, int64_t unix_seconds) {
-  std::string lines;
-  for (const v1::StepRecord& step : steps) lines += Line(step);
-  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir_, "metrics.jsonl"), lines); !status.ok())
-    return status;
+absl::Status StepLog::Rewrite(const std::function<absl::Status(const Visit&)>& for_each,
+                              int64_t unix_seconds) {
+  events_ = nullptr;
+  absl::StatusOr<std::unique_ptr<AtomicFile>> lines = AtomicFile::Create(JoinPath(run_dir_, "metrics.jsonl"));
+  if (!lines.ok()) return lines.status();
   absl::StatusOr<std::unique_ptr<EventFile>> events =
       EventFile::Create(JoinPath(run_dir_, "tensorboard"), unix_seconds);
   if (!events.ok()) return events.status();
   events_ = *std::move(events);
-  for (const v1::StepRecord& step : steps) {
-    if (absl::Status status = AppendEvent(step); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  const absl::Status written = for_each([&](const v1::StepRecord& step) -> absl::Status {
+    if (absl::Status status = (*lines)->Append(Line(step)); !status.ok()) return status;
+    return AppendEvent(step);
+  });
+  if (!written.ok()) return written;
+  return (*lines)->Commit();
 }
 
 absl::Status StepLog::Append(const v1::StepRecord& step) {
@@ -47,6 +49,7 @@ absl::Status StepLog::Append(const v1::StepRecord& step) {
 }
 
 absl::Status StepLog::AppendEvent(const v1::StepRecord& step) {
+  if (events_ == nullptr) return absl::UnavailableError("there is no event file");
   const nlohmann::json metrics = MetricsOf(step);
   std::map<std::string, double> values;
   for (const auto& [name, value] : metrics.items()) {

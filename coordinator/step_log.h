@@ -1,8 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "common/event_file.h"
@@ -17,9 +17,10 @@ class StepLog {
  public:
   explicit StepLog(std::string run_dir) : run_dir_(std::move(run_dir)) {}
 
-  // `unix_seconds` names the event file.
-  absl::Status Rewrite(const std::vector<v1::StepRecord>& steps, int64_t unix_seconds);
-  // After Rewrite.
+  // `for_each` visits all steps in order, such as Store::ForEachStep. `unix_seconds` names the event file.
+  using Visit = std::function<absl::Status(const v1::StepRecord&)>;
+  absl::Status Rewrite(const std::function<absl::Status(const Visit&)>& for_each, int64_t unix_seconds);
+  // Also when Rewrite failed.
   absl::Status Append(const v1::StepRecord& step);
 
  private:
