@@ -328,6 +328,8 @@ class Text {
       case TokenKind::kWord:
         if (IsUnspacedWord(token)) return false;
         if (ChangesNumberBefore(token.raw)) return true;
+        if (token.raw == "and" && at + 2 < tokens_.size() && ChangesNumberBefore(tokens_[at + 2].raw))
+          return true;  // "5 and a half"
         if (token.gap > Gap::kMark) return IsVariable(token);
         return token.gap == Gap::kNone ? token.raw.size() < 4 : IsVariable(token);
       case TokenKind::kSymbol:
@@ -341,6 +343,7 @@ class Text {
       case symbol::kConstant:
       case symbol::kPlusMinus:
       case symbol::kRelation:
+      case U'\u2030':  // per mille
         return true;
       case U'!':
         return token.gap == Gap::kNone && IsFactorial(at);

@@ -70,7 +70,7 @@ size_t LettersEnd(absl::string_view text, size_t at) {
 size_t NameEnd(absl::string_view text, size_t at) {
   size_t end = at;
   bool digits = false;
-  while (end < text.size()) {
+  while (end < text.size() && (digits || end - at < kMostBytes)) {
     size_t next = end;
     const char32_t c = unicode::NextCodePoint(text, &next);
     const bool digit = DigitValue(c) >= 0;

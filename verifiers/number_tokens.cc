@@ -63,6 +63,7 @@ class Tokenizer {
     if (IsBlank(raw)) return Drop(end, IsLineBreak(raw) ? Gap::kBreak : Gap::kBlank);
     if (DigitValue(raw) >= 0) return Add(TokenKind::kDigits, DigitsEnd(text_, at_));
     if (SuperscriptValue(raw) >= 0) return Superscript();
+    if (SubscriptValue(raw) >= 0) return AddSymbol(U'_', end);
     if (VulgarFraction(raw)) return Add(TokenKind::kVulgar, end);
     if (raw == U'\\') return Backslash();
     const char32_t c = Canonical(raw);

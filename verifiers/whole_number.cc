@@ -255,7 +255,7 @@ class Content {
       case symbol::kHyphen:
         return behind_word && token.gap == Gap::kNone && at + 1 < end && tokens_[at + 1].gap == Gap::kNone;
       case U'_':
-        return behind_word && tokens_[at - 1].in_words;
+        return behind_word;
       default:
         return false;
     }
