@@ -104,7 +104,7 @@ void CoordinatorService::RewriteLog() {
   const absl::Status status =
       step_log_.Rewrite([this](const StepLog::Visit& visit)
                             ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->ForEachStep(visit); },
-                        absl::ToUnixSeconds(clock_.Now()));
+                        state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
   log_is_behind_ = !status.ok();
   if (!status.ok())
     spdlog::warn("metrics.jsonl and tensorboard/ are behind: {}", std::string(status.message()));

@@ -55,7 +55,7 @@ absl::Status RecordsAreGone(const std::string& path, const std::string& trace) {
                                           " and ", path, "-wal, or begin a new run in another folder"));
 }
 
-// With "while opening" in front of what DatabaseError says; what is no sound database is DataLoss.
+// What may pass stays what it is; anything else means that this is no sound database.
 absl::Status OpenError(const std::string& path, const absl::Status& status) {
   if (absl::IsUnavailable(status) || absl::IsResourceExhausted(status)) return status;
   return absl::DataLossError(absl::StrCat(path, " is not a sound run database: ", status.message()));

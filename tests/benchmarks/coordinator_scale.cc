@@ -98,7 +98,8 @@ absl::Status MakeRun(const std::string& folder, int64_t steps) {
                                    {"groups_per_step", kGroupsPerStep},
                                    {"max_staleness", 0},
                                    {"filter_zero_variance", 1}}) {
-    if (absl::Status status = (*store)->Transaction([&] { return (*store)->SetNumber(key, value); });
+    if (absl::Status status =
+            (*store)->Transaction([&, key = key, value = value] { return (*store)->SetNumber(key, value); });
         !status.ok())
       return status;
   }

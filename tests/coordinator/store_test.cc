@@ -180,6 +180,28 @@ TEST_F(StoreTest, AStartReadsWhatIsOnItsWayOnly) {
   EXPECT_TRUE(submitted.accepted());
 }
 
+// The log of steps is made anew where it lacks something, and left alone where it does not.
+TEST_F(StoreTest, TheLogOfStepsIsWholeAfterEachStart) {
+  v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  TakeStep(learner, worker, 0);
+  TakeStep(learner, worker, 1);
+  const std::string log = (dir_ / "metrics.jsonl").string();
+  const std::string whole = ReadFile(log).value();
+  for (const std::string& left :
+       {whole, std::string(), whole.substr(0, whole.find('\n') + 1), whole.substr(0, whole.size() - 3),
+        whole + "{\"step\":2}\n", std::string("{}\n")}) {
+    ASSERT_TRUE(WriteFileAtomic(log, left).ok());
+    Open();
+    EXPECT_EQ(ReadFile(log).value(), whole) << left;
+  }
+  // Steps that are abandoned leave it.
+  learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  ASSERT_TRUE(Start(learner, 0).ok());
+  EXPECT_EQ(ReadFile(log).value(), "");
+}
+
 TEST_F(StoreTest, ADamagedDatabaseIsNamedAtTheStart) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   for (int i = 0; i < 300; ++i) Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1");
