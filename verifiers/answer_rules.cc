@@ -89,7 +89,8 @@ absl::Status CheckNumericAnswerRule(const v1::NumericAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyNumericAnswer(const v1::NumericAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckNumericAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
   const std::optional<NumberInText> number = AnsweredNumber(*part, !rule.tag().empty());
   if (!number) return Broken(0, "the answer is not one number");

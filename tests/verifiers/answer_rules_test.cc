@@ -97,6 +97,9 @@ TEST(NumericAnswerRule, IsNear) {
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer></answer> 5", false},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "5", false},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>5</answer><answer>6</answer>", false},
+      {R"({"numeric_answer": {"value": 4}})", "<think>4</think> I do not know", false},
+      {R"({"numeric_answer": {"value": 5}})", "<think>4</think> 5<|im_end|>", true},
+      {R"({"numeric_answer": {"value": 4}})", "5 <think>and 4", false},
       {R"({"numeric_answer": {"value": 1e300}})", "1e300", true},
       {R"({"numeric_answer": {"value": 1e300}})", "1e999", false},
   };
