@@ -67,7 +67,7 @@ void CheckVqaEndpoint(const v1::VqaEndpointConfig& endpoint, ConfigProblems& p) 
 }  // namespace
 
 bool IsHttpAddress(const std::string& address) {
-  return absl::StartsWith(address, "http://") || absl::StartsWith(address, "https://");
+  return absl::StartsWithIgnoreCase(address, "http://") || absl::StartsWithIgnoreCase(address, "https://");
 }
 
 std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
