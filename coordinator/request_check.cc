@@ -13,7 +13,7 @@ namespace lvrpo {
 namespace {
 
 constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kMetrics = 1 << 20;
-constexpr int kTerms = 64, kHeld = 4096, kScores = 64;
+constexpr int kTerms = 64, kHeld = 4096, kScores = 256;
 
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
 
@@ -80,24 +80,22 @@ absl::Status CheckVersion(const v1::PolicyVersion& version) {
 
 absl::Status CheckSubmit(const v1::SubmitGroupRequest& request) {
   if (absl::Status status = CheckVersion(request.version()); !status.ok()) return status;
-  if (!IsPrintable(request.kind(), kName)) return Wrong("a group's kind is not a name");
   if (!IsToken(request.trajectory_digest(), kDigest)) return Wrong("a group's digest is not one");
   for (const v1::SampleSummary& sample : request.samples()) {
     if (sample.scores_size() > kScores)
       return Wrong(absl::StrCat("a sample of ", sample.scores_size(), " scores; at most ", kScores));
-    for (const v1::ComponentScore& score : sample.scores()) {
-      if (score.name().empty() || !IsPrintable(score.name(), kName))
-        return Wrong("a score's name is not one");
-      if (!IsPrintable(score.scorer_digest(), kTerm)) return Wrong("a scorer's digest is not one");
-    }
   }
   return absl::OkStatus();
 }
 
-void TidyScores(v1::SubmitGroupRequest* request) {
+void TidyTexts(v1::SubmitGroupRequest* request) {
+  request->set_kind(OneLine(request->kind(), kName));
   for (v1::SampleSummary& sample : *request->mutable_samples()) {
-    for (v1::ComponentScore& score : *sample.mutable_scores())
+    for (v1::ComponentScore& score : *sample.mutable_scores()) {
+      score.set_name(OneLine(score.name(), kName));
       score.set_detail(OneLine(score.detail(), kDetail));
+      score.set_scorer_digest(OneLine(score.scorer_digest(), kTerm));
+    }
   }
 }
 

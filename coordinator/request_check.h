@@ -20,7 +20,8 @@ absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
 
 // Free text as it is kept: one line of bounded length (common/file_kind.h).
 std::string Tidy(const std::string& text);
-// The same for the texts of scores, which are kept with the group.
-void TidyScores(v1::SubmitGroupRequest* request);
+// The same for the texts that are kept with a group: they come from prompt files and scorers, and an honest
+// group is not refused for them.
+void TidyTexts(v1::SubmitGroupRequest* request);
 
 }  // namespace lvrpo

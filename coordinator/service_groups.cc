@@ -99,7 +99,7 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
                                              v1::SubmitGroupResponse* response) {
   if (absl::Status status = CheckSubmit(*request); !status.ok()) return ToGrpcStatus(status);
   v1::SubmitGroupRequest submit = *request;
-  TidyScores(&submit);
+  TidyTexts(&submit);
   return Write(request->fence(), kWorker, [&](Draft& draft) ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     absl::StatusOr<v1::SubmitGroupResponse> answer = draft.state.Submit(submit);
     if (absl::IsFailedPrecondition(answer.status()))

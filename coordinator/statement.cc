@@ -1,5 +1,7 @@
 #include "coordinator/statement.h"
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
@@ -20,6 +22,9 @@ absl::Status DatabaseError(sqlite3* database) {
     case SQLITE_READONLY:
       return absl::UnavailableError(absl::StrCat("read-only: ", message));
     case SQLITE_IOERR:
+      if (const int error = sqlite3_system_errno(database); error == ENOSPC || error == EDQUOT)
+        return absl::ResourceExhaustedError(absl::StrCat("disk full: ", message));
+      return absl::UnavailableError(message);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_NOLFS:

@@ -60,21 +60,29 @@ TEST_F(RequestTest, RolesTokensAndContracts) {
 TEST_F(RequestTest, Submits) {
   const v1::SubmitGroupRequest good = SubmitOf(v1::Fence(), v1::Lease());
   ASSERT_TRUE(CheckSubmit(good).ok());
-  v1::SubmitGroupRequest kind = good, digest = good, name = good, unnamed = good, scorer = good, many = good,
-                         version = good;
-  kind.set_kind("a\nb");
+  v1::SubmitGroupRequest digest = good, many = good, version = good;
   digest.set_trajectory_digest(std::string(129, 'a'));
-  name.mutable_samples(0)->mutable_scores(0)->set_name(std::string(129, 'a'));
-  unnamed.mutable_samples(0)->mutable_scores(0)->clear_name();
-  scorer.mutable_samples(0)->mutable_scores(0)->set_scorer_digest("\x07");
-  for (int i = 0; i < 65; ++i) many.mutable_samples(0)->add_scores()->set_name("a");
+  for (int i = 0; i < 257; ++i) many.mutable_samples(0)->add_scores()->set_name("a");
   version.mutable_version()->set_version(-1);
-  for (const v1::SubmitGroupRequest& request : {kind, digest, name, unnamed, scorer, many, version})
+  for (const v1::SubmitGroupRequest& request : {digest, many, version})
     EXPECT_TRUE(absl::IsInvalidArgument(CheckSubmit(request))) << request.ShortDebugString().substr(0, 80);
+  // Texts of prompt files and scorers are kept in one line of bounded length.
   v1::SubmitGroupRequest wordy = good;
-  wordy.mutable_samples(0)->mutable_scores(0)->set_detail(std::string(5000, 'x') + "\n");
-  TidyScores(&wordy);
-  EXPECT_LE(wordy.samples(0).scores(0).detail().size(), 1010u);
+  wordy.set_kind("two\nlines" + std::string(5000, 'x'));
+  v1::ComponentScore& score = *wordy.mutable_samples(0)->mutable_scores(0);
+  score.set_name("na\x1bme");
+  score.set_detail(std::string(5000, 'x'));
+  score.set_scorer_digest(std::string(5000, 'x'));
+  EXPECT_TRUE(CheckSubmit(wordy).ok());
+  TidyTexts(&wordy);
+  EXPECT_LE(wordy.kind().size(), 140u);
+  EXPECT_EQ(wordy.kind().find('\n'), std::string::npos);
+  EXPECT_EQ(score.name(), "na me");
+  EXPECT_LE(score.detail().size(), 1010u);
+  EXPECT_LE(score.scorer_digest().size(), 270u);
+  v1::SubmitGroupRequest same = good;
+  TidyTexts(&same);
+  EXPECT_EQ(same.SerializeAsString(), good.SerializeAsString());
 }
 
 TEST_F(RequestTest, CommitsAndCheckpoints) {
@@ -110,7 +118,7 @@ TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
   const v1::Lease lease = Lease(worker, 0).lease();
   EXPECT_EQ(Return(worker, lease, "", true).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   v1::SubmitGroupRequest request = SubmitOf(worker, lease);
-  request.set_kind(std::string(1000, 'k'));
+  request.set_trajectory_digest("two words");
   v1::SubmitGroupResponse response;
   EXPECT_EQ(service_->SubmitGroup(nullptr, &request, &response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
