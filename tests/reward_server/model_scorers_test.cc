@@ -339,8 +339,9 @@ TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
   const auto scores = [&](std::vector<RgbImage> images) {
     ScoringBatch batch = Batch(std::move(images));
     Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    const v1::ScoreResponse response = scorers->Score(batch);
     std::vector<float> values;
-    for (const v1::ItemScore& item : scorers->Score(batch).items()) {
+    for (const v1::ItemScore& item : response.items()) {
       EXPECT_TRUE(item.complete()) << item.ShortDebugString();
       values.push_back(item.reward());
     }
