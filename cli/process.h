@@ -19,9 +19,9 @@ class Process {
  public:
   struct Options {
     std::vector<std::string> command;  // path and arguments
-    std::string log;                   // stdout and stderr are appended here; empty: inherited
+    std::string log = "";              // stdout and stderr are appended here; empty: inherited
     int output = -1, errors = -1;      // descriptors for stdout and stderr instead; the caller's
-    std::map<std::string, std::string> environment;  // on top of this process's
+    std::map<std::string, std::string> environment = {};  // on top of this process's
     int nice = 0;
   };
   static absl::StatusOr<Process> Start(const Options& options);
