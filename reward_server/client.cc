@@ -1,5 +1,8 @@
 #include "reward_server/client.h"
 
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
 
 namespace lvrpo {
@@ -19,6 +22,19 @@ std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
   return candidates[second]->load() < candidates[first]->load() ? *candidates[second] : *candidates[first];
 }
 
+absl::Status CheckFinite(const v1::ScoreResponse& response) {
+  for (int i = 0; i < response.items_size(); ++i) {
+    const v1::ItemScore& item = response.items(i);
+    bool finite = std::isfinite(item.reward());
+    for (const auto* scores : {&item.scores(), &item.logged()}) {
+      for (const v1::ComponentScore& score : *scores) finite = finite && std::isfinite(score.score());
+    }
+    if (!finite)
+      return absl::InternalError(absl::StrCat("sample ", i, " has a score that is not a finite number"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address,
                                                       const v1::ScoreRequest& request,
                                                       absl::Duration deadline) {
@@ -29,6 +45,8 @@ absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address
   if (response.items_size() != request.items_size()) {
     return absl::InternalError(address + " answered for another number of samples than were sent");
   }
+  if (absl::Status finite = CheckFinite(response); !finite.ok())
+    return absl::InternalError(absl::StrCat(address, ": ", finite.message()));
   return response;
 }
 

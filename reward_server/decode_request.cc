@@ -9,6 +9,8 @@ namespace lvrpo {
 namespace {
 
 constexpr int kMaxSide = 1024;                           // pixels
+constexpr int kMaxItems = 1024;                          // the largest group
+constexpr size_t kMaxAnswer = size_t{1} << 20;           // bytes of a text
 constexpr int64_t kMaxRequestPixels = int64_t{1} << 26;  // of all items: a small PNG can hold a large image
 
 absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
@@ -34,6 +36,24 @@ absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
                                                    " belong"));
   }
   return RgbImage{image.width(), image.height(), {image.pixels().begin(), image.pixels().end()}};
+}
+
+// Texts that models and rules are given are short: what they cost grows faster than their length.
+absl::Status CheckLengths(const v1::PromptRecord& prompt) {
+  const auto check = [&](const char* what, const std::string& text, size_t most) {
+    if (text.size() <= most) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("prompt '", prompt.id().substr(0, 100), "' has ", what,
+                                                   " of ", text.size(), " bytes; at most ", most,
+                                                   " can be scored"));
+  };
+  absl::Status status = check("an id", prompt.id(), 1024);
+  status.Update(check("a text", prompt.text(), size_t{1} << 20));
+  for (const std::string& phrase : prompt.key_phrases()) status.Update(check("a key phrase", phrase, 1024));
+  for (const v1::Question& question : prompt.questions()) {
+    status.Update(check("a question", question.text(), 4096));
+    for (const std::string& choice : question.choices()) status.Update(check("a choice", choice, 1024));
+  }
+  return status;
 }
 
 // What the caller found in an image, checked.
@@ -63,15 +83,25 @@ absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
                                                    "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
   }
   if (absl::Status status = CheckPromptBounds(request.prompt()); !status.ok()) return status;
+  if (absl::Status status = CheckLengths(request.prompt()); !status.ok()) return status;
   if (absl::Status status = CheckPromptRules(request.prompt()); !status.ok()) return status;
   if (request.items().empty()) return absl::InvalidArgumentError("the request has no items to score");
+  if (request.items_size() > kMaxItems) {
+    return absl::InvalidArgumentError(absl::StrCat("the request has ", request.items_size(),
+                                                   " items; at most ", kMaxItems, " are scored at once"));
+  }
   ScoringBatch batch;
   batch.prompt = request.prompt();
   batch.want_evidence = request.want_evidence();
   int64_t pixels = 0;
   for (int i = 0; i < request.items_size(); ++i) {
     if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
-      batch.texts.push_back(request.items(i).text());
+      const std::string& text = request.items(i).text();
+      if (text.size() > kMaxAnswer) {
+        return absl::InvalidArgumentError(absl::StrCat("item ", i, ": a text of ", text.size(),
+                                                       " bytes; at most ", kMaxAnswer, " can be scored"));
+      }
+      batch.texts.push_back(text);
       continue;
     }
     absl::StatusOr<RgbImage> image = DecodeImage(request.items(i).image(), i);

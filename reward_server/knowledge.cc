@@ -1,5 +1,6 @@
 #include "reward_server/knowledge.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -8,6 +9,8 @@
 
 namespace lvrpo {
 namespace {
+
+constexpr int64_t kMostTokens = 1 << 17;  // of all rows of one batch of a model
 
 // The images of each size, by index, in order.
 std::vector<std::vector<size_t>> BySize(const std::vector<RgbImage>& images) {
@@ -77,6 +80,17 @@ absl::StatusOr<std::vector<KnowledgeScorer::Asked>> KnowledgeScorer::Read(
   return read;
 }
 
+int64_t KnowledgeScorer::RowTokens(const RgbImage& image, const std::vector<Asked>& questions) const {
+  const int64_t patch = model_.config().vit_patch;
+  const int64_t seen = 2 + image.width / patch * (image.height / patch);
+  int64_t most = 1;
+  for (const Asked& question : questions) {
+    const auto asked = seen + static_cast<int64_t>(question.ids.size() + question.choices.longest) + 3;
+    most = std::max(most, asked * static_cast<int64_t>(question.choices.ids.size()));
+  }
+  return most;
+}
+
 torch::Tensor KnowledgeScorer::ScoreImages(const std::vector<RgbImage>& images,
                                            const std::vector<Asked>& questions) const {
   KvCache seen;  // each image once; every question goes on from here
@@ -105,9 +119,17 @@ absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatc
                        " pixels; 'knowledge' looks at images whose sides are multiples of ", patch, " up to ",
                        patch * model_.config().vit_max_side));
     }
-    const torch::Tensor right = ScoreImages(images, *questions);
-    for (size_t i = 0; i < samples.size(); ++i)
-      scores[samples[i]].value = right[static_cast<int64_t>(i)].item<float>();
+    // As many at once as memory may be spent on, each with all choices of a question.
+    const size_t at_once = static_cast<size_t>(std::clamp<int64_t>(kMostTokens / RowTokens(first, *questions),
+                                                                   1, static_cast<int64_t>(images.size())));
+    for (size_t begin = 0; begin < images.size(); begin += at_once) {
+      const size_t end = std::min(images.size(), begin + at_once);
+      const auto from = images.begin() + static_cast<std::ptrdiff_t>(begin);
+      const torch::Tensor right =
+          ScoreImages({from, from + static_cast<std::ptrdiff_t>(end - begin)}, *questions);
+      for (size_t i = begin; i < end; ++i)
+        scores[samples[i]].value = right[static_cast<int64_t>(i - begin)].item<float>();
+    }
   }
   return scores;
 }

@@ -38,6 +38,8 @@ class KnowledgeScorer : public Scorer {
   absl::StatusOr<std::vector<Asked>> Read(const v1::PromptRecord& prompt) const;
   // Whether an image's side is whole patches, and no more than the model knows.
   bool Fits(int side) const;
+  // Tokens that one image costs at once: with each choice of the question that has the most.
+  int64_t RowTokens(const RgbImage& image, const std::vector<Asked>& questions) const;
   // [B]: the mean probability of the right answers; images of one size that fits.
   torch::Tensor ScoreImages(const std::vector<RgbImage>& images, const std::vector<Asked>& questions) const;
   // [B, choices], up to a constant of each row; `context` [B] holds image and question.

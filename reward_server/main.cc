@@ -31,9 +31,10 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, metrics);
   if (!scorers.ok()) return scorers.status();
   const absl::Time begin = RealClock().Now();
-  for (const std::string& problem :
-       WarmUp(**scorers, FirstPrompts(config.data()), config.rollout().group_size()))
-    spdlog::warn("warm-up: {}", problem);
+  const WarmUpReport warm =
+      WarmUp(**scorers, WarmUpPrompts(config.data(), **scorers), config.rollout().group_size());
+  for (const std::string& problem : warm.problems) spdlog::warn("warm-up: {}", problem);
+  if (!warm.refused.ok()) return warm.refused;
   spdlog::info("warm after {:.2f} s", absl::ToDoubleSeconds(RealClock().Now() - begin));
   ScoringPool pool(**scorers, ToPoolOptions(config.reward()), RealClock(), metrics);
   RewardService service(**scorers, pool, absl::Seconds(config.reward().deadline_seconds()), RealClock(),

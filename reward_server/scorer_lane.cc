@@ -36,7 +36,11 @@ v1::ComponentScore::Outcome OutcomeOf(const absl::Status& failure) {
 
 LaneAnswer Judge(const Scorer& scorer, const ScoringBatch& batch, absl::StatusOr<std::vector<Score>> scores) {
   using Outcome = v1::ComponentScore;
-  if (!scores.ok()) return Failure(OutcomeOf(scores.status()), std::string(scores.status().message()));
+  if (!scores.ok()) {
+    LaneAnswer answer = Failure(OutcomeOf(scores.status()), std::string(scores.status().message()));
+    answer.lasting = LastingOf(scores.status());
+    return answer;
+  }
   if (scores->size() != batch.size()) {
     return Failure(Outcome::SCORER_FAILED, absl::StrCat("scorer '", scorer.name(), "' answered for ",
                                                         scores->size(), " of ", batch.size(), " samples"));

@@ -94,6 +94,12 @@ void ScorerSet::Add(const Answer& answer, size_t index, v1::ItemScore& item) con
 
 v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, const std::vector<Answer>& answers) const {
   v1::ScoreResponse response;
+  for (const Answer& answer : answers) {
+    // INVALID_INPUT is the sample's fault.
+    if (answer.answer.outcome == v1::ComponentScore::SCORER_FAILED && answer.answer.lasting != Lasting::kNo &&
+        Counts(*answer.scorer) && response.unscorable().empty())
+      response.set_unscorable(absl::StrCat(answer.scorer->name(), ": ", answer.answer.detail));
+  }
   for (size_t i = 0; i < batch.size(); ++i) {
     v1::ItemScore& item = *response.add_items();
     for (const Answer& answer : answers) Add(answer, i, item);

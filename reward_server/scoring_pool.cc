@@ -10,15 +10,28 @@ namespace lvrpo {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(5);
+constexpr absl::Duration kHoldsMuch = absl::Milliseconds(500);  // until it is worth asking again
 
-absl::Status Overloaded(const ScorerLane& lane) {
+absl::Status Overloaded(absl::string_view what, absl::Duration wait) {
   v1::ErrorInfo info;
   info.set_reason("OVERLOADED");
-  info.set_retry_after_seconds(std::max(0.05, absl::ToDoubleSeconds(lane.expected_wait())));
-  return WithReason(absl::ResourceExhaustedError(absl::StrFormat(
-                        "the queue of scorer '%s' is full: ask another server, or this one in %.2g s",
-                        lane.scorer().name(), info.retry_after_seconds())),
-                    info);
+  info.set_retry_after_seconds(std::max(0.05, absl::ToDoubleSeconds(wait)));
+  return WithReason(
+      absl::ResourceExhaustedError(absl::StrFormat("%s in %.2g s", what, info.retry_after_seconds())), info);
+}
+
+absl::Status Overloaded(const ScorerLane& lane) {
+  return Overloaded(absl::StrCat("the queue of scorer '", lane.scorer().name(),
+                                 "' is full: ask another server, or this one"),
+                    lane.expected_wait());
+}
+
+// What a batch holds while it is scored.
+size_t BytesOf(const ScoringBatch& batch) {
+  size_t bytes = batch.prompt.ByteSizeLong();
+  for (const RgbImage& image : batch.images) bytes += image.pixels.size();
+  for (const std::string& text : batch.texts) bytes += text.size();
+  return bytes;
 }
 
 }  // namespace
@@ -63,15 +76,22 @@ ScoringPool::~ScoringPool() {
 }
 
 absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::Time deadline) {
+  const size_t bytes = BytesOf(batch);
   {
     absl::MutexLock lock(&mutex_);
     if (draining_) return absl::UnavailableError("this reward server is draining: ask another");
     if (!broken_.empty()) return absl::UnavailableError(broken_);
+    if (open_ > 0 && open_bytes_ + bytes > options_.most_open_bytes) {
+      return Overloaded("this reward server holds as much as it may: ask another server, or this one",
+                        kHoldsMuch);
+    }
     ++open_;
+    open_bytes_ += bytes;
   }
-  const auto leave = [this] {
+  const auto leave = [this, bytes] {
     absl::MutexLock lock(&mutex_);
     --open_;
+    open_bytes_ -= bytes;
   };
   const auto shared = std::make_shared<const ScoringBatch>(std::move(batch));
   struct Part {

@@ -19,6 +19,8 @@ namespace lvrpo {
 struct PoolOptions {
   LaneOptions lane = {};  // of each scorer
   size_t cached_scores = 0;
+  size_t most_open_bytes =
+      size_t{1} << 31;  // of samples that are being scored; a request alone may have more
   absl::Duration verify_every = absl::InfiniteDuration();  // whether scorers are what their digests say
 };
 
@@ -35,8 +37,8 @@ class ScoringPool {
   ~ScoringPool();
 
   // Blocks until the answer. Components without a score say why; that is no error. ResourceExhausted when the
-  // queue of a scorer that counts is full, with a hint when to come back (ErrorInfo.retry_after_seconds),
-  // while one that is only logged is OVERLOADED; Unavailable after Drain().
+  // queue of a scorer that counts is full or too much is being scored already, with a hint when to come back
+  // (ErrorInfo.retry_after_seconds), while one that is only logged is OVERLOADED; Unavailable after Drain().
   absl::StatusOr<v1::ScoreResponse> Score(ScoringBatch batch, absl::Time deadline);
 
   // Ends what is late; what a thread of the pool does all the time.
@@ -69,6 +71,7 @@ class ScoringPool {
   std::vector<std::unique_ptr<ScorerLane>> lanes_;
   mutable absl::Mutex mutex_;
   size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t open_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::string broken_ ABSL_GUARDED_BY(mutex_);

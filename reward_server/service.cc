@@ -7,6 +7,11 @@
 #include "reward_server/decode_request.h"
 
 namespace lvrpo {
+namespace {
+
+constexpr int kDecodersAtOnce = 4;  // requests, each of which may grow to many pixels
+
+}  // namespace
 
 void RewardService::Count(const v1::ComponentScore& score) {
   metrics_
@@ -21,9 +26,21 @@ void RewardService::Count(const v1::ComponentScore& score) {
       .Increment(std::max(0.0, static_cast<double>(score.score())));
 }
 
+absl::StatusOr<ScoringBatch> RewardService::Decode(const v1::ScoreRequest& request) {
+  const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return decoding_ < kDecodersAtOnce; };
+  {
+    absl::MutexLock lock(&mutex_, absl::Condition(&free));
+    ++decoding_;
+  }
+  absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  absl::MutexLock lock(&mutex_);
+  --decoding_;
+  return batch;
+}
+
 absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& request,
                                    v1::ScoreResponse& response) {
-  absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  absl::StatusOr<ScoringBatch> batch = Decode(request);
   if (!batch.ok()) return batch.status();
   absl::StatusOr<v1::ScoreResponse> answer = pool_.Score(*std::move(batch), deadline);
   if (!answer.ok()) return answer.status();

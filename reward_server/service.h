@@ -1,5 +1,8 @@
 #pragma once
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
@@ -22,6 +25,8 @@ class RewardService final : public v1::Reward::Service {
 
  private:
   void Count(const v1::ComponentScore& score);
+  // A few at once: a request may hold far more pixels than bytes.
+  absl::StatusOr<ScoringBatch> Decode(const v1::ScoreRequest& request);
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
 
   ScorerSet& scorers_;
@@ -29,6 +34,8 @@ class RewardService final : public v1::Reward::Service {
   const absl::Duration deadline_;
   Clock& clock_;
   Metrics& metrics_;
+  absl::Mutex mutex_;
+  int decoding_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lvrpo

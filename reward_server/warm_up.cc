@@ -1,5 +1,10 @@
 #include "reward_server/warm_up.h"
 
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "data/prompts.h"
 
@@ -18,40 +23,55 @@ RgbImage Noise(int seed) {
   return image;
 }
 
+ScoringBatch MadeUp(const v1::PromptRecord& prompt, int samples) {
+  ScoringBatch batch;
+  batch.prompt = prompt;
+  for (int i = 0; i < samples; ++i) {
+    if (prompt.task() == v1::TASK_KIND_TEXT) {
+      batch.texts.push_back("nothing");
+    } else {
+      batch.images.push_back(Noise(i));
+    }
+  }
+  return batch;
+}
+
 }  // namespace
 
-std::vector<v1::PromptRecord> FirstPrompts(const v1::DataConfig& data) {
+std::vector<v1::PromptRecord> WarmUpPrompts(const v1::DataConfig& data, const ScorerSet& scorers) {
   std::vector<v1::PromptRecord> prompts;
   for (const auto* files : {&data.image_prompts(), &data.text_prompts()}) {
     if (files->empty()) continue;
     const absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(files->Get(0));
-    if (records.ok() && !records->empty()) prompts.push_back((*records)[0]);
+    if (!records.ok()) continue;
+    std::set<size_t> chosen;
+    for (const std::unique_ptr<Scorer>& scorer : scorers.scorers()) {
+      const auto first = std::find_if(records->begin(), records->end(), [&](const v1::PromptRecord& record) {
+        return scorer->AppliesTo(record);
+      });
+      if (first != records->end()) chosen.insert(static_cast<size_t>(first - records->begin()));
+    }
+    for (const size_t index : chosen) prompts.push_back((*records)[index]);
   }
   return prompts;
 }
 
-std::vector<std::string> WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts,
-                                int samples) {
-  std::vector<std::string> problems;
+WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts, int samples) {
+  WarmUpReport report;
   for (const v1::PromptRecord& prompt : prompts) {
-    ScoringBatch batch;
-    batch.prompt = prompt;
-    for (int i = 0; i < samples; ++i) {
-      if (prompt.task() == v1::TASK_KIND_TEXT) {
-        batch.texts.push_back("nothing");
-      } else {
-        batch.images.push_back(Noise(i));
-      }
-    }
-    const v1::ScoreResponse response = scorers.Score(batch);
-    for (const auto* scores : {&response.items(0).scores(), &response.items(0).logged()}) {
-      for (const v1::ComponentScore& score : *scores) {
-        if (score.outcome() == v1::ComponentScore::OK) continue;
-        problems.push_back(absl::StrCat(score.name(), ": ", score.detail()));
-      }
+    const ScoringBatch batch = MadeUp(prompt, samples);
+    const ScoringBatch* const only = &batch;
+    for (const std::unique_ptr<Scorer>& scorer : scorers.scorers()) {
+      if (!scorer->AppliesTo(prompt)) continue;
+      const LaneAnswer answer = std::move(CallScorer(*scorer, {&only, 1})[0]);
+      if (answer.outcome == v1::ComponentScore::OK) continue;
+      report.problems.push_back(absl::StrCat(scorer->name(), ": ", answer.detail));
+      if (answer.lasting != Lasting::kRefused || !scorers.Counts(*scorer) || !report.refused.ok()) continue;
+      report.refused = absl::FailedPreconditionError(absl::StrCat(
+          "scorer '", scorer->name(), "' refuses what it is asked, and will again: ", answer.detail));
     }
   }
-  return problems;
+  return report;
 }
 
 }  // namespace lvrpo

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/file_kind.h"
 #include "common/hash.h"
 #include "common/rpc.h"
 #include "reward_server/client.h"
@@ -12,20 +13,24 @@
 namespace lvrpo {
 namespace {
 
+constexpr size_t kMostWords = 500;  // characters of what a scorer said
+
 bool MayHelpElsewhere(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
 }
 
-// Whether a component has no score for want of time: another server may give it.
-bool RanOutOfTime(const v1::ScoreResponse& response) {
+// Who has no score for want of time or connection, and its words; "" when nobody: another server may give it.
+std::string WhoRanOutOfTime(const v1::ScoreResponse& response) {
   for (const v1::ItemScore& item : response.items()) {
     for (const v1::ComponentScore& score : item.scores()) {
       if (score.outcome() == v1::ComponentScore::TIMED_OUT ||
-          score.outcome() == v1::ComponentScore::OVERLOADED)
-        return true;
+          score.outcome() == v1::ComponentScore::OVERLOADED) {
+        return absl::StrCat("scorer '", score.name(), "' ", v1::ComponentScore::Outcome_Name(score.outcome()),
+                            ": ", OneLine(score.detail(), kMostWords));
+      }
     }
   }
-  return false;
+  return "";
 }
 
 }  // namespace
@@ -66,6 +71,10 @@ bool Delivery::Pause(int attempt, absl::Duration hint) {
   return true;
 }
 
+void Delivery::Complain(const std::string& why) {
+  if (const std::string line = trouble_.Failed(why); !line.empty()) spdlog::warn("waits for {}", line);
+}
+
 absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
   std::set<std::string> excluded;
   absl::Status last = absl::UnavailableError("no reward server is ready");
@@ -81,13 +90,22 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
     const std::optional<v1::Member> server = PickServer(servers, excluded, random);
     if (server.has_value()) {
       absl::StatusOr<v1::ScoreResponse> response = calls_.score(server->address(), group.score_request);
-      if (response.ok() && !RanOutOfTime(*response)) return response;
-      last = response.ok() ? absl::DeadlineExceededError("a scorer ran out of time") : response.status();
+      last = response.status();
+      if (response.ok()) {
+        const std::string late = WhoRanOutOfTime(*response);
+        if (late.empty()) {
+          trouble_.End();
+          return response;
+        }
+        last = absl::DeadlineExceededError(late);
+      }
       if (!MayHelpElsewhere(last)) return last;
+      Complain(absl::StrCat("reward server ", server->member_id(), ": ", last.message()));
       metrics_.Counter("lvrpo_rollout_reward_retries_total", "Score calls that were repeated.").Increment();
       excluded.insert(server->member_id());
       if (PickServer(servers, excluded, 0).has_value()) continue;  // another one, at once
     }
+    if (!server.has_value() && excluded.empty()) Complain(std::string(last.message()));
     excluded.clear();
     if (!Pause(attempt, absl::Seconds(ErrorInfoOf(last).retry_after_seconds()))) break;
   }
@@ -124,7 +142,7 @@ std::string Delivery::GiveBack(const v1::Lease& lease, const std::string& reason
   request.set_reason(reason);
   request.set_data_is_at_fault(data_is_at_fault);
   (void)calls_.give_back(request);  // a lease that cannot be handed back ends by itself
-  return reason;
+  return reason.substr(0, reason.find(':'));
 }
 
 std::string Delivery::Deliver(GeneratedGroup group) {
@@ -147,6 +165,11 @@ std::string Delivery::Deliver(GeneratedGroup group) {
                            : MayHelpElsewhere(scores.status()) ? "reward_unreachable"
                                                                : "reward_failed";
       return GiveBack(group.lease, reason, bad_data);
+    }
+    if (!scores->unscorable().empty()) {
+      const std::string words = OneLine(scores->unscorable(), kMostWords);
+      spdlog::error("ordinal {} cannot be scored, now or later: {}", ordinal, words);
+      return GiveBack(group.lease, absl::StrCat("unscorable: ", words), false);
     }
     const double score_seconds = lap();
     v1::SubmitGroupRequest submit;

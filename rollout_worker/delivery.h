@@ -15,6 +15,7 @@
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
 #include "rollout_worker/generator.h"
+#include "rollout_worker/scoring_trouble.h"
 
 namespace lvrpo {
 
@@ -53,19 +54,27 @@ class Delivery {
     std::function<bool()> stopping;  // no more patience: hand back what cannot be delivered at once
   };
   // `seed` of the choice among reward servers: another one in each worker, so that they do not crowd.
-  Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, Metrics& metrics)
-      : calls_(std::move(calls)), attempts_(attempts), held_(held), metrics_(metrics), random_(seed) {}
+  Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, ScoringTrouble& trouble,
+           Metrics& metrics)
+      : calls_(std::move(calls)),
+        attempts_(attempts),
+        held_(held),
+        trouble_(trouble),
+        metrics_(metrics),
+        random_(seed) {}
 
   // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed
   // back.
   std::string Deliver(GeneratedGroup group);
 
-  // Hands a lease back; returns `reason`.
+  // Hands a lease back; returns what stands before the first colon of `reason`.
   std::string GiveBack(const v1::Lease& lease, const std::string& reason, bool data_is_at_fault);
 
  private:
   absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
   absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
+  // A try to get scores failed; says so when it is time to.
+  void Complain(const std::string& why);
   // Waits a little longer each time; false when there is no patience left.
   // `hint`: what a full server said.
   bool Pause(int attempt, absl::Duration hint = absl::ZeroDuration());
@@ -73,6 +82,7 @@ class Delivery {
   const Calls calls_;
   const int attempts_;  // of each call, before the lease is handed back
   HeldLeases& held_;
+  ScoringTrouble& trouble_;
   Metrics& metrics_;
   absl::Mutex mutex_;
   Random random_ ABSL_GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <exception>
+#include <new>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
@@ -43,13 +44,41 @@ GeneratedGroup Generator::Generate(const Policy& policy, const PromptSource::Pro
   return group;
 }
 
+absl::Status Generator::CheckPrompt(const BagelConfig& model, const PromptSource::Prompt& prompt) const {
+  const auto bad = [&](const std::string& what) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt ", prompt.record.id(), " ", what));
+  };
+  const bool text = prompt.record.task() == v1::TASK_KIND_TEXT;
+  for (const int32_t id : prompt.ids) {
+    if (id < 0 || id >= model.vocabulary)
+      return bad(absl::StrCat("has the token ", id, ", which is not in the vocabulary"));
+  }
+  // Start and end of the prompt, an image's one position, the beginning of the answer.
+  const int64_t positions =
+      static_cast<int64_t>(prompt.ids.size()) + 3 + (text ? 1 + config_.rollout().max_text_tokens() : 1);
+  if (positions > model.max_positions) {
+    return bad(absl::StrCat("needs ", positions, " positions with its samples; the model has ",
+                            model.max_positions));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<GeneratedGroup> Generator::TryGenerate(const Policy& policy,
                                                       const PromptSource::Prompt& prompt,
                                                       const v1::Lease& lease) const {
+  if (absl::Status fits = CheckPrompt(policy.model.config(), prompt); !fits.ok()) return fits;
+  const auto failed = [&](absl::StatusCode code, absl::string_view what) {
+    what = what.substr(0, what.find('\n'));  // LibTorch's goes on with a backtrace
+    return absl::Status(code, absl::StrCat("prompt ", prompt.record.id(), ": ", what));
+  };
   try {
     return Generate(policy, prompt, lease);
+  } catch (const std::bad_alloc&) {
+    return failed(absl::StatusCode::kResourceExhausted, "out of memory");
+  } catch (const c10::OutOfMemoryError& error) {
+    return failed(absl::StatusCode::kResourceExhausted, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt ", prompt.record.id(), ": ", error.what()));
+    return failed(absl::StatusCode::kInternal, error.what());
   }
 }
 

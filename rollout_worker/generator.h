@@ -41,11 +41,15 @@ class Generator {
   // and ODE outside (paper, section 4), or answers token by token.
   GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt,
                           const v1::Lease& lease) const;
-  // The same, with what LibTorch throws about a prompt that the model cannot take as InvalidArgument.
+  // The same without exceptions. InvalidArgument: the prompt is at fault, no worker can sample it. Everything
+  // else is this process's trouble: ResourceExhausted when memory is short, Internal for whatever LibTorch
+  // throws.
   absl::StatusOr<GeneratedGroup> TryGenerate(const Policy& policy, const PromptSource::Prompt& prompt,
                                              const v1::Lease& lease) const;
 
  private:
+  // InvalidArgument for a prompt that the model cannot take, before anything is made of it.
+  absl::Status CheckPrompt(const BagelConfig& model, const PromptSource::Prompt& prompt) const;
   void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
   void GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
 

@@ -1,9 +1,12 @@
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "algorithm/contract.h"
 #include "algorithm/run_policy.h"
 #include "common/allocator.h"
@@ -12,6 +15,7 @@
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_kind.h"
 #include "common/hash.h"
 #include "common/logging.h"
 #include "common/metrics.h"
@@ -27,6 +31,8 @@
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "rollout_worker/prompt_source.h"
+#include "rollout_worker/sampling_health.h"
+#include "rollout_worker/scoring_trouble.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -41,6 +47,14 @@ absl::StatusOr<Autoencoder> LoadAutoencoder(const v1::RunConfig& config, const B
   absl::StatusOr<TensorMap> tensors = LoadTensors(path);
   if (!tensors.ok()) return tensors.status();
   return Autoencoder::Create(base.config().autoencoder, *std::move(tensors), path);
+}
+
+// Seconds that the slowest scorer may take.
+double LongestScoring(const v1::RewardConfig& reward) {
+  double longest = reward.compute_deadline_seconds();
+  for (const v1::ExternalScorerConfig& external : reward.external())
+    longest = std::max(longest, external.timeout_seconds());
+  return longest;
 }
 
 absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
@@ -70,6 +84,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   absl::Mutex mutex;  // guards what follows against the heartbeat thread
   PolicyHolder* holder_seen = nullptr;
   std::string waiting_for = "starting";
+  ScoringTrouble trouble(absl::Seconds(LongestScoring(config.reward())), RealClock());
   const auto set_waiting = [&](const std::string& text) {
     absl::MutexLock lock(&mutex);
     waiting_for = text;
@@ -100,6 +115,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
         report.state = holder_seen == nullptr ? "starting" : "ready";
         if (holder_seen != nullptr) report.version = holder_seen->current()->version;
         report.waiting_for = waiting_for;
+        if (const std::string scores = trouble.text(); !scores.empty()) report.waiting_for = scores;
         return report;
       },
       [&] { return shutdown.requested(); },
@@ -135,8 +151,9 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   spdlog::info("rollout worker {} joined run {}, metrics at {}", flags.member_id,
                session.registration().run_id(), (*metrics_server)->address());
 
+  std::atomic<bool> unable = false;  // this process cannot sample any more
   const auto leaving = [&] {
-    return shutdown.requested() || session.view().draining() || session.view().finished() ||
+    return unable || shutdown.requested() || session.view().draining() || session.view().finished() ||
            !session.lost().ok();
   };
   Delivery delivery(
@@ -158,8 +175,10 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
        .fence = [&] { return session.fence(); },
        .sleep = [](absl::Duration duration) { absl::SleepFor(duration); },
        .stopping = leaving},
-      kCallAttempts, StableHash64(flags.member_id), held, metrics);
+      kCallAttempts, StableHash64(flags.member_id), held, trouble, metrics);
 
+  absl::Status unwell;  // why it is unable to
+  SamplingHealth health;
   BoundedQueue<GeneratedGroup> finished(1);
   std::thread follower([&] { holder.Follow(session, leaving); });
   std::thread deliverer([&] {
@@ -194,10 +213,22 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
     if (!group.ok()) {
       spdlog::error("ordinal {} cannot be sampled: {}", response->lease().ordinal(),
                     std::string(group.status().message()));
-      delivery.GiveBack(response->lease(), "bad_prompt", true);
+      const bool bad_data = absl::IsInvalidArgument(group.status());
+      delivery.GiveBack(response->lease(), bad_data ? "bad_prompt" : "worker_failed", bad_data);
       held.Remove(response->lease().ordinal());
+      if (bad_data) continue;
+      const std::optional<absl::Duration> pause = health.Failed();
+      if (!pause.has_value()) {
+        unwell = absl::AbortedError(absl::StrCat("cannot sample any more: ", group.status().message()));
+        unable = true;
+        break;
+      }
+      set_waiting(absl::StrCat("itself: it could not sample: ", OneLine(group.status().message(), 200)));
+      const absl::Time until = RealClock().Now() + *pause;
+      while (!leaving() && RealClock().Now() < until) absl::SleepFor(absl::Milliseconds(100));
       continue;
     }
+    health.Sampled();
     if (group->trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
       metrics.Counter("lvrpo_rollout_images_total", "Images generated.")
           .Increment(group->trajectory.samples_size());
@@ -209,8 +240,8 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   deliverer.join();
   follower.join();
   const absl::Status lost = session.lost();
-  session.Leave(lost.ok() ? "done" : "lost");
-  return lost;
+  session.Leave(!lost.ok() ? "lost" : unwell.ok() ? "done" : "unwell");
+  return lost.ok() ? unwell : lost;
 }
 
 int Main(int argc, char** argv) {

@@ -8,6 +8,7 @@
 #include "common/rpc.h"
 #include "reward_server/remote/error_object.h"
 #include "reward_server/remote/excerpt.h"
+#include "reward_server/remote/lasting.h"
 #include "reward_server/remote/url.h"
 
 namespace lvrpo {
@@ -59,7 +60,7 @@ absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer an
   if (!words.empty()) absl::StrAppend(&what, ": ", words);
   v1::ErrorInfo info;
   info.set_retry_after_seconds(absl::ToDoubleSeconds(answer.retry_after));
-  if (code == 400 || CodeOf(code) == absl::StatusCode::kFailedPrecondition) info.set_reason(kRefused);
+  if (code == 400 || CodeOf(code) == absl::StatusCode::kFailedPrecondition) info.set_reason(kRefusedReason);
   return WithReason(absl::Status(CodeOf(code), what), info);
 }
 
@@ -80,7 +81,7 @@ absl::Status HttpClient::Refused(const absl::Status& status, const std::string& 
                                  absl::string_view body) const {
   const std::string words = Excerpt(body, Secrets(url));
   v1::ErrorInfo info;
-  info.set_reason(kBadAnswer);
+  info.set_reason(kBadAnswerReason);
   return WithReason(absl::Status(status.code(), absl::StrCat(status.message(),
                                                              words.empty() ? "" : "; it answered: ", words)),
                     info);

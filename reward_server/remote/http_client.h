@@ -11,16 +11,13 @@
 
 namespace lvrpo {
 
-// Reasons (ErrorInfo.reason) of failures that come again when the same is asked again: the other side does
-// not take this request from us at all (400, 401, 403, 404 and the like), or what it answers is no answer.
-inline constexpr char kRefused[] = "REFUSED", kBadAnswer[] = "BAD_ANSWER";
-
 // What an answer means: its body (codes of 200 to 299, unless it is an error object, error_object.h, whose
 // code counts then), or in one line who said what (excerpt.h). Never with a password of the URL or one of the
 // secrets.
 //   400, 422: InvalidArgument; other 4xx and redirections: FailedPrecondition; 429: ResourceExhausted;
 //   502, 503, 520 to 524, 529: Unavailable; 408, 504: DeadlineExceeded; everything else: Internal.
-// ErrorInfo.retry_after_seconds is what the server asked for.
+// ErrorInfo.retry_after_seconds is what the server asked for; the reason is kRefusedReason (lasting.h) for
+// 400 and FailedPrecondition.
 absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer,
                                            const std::vector<std::string>& secrets = {});
 
@@ -38,7 +35,8 @@ class HttpClient {
     return std::move(Send({request}, retry)[0]);
   }
 
-  // Why a body from that URL is no answer, with its beginning and never the key; the reason is kBadAnswer.
+  // Why a body from that URL is no answer, with its beginning and never the key; the reason is
+  // kBadAnswerReason.
   absl::Status Refused(const absl::Status& status, const std::string& url, absl::string_view body) const;
 
  private:

@@ -5,6 +5,7 @@
 #include "common/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "reward_server/remote/lasting.h"
 #include "tests/remote_scorers/fake_transport.h"
 
 namespace lvrpo {
@@ -90,7 +91,7 @@ TEST(ReadHttpAnswer, AnErrorInAGoodAnswerCountsAsItsCode) {
 
 TEST(ReadHttpAnswer, MarksWhatWillBeRefusedAgain) {
   for (const int code : {301, 400, 401, 403, 404, 405, 410, 413})
-    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), kRefused) << code;
+    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), kRefusedReason) << code;
   for (const int code : {408, 422, 429, 500, 502, 503, 504, 529})
     EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), "") << code;
 }
@@ -188,7 +189,7 @@ TEST_F(HttpClientTest, RefusalsOfAnswersKeepTheirCode) {
   const absl::Status status = client.Refused(absl::FailedPreconditionError("changed"), "http://a", "");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), "changed");
-  EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswer);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswerReason);
 }
 
 TEST_F(HttpClientTest, RepeatsWhatAGatewayPassesOn) {

@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "reward_server/remote/external_scorer.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/lasting.h"
 #include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/test_http_server.h"
@@ -168,7 +168,7 @@ TEST(JsonScorer, ShowsTheBeginningOfAnAnswerThatIsNone) {
     scored = body;
     const absl::Status status = (*scorer)->ScoreBatch(TextBatch({"a"})).status();
     EXPECT_THAT(std::string(status.message()), HasSubstr(says));
-    EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswer);
+    EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswerReason);
   }
   described = "welcome";
   EXPECT_THAT(std::string(ExternalScorer::Create(Config(server.url()), LinkOptions()).status().message()),

@@ -6,11 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "reward_server/client.h"
 #include "reward_server/grounding.h"
 #include "reward_server/load_scorers.h"
 #include "shapes_world/scene.h"
@@ -339,8 +341,9 @@ TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
   const auto scores = [&](std::vector<RgbImage> images) {
     ScoringBatch batch = Batch(std::move(images));
     Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    const v1::ScoreResponse response = scorers->Score(batch);
     std::vector<float> values;
-    for (const v1::ItemScore& item : scorers->Score(batch).items()) {
+    for (const v1::ItemScore& item : response.items()) {
       EXPECT_TRUE(item.complete()) << item.ShortDebugString();
       values.push_back(item.reward());
     }
@@ -356,6 +359,25 @@ TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
     EXPECT_NEAR(together[i], alone[i], 1e-5) << i;
     EXPECT_NEAR(reversed[alone.size() - 1 - i], alone[i], 1e-5) << i;
   }
+}
+
+TEST(KnowledgeScorer, ManySamplesAreScoredInParts) {
+  const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
+  const std::vector<std::string> words = {"yes",  "no",     "red",    "orange",   "yellow", "green", "cyan",
+                                          "blue", "purple", "pink",   "zero",     "one",    "two",   "three",
+                                          "four", "circle", "square", "triangle", "cross",  "ring",  "heart",
+                                          "left", "right",  "above",  "below"};
+  const auto rewards = [&](size_t samples) {
+    ScoringBatch batch = Batch({});
+    for (size_t i = 0; i < samples; ++i) batch.images.push_back(RedCircles(i % 3 == 0));
+    Ask(batch, "is there a circle ?", "yes", words);
+    const v1::ScoreResponse response = scorers->Score(batch);
+    std::vector<float> values;
+    for (const v1::ItemScore& item : response.items()) values.push_back(item.complete() ? item.reward() : -1);
+    return values;
+  };
+  const std::vector<float> few = rewards(2), many = rewards(100);
+  for (size_t i = 0; i < many.size(); ++i) EXPECT_NEAR(many[i], few[i % 3 == 0 ? 0 : 1], 1e-5) << i;
 }
 
 TEST(KnowledgeScorer, NamesASampleWhoseSizeItCannotTake) {
@@ -392,6 +414,47 @@ TEST(KnowledgeScorer, SaysWhichQuestionCannotBeAsked) {
       EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::INVALID_INPUT);
       EXPECT_THAT(item.scores(0).detail(), HasSubstr(test.detail));
       EXPECT_THAT(item.scores(0).detail(), HasSubstr(test.text));
+    }
+  }
+}
+
+// Whatever sizes come in one request, and whatever is in the images: a score of 0 to 1, or a sentence.
+TEST(LoadScorers, EveryScorerTakesImagesOfAnySizesOrSaysWhyNot) {
+  const absl::StatusOr<LoadedConfig> config = LoadRunConfig(
+      "configs/shapes.yaml",
+      {"reward.logged=[pooled]", "reward.guards=[artefacts, one_patch, disagreement, written_text]"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  Metrics metrics;
+  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config->config, metrics);
+  ASSERT_TRUE(scorers.ok()) << scorers.status();
+  const std::pair<int, int> sizes[] = {{1, 1},   {1, 300}, {300, 1}, {2, 3}, {8, 8},
+                                       {64, 64}, {64, 48}, {65, 64}, {40, 8}};
+  uint32_t state = 1;
+  for (const bool fits : {true, false}) {
+    ScoringBatch batch = Batch({});
+    batch.prompt.set_text("a red circle above a blue square");
+    v1::ObjectConstraint& object = *batch.prompt.mutable_constraints()->add_objects();
+    object.set_shape("circle");
+    object.set_count(1);
+    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    for (const auto& [width, height] : sizes) {
+      if (fits && (width % 8 != 0 || height % 8 != 0)) continue;
+      RgbImage image = {width, height, std::vector<uint8_t>(static_cast<size_t>(3 * width * height))};
+      for (uint8_t& value : image.pixels)
+        value = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+      batch.images.push_back(std::move(image));
+    }
+    const v1::ScoreResponse response = (*scorers)->Score(batch);
+    ASSERT_EQ(response.items_size(), static_cast<int>(batch.images.size()));
+    EXPECT_TRUE(CheckFinite(response).ok());
+    for (const v1::ItemScore& item : response.items()) {
+      for (const v1::ComponentScore& score : item.scores()) {
+        EXPECT_EQ(score.outcome(), fits || score.name() != "knowledge" ? v1::ComponentScore::OK
+                                                                       : v1::ComponentScore::INVALID_INPUT)
+            << score.ShortDebugString();
+        EXPECT_TRUE(score.score() >= 0 && score.score() <= 1) << score.ShortDebugString();
+        EXPECT_EQ(absl::StrContains(score.detail(), "threw"), false) << score.ShortDebugString();
+      }
     }
   }
 }

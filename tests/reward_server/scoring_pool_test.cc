@@ -162,6 +162,26 @@ TEST_F(FullPoolTest, RefusesWhatAQueueCannotTakeWithAHint) {
   EXPECT_EQ(pool_->load(), 0);
 }
 
+TEST_F(PoolTest, HoldsNoMoreThanItMay) {
+  absl::Notification inside, open;
+  Add("slow", [&] {
+    if (!inside.HasBeenNotified()) inside.Notify();
+    open.WaitForNotification();
+    return 1.f;
+  });
+  Start({.most_open_bytes = 1000});
+  // However large, a request alone is taken.
+  std::thread large([&] { EXPECT_TRUE(Score(std::string(5000, 'x')).ok()); });
+  inside.WaitForNotification();
+  const absl::Status refused = Score("little").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("holds as much as it may"));
+  EXPECT_GT(ErrorInfoOf(refused).retry_after_seconds(), 0);
+  open.Notify();
+  large.join();
+  EXPECT_TRUE(Score("little").ok());
+}
+
 TEST_F(FullPoolTest, RefusesNothingForAScorerThatIsOnlyLogged) {
   logged_ = {"slow"};
   Fill();

@@ -4,6 +4,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "absl/strings/str_cat.h"
+#include "common/rpc.h"
 #include "data/image_message.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -163,13 +165,91 @@ TEST(WarmUp, CallsEveryScorerAndSaysWhatIsWrong) {
   v1::RunConfig config;
   config.mutable_data()->add_image_prompts("assets/shapes/prompts/train_image.jsonl");
   config.mutable_data()->add_text_prompts("/no/such/file");
-  const std::vector<v1::PromptRecord> prompts = FirstPrompts(config.data());
-  ASSERT_EQ(prompts.size(), 1);
   ScorerSet good = MakeSet(std::make_unique<ConstantScorer>("grounding", 1.0f));
-  EXPECT_THAT(WarmUp(good, prompts, 3), ::testing::IsEmpty());
+  const std::vector<v1::PromptRecord> prompts = WarmUpPrompts(config.data(), good);
+  ASSERT_EQ(prompts.size(), 1);
+  EXPECT_THAT(WarmUp(good, prompts, 3).problems, ::testing::IsEmpty());
   ScorerSet bad = MakeSet(std::make_unique<ThrowingScorer>());
-  EXPECT_THAT(WarmUp(bad, prompts, 3), ::testing::ElementsAre(HasSubstr("grounding: ")));
-  EXPECT_THAT(WarmUp(bad, {}, 3), ::testing::IsEmpty());
+  const WarmUpReport report = WarmUp(bad, prompts, 3);
+  EXPECT_THAT(report.problems, ::testing::ElementsAre(HasSubstr("grounding: ")));
+  EXPECT_TRUE(report.refused.ok());  // it may do better with what comes
+  EXPECT_THAT(WarmUp(bad, {}, 3).problems, ::testing::IsEmpty());
+}
+
+// Fails as it is told to; takes prompts with questions.
+class FailingScorer : public ConstantScorer {
+ public:
+  FailingScorer(const std::string& name, absl::Status failure)
+      : ConstantScorer(name, 1), failure_(std::move(failure)) {}
+  bool AppliesTo(const v1::PromptRecord& prompt) const override { return prompt.questions_size() > 0; }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override { return failure_; }
+
+ private:
+  const absl::Status failure_;
+};
+
+absl::Status Marked(absl::Status status, const char* reason) {
+  v1::ErrorInfo info;
+  info.set_reason(reason);
+  return WithReason(std::move(status), info);
+}
+
+struct LastingCase {
+  absl::Status failure;
+  bool refused, unscorable;
+};
+const LastingCase kLastingCases[] = {
+    {absl::FailedPreconditionError("answered 401"), true, true},
+    {Marked(absl::InvalidArgumentError("answered 400"), kRefusedReason), true,
+     false},  // a sample's fault, later
+    {Marked(absl::InternalError("no JSON"), kBadAnswerReason), false, true},
+    {absl::InternalError("answered 500"), false, false},
+    {absl::NotFoundError("none of the choices"), false, false},
+    {absl::InvalidArgumentError("answered 422"), false, false},
+    {absl::UnavailableError("answered 503"), false, false},
+};
+
+ScorerSet Failing(const absl::Status& failure, bool counts) {
+  std::vector<std::unique_ptr<Scorer>> scorers;
+  scorers.push_back(std::make_unique<FailingScorer>("knowledge", failure));
+  std::map<std::string, double> weights;
+  if (counts) weights["knowledge"] = 1;
+  return ScorerSet(std::move(scorers), weights, {"knowledge"});
+}
+
+TEST(WarmUp, WhatAScorerThatCountsRefusesForGoodEndsTheStart) {
+  v1::PromptRecord without, with;
+  without.set_task(v1::TASK_KIND_IMAGE);
+  with.set_task(v1::TASK_KIND_IMAGE);
+  with.add_questions();
+  for (const LastingCase& c : kLastingCases) {
+    for (const bool counts : {true, false}) {
+      ScorerSet set = Failing(c.failure, counts);
+      EXPECT_TRUE(WarmUp(set, {without}, 2).refused.ok());
+      const WarmUpReport report = WarmUp(set, {without, with}, 2);
+      EXPECT_THAT(report.problems, ::testing::SizeIs(1));
+      EXPECT_EQ(!report.refused.ok(), c.refused && counts) << c.failure;
+      if (report.refused.ok()) continue;
+      EXPECT_TRUE(absl::IsFailedPrecondition(report.refused));
+      EXPECT_THAT(std::string(report.refused.message()), HasSubstr("'knowledge'"));
+      EXPECT_THAT(std::string(report.refused.message()), HasSubstr(std::string(c.failure.message())));
+    }
+  }
+}
+
+TEST(ScorerSet, SaysWhichScorerWillNeverScoreThis) {
+  v1::ScoreRequest request = ImageRequest(2);
+  v1::Question& question = *request.mutable_prompt()->add_questions();
+  question.set_text("is it red ?");
+  question.set_answer("yes");
+  for (const char* choice : {"yes", "no"}) question.add_choices(choice);
+  for (const LastingCase& c : kLastingCases) {
+    for (const bool counts : {true, false}) {
+      const v1::ScoreResponse response = Failing(c.failure, counts).Score(*DecodeRequest(request));
+      EXPECT_EQ(response.unscorable(),
+                c.unscorable && counts ? absl::StrCat("knowledge: ", c.failure.message()) : "");
+    }
+  }
 }
 
 TEST(Disagreement, IsBetweenTheHighestAndTheLowestScoreThereIs) {
@@ -236,6 +316,44 @@ TEST(DecodeRequest, TakesWhatTheCallerHasFound) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("item 1, detections: objects[0].score"));
 }
 
+TEST(DecodeRequest, KeepsEachImagesOwnSize) {
+  v1::ScoreRequest request = ImageRequest(0);
+  for (const auto& [width, height] : {std::pair{2, 1}, {1, 2}, {64, 48}, {1, 1}})
+    *request.add_items()->mutable_image() = ToMessage(
+        {width, height,
+         std::vector<uint8_t>(static_cast<size_t>(3 * width * height), static_cast<uint8_t>(width))},
+        height == 2);
+  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->images.size(), 4u);
+  EXPECT_EQ(batch->images[2].width, 64);
+  EXPECT_EQ(batch->images[2].height, 48);
+  EXPECT_EQ(batch->images[2].pixels.size(), 9216u);
+  EXPECT_EQ(batch->images[1].height, 2);
+}
+
+TEST(CheckFinite, NamesTheSampleWithANumberThatIsNone) {
+  v1::ScoreResponse response;
+  for (int i = 0; i < 3; ++i) {
+    v1::ItemScore& item = *response.add_items();
+    item.set_reward(.5f);
+    item.add_scores()->set_score(1);
+    item.add_logged()->set_score(-7);
+  }
+  EXPECT_TRUE(CheckFinite(response).ok());
+  EXPECT_TRUE(CheckFinite({}).ok());
+  for (const float odd : {std::numeric_limits<float>::quiet_NaN(), INFINITY, -INFINITY}) {
+    for (const int place : {0, 1, 2}) {
+      v1::ScoreResponse bad = response;
+      v1::ItemScore& item = *bad.mutable_items(1);
+      if (place == 0) item.set_reward(odd);
+      if (place == 1) item.mutable_scores(0)->set_score(odd);
+      if (place == 2) item.mutable_logged(0)->set_score(odd);
+      EXPECT_EQ(CheckFinite(bad), absl::InternalError("sample 1 has a score that is not a finite number"));
+    }
+  }
+}
+
 TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   v1::ScoreRequest no_task = ImageRequest(1);
   no_task.mutable_prompt()->clear_task();
@@ -256,7 +374,26 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
   *tall.mutable_items(0)->mutable_image() = ToMessage({1, 1025, std::vector<uint8_t>(3075)}, true);
   v1::ScoreRequest countless = ImageRequest(1);
   countless.mutable_prompt()->mutable_constraints()->add_objects()->set_count(1 << 30);
+  v1::ScoreRequest crowd = ImageRequest(1025);
+  v1::ScoreRequest long_text = ImageRequest(1), long_phrase = ImageRequest(1),
+                   long_question = ImageRequest(1), long_choice = ImageRequest(1), long_id = ImageRequest(1);
+  long_text.mutable_prompt()->set_text(std::string((1 << 20) + 1, 'x'));
+  long_phrase.mutable_prompt()->add_key_phrases(std::string(1025, 'x'));
+  long_question.mutable_prompt()->add_questions()->set_text(std::string(4097, 'x'));
+  long_choice.mutable_prompt()->add_questions()->add_choices(std::string(1025, 'x'));
+  long_id.mutable_prompt()->set_id(std::string(1025, 'x'));
+  v1::ScoreRequest essay;
+  essay.mutable_prompt()->set_task(v1::TASK_KIND_TEXT);
+  essay.mutable_prompt()->set_answer("x");
+  essay.add_items()->set_text(std::string((1 << 20) + 1, 'x'));
   for (const auto& [request, message] : {std::pair{no_task, "no task"},
+                                         {crowd, "1025 items; at most 1024"},
+                                         {long_text, "a text of 1048577 bytes"},
+                                         {long_phrase, "a key phrase of 1025 bytes"},
+                                         {long_question, "a question of 4097 bytes"},
+                                         {long_choice, "a choice of 1025 bytes"},
+                                         {long_id, "an id of 1025 bytes"},
+                                         {essay, "item 0: a text of 1048577 bytes"},
                                          {short_pixels, "item 1"},
                                          {huge, "sides of 1 to 1024 pixels"},
                                          {large, "an image of 1025x1 pixels"},

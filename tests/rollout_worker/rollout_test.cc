@@ -1,7 +1,9 @@
 #include <cstring>
+#include <functional>
 
 #include "algorithm/run_policy.h"
 #include "algorithm/sample_settings.h"
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -15,6 +17,8 @@
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "rollout_worker/prompt_source.h"
+#include "rollout_worker/sampling_health.h"
+#include "rollout_worker/scoring_trouble.h"
 #include "tests/data/image_bytes.h"
 #include "tests/model/tiny_models.h"
 
@@ -162,13 +166,77 @@ TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {
               HasSubstr("64x64 pixels; sides must be multiples of 8 up to 32"));
 }
 
-TEST(Generator, APromptThatBreaksTheModelIsAnErrorNotACrash) {
+TEST(Generator, APromptThatTheModelCannotTakeIsThePromptsFault) {
   World& world = TheWorld();
   const Policy policy{world.base, Version(0, "d")};
-  PromptSource::Prompt prompt = world.prompts.At(0);
-  prompt.ids = {1000000};  // no such token
-  const auto broken = world.generator.TryGenerate(policy, prompt, Lease(0));
-  EXPECT_TRUE(absl::IsInvalidArgument(broken.status())) << broken.status();
+  int64_t text = 0, image = 0;
+  while (world.prompts.At(text).record.task() != v1::TASK_KIND_TEXT) ++text;
+  while (world.prompts.At(image).record.task() != v1::TASK_KIND_IMAGE) ++image;
+  const auto refusal = [&](int64_t ordinal, const std::function<void(PromptSource::Prompt&)>& spoil) {
+    PromptSource::Prompt prompt = world.prompts.At(ordinal);
+    spoil(prompt);
+    const absl::Status status = world.generator.TryGenerate(policy, prompt, Lease(ordinal)).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return std::string(status.message());
+  };
+  const auto most = static_cast<size_t>(world.base.config().max_positions);
+  for (const int64_t ordinal : {text, image}) {
+    EXPECT_THAT(refusal(ordinal, [](auto& prompt) { prompt.ids = {1000000}; }),
+                HasSubstr("the token 1000000"));
+    EXPECT_THAT(refusal(ordinal, [](auto& prompt) { prompt.ids = {-1}; }), HasSubstr("the token -1"));
+    EXPECT_THAT(refusal(ordinal, [&](auto& prompt) { prompt.ids.assign(most, 1); }), HasSubstr("positions"));
+    EXPECT_THAT(refusal(ordinal, [&](auto& prompt) { prompt.ids.assign(1000000, 1); }),
+                HasSubstr("positions"));
+  }
+}
+
+TEST(Generator, WhatBreaksInTheWorkerIsNotThePromptsFault) {
+  World& world = TheWorld();
+  const absl::StatusOr<std::shared_ptr<const Policy>> none = MakePolicy(world.base, {}, Version(0, "d"));
+  ASSERT_TRUE(none.ok());
+  int64_t image = 0;
+  while (world.prompts.At(image).record.task() != v1::TASK_KIND_IMAGE) ++image;
+  v1::Lease lease = Lease(image);
+  lease.set_group_size(-1);  // nothing that LibTorch could make
+  const absl::Status status = world.generator.TryGenerate(**none, world.prompts.At(image), lease).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_FALSE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(status.message().find('\n'), absl::string_view::npos);
+}
+
+TEST(SamplingHealth, PausesLongerAndEndsBeforeAPromptIsGivenUp) {
+  SamplingHealth health;
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(health.Failed(), absl::Seconds(1));
+    EXPECT_EQ(health.Failed(), absl::Seconds(2));
+    EXPECT_EQ(health.Failed(), absl::Seconds(4));
+    health.Sampled();
+  }
+  for (int i = 1; i < SamplingHealth::kMostInARow; ++i) EXPECT_TRUE(health.Failed().has_value());
+  EXPECT_FALSE(health.Failed().has_value());
+}
+
+TEST(ScoringTrouble, IsSaidWhenAScorersTimeIsOverAndThenNowAndAgain) {
+  FakeClock clock;
+  ScoringTrouble trouble(absl::Seconds(20), clock);
+  EXPECT_EQ(trouble.text(), "");
+  EXPECT_EQ(trouble.Failed("scorer 'a' OVERLOADED"), "");
+  clock.Advance(absl::Seconds(19));
+  EXPECT_EQ(trouble.Failed("scorer 'a' OVERLOADED"), "");
+  EXPECT_EQ(trouble.text(), "");
+  clock.Advance(absl::Seconds(2));
+  EXPECT_EQ(trouble.text(), "scores, for 21 s now: scorer 'a' OVERLOADED");
+  EXPECT_EQ(trouble.Failed("scorer 'b' TIMED_OUT"), "scores, for 21 s now: scorer 'b' TIMED_OUT");
+  clock.Advance(absl::Seconds(10));
+  EXPECT_EQ(trouble.Failed("scorer 'b' TIMED_OUT"), "");  // said a moment ago
+  EXPECT_EQ(trouble.text(), "scores, for 31 s now: scorer 'b' TIMED_OUT");
+  clock.Advance(absl::Seconds(20));
+  EXPECT_EQ(trouble.Failed("x"), "scores, for 51 s now: x");
+  trouble.End();
+  EXPECT_EQ(trouble.text(), "");
+  EXPECT_EQ(trouble.Failed("x"), "");
+  clock.Advance(absl::Seconds(25));
+  EXPECT_EQ(trouble.Failed("x"), "scores, for 25 s now: x");
 }
 
 // Weights that a test hands out.
@@ -250,8 +318,12 @@ class DeliveryTest : public ::testing::Test {
              response.add_items()->set_reward(static_cast<float>(i));
            if (late_answers_ > 0) {
              --late_answers_;
-             response.mutable_items(2)->add_scores()->set_outcome(v1::ComponentScore::TIMED_OUT);
+             v1::ComponentScore& score = *response.mutable_items(2)->add_scores();
+             score.set_name("brand");
+             score.set_outcome(v1::ComponentScore::TIMED_OUT);
+             score.set_detail("external scorer 'brand' at http://gpu:1\ndid not answer");
            }
+           response.set_unscorable(unscorable_);
            return response;
          },
          .upload =
@@ -278,10 +350,11 @@ class DeliveryTest : public ::testing::Test {
              [this](absl::Duration duration) {
                ++pauses_;
                paused_ += duration;
+               clock_.Advance(duration);
                if (on_pause_) on_pause_();
              },
          .stopping = [this] { return stopping_; }},
-        5, 0, held_, metrics_);
+        5, 0, held_, trouble_, metrics_);
     return delivery.Deliver(std::move(group));
   }
   static v1::SubmitGroupResponse Accepted() {
@@ -292,6 +365,9 @@ class DeliveryTest : public ::testing::Test {
 
   v1::PoolView view_;
   HeldLeases held_;
+  FakeClock clock_;
+  ScoringTrouble trouble_{absl::Seconds(1), clock_};
+  std::string unscorable_;
   Metrics metrics_;
   std::vector<std::string> scored_at_, uploaded_at_;
   std::vector<absl::Status> score_errors_, upload_errors_;
@@ -368,6 +444,48 @@ TEST_F(DeliveryTest, ABadPromptIsTheDatasFault) {
   EXPECT_EQ(Deliver(), "bad_prompt");
   EXPECT_TRUE(returned_.data_is_at_fault());
   EXPECT_EQ(scored_at_.size(), 1u);
+}
+
+TEST_F(DeliveryTest, WhatNoScorerWillEverScoreIsHandedBackWithItsWords) {
+  unscorable_ = "knowledge: model 'm' at http://a\nanswered 401: [key]" + std::string(5000, 'x');
+  EXPECT_EQ(Deliver(), "unscorable");
+  EXPECT_THAT(returned_.reason(),
+              testing::StartsWith("unscorable: knowledge: model 'm' at http://a answered 401"));
+  EXPECT_LT(returned_.reason().size(), 600u);
+  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_TRUE(uploaded_at_.empty());
+  EXPECT_THAT(metrics_.Render(), HasSubstr("outcome=\"unscorable\""));
+  EXPECT_TRUE(held_.All().empty());
+}
+
+TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
+  late_answers_ = 100;
+  std::string during;
+  on_pause_ = [&] { during = trouble_.text(); };
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  EXPECT_EQ(trouble_.text(), "");  // not for long yet
+  held_.Add(7);
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  for (const std::string& text : {during, trouble_.text()}) {
+    EXPECT_THAT(text,
+                testing::MatchesRegex(
+                    "scores, for 6[0-9] s now: reward server reward-[01]: scorer 'brand' TIMED_OUT: external "
+                    "scorer 'brand' at http://gpu:1 did not answer"));
+  }
+  late_answers_ = 0;
+  held_.Add(7);
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(trouble_.text(), "");
+}
+
+TEST_F(DeliveryTest, NamesTheServerThatCannotBeReached) {
+  clock_.Advance(absl::Seconds(1));
+  score_errors_.assign(20, absl::UnavailableError("connection refused"));
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_THAT(trouble_.text(), HasSubstr(": connection refused"));
+  EXPECT_THAT(trouble_.text(), HasSubstr("reward server reward-"));
 }
 
 TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
