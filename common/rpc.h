@@ -59,6 +59,7 @@ class RpcServer {
     std::string listen = "127.0.0.1:0";  // port 0 picks one
     int max_message_mib = 64;
     bool insecure = false;  // allow plain text on addresses other than loopback
+    int max_threads = 0;    // calls beyond are refused with ResourceExhausted; 0: no limit
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.

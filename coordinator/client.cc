@@ -64,6 +64,7 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
   std::unique_ptr<MemberSession> session(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
   const absl::Time deadline = RealClock().Now() + options.patience;
+  bool warned = false;
   while (true) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
@@ -71,9 +72,15 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       break;
     }
     // A learner that died stays a member until its silence is noticed.
-    const bool may_change =
-        IsUnreachable(response.status()) || ErrorInfoOf(response.status()).reason() == "LEARNER_EXISTS";
-    if (!may_change) return response.status();
+    const std::string reason = ErrorInfoOf(response.status()).reason();
+    // The coordinator of the run before, which drains, is not for this learner; the new one comes.
+    const bool old_run = options.role == v1::ROLE_LEARNER && reason == "CONFIG_MISMATCH";
+    if (!IsUnreachable(response.status()) && reason != "LEARNER_EXISTS" && !old_run) return response.status();
+    if (old_run && !warned) {
+      spdlog::warn("{}; trying again for {}", std::string(response.status().message()),
+                   absl::FormatDuration(options.patience));
+      warned = true;
+    }
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (RealClock().Now() > deadline) {
       if (!IsUnreachable(response.status())) return response.status();

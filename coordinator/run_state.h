@@ -93,6 +93,8 @@ class RunState {
   const v1::PolicyVersion& current_version() const { return current_version_; }
   const std::vector<v1::StepRecord>& steps() const { return steps_; }
   int64_t next_ordinal() const { return next_ordinal_; }
+  // Nothing will be asked of lower ordinals any more.
+  int64_t lowest_open_ordinal() const { return groups_.empty() ? next_ordinal_ : groups_.begin()->first; }
   int32_t generation() const { return generation_; }
   int Count(v1::GroupState state) const;
   std::map<std::string, int64_t> retired_by_reason() const { return retired_by_reason_; }

@@ -273,6 +273,7 @@ grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::Assi
       assigned.set_trajectory_digest(group->trajectory_digest());
       *assigned.mutable_version() = group->version();
       *assigned.mutable_samples() = group->samples();
+      assigned.set_member_id(group->member_id());
     }
     return absl::OkStatus();
   });
@@ -286,8 +287,7 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
     if (absl::IsFailedPrecondition(status)) return Refuse("WRONG_STEP", std::string(status.message()));
     if (!status.ok()) return status;
     response->set_finished(state_.finished());
-    response->set_lowest_open_ordinal(state_.active_groups().empty() ? state_.next_ordinal()
-                                                                     : state_.active_groups().begin()->first);
+    response->set_lowest_open_ordinal(state_.lowest_open_ordinal());
     if (state_.new_steps().empty()) return absl::OkStatus();  // a repeated commit
     members_.Find(request->fence().member_id())->version = request->new_version();
     last_metrics_ = request->metrics_json();
