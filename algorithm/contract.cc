@@ -4,9 +4,12 @@
 #include "absl/strings/str_join.h"
 #include "algorithm/schedule.h"
 #include "common/hash.h"
+#include "model/cpu_product.h"
 
 namespace lvrpo {
 namespace {
+
+constexpr char kCpuProduct[] = "CPU product (one kind of processor for all, or train.max_staleness above 0)";
 
 absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerConfig& optimizer,
                                  bool adapters, const std::string& field) {
@@ -65,12 +68,16 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
   for (const auto& [name, shape] : Bagel::ExpectedTensors(base.config())) {
     absl::StrAppend(&model, name, ":", absl::StrJoin(shape, ","), "\n");
   }
-  return {{"schedule", ScheduleDigest(Timesteps(rollout.timesteps(), rollout.shift()))},
-          {"sampler", Sha256Hex(rollout.SerializeAsString())},
-          {"seed", absl::StrCat(config.seed())},
-          {"tokenizer", tokenizer.digest()},
-          {"model", Sha256Hex(model)},
-          {"base weights", DigestOf(base.tensors())}};
+  std::map<std::string, std::string> contract = {
+      {"schedule", ScheduleDigest(Timesteps(rollout.timesteps(), rollout.shift()))},
+      {"sampler", Sha256Hex(rollout.SerializeAsString())},
+      {"seed", absl::StrCat(config.seed())},
+      {"tokenizer", tokenizer.digest()},
+      {"model", Sha256Hex(model)},
+      {"base weights", DigestOf(base.tensors())}};
+  // Its name is its advice: whoever is refused for it reads it.
+  if (config.train().max_staleness() == 0) contract[kCpuProduct] = CpuProductName();
+  return contract;
 }
 
 }  // namespace lvrpo

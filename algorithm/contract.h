@@ -14,7 +14,8 @@
 namespace lvrpo {
 
 // Name -> digest of the schedule, the sampler's settings, the tokenizer, the model's structure and its base
-// weights (those that are not trained never travel).
+// weights (those that are not trained never travel). With max_staleness 0, where runs promise the same bits
+// whoever samples, also how this processor multiplies.
 std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
                                                 const Tokenizer& tokenizer);
 

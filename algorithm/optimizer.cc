@@ -54,6 +54,12 @@ std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers) {
   return steps;
 }
 
+std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers) {
+  std::vector<OptimizerStep> steps;
+  for (AdamW* optimizer : optimizers) steps.push_back(optimizer->Advance(0, false));
+  return steps;
+}
+
 OptimizerStep AdamW::Advance(double gradient_norm, bool finite) {
   OptimizerStep step;
   step.finite = finite;

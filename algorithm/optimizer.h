@@ -45,6 +45,7 @@ class AdamW {
   // every call.
   OptimizerStep Step();
   void ClearGradients();
+  double GradientNorm() const;  // over all parameters; -1: no gradient at all
 
   const TensorMap& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }
@@ -59,8 +60,8 @@ class AdamW {
 
  private:
   friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
+  friend std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers);
 
-  double GradientNorm() const;  // -1: no gradient at all
   OptimizerStep Advance(double gradient_norm, bool finite);
   void Update(double learning_rate, double gradient_norm);
 
@@ -72,5 +73,7 @@ class AdamW {
 // One step of several groups as one: each has its own schedule and clip, but when a gradient of any of them
 // is not finite none is changed. The norm over all is the root of the sum of their squares.
 std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
+// The same when there are no gradients because they were not finite.
+std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers);
 
 }  // namespace lvrpo

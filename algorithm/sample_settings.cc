@@ -2,6 +2,19 @@
 
 namespace lvrpo {
 
+int64_t ImageGridSide(const BagelConfig& model) {
+  return kImageSide / model.autoencoder.downsample() / model.latent_patch;
+}
+
+int64_t ImageContextTokens(int64_t tokens, const BagelConfig& model) {
+  return tokens + 2 + ImageGridSide(model) * ImageGridSide(model) + 2;
+}
+
+int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v1::RolloutConfig& rollout,
+                          const BagelConfig& model) {
+  return (width / model.vit_patch) * (height / model.vit_patch) + 2 + tokens + 2 + rollout.max_text_tokens();
+}
+
 ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window) {
   return {.timesteps = Timesteps(rollout.timesteps(), rollout.shift()),
           .kernel = ParseSdeKernel(rollout.kernel()).value(),

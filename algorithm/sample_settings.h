@@ -1,10 +1,23 @@
 #pragma once
 
 #include "algorithm/image_sampler.h"
+#include "model/bagel_config.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/learner.pb.h"
 
 namespace lvrpo {
+
+// Side of the images that are painted, in pixels: this model family's training size in the embedded default.
+inline constexpr int64_t kImageSide = 64;
+
+// Latent tokens per side of such an image.
+int64_t ImageGridSide(const BagelConfig& model);
+
+// Tokens that a group puts into one context: the prompt's `tokens` and their marks with an image's latents,
+// or with a source image of width x height pixels and the longest answer. At most the model's max_positions.
+int64_t ImageContextTokens(int64_t tokens, const BagelConfig& model);
+int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v1::RolloutConfig& rollout,
+                          const BagelConfig& model);
 
 // How a run's configuration, which has been checked, samples images; `window` is each group's own.
 // absl::BadStatusOrAccess for an unknown kernel.

@@ -62,6 +62,7 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
   std::unique_ptr<MemberSession> session(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
   absl::Time deadline = RealClock().Now() + options.patience;
+  bool warned = false;
   while (true) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
@@ -69,8 +70,15 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       break;
     }
     // A process that died stays a member until its silence is noticed: its name, and a learner's place, are
-    // free then.
-    if (!IsUnreachable(response.status())) return response.status();
+    // free then. The coordinator of the run before, which drains, is not for this learner: the new one comes.
+    const bool old_run = options.role == v1::ROLE_LEARNER &&
+                         ErrorInfoOf(response.status()).reason() == "CONFIG_MISMATCH";
+    if (!IsUnreachable(response.status()) && !old_run) return response.status();
+    if (old_run && !warned) {
+      spdlog::warn("{}; trying again for {}", std::string(response.status().message()),
+                   absl::FormatDuration(options.patience));
+      warned = true;
+    }
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (IsDegraded(response.status())) deadline = RealClock().Now() + options.patience;
     if (RealClock().Now() > deadline) {

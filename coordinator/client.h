@@ -58,7 +58,8 @@ class MemberSession {
   };
 
   // Registers, waiting up to options.patience for the coordinator to come up (or an older process of this
-  // name, or another learner, to be gone), and for as long as it takes while the coordinator waits for its
+  // name, or another learner, to be gone; a learner also for a coordinator of another
+  // configuration to be replaced), and for as long as it takes while the coordinator waits for its
   // disk. `give_up` is asked in between, here and in later calls: once it says so, an unreachable coordinator
   // is waited for only a few seconds. `revoked` gets the leases that were lost, whether a heartbeat or a
   // registration said so, from the thread that learned of it; it may be null.

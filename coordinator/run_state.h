@@ -117,6 +117,8 @@ class RunState {
   const v1::StepRecord* last_step() const { return last_step_.get(); }
   const std::string& base_digest() const { return base_digest_; }  // of version 0; empty: not known yet
   int64_t next_ordinal() const { return next_ordinal_; }
+  // Nothing will be asked of lower ordinals any more.
+  int64_t lowest_open_ordinal() const { return groups_.empty() ? next_ordinal_ : groups_.begin()->first; }
   int32_t generation() const { return generation_; }
   int Count(v1::GroupState state) const;
   // Counted by what stands before the first colon of the reason.

@@ -83,6 +83,7 @@ grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::Assi
       assigned.set_trajectory_digest(group->trajectory_digest());
       *assigned.mutable_version() = group->version();
       *assigned.mutable_samples() = group->samples();
+      assigned.set_member_id(group->member_id());
     }
     return absl::OkStatus();
   });
@@ -98,8 +99,7 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
       return Refuse("WRONG_STEP", std::string(status.message()), absl::StatusCode::kAborted);
     if (!status.ok()) return status;
     response->set_finished(draft.state.finished());
-    const auto& open = draft.state.active_groups();
-    response->set_lowest_open_ordinal(open.empty() ? draft.state.next_ordinal() : open.begin()->first);
+    response->set_lowest_open_ordinal(draft.state.lowest_open_ordinal());
     if (draft.state.new_step() == nullptr) return absl::OkStatus();  // a repeated commit
     if (draft.state.finished())
       Event(draft, "finished", absl::StrCat(draft.state.committed_steps(), " steps"));

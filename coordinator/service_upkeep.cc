@@ -96,6 +96,8 @@ void CoordinatorService::FillView(v1::PoolView* view) {
   view->set_draining(draining_);
   view->set_finished(Finished());
   view->set_step(state_.committed_steps());
+  view->set_lowest_open_ordinal(state_.lowest_open_ordinal());
+  view->set_next_ordinal(state_.next_ordinal());
   members_.FillView(clock_.Now(), view);
 }
 

@@ -1,7 +1,5 @@
 #include "learner/checkpoint.h"
 
-#include <functional>
-#include <map>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -94,26 +92,20 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::
   return checkpoint;
 }
 
-void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept) {
+void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& recorded, int kept) {
   const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
-  if (!names.ok()) return;
-  std::map<int64_t, std::string, std::greater<>> recorded;
-  std::vector<std::string> removed;
+  if (!names.ok() || recorded.empty()) return;
+  const int64_t newest = *recorded.rbegin();
+  std::set<int64_t> stay;
+  for (auto step = recorded.rbegin(); step != recorded.rend(); ++step) {
+    if (stay.empty() || static_cast<int>(stay.size()) < kept) stay.insert(*step);
+  }
   for (const std::string& name : *names) {
     if (!absl::StartsWith(name, "step_")) continue;
     int64_t step = 0;
-    // What has no plain number is unfinished; what is newer than the newest record was never recorded, or
-    // belongs to steps that were abandoned.
-    if (absl::SimpleAtoi(name.substr(5), &step) && step <= newest_step) {
-      recorded[step] = JoinPath(folder, name);
-    } else {
-      removed.push_back(JoinPath(folder, name));
-    }
+    const bool whole = absl::SimpleAtoi(name.substr(5), &step);
+    if (!whole || (step < newest && !stay.contains(step))) (void)RemoveTree(JoinPath(folder, name));
   }
-  for (const auto& [step, path] : recorded) {
-    if (kept-- <= 0 && step != newest_step) removed.push_back(path);
-  }
-  for (const std::string& path : removed) (void)RemoveTree(path);
 }
 
 }  // namespace lvrpo

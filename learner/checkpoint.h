@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,9 +32,11 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
 // the program wrote it.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
 
-// Removes folders named step_*: unfinished ones, those of steps after `newest_step` (the newest that the
-// coordinator recorded), and the oldest of the rest but for `kept`. The newest recorded one always stays.
-void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept);
+// Tidies a folder of checkpoints after the newest was recorded. `recorded`: steps of the checkpoints that the
+// coordinator's records name, the newest last. Removes what was left unfinished, and of those up to the
+// newest all but the newest `kept` recorded ones. What lies after the newest stays until its step comes
+// again: it may be all that is left of steps that were abandoned by mistake.
+void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& recorded, int kept);
 
 // "checkpoints/step_000025", relative to the run folder.
 std::string CheckpointPath(int64_t step);

@@ -36,8 +36,8 @@ absl::Status LearnerClient::Upload(const std::string& address, const v1::UploadH
 }
 
 absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
-    const std::string& address, const v1::PolicyVersion& version, absl::Duration deadline,
-    const std::function<void(int64_t)>& on_bytes) {
+    const std::string& address, const v1::PolicyVersion& version, const CheckManifest& check,
+    absl::Duration deadline, const std::function<void(int64_t)>& on_bytes) {
   const auto stub = v1::WeightSource::NewStub(channels_.To(address));
   Weights weights;
   v1::GetManifestRequest manifest_request;
@@ -49,6 +49,7 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
     return absl::DataLossError(
         absl::StrCat(address, " has version ", version.version(), " with another digest"));
   }
+  if (status = check(weights.manifest); !status.ok()) return status;
   weights.buckets.resize(static_cast<size_t>(weights.manifest.buckets_size()));
   v1::StreamWeightsRequest request;
   request.set_version(version.version());
@@ -59,6 +60,8 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
     const auto index = static_cast<size_t>(part.bucket());
     if (index >= weights.buckets.size() ||
         part.offset() != static_cast<int64_t>(weights.buckets[index].size()) ||
+        static_cast<int64_t>(part.chunk().data().size()) >
+            weights.manifest.buckets(static_cast<int>(index)).size() - part.offset() ||
         Crc32(part.chunk().data()) != part.chunk().crc32()) {
       context->TryCancel();
       (void)reader->Finish();

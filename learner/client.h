@@ -26,10 +26,12 @@ class LearnerClient {
     v1::WeightManifest manifest;
     std::vector<std::string> buckets;  // each matches its checksum
   };
+  // Says whether what a manifest announces may be fetched; asked before anything is.
+  using CheckManifest = std::function<absl::Status(const v1::WeightManifest&)>;
   // All buckets of one version. DataLoss when bytes do not match, NotFound when the holder has not this
-  // version. `on_bytes` is told of bytes as they come; may be null.
+  // version, or what `check` says. `on_bytes` is told of bytes as they come; may be null.
   absl::StatusOr<Weights> FetchWeights(const std::string& address, const v1::PolicyVersion& version,
-                                       absl::Duration deadline,
+                                       const CheckManifest& check, absl::Duration deadline,
                                        const std::function<void(int64_t)>& on_bytes = nullptr);
 
  private:

@@ -3,27 +3,32 @@
 #include <functional>
 
 #include "common/metrics.h"
+#include "learner/call_watch.h"
 #include "learner/spool.h"
+#include "learner/upload_check.h"
 #include "proto/lvrpo/v1/learner.grpc.pb.h"
 
 namespace lvrpo {
 
-// Receives trajectories into the spool. `run_id` gives the run that is served, empty while it is not known
-// yet.
+// Receives trajectories into the spool. Nothing is held in memory but the chunk at hand.
 class InboxService final : public v1::TrajectoryInbox::Service {
  public:
-  InboxService(Spool& spool, std::function<std::string()> run_id, int64_t max_bytes, Metrics& metrics)
-      : spool_(spool), run_id_(std::move(run_id)), max_bytes_(max_bytes), metrics_(metrics) {}
+  // `open` says what may be uploaded now; `most_bytes` bounds one group. All must outlive it.
+  InboxService(Spool& spool, CallWatch& watch, std::function<OpenLeases()> open, int64_t most_bytes,
+               Metrics& metrics)
+      : spool_(spool), watch_(watch), open_(std::move(open)), most_bytes_(most_bytes), metrics_(metrics) {}
 
   grpc::Status Upload(grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
                       v1::UploadResponse* response) override;
 
  private:
-  absl::Status Receive(grpc::ServerReader<v1::UploadRequest>& reader, v1::UploadResponse& response);
+  absl::Status Receive(grpc::ServerContext& context, grpc::ServerReader<v1::UploadRequest>& reader,
+                       v1::UploadResponse& response);
 
   Spool& spool_;
-  const std::function<std::string()> run_id_;
-  const int64_t max_bytes_;
+  CallWatch& watch_;
+  const std::function<OpenLeases()> open_;
+  const int64_t most_bytes_;
   Metrics& metrics_;
 };
 

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -22,15 +25,20 @@ class LearnerLoop {
   struct Options {
     v1::RunConfig config;
     std::string run_dir;
+    // With a disk that cannot be written, and between attempts.
+    absl::Duration storage_patience = absl::Seconds(60), storage_pause = absl::Seconds(1);
   };
+  // Whether a group answers the run's own prompt of its ordinal: InvalidArgument when not.
+  using PromptCheck = std::function<absl::Status(const v1::TrajectoryGroup&)>;
   // All arguments must outlive it.
-  LearnerLoop(Options options, GrpoTrainer& trainer, Spool& spool, WeightService& weights,
-              MemberSession& session, Metrics& metrics);
+  LearnerLoop(Options options, PromptCheck check_prompt, GrpoTrainer& trainer, Spool& spool,
+              WeightService& weights, MemberSession& session, Metrics& metrics);
 
   // Restores the newest checkpoint on the coordinator's records that is whole, publishes the weights and
   // opens the run. Steps after it are trained again. DataLoss: there are checkpoints, and none is whole.
   absl::Status Start();
-  // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged.
+  // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged;
+  // ResourceExhausted: the disk could not be written for too long; NotFound: the run folder is gone.
   absl::Status Run(const std::function<bool()>& stop);
 
   // Committed steps. For the thread of Run().
@@ -44,10 +52,25 @@ class LearnerLoop {
   absl::Status Open();
   // False when no step was trained: none was assigned yet, or groups of it were lost.
   absl::StatusOr<bool> TrainOneStep();
-  absl::Status Save();
+  // The group as it is in the spool, with the rewards that the coordinator recorded. InvalidArgument when it
+  // can never be trained on; other errors when it is not there or damaged.
+  absl::StatusOr<v1::TrajectoryGroup> Load(const v1::AssignedGroup& assigned) const;
+  // Gives up groups of the assigned step, which the coordinator plans again or retires in the end. One bad
+  // group costs itself, never the run.
+  absl::Status GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups);
+  // A checkpoint, unless the newest holds this step. False when it could not be written, which is noted: it
+  // is tried again after the next step.
+  absl::StatusOr<bool> Save();
+  absl::StatusOr<std::string> WriteCheckpoint(const std::string& path);
+  // Saves at the end, however often it takes within the patience; after `stop` only once more.
+  absl::Status SaveLast(const std::function<bool()>& stop);
+  // Says in heartbeats and in the log what keeps the disk from being written, and when that is over. An error
+  // when the run cannot go on: NotFound, ResourceExhausted.
+  absl::Status CheckStorage();
   void SetWaiting(const std::string& text);
 
   const Options options_;
+  const PromptCheck check_prompt_;
   GrpoTrainer& trainer_;
   Spool& spool_;
   WeightService& weights_;
@@ -56,10 +79,16 @@ class LearnerLoop {
   int64_t step_ = 0;         // committed steps
   int64_t saved_step_ = -1;  // of the newest checkpoint
   double waited_seconds_ = 0;
+  int64_t given_up_ = 0;                        // groups since the last committed step
+  std::set<int64_t> recorded_;                  // steps of the checkpoints on the coordinator's records
+  std::optional<Spool::Trouble> save_trouble_;  // a checkpoint that could not be written
+  absl::Time next_probe_ = absl::InfinitePast();
+  bool complained_ = false;  // of the disk
 
   mutable absl::Mutex mutex_;
   v1::PolicyVersion version_ ABSL_GUARDED_BY(mutex_);
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_);
+  std::string disk_ ABSL_GUARDED_BY(mutex_);  // its trouble; comes before everything else that is waited for
 };
 
 }  // namespace lvrpo

@@ -2,6 +2,7 @@
 
 #include "CLI/CLI.hpp"
 #include "algorithm/contract.h"
+#include "algorithm/prompt_source.h"
 #include "algorithm/run_policy.h"
 #include "common/allocator.h"
 #include "common/clock.h"
@@ -9,6 +10,7 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/filesystem.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -17,6 +19,7 @@
 #include "common/shutdown.h"
 #include "coordinator/client.h"
 #include "data/tokenizer.h"
+#include "learner/group_check.h"
 #include "learner/inbox_service.h"
 #include "learner/loop.h"
 #include "spdlog/spdlog.h"
@@ -25,6 +28,8 @@ namespace lvrpo {
 namespace {
 
 constexpr char kProgram[] = "lvrpo-learner";
+constexpr int kMostUploads = 64, kMostDownloads = 128;  // at once; others are told to come again
+constexpr absl::Duration kFolderPatience = absl::Seconds(60);
 // Of a text log-prob in fp32 between sampling and evaluating it; a wrong position or mask makes it about 1.
 constexpr double kTextTolerance = 1e-3;
 
@@ -35,7 +40,10 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   if (!base.ok()) return base.status();
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
   if (!tokenizer.ok()) return tokenizer.status();
-  const std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
+  const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
+  if (!prompts.ok()) return prompts.status();
+  std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
+  contract["prompts"] = prompts->Digest();
   absl::StatusOr<std::unique_ptr<GrpoTrainer>> trainer = GrpoTrainer::Create(config, *std::move(base));
   if (!trainer.ok()) return trainer.status();
   const double image = (*trainer)->SelfTest(), text = (*trainer)->TextSelfTest();
@@ -47,27 +55,48 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
         " (image; 0 wanted) and ", text, " (text; at most ", kTextTolerance, "); ratios would not be 1"));
   }
 
+  // A coordinator that is started at the same time makes the folder of a new run in a moment.
+  const absl::Time deadline = RealClock().Now() + kFolderPatience;
+  while (!IsFolder(flags.run_dir)) {
+    if (shutdown.WaitFor(absl::Milliseconds(100))) return absl::OkStatus();
+    if (RealClock().Now() > deadline) {
+      return absl::UnavailableError(absl::StrCat("there is no run folder ", flags.run_dir,
+                                                 ": start the coordinator with the same --run-dir"));
+    }
+  }
   const absl::StatusOr<FileLock> lock = FileLock::Take(
       JoinPath(flags.run_dir, "learner.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
 
   Metrics metrics("learner");
-  Spool spool(JoinPath(flags.run_dir, "spool"));
+  Spool spool(JoinPath(flags.run_dir, "spool"), int64_t{config.train().spool_mib()} << 20);
   if (absl::Status status = spool.Open(); !status.ok()) return status;
-  WeightService weights(metrics);
+  // An honest transfer ends within three times the time-out of a call.
+  const absl::Duration timeout = absl::Seconds(config.rpc().timeout_seconds());
+  CallWatch uploads({.most = kMostUploads, .longest = timeout * 4, .silent = timeout});
+  CallWatch downloads({.most = kMostDownloads, .longest = timeout * 4, .silent = timeout});
+  WeightService weights(downloads, metrics);
   std::unique_ptr<MemberSession> session;
   std::unique_ptr<LearnerLoop> loop;
   absl::Mutex mutex;  // guards the pointers above against the threads of the servers
   InboxService inbox(
-      spool,
-      [&] {
+      spool, uploads,
+      [&]() -> OpenLeases {
         absl::MutexLock lock(&mutex);
-        return session == nullptr ? std::string() : session->registration().run_id();
+        if (session == nullptr) return {};
+        const v1::PoolView view = session->view();
+        return {.run_id = session->registration().run_id(),
+                .run_epoch = session->fence().run_epoch(),
+                .lowest_open_ordinal = view.lowest_open_ordinal(),
+                .next_ordinal = view.next_ordinal()};
       },
-      int64_t{config.rpc().max_message_mib()} << 24, metrics);
+      LargestGroupBytes(config, (*trainer)->policy().config()), metrics);
   absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
-      {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
+      {.listen = flags.listen,
+       .max_message_mib = config.rpc().max_message_mib(),
+       .insecure = flags.insecure,
+       .max_threads = kMostUploads + kMostDownloads + 64},
       {&inbox, &weights});
   if (!server.ok()) return server.status();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
@@ -110,9 +139,12 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
     absl::MutexLock lock(&mutex);
     session = *std::move(joined);
   }
-  auto started =
-      std::make_unique<LearnerLoop>(LearnerLoop::Options{.config = config, .run_dir = flags.run_dir},
-                                    **trainer, spool, weights, *session, metrics);
+  auto started = std::make_unique<LearnerLoop>(
+      LearnerLoop::Options{.config = config, .run_dir = flags.run_dir},
+      [&prompts](const v1::TrajectoryGroup& group) {
+        return CheckPrompt(group, prompts->At(group.ordinal()));
+      },
+      **trainer, spool, weights, *session, metrics);
   absl::Status status = started->Start();
   {
     absl::MutexLock lock(&mutex);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/optimizer.h"
 #include "algorithm/text_loss.h"
+#include "learner/step_figures.h"
+#include "learner/verdict.h"
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/learner.pb.h"
@@ -30,17 +33,20 @@ class GrpoTrainer {
   // FailedPrecondition when the trainable patterns match nothing, or the tasks' sets overlap.
   static absl::StatusOr<std::unique_ptr<GrpoTrainer>> Create(const v1::RunConfig& config, Bagel base);
 
-  // Figures of a step by name: docs/operating.md lists them.
-  using StepMetrics = std::map<std::string, double>;
+  struct StepResult {
+    // Figures of the step by name: docs/operating.md lists them.
+    std::map<std::string, double> metrics;
+    // Groups that cannot be trained on, by their index, and why: they throw, or their gradients are not
+    // finite. Then no step was made and nothing has changed.
+    std::map<size_t, std::string> unusable;
+  };
 
-  // Whether a group can be trained on: InvalidArgument says what is wrong with it. Safe for any bytes that
-  // parse.
-  absl::Status Check(const v1::TrajectoryGroup& group) const;
-
-  // One optimizer step (updates_per_step updates) from groups in a fixed order. InvalidArgument names a group
-  // that Check() refuses; nothing has changed then. `step_version` is the version of the weights before the
-  // step: groups of that version must have ratio 1.
-  absl::StatusOr<StepMetrics> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
+  // One optimizer step (updates_per_step updates) from groups in a fixed order, which CheckGroup() accepts.
+  // `step_version` is the version of the weights before the step: groups of that version must have ratio 1.
+  // An update whose gradients the policy itself makes non-finite changes nothing ("nonfinite" is 1).
+  // OutOfRange: the update itself left weights that are not finite. ResourceExhausted: the machine's fault.
+  // Nothing has changed then, but for weights out of range.
+  absl::StatusOr<StepResult> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
 
   // The step-0 promise: an image sampled here, evaluated here, has the same log-probs. Returns the largest
   // difference; 0 on the CPU.
@@ -82,19 +88,31 @@ class GrpoTrainer {
     torch::Tensor advantages;      // [G]
     bool current = false;
   };
-  struct Sums;  // of a step's figures
+  struct Groups;  // a step's, as they are evaluated
 
   GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap trained);
-  absl::Status CheckImages(const v1::TrajectoryGroup& group) const;
-  absl::Status CheckTexts(const v1::TrajectoryGroup& group) const;
-  // Of groups that passed Check().
+  // Of groups that CheckGroup() accepts.
   ImageGroup ReadImageGroup(const v1::TrajectoryGroup& group) const;
   TextGroup ReadTextGroup(const v1::TrajectoryGroup& group) const;
   void SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& groups,
-                     const std::vector<torch::Tensor*>& advantages, Sums& sums) const;
+                     const std::vector<torch::Tensor*>& advantages, StepSums& sums) const;
   // Accumulates gradients; `first` update of the step also fixes the old log-probs.
-  void ImageGradients(ImageGroup& group, bool first, double global_terms, Sums& sums) const;
-  void TextGradients(TextGroup& group, bool first, double global_tokens, Sums& sums) const;
+  void ImageGradients(ImageGroup& group, bool first, double global_terms, StepSums& sums) const;
+  void TextGradients(TextGroup& group, bool first, double global_tokens, StepSums& sums) const;
+  std::vector<AdamW*> Optimizers() const;
+  void ClearGradients() const;
+  bool GradientsAreFinite() const;
+  bool WeightsAreFinite() const;
+  // Groups that the policy draws itself.
+  ImageGroup OwnImages() const;
+  TextGroup OwnTexts() const;
+  // Whether those have finite gradients; OutOfRange when not. Leaves no gradients.
+  absl::Status ProbePolicy() const;
+  // What the gradients of each group alone say, by its place in Step()'s. Leaves no gradients.
+  std::vector<absl::Status> TryAlone(Groups& groups, bool first) const;
+  // What Step() returns when it was not the policy's fault.
+  static absl::StatusOr<StepResult> Unusable(const absl::Status& together,
+                                             const std::vector<absl::Status>& alone, Fault fault);
 
   const v1::RunConfig config_;
   const Bagel reference_;

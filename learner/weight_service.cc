@@ -38,12 +38,17 @@ grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManif
   return grpc::Status::OK;
 }
 
-grpc::Status WeightService::StreamWeights(grpc::ServerContext*, const v1::StreamWeightsRequest* request,
+grpc::Status WeightService::StreamWeights(grpc::ServerContext* context,
+                                          const v1::StreamWeightsRequest* request,
                                           grpc::ServerWriter<v1::WeightChunk>* writer) {
   const std::shared_ptr<const PackedWeights> weights = Find(request->version());
   if (weights == nullptr) return NotHere(request->version());
   if (request->first_bucket() < 0)
     return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
+  const std::unique_ptr<CallWatch::Call> call = watch_.Begin([context] { context->TryCancel(); });
+  if (call == nullptr) {
+    return ToGrpcStatus(absl::ResourceExhaustedError("the learner sends weights to as many as it can"));
+  }
   v1::WeightChunk part;
   for (auto bucket = static_cast<size_t>(request->first_bucket()); bucket < weights->buckets.size();
        ++bucket) {
@@ -54,6 +59,7 @@ grpc::Status WeightService::StreamWeights(grpc::ServerContext*, const v1::Stream
       part.mutable_chunk()->set_data(bytes.substr(begin, kChunkBytes));
       part.mutable_chunk()->set_crc32(Crc32(part.chunk().data()));
       if (!writer->Write(part)) return grpc::Status(grpc::StatusCode::CANCELLED, "the receiver went away");
+      call->Heard();
       metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.")
           .Increment(static_cast<double>(part.chunk().data().size()));
     }

@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/metrics.h"
+#include "learner/call_watch.h"
 #include "model/weight_buckets.h"
 #include "proto/lvrpo/v1/learner.grpc.pb.h"
 
@@ -14,7 +15,8 @@ namespace lvrpo {
 // Streams the newest versions of the trained weights from memory. Thread-safe.
 class WeightService final : public v1::WeightSource::Service {
  public:
-  explicit WeightService(Metrics& metrics) : metrics_(metrics) {}
+  // `watch` bounds the streams. Both must outlive it.
+  WeightService(CallWatch& watch, Metrics& metrics) : watch_(watch), metrics_(metrics) {}
 
   // From now on newest; the two newest are kept.
   void Publish(std::shared_ptr<const PackedWeights> weights);
@@ -27,6 +29,7 @@ class WeightService final : public v1::WeightSource::Service {
   // `version` -1: the newest. Null when it is not here.
   std::shared_ptr<const PackedWeights> Find(int64_t version) const;
 
+  CallWatch& watch_;
   Metrics& metrics_;
   mutable absl::Mutex mutex_;
   std::deque<std::shared_ptr<const PackedWeights>> kept_ ABSL_GUARDED_BY(mutex_);  // oldest first

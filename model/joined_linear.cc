@@ -6,7 +6,9 @@
 #include <mutex>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "model/cpu_kernels.h"
+#include "model/cpu_product.h"
 #include "model/fused_ops.h"
 #include "model/parallel.h"
 
@@ -89,6 +91,11 @@ JoinedLinear::JoinedLinear(std::vector<Affine> parts) : parts_(std::move(parts))
 
 bool JoinedLinear::UsesOwnProduct(int64_t weights) {
   return HasOwnProduct() && weights * static_cast<int64_t>(sizeof(float)) <= kMostWeightBytes;
+}
+
+std::string CpuProductName() {
+  return absl::StrCat(HasOwnProduct() ? "own" : "torch", "/", BestCpuKernels().name, "/",
+                      at::get_cpu_capability());
 }
 
 int64_t JoinedLinear::PackedBytes() { return packed_bytes; }

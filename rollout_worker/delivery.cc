@@ -35,35 +35,6 @@ std::string WhoRanOutOfTime(const v1::ScoreResponse& response) {
 
 }  // namespace
 
-void HeldLeases::Add(int64_t ordinal) {
-  absl::MutexLock lock(&mutex_);
-  held_.insert(ordinal);
-  revoked_.erase(ordinal);
-}
-
-void HeldLeases::Remove(int64_t ordinal) {
-  absl::MutexLock lock(&mutex_);
-  held_.erase(ordinal);
-  revoked_.erase(ordinal);
-}
-
-void HeldLeases::Revoke(const std::vector<int64_t>& ordinals) {
-  absl::MutexLock lock(&mutex_);
-  for (const int64_t ordinal : ordinals) {
-    if (held_.erase(ordinal) > 0) revoked_.insert(ordinal);
-  }
-}
-
-bool HeldLeases::IsRevoked(int64_t ordinal) const {
-  absl::MutexLock lock(&mutex_);
-  return revoked_.contains(ordinal);
-}
-
-std::vector<int64_t> HeldLeases::All() const {
-  absl::MutexLock lock(&mutex_);
-  return {held_.begin(), held_.end()};
-}
-
 bool Delivery::Pause(int attempt, absl::Duration hint) {
   constexpr absl::Duration kLongest = absl::Seconds(2);
   if (attempt + 1 >= attempts_ || calls_.stopping()) return false;
@@ -79,7 +50,7 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
   std::set<std::string> excluded;
   absl::Status last = absl::UnavailableError("no reward server is ready");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
-    if (held_.IsRevoked(group.lease.ordinal())) return absl::AbortedError("revoked");
+    if (held_.IsRevoked(group.lease)) return absl::AbortedError("revoked");
     const v1::PoolView view = calls_.view();
     uint64_t random;
     {
@@ -121,7 +92,7 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   header.set_digest(digest);
   absl::Status last = absl::UnavailableError("no learner is there");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
-    if (held_.IsRevoked(group.lease.ordinal())) return absl::AbortedError("revoked");
+    if (held_.IsRevoked(group.lease)) return absl::AbortedError("revoked");
     // A learner that came back may have another address than the lease says.
     const v1::PoolView view = calls_.view();
     const std::string address =
@@ -213,7 +184,7 @@ std::string Delivery::Deliver(GeneratedGroup group) {
     if (!answer.ok()) return "lease_ended";
     return answer->accepted() ? "accepted" : answer->retired_reason();
   }();
-  held_.Remove(ordinal);
+  held_.Remove(group.lease);
   metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}})
       .Increment();
   metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")

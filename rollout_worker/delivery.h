@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -15,25 +14,10 @@
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
 #include "rollout_worker/generator.h"
+#include "rollout_worker/held_leases.h"
 #include "rollout_worker/scoring_trouble.h"
 
 namespace lvrpo {
-
-// The leases that this process works on. Thread-safe.
-class HeldLeases {
- public:
-  void Add(int64_t ordinal);
-  void Remove(int64_t ordinal);
-  // The coordinator took these away: their work is dropped.
-  void Revoke(const std::vector<int64_t>& ordinals);
-  bool IsRevoked(int64_t ordinal) const;
-  std::vector<int64_t> All() const;
-  size_t size() const { return All().size(); }
-
- private:
-  mutable absl::Mutex mutex_;
-  std::set<int64_t> held_ ABSL_GUARDED_BY(mutex_), revoked_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Brings one generated group home: scores, trajectories to the learner, the submit to the coordinator. Each
 // step is repeated while it can succeed; a lease that was lost drops the group quietly; what cannot succeed

@@ -87,7 +87,7 @@ void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt&
   const v1::RolloutConfig& rollout = config_.rollout();
   const Bagel& model = policy.model;
   const auto ordinal = static_cast<uint32_t>(group.lease.ordinal());
-  const int64_t side = kImageSide / autoencoder_.config().downsample() / model.config().latent_patch;
+  const int64_t side = ImageGridSide(model.config());
 
   absl::Time begin = RealClock().Now();
   const KvCache context = model.PrefillPrompt(prompt.ids);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "algorithm/prompt_source.h"
 #include "data/tokenizer.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
@@ -11,7 +12,6 @@
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/learner.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
-#include "rollout_worker/prompt_source.h"
 
 namespace lvrpo {
 
@@ -57,8 +57,5 @@ class Generator {
   const Autoencoder autoencoder_;
   const Tokenizer& tokenizer_;
 };
-
-// Side of the images that are painted, in pixels: this model family's training size in the embedded default.
-inline constexpr int64_t kImageSide = 64;
 
 }  // namespace lvrpo

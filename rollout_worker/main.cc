@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "algorithm/contract.h"
+#include "algorithm/prompt_source.h"
 #include "algorithm/run_policy.h"
 #include "common/allocator.h"
 #include "common/bounded_queue.h"
@@ -27,10 +28,10 @@
 #include "learner/client.h"
 #include "model/weight_buckets.h"
 #include "reward_server/client.h"
+#include "rollout_worker/backoff.h"
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
-#include "rollout_worker/prompt_source.h"
 #include "rollout_worker/sampling_health.h"
 #include "rollout_worker/scoring_trouble.h"
 #include "spdlog/spdlog.h"
@@ -109,7 +110,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
       options,
       [&]() {
         MemberSession::Report report;
-        report.held_ordinals = held.All();
+        report.held_ordinals = held.Report();
         report.load = static_cast<double>(report.held_ordinals.size());
         absl::MutexLock lock(&mutex);
         report.state = holder_seen == nullptr ? "starting" : "ready";
@@ -128,12 +129,13 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   RewardClient rewards(config.rpc());
   const absl::Duration transfer_deadline = absl::Seconds(config.rpc().timeout_seconds() * 3);
   PolicyHolder holder(
-      *base, *initial,
-      [&](const v1::PolicyVersion& version) -> absl::StatusOr<LearnerClient::Weights> {
+      *base, ShapesOf(trained->All()), *initial,
+      [&](const v1::PolicyVersion& version,
+          const LearnerClient::CheckManifest& check) -> absl::StatusOr<LearnerClient::Weights> {
         const v1::PoolView view = session.view();
         if (view.weight_holders_size() == 0) return absl::UnavailableError("nobody offers these weights yet");
         return learner.FetchWeights(
-            view.weight_holders(0).address(), version, transfer_deadline, [&](int64_t bytes) {
+            view.weight_holders(0).address(), version, check, transfer_deadline, [&](int64_t bytes) {
               metrics.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
                   .Increment(static_cast<double>(bytes));
             });
@@ -179,18 +181,30 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
 
   absl::Status unwell;  // why it is unable to
   SamplingHealth health;
+  Backoff backoff;
   BoundedQueue<GeneratedGroup> finished(1);
   std::thread follower([&] { holder.Follow(session, leaving); });
   std::thread deliverer([&] {
     while (true) {
       absl::StatusOr<GeneratedGroup> group = finished.Pop(absl::InfiniteDuration());
       if (!group.ok()) return;
-      delivery.Deliver(*std::move(group));
+      backoff.Note(delivery.Deliver(*std::move(group)));
     }
   });
 
   while (!leaving()) {
-    const std::shared_ptr<const Policy> policy = holder.current();
+    if (backoff.Left() > absl::ZeroDuration()) {
+      set_waiting(absl::StrCat("a while, because its groups came to nothing: ", backoff.reason()));
+      absl::SleepFor(std::min(backoff.Left(), absl::Milliseconds(100)));
+      continue;
+    }
+    const std::shared_ptr<const Policy> policy = holder.acknowledged(session.fence().incarnation());
+    if (policy == nullptr) {
+      if (const std::string why = holder.trouble(); !why.empty())
+        set_waiting(absl::StrCat("the current weights: ", why));
+      absl::SleepFor(absl::Milliseconds(5));
+      continue;
+    }
     v1::LeaseGroupRequest request;
     *request.mutable_version() = policy->version;
     const absl::Time asked = RealClock().Now();
@@ -207,7 +221,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
       continue;
     }
     set_waiting("");
-    held.Add(response->lease().ordinal());
+    held.Add(response->lease());
     absl::StatusOr<GeneratedGroup> group =
         generator.TryGenerate(*policy, prompts->At(response->lease().ordinal()), response->lease());
     if (!group.ok()) {
@@ -215,7 +229,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
                     std::string(group.status().message()));
       const bool bad_data = absl::IsInvalidArgument(group.status());
       delivery.GiveBack(response->lease(), bad_data ? "bad_prompt" : "worker_failed", bad_data);
-      held.Remove(response->lease().ordinal());
+      held.Remove(response->lease());
       if (bad_data) continue;
       const std::optional<absl::Duration> pause = health.Failed();
       if (!pause.has_value()) {

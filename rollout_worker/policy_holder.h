@@ -24,28 +24,42 @@ absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, cons
 // finishes its group with it. Thread-safe.
 class PolicyHolder {
  public:
-  // Gives the current version's weights: LearnerClient's, or a test's.
-  using Fetch = std::function<absl::StatusOr<LearnerClient::Weights>(const v1::PolicyVersion&)>;
-  // `acknowledge` is told after each swap. `initial` is version 0 from the model's own folder.
-  PolicyHolder(Bagel base, std::shared_ptr<const Policy> initial, Fetch fetch,
+  // Gives the current version's weights: LearnerClient's, or a test's. `check` refuses a manifest before
+  // anything of what it announces is fetched.
+  using Fetch = std::function<absl::StatusOr<LearnerClient::Weights>(
+      const v1::PolicyVersion&, const LearnerClient::CheckManifest& check)>;
+  // `acknowledge` is told after each swap. `initial` is version 0 from the model's own folder; `trained`: the
+  // tensors that travel.
+  PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Fetch fetch,
                std::function<absl::Status(const v1::PolicyVersion&)> acknowledge, Metrics& metrics);
 
   std::shared_ptr<const Policy> current() const;
+  // The same when the coordinator has this member's word for it (`incarnation`: of its registration): groups
+  // are leased for nothing else. Null until then.
+  std::shared_ptr<const Policy> acknowledged(int64_t incarnation) const;
 
-  // Brings `wanted` in unless it is here already. DataLoss for damaged weights: what is in use stays.
-  absl::Status Update(const v1::PolicyVersion& wanted);
+  // Brings `wanted` in unless it is here already, and acknowledges it unless that was done. DataLoss for
+  // damaged weights, other tensors than the run trains and numbers that are not finite: what is in use stays.
+  absl::Status Update(const v1::PolicyVersion& wanted, int64_t incarnation);
+  // Why the last Update() failed; empty when it did not.
+  std::string trouble() const;
 
   // Follows the session's view until `stop` says so.
   void Follow(MemberSession& session, const std::function<bool()>& stop);
 
  private:
+  absl::Status Bring(const v1::PolicyVersion& wanted);
+
   const Bagel base_;
+  const ShapeMap trained_;
   const Fetch fetch_;
   const std::function<absl::Status(const v1::PolicyVersion&)> acknowledge_;
   Metrics& metrics_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Policy> current_ ABSL_GUARDED_BY(mutex_);
-  std::string acknowledged_ ABSL_GUARDED_BY(mutex_);  // digest
+  v1::PolicyVersion acknowledged_ ABSL_GUARDED_BY(mutex_);
+  int64_t acknowledged_as_ ABSL_GUARDED_BY(mutex_) = -1;  // incarnation
+  std::string trouble_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lvrpo

@@ -122,15 +122,18 @@ void BenchWeights() {
   auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 1));
   const double megabytes = 3 * 16.777216;
   Metrics metrics;
-  WeightService service(metrics);
+  CallWatch watch({});
+  WeightService service(watch, metrics);
   service.Publish(packed);
   const auto server = RpcServer::Start({}, {&service});
   LearnerClient client(64);
-  const double streamed = megabytes * Rate([&] {
-                            const auto weights = client.FetchWeights(
-                                (*server)->address(), packed->manifest.version(), absl::Seconds(60));
-                            if (!weights.ok()) std::abort();
-                          });
+  const double streamed =
+      megabytes * Rate([&] {
+        const auto weights = client.FetchWeights((*server)->address(), packed->manifest.version(),
+                                                 [](const v1::WeightManifest&) { return absl::OkStatus(); },
+                                                 absl::Seconds(60));
+        if (!weights.ok()) std::abort();
+      });
   std::string whole;
   for (const std::string& bucket : packed->buckets) whole += bucket;
   const double hashed = megabytes * Rate([&] { (void)Sha256Hex(whole); });

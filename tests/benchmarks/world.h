@@ -3,12 +3,12 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "algorithm/prompt_source.h"
 #include "data/tokenizer.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
-#include "rollout_worker/prompt_source.h"
 
 namespace lvrpo {
 

@@ -1,161 +1,20 @@
-#include <unistd.h>
-
 #include <cmath>
-#include <cstring>
-#include <filesystem>
+#include <functional>
 
 #include "algorithm/run_policy.h"
-#include "algorithm/sample_settings.h"
-#include "common/config.h"
-#include "common/file.h"
-#include "common/hash.h"
-#include "common/metrics.h"
-#include "common/rpc.h"
-#include "generation/text_engine.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/checkpoint.h"
-#include "learner/client.h"
-#include "learner/inbox_service.h"
-#include "learner/spool.h"
 #include "learner/trainer.h"
-#include "learner/weight_service.h"
+#include "learner/verdict.h"
 #include "model/lora_file.h"
 #include "model/weight_buckets.h"
+#include "tests/learner/tiny_run.h"
 
 namespace lvrpo {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string TestFolder() {
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("lvrpo-learner-" + std::to_string(getpid()) + "-" +
-                       ::testing::UnitTest::GetInstance()->current_test_info()->name());
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  return folder.string();
-}
-
-BagelConfig TinyConfig() {
-  BagelConfig config;
-  config.hidden = 32;
-  config.mlp = 48;
-  config.layers = 2;
-  config.heads = 4;
-  config.kv_heads = 2;
-  config.vocabulary = 24;
-  config.vit_hidden = 16;
-  config.vit_mlp = 24;
-  config.vit_layers = 1;
-  config.vit_heads = 2;
-  config.vit_patch = 8;
-  config.vit_max_side = 4;
-  config.latent_patch = 1;
-  config.max_latent_side = 4;
-  config.autoencoder.z_channels = 4;
-  config.bos = 20;
-  config.eos = 21;
-  config.start_of_image = 22;
-  config.end_of_image = 23;
-  return config;
-}
-
-Bagel TinyModel() {
-  const BagelConfig config = TinyConfig();
-  TensorMap tensors = Bagel::RandomInit(config, 3);
-  // A velocity that is not zero, so that there is something to learn.
-  torch::manual_seed(5);
-  tensors.at("llm2vae.weight") = torch::randn(tensors.at("llm2vae.weight").sizes()) * 0.1;
-  return *Bagel::Create(config, tensors, "test");
-}
-
-v1::RunConfig TinyRun() {
-  v1::RunConfig config = DefaultRunConfig();
-  config.mutable_rollout()->set_group_size(4);
-  config.mutable_rollout()->set_timesteps(6);
-  config.mutable_rollout()->set_window_size(2);
-  config.mutable_rollout()->set_window_hi(4);
-  config.mutable_data()->add_image_prompts("images");
-  config.mutable_data()->add_text_prompts("texts");
-  config.mutable_data()->set_text_fraction(0.5);
-  config.mutable_train()->mutable_image()->set_learning_rate(1e-3);
-  config.mutable_train()->mutable_image()->set_warmup_steps(0);
-  config.mutable_train()->mutable_text()->set_learning_rate(1e-3);
-  config.mutable_train()->mutable_text()->set_warmup_steps(0);
-  return config;
-}
-
-void SetReward(v1::Sample& sample, float reward) {
-  sample.set_reward(reward);
-  v1::ComponentScore& score = *sample.add_scores();
-  score.set_name("instruction");
-  score.set_outcome(v1::ComponentScore::OK);
-  score.set_score(reward);
-}
-
-// A group sampled from `model` as a worker does it; sample i gets reward i odd.
-v1::TrajectoryGroup ImageGroup(const Bagel& model, const v1::RunConfig& config, int64_t ordinal) {
-  torch::NoGradGuard no_grad;
-  const v1::RolloutConfig& rollout = config.rollout();
-  v1::TrajectoryGroup group;
-  group.set_ordinal(ordinal);
-  group.mutable_prompt()->set_task(v1::TASK_KIND_IMAGE);
-  for (const int id : {1, 2, 3}) group.add_prompt_ids(id);
-  const ImageSampleOptions options = SampleOptions(rollout, {.begin = 1, .size = rollout.window_size()});
-  const ImageSamples samples =
-      SampleImages(BagelVelocity(model, model.PrefillPrompt({1, 2, 3}), 4, 4), rollout.group_size(), 16,
-                   model.config().token_dim(), 1, static_cast<uint32_t>(ordinal), options);
-  v1::ImageSettings& settings = *group.mutable_image();
-  *settings.mutable_timesteps() = {options.timesteps.begin(), options.timesteps.end()};
-  settings.set_window_begin(1);
-  settings.set_window_size(rollout.window_size());
-  settings.set_kernel(rollout.kernel());
-  settings.set_noise_level(rollout.noise_level());
-  settings.set_tokens(16);
-  settings.set_token_dim(static_cast<int32_t>(model.config().token_dim()));
-  settings.set_grid_height(4);
-  settings.set_grid_width(4);
-  for (int slot = 0; slot < rollout.group_size(); ++slot) {
-    v1::Sample& sample = *group.add_samples();
-    sample.set_slot(slot);
-    const torch::Tensor latents = samples.window_latents[slot].contiguous();
-    sample.set_latents(latents.data_ptr(), static_cast<size_t>(latents.numel()) * 4);
-    for (int k = 0; k < rollout.window_size(); ++k)
-      sample.add_log_probs(samples.log_probs[slot][k].item<double>());
-    SetReward(sample, static_cast<float>(slot % 2));
-  }
-  return group;
-}
-
-// Answers to a question about a grey image; answers that begin with token 4 are right.
-v1::TrajectoryGroup TextGroup(const Bagel& model, const v1::RunConfig& config, int64_t ordinal) {
-  torch::NoGradGuard no_grad;
-  v1::TrajectoryGroup group;
-  group.set_ordinal(ordinal);
-  group.mutable_prompt()->set_task(v1::TASK_KIND_TEXT);
-  for (const int id : {5, 6}) group.add_prompt_ids(id);
-  group.set_image_width(16);
-  group.set_image_height(16);
-  group.set_image_rgb(std::string(16 * 16 * 3, '\x80'));
-  const KvCache context = model.PrefillQuestion(torch::full({1, 3, 16, 16}, 0x80 / 127.5 - 1), {5, 6});
-  const TextSamples samples = *GenerateText(model,
-                                            {.context = context,
-                                             .start = model.config().bos,
-                                             .samples = config.rollout().group_size(),
-                                             .group = static_cast<uint32_t>(ordinal),
-                                             .options = {.max_tokens = 3, .eos = model.config().eos},
-                                             .stop = {}},
-                                            1);
-  for (size_t slot = 0; slot < samples.ids.size(); ++slot) {
-    v1::Sample& sample = *group.add_samples();
-    sample.set_slot(static_cast<int32_t>(slot));
-    *sample.mutable_response_ids() = {samples.ids[slot].begin(), samples.ids[slot].end()};
-    *sample.mutable_log_probs() = {samples.log_probs[slot].begin(), samples.log_probs[slot].end()};
-    SetReward(sample, static_cast<float>(slot % 2));
-  }
-  return group;
-}
 
 class EachImageLoss : public ::testing::TestWithParam<const char*> {
  protected:
@@ -177,11 +36,11 @@ TEST_P(EachImageLoss, HasRatiosOfExactlyOneForWeightsThatDidNotChange) {
   const Bagel& policy = (*trainer)->policy();
   const auto metrics = (*trainer)->Step({ImageGroup(policy, config, 0), TextGroup(policy, config, 1)}, 0);
   ASSERT_TRUE(metrics.ok()) << metrics.status();
-  EXPECT_EQ(metrics->at("ratio_deviation_first_update"), 0);
-  EXPECT_EQ(metrics->at("sampler_log_prob_difference_same_version"), 0);
-  EXPECT_GT(metrics->at("image_gradient_norm"), 0);
-  EXPECT_GT(metrics->at("text_gradient_norm"), 0);
-  EXPECT_DOUBLE_EQ(metrics->at("reward"), 0.5);
+  EXPECT_EQ(metrics->metrics.at("ratio_deviation_first_update"), 0);
+  EXPECT_EQ(metrics->metrics.at("sampler_log_prob_difference_same_version"), 0);
+  EXPECT_GT(metrics->metrics.at("image_gradient_norm"), 0);
+  EXPECT_GT(metrics->metrics.at("text_gradient_norm"), 0);
+  EXPECT_DOUBLE_EQ(metrics->metrics.at("reward"), 0.5);
 }
 
 TEST(GrpoTrainer, TheSameGroupsGiveTheSameWeights) {
@@ -254,7 +113,7 @@ TEST_P(EachImageLoss, SplitsAGroupIntoMicroBatchesOfTheSameGradient) {
     auto trainer = GrpoTrainer::Create(config, TinyModel());
     const auto metrics = (*trainer)->Step({ImageGroup((*trainer)->policy(), config, 0)}, 0);
     ASSERT_TRUE(metrics.ok()) << metrics.status();
-    norms[micro / 2] = metrics->at("image_gradient_norm");
+    norms[micro / 2] = metrics->metrics.at("image_gradient_norm");
   }
   EXPECT_NEAR(norms[1] / norms[0], 1, 1e-4);
 }
@@ -273,9 +132,9 @@ TEST(GrpoTrainer, TrainsAdaptersAloneAndSavesThemForOthers) {
     const auto metrics = (*trainer)->Step(
         {ImageGroup(policy, config, 2 * step), TextGroup(policy, config, 2 * step + 1)}, step);
     ASSERT_TRUE(metrics.ok()) << metrics.status();
-    EXPECT_EQ(metrics->at("ratio_deviation_first_update"), 0);
-    EXPECT_GT(metrics->at("image_gradient_norm"), 0);
-    EXPECT_GT(metrics->at("text_gradient_norm"), 0);
+    EXPECT_EQ(metrics->metrics.at("ratio_deviation_first_update"), 0);
+    EXPECT_GT(metrics->metrics.at("image_gradient_norm"), 0);
+    EXPECT_GT(metrics->metrics.at("text_gradient_norm"), 0);
   }
   EXPECT_EQ(DigestOf(WithoutLora(policy.tensors())), before);
   EXPECT_NE(DigestOf(ExtractLora(policy.tensors())), DigestOf(ExtractLora(base.tensors())));
@@ -315,8 +174,8 @@ TEST(GrpoTrainer, TrainsAdaptersOfBf16Weights) {
   const Bagel& policy = (*trainer)->policy();
   const auto metrics = (*trainer)->Step({ImageGroup(policy, config, 0), TextGroup(policy, config, 1)}, 0);
   ASSERT_TRUE(metrics.ok()) << metrics.status();
-  EXPECT_EQ(metrics->at("ratio_deviation_first_update"), 0);
-  EXPECT_GT(metrics->at("image_gradient_norm"), 0);
+  EXPECT_EQ(metrics->metrics.at("ratio_deviation_first_update"), 0);
+  EXPECT_GT(metrics->metrics.at("image_gradient_norm"), 0);
   for (const auto& [name, tensor] : (*trainer)->trained()) EXPECT_EQ(tensor.scalar_type(), torch::kFloat32);
 }
 
@@ -332,84 +191,99 @@ TEST(GrpoTrainer, TrainsWithEveryKernelAndAggregation) {
       EXPECT_EQ((*trainer)->SelfTest(), 0);
       const auto metrics = (*trainer)->Step({ImageGroup((*trainer)->policy(), config, 0)}, 0);
       ASSERT_TRUE(metrics.ok()) << metrics.status();
-      EXPECT_EQ(metrics->at("sampler_log_prob_difference_same_version"), 0) << kernel;
-      EXPECT_GT(metrics->at("image_gradient_norm"), 0) << kernel << " " << aggregation;
+      EXPECT_EQ(metrics->metrics.at("sampler_log_prob_difference_same_version"), 0) << kernel;
+      EXPECT_GT(metrics->metrics.at("image_gradient_norm"), 0) << kernel << " " << aggregation;
     }
   }
 }
 
-TEST(GrpoTrainer, CountsStepsWhoseGradientsAreNotFinite) {
+std::string DigestOfTrained(const GrpoTrainer& trainer) {
+  return PackWeights(trainer.trained(), 0).manifest.version().digest();
+}
+
+void FillLatents(v1::TrajectoryGroup& group, float value) {
+  for (v1::Sample& sample : *group.mutable_samples()) {
+    for (size_t at = 0; at < sample.latents().size(); at += 4)
+      std::memcpy(sample.mutable_latents()->data() + at, &value, 4);
+  }
+}
+
+// Groups that CheckGroup() would not let through: what lies behind it must hold without it.
+TEST(GrpoTrainer, AGroupWithoutFiniteGradientsOrThatThrowsCostsItselfAlone) {
+  for (const int updates : {1, 2}) {
+    v1::RunConfig config = TinyRun();
+    config.mutable_train()->set_updates_per_step(updates);
+    auto trainer = GrpoTrainer::Create(config, TinyModel());
+    const std::string before = DigestOfTrained(**trainer);
+    const Bagel& policy = (*trainer)->policy();
+    v1::TrajectoryGroup huge = ImageGroup(policy, config, 0), throwing = TextGroup(policy, config, 1);
+    FillLatents(huge, 3e38f);  // finite, and too large to square
+    throwing.mutable_samples(0)->set_response_ids(0, 1 << 20);
+    const v1::TrajectoryGroup good = ImageGroup(policy, config, 2), good_text = TextGroup(policy, config, 3);
+    for (const auto& [bad, words] : {std::pair{huge, "not finite"}, {throwing, ""}}) {
+      const auto step = (*trainer)->Step({good, bad, good_text}, 0);
+      ASSERT_TRUE(step.ok()) << step.status();
+      ASSERT_EQ(step->unusable.size(), 1u);
+      EXPECT_THAT(step->unusable.at(1), HasSubstr(words));
+      EXPECT_EQ(DigestOfTrained(**trainer), before);
+    }
+    EXPECT_EQ((*trainer)->nonfinite_in_a_row(), 0);
+    // What is left is trained as if the others had never been there.
+    auto other = GrpoTrainer::Create(config, TinyModel());
+    const auto with = (*trainer)->Step({good, good_text}, 0), without = (*other)->Step({good, good_text}, 0);
+    ASSERT_TRUE(with.ok() && without.ok());
+    EXPECT_TRUE(with->unusable.empty());
+    EXPECT_EQ(with->metrics.at("nonfinite"), 0);
+    EXPECT_EQ(DigestOfTrained(**trainer), DigestOfTrained(**other));
+    EXPECT_NE(DigestOfTrained(**trainer), before);
+  }
+}
+
+TEST(GrpoTrainer, WeightsThatGiveNoFiniteGradientsAreNoGroupsFault) {
   const v1::RunConfig config = TinyRun();
   auto trainer = GrpoTrainer::Create(config, TinyModel());
-  const std::string before = PackWeights((*trainer)->trained(), 0).manifest.version().digest();
-  v1::TrajectoryGroup group = ImageGroup((*trainer)->policy(), config, 0);
-  for (v1::Sample& sample : *group.mutable_samples()) {  // finite, and too large to square
-    for (size_t at = 0; at < sample.latents().size(); at += 4) {
-      const float huge = 3e38f;
-      std::memcpy(sample.mutable_latents()->data() + at, &huge, 4);
-    }
+  const v1::TrajectoryGroup group = ImageGroup((*trainer)->policy(), config, 0);
+  TensorMap weights = CloneTensors((*trainer)->trained());
+  for (auto& [name, tensor] : weights) {
+    if (name == "llm2vae.weight") tensor.fill_(3e38f);
   }
+  ASSERT_TRUE((*trainer)->RestoreWeights(weights).ok());
+  const std::string before = DigestOfTrained(**trainer);
   for (int64_t step = 0; step < 2; ++step) {
-    const auto metrics = (*trainer)->Step({group}, step);
-    ASSERT_TRUE(metrics.ok()) << metrics.status();
-    EXPECT_EQ(metrics->at("nonfinite"), 1);
+    const auto result = (*trainer)->Step({group}, step);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(result->unusable.empty());
+    EXPECT_EQ(result->metrics.at("nonfinite"), 1);
     EXPECT_EQ((*trainer)->nonfinite_in_a_row(), step + 1);
   }
-  EXPECT_EQ(PackWeights((*trainer)->trained(), 0).manifest.version().digest(), before);
+  EXPECT_EQ(DigestOfTrained(**trainer), before);
 }
 
-TEST(GrpoTrainer, RefusesDamagedGroupsAndChangesNothing) {
-  const v1::RunConfig config = TinyRun();
-  auto trainer = GrpoTrainer::Create(config, TinyModel());
-  const std::string before = PackWeights((*trainer)->trained(), 0).manifest.version().digest();
-  const v1::TrajectoryGroup good = ImageGroup((*trainer)->policy(), config, 0);
-  const std::vector<std::pair<std::string, std::function<void(v1::TrajectoryGroup&)>>> damages = {
-      {"wrong number of latents",
-       [](v1::TrajectoryGroup& g) { g.mutable_samples(1)->mutable_latents()->pop_back(); }},
-      {"outside the schedule", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_window_begin(5); }},
-      {"another shape", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_token_dim(3); }},
-      {"has 3 samples", [](v1::TrajectoryGroup& g) { g.mutable_samples()->RemoveLast(); }},
-      {"not finite",
-       [](v1::TrajectoryGroup& g) {
-         const float nan = NAN;
-         std::memcpy(g.mutable_samples(0)->mutable_latents()->data(), &nan, 4);
-       }},
-      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_kernel("kernel"); }},
-      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_timesteps(2, 0.5f); }},
-      {"other settings", [](v1::TrajectoryGroup& g) { g.mutable_image()->set_noise_level(0.1); }},
-      {"another shape",
-       [](v1::TrajectoryGroup& g) {  // must be refused before anything of this size is allocated
-         g.mutable_image()->set_grid_height(1 << 20);
-         g.mutable_image()->set_tokens(1 << 22);
-       }},
-      {"prompt token", [](v1::TrajectoryGroup& g) { g.set_prompt_ids(0, 1 << 30); }},
-      {"order of their slots", [](v1::TrajectoryGroup& g) { g.mutable_samples(1)->set_slot(0); }},
+TEST(Judge, FindsWhoseFaultItIs) {
+  const absl::Status ok,
+      nonfinite = absl::InvalidArgumentError("not finite"), threw = absl::InternalError("threw"),
+      memory = absl::ResourceExhaustedError("memory"), diverged = absl::OutOfRangeError("diverged");
+  struct Case {
+    absl::Status together;
+    std::vector<absl::Status> alone;
+    absl::Status policy;
+    Fault fault;
   };
-  const v1::TrajectoryGroup good_text = TextGroup((*trainer)->policy(), config, 0);
-  const std::vector<std::pair<std::string, std::function<void(v1::TrajectoryGroup&)>>> text_damages = {
-      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.set_image_width(17); }},
-      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.set_image_height(-16); }},
-      {"does not fit the model", [](v1::TrajectoryGroup& g) { g.mutable_image_rgb()->pop_back(); }},
-      {"not in the vocabulary",
-       [](v1::TrajectoryGroup& g) { g.mutable_samples(0)->set_response_ids(0, -1); }},
-      {"lacks log-probs", [](v1::TrajectoryGroup& g) { g.mutable_samples(0)->clear_log_probs(); }},
-  };
-  for (const auto& [words, damage] : text_damages) {
-    v1::TrajectoryGroup bad = good_text;
-    damage(bad);
-    EXPECT_THAT(std::string((*trainer)->Check(bad).message()), HasSubstr(words));
+  for (const Case& c : std::vector<Case>{
+           {ok, {ok, nonfinite}, ok, Fault::kGroups},
+           {ok, {nonfinite, nonfinite}, ok, Fault::kGroups},  // the policy is fine: both are bad
+           {threw, {threw, ok}, ok, Fault::kGroups},
+           {memory, {ok, memory}, ok, Fault::kGroups},       // larger than the others
+           {memory, {memory, memory}, ok, Fault::kMachine},  // all have the run's size
+           {memory, {ok, ok}, ok, Fault::kMachine},          // together too much
+           {threw, {ok, ok}, ok, Fault::kMachine},           // did not come again
+           {ok, {ok, ok}, ok, Fault::kPolicy},               // their sum alone is not finite
+           {ok, {nonfinite, ok}, diverged, Fault::kPolicy},
+           {threw, {threw, ok}, threw, Fault::kMachine},  // nothing works here
+       }) {
+    EXPECT_EQ(Judge(c.together, c.alone, c.policy), c.fault)
+        << c.together << " " << c.alone[0] << " " << c.alone[1] << " " << c.policy;
   }
-  EXPECT_TRUE((*trainer)->Check(good).ok() && (*trainer)->Check(good_text).ok());
-  for (const auto& [words, damage] : damages) {
-    v1::TrajectoryGroup bad = good;
-    bad.set_ordinal(77);
-    damage(bad);
-    const auto result = (*trainer)->Step({good, bad}, 0);
-    EXPECT_TRUE(absl::IsInvalidArgument(result.status())) << words;
-    EXPECT_THAT(std::string(result.status().message()), HasSubstr(words));
-    EXPECT_THAT(std::string(result.status().message()), HasSubstr("77"));
-  }
-  EXPECT_EQ(PackWeights((*trainer)->trained(), 0).manifest.version().digest(), before);
 }
 
 TEST(GrpoTrainer, NamesPatternsThatMatchNothingOrOverlap) {
@@ -422,129 +296,6 @@ TEST(GrpoTrainer, NamesPatternsThatMatchNothingOrOverlap) {
   config.mutable_train()->mutable_text()->add_trainable("llm2vae");
   config.mutable_train()->mutable_image()->add_trainable("q_proj.weight");
   EXPECT_TRUE(absl::IsFailedPrecondition(GrpoTrainer::Create(config, TinyModel()).status()));
-}
-
-TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
-  const std::string folder = TestFolder();
-  const v1::RunConfig config = TinyRun();
-  auto trainer = GrpoTrainer::Create(config, TinyModel());
-  const auto step = [&](GrpoTrainer& t, int64_t n) {
-    ASSERT_TRUE(
-        t.Step({ImageGroup(t.policy(), config, 2 * n), TextGroup(t.policy(), config, 2 * n + 1)}, n).ok());
-  };
-  step(**trainer, 0);
-  Checkpoint saved;
-  saved.step = 1;
-  saved.weights_digest = PackWeights((*trainer)->trained(), 1).manifest.version().digest();
-  saved.weights = CloneTensors((*trainer)->trained());
-  saved.optimizer = (*trainer)->OptimizerState();
-  const auto digest = SaveCheckpoint(folder + "/step_000001", saved);
-  ASSERT_TRUE(digest.ok()) << digest.status();
-  step(**trainer, 1);
-
-  const auto loaded = LoadCheckpoint(folder + "/step_000001", *digest);
-  ASSERT_TRUE(loaded.ok()) << loaded.status();
-  auto resumed = GrpoTrainer::Create(config, TinyModel());
-  ASSERT_TRUE((*resumed)->RestoreWeights(loaded->weights).ok());
-  ASSERT_TRUE((*resumed)->RestoreOptimizers(loaded->optimizer).ok());
-  EXPECT_EQ(PackWeights((*resumed)->trained(), 1).manifest.version().digest(), saved.weights_digest);
-  step(**resumed, 1);
-  EXPECT_EQ(PackWeights((*resumed)->trained(), 2).manifest.version().digest(),
-            PackWeights((*trainer)->trained(), 2).manifest.version().digest());
-
-  EXPECT_TRUE(absl::IsDataLoss(LoadCheckpoint(folder + "/step_000001", std::string(64, '0')).status()));
-  std::string bytes = *ReadFile(folder + "/step_000001/policy.safetensors");
-  bytes.back() ^= 1;
-  ASSERT_TRUE(WriteFileAtomic(folder + "/step_000001/policy.safetensors", bytes).ok());
-  const auto damaged = LoadCheckpoint(folder + "/step_000001", *digest);
-  EXPECT_TRUE(absl::IsDataLoss(damaged.status()));
-  EXPECT_THAT(std::string(damaged.status().message()), HasSubstr("policy.safetensors is damaged"));
-  std::filesystem::remove_all(folder);
-}
-
-TEST(Checkpoint, KeepsTheNewest) {
-  const std::string folder = TestFolder();
-  const auto there = [&](const std::string& name) { return std::filesystem::exists(folder + "/" + name); };
-  for (const int64_t step : {5, 10, 15}) ASSERT_TRUE(MakeFolder(folder + "/" + CheckpointPath(step)).ok());
-  PruneCheckpoints(folder + "/checkpoints", 15, 2);
-  EXPECT_FALSE(there(CheckpointPath(5)));
-  EXPECT_TRUE(there(CheckpointPath(10)));
-  // Killed while 20 was written, and gone on from 10: what no record names does not push out what one does.
-  for (const std::string& name : {CheckpointPath(20) + ".unfinished", CheckpointPath(20)})
-    ASSERT_TRUE(MakeFolder(folder + "/" + name).ok());
-  PruneCheckpoints(folder + "/checkpoints", 10, 1);
-  EXPECT_TRUE(there(CheckpointPath(10)));
-  EXPECT_FALSE(there(CheckpointPath(15)));
-  EXPECT_FALSE(there(CheckpointPath(20)));
-  EXPECT_FALSE(there(CheckpointPath(20) + ".unfinished"));
-  std::filesystem::remove_all(folder);
-}
-
-TEST(Spool, StoresChecksAndForgets) {
-  const std::string folder = TestFolder();
-  Spool spool(folder);
-  v1::TrajectoryGroup group;
-  group.set_ordinal(3);
-  const std::string bytes = group.SerializeAsString();
-  EXPECT_TRUE(absl::IsDataLoss(spool.Put(3, 0, "wrong", bytes)));
-  ASSERT_TRUE(spool.Put(3, 0, Sha256Hex(bytes), bytes).ok());
-  ASSERT_TRUE(spool.Put(3, 0, Sha256Hex(bytes), bytes).ok());
-  EXPECT_EQ(spool.Get(3, 0, Sha256Hex(bytes))->ordinal(), 3);
-  EXPECT_TRUE(absl::IsNotFound(spool.Get(3, 1, Sha256Hex(bytes)).status()));
-  ASSERT_TRUE(WriteFileAtomic(folder + "/3-0.group", "junk").ok());
-  EXPECT_TRUE(absl::IsDataLoss(spool.Get(3, 0, Sha256Hex(bytes)).status()));
-  spool.RemoveBelow(4);
-  EXPECT_TRUE(absl::IsNotFound(spool.Get(3, 0, Sha256Hex(bytes)).status()));
-  std::filesystem::remove_all(folder);
-}
-
-TEST(LearnerServices, CarryTrajectoriesAndWeightsIntact) {
-  const std::string folder = TestFolder();
-  Metrics metrics;
-  Spool spool(folder);
-  InboxService inbox(
-      spool, [] { return std::string("run"); }, 64 << 20, metrics);
-  WeightService weights(metrics);
-  auto server = RpcServer::Start({}, {&inbox, &weights});
-  ASSERT_TRUE(server.ok()) << server.status();
-  LearnerClient client(64);
-
-  v1::TrajectoryGroup group;
-  group.set_ordinal(9);
-  group.add_samples()->set_latents(std::string(5 << 20, 'x'));  // several chunks
-  const std::string bytes = group.SerializeAsString();
-  v1::UploadHeader header;
-  header.mutable_fence()->set_run_id("run");
-  header.set_ordinal(9);
-  header.set_size_bytes(static_cast<int64_t>(bytes.size()));
-  header.set_digest(Sha256Hex(bytes));
-  const std::string address = (*server)->address();
-  EXPECT_TRUE(client.Upload(address, header, bytes, absl::Seconds(10)).ok());
-  EXPECT_EQ(spool.Get(9, 0, header.digest())->samples(0).latents().size(), size_t{5} << 20);
-  header.mutable_fence()->set_run_id("another");
-  EXPECT_TRUE(absl::IsFailedPrecondition(client.Upload(address, header, bytes, absl::Seconds(10))));
-  header.mutable_fence()->set_run_id("run");
-  header.set_digest(std::string(64, 'a'));
-  EXPECT_TRUE(absl::IsDataLoss(client.Upload(address, header, bytes, absl::Seconds(10))));
-
-  const TensorMap tensors = {{"a", torch::randn({1500, 1000})}, {"b", torch::randn({7})}};
-  auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 4));
-  EXPECT_EQ(packed->buckets.size(), 2u);  // "a" fills one
-  EXPECT_TRUE(
-      absl::IsNotFound(client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10)).status()));
-  weights.Publish(packed);
-  int64_t received = 0;
-  const auto fetched = client.FetchWeights(address, packed->manifest.version(), absl::Seconds(10),
-                                           [&](int64_t n) { received += n; });
-  ASSERT_TRUE(fetched.ok()) << fetched.status();
-  EXPECT_EQ(received, (1500 * 1000 + 7) * 4);
-  const auto unpacked = UnpackWeights(fetched->manifest, fetched->buckets);
-  EXPECT_TRUE(torch::equal(unpacked->at("a"), tensors.at("a")));
-  EXPECT_TRUE(torch::equal(unpacked->at("b"), tensors.at("b")));
-  v1::PolicyVersion wrong = packed->manifest.version();
-  wrong.set_digest("another");
-  EXPECT_TRUE(absl::IsDataLoss(client.FetchWeights(address, wrong, absl::Seconds(10)).status()));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(WeightBuckets, RefuseManifestsThatLie) {

@@ -1,6 +1,8 @@
 #include <cstring>
 #include <functional>
 
+#include "algorithm/contract.h"
+#include "algorithm/prompt_source.h"
 #include "algorithm/run_policy.h"
 #include "algorithm/sample_settings.h"
 #include "common/clock.h"
@@ -11,12 +13,13 @@
 #include "data/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/cpu_product.h"
 #include "model/weight_buckets.h"
 #include "nlohmann/json.hpp"
+#include "rollout_worker/backoff.h"
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
-#include "rollout_worker/prompt_source.h"
 #include "rollout_worker/sampling_health.h"
 #include "rollout_worker/scoring_trouble.h"
 #include "tests/data/image_bytes.h"
@@ -166,6 +169,31 @@ TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {
               HasSubstr("64x64 pixels; sides must be multiples of 8 up to 32"));
 }
 
+TEST(PromptSource, RefusesATextThatTheModelCannotTake) {
+  World& world = TheWorld();
+  BagelConfig small = world.base.config();
+  small.max_positions = 24;  // of which the latents and the marks take 20
+  const auto refused = PromptSource::Load(world.config, *world.tokenizer, small);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("the model's longest is 24"));
+}
+
+TEST(WorkContract, NamesTheProcessorsProductWhereRunsPromiseTheSameBits) {
+  World& world = TheWorld();
+  v1::RunConfig config = world.config;
+  config.mutable_train()->set_max_staleness(0);
+  const auto strict = WorkContract(config, world.base, *world.tokenizer);
+  config.mutable_train()->set_max_staleness(1);
+  const auto loose = WorkContract(config, world.base, *world.tokenizer);
+  EXPECT_EQ(strict.size(), loose.size() + 1);
+  for (const auto& [key, value] : strict) {
+    if (loose.contains(key)) continue;
+    EXPECT_THAT(key, HasSubstr("CPU product"));
+    EXPECT_EQ(value, CpuProductName());
+    EXPECT_THAT(value, ::testing::MatchesRegex("(own|torch)/(avx512|avx2|generic)/.+"));
+  }
+}
+
 TEST(Generator, APromptThatTheModelCannotTakeIsThePromptsFault) {
   World& world = TheWorld();
   const Policy policy{world.base, Version(0, "d")};
@@ -245,41 +273,147 @@ LearnerClient::Weights Pack(const TensorMap& tensors, int64_t version) {
   return {packed.manifest, packed.buckets};
 }
 
-TEST(PolicyHolder, SwapsOnlyWholeAndCheckedVersions) {
-  World& world = TheWorld();
-  const std::string name = "llm2vae.weight";
-  const TensorMap changed = {{name, world.base.tensors().at(name) * 2}};
-  LearnerClient::Weights good = Pack(changed, 1);
-  LearnerClient::Weights next = good;
-  std::vector<std::string> acknowledged;
-  Metrics metrics;
-  PolicyHolder holder(
-      world.base, *MakePolicy(world.base, {}, Version(0, "base")),
-      [&](const v1::PolicyVersion&) -> absl::StatusOr<LearnerClient::Weights> { return next; },
-      [&](const v1::PolicyVersion& version) {
-        acknowledged.push_back(version.digest());
-        return absl::OkStatus();
-      },
-      metrics);
+class PolicyHolderTest : public ::testing::Test {
+ protected:
+  static constexpr char kName[] = "llm2vae.weight";
+  static torch::Tensor Trained() { return TheWorld().base.tensors().at(kName); }
+
+  PolicyHolderTest()
+      : holder_(
+            TheWorld().base, {{kName, Trained().sizes().vec()}},
+            *MakePolicy(TheWorld().base, {}, Version(0, "base")),
+            [this](const v1::PolicyVersion&,
+                   const LearnerClient::CheckManifest& check) -> absl::StatusOr<LearnerClient::Weights> {
+              if (absl::Status status = check(next_.manifest); !status.ok()) return status;
+              ++fetched_;
+              return next_;
+            },
+            [this](const v1::PolicyVersion& version) {
+              acknowledged_.push_back(version.version());
+              return acknowledge_;
+            },
+            metrics_) {}
+
+  LearnerClient::Weights next_;
+  int fetched_ = 0;
+  std::vector<int64_t> acknowledged_;
+  absl::Status acknowledge_;
+  Metrics metrics_;
+  PolicyHolder holder_;
+};
+
+TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
+  const TensorMap changed = {{kName, Trained() * 2}};
+  const LearnerClient::Weights good = Pack(changed, 1);
   const v1::PolicyVersion wanted = good.manifest.version();
-  const std::shared_ptr<const Policy> before = holder.current();
+  const std::shared_ptr<const Policy> before = holder_.current();
 
-  next.manifest.mutable_tensors(0)->set_offset(4);
-  EXPECT_TRUE(absl::IsDataLoss(holder.Update(wanted)));
-  next = Pack({{"no.such.tensor", torch::zeros({2})}}, 1);
-  EXPECT_TRUE(absl::IsDataLoss(holder.Update(wanted)));  // another digest than announced
-  EXPECT_TRUE(absl::IsDataLoss(holder.Update(next.manifest.version())));
-  EXPECT_EQ(holder.current(), before);
-  EXPECT_TRUE(acknowledged.empty());
+  next_ = good;
+  next_.manifest.mutable_tensors(0)->set_offset(4);
+  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));
+  next_ = Pack({{kName, Trained() * 3}}, 1);
+  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));  // another digest than announced
+  EXPECT_THAT(holder_.trouble(), HasSubstr("instead of"));
+  EXPECT_EQ(fetched_, 0);
+  EXPECT_EQ(holder_.current(), before);
+  EXPECT_TRUE(acknowledged_.empty());
 
-  next = good;
-  ASSERT_TRUE(holder.Update(wanted).ok());
-  ASSERT_TRUE(holder.Update(wanted).ok());  // nothing to do
-  EXPECT_THAT(acknowledged, ElementsAre(wanted.digest()));
-  EXPECT_EQ(holder.current()->version.version(), 1);
-  EXPECT_TRUE(torch::equal(holder.current()->model.tensors().at(name), changed.at(name)));
+  next_ = good;
+  ASSERT_TRUE(holder_.Update(wanted, 1).ok());
+  ASSERT_TRUE(holder_.Update(wanted, 1).ok());  // nothing to do
+  EXPECT_THAT(acknowledged_, ElementsAre(1));
+  EXPECT_EQ(holder_.trouble(), "");
+  EXPECT_EQ(holder_.current()->version.version(), 1);
+  EXPECT_TRUE(torch::equal(holder_.current()->model.tensors().at(kName), changed.at(kName)));
   // Whoever still samples with the old version sees no change.
-  EXPECT_TRUE(torch::equal(before->model.tensors().at(name), world.base.tensors().at(name)));
+  EXPECT_TRUE(torch::equal(before->model.tensors().at(kName), Trained()));
+}
+
+TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
+  torch::Tensor spoiled = Trained().clone();
+  spoiled.view(-1)[3] = NAN;
+  const torch::Tensor good = Trained();
+  for (const TensorMap& tensors : std::vector<TensorMap>{
+           {{"no.such.tensor", torch::zeros({2})}},
+           {{kName, torch::zeros({2})}},
+           {{kName, good}, {"vae2llm.weight", TheWorld().base.tensors().at("vae2llm.weight")}},
+           {}}) {
+    next_ = Pack(tensors, 1);
+    EXPECT_TRUE(absl::IsDataLoss(holder_.Update(next_.manifest.version(), 1)));
+    EXPECT_EQ(fetched_, 0);
+  }
+  next_ = Pack({{kName, spoiled}}, 1);
+  const absl::Status status = holder_.Update(next_.manifest.version(), 1);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
+  EXPECT_EQ(holder_.current()->version.version(), 0);
+}
+
+TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {
+  EXPECT_EQ(holder_.acknowledged(1), nullptr);
+  next_ = Pack({{kName, Trained()}}, 1);
+  v1::PolicyVersion version = next_.manifest.version();
+  acknowledge_ = absl::UnavailableError("gone");
+  EXPECT_FALSE(holder_.Update(version, 1).ok());
+  EXPECT_EQ(holder_.acknowledged(1), nullptr);  // swapped in, and not known to the coordinator
+  EXPECT_EQ(holder_.trouble(), "gone");
+  acknowledge_ = absl::OkStatus();
+  EXPECT_TRUE(holder_.Update(version, 1).ok());
+  EXPECT_EQ(holder_.acknowledged(1), holder_.current());
+  // Another registration, or another version with the same weights, has to be acknowledged anew.
+  EXPECT_EQ(holder_.acknowledged(2), nullptr);
+  EXPECT_TRUE(holder_.Update(version, 2).ok());
+  EXPECT_NE(holder_.acknowledged(2), nullptr);
+  next_ = Pack({{kName, Trained()}}, 2);
+  EXPECT_TRUE(holder_.Update(next_.manifest.version(), 2).ok());
+  EXPECT_THAT(acknowledged_, ElementsAre(1, 1, 1, 2));
+}
+
+TEST(HeldLeases, TellAttemptsOfAnOrdinalApart) {
+  HeldLeases held;
+  held.Add(Lease(7, 0));
+  held.Add(Lease(8, 0));
+  EXPECT_THAT(held.Report(), ElementsAre(7, 8));
+  held.Add(Lease(7, 1));  // the coordinator planned it again, and gave it to us
+  EXPECT_TRUE(held.IsRevoked(Lease(7, 0)));
+  EXPECT_FALSE(held.IsRevoked(Lease(7, 1)));
+  held.Remove(Lease(7, 0));  // the end of the first says nothing about the second
+  EXPECT_THAT(held.Report(), ElementsAre(7, 8));
+}
+
+TEST(HeldLeases, AnAnswerMeansWhatWasReported) {
+  HeldLeases held;
+  held.Add(Lease(7, 0));
+  EXPECT_THAT(held.Report(), ElementsAre(7));
+  held.Remove(Lease(7, 0));
+  held.Add(Lease(7, 1));  // before the answer came
+  held.Revoke({7});
+  EXPECT_FALSE(held.IsRevoked(Lease(7, 1)));
+  EXPECT_THAT(held.Report(), ElementsAre(7));
+  held.Revoke({7, 9});
+  EXPECT_TRUE(held.IsRevoked(Lease(7, 1)));
+  EXPECT_TRUE(held.Report().empty());
+}
+
+TEST(Backoff, PausesLongerEachTimeUntilAGroupComesHome) {
+  FakeClock clock;
+  Backoff backoff(clock);
+  EXPECT_EQ(backoff.Left(), absl::ZeroDuration());
+  for (const int seconds : {1, 2, 4, 8, 16, 30, 30}) {
+    backoff.Note("learner_unreachable");
+    EXPECT_EQ(backoff.Left(), absl::Seconds(seconds));
+    clock.Advance(absl::Seconds(seconds));
+    EXPECT_EQ(backoff.Left(), absl::ZeroDuration());
+  }
+  for (const char* neutral : {"revoked", "lease_ended", "drain"}) backoff.Note(neutral);
+  backoff.Note("unscorable: HTTP 401");
+  EXPECT_EQ(backoff.Left(), absl::Seconds(30));
+  EXPECT_EQ(backoff.reason(), "unscorable: HTTP 401");
+  for (const char* home : {"accepted", "zero_variance", "bad_prompt"}) {
+    backoff.Note(home);
+    EXPECT_EQ(backoff.Left(), absl::ZeroDuration());
+    backoff.Note("reward_unreachable");
+    EXPECT_EQ(backoff.Left(), absl::Seconds(1));
+  }
 }
 
 // Scripts what the outside world answers.
@@ -293,7 +427,7 @@ class DeliveryTest : public ::testing::Test {
       member.set_state("ready");
     }
     view_.add_learners()->set_address("learner-now");
-    held_.Add(7);
+    held_.Add(Lease(7));
   }
   std::string Deliver() {
     GeneratedGroup group;
@@ -386,7 +520,7 @@ TEST_F(DeliveryTest, BringsAGroupHome) {
   EXPECT_EQ(submitted_.samples(3).reward(), 3);
   EXPECT_FALSE(submitted_.trajectory_digest().empty());
   EXPECT_THAT(uploaded_at_, ElementsAre("learner-now"));  // where it is now, not where the lease says
-  EXPECT_TRUE(held_.All().empty());
+  EXPECT_TRUE(held_.Report().empty());
 }
 
 TEST_F(DeliveryTest, TriesTheOtherServerAtOnce) {
@@ -410,7 +544,7 @@ TEST_F(DeliveryTest, AsksElsewhereWhereAScorerRanOutOfTime) {
   ASSERT_EQ(scored_at_.size(), 2u);
   EXPECT_NE(scored_at_[0], scored_at_[1]);
   scored_at_.clear();
-  held_.Add(7);
+  held_.Add(Lease(7));
   late_answers_ = 100;
   EXPECT_EQ(Deliver(), "reward_unreachable");
 }
@@ -430,7 +564,7 @@ TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {
   EXPECT_EQ(Deliver(), "reward_unreachable");
   EXPECT_EQ(returned_.ordinal(), 7);
   EXPECT_FALSE(returned_.data_is_at_fault());
-  EXPECT_TRUE(held_.All().empty());
+  EXPECT_TRUE(held_.Report().empty());
 }
 
 TEST_F(DeliveryTest, AScorerThatFailsIsNotAnOutage) {
@@ -496,6 +630,7 @@ TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
 
 TEST_F(DeliveryTest, DropsARevokedGroupQuietly) {
   score_errors_.assign(20, absl::UnavailableError("gone"));
+  held_.Report();
   on_pause_ = [this] { held_.Revoke({7}); };
   EXPECT_EQ(Deliver(), "revoked");
   EXPECT_EQ(returned_.ordinal(), 0);

@@ -1,6 +1,7 @@
-#include "rollout_worker/prompt_source.h"
+#include "algorithm/prompt_source.h"
 
 #include "absl/strings/str_cat.h"
+#include "algorithm/sample_settings.h"
 #include "common/hash.h"
 #include "data/image_file.h"
 #include "data/prompts.h"
@@ -10,7 +11,7 @@ namespace lvrpo {
 namespace {
 
 absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
-                    const BagelConfig& model, const DecodeOptions& options,
+                    const BagelConfig& model, const v1::RunConfig& config,
                     std::vector<PromptSource::Prompt>* prompts) {
   const auto fits = [&model](int side) {
     return side % model.vit_patch == 0 && side / model.vit_patch <= model.vit_max_side;
@@ -33,7 +34,8 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
     }
     prompt.ids = *std::move(ids);
     if (task == v1::TASK_KIND_TEXT) {
-      absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(path, record), options);
+      absl::StatusOr<RgbImage> image =
+          ReadImage(SourceImagePath(path, record), {.upright = config.data().exif_orientation()});
       if (!image.ok()) return image.status();
       if (!fits(image->width) || !fits(image->height)) {
         return absl::InvalidArgumentError(
@@ -42,6 +44,16 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
                          model.vit_patch * model.vit_max_side));
       }
       prompt.source_image = *std::move(image);
+    }
+    const auto tokens = static_cast<int64_t>(prompt.ids.size());
+    const int64_t context = task == v1::TASK_KIND_TEXT
+                                ? TextContextTokens(tokens, prompt.source_image.width,
+                                                    prompt.source_image.height, config.rollout(), model)
+                                : ImageContextTokens(tokens, model);
+    if (context > model.max_positions) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), ": its text has ",
+                                                     tokens, " tokens, which makes a context of ", context,
+                                                     "; the model's longest is ", model.max_positions));
     }
     prompt.record = std::move(record);
     prompts->push_back(std::move(prompt));
@@ -54,14 +66,13 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
                                                 const BagelConfig& model) {
   std::vector<Prompt> images, texts;
-  const DecodeOptions options{.upright = config.data().exif_orientation()};
   for (const std::string& path : config.data().image_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, options, &images);
+    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, config, &images);
         !status.ok())
       return status;
   }
   for (const std::string& path : config.data().text_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, options, &texts);
+    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, config, &texts);
         !status.ok())
       return status;
   }

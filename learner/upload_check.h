@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "proto/lvrpo/v1/learner.pb.h"
+
+namespace lvrpo {
+
+// What a learner knows of the leases that may be out: its own registration and the coordinator's last view.
+struct OpenLeases {
+  std::string run_id;  // empty: not known yet
+  int64_t run_epoch = 0;
+  int64_t lowest_open_ordinal = 0, next_ordinal = 0;
+};
+
+// Whether an upload that begins so can belong to a lease. Unavailable: not now, but a moment later perhaps;
+// FailedPrecondition (WRONG_RUN) and InvalidArgument: never.
+absl::Status CheckUpload(const v1::UploadHeader& header, const OpenLeases& open, int64_t most_bytes);
+
+}  // namespace lvrpo
