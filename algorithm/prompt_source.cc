@@ -3,46 +3,36 @@
 #include "absl/strings/str_cat.h"
 #include "algorithm/sample_settings.h"
 #include "common/hash.h"
-#include "data/image_file.h"
 #include "data/prompts.h"
+#include "data/reward_words.h"
+#include "model/source_image.h"
+#include "verifiers/question.h"
 #include "verifiers/rules.h"
+#include "verifiers/scorable.h"
 
 namespace lvrpo {
 namespace {
 
+// Every record of the file that is wrong, for this run and this model, is named with its line.
 absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
-                    const BagelConfig& model, const v1::RunConfig& config,
+                    const BagelConfig& model, const v1::RunConfig& config, const RewardWords& words,
                     std::vector<PromptSource::Prompt>* prompts) {
-  const auto fits = [&model](int side) {
-    return side % model.vit_patch == 0 && side / model.vit_patch <= model.vit_max_side;
-  };
-  absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(path);
-  if (!records.ok()) return records.status();
-  for (v1::PromptRecord& record : *records) {
+  const auto check = [&](const v1::PromptRecord& record) -> absl::Status {
+    if (absl::Status status = CheckPromptTask(record, task); !status.ok()) return status;
+    if (absl::Status status = CheckPromptRules(record); !status.ok()) return status;
+    if (absl::Status status = CheckQuestions(record); !status.ok()) return status;
+    if (absl::Status status = CheckScorable(record, config.reward()); !status.ok()) return status;
+    if (absl::Status status = words.Check(record); !status.ok()) return status;
     PromptSource::Prompt prompt;
-    if (record.task() != task) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), " is a ",
-                                                     v1::TaskKind_Name(record.task()),
-                                                     "; this file is listed for ", v1::TaskKind_Name(task)));
-    }
-    if (absl::Status status = CheckPromptRules(record); !status.ok())
-      return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(record.text());
     if (!ids.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": record ", record.id(), ": ", ids.status().message()));
+      return absl::InvalidArgumentError(absl::StrCat("prompt '", record.id(), "': ", ids.status().message()));
     }
     prompt.ids = *std::move(ids);
     if (task == v1::TASK_KIND_TEXT) {
       absl::StatusOr<RgbImage> image =
-          ReadImage(SourceImagePath(path, record), {.upright = config.data().exif_orientation()});
+          ReadSourceImage(path, record, model, {.upright = config.data().exif_orientation()});
       if (!image.ok()) return image.status();
-      if (!fits(image->width) || !fits(image->height)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(path, ": record ", record.id(), ": its image has ", image->width, "x", image->height,
-                         " pixels; sides must be multiples of ", model.vit_patch, " up to ",
-                         model.vit_patch * model.vit_max_side));
-      }
       prompt.source_image = *std::move(image);
     }
     const auto tokens = static_cast<int64_t>(prompt.ids.size());
@@ -51,14 +41,15 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
                                                     prompt.source_image.height, config.rollout(), model)
                                 : ImageContextTokens(tokens, model);
     if (context > model.max_positions) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": record ", record.id(), ": its text has ",
-                                                     tokens, " tokens, which makes a context of ", context,
+      return absl::InvalidArgumentError(absl::StrCat("prompt '", record.id(), "': its text has ", tokens,
+                                                     " tokens, which makes a context of ", context,
                                                      "; the model's longest is ", model.max_positions));
     }
-    prompt.record = std::move(record);
+    prompt.record = record;
     prompts->push_back(std::move(prompt));
-  }
-  return absl::OkStatus();
+    return absl::OkStatus();
+  };
+  return ReadPromptFile(path, check).status();
 }
 
 }  // namespace
@@ -66,16 +57,18 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
                                                 const BagelConfig& model) {
   std::vector<Prompt> images, texts;
-  for (const std::string& path : config.data().image_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_IMAGE, tokenizer, model, config, &images);
-        !status.ok())
-      return status;
-  }
-  for (const std::string& path : config.data().text_prompts()) {
-    if (absl::Status status = Append(path, v1::TASK_KIND_TEXT, tokenizer, model, config, &texts);
-        !status.ok())
-      return status;
-  }
+  const RewardWords words = RewardWords::Load(config);
+  absl::Status problems;  // of all files, so that a user reads them at once
+  const auto append = [&](const std::string& path, v1::TaskKind task, std::vector<Prompt>* prompts) {
+    const absl::Status status = Append(path, task, tokenizer, model, config, words, prompts);
+    if (status.ok()) return;
+    problems = problems.ok()
+                   ? status
+                   : absl::Status(problems.code(), absl::StrCat(problems.message(), "\n", status.message()));
+  };
+  for (const std::string& path : config.data().image_prompts()) append(path, v1::TASK_KIND_IMAGE, &images);
+  for (const std::string& path : config.data().text_prompts()) append(path, v1::TASK_KIND_TEXT, &texts);
+  if (!problems.ok()) return problems;
   if (images.empty() && texts.empty())
     return absl::InvalidArgumentError("data: the prompt files hold no prompt");
   const PromptOrder order(images.size(), texts.size(), config.data().text_fraction(), config.seed());

@@ -24,8 +24,9 @@ class PromptSource {
     std::vector<int32_t> ids;  // of record.text
     RgbImage source_image;     // TEXT
   };
-  // Errors name the file and line: an unreadable file, a bad record, a word that the tokenizer lacks, a
-  // source image whose size the model cannot take.
+  // Errors name the file and every line of it that is wrong: a bad record, one that the run's rewards can
+  // never score, a word that the tokenizer lacks, a source image that cannot be read or whose size the model
+  // cannot take.
   static absl::StatusOr<PromptSource> Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
                                            const BagelConfig& model);
 

@@ -25,7 +25,7 @@ std::string DrawChart(const Chart& chart);
 // About `count` round values that cover [low, high].
 std::vector<double> RoundTicks(double low, double high, int count);
 
-// Text for HTML: & < > " replaced.
+// Text for HTML: & < > " ' replaced.
 std::string EscapeHtml(const std::string& text);
 
 }  // namespace lvrpo

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
@@ -185,7 +187,14 @@ std::string LastLinesOf(absl::string_view text, int count) {
 }
 
 std::string LastLines(const std::string& path, int count) {
-  return LastLinesOf(ReadFile(path).value_or(""), count);
+  constexpr int kMostOfMessage = 25;  // more than data/line_errors.h gives
+  const std::string text = ReadFile(path).value_or("");
+  // A program's last words begin with its name and may go on for several lines.
+  size_t message = text.rfind("\nlvrpo");
+  if (message == std::string::npos) message = absl::StartsWith(text, "lvrpo") ? 0 : text.size();
+  const std::string words(absl::StripAsciiWhitespace(text.substr(message)));
+  const auto lines = 1 + static_cast<int>(std::count(words.begin(), words.end(), '\n'));
+  return LastLinesOf(text, std::max(count, std::min(lines, kMostOfMessage)));
 }
 
 std::string BinaryFolder() {

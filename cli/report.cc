@@ -15,6 +15,7 @@
 #include "cli/run_summary.h"
 #include "common/file.h"
 #include "common/filesystem.h"
+#include "data/sample_file.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -283,8 +284,10 @@ class Report {
 
   std::string Shot(const std::string& name, const nlohmann::json& sample,
                    const nlohmann::json& rewards) const {
-    std::string html = absl::StrCat("<div class=\"shot\">",
-                                    ImageTag(dir_ + "/images/" + name + "/" + sample.value("image", "")));
+    const std::string image = sample.value("image", "");
+    std::string html =
+        absl::StrCat("<div class=\"shot\">",
+                     IsPlainFileName(image) ? ImageTag(dir_ + "/images/" + name + "/" + image) : "");
     absl::StrAppendFormat(&html, "<small><b class=\"%s\">%s, %s</b><br>",
                           sample.value("correct", false) ? "good" : "bad", name,
                           sample.value("correct", false) ? "right" : "wrong");

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/file_kind.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
 #include "common/version.h"
@@ -44,17 +45,22 @@ absl::Status MakeNewFolder(const std::string& path) {
       absl::StrCat(path, " exists: go on with `lvrpo run --resume ", path, "`, or choose another --run-id"));
 }
 
-absl::Status CheckRunId(const std::string& run_id) {
-  if (!run_id.empty() && run_id[0] != '.' && std::all_of(run_id.begin(), run_id.end(), [](unsigned char c) {
-        return isalnum(c) || c == '-' || c == '_' || c == '.';
-      })) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--run-id '", run_id, "': use letters, digits, '-', '_' and '.', with no '.' in front"));
-}
-
 }  // namespace
+
+absl::Status CheckRunId(const std::string& run_id) {
+  constexpr size_t kMostCharacters = 200;
+  if (run_id.empty() || run_id.size() > kMostCharacters ||
+      !std::all_of(run_id.begin(), run_id.end(),
+                   [](unsigned char c) { return isalnum(c) || c == '-' || c == '_' || c == '.'; }) ||
+      run_id[0] == '.') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--run-id '", OneLine(run_id),
+                     "': use letters, digits, '-', '_' and '.', with no '.' in front, at "
+                     "most ",
+                     kMostCharacters));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {
   RunFolder folder;
@@ -85,10 +91,9 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::stri
   if (!absolute.ok()) return absolute.status();
   folder.path = *std::move(absolute);
   const absl::StatusOr<std::string> text = ReadFile(folder.Inside("run.json"));
-  if (absl::IsPermissionDenied(text.status())) return text.status();
-  if (!text.ok()) {
+  if (absl::IsNotFound(text.status()))
     return absl::NotFoundError(absl::StrCat(folder.path, " is not a run folder: it has no run.json"));
-  }
+  if (!text.ok()) return text.status();
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return absl::DataLossError(folder.Inside("run.json") + " is damaged");
   std::string working;

@@ -23,6 +23,9 @@ struct RunFolder {
   absl::Status Save() const;
 };
 
+// Whether a run id can name a folder: letters, digits, '-', '_' and '.', with no '.' in front, at most 200.
+absl::Status CheckRunId(const std::string& run_id);
+
 // Makes the folder <out>/<run_id> with its resolved configuration. AlreadyExists when there is one. An empty
 // run_id asks for a fresh one: the configured name and the time, with a number behind it when that is taken.
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id);

@@ -9,6 +9,7 @@
 #include "data/image_file.h"
 #include "data/image_message.h"
 #include "data/prompts.h"
+#include "data/sample_file.h"
 #include "nlohmann/json.hpp"
 #include "reward_server/client.h"
 
@@ -68,9 +69,10 @@ absl::Status ScoreSamples(const RunFolder& folder) {
     nlohmann::json rewards = nlohmann::json::array();
     for (const nlohmann::json& sample : nlohmann::json::parse(*text, nullptr, false)) {
       const auto record = by_id.find(sample.value("id", ""));
-      if (record == by_id.end()) continue;
+      const std::string image = sample.value("image", "");
+      if (record == by_id.end() || !IsPlainFileName(image)) continue;
       absl::StatusOr<nlohmann::json> scored =
-          ScoreOne(client, (*server)->address(), images + "/" + sample.value("image", ""), *record->second);
+          ScoreOne(client, (*server)->address(), JoinPath(images, image), *record->second);
       if (!scored.ok()) return scored.status();
       rewards.push_back(*std::move(scored));
     }

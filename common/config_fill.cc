@@ -261,7 +261,7 @@ void ConfigFiller::SetScalar(const YAML::Node& node, const std::string& path, co
 }
 
 void ConfigFiller::Override(const ConfigOverride& given, Message& config) {
-  const auto& [text, where] = given;
+  const std::string &text = given.text, &where = given.where;
   const size_t equals = text.find('=');
   if (equals == std::string::npos) {
     errors.push_back(absl::StrCat(where, " ", OneLine(text, 200), ": want field=value"));

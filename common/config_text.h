@@ -26,8 +26,7 @@ struct ConfigEntry {
 };
 
 // The entries of a mapping: its own, in order, then those that its merge key (`<<: *base`, `<<: [*one,
-// *two]`) adds to them, earlier ones first. InvalidArgument in words when merge keys hold no mappings or too
-// many.
+// *two]`) adds to them, earlier ones first. An error when merge keys hold no mappings, or too many.
 std::optional<ConfigTextError> ConfigEntries(const YAML::Node& mapping, std::vector<ConfigEntry>& entries);
 
 // Why a text cannot be a setting, or "": NUL and what Unicode calls no character; "~" in front and "$NAME",

@@ -24,6 +24,7 @@ void CheckOptimizer(ConfigProblems& problems, const std::string& field,
 std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   ConfigProblems p;
   if (c.name().empty()) p.Add("name", "is empty");
+  if (c.name().size() > 100) p.Add("name", "is longer than 100 characters");
   for (const char character : c.name()) {
     if (!isalnum(static_cast<unsigned char>(character)) && character != '-' && character != '_') {
       p.Add("name", absl::StrCat("'", c.name(), "' may hold letters, digits, '-' and '_' only"));

@@ -17,69 +17,73 @@
 namespace lvrpo {
 namespace {
 
-struct Magic {
-  size_t at;  // byte of the file
-  absl::string_view bytes;
-  const char* name;  // "" when `kind` says it all
-  const char* kind;
-};
-
 using absl::string_view;
 
-constexpr char kPointer[] = "not the file itself: fetch that";
-constexpr char kUnpack[] = "an archive: unpack it first";
-constexpr char kPickle[] = "a Python pickle, as older .pt, .bin and .pkl files are: save it as safetensors";
+struct Magic {
+  size_t at;  // byte of the file
+  string_view bytes;
+  const char* kind;
+  const char* advice = "";
+};
+
+constexpr char kUnpack[] = "unpack it first";
+constexpr char kPickle[] = "a Python pickle, as older .pt, .bin and .pkl files are";
+constexpr char kSave[] = "save it as safetensors";
 
 // Where a beginning of few bytes could also be the length of a safetensors header, more of it is asked for.
 const Magic kMagics[] = {
-    {0, "version https://git-lfs.github.com/", "a Git LFS pointer (`git lfs pull`)", kPointer},
-    {0, "version https://hawser.github.com/", "a Git LFS pointer (`git lfs pull`)", kPointer},
-    {0, "/annex/objects/", "a git-annex pointer (`git annex get`)", kPointer},
-    {0, "../.git/annex/", "a git-annex pointer (`git annex get`)", kPointer},
-    {0, "\x1f\x8b\x08", "gzip", kUnpack},
-    {0, "BZh", "bzip2", kUnpack},
+    {0, "version https://git-lfs.github.com/", "a Git LFS pointer",
+     "fetch the file itself, e.g. with git lfs pull"},
+    {0, "version https://hawser.github.com/", "a Git LFS pointer",
+     "fetch the file itself, e.g. with git lfs pull"},
+    {0, "/annex/objects/", "a git-annex pointer", "fetch the file itself with git annex get"},
+    {0, "../.git/annex/", "a git-annex pointer", "fetch the file itself with git annex get"},
+    {0, "\x1f\x8b\x08", "a gzip archive", kUnpack},
+    {0, "BZh", "a bzip2 archive", kUnpack},
     {0,
      "\xfd"
      "7zXZ",
-     "xz", kUnpack},
-    {0, "\x28\xb5\x2f\xfd", "Zstandard", kUnpack},
-    {0, "7z\xbc\xaf\x27\x1c", "7-Zip", kUnpack},
-    {0, "Rar!\x1a\x07", "RAR", kUnpack},
-    {257, "ustar", "tar", kUnpack},
-    {0, "PK\x03\x04", "ZIP",
-     "an archive, which is also what torch.save writes (.pt, .bin, .ckpt): unpack it, or "
-     "save its tensors as safetensors"},
-    {0, "\x80\x02\x8a\x0a\x6c\xfc", "", kPickle},
-    {0, "\x80\x02}q", "", kPickle},
-    {0, "\x80\x02]q", "", kPickle},
+     "an xz archive", kUnpack},
+    {0, "\x28\xb5\x2f\xfd", "a Zstandard archive", kUnpack},
+    {0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive", kUnpack},
+    {0, "Rar!\x1a\x07", "a RAR archive", kUnpack},
+    {257, "ustar", "a tar archive", kUnpack},
+    {0, "PK\x03\x04", "a ZIP archive, which is also what torch.save writes (.pt, .bin, .ckpt)",
+     "unpack it, or save its tensors as safetensors"},
+    {0, "\x80\x02\x8a\x0a\x6c\xfc", kPickle, kSave},
+    {0, "\x80\x02}q", kPickle, kSave},
+    {0, "\x80\x02]q", kPickle, kSave},
     {0,
      "\x80\x02"
      "c",
-     "", kPickle},
-    {0, "\x80\x03}q", "", kPickle},
-    {0, "\x80\x04\x95", "", kPickle},
-    {0, "\x80\x05\x95", "", kPickle},
-    {0, "GGUF", "", "weights in llama.cpp's form (GGUF)"},
-    {0, "\x89HDF\r\n", "", "an HDF5 file"},
-    {0, "\x93NUMPY", "", "a NumPy array"},
-    {0, "PAR1", "", "a Parquet table"},
-    {0, "ARROW1", "", "an Arrow table"},
-    {0, "SQLite format 3", "", "an SQLite database"},
+     kPickle, kSave},
+    {0, "\x80\x03}q", kPickle, kSave},
+    {0, "\x80\x04\x95", kPickle, kSave},
+    {0, "\x80\x05\x95", kPickle, kSave},
+    {0, "GGUF", "weights in llama.cpp's form (GGUF)"},
+    {0, "\x89HDF\r\n", "an HDF5 file"},
+    {0, "\x93NUMPY", "a NumPy array"},
+    {0, "PAR1", "a Parquet table"},
+    {0, "ARROW1", "an Arrow table"},
+    {0, "SQLite format 3", "an SQLite database"},
     {0,
      "\x7f"
      "ELF",
-     "", "a program (ELF)"},
-    {0, "%PDF-", "", "a PDF document"},
-    {0, "\x89PNG\r\n\x1a\n", "", "a PNG picture"},
-    {0, "\xff\xd8\xff", "", "a JPEG picture"},
-    {8, "WEBPVP8", "", "a WebP picture"},
-    {0, "GIF8", "", "a GIF picture"},
-    {4, "ftypavif", "", "an AVIF picture"},
-    {4, "ftyphei", "", "a HEIC picture"},
-    {4, "ftypmif1", "", "a HEIF picture"},
-    {4, "ftyp", "", "a film or sound (MP4)"},
-    {0, string_view("II*\0", 4), "", "a TIFF picture"},
-    {0, string_view("MM\0*", 4), "", "a TIFF picture"},
+     "a program (ELF)"},
+    {0, "%PDF-", "a PDF document"},
+    {0, "%!PS", "a PostScript document"},
+    {0, "\x89PNG\r\n\x1a\n", "a PNG picture"},
+    {0, "\xff\xd8\xff", "a JPEG picture"},
+    {8, "WEBPVP8", "a WebP picture"},
+    {0, "GIF87a", "a GIF picture"},
+    {0, "GIF89a", "a GIF picture"},
+    {4, "ftypavif", "an AVIF picture"},
+    {4, "ftyphei", "a HEIC picture"},
+    {4, "ftypmif1", "a HEIF picture"},
+    {4, "ftyp", "a video"},
+    {0, "\x1a\x45\xdf\xa3", "a video"},
+    {0, string_view("II*\0", 4), "a TIFF picture"},
+    {0, string_view("MM\0*", 4), "a TIFF picture"},
 };
 
 // A byte order mark and a character of ASCII behind it.
@@ -110,7 +114,7 @@ bool IsHidden(char32_t c) {
 std::string KnownFileKind(string_view beginning) {
   for (const Magic& magic : kMagics) {
     if (beginning.size() >= magic.at && absl::StartsWith(beginning.substr(magic.at), magic.bytes))
-      return *magic.name == '\0' ? magic.kind : absl::StrCat(magic.name, ", ", magic.kind);
+      return absl::StrCat(magic.kind, *magic.advice == '\0' ? "" : ": ", magic.advice);
   }
   if (IsUtf16(beginning)) return "a text in UTF-16: save it as UTF-8";
   const string_view text = absl::StripLeadingAsciiWhitespace(WithoutMark(beginning));
@@ -161,7 +165,10 @@ absl::Status WithFileKind(const absl::Status& refused, const std::string& path) 
   if (refused.ok() || absl::IsPermissionDenied(refused)) return refused;  // the reason is said
   const std::string what = WhatIsAt(path);
   if (what.empty() || absl::StrContains(refused.message(), what)) return refused;
-  return absl::Status(refused.code(), absl::StrCat(refused.message(), "; it is ", what));
+  // Something is there: nobody may go on as if nothing were.
+  const absl::StatusCode code =
+      absl::IsNotFound(refused) ? absl::StatusCode::kInvalidArgument : refused.code();
+  return absl::Status(code, absl::StrCat(refused.message(), "; it is ", what));
 }
 
 std::string OneLine(string_view text, size_t most) {

@@ -13,7 +13,7 @@ namespace lvrpo {
 // How many bytes from a file's beginning the functions below look at.
 inline constexpr size_t kFileKindBytes = 1024;
 
-// "a Git LFS pointer, not the file itself: ..." for the beginning of a file of a known kind: pointers, web
+// "a Git LFS pointer: fetch the file itself, ..." for the beginning of a file of a known kind: pointers, web
 // pages, archives, weights and pictures of other formats. "" for anything else, and for nothing at all.
 std::string KnownFileKind(absl::string_view beginning);
 
@@ -25,7 +25,8 @@ std::string FileKind(absl::string_view beginning);
 // at all, and when its bytes say nothing.
 std::string WhatIsAt(const std::string& path);
 
-// A refused file's status with WhatIsAt its path, unless its message says that already.
+// A refused file's status with WhatIsAt its path, unless its message says that already. A link whose target
+// is missing is InvalidArgument then, not NotFound.
 absl::Status WithFileKind(const absl::Status& refused, const std::string& path);
 
 // A text of any bytes made fit for one line of a message or a terminal: at most `most` characters and then

@@ -1,6 +1,9 @@
 #include "common/parse_json.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -14,7 +17,7 @@ namespace {
 // What may have been meant by the text that is no JSON from here on.
 std::string Reason(absl::string_view rest) {
   rest = absl::StripLeadingAsciiWhitespace(rest);
-  if (rest.empty()) return "it ends too early, perhaps a part of it is missing";
+  if (rest.empty()) return "";
   for (const char* word : {"NaN", "Infinity", "-Infinity", "None", "True", "False", "undefined"}) {
     if (absl::StartsWith(rest, word)) return absl::StrCat(word, " is no JSON value");
   }
@@ -41,18 +44,36 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("not JSON that can be read: ", OneLine(error.what(), 120)));
   }
-  // The parser has read the first byte that cannot be: the word it belongs to begins before.
+  // The parser has read the first byte that cannot be: the word that it belongs to begins before.
   size_t at = stop;
   while (at > 0 && (absl::ascii_isalnum(static_cast<unsigned char>(text[at - 1])) || text[at - 1] == '-'))
     --at;
+  std::string reason = Reason(text.substr(at));
+  if (stop == text.size()) reason = "it ends too early, perhaps a part of it is missing";
+  if (reason.empty() || stop == text.size()) at = stop;
   const size_t line_begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;  // npos + 1 is 0
   const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
-  const std::string reason = Reason(text.substr(at));
   const size_t near = std::max(line_begin, at > 20 ? at - 20 : 0);
   return absl::InvalidArgumentError(
       absl::StrCat("not JSON at ", absl::StrContains(text, '\n') ? absl::StrCat("line ", line, ", ") : "",
                    "column ", at - line_begin + 1, reason.empty() ? "" : ": ", reason, ", near '",
                    OneLine(text.substr(near, text.find('\n', at) - near), 40), "'"));
+}
+
+std::string RepeatedKey(absl::string_view text) {
+  text = WithoutByteOrderMark(text);
+  std::vector<std::set<std::string>> open;  // the keys of each object around the place
+  std::string twice;
+  const auto watch = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::object_start) open.emplace_back();
+    if (event == nlohmann::json::parse_event_t::object_end) open.pop_back();
+    if (event == nlohmann::json::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  const bool sound =
+      !nlohmann::json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false).is_discarded();
+  return sound ? twice : "";
 }
 
 }  // namespace lvrpo

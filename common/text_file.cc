@@ -18,8 +18,10 @@ absl::string_view WithoutByteOrderMark(absl::string_view text) {
 std::string NotUtf8(absl::string_view text) {
   if (unicode::IsValidUtf8(text)) return "";
   const std::string repaired = unicode::RepairUtf8(text);
-  const auto at = static_cast<size_t>(
+  auto at = static_cast<size_t>(
       std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first - text.begin());
+  // Ill-formed bytes may begin as their replacement, U+FFFD, does: back to where that begins.
+  while (at > 0 && (repaired[at] & 0xc0) == 0x80) --at;
   return absl::StrFormat("not UTF-8 at byte %d (0x%02x): save the file as UTF-8", at + 1,
                          static_cast<unsigned char>(text[at]));
 }

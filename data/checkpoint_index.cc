@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/file.h"
+#include "common/file_kind.h"
 #include "common/filesystem.h"
+#include "common/parse_json.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -41,6 +43,10 @@ absl::StatusOr<WeightMap> ReadWeightMap(const std::string& path) {
     return true;
   };
   const nlohmann::json json = nlohmann::json::parse(text, watch, /*allow_exceptions=*/false);
+  if (json.is_discarded()) {
+    const std::string kind = KnownFileKind(absl::string_view(text).substr(0, kFileKindBytes));
+    return bad("not an index but ", kind.empty() ? std::string(ParseJson(text).status().message()) : kind);
+  }
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
     return bad("not an index: want {\"weight_map\": {tensor: file}}");
   if (!twice.empty()) return bad("'", twice, "' is listed twice");
@@ -114,6 +120,27 @@ absl::StatusOr<CheckpointIndex> OpenShards(const std::string& folder, const std:
   return index;
 }
 
+// What a folder without weights may be, or "".
+std::string WhatIsThereInstead(const std::string& folder) {
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
+  if (!names.ok()) return absl::StrCat("; ", names.status().message());
+  for (const std::string& name : *names) {
+    const std::string shown = OneLine(name);
+    if (absl::StrContains(name, "-of-") && absl::EndsWith(name, ".safetensors"))
+      return absl::StrCat("; ", shown, " is a shard, and the index that lists the shards is missing");
+    for (const char* ending : {".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack"}) {
+      if (absl::EndsWith(name, ending))
+        return absl::StrCat("; ", shown, " is there: only safetensors are read, save its tensors as such");
+    }
+    for (const char* ending : {".incomplete", ".part", ".aria2", ".crdownload"}) {
+      if (absl::EndsWith(name, ending))
+        return absl::StrCat("; ", shown, " is a download that is not finished");
+    }
+    if (name == "snapshots") return "; it is a cache of the Hugging Face Hub: name a folder in its snapshots";
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::StatusOr<CheckpointIndex> OpenCheckpointFile(const std::string& path) {
@@ -129,12 +156,18 @@ absl::StatusOr<CheckpointIndex> OpenCheckpoint(const std::string& folder,
   for (const std::string& stem : stems) {
     const std::string single = JoinPath(folder, stem + ".safetensors");
     const std::string index = single + ".index.json";
+    if (const auto kind = KindOf(single); !kind.ok()) return kind.status();  // nobody may look
     if (Exists(index)) return OpenShards(folder, index);
     if (Exists(single)) return OpenCheckpointFile(single);
+    for (const std::string& path : {index, single}) {
+      if (const std::string what = WhatIsAt(path); !what.empty())
+        return absl::NotFoundError(absl::StrCat(path, " is ", what));
+    }
     names.push_back(stem + ".safetensors");
   }
   return absl::NotFoundError(absl::StrCat(folder, " holds no weights: neither ",
-                                          absl::StrJoin(names, " nor "), " is there, whole or in shards"));
+                                          absl::StrJoin(names, " nor "), " is there, whole or in shards",
+                                          WhatIsThereInstead(folder)));
 }
 
 }  // namespace lvrpo

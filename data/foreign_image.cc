@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "common/file_kind.h"
 
 namespace lvrpo {
 namespace {
@@ -40,16 +41,6 @@ constexpr Magic kPictures[] = {
     {0, "\x8bJNG", "a JNG picture"},
 };
 
-constexpr Magic kOthers[] = {
-    {4, "ftyp", "a video"},
-    {0, "\x1a\x45\xdf\xa3", "a video"},
-    {0, "%PDF", "a PDF document"},
-    {0, "%!PS", "a PostScript document"},
-    {0, "version https://git-lfs", "a Git LFS pointer: fetch the file itself (git lfs pull)"},
-    {0, "PK\x03\x04", "a ZIP archive"},
-    {0, {"\x1f\x8b", 2}, "a file compressed with gzip"},
-};
-
 absl::string_view Find(absl::Span<const Magic> magics, absl::string_view bytes) {
   for (const Magic& magic : magics) {
     if (bytes.size() >= magic.offset && absl::StartsWith(bytes.substr(magic.offset), magic.bytes)) {
@@ -63,16 +54,13 @@ absl::string_view Find(absl::Span<const Magic> magics, absl::string_view bytes) 
 
 std::string NameForeignImage(absl::string_view bytes) {
   absl::string_view picture = Find(kPictures, bytes);
-  const absl::string_view text = absl::StripLeadingAsciiWhitespace(bytes.substr(0, 1024));
+  const absl::string_view text = absl::StripLeadingAsciiWhitespace(bytes.substr(0, kFileKindBytes));
   if (absl::StartsWithIgnoreCase(text, "<svg") ||
       (absl::StartsWith(text, "<?xml") && absl::StrContains(text, "<svg"))) {
     picture = "an SVG drawing";
   }
   if (!picture.empty()) return absl::StrCat(picture, ": save it as PNG or JPEG");
-  if (absl::StartsWithIgnoreCase(text, "<!doctype html") || absl::StartsWithIgnoreCase(text, "<html")) {
-    return "a web page";
-  }
-  return std::string(Find(kOthers, bytes));
+  return KnownFileKind(bytes.substr(0, kFileKindBytes));
 }
 
 }  // namespace lvrpo

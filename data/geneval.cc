@@ -10,9 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "common/file.h"
 #include "common/json_text.h"
+#include "common/parse_json.h"
+#include "common/text_file.h"
 #include "data/key_phrases.h"
+#include "data/line_errors.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -158,29 +160,31 @@ class Row {
 absl::StatusOr<std::vector<v1::PromptRecord>> GenEvalPrompts(absl::string_view jsonl,
                                                              const std::string& where) {
   std::vector<v1::PromptRecord> records;
+  LineErrors errors(where);
   int line_number = 0;
-  for (const absl::string_view line : absl::StrSplit(jsonl, '\n')) {
+  for (const absl::string_view line : absl::StrSplit(WithoutByteOrderMark(jsonl), '\n')) {
     ++line_number;
     if (absl::StripAsciiWhitespace(line).empty()) continue;
-    const auto refused = [&](const std::string& what) {
-      return absl::InvalidArgumentError(absl::StrCat(where, ":", line_number, ": ", what));
-    };
-    const json row = json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-    if (row.is_discarded()) return refused("not JSON");
+    const absl::StatusOr<json> row = ParseJson(line);
+    if (!row.ok()) {
+      errors.Add(line_number, row.status().message());
+      continue;
+    }
     Row reader;
-    v1::PromptRecord record = reader.Read(row);
-    if (!reader.wrong().empty()) return refused(reader.wrong());
+    v1::PromptRecord record = reader.Read(*row);
+    if (!reader.wrong().empty()) errors.Add(line_number, reader.wrong());
     record.set_id(absl::StrFormat("geneval-%05d", records.size()));
     records.push_back(std::move(record));
   }
+  if (absl::Status status = errors.status(); !status.ok()) return status;
   if (records.empty()) return absl::InvalidArgumentError(where + " holds no rows");
   return records;
 }
 
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadGenEvalFile(const std::string& path) {
-  const absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  return GenEvalPrompts(*bytes, path);
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return text.status();
+  return GenEvalPrompts(*text, path);
 }
 
 }  // namespace lvrpo

@@ -23,8 +23,9 @@ namespace lvrpo {
 // which says the same, and counts only what its detector is surer of, which a verifier does for exact_count.
 // Those exclusions are left out, as they would be graded twice; others stay.
 //
-// InvalidArgument, in one line, names `where`:line and the field ("include[1].count"). Names that are not
-// listed here are refused, as are counts beyond 1 to 64 and positions that name no earlier entry.
+// InvalidArgument holds every line that is wrong (data/line_errors.h), `where`:line with the field
+// ("include[1].count"). Names that are not listed here are refused, as are counts beyond 1 to 64 and
+// positions that name no earlier entry. A byte order mark is passed over.
 absl::StatusOr<std::vector<v1::PromptRecord>> GenEvalPrompts(absl::string_view jsonl,
                                                              const std::string& where);
 

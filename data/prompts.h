@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,25 @@ namespace lvrpo {
 // objects. InvalidArgument, in one line, names the prompt and what is wrong.
 absl::Status CheckPromptBounds(const v1::PromptRecord& record);
 
+// Whether the record is of this task. InvalidArgument names the prompt and both.
+absl::Status CheckPromptTask(const v1::PromptRecord& record, v1::TaskKind task);
+
 // One record out of its JSON, unchecked. InvalidArgument, in one line, says what the parser does not like.
 absl::StatusOr<v1::PromptRecord> PromptFromJson(absl::string_view json);
 
-// Reads a prompt file: JSONL, one PromptRecord a line, empty lines skipped. Checks each record: id present
-// and unique, task and text set, TEXT has source_image, and answer or rules, bounds as above. Errors are one
-// line and name file:line.
-absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path);
+// What else must be right for the one who reads a file: a status whose message names the prompt. Called once
+// for each record that is sound so far, in order.
+using PromptCheck = std::function<absl::Status(const v1::PromptRecord& record)>;
+
+// Reads a prompt file: JSONL in UTF-8 (a byte order mark is passed over), one PromptRecord a line, empty
+// lines skipped. Checks each record: its id is there, no other record's, at most 4096 bytes and without
+// control characters; task and text set; TEXT has source_image, and answer or rules; no key phrase is empty;
+// bounds as above; and what `also` says.
+//
+// InvalidArgument holds every line that is wrong, "path:line: what" each (data/line_errors.h), or says that
+// the file holds no records or is of another kind. Errors of ReadFile.
+absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& path,
+                                                             const PromptCheck& also = {});
 
 absl::Status WritePromptFile(const std::string& path, const std::vector<v1::PromptRecord>& records);
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "common/file_kind.h"
 #include "common/filesystem.h"
 
 namespace lvrpo {
@@ -15,11 +16,11 @@ namespace lvrpo {
 absl::StatusOr<std::shared_ptr<const RandomAccessFile>> RandomAccessFile::Open(const std::string& path) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return FileError("open", path, errno);
+  if (descriptor < 0) return WithFileKind(FileError("open", path, errno), path);
   std::shared_ptr<RandomAccessFile> file(new RandomAccessFile(path, descriptor));
   struct stat info = {};
   if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
-    return absl::DataLossError(absl::StrCat(path, " is not a regular file"));
+    return WithFileKind(absl::DataLossError(absl::StrCat(path, " is not a regular file")), path);
   file->size_ = static_cast<uint64_t>(info.st_size);
   file->changed_seconds_ = info.st_mtim.tv_sec;
   file->changed_nanoseconds_ = info.st_mtim.tv_nsec;

@@ -9,17 +9,20 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/file_kind.h"
+#include "common/filesystem.h"
+#include "data/safetensors_refusal.h"
 #include "data/safetensors_writer.h"
 
 namespace lvrpo {
 
 absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  if (fd < 0) return WithFileKind(FileError("open", path, errno), path);
   struct stat info = {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd);
-    return absl::DataLossError(absl::StrCat(path, " is not a regular file"));
+    return WithFileKind(absl::DataLossError(absl::StrCat(path, " is not a regular file")), path);
   }
   std::shared_ptr<SafetensorsFile> file(new SafetensorsFile);
   file->size_ = static_cast<size_t>(info.st_size);
@@ -32,10 +35,9 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(con
     }
   }
   close(fd);
-  const absl::Status status = file->Parse({static_cast<const char*>(file->mapping_), file->size_});
-  if (!status.ok()) {
-    return absl::DataLossError(absl::StrCat(path, " is not a sound safetensors file: ", status.message()));
-  }
+  const absl::string_view bytes(static_cast<const char*>(file->mapping_), file->size_);
+  if (const absl::Status status = file->Parse(bytes); !status.ok())
+    return UnsoundSafetensors(path, bytes, status.message());
   return file;
 }
 

@@ -6,7 +6,9 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "common/file_kind.h"
 #include "data/safetensors_header.h"
+#include "data/safetensors_refusal.h"
 
 namespace lvrpo {
 namespace {
@@ -80,7 +82,8 @@ absl::StatusOr<uint64_t> SafetensorsHeaderSize(absl::string_view first_bytes, ui
     return absl::DataLossError(
         absl::StrCat("its header claims ", size, " bytes; the limit is ", kMaxHeaderBytes));
   }
-  if (size > file_size - 8) return absl::DataLossError("its header runs past the end of the file");
+  if (size > file_size - 8)
+    return absl::DataLossError("its header runs past the end of the file, which may have been cut off");
   return size;
 }
 
@@ -97,8 +100,9 @@ absl::StatusOr<SafetensorsLayout> ParseSafetensorsLayout(absl::string_view json,
     end = tensor.end;
   }
   if (end != file_size - data_begin) {
-    return absl::DataLossError(absl::StrCat("its tensors end at byte ", end, " of the data, which has ",
-                                            file_size - data_begin, " bytes"));
+    return absl::DataLossError(
+        absl::StrCat("its tensors end at byte ", end, " of the data, which has ", file_size - data_begin,
+                     " bytes", end > file_size - data_begin ? ": the file was cut off, fetch it again" : ""));
   }
   SafetensorsLayout layout;
   for (RawTensor& tensor : header->tensors) {
@@ -110,14 +114,20 @@ absl::StatusOr<SafetensorsLayout> ParseSafetensorsLayout(absl::string_view json,
   return layout;
 }
 
+absl::Status UnsoundSafetensors(const std::string& path, absl::string_view beginning, absl::string_view why) {
+  const std::string kind = FileKind(beginning.substr(0, kFileKindBytes));
+  return absl::DataLossError(kind.empty() ? absl::StrCat(path, " is not a sound safetensors file: ", why)
+                                          : absl::StrCat(path, " is not a safetensors file; it is ", kind));
+}
+
 absl::StatusOr<SafetensorsLayout> ReadSafetensorsLayout(const RandomAccessFile& file) {
-  const auto unsound = [&](const absl::Status& status) {
-    return absl::DataLossError(
-        absl::StrCat(file.path(), " is not a sound safetensors file: ", status.message()));
-  };
-  std::string first(std::min<uint64_t>(8, file.size()), '\0');
+  std::string first(std::min<uint64_t>(kFileKindBytes, file.size()), '\0');
   if (absl::Status status = file.Read(0, first.data(), first.size()); !status.ok()) return status;
-  const absl::StatusOr<uint64_t> size = SafetensorsHeaderSize(first, file.size());
+  const auto unsound = [&](const absl::Status& status) {
+    return UnsoundSafetensors(file.path(), first, status.message());
+  };
+  const absl::StatusOr<uint64_t> size =
+      SafetensorsHeaderSize(absl::string_view(first).substr(0, 8), file.size());
   if (!size.ok()) return unsound(size.status());
   std::string json(*size, '\0');
   if (absl::Status status = file.Read(8, json.data(), json.size()); !status.ok()) return status;

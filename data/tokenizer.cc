@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/file.h"
+#include "common/file_kind.h"
 #include "common/filesystem.h"
 #include "data/hf_tokenizer.h"
 #include "data/tokenizer_json.h"
@@ -87,7 +88,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   if (options.add_control_tokens) published.control_tokens = {kBos, kEos, kStartOfImage, kEndOfImage};
   absl::StatusOr<std::unique_ptr<const HfTokenizer>> inner;
   const std::string path = JoinPath(folder, "tokenizer.json");
-  if (Exists(path)) {
+  if (const auto kind = KindOf(path); !kind.ok()) return kind.status();  // nobody may look
+  if (Exists(path) || !WhatIsAt(path).empty()) {                         // a link without its target too
     const absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
     if (!bytes.ok()) return bytes.status();
     absl::StatusOr<TokenizerJson> file = ParseTokenizerJson(*bytes, path);

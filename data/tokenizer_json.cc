@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "common/file.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
+#include "common/text_file.h"
 #include "data/unicode.h"
 
 namespace lvrpo {
@@ -299,7 +299,7 @@ absl::StatusOr<std::string> ReadTokenizerFile(const std::string& path) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": ", *size, " bytes; at most ", kMaxTokenizerFileBytes, " are allowed"));
   }
-  return ReadFile(path);
+  return ReadTextFile(path);
 }
 
 absl::StatusOr<bool> BoolMember(const json& object, const char* name, const std::string& where) {

@@ -68,7 +68,7 @@ absl::StatusOr<MergeTable> ParseMergesText(absl::string_view bytes, const std::s
 // Small files, e.g. tokenizer_config.json: one object.
 absl::StatusOr<nlohmann::json> ParseConfigJson(absl::string_view bytes, const std::string& where);
 
-// ReadFile within kMaxTokenizerFileBytes.
+// ReadTextFile within kMaxTokenizerFileBytes.
 absl::StatusOr<std::string> ReadTokenizerFile(const std::string& path);
 
 // Members of a component, named in the error if they have another type or are missing without a default.

@@ -9,16 +9,21 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/run_policy.h"
 #include "common/file.h"
-#include "data/image_file.h"
 #include "data/prompts.h"
 #include "generation/text_engine.h"
+#include "model/source_image.h"
 #include "shapes_world/checker.h"
+#include "verifiers/question.h"
 
 namespace lvrpo {
 namespace {
 
 // The same in every run, so that scores of runs can be compared image by image.
 constexpr uint64_t kNoiseSeed = 20260101;
+
+DecodeOptions ImageOptions(const v1::RunConfig& config) {
+  return {.upright = config.data().exif_orientation()};
+}
 
 ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
   const shapes::CheckResult result = shapes::Check(image, record);
@@ -64,15 +69,32 @@ absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config,
                          std::move(digest)};
 }
 
-absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, int per_kind) {
-  absl::StatusOr<std::vector<v1::PromptRecord>> records = ReadPromptFile(path);
-  if (!records.ok()) return records.status();
+absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& config,
+                                                       const EvaluatedPolicy& policy, v1::TaskKind task,
+                                                       const std::string& path, int per_kind) {
   std::vector<HeldOutPrompt> prompts;
   std::map<std::string, int> taken;
-  for (size_t i = 0; i < records->size(); ++i) {
-    if (taken[(*records)[i].kind()]++ >= per_kind) continue;
-    prompts.push_back({(*records)[i], static_cast<uint32_t>(i)});
-  }
+  uint32_t place = 0;
+  const auto check = [&](const v1::PromptRecord& record) -> absl::Status {
+    const uint32_t here = place++;
+    if (absl::Status status = CheckQuestions(record); !status.ok()) return status;
+    if (taken[record.kind()]++ >= per_kind) return absl::OkStatus();
+    if (absl::Status status = CheckPromptTask(record, task); !status.ok()) return status;
+    for (const std::string& text : {record.text(), record.answer()}) {
+      if (text.empty()) continue;
+      if (absl::Status status = policy.tokenizer->Encode(text).status(); !status.ok())
+        return absl::Status(status.code(), absl::StrCat("prompt '", record.id(), "': ", status.message()));
+    }
+    if (task == v1::TASK_KIND_TEXT) {
+      if (absl::Status status =
+              ReadSourceImage(path, record, policy.model.config(), ImageOptions(config)).status();
+          !status.ok())
+        return status;
+    }
+    prompts.push_back({record, here});
+    return absl::OkStatus();
+  };
+  if (absl::Status status = ReadPromptFile(path, check).status(); !status.ok()) return status;
   return prompts;
 }
 
@@ -132,8 +154,8 @@ absl::StatusOr<std::vector<AnswerJudgement>> EvaluateAnswers(const v1::RunConfig
     const std::span chunk(prompts.data() + begin, std::min(batch, prompts.size() - begin));
     std::vector<TextRequest> requests;
     for (const HeldOutPrompt& prompt : chunk) {
-      const absl::StatusOr<RgbImage> image = ReadImage(SourceImagePath(prompt_file, prompt.record),
-                                                       {.upright = config.data().exif_orientation()});
+      const absl::StatusOr<RgbImage> image =
+          ReadSourceImage(prompt_file, prompt.record, policy.model.config(), ImageOptions(config));
       if (!image.ok()) return image.status();
       const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompt.record.text());
       if (!ids.ok()) {

@@ -33,7 +33,12 @@ struct HeldOutPrompt {
   v1::PromptRecord record;
   uint32_t place = 0;
 };
-absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const std::string& path, int per_kind);
+// Errors of ReadPromptFile; those that are taken are asked of the policy too: they are of this task, the
+// tokenizer has their words, their source images can be read and have a size that the model takes. Every line
+// that is wrong is named.
+absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& config,
+                                                       const EvaluatedPolicy& policy, v1::TaskKind task,
+                                                       const std::string& path, int per_kind);
 
 struct EvaluatedImage {
   ImageJudgement judgement;

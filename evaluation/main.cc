@@ -9,8 +9,8 @@
 #include "common/json_text.h"
 #include "common/role_flags.h"
 #include "common/run_main.h"
-#include "data/png.h"
 #include "evaluation/evaluator.h"
+#include "evaluation/sample_writer.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
@@ -32,45 +32,36 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
   if (absl::Status status = MakeFolder(options.out); !status.ok()) return status;
   nlohmann::json scores = {{"images", 0}};
   std::string lines;
-  nlohmann::json samples = nlohmann::json::array();
-  if (!config.data().heldout_image_prompts().empty()) {
-    absl::StatusOr<std::vector<HeldOutPrompt>> prompts =
-        ReadHeldOut(config.data().heldout_image_prompts(), options.prompts_per_kind);
-    if (!prompts.ok()) return prompts.status();
+  SampleWriter samples(options.out, options.samples_per_kind);
+  // Both files before any of them is evaluated: a bad record is known at once.
+  std::vector<HeldOutPrompt> prompts, questions;
+  const std::string &image_file = config.data().heldout_image_prompts(),
+                    &text_file = config.data().heldout_text_prompts();
+  for (const auto& [file, task, into] : {std::tuple{&image_file, v1::TASK_KIND_IMAGE, &prompts},
+                                         {&text_file, v1::TASK_KIND_TEXT, &questions}}) {
+    if (file->empty()) continue;
+    absl::StatusOr<std::vector<HeldOutPrompt>> read =
+        ReadHeldOut(config, *policy, task, *file, options.prompts_per_kind);
+    if (!read.ok()) return read.status();
+    *into = *std::move(read);
+  }
+  if (!image_file.empty()) {
     absl::StatusOr<std::vector<EvaluatedImage>> images =
-        EvaluateImages(config, *policy, *prompts, [&](size_t done) {
-          std::fprintf(stderr, "%s: %zu of %zu images\n", kProgram, done, prompts->size());
+        EvaluateImages(config, *policy, prompts, [&](size_t done) {
+          std::fprintf(stderr, "%s: %zu of %zu images\n", kProgram, done, prompts.size());
         });
     if (!images.ok()) return images.status();
     std::vector<ImageJudgement> judgements;
-    std::map<std::string, int> taken;
     for (const EvaluatedImage& image : *images) {
-      const ImageJudgement& judgement = image.judgement;
-      judgements.push_back(judgement);
-      const nlohmann::json line = {{"task", "image"},
-                                   {"id", judgement.id},
-                                   {"kind", judgement.kind},
-                                   {"correct", judgement.correct},
-                                   {"presence_only", judgement.presence_only},
-                                   {"objects", judgement.objects}};
-      lines += JsonText(line) + "\n";
-      if (taken[judgement.kind]++ >= options.samples_per_kind) continue;
-      const std::string file = judgement.id + ".png";
-      if (absl::Status status = WritePng(JoinPath(options.out, file), image.image); !status.ok())
-        return status;
-      nlohmann::json sample = line;
-      sample["prompt"] = judgement.prompt;
-      sample["image"] = file;
-      sample["detected"] = judgement.detected;
-      samples.push_back(sample);
+      judgements.push_back(image.judgement);
+      lines += JsonText(ImageLine(image.judgement)) + "\n";
+      if (absl::Status status = samples.Add(image.judgement, image.image); !status.ok()) return status;
     }
     scores = SummarizeImages(judgements);
   }
-  if (!config.data().heldout_text_prompts().empty()) {
-    const std::string& file = config.data().heldout_text_prompts();
-    absl::StatusOr<std::vector<HeldOutPrompt>> questions = ReadHeldOut(file, options.prompts_per_kind);
-    if (!questions.ok()) return questions.status();
-    absl::StatusOr<std::vector<AnswerJudgement>> answers = EvaluateAnswers(config, *policy, file, *questions);
+  if (!text_file.empty()) {
+    absl::StatusOr<std::vector<AnswerJudgement>> answers =
+        EvaluateAnswers(config, *policy, text_file, questions);
     if (!answers.ok()) return answers.status();
     for (const AnswerJudgement& answer : *answers) {
       const nlohmann::json line = {{"task", "text"},
@@ -85,7 +76,7 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
   scores["weights_digest"] = policy->weights_digest;
   scores["seconds"] = absl::ToDoubleSeconds(RealClock().Now() - begin);
   for (const auto& [name, text] :
-       std::map<std::string, std::string>{{"samples.json", JsonText(samples, 1) + "\n"},
+       std::map<std::string, std::string>{{"samples.json", JsonText(samples.samples(), 1) + "\n"},
                                           {"all.jsonl", lines},
                                           {"scores.json", JsonText(scores, 2) + "\n"}}) {
     if (absl::Status status = WriteFileAtomic(JoinPath(options.out, name), text); !status.ok()) return status;

@@ -5,8 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
 #include "common/json_text.h"
+#include "common/parse_json.h"
+#include "common/text_file.h"
 
 namespace lvrpo {
 namespace {
@@ -150,13 +151,16 @@ void ReadRotaryBase(ConfigReader& reader, double& theta) {
 }
 
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadFile(path);
-  if (!bytes.ok()) return bytes.status();
-  nlohmann::json json = nlohmann::json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded())
-    json = nlohmann::json::parse(WithoutTrailingCommas(*bytes), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
-  return json;
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<nlohmann::json> json = ParseJson(*text);
+  if (!json.ok()) {
+    if (absl::StatusOr<nlohmann::json> mended = ParseJson(WithoutTrailingCommas(*text)); mended.ok())
+      json = std::move(mended);
+  }
+  if (!json.ok()) return absl::InvalidArgumentError(absl::StrCat(path, " is ", json.status().message()));
+  if (!json->is_object()) return absl::InvalidArgumentError(absl::StrCat(path, " is not a JSON object"));
+  return *std::move(json);
 }
 
 std::string ModelTypeOf(const nlohmann::json& config) {

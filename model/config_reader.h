@@ -53,7 +53,7 @@ class ConfigReader {
 // 5 writes it. Notes any scaling of the rotary angles, which no model here has.
 void ReadRotaryBase(ConfigReader& reader, double& theta);
 
-// A JSON file that holds an object. NotFound; InvalidArgument when it is not one. A comma before a closing
+// A JSON file that holds an object. NotFound; InvalidArgument says where it is none. A comma before a closing
 // bracket is allowed, as the first published BAGEL config.json has one.
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path);
 

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "verifiers/scorable.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kMostAsked = 8;        // the search below is over all assignments
 constexpr size_t kMostObjects = 12;  // of an image that are looked at
 
 bool Fits(const FoundObject& object, const v1::ObjectConstraint& asked) {
@@ -108,9 +108,10 @@ std::string WhatIsWrong(const v1::Constraints& constraints) {
   for (const v1::ObjectConstraint& object : constraints.objects()) {
     if (object.count() < 1) return absl::StrCat("asks for ", object.count(), " objects of a kind");
     // Each summand is bounded before it is added.
-    asked += std::min(object.count(), kMostAsked + 1);
-    if (asked > kMostAsked) {
-      return absl::StrCat("asks for more than ", kMostAsked, " objects, the most that rules are checked for");
+    asked += std::min(object.count(), kMostAskedObjects + 1);
+    if (asked > kMostAskedObjects) {
+      return absl::StrCat("asks for more than ", kMostAskedObjects,
+                          " objects, the most that rules are checked for");
     }
   }
   for (const v1::RelationConstraint& relation : constraints.relations()) {

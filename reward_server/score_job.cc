@@ -4,8 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/file_kind.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
+#include "common/parse_json.h"
 #include "data/image_file.h"
 #include "data/image_grid.h"
 #include "data/image_message.h"
@@ -57,13 +59,17 @@ std::string ComponentText(const v1::ComponentScore& component) {
 }  // namespace
 
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder) {
-  const auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+  const absl::StatusOr<nlohmann::json> parsed = ParseJson(line);
+  if (!parsed.ok()) return parsed.status();
+  const nlohmann::json& json = *parsed;
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
+  if (const std::string key = RepeatedKey(line); !key.empty())
+    return absl::InvalidArgumentError(absl::StrCat("\"", OneLine(key, 40), "\" is given twice"));
   for (const auto& [key, value] : json.items()) {
     const bool object = key == "record" || key == "detections";
     if (!object && key != "image" && key != "text" && key != "prompt") {
       return absl::InvalidArgumentError(
-          absl::StrCat("\"", key.substr(0, 40), "\" is none of image, text, prompt, record, detections"));
+          absl::StrCat("\"", OneLine(key, 40), "\" is none of image, text, prompt, record, detections"));
     }
     if (object ? !value.is_object() : !value.is_string())
       return absl::InvalidArgumentError(

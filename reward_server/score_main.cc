@@ -8,10 +8,13 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/file_kind.h"
 #include "common/json_text.h"
 #include "common/line_reader.h"
+#include "common/parse_json.h"
 #include "common/role_flags.h"
 #include "common/run_main.h"
+#include "common/text_file.h"
 #include "data/image_file.h"
 #include "data/png.h"
 #include "reward_server/decode_request.h"
@@ -61,10 +64,12 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
   if (!flags.prompt.empty()) line["prompt"] = flags.prompt;
   for (const auto& [key, path] : {std::pair{"record", flags.record}, {"detections", flags.detections}}) {
     if (path.empty()) continue;
-    const absl::StatusOr<std::string> bytes = ReadFile(path);
-    if (!bytes.ok()) return bytes.status();
-    line[key] = nlohmann::json::parse(*bytes, nullptr, false);
-    if (line[key].is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, " is not JSON"));
+    const absl::StatusOr<std::string> text = ReadTextFile(path);
+    if (!text.ok()) return text.status();
+    absl::StatusOr<nlohmann::json> json = ParseJson(*text);
+    if (!json.ok())
+      return absl::InvalidArgumentError(absl::StrCat(path, " is ", json.status().message()));
+    line[key] = *std::move(json);
   }
   const absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();

@@ -1,11 +1,16 @@
+#include <unistd.h>
+
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "cli/chart.h"
 #include "cli/process.h"
 #include "cli/progress.h"
 #include "cli/run_summary.h"
 #include "cli/supervisor.h"
 #include "common/exit_code.h"
+#include "common/file.h"
+#include "common/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -164,6 +169,27 @@ TEST(Process, CapturesWholeOutputsAndKeepsComplaintsApart) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(Capture({"/bin/sleep", "100"}, absl::Milliseconds(50)).status()));
   EXPECT_EQ(LastLinesOf("a\nb\nc\n\n", 2), "b\nc\n\n");
   EXPECT_EQ(LastLinesOf("a", 2), "a");
+}
+
+TEST(Process, ALogsEndHoldsAllOfTheLastMessage) {
+  const std::string log = absl::StrCat(::testing::TempDir(), "/lvrpo-log-", getpid());
+  const auto end = [&](const std::string& text) {
+    EXPECT_TRUE(WriteFileAtomic(log, text).ok());
+    return LastLines(log, 2);
+  };
+  const std::string before = "lvrpo-evaluate: 60 of 200 images\n12:00 info\n";
+  EXPECT_EQ(end(before + "lvrpo-evaluate: p:3: one\np:4: two\np:9: three\n"),
+            "lvrpo-evaluate: p:3: one\np:4: two\np:9: three\n");
+  EXPECT_EQ(end("lvrpo-evaluate: p:3: one\np:4: two\np:9: three"),
+            "lvrpo-evaluate: p:3: one\np:4: two\np:9: three");
+  EXPECT_EQ(end(before + "lvrpo-evaluate: one\n"), "12:00 info\nlvrpo-evaluate: one\n");
+  EXPECT_EQ(end("a\nb\nc\n"), "b\nc\n");
+  std::string many = "lvrpo-evaluate: first";
+  for (int i = 0; i < 40; ++i) absl::StrAppend(&many, "\nline ", i);
+  EXPECT_EQ(LastLinesOf(many, 25), end(many));
+  EXPECT_EQ(end(""), "");
+  RemoveFile(log).IgnoreError();
+  EXPECT_EQ(LastLines(log, 2), "");
 }
 
 }  // namespace

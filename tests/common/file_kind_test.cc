@@ -118,6 +118,11 @@ TEST_F(FileKindTest, AddsItToARefusal) {
   EXPECT_EQ(WithFileKind(refused, Write("x", "")).message(), "x is damaged; it is empty");
   EXPECT_EQ(WithFileKind(absl::DataLossError("x is empty"), Path("x")).message(), "x is empty");
   EXPECT_EQ(WithFileKind(refused, Path("y")), refused);
+  const absl::Status none = absl::NotFoundError("cannot read link");
+  EXPECT_EQ(WithFileKind(none, Path("y")), none);
+  ASSERT_EQ(symlink("nowhere", Path("link").c_str()), 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(WithFileKind(none, Path("link"))));
+  EXPECT_TRUE(absl::IsInvalidArgument(ReadTextFile(Path("link")).status()));
   EXPECT_TRUE(WithFileKind(absl::OkStatus(), Path("x")).ok());
 }
 
@@ -138,6 +143,9 @@ TEST(NotUtf8, NamesTheFirstByteThatIsNone) {
   EXPECT_EQ(NotUtf8("caf\xe9 x"), "not UTF-8 at byte 4 (0xe9): save the file as UTF-8");
   EXPECT_EQ(NotUtf8("\xef\xbf\xbd\x80"),
             "not UTF-8 at byte 4 (0x80): save the file as UTF-8");  // U+FFFD is right
+  // Cut characters that begin as U+FFFD does.
+  for (const char* cut : {"a\xef", "a\xef\nb", "a\xef\xbf", "a\xef\xbf z"})
+    EXPECT_EQ(NotUtf8(cut), "not UTF-8 at byte 2 (0xef): save the file as UTF-8");
   EXPECT_EQ(NotUtf8("a\xc3"), "not UTF-8 at byte 2 (0xc3): save the file as UTF-8");
   EXPECT_EQ(NotUtf8("a\xed\xa0\x80"), "not UTF-8 at byte 2 (0xed): save the file as UTF-8");
 }

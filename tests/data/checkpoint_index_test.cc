@@ -143,6 +143,56 @@ TEST_F(CheckpointFolder, RefusesAnIndexThatDoesNotFitItsShards) {
   }
 }
 
+TEST_F(CheckpointFolder, SaysWhatIsThereInsteadOfTheWeights) {
+  const auto message = [this] {
+    const absl::Status status = Open().status();
+    EXPECT_FALSE(status.ok());
+    return std::string(status.message());
+  };
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 14617000000\n";
+  for (const auto& [bytes, says] : {std::pair<std::string, const char*>{pointer, "it is a Git LFS pointer"},
+                                    {"<!DOCTYPE html><html>", "it is a web page"},
+                                    {"{\"error\": \"not found\"}", "it is a text that begins \"{\"error\""},
+                                    {"", "it is empty"},
+                                    {std::string("PK\x03\x04\x14\0\0\0", 8), "torch.save"}}) {
+    ASSERT_TRUE(WriteFileAtomic(file("ema.safetensors"), bytes).ok());
+    EXPECT_THAT(message(), HasSubstr(file("ema.safetensors") + " is not a safetensors file; ")) << bytes;
+    EXPECT_THAT(message(), HasSubstr(says)) << bytes;
+    const absl::Status mapped = SafetensorsFile::Open(file("ema.safetensors")).status();
+    EXPECT_THAT(std::string(mapped.message()), HasSubstr(says)) << bytes;
+  }
+  std::filesystem::remove(file("ema.safetensors"));
+
+  ASSERT_EQ(symlink("../../blobs/3f2a", file("ema.safetensors").c_str()), 0);
+  EXPECT_THAT(message(), HasSubstr("ema.safetensors is a link to ../../blobs/3f2a, which is not there"));
+  std::filesystem::remove(file("ema.safetensors"));
+
+  for (const auto& [name, says] :
+       {std::pair{"ema.safetensors.incomplete", "a download that is not finished"},
+        {"model-00001-of-00002.safetensors", "is a shard, and the index that lists the shards is missing"},
+        {"pytorch_model.bin", "only safetensors are read"}}) {
+    ASSERT_TRUE(WriteFileAtomic(file(name), "x").ok());
+    EXPECT_THAT(message(), HasSubstr(says)) << name;
+    std::filesystem::remove(file(name));
+  }
+  SaveIndex("{\"weight_map\": {\"x\": NaN}}");
+  EXPECT_THAT(message(), HasSubstr("not an index but not JSON at column 22: NaN is no JSON value"));
+  SaveIndex(pointer);
+  EXPECT_THAT(message(), HasSubstr("not an index but a Git LFS pointer"));
+}
+
+TEST_F(CheckpointFolder, SaysThatAFileWasCutOff) {
+  SaveShards();
+  const std::string path = file("b.safetensors");
+  const std::string bytes = *ReadFile(path);
+  for (const auto& [size, says] :
+       {std::pair{bytes.size() - 1, "the file was cut off, fetch it again"},
+        {size_t{20}, "runs past the end of the file, which may have been cut off"}}) {
+    ASSERT_TRUE(WriteFileAtomic(path, bytes.substr(0, size)).ok());
+    EXPECT_THAT(std::string(SafetensorsFile::Open(path).status().message()), HasSubstr(says));
+  }
+}
+
 TEST_F(CheckpointFolder, RefusesWhatIsNoFile) {
   std::filesystem::create_directory(file("ema.safetensors"));
   EXPECT_TRUE(absl::IsDataLoss(Open().status()));

@@ -122,6 +122,17 @@ TEST(GenEval, RecordsAreAPromptFile) {
   EXPECT_TRUE(absl::IsNotFound(ReadGenEvalFile("/no/such/rows.jsonl").status()));
 }
 
+TEST(GenEval, NamesEveryLineThatIsWrong) {
+  const std::string good = R"({"tag":"t","prompt":"p","include":[{"class":"cup","count":1}]})";
+  EXPECT_TRUE(GenEvalPrompts("\xef\xbb\xbf" + good, "rows").ok());
+  const absl::Status status =
+      GenEvalPrompts("\xef\xbb\xbf{}\n" + good + "\n\n{\"tag\": NaN}\n", "rows").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(),
+            "rows:1: tag is not a string\n"
+            "rows:4: not JSON at column 9: NaN is no JSON value, near '{\"tag\": NaN}'");
+}
+
 TEST(GenEval, RefusalsNameLineAndField) {
   const auto with = [](const std::string& include, const std::string& rest = "") {
     return R"({"tag":"t","prompt":"p","include":[{"class":"cup","count":1},)" + include + "]" + rest + "}";
@@ -130,7 +141,7 @@ TEST(GenEval, RefusalsNameLineAndField) {
   for (int i = 0; i < 31; ++i) many += R"(,{"class":"cup","count":1})";
   const std::pair<std::string, std::string> cases[] = {
       {"{", "not JSON"},
-      {"\xFF", "not JSON"},
+      {"\xFF", "not UTF-8 at byte 1 (0xff)"},
       {std::string(50000, '['), "not JSON"},
       {"[]", "the row is not an object"},
       {"3", "the row is not an object"},

@@ -31,10 +31,20 @@ TEST(ScoreJob, ReadsWhatALineAsksFor) {
   EXPECT_EQ(answer->prompt.answer(), "seven");
 }
 
+TEST(ScoreJob, PassesOverAByteOrderMark) {
+  const auto job = ParseScoreJob("\xef\xbb\xbf{\"text\": \"caf\xc3\xa9\", \"prompt\": \"x\"}", "");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->text, "caf\xc3\xa9");
+}
+
 TEST(ScoreJob, SaysWhatIsWrongWithALine) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "not a JSON object"},
+      {"", "not JSON: it is empty"},
+      {"{\"text\": \"caf\xe9\", \"prompt\": \"x\"}", "not UTF-8 at byte 14 (0xe9)"},
+      {"{\"image\": \"a\xff.png\", \"prompt\": \"x\"}", "not UTF-8"},
+      {"{\"text\": \"a\", \"prompt\": NaN}", "not JSON at column 25: NaN is no JSON value"},
       {"[1]", "not a JSON object"},
+      {R"({"text": "a", "prompt": "x", "text": "b"})", "\"text\" is given twice"},
       {R"({"image": "a.png"})", "\"prompt\" or \"record\""},
       {R"({"prompt": "x"})", "\"image\" or \"text\""},
       {R"({"image": "a", "text": "b", "prompt": "x"})", "\"image\" or \"text\""},

@@ -1,6 +1,10 @@
+#include <unistd.h>
+
 #include <cstring>
 #include <functional>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "algorithm/contract.h"
 #include "algorithm/prompt_source.h"
 #include "algorithm/run_policy.h"
@@ -8,6 +12,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/hash.h"
 #include "common/rpc.h"
 #include "data/png.h"
@@ -28,6 +33,7 @@
 namespace lvrpo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -167,6 +173,55 @@ TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {
   EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("64x64 pixels; sides must be multiples of 8 up to 32"));
+}
+
+TEST(PromptSource, NamesEveryRecordThatCannotBeAskedOrScored) {
+  World& world = TheWorld();
+  const std::string folder = absl::StrCat(::testing::TempDir(), "/lvrpo-prompts-", getpid());
+  ASSERT_TRUE(MakeFolder(folder).ok());
+  const std::string image_file = folder + "/image.jsonl", text_file = folder + "/text.jsonl";
+  ASSERT_TRUE(WriteFileAtomic(image_file,
+                              R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a red circle"}
+{"id":"b","task":"TASK_KIND_IMAGE","text":"a zeppelin"}
+{"id":"c","task":"TASK_KIND_TEXT","text":"what color is the heart ?","source_image":"a.png","answer":"red"}
+{"id":"d","task":"TASK_KIND_IMAGE","text":"a red circle","rules":[{"regex":{"pattern":"x"}}]}
+{"id":"e","task":"TASK_KIND_IMAGE","text":"a red circle",
+{"id":"f","task":"TASK_KIND_IMAGE","text":"a red circle","constraints":{"objects":[{"shape":"circle","count":9}]}}
+{"id":"i","task":"TASK_KIND_IMAGE","text":"a red circle","key_phrases":["a zeppelin"]}
+{"id":"j","task":"TASK_KIND_IMAGE","text":"a red circle","questions":[{"text":"is there a zeppelin ?","answer":"yes","choices":["yes","no"]}]}
+{"id":"k","task":"TASK_KIND_IMAGE","text":"a red circle","questions":[{"text":"is there a circle ?","answer":"yes","choices":["yes","zeppelin"]}]}
+{"id":"l","task":"TASK_KIND_IMAGE","text":"a red circle","questions":[{"text":"is there a circle ?","answer":"maybe","choices":["yes","no"]}]}
+{"id":"m","task":"TASK_KIND_IMAGE","text":"a red circle","questions":[{"text":"is there a circle ?","answer":"yes","choices":["yes"]}]}
+)")
+                  .ok());
+  ASSERT_TRUE(
+      WriteFileAtomic(
+          text_file,
+          R"({"id":"g","task":"TASK_KIND_TEXT","text":"what color is the heart ?","source_image":"none.png","answer":"red"}
+{"id":"h","task":"TASK_KIND_TEXT","text":"what color is the heart ?","source_image":"text.jsonl","answer":"red"}
+)")
+          .ok());
+  v1::RunConfig config = world.config;
+  config.mutable_data()->set_image_prompts(0, image_file);
+  config.mutable_data()->set_text_prompts(0, text_file);
+  const absl::Status refused = PromptSource::Load(config, *world.tokenizer, world.base.config()).status();
+  RemoveTree(folder).IgnoreError();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  const std::vector<std::string> lines = absl::StrSplit(refused.message(), '\n');
+  EXPECT_THAT(
+      lines,
+      ElementsAre(AllOf(HasSubstr("image.jsonl:2: prompt 'b': "), HasSubstr("zeppelin")),
+                  HasSubstr("image.jsonl:3: prompt 'c' is a TASK_KIND_TEXT; this file is listed for"),
+                  AllOf(HasSubstr("image.jsonl:4: prompt 'd'"), HasSubstr("about texts")),
+                  HasSubstr("image.jsonl:5: not a prompt record"),
+                  AllOf(HasSubstr("image.jsonl:6: prompt 'f' can never be scored"), HasSubstr("9 objects")),
+                  AllOf(HasSubstr("image.jsonl:7: prompt 'i' can never be scored"), HasSubstr("zeppelin")),
+                  AllOf(HasSubstr("image.jsonl:8: prompt 'j' can never be scored"), HasSubstr("zeppelin")),
+                  AllOf(HasSubstr("image.jsonl:9: prompt 'k' can never be scored"), HasSubstr("zeppelin")),
+                  AllOf(HasSubstr("image.jsonl:10: prompt 'l'"), HasSubstr("'maybe' is none of its choices")),
+                  AllOf(HasSubstr("image.jsonl:11: prompt 'm'"), HasSubstr("with one choice")),
+                  AllOf(HasSubstr("text.jsonl:1: prompt 'g'"), HasSubstr("none.png")),
+                  AllOf(HasSubstr("text.jsonl:2: prompt 'h'"), HasSubstr("not a PNG"))));
 }
 
 TEST(PromptSource, RefusesATextThatTheModelCannotTake) {
