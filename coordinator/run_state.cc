@@ -24,7 +24,7 @@ bool IsDataFault(const std::string& reason) { return reason == kNoReward || reas
 // Reasons that say nothing about the prompt: however often they come, it is sampled again.
 bool IsOutage(const std::string& reason) {
   return reason == "drain" || reason == "reward_unreachable" || reason == "learner_unreachable" ||
-         reason == kUnscorable;
+         reason == "worker_failed" || reason == kUnscorable;
 }
 
 // Whether a submit says the same as the group's record does.

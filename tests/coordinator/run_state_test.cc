@@ -120,7 +120,8 @@ TEST(RunState, OutagesNeverCostAPrompt) {
     EXPECT_EQ(group.ordinal(), 0);
     v1::ReturnLeaseRequest request;
     request.set_lease_id(group.lease_id());
-    request.set_reason(i % 2 == 0 ? "reward_unreachable" : "learner_unreachable");
+    const char* const reasons[] = {"reward_unreachable", "learner_unreachable", "worker_failed", "drain"};
+    request.set_reason(reasons[i % 4]);
     ASSERT_TRUE(state.Return(request).ok());
   }
   EXPECT_TRUE(state.retired_by_reason().empty());
