@@ -6,15 +6,16 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/process.h"
-#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_command.h"
 #include "cli/run_folder.h"
+#include "cli/status_command.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/flag_checks.h"
 #include "common/json_text.h"
 #include "common/role_flags.h"
 #include "common/run_main.h"
@@ -33,58 +34,6 @@ constexpr char kExitCodes[] =
     "a dependency "
     "was unreachable, 70 bug, 75 try again, 76 training diverged.";
 
-// host:port of a run's coordinator, from --coordinator or the run folder.
-absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const std::string& address) {
-  if (!address.empty()) return address;
-  const absl::StatusOr<std::string> text = ReadFile(JoinPath(run_dir, "coordinator.json"));
-  if (!text.ok()) {
-    return absl::NotFoundError(
-        absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
-  }
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object() || !json.contains("address"))
-    return absl::DataLossError(run_dir + "/coordinator.json is damaged");
-  return json.value("address", "");
-}
-
-absl::Status Status(const std::string& run_dir, const std::string& given) {
-  const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
-  if (!address.ok()) return address.status();
-  absl::StatusOr<v1::GetStatusResponse> status = CoordinatorClient(*address, 64).GetStatus(absl::Seconds(5));
-  if (!status.ok()) return status.status();
-  ProgressInput progress;
-  progress.status = *status;
-  std::printf("run %s, epoch %d: %s%s\n", status->run_id().c_str(), static_cast<int>(status->run_epoch()),
-              FormatProgress(progress).c_str(),
-              status->finished() ? "  finished" : (status->draining() ? "  draining" : ""));
-  std::printf("version %d (%s), last progress %s ago\n",
-              static_cast<int>(status->current_version().version()),
-              status->current_version().digest().substr(0, 12).c_str(),
-              FormatSeconds(status->seconds_since_progress()).c_str());
-  std::printf("%-14s %-15s %-10s %-8s %-6s %-10s %s\n", "member", "role", "state", "version", "load", "heard",
-              "address");
-  for (const v1::Member& member : status->members()) {
-    const std::string role = member.role() == v1::ROLE_LEARNER         ? "learner"
-                             : member.role() == v1::ROLE_REWARD_SERVER ? "reward server"
-                                                                       : "rollout worker";
-    std::printf("%-14s %-15s %-10s %-8d %-6.0f %-10s %s\n", member.member_id().c_str(), role.c_str(),
-                member.state().c_str(), static_cast<int>(member.version().version()), member.load(),
-                absl::StrFormat("%.1f s ago", member.seconds_since_heartbeat()).c_str(),
-                member.address().c_str());
-  }
-  std::printf("groups:");
-  for (const char* state : {"planned", "leased", "complete", "assigned", "consumed"}) {
-    const auto count = status->groups_by_state().find(state);
-    std::printf(" %s %d", state,
-                count == status->groups_by_state().end() ? 0 : static_cast<int>(count->second));
-  }
-  for (const auto& [reason, count] : status->groups_retired_by_reason()) {
-    std::printf(" retired(%s) %d", reason.c_str(), static_cast<int>(count));
-  }
-  std::printf("\n");
-  return absl::OkStatus();
-}
-
 absl::Status Drain(const std::string& run_dir, const std::string& given) {
   const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
   if (!address.ok()) return address.status();
@@ -98,10 +47,7 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
 
 int Audit(const std::string& run_dir) {
   absl::StatusOr<Process> process =
-      Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir},
-                      .log = "",
-                      .environment = {},
-                      .nice = 0});
+      Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}});
   if (!process.ok()) return Explain(kProgram, process.status());
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
 }
@@ -134,9 +80,17 @@ int Main(int argc, char** argv) {
       ->take_all();
   run_app->add_option("--run-id", run.run_id,
                       "name of the run's folder; default: the configured name and the time");
-  run_app->add_option("--resume", run.resume, "go on with the run in this folder")->excludes(config_option);
+  auto* resume_option = run_app->add_option("--resume", run.resume, "go on with the run in this folder")
+                            ->excludes(config_option);
+  run_app
+      ->add_option(
+          "--working-folder", run.working_folder,
+          "with --resume: folder from which the configuration names its files, if the one where the run "
+          "was started is not there (a run that was copied to another machine)")
+      ->needs(resume_option);
 
-  std::string run_dir, coordinator;
+  std::string run_dir, coordinator, shell;
+  bool json = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
       app.add_subcommand("drain", "let a run finish the step at hand, save a checkpoint and end");
@@ -146,8 +100,10 @@ int Main(int argc, char** argv) {
   for (CLI::App* sub : {status_app, drain_app}) {
     auto* folder = sub->add_option("run", run_dir, "run folder");
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
+        ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
   }
+  status_app->add_flag("--json", json, "as JSON");
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
@@ -165,7 +121,12 @@ int Main(int argc, char** argv) {
   geneval_app->add_option("metadata", metadata, "evaluation_metadata.jsonl")->required();
   geneval_app->add_option("out", prompt_file, "prompt file to write (JSONL)")->required();
 
-  bool json = false;
+  CLI::App* completion_app =
+      app.add_subcommand("completion", "print a script that completes commands and options in a shell");
+  completion_app->add_option("shell", shell, "bash or zsh")
+      ->check(CLI::IsMember({"bash", "zsh"}))
+      ->required();
+
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -195,8 +156,8 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "lvrpo: give a run folder or --coordinator host:port\n");
       return kExitUsage;
     }
-    return Explain(kProgram,
-                   status_app->parsed() ? Status(run_dir, coordinator) : Drain(run_dir, coordinator));
+    return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
+                                                  : Drain(run_dir, coordinator));
   }
   if (report_app->parsed()) {
     const absl::StatusOr<std::string> path = WriteReport(run_dir);
@@ -204,6 +165,11 @@ int Main(int argc, char** argv) {
     return Explain(kProgram, path.status());
   }
   if (audit_app->parsed()) return Audit(run_dir);
+  if (completion_app->parsed()) {
+    const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
+    std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
+    return kExitDone;
+  }
   if (geneval_app->parsed()) return Explain(kProgram, ImportGenEval(metadata, prompt_file));
   if (validate_app->parsed() || print_app->parsed()) {
     const absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);

@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/run_folder.h"
+#include "cli/run_monitor.h"
 #include "cli/run_summary.h"
 #include "cli/sample_rewards.h"
 #include "cli/supervisor.h"
@@ -27,6 +28,9 @@
 
 namespace lvrpo {
 namespace {
+
+// A run that has finished: how long its members may take to hear of it, and to leave.
+constexpr absl::Duration kMembersHear = absl::Seconds(3), kMembersLeave = absl::Seconds(15);
 
 // The state of one `lvrpo run`.
 class Runner {
@@ -54,6 +58,9 @@ class Runner {
   absl::Status WriteResults();
   // What the coordinator's records say (coordinator/describe.h).
   absl::StatusOr<nlohmann::json> Describe() const;
+  // The records of a run that goes on, null for a new one. FailedPrecondition when they are of other
+  // settings.
+  absl::StatusOr<nlohmann::json> ReadRecords() const;
 
   RunFolder folder_;
   ShutdownSignal& shutdown_;
@@ -61,7 +68,7 @@ class Runner {
   Supervisor supervisor_;
   std::optional<Process> between_;  // an evaluation while training goes on
   int64_t between_step_ = 0, evaluated_step_ = 0;
-  std::string heldout_;  // newest score, as text
+  RunMonitor monitor_ = RunMonitor(folder_, supervisor_, printer_);
 };
 
 int Runner::Fail(const absl::Status& status, int code) {
@@ -99,7 +106,7 @@ absl::Status Runner::FinishEvaluation(Process process, const std::string& name) 
   }
   const int code = *process.Poll();
   if (code != 0) {
-    const std::string why = LastLines(folder_.Inside("logs/evaluate.log"), 2);
+    const std::string why = LastMessage(folder_.Inside("logs/evaluate.log"), 2);
     return code == kExitData || code == kExitConfig
                ? absl::DataLossError(absl::StrCat("the evaluation \"", name, "\" failed: ", why))
                : absl::InternalError(
@@ -124,7 +131,7 @@ absl::Status Runner::Evaluate(const std::string& name, const std::string& weight
   if (!scores.ok()) return scores.status();
   const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
   if (json.contains("score")) {
-    heldout_ = absl::StrFormat("%.3f", json.value("score", 0.0));
+    monitor_.SetHeldout(absl::StrFormat("%.3f", json.value("score", 0.0)));
     printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name,
                                  json.value("score", 0.0), json.value("standard_error", 0.0),
                                  json.value("images", 0)));
@@ -145,7 +152,7 @@ void Runner::EvaluateBetween(int64_t step) {
       const PairedDifference gain =
           ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
                                     ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
-      heldout_ = absl::StrFormat("%+.3f", gain.mean);
+      monitor_.SetHeldout(absl::StrFormat("%+.3f", gain.mean));
       printer_.Say(absl::StrFormat(
           "held-out score after step %d: %.3f, gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)",
           between_step_, json.value("score", 0.0), gain.mean, gain.half_width, gain.count));
@@ -179,9 +186,9 @@ absl::Status Runner::Train() {
   CoordinatorClient coordinator(supervisor_.coordinator(), config().rpc());
   printer_.Say(
       absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
-  bool draining = false, drain_heard = false, finished = false;
-  int64_t first_step = -1;
-  absl::Time leave_by = absl::InfiniteFuture();
+  bool draining = false, drain_heard = false, finished = false, told = false;
+  absl::Time leave_by = absl::InfiniteFuture(), tell_at = absl::InfiniteFuture();
+  monitor_.Begin();
   while (true) {
     if (shutdown_.requested() && !draining) {
       draining = true;
@@ -196,8 +203,17 @@ absl::Status Runner::Train() {
       finished = finished || status->finished();
       if (status->draining()) draining = drain_heard = true;  // also by `lvrpo drain`
     }
-    if ((draining || finished) && leave_by == absl::InfiniteFuture()) {
-      leave_by = RealClock().Now() + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
+    const absl::Time now = RealClock().Now();
+    if ((draining || finished) && leave_by == absl::InfiniteFuture())
+      leave_by = now + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
+    if (finished && tell_at == absl::InfiniteFuture()) {
+      // Nothing that a member still does matters now. One that did not hear it from the coordinator is told.
+      tell_at = now + kMembersHear;
+      leave_by = std::min(leave_by, now + kMembersLeave);
+    }
+    if (now > tell_at && !told) {
+      told = true;
+      supervisor_.TellMembersToLeave();
     }
     if (absl::Status tended = supervisor_.Tend(draining || finished, status.ok() && !draining && !finished);
         !tended.ok()) {
@@ -205,23 +221,14 @@ absl::Status Runner::Train() {
       return tended;
     }
     if (supervisor_.AllEnded()) break;
-    if (RealClock().Now() > leave_by) {
+    if (now > leave_by) {
       supervisor_.Stop(absl::Seconds(2));
       break;
     }
+    if (!draining && !finished) monitor_.WatchForStall(status);
     if (status.ok()) {
-      if (first_step < 0) first_step = status->step();
       EvaluateBetween(status->step());
-      ProgressInput input;
-      input.status = *status;
-      input.heldout = heldout_;
-      input.first_step = first_step;
-      input.elapsed = RealClock().Now() - begin;
-      input.samples_per_second =
-          static_cast<double>((status->step() - first_step) * config().train().groups_per_step() *
-                              config().rollout().group_size()) /
-          std::max(1.0, absl::ToDoubleSeconds(input.elapsed));
-      printer_.Show(FormatProgress(input), status->step());
+      monitor_.ShowProgress(*status);
     }
     if (draining || finished) {
       absl::SleepFor(absl::Milliseconds(100));
@@ -239,6 +246,32 @@ absl::Status Runner::Train() {
   if (!records.ok()) return records.status();
   if (!records->value("trained", false)) return absl::CancelledError("drained");
   return absl::OkStatus();
+}
+
+absl::StatusOr<nlohmann::json> Runner::ReadRecords() const {
+  const absl::StatusOr<PathKind> kind = KindOf(folder_.Inside("coordinator.sqlite"));
+  if (!kind.ok()) return kind.status();
+  if (*kind == PathKind::kMissing) return nlohmann::json();
+  absl::StatusOr<nlohmann::json> records = Describe();
+  if (!records.ok()) {
+    // A coordinator that died in its first moments left nothing to read, and nothing to lose.
+    if (FileSize(folder_.Inside("metrics.jsonl")).value_or(0) == 0) return nlohmann::json();
+    return absl::DataLossError(records.status().message());
+  }
+  const std::string digest = records->value("config_digest", "");
+  const int64_t total = records->value("total_steps", int64_t{0});
+  if (total > 0 && total != config().train().steps()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder_.path, records->value("trained", false) ? " is a finished run of " : " is a run of ", total,
+        " steps and cannot be extended or cut: its config.yaml asks for ", config().train().steps(),
+        ". Put train.steps back to ", total, ", or start a new run"));
+  }
+  if (!digest.empty() && digest != ConfigDigest(config())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder_.Inside("config.yaml"),
+        " was changed since the run began: a run keeps its settings. Undo the change, or start a new run"));
+  }
+  return records;
 }
 
 absl::StatusOr<nlohmann::json> Runner::Describe() const {
@@ -287,6 +320,9 @@ absl::Status Runner::WriteResults() {
 }
 
 int Runner::Run() {
+  const absl::StatusOr<nlohmann::json> records = ReadRecords();
+  if (!records.ok()) return Fail(records.status(), kExitData);
+  if (absl::Status saved = folder_.Save(); !saved.ok()) return Fail(saved);
   if (!Exists(folder_.Inside("images/before/scores.json"))) {
     if (absl::Status status = Evaluate("before", ""); absl::IsCancelled(status)) {
       printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
@@ -297,19 +333,13 @@ int Runner::Run() {
   }
   // A run whose steps are all done only lacks its results.
   absl::Status status;
-  std::optional<nlohmann::json> records;
-  if (Exists(folder_.Inside("coordinator.sqlite"))) {
-    absl::StatusOr<nlohmann::json> described = Describe();
-    if (!described.ok()) return Fail(described.status(), kExitData);
-    records = *std::move(described);
-  }
-  if (!records.has_value() || !records->value("trained", false)) status = Train();
-  if (absl::Status saved = folder_.Save(); !saved.ok()) return Fail(saved);
+  if (!records->is_object() || !records->value("trained", false)) status = Train();
+  if (!status.ok() && !absl::IsCancelled(status)) return Fail(status, supervisor_.ended_code());
+  if (absl::Status saved = folder_.Save(); !saved.ok()) printer_.Say(std::string(saved.message()));
   if (absl::IsCancelled(status)) {
     printer_.Say(absl::StrCat("drained; go on with: lvrpo run --resume ", folder_.path));
     return kExitDone;
   }
-  if (!status.ok()) return Fail(status, supervisor_.ended_code());
   status = Evaluate("after", folder_.Inside(absl::StrFormat("checkpoints/step_%06d/policy.safetensors",
                                                             config().train().steps())));
   if (absl::IsCancelled(status)) {
@@ -327,7 +357,7 @@ int Runner::Run() {
 int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
   absl::StatusOr<RunFolder> folder = absl::InternalError("no folder");
   if (!options.resume.empty()) {
-    folder = OpenRunFolder(options.resume);
+    folder = OpenRunFolder(options.resume, options.working_folder);
     if (folder.ok()) folder->resumed = true;
   } else {
     absl::StatusOr<LoadedConfig> config = LoadRunConfig(options.config, options.overrides);
@@ -335,8 +365,7 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
       std::fprintf(stderr, "lvrpo run: %s\n", std::string(config.status().message()).c_str());
       return kExitConfig;
     }
-    folder =
-        MakeRunFolder(*config, options.run_id.empty() ? FreshRunId(config->config.name()) : options.run_id);
+    folder = MakeRunFolder(*config, options.run_id);
   }
   if (!folder.ok()) {
     std::fprintf(stderr, "lvrpo run: %s\n", std::string(folder.status().message()).c_str());
@@ -348,10 +377,6 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
     return ExitCodeFor(lock.status());
   }
   std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), folder->path.c_str());
-  if (absl::Status status = folder->Save(); !status.ok()) {
-    std::fprintf(stderr, "lvrpo run: %s\n", std::string(status.message()).c_str());
-    return ExitCodeFor(status);
-  }
   return Runner(*std::move(folder), shutdown).Run();
 }
 

@@ -12,6 +12,8 @@ struct RunOptions {
   std::vector<std::string> overrides;
   std::string run_id;  // empty: a fresh one
   std::string resume;  // folder of a run to go on with; then the others must be empty
+  std::string
+      working_folder;  // with resume: where the files of its configuration are; empty: where they were
 };
 
 // `lvrpo run`: evaluates, starts the roles, watches them to the end, evaluates again, writes summary.json and

@@ -1,9 +1,11 @@
 #include "cli/run_folder.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -30,6 +32,21 @@ absl::Status RunFolder::Save() const {
   return WriteFileAtomic(Inside("run.json"), JsonText(json, 2) + "\n");
 }
 
+namespace {
+
+constexpr int kMostOfOneSecond = 1000;
+
+// Makes the folder itself, which nobody may have made before: AlreadyExists.
+absl::Status MakeNewFolder(const std::string& path) {
+  if (absl::Status status = MakeFolder(ParentFolder(path)); !status.ok()) return status;
+  if (mkdir(path.c_str(), 0777) == 0) return absl::OkStatus();
+  if (errno != EEXIST) return FileError("make the folder", path, errno);
+  return absl::AlreadyExistsError(
+      absl::StrCat(path, " exists: go on with `lvrpo run --resume ", path, "`, or choose another --run-id"));
+}
+
+}  // namespace
+
 absl::Status CheckRunId(const std::string& run_id) {
   constexpr size_t kMostCharacters = 200;
   if (run_id.empty() || run_id.size() > kMostCharacters ||
@@ -46,18 +63,18 @@ absl::Status CheckRunId(const std::string& run_id) {
 }
 
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {
-  if (absl::Status status = CheckRunId(run_id); !status.ok()) return status;
   RunFolder folder;
-  folder.run_id = run_id;
   folder.config = config;
-  absl::StatusOr<std::string> path = AbsolutePath(JoinPath(config.config.out(), run_id));
-  if (!path.ok()) return path.status();
-  folder.path = *std::move(path);
-  const absl::StatusOr<PathKind> kind = KindOf(folder.path);
-  if (!kind.ok()) return kind.status();
-  if (*kind != PathKind::kMissing) {
-    return absl::AlreadyExistsError(absl::StrCat(folder.path, " exists: go on with `lvrpo run --resume ",
-                                                 folder.path, "`, or choose another --run-id"));
+  const std::string wanted = run_id.empty() ? FreshRunId(config.config.name()) : run_id;
+  if (absl::Status status = CheckRunId(wanted); !status.ok()) return status;
+  for (int number = 1;; ++number) {
+    folder.run_id = number == 1 ? wanted : absl::StrCat(wanted, "-", number);
+    absl::StatusOr<std::string> path = AbsolutePath(JoinPath(config.config.out(), folder.run_id));
+    if (!path.ok()) return path.status();
+    folder.path = *std::move(path);
+    const absl::Status made = MakeNewFolder(folder.path);
+    if (made.ok()) break;
+    if (!absl::IsAlreadyExists(made) || !run_id.empty() || number >= kMostOfOneSecond) return made;
   }
   for (const char* name : {"logs", "images", "checkpoints", "spool"}) {
     if (absl::Status status = MakeFolder(folder.Inside(name)); !status.ok()) return status;
@@ -68,7 +85,7 @@ absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::s
   return folder;
 }
 
-absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
+absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::string& working_folder) {
   RunFolder folder;
   absl::StatusOr<std::string> absolute = AbsolutePath(path);
   if (!absolute.ok()) return absolute.status();
@@ -93,9 +110,13 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path) {
   } catch (const nlohmann::json::exception&) {
     return absl::DataLossError(folder.Inside("run.json") + " is damaged");
   }
+  if (!working_folder.empty()) working = working_folder;
   if (!working.empty() && chdir(working.c_str()) != 0) {
-    return absl::NotFoundError(
-        absl::StrCat("this run was started in ", working, ", which is not there any more"));
+    const absl::Status why = FileError("enter", working, errno);
+    if (!working_folder.empty()) return why;
+    return absl::Status(why.code(), absl::StrCat(why.message(),
+                                                 ", where this run was started: --working-folder FOLDER says "
+                                                 "where the files are now that its configuration names"));
   }
   absl::StatusOr<LoadedConfig> config = LoadRunConfig(folder.Inside("config.yaml"), {});
   if (!config.ok()) return config.status();

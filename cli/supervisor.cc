@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/disk.h"
+#include "cli/log_lines.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/file.h"
@@ -22,36 +24,65 @@ constexpr absl::Duration kStartPatience = absl::Seconds(45);
 
 }  // namespace
 
-bool MayRestart(int exit_code) {
-  return exit_code != kExitUsage && exit_code != kExitConfig && exit_code != kExitData &&
-         exit_code != kExitDiverged && exit_code != 127;
-}
-
 void Supervisor::AddRole(const std::string& binary, const std::string& name, int threads,
                          std::vector<std::string> more) {
   Role role;
   role.name = name;
   role.command = {JoinPath(BinaryFolder(), binary), "--config", folder_.Inside("config.yaml")};
   role.command.insert(role.command.end(), more.begin(), more.end());
+  role.log_mark = static_cast<size_t>(FileSize(LogOf(name)).value_or(0));  // of an earlier session
   role.environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(1, threads));
   roles_.push_back(std::move(role));
 }
 
 absl::Status Supervisor::Launch(Role& role) {
+  role.start_at = absl::InfiniteFuture();
+  role.started = RealClock().Now();
   absl::StatusOr<Process> process = Process::Start(
       {.command = role.command, .log = LogOf(role.name), .environment = role.environment, .nice = 0});
+  if (absl::IsResourceExhausted(process.status())) {  // a full disk, too many processes: this passes
+    role.process.reset();
+    return PlanRestart(role, kExitRetry, absl::StrCat(role.name, ": ", process.status().message()));
+  }
   if (!process.ok()) return process.status();
   role.process = *std::move(process);
   role.left = false;
   return absl::OkStatus();
 }
 
-absl::Status Supervisor::WriteProcessIds() const {
+absl::Status Supervisor::PlanRestart(Role& role, int code, const std::string& why) {
+  const bool useful = MayRestart(code);
+  const std::optional<absl::Duration> wait =
+      useful ? restarts_.Next(role.name, RealClock().Now() - role.started) : std::nullopt;
+  if (!wait.has_value()) {
+    ended_code_ = code;
+    return absl::FailedPreconditionError(absl::StrCat(why, useful ? "; restarts are used up" : "", "; ",
+                                                      LogOf(role.name), " ends with:\n",
+                                                      LastMessage(LogOf(role.name), 3)));
+  }
+  role.process.reset();
+  role.start_at = RealClock().Now() + *wait;
+  say_(absl::StrCat(why, "; starting it again",
+                    *wait > absl::ZeroDuration() ? " in " + absl::FormatDuration(*wait) : "", " (restart ",
+                    restarts_.used(), " of at most ", restarts_.most(), ")"));
+  return absl::OkStatus();
+}
+
+std::string Supervisor::LastWords(const Role& role) const {
+  if (const std::string problem = DiskProblemOf(folder_.path); !problem.empty())
+    return absl::StrCat(" (", problem, ")");
+  const std::string words = MessageOfLine(LastLines(LogOf(role.name), 1));
+  return words.empty() ? "" : absl::StrCat(" (", words, ")");
+}
+
+void Supervisor::WriteProcessIds() {
   nlohmann::json pids = nlohmann::json::object();
   for (const Role& role : roles_) {
     if (role.process.has_value()) pids[role.name] = role.process->pid();
   }
-  return WriteFileAtomic(folder_.Inside("processes.json"), JsonText(pids, 2) + "\n");
+  const absl::Status status = WriteFileAtomic(folder_.Inside("processes.json"), JsonText(pids, 2) + "\n");
+  if (!status.ok() && !said_pids_) say_(std::string(status.message()));
+  said_pids_ = !status.ok();
 }
 
 absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
@@ -60,18 +91,16 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
   if (absl::Status status = RemoveFile(address_file); !status.ok()) return status;
   AddRole("lvrpo-coordinator", "coordinator", 1, {"--run-dir", folder_.path});
   if (absl::Status status = Launch(roles_[0]); !status.ok()) return status;
-  const absl::Time deadline = RealClock().Now() + kStartPatience;
+  absl::Time deadline = RealClock().Now() + kStartPatience;
   while (true) {
     const absl::StatusOr<std::string> text = ReadFile(address_file);
     if (text.ok()) {
       coordinator_ = nlohmann::json::parse(*text, nullptr, false).value("address", "");
       break;
     }
-    if (const std::optional<int> code = roles_[0].process->Poll()) {
-      ended_code_ = *code;
-      return absl::UnavailableError(absl::StrCat("the coordinator ended with exit code ", *code, ": ",
-                                                 LastLines(LogOf("coordinator"), 3)));
-    }
+    const bool waits = !roles_[0].process.has_value();
+    if (absl::Status status = Tend(/*ending=*/false, /*goes_on=*/true); !status.ok()) return status;
+    if (waits) deadline = RealClock().Now() + kStartPatience;
     if (give_up()) return absl::CancelledError("stopped while the coordinator started");
     if (RealClock().Now() > deadline) {
       return absl::UnavailableError(absl::StrCat("the coordinator did not say its address for ",
@@ -99,16 +128,27 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
     const std::string name = absl::StrCat("rollout-", i);
     AddRole("lvrpo-rollout-worker", name, local.threads_rollout(), with(name, {}));
   }
-  for (Role& role : roles_) {
-    if (role.process.has_value()) continue;
-    if (absl::Status status = Launch(role); !status.ok()) return status;
+  for (size_t i = 1; i < roles_.size(); ++i) {
+    if (absl::Status status = Launch(roles_[i]); !status.ok()) return status;
   }
-  return WriteProcessIds();
+  WriteProcessIds();
+  return absl::OkStatus();
 }
 
 absl::Status Supervisor::Tend(bool ending, bool goes_on) {
+  if (const absl::StatusOr<PathKind> kind = KindOf(folder_.path); kind.ok() && *kind == PathKind::kMissing) {
+    ended_code_ = kExitData;
+    return absl::NotFoundError(absl::StrCat("the run's folder ", folder_.path, " is gone: the run ends"));
+  }
+  bool changed = false;
   for (Role& role : roles_) {
-    if (!role.process.has_value()) continue;
+    if (!role.process.has_value()) {
+      if (ending) role.start_at = absl::InfiniteFuture();
+      if (RealClock().Now() < role.start_at) continue;
+      if (absl::Status status = Launch(role); !status.ok()) return status;
+      changed = true;
+      continue;
+    }
     const std::optional<int> code = role.process->Poll();
     if (!code.has_value()) continue;
     if (*code == 0) {
@@ -118,38 +158,57 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
       role.left = true;
       if (!goes_on || !seen_before) continue;
     }
-    const std::string death = *code > 128 ? absl::StrCat(role.name, " was killed by signal ", *code - 128)
-                                          : absl::StrCat(role.name, " ended with exit code ", *code);
+    const std::string death = *code > 128
+                                  ? absl::StrCat(role.name, " was killed by signal ", *code - 128)
+                                  : absl::StrCat(role.name, " ended with exit code ", *code, LastWords(role));
     if (ending) {
       // It cannot finish its part; what is on disk is enough to go on from.
       say_(death);
       role.process.reset();
       continue;
     }
-    const std::string log = LastLines(LogOf(role.name), 3);
-    if (!MayRestart(*code) || restarts_ >= folder_.config.config.local().max_restarts()) {
-      ended_code_ = *code;
-      return absl::FailedPreconditionError(absl::StrCat(
-          death, MayRestart(*code) ? " and restarts are used up" : "", "; its log ends with:\n", log));
-    }
-    ++restarts_;
-    say_(absl::StrCat(death, "; starting it again (restart ", restarts_, " of at most ",
-                      folder_.config.config.local().max_restarts(), ")"));
+    if (absl::Status status = PlanRestart(role, *code, death); !status.ok()) return status;
+    if (RealClock().Now() < role.start_at) continue;
     if (absl::Status status = Launch(role); !status.ok()) return status;
-    if (absl::Status status = WriteProcessIds(); !status.ok()) return status;
+    changed = true;
   }
+  if (changed) WriteProcessIds();
   return absl::OkStatus();
 }
 
 bool Supervisor::AllEnded() {
   return std::all_of(roles_.begin(), roles_.end(), [](Role& role) {
-    return !role.process.has_value() || role.process->Poll().has_value();
+    return role.process.has_value() ? role.process->Poll().has_value()
+                                    : role.start_at == absl::InfiniteFuture();
   });
+}
+
+void Supervisor::TellMembersToLeave() {
+  for (size_t i = 1; i < roles_.size(); ++i) {
+    if (!roles_[i].process.has_value() || roles_[i].process->Poll().has_value()) continue;
+    roles_[i].process->Signal(SIGTERM);
+    roles_[i].process->Signal(SIGCONT);  // one that was stopped hears nothing
+  }
+}
+
+void Supervisor::MarkLogs() {
+  for (Role& role : roles_) role.log_mark = static_cast<size_t>(FileSize(LogOf(role.name)).value_or(0));
+}
+
+std::vector<std::string> Supervisor::Complaints() const {
+  std::vector<std::string> complaints;
+  for (const Role& role : roles_) {
+    const std::string complaint = LastComplaint(ReadFileFrom(LogOf(role.name), role.log_mark));
+    if (!complaint.empty()) complaints.push_back(absl::StrCat(role.name, ": ", complaint));
+  }
+  return complaints;
 }
 
 void Supervisor::Stop(absl::Duration grace) {
   for (Role& role : roles_) {
-    if (role.process.has_value()) role.process->Signal(SIGTERM);
+    if (!role.process.has_value()) continue;
+    role.process->Signal(SIGTERM);
+    role.process->Signal(SIGCONT);
   }
   const absl::Time end = RealClock().Now() + grace;
   for (Role& role : roles_) {

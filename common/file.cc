@@ -55,7 +55,8 @@ absl::Status AppendToFile(const std::string& path, absl::string_view bytes) {
   if (descriptor < 0) return FileError("write", path, errno);
   const off_t before = lseek(descriptor, 0, SEEK_END);
   absl::Status status = WriteAll(descriptor, bytes, path);
-  if (!status.ok() && before >= 0 && ftruncate(descriptor, before) != 0)
+  const bool torn = !status.ok() && before >= 0 && lseek(descriptor, 0, SEEK_END) > before;
+  if (torn && ftruncate(descriptor, before) != 0)
     status = absl::DataLossError(absl::StrCat(status.message(), ", and its end is torn now"));
   close(descriptor);
   return status;

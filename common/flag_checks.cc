@@ -8,9 +8,16 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace lvrpo {
 namespace {
+
+bool IsWhole(absl::string_view text) {
+  absl::ConsumePrefix(&text, "-");
+  return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+}
 
 // A check that gives the number as CLI11 reads it (to which "010" is 8 and "-1" may be a very large number).
 template <typename Integer>
@@ -22,6 +29,7 @@ CLI::Validator WholeNumber() {
           text = absl::StrCat(number);
           return "";
         }
+        if (!IsWhole(text)) return absl::StrCat("'", text, "' is not a whole number");
         return absl::StrCat("'", text, "' is not a whole number from ", std::numeric_limits<Integer>::min(),
                             " to ", std::numeric_limits<Integer>::max());
       },
@@ -136,6 +144,32 @@ std::string ProblemOfArguments(const CLI::App& app, const std::vector<std::strin
     }
   }
   return "";
+}
+
+nlohmann::json FlagTree(const CLI::App& app) {
+  nlohmann::json tree = {{"name", app.get_name()},
+                         {"help", app.get_description()},
+                         {"options", nlohmann::json::array()},
+                         {"commands", nlohmann::json::array()}};
+  for (const CLI::Option* option : app.get_options()) {
+    nlohmann::json names = nlohmann::json::array();
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    if (names.empty()) continue;  // a positional
+    nlohmann::json entry = {{"names", names},
+                            {"takes_value", option->get_items_expected_max() > 0},
+                            {"help", option->get_description()}};
+    // "TEXT:{fp32,bf16}" is how CLI11 writes IsMember.
+    const std::string type = option->get_type_name();
+    const size_t open = type.find('{'), close = type.rfind('}');
+    if (open != std::string::npos && close != std::string::npos && open < close) {
+      const std::vector<std::string> choices = absl::StrSplit(type.substr(open + 1, close - open - 1), ',');
+      entry["choices"] = choices;
+    }
+    tree["options"].push_back(std::move(entry));
+  }
+  for (const CLI::App* sub : app.get_subcommands(nullptr)) tree["commands"].push_back(FlagTree(*sub));
+  return tree;
 }
 
 std::string Suggestion(absl::string_view word, const std::vector<std::string>& known) {

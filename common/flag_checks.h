@@ -7,6 +7,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/string_view.h"
 #include "common/host_port.h"
+#include "nlohmann/json.hpp"
 
 namespace lvrpo {
 
@@ -25,6 +26,13 @@ void CheckAllOptions(CLI::App& app);
 // What is wrong with arguments in a way that CLI11 would not notice; empty: nothing. Options written
 // "--name=" with nothing behind would take the next word.
 std::string ProblemOfArguments(const CLI::App& app, const std::vector<std::string>& arguments);
+
+// Asks any program of ours to print FlagTree of itself, as JSON, instead of doing anything: for completion.
+inline constexpr char kFlagTreeFlag[] = "--print-flag-tree";
+
+// The commands and options of a program: {"name", "help", "options": [{"names": ["-n", "--n"], "takes_value",
+// "help", "choices" (where it is one of some words)}], "commands": [the same of each]}.
+nlohmann::json FlagTree(const CLI::App& app);
 
 // "; did you mean 'run'?" for the nearest of `known` to `word` (at most two letters away, and less than half
 // of them), else empty.

@@ -124,6 +124,17 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text, AddressUse use) {
       "'", shown, "' is no host:port, such as 10.0.0.1:7070, [::1]:7070 or name:7070: ", problem));
 }
 
+absl::Status CheckUrlHost(absl::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == absl::string_view::npos) return absl::InvalidArgumentError("there is no \"://\" in it");
+  absl::string_view host = url.substr(scheme + 3);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (const size_t user = host.rfind('@'); user != absl::string_view::npos) host = host.substr(user + 1);
+  const bool has_port =
+      absl::StartsWith(host, "[") ? !absl::EndsWith(host, "]") : absl::StrContains(host, ":");
+  return ParseHostPort(has_port ? std::string(host) : absl::StrCat(host, ":80"), AddressUse::kDial).status();
+}
+
 absl::StatusOr<HostPort> ReachableAddress(absl::string_view listening, absl::string_view advertise) {
   absl::StatusOr<HostPort> server = ParseHostPort(listening, AddressUse::kListen);
   if (!server.ok()) return server.status();
@@ -141,6 +152,14 @@ absl::StatusOr<HostPort> ReachableAddress(absl::string_view listening, absl::str
   }
   if (told->port == 0) told->port = server->port;
   return told;
+}
+
+std::string BesideAddress(absl::string_view listening, absl::string_view address) {
+  absl::StatusOr<HostPort> second = ParseHostPort(listening, AddressUse::kListen);
+  const absl::StatusOr<HostPort> first = ParseHostPort(address, AddressUse::kListen);
+  if (!second.ok() || !first.ok()) return std::string(listening);
+  if (second->IsUnspecified()) second->host = first->host;
+  return second->ToString();
 }
 
 }  // namespace lvrpo

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -28,9 +29,17 @@ enum class AddressUse { kListen, kDial };
 // refused, and so is an address of all interfaces to dial. InvalidArgument says what is wrong.
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text, AddressUse use);
 
+// Whether the host and, where one is written, the port of "http://host:port/path" are ones that ParseHostPort
+// reads to dial. A user name before '@' is passed over. InvalidArgument says what is wrong.
+absl::Status CheckUrlHost(absl::string_view url);
+
 // Where others reach a server that listens on `listening` (with the port that was picked): there, or at
 // `advertise` unless that is empty; its port 0 stands for the port listened on. InvalidArgument when neither
 // is an address that others can dial.
 absl::StatusOr<HostPort> ReachableAddress(absl::string_view listening, absl::string_view advertise);
+
+// The same for a second port of a process that others reach at `address`: `listening`, with the host of
+// `address` in place of all interfaces. Both are addresses that ParseHostPort reads.
+std::string BesideAddress(absl::string_view listening, absl::string_view address);
 
 }  // namespace lvrpo

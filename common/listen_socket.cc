@@ -56,9 +56,10 @@ absl::StatusOr<int> BindSocket(HostPort& where) {
   return Refused(where, error);
 }
 
-absl::Status CheckOurs(const HostPort& where) {
-  HostPort any_port = {.host = where.host, .port = 0};
-  const absl::StatusOr<int> fd = BindSocket(any_port);
+absl::Status CheckCanListen(const std::string& address) {
+  absl::StatusOr<HostPort> where = ParseHostPort(address, AddressUse::kListen);
+  if (!where.ok()) return where.status();
+  const absl::StatusOr<int> fd = BindSocket(*where);
   if (fd.ok()) close(*fd);
   return fd.status();
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/host_port.h"
 
@@ -11,7 +14,8 @@ namespace lvrpo {
 // when the port may not be used, Unavailable when it is in use.
 absl::StatusOr<int> BindSocket(HostPort& where);
 
-// Whether a server can listen on the address of `where`, whatever the port. As BindSocket.
-absl::Status CheckOurs(const HostPort& where);
+// Whether a server can listen at `address` (host:port) now: before it does anything that cannot be undone.
+// InvalidArgument when it is no address, else as BindSocket.
+absl::Status CheckCanListen(const std::string& address);
 
 }  // namespace lvrpo

@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
   if (!where.ok()) return where.status();
   const absl::StatusOr<int> fd = BindSocket(*where);
   if (!fd.ok()) return absl::Status(fd.status().code(), absl::StrCat("metrics: ", fd.status().message()));
-  if (listen(*fd, kMaxClients) != 0) {
+  if (listen(*fd, SOMAXCONN) != 0) {
     const std::string why = std::strerror(errno);
     close(*fd);
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", why));

@@ -5,9 +5,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/host_port.h"
 
 namespace lvrpo {
 namespace {
+
+void CheckUrl(const std::string& field, const std::string& url, ConfigProblems& p) {
+  if (absl::Status status = CheckUrlHost(url); !status.ok()) p.Add(field, std::string(status.message()));
+}
 
 void CheckExternal(const v1::RewardConfig& reward, ConfigProblems& p) {
   // Names of components and of guards, which share their metrics.
@@ -25,9 +30,13 @@ void CheckExternal(const v1::RewardConfig& reward, ConfigProblems& p) {
     } else if (!taken.insert(external.name()).second) {
       p.Add(field + ".name", absl::StrCat("'", external.name(), "' is taken: choose another name"));
     }
-    if (!IsHttpAddress(external.address()) && !absl::StrContains(external.address(), ':')) {
+    if (IsHttpAddress(external.address())) {
+      CheckUrl(field + ".address", external.address(), p);
+    } else if (absl::Status status = ParseHostPort(external.address(), AddressUse::kDial).status();
+               !status.ok()) {
       p.Add(field + ".address",
-            absl::StrCat("'", external.address(), "' is neither host:port nor an http(s) address"));
+            absl::StrCat("'", external.address(),
+                         "' is neither host:port nor an http(s) address: ", status.message()));
     }
     p.Range(field + ".weight", external.weight(), 0, 1e6);
     p.OneOf(field + ".task", external.task(), {"image", "text", "both"});
@@ -38,8 +47,11 @@ void CheckExternal(const v1::RewardConfig& reward, ConfigProblems& p) {
 void CheckVqaEndpoint(const v1::VqaEndpointConfig& endpoint, ConfigProblems& p) {
   const std::string field = "reward.vqa_endpoint";
   if (!endpoint.url().empty()) {
-    if (!IsHttpAddress(endpoint.url()))
+    if (IsHttpAddress(endpoint.url())) {
+      CheckUrl(field + ".url", endpoint.url(), p);
+    } else {
       p.Add(field + ".url", absl::StrCat("'", endpoint.url(), "' is no http(s) address"));
+    }
     if (endpoint.model().empty())
       p.Add(field + ".model", "is empty: name the model that the endpoint serves");
   }
@@ -55,7 +67,7 @@ void CheckVqaEndpoint(const v1::VqaEndpointConfig& endpoint, ConfigProblems& p) 
 }  // namespace
 
 bool IsHttpAddress(const std::string& address) {
-  return absl::StartsWith(address, "http://") || absl::StartsWith(address, "https://");
+  return absl::StartsWithIgnoreCase(address, "http://") || absl::StartsWithIgnoreCase(address, "https://");
 }
 
 std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
@@ -106,7 +118,9 @@ void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
   p.Range("reward.batch_delay_seconds", reward.batch_delay_seconds(), 0, 60);
   p.Range("reward.cached_scores", reward.cached_scores(), 0, 1e8);
   p.Positive("reward.verify_seconds", reward.verify_seconds());
-  if (!reward.detector().empty() && !IsHttpAddress(reward.detector())) {
+  if (IsHttpAddress(reward.detector())) {
+    CheckUrl("reward.detector", reward.detector(), p);
+  } else if (!reward.detector().empty()) {
     p.Exists("reward.detector", reward.detector());
   }
   p.OneOf("reward.image_transport", reward.image_transport(), {"raw", "png"});

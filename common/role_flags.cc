@@ -24,9 +24,8 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 
-// What may have been meant by a command or an option that `app`, which reports `problem`, does not know.
-std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arguments,
-                        const std::string& problem) {
+// What may have been meant by a command or an option that `app` does not know.
+std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<std::string> commands, options;
   for (const CLI::App* sub : app.get_subcommands(nullptr)) commands.push_back(sub->get_name());
   for (const CLI::Option* option : app.get_options()) {
@@ -35,7 +34,7 @@ std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arg
   for (const std::string& argument : arguments) {
     const std::string word = argument.substr(0, argument.find('='));
     if (absl::StartsWith(word, "--")) {
-      if (absl::StrContains(problem, word) && std::count(options.begin(), options.end(), word) == 0) {
+      if (std::count(options.begin(), options.end(), word) == 0) {
         if (std::string suggestion = Suggestion(word, options); !suggestion.empty()) return suggestion;
       }
     } else if (!commands.empty() && !absl::StartsWith(word, "-")) {
@@ -88,9 +87,10 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
 
 absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::string& metrics) const {
   if (address_file.empty()) return absl::OkStatus();
-  return WriteFileAtomic(
-      address_file,
-      JsonText(nlohmann::json{{"address", address}, {"metrics", metrics}, {"pid", getpid()}}) + "\n");
+  return WriteFileAtomic(address_file, JsonText(nlohmann::json{{"address", address},
+                                                               {"metrics", BesideAddress(metrics, address)},
+                                                               {"pid", getpid()}}) +
+                                           "\n");
 }
 
 absl::StatusOr<std::string> RoleFlags::Reachable(const std::string& listening) const {
@@ -102,6 +102,10 @@ absl::StatusOr<std::string> RoleFlags::Reachable(const std::string& listening) c
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   CheckAllOptions(app);
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.size() == 1 && arguments[0] == kFlagTreeFlag) {
+    std::printf("%s\n", JsonText(FlagTree(app)).c_str());
+    return kExitDone;
+  }
   std::string problem = ProblemOfArguments(app, arguments);
   std::string program = app.get_name();
   if (program.empty() && argc > 0) program = FileName(argv[0]);
@@ -118,12 +122,12 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
         at = at->get_subcommands().front();
         absl::StrAppend(&program, " ", at->get_name());
       }
-      absl::StrAppend(&problem, UnknownWord(*at, arguments, problem));
+      absl::StrAppend(&problem, UnknownWord(*at, arguments));
     }
   }
   // It may quote an argument, whose bytes are anything.
-  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(), unicode::RepairUtf8(problem).c_str(),
-               program.c_str());
+  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(),
+               unicode::RepairUtf8(problem).c_str(), program.c_str());
   return kExitUsage;
 }
 

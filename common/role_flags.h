@@ -27,7 +27,7 @@ struct RoleFlags {
   // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
   // listen/advertise/insecure, m member-id, t threads.
   void AddTo(CLI::App& app, const std::string& uses);
-  // Where others reach a server of this process that listens on `listening`.
+  // Where others reach a server of this process that listens on `listening`: there or at --advertise.
   absl::StatusOr<std::string> Reachable(const std::string& listening) const;
   // Writes {"address","metrics","pid"} as JSON to address_file, unless that is empty.
   absl::Status WriteAddressFile(const std::string& address, const std::string& metrics) const;

@@ -29,6 +29,8 @@ void QuietGrpc() {
 // reads the variable when it starts; it is set before main, because threads may read the environment later.
 const bool kPollsOften = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0) == 0;
 
+int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
@@ -91,12 +93,12 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   QuietGrpc();
   const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
   if (!where.ok()) return where.status();
-  if (absl::Status ours = CheckOurs(*where); !ours.ok()) return ours;
   if (!where->IsLoopback() && !options.insecure) {
     return absl::FailedPreconditionError(
         absl::StrCat("refusing to serve plain text on ", options.listen,
                      ", which is not a loopback address: give --insecure if the network is trusted"));
   }
+  if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(where->ToString(), grpc::InsecureServerCredentials(), &port);
@@ -105,6 +107,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Clients may ping as often as MakeChannel() does.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

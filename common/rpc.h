@@ -59,6 +59,10 @@ class RpcServer {
     std::string listen = "127.0.0.1:0";  // port 0 picks one
     int max_message_mib = 64;
     bool insecure = false;  // allow plain text on addresses other than loopback
+    // A connection is closed that does not begin to talk for `silence`, or makes no call for `idle`:
+    // strangers' connections would use up the process's descriptors. Clients of ours connect again by
+    // themselves.
+    absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.

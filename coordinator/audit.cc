@@ -1,184 +1,111 @@
 #include "coordinator/audit.h"
 
-#include <cmath>
-#include <map>
-#include <set>
-
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/file.h"
-#include "common/hash.h"
-#include "coordinator/store.h"
-#include "nlohmann/json.hpp"
+#include "coordinator/audit_parts.h"
 
 namespace lvrpo {
-namespace {
 
-// Collects what is wrong under one promise.
-class Promise {
- public:
-  explicit Promise(std::string text) : text_(std::move(text)) {}
-  void Broken(const std::string& how) {
-    if (broken_++ < 3) absl::StrAppend(&how_, how_.empty() ? "" : "; ", how);
+void Promise::Broken(const std::string& how) {
+  constexpr int kNamed = 3;
+  if (broken_++ < kNamed) absl::StrAppend(&how_, how_.empty() ? "" : "; ", how);
+}
+
+Proof Promise::Result() const {
+  constexpr int kNamed = 3;
+  if (broken_ == 0) return {text_, true};
+  return {absl::StrCat("NOT TRUE: ", text_, " (", how_,
+                       broken_ > kNamed ? absl::StrCat("; ", broken_ - kNamed, " more") : "", ")"),
+          false};
+}
+
+RunAudit::RunAudit(Store& store, std::string run_dir) : store_(store), run_dir_(std::move(run_dir)) {}
+
+absl::Status RunAudit::Prepare() {
+  const absl::StatusOr<RunIdentity> identity = store_.Identity();
+  const absl::StatusOr<int64_t> steps = store_.CommittedSteps();
+  const absl::StatusOr<int64_t> next_ordinal = store_.GetNumber("next_ordinal", 0);
+  const absl::StatusOr<int64_t> chained_from = store_.GetNumber("chained_from", 0);
+  const absl::StatusOr<std::string> base = store_.GetText("base_digest");
+  const absl::StatusOr<std::vector<v1::StepRecord>> abandoned = store_.AbandonedSteps();
+  for (const absl::Status& status : {identity.status(), steps.status(), next_ordinal.status(),
+                                     chained_from.status(), base.status(), abandoned.status()}) {
+    if (!status.ok()) return status;
   }
-  Proof Result() const {
-    if (broken_ == 0) return {text_, true};
-    return {absl::StrCat("NOT TRUE: ", text_, " (", how_,
-                         broken_ > 3 ? absl::StrCat("; ", broken_ - 3, " more") : "", ")"),
-            false};
+  identity_ = *identity;
+  steps_ = *steps;
+  next_ordinal_ = *next_ordinal;
+  chained_from_ = store_.schema() < 2 ? steps_ : *chained_from;
+  base_digest_ = *base;
+  finished_ = steps_ >= identity_.total_steps;
+  chain_ = IdentityDigest(identity_);
+  if (!base_digest_.empty()) base_digests_.insert(base_digest_);
+  for (const v1::StepRecord& step : *abandoned)
+    ever_published_.emplace(step.new_version().version(), step.new_version().digest());
+  find_group_ = std::make_unique<Statement>(store_.database(),
+                                            "SELECT state, step, record FROM groups WHERE ordinal = ?");
+  find_acknowledgement_ = std::make_unique<Statement>(
+      store_.database(),
+      "SELECT 1 FROM acknowledgements WHERE member = ? AND incarnation = ? AND version = ? AND digest = ?");
+
+  sequence_ = std::make_unique<Promise>(
+      absl::StrCat("the ", steps_, " steps follow one another without a gap, each with its version"));
+  once_ = std::make_unique<Promise>("every group was consumed at most once, by the step its record names");
+  complete_ = std::make_unique<Promise>(
+      absl::StrCat("every step consumed ", identity_.groups_per_step, " groups of ", identity_.group_size,
+                   " samples with finite scores and rewards",
+                   identity_.filter_zero_variance == 1 ? " that differ," : "", " and a stored trajectory"));
+  fresh_ = std::make_unique<Promise>(
+      absl::StrCat("no group was more than ", identity_.max_staleness, " steps old"));
+  all_known_ = std::make_unique<Promise>(
+      absl::StrCat("each of the ", next_ordinal_, " planned ordinals is accounted for"));
+  versions_ = std::make_unique<Promise>(
+      "every group and every worker used weights that were published with that very digest");
+  checkpoints_ = std::make_unique<Promise>(
+      "the newest checkpoint, and every older one that is kept, is intact and holds the weights of its step");
+  chain_whole_ = std::make_unique<Promise>(
+      chained_from_ == 0
+          ? std::string("each step's record names the digests of the one before it and of its groups")
+          : absl::StrCat(
+                "each step's record names the digests of the one before it and of its groups, from step ",
+                chained_from_, " on (an older program recorded those before without)"));
+  untouched_ = std::make_unique<Promise>(
+      store_.schema() >= 2 ? "no record was changed, added or removed by anything but the coordinator"
+                           : "the records agree with each other; an older program wrote them without "
+                             "digests, so nothing here proves "
+                             "that nobody changed them");
+  return absl::OkStatus();
+}
+
+absl::Status RunAudit::ReadSums() {
+  const absl::StatusOr<std::vector<std::string>> changed = store_.ChangedTables();
+  if (!changed.ok()) return changed.status();
+  for (const std::string& table : *changed)
+    untouched_->Broken(absl::StrCat("the rows of table ", table, " are not those that were written"));
+  return absl::OkStatus();
+}
+
+std::vector<Proof> RunAudit::Proofs() const {
+  std::vector<Proof> proofs;
+  for (const auto* promise : {&sequence_, &once_, &complete_, &fresh_, &all_known_, &versions_, &checkpoints_,
+                              &chain_whole_, &untouched_}) {
+    if (promise == &chain_whole_ && store_.schema() < 2) continue;
+    proofs.push_back((*promise)->Result());
   }
-
- private:
-  std::string text_, how_;
-  int broken_ = 0;
-};
-
-}  // namespace
+  return proofs;
+}
 
 absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   absl::StatusOr<std::unique_ptr<Store>> store = Store::OpenReadOnly(JoinPath(run_dir, "coordinator.sqlite"));
   if (!store.ok()) return store.status();
-  const absl::StatusOr<std::vector<v1::StepRecord>> steps = (*store)->Steps();
-  const absl::StatusOr<std::vector<v1::GroupRecord>> groups = (*store)->Groups();
-  const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
-  const absl::StatusOr<std::vector<v1::StepRecord>> abandoned = (*store)->AbandonedSteps();
-  const absl::StatusOr<std::vector<v1::PolicyVersion>> acknowledged = (*store)->Acknowledgements();
-  for (const absl::Status& status :
-       {steps.status(), groups.status(), checkpoints.status(), abandoned.status(), acknowledged.status()}) {
-    if (!status.ok()) return status;
+  RunAudit audit(**store, run_dir);
+  for (absl::Status (RunAudit::*part)() :
+       {&RunAudit::Prepare, &RunAudit::ReadSteps, &RunAudit::ReadGroups, &RunAudit::ReadAcknowledgements,
+        &RunAudit::ReadCheckpoints, &RunAudit::ReadSums}) {
+    if (absl::Status status = (audit.*part)(); !status.ok()) return status;
   }
-  const auto number = [&](const char* key) -> int64_t { return (*store)->GetNumber(key, -1).value_or(-1); };
-  const int64_t group_size = number("group_size"), per_step = number("groups_per_step"),
-                staleness = number("max_staleness"), next_ordinal = number("next_ordinal"),
-                total_steps = number("total_steps");
-  const bool finished = static_cast<int64_t>(steps->size()) >= total_steps;
-
-  std::map<int64_t, const v1::GroupRecord*> by_ordinal;
-  for (const v1::GroupRecord& group : *groups) by_ordinal[group.ordinal()] = &group;
-
-  Promise sequence(
-      absl::StrCat("the ", steps->size(), " steps follow one another without a gap, each with its version"));
-  std::map<int64_t, std::string> published;  // version -> digest
-  for (size_t i = 0; i < steps->size(); ++i) {
-    const v1::StepRecord& step = (*steps)[i];
-    if (step.step() != static_cast<int64_t>(i)) sequence.Broken(absl::StrCat("step ", i, " is missing"));
-    if (step.new_version().version() != step.step() + 1 || step.new_version().digest().empty()) {
-      sequence.Broken(absl::StrCat("step ", step.step(), " made version ", step.new_version().version()));
-    }
-    published[step.new_version().version()] = step.new_version().digest();
-  }
-
-  Promise once("every group was consumed at most once, by the step its record names");
-  Promise complete(absl::StrCat("every step consumed ", per_step, " groups of ", group_size,
-                                " samples with finite rewards and a stored trajectory"));
-  Promise fresh(absl::StrCat("no group was more than ", staleness, " steps old"));
-  std::map<int64_t, int64_t> consumed_by;
-  for (const v1::StepRecord& step : *steps) {
-    if (step.ordinals_size() != per_step)
-      complete.Broken(absl::StrCat("step ", step.step(), " has ", step.ordinals_size()));
-    for (const int64_t ordinal : step.ordinals()) {
-      if (!consumed_by.emplace(ordinal, step.step()).second) {
-        once.Broken(absl::StrCat("ordinal ", ordinal, " went into steps ", consumed_by[ordinal], " and ",
-                                 step.step()));
-      }
-      const auto group = by_ordinal.find(ordinal);
-      if (group == by_ordinal.end() || group->second->state() != v1::CONSUMED ||
-          group->second->step() != step.step()) {
-        once.Broken(absl::StrCat("the record of ordinal ", ordinal, " does not say step ", step.step()));
-        continue;
-      }
-      if (group->second->samples_size() != group_size || group->second->trajectory_digest().empty()) {
-        complete.Broken(
-            absl::StrCat("ordinal ", ordinal, " has ", group->second->samples_size(), " samples"));
-      }
-      for (int slot = 0; slot < group->second->samples_size(); ++slot) {
-        const v1::SampleSummary& sample = group->second->samples(slot);
-        if (sample.slot() != slot) complete.Broken(absl::StrCat("ordinal ", ordinal, " lacks slot ", slot));
-        if (!std::isfinite(sample.reward()))
-          complete.Broken(absl::StrCat("ordinal ", ordinal, " has a reward that is not finite"));
-      }
-      if (step.step() - group->second->version().version() > staleness) {
-        fresh.Broken(absl::StrCat("ordinal ", ordinal, " in step ", step.step(), " came from version ",
-                                  group->second->version().version()));
-      }
-    }
-  }
-  for (const v1::GroupRecord& group : *groups) {
-    if (group.state() == v1::CONSUMED && !consumed_by.contains(group.ordinal())) {
-      once.Broken(absl::StrCat("ordinal ", group.ordinal(), " says it was consumed, but no step names it"));
-    }
-  }
-
-  Promise all_known(absl::StrCat("each of the ", next_ordinal, " planned ordinals is accounted for"));
-  for (int64_t ordinal = 0; ordinal < next_ordinal; ++ordinal) {
-    const auto group = by_ordinal.find(ordinal);
-    if (group == by_ordinal.end()) {
-      all_known.Broken(absl::StrCat("ordinal ", ordinal, " has no record"));
-    } else if (group->second->state() == v1::RETIRED && group->second->retired_reason().empty()) {
-      all_known.Broken(absl::StrCat("ordinal ", ordinal, " was retired without a reason"));
-    } else if (finished && group->second->state() != v1::RETIRED && group->second->state() != v1::CONSUMED) {
-      all_known.Broken(absl::StrCat("the run has finished, and ordinal ", ordinal, " is still open"));
-    }
-  }
-
-  Promise versions("every group and every worker used weights that were published with that very digest");
-  std::set<std::string> acknowledged_digests;
-  std::set<std::pair<int64_t, std::string>> ever_published;
-  for (const std::vector<v1::StepRecord>* line : {&*steps, &*abandoned}) {
-    for (const v1::StepRecord& step : *line)
-      ever_published.emplace(step.new_version().version(), step.new_version().digest());
-  }
-  std::set<std::string> base_digests;
-  for (const v1::PolicyVersion& version : *acknowledged) {
-    acknowledged_digests.insert(version.digest());
-    if (version.version() == 0) {
-      base_digests.insert(version.digest());
-    } else if (!ever_published.contains({version.version(), version.digest()})) {
-      versions.Broken(absl::StrCat("a worker acknowledged version ", version.version(), " ",
-                                   version.digest().substr(0, 12), ", which no step made"));
-    }
-  }
-  for (const v1::GroupRecord& group : *groups) {
-    if (group.state() != v1::CONSUMED) continue;
-    const v1::PolicyVersion& version = group.version();
-    const auto known = published.find(version.version());
-    if (version.version() == 0) {
-      base_digests.insert(version.digest());
-    } else if (known == published.end() || known->second != version.digest()) {
-      versions.Broken(absl::StrCat("ordinal ", group.ordinal(), " used version ", version.version(), " ",
-                                   version.digest().substr(0, 12)));
-    }
-    if (!acknowledged_digests.contains(version.digest())) {
-      versions.Broken(absl::StrCat("ordinal ", group.ordinal(), " used weights that no worker acknowledged"));
-    }
-  }
-  if (base_digests.size() > 1) versions.Broken("version 0 has more than one digest");
-
-  Promise checkpointed("the newest checkpoint, and every older one that is kept, is intact");
-  for (size_t i = 0; i < checkpoints->size(); ++i) {
-    const v1::CheckpointRecord& checkpoint = (*checkpoints)[i];
-    const std::string folder = JoinPath(run_dir, checkpoint.path());
-    const absl::StatusOr<std::string> manifest = ReadFile(JoinPath(folder, "manifest.json"));
-    const bool newest = i + 1 == checkpoints->size();
-    if (absl::IsNotFound(manifest.status()) && !newest) continue;  // older ones are removed
-    if (!manifest.ok() || Sha256Hex(*manifest) != checkpoint.digest()) {
-      checkpointed.Broken(checkpoint.path());
-      continue;
-    }
-    const nlohmann::json parsed = nlohmann::json::parse(*manifest, nullptr, false);
-    const nlohmann::json files =
-        parsed.is_object() && parsed.contains("files") ? parsed["files"] : nlohmann::json();
-    if (!files.is_object()) checkpointed.Broken(JoinPath(checkpoint.path(), "manifest.json"));
-    for (const auto& [name, digest] : files.items()) {
-      const absl::StatusOr<std::string> bytes = ReadFile(JoinPath(folder, name));
-      if (!bytes.ok() || digest != Sha256Hex(*bytes)) checkpointed.Broken(JoinPath(checkpoint.path(), name));
-    }
-  }
-
-  std::vector<Proof> proofs;
-  for (const Promise* promise : {&sequence, &once, &complete, &fresh, &all_known, &versions, &checkpointed}) {
-    proofs.push_back(promise->Result());
-  }
-  return proofs;
+  return audit.Proofs();
 }
 
 }  // namespace lvrpo

@@ -1,10 +1,10 @@
 #include "coordinator/client.h"
 
 #include <algorithm>
-#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/unguessable.h"
 #include "common/version.h"
 #include "spdlog/spdlog.h"
 
@@ -14,14 +14,12 @@ namespace {
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 constexpr absl::Duration kLeavingPatience = absl::Seconds(5);
 
-std::string RandomName() {
-  std::random_device random;
-  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
-}
-
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
+
+// The coordinator is there and waits for its disk: however long that takes, it is waited for.
+bool IsDegraded(const absl::Status& status) { return ErrorInfoOf(status).reason() == "DEGRADED"; }
 
 }  // namespace
 
@@ -52,7 +50,7 @@ absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration 
 MemberSession::MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
                              std::function<void(const std::vector<int64_t>&)> revoked)
     : options_(std::move(options)),
-      process_(options_.process.empty() ? RandomName() : options_.process),
+      process_(options_.process.empty() ? UnguessableToken() : options_.process),
       report_(std::move(report)),
       give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
@@ -63,20 +61,20 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     std::function<void(const std::vector<int64_t>&)> revoked) {
   std::unique_ptr<MemberSession> session(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
-  const absl::Time deadline = RealClock().Now() + options.patience;
+  absl::Time deadline = RealClock().Now() + options.patience;
   while (true) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
       session->registration_ = *std::move(response);
       break;
     }
-    // A learner that died stays a member until its silence is noticed.
-    const bool may_change =
-        IsUnreachable(response.status()) || ErrorInfoOf(response.status()).reason() == "LEARNER_EXISTS";
-    if (!may_change) return response.status();
+    // A process that died stays a member until its silence is noticed: its name, and a learner's place, are
+    // free then.
+    if (!IsUnreachable(response.status())) return response.status();
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
+    if (IsDegraded(response.status())) deadline = RealClock().Now() + options.patience;
     if (RealClock().Now() > deadline) {
-      if (!IsUnreachable(response.status())) return response.status();
+      if (!ErrorInfoOf(response.status()).reason().empty()) return response.status();  // it says why
       return absl::UnavailableError(
           absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
                        absl::FormatDuration(options.patience), ": is it running there? (",
@@ -131,7 +129,10 @@ absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
     return absl::FailedPreconditionError(
         absl::StrCat("the coordinator serves run ", response->run_id(), " now"));
   }
-  spdlog::info("registered again with the coordinator (epoch {})", response->run_epoch());
+  spdlog::info("registered again with the coordinator");
+  // What is sampled for a lease that is gone would be refused in the end.
+  if (revoked_ && response->revoked_ordinals_size() > 0)
+    revoked_({response->revoked_ordinals().begin(), response->revoked_ordinals().end()});
   return absl::OkStatus();
 }
 
@@ -194,6 +195,7 @@ absl::Status MemberSession::Repeat(
       return Lose(status);
     }
     if (!IsUnreachable(status)) return status;
+    if (IsDegraded(status) && !leaving) deadline = RealClock().Now() + options_.patience;
     if (RealClock().Now() > deadline) {
       return Lose(absl::UnavailableError(
           absl::StrCat("the coordinator at ", options_.coordinator, " did not answer for ",

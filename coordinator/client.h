@@ -57,9 +57,11 @@ class MemberSession {
     std::string waiting_for;
   };
 
-  // Registers, waiting up to options.patience for the coordinator to come up (or an older learner to be
-  // gone). `give_up` is asked in between, here and in later calls: once it says so, an unreachable
-  // coordinator is waited for only a few seconds. `revoked` gets the leases that were lost; it may be null.
+  // Registers, waiting up to options.patience for the coordinator to come up (or an older process of this
+  // name, or another learner, to be gone), and for as long as it takes while the coordinator waits for its
+  // disk. `give_up` is asked in between, here and in later calls: once it says so, an unreachable coordinator
+  // is waited for only a few seconds. `revoked` gets the leases that were lost, whether a heartbeat or a
+  // registration said so, from the thread that learned of it; it may be null.
   static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
       const Options& options, std::function<Report()> report, std::function<bool()> give_up,
       std::function<void(const std::vector<int64_t>&)> revoked = nullptr);

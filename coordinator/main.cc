@@ -7,7 +7,9 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/host_port.h"
 #include "common/json_text.h"
+#include "common/listen_socket.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -52,6 +54,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
+  // Records are opened and begun by a process that can serve, and no other.
+  if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(run_dir, "coordinator.sqlite"), run_id, digest);
@@ -67,9 +71,11 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   options.rules.max_staleness = config.train().max_staleness();
   options.rules.filter_zero_variance = config.train().filter_zero_variance();
   options.rules.lease = absl::Seconds(config.rollout().lease_seconds());
+  options.rules.lease_limit = absl::Seconds(config.rollout().lease_limit_seconds());
   options.heartbeat = absl::Seconds(config.coordinator().heartbeat_seconds());
   options.member_timeout = absl::Seconds(config.coordinator().member_timeout_seconds());
   options.watchdog = absl::Seconds(config.coordinator().watchdog_seconds());
+  options.max_unscorable_groups = config.coordinator().max_unscorable_groups();
 
   Metrics metrics("coordinator");
   absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
@@ -79,19 +85,22 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       {.listen = flags.listen, .max_message_mib = config.rpc().max_message_mib(), .insecure = flags.insecure},
       {service->get()});
   if (!server.ok()) return server.status();
-  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server = MetricsServer::Start(
-      flags.metrics_listen, metrics, [&] { return std::string((*service)->fatal().message()); });
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
+      MetricsServer::Start(flags.metrics_listen, metrics, [&] { return (*service)->trouble(); });
   if (!metrics_server.ok()) return metrics_server.status();
   const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
   if (!address.ok()) return address.status();
+  // With its ports at hand: this raises the run epoch.
+  if (absl::Status status = (*service)->Start(); !status.ok()) return status;
   const nlohmann::json where = {{"address", *address},
-                                {"metrics", (*metrics_server)->address()},
+                                {"metrics", BesideAddress((*metrics_server)->address(), *address)},
                                 {"pid", getpid()},
                                 {"run_id", run_id},
-                                {"run_epoch", (*service)->run_epoch()}};
+                                {"run_epoch", (*service)->starts()}};
   if (absl::Status status = WriteFileAtomic(JoinPath(run_dir, "coordinator.json"), JsonText(where) + "\n");
       !status.ok()) {
-    return status;
+    if ((*service)->trouble().empty()) return status;
+    spdlog::warn("{}", std::string(status.message()));  // the disk is full: only people read this file
   }
   if (absl::Status status = flags.WriteAddressFile(*address, (*metrics_server)->address()); !status.ok())
     return status;

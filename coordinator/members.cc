@@ -38,22 +38,6 @@ Members::Member* Members::Find(const std::string& id) {
   return member == members_.end() ? nullptr : &member->second;
 }
 
-std::string Members::ContractConflict(const std::string& id,
-                                      const std::map<std::string, std::string>& contract) const {
-  for (const auto& [other_id, other] : members_) {
-    if (other_id == id) continue;
-    for (const auto& [key, value] : other.contract) {
-      const auto mine = contract.find(key);
-      if (mine != contract.end() && mine->second != value) {
-        return absl::StrCat(id, " and ", other_id, " disagree on \"", key, "\": ", mine->second.substr(0, 12),
-                            " and ", value.substr(0, 12),
-                            "; start both with the same configuration, models and prompts");
-      }
-    }
-  }
-  return "";
-}
-
 std::vector<std::string> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
   std::vector<std::string> removed;
   for (auto member = members_.begin(); member != members_.end();) {
@@ -89,6 +73,23 @@ std::vector<v1::Member> Members::List(absl::Time now) const {
 std::string Members::OtherOfRole(const std::string& id, v1::Role role) const {
   for (const auto& [other_id, other] : members_) {
     if (other_id != id && other.role == role) return other_id;
+  }
+  return "";
+}
+
+void Members::Tell(const std::string& id, const std::string& waiting_for) {
+  constexpr size_t kRemembered = 16;
+  Member* member = Find(id);
+  if (member == nullptr) return;
+  if (member->told.size() >= kRemembered) member->told.clear();
+  member->told.insert(waiting_for);
+}
+
+std::string Members::Complaint(v1::Role role) const {
+  static const auto* ordinary = new std::set<std::string>{"", "starting", "delivery of the last group"};
+  for (const auto& [id, member] : members_) {
+    if (member.role != role || ordinary->contains(member.waiting_for)) continue;
+    if (!member.told.contains(member.waiting_for)) return absl::StrCat(id, ": ", member.waiting_for);
   }
   return "";
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,18 +29,14 @@ class Members {
     std::map<std::string, std::string> contract;
     absl::Time last_heard;
     absl::Time joined;
+    v1::PolicyVersion acknowledged;  // newest version that the records say it holds
+    std::set<std::string> told;      // what it was last told to wait for: in its own reports this is no news
   };
 
-  // A new process, or the same one again: the newest incarnation is the member.
+  // A new process, or the same one again: the incarnation that joined last is the member.
   void Join(const std::string& id, Member member) { members_[id] = std::move(member); }
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
-
-  // Why this contract cannot work with the members that are here; empty when it can. Members must agree on
-  // what they both name: rollout workers and learners on the model and how it is sampled, workers on the
-  // prompts too.
-  std::string ContractConflict(const std::string& id,
-                               const std::map<std::string, std::string>& contract) const;
 
   // Removes members that were silent for `timeout` and returns their ids.
   std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);
@@ -50,6 +47,10 @@ class Members {
   int Count(v1::Role role) const;
   // Another member of this role than `id`; empty when there is none.
   std::string OtherOfRole(const std::string& id, v1::Role role) const;
+  // Notes what a member is told to wait for.
+  void Tell(const std::string& id, const std::string& waiting_for);
+  // What keeps a member of this role from its work by its own word, with its name; empty when none complains.
+  std::string Complaint(v1::Role role) const;
   const std::map<std::string, Member>& all() const { return members_; }
 
  private:

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +25,7 @@ struct RunRules {
   bool filter_zero_variance = true;
   int max_failures = 5;  // failures of one ordinal (not outages) before it is retired
   absl::Duration lease = absl::Seconds(30);
+  absl::Duration lease_limit = absl::Seconds(900);  // a lease ends then, however often it was renewed
 };
 
 // The state machine of a run: groups, leases, steps, versions.
@@ -33,17 +36,23 @@ struct RunRules {
 //                \-----------+-> RETIRED(reason)   data: another ordinal takes its place
 //
 // Pure: no clock, lock, socket or disk; time comes as an argument. Each method that changes anything leaves
-// the changed groups in `dirty()` for the store to write in the same transaction. Not thread-safe.
+// the changed groups in `dirty()` for the store to write in the same transaction. A copy costs a few pointers
+// a group: who changes a state changes a copy of it, writes that down, and only then keeps it, so that what
+// is in memory is never ahead of the disk. What is kept does not grow with the run. Not thread-safe.
 class RunState {
  public:
-  explicit RunState(RunRules rules) : rules_(rules) {}
+  explicit RunState(RunRules rules) : rules_(std::move(rules)) {}
 
   // --- Restoring what the store holds.
+  // Groups that are on their way, and closed ones that may be submitted again. Leases start anew.
   void RestoreGroup(const v1::GroupRecord& group, absl::Time now);
-  void RestoreStep(const v1::StepRecord& step) {
-    steps_.push_back(step);
-    current_version_ = step.new_version();
-  }
+  // The newest step, and the digest of its record (digests.h).
+  void RestoreLastStep(const v1::StepRecord& step, const std::string& digest);
+  // Where the chain of digests begins; before RestoreLastStep.
+  void RestoreChain(const std::string& digest) { chain_ = digest; }
+  void RestoreBase(const std::string& digest) { base_digest_ = digest; }
+  void RestoreCheckpoint(const v1::CheckpointRecord& checkpoint);
+  void RestoreRetired(const std::map<std::string, int64_t>& by_reason) { retired_by_reason_ = by_reason; }
   void RestoreNextOrdinal(int64_t next, int32_t generation) {
     next_ordinal_ = next;
     generation_ = generation;
@@ -51,94 +60,142 @@ class RunState {
 
   // --- Leases.
   struct LeaseDecision {
-    v1::GroupRecord* group = nullptr;  // null: nothing to lease
-    std::string waiting_for;           // why not
+    const v1::GroupRecord* group = nullptr;  // null: nothing to lease
+    std::string waiting_for;                 // why not
   };
   // Leases the lowest planned ordinal, or a new one while leased + complete + assigned groups are fewer than
-  // (max_staleness + 1) * groups_per_step: then no sample can become too old. Only for the current version.
-  LeaseDecision Lease(const std::string& member, const v1::PolicyVersion& version,
+  // (max_staleness + 1) * groups_per_step: then no sample can become too old. Only for the current version,
+  // and not at once to a member that let a lease run into its limit.
+  LeaseDecision Lease(const std::string& member, int64_t incarnation, const v1::PolicyVersion& version,
                       const std::string& lease_id, absl::Time now);
-  // Extends the member's leases on these ordinals; returns those it no longer has.
+  // Extends the member's leases on these ordinals, up to their limit; returns those it no longer has.
   std::vector<int64_t> RenewLeases(const std::string& member, const std::vector<int64_t>& ordinals,
                                    absl::Time now);
-  // Plans the ordinals of leases that ended again. Returns how many.
-  int ExpireLeases(absl::Time now);
+  // Plans the ordinals of leases that ended again.
+  struct EndedLeases {
+    int count = 0;
+    std::vector<std::string> at_limit;  // of those, the ones that were renewed to their limit, in words
+  };
+  EndedLeases ExpireLeases(absl::Time now);
+  // Whether ExpireLeases has anything to do.
+  bool AnyLeaseEnded(absl::Time now) const;
   // Plans the member's leases again, but for `kept`.
   void DropLeasesOf(const std::string& member, const std::set<int64_t>& kept);
-  // The worker gives a lease back: FailedPrecondition when it is not its own.
+  // The worker gives a lease back: FailedPrecondition when it is not its own, InvalidArgument without a
+  // reason.
   absl::Status Return(const v1::ReturnLeaseRequest& request);
 
   // --- Groups.
   // Accepts, retires (zero variance, too old) or refuses a finished group. A repeated submit of an accepted
-  // group gets the first answer.
+  // group gets the first answer; one with other contents is AlreadyExists.
   absl::StatusOr<v1::SubmitGroupResponse> Submit(const v1::SubmitGroupRequest& request);
 
   // --- Steps.
   // The learner serves `version` and starts at `version.version()` committed steps. Steps after that are
-  // abandoned: their groups are planned again in order. InvalidArgument when it is ahead of the records.
-  absl::Status StartTraining(const v1::PolicyVersion& version);
+  // abandoned, and their groups planned again in order; this is only allowed to a recorded checkpoint, or to
+  // the base weights while none is recorded. `since`: the records of step version.version() - 1 and all later
+  // ones, needed when steps are abandoned. Aborted when it is ahead of the records, InvalidArgument when its
+  // weights are not those that the records name, FailedPrecondition when it may not go back there.
+  absl::Status StartTraining(const v1::PolicyVersion& version, const std::vector<v1::StepRecord>& since);
   // The groups of the next step, lowest ordinals first; the same set when asked again. Empty: not enough yet.
   absl::StatusOr<std::vector<const v1::GroupRecord*>> Assign(int64_t step);
   // Idempotent. FailedPrecondition when the step or its groups are not the assigned ones.
   absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds);
   // Groups whose trajectories the learner lost or cannot use: planned again.
   void Lose(const std::vector<int64_t>& ordinals);
+  // A checkpoint of the current line of steps: its version is filled in. Aborted when it is ahead of the
+  // records, InvalidArgument when the step was not taken or cannot be named.
+  absl::Status RecordCheckpoint(v1::CheckpointRecord* checkpoint);
 
   // --- Looking.
-  int64_t committed_steps() const { return static_cast<int64_t>(steps_.size()); }
+  int64_t committed_steps() const { return last_step_ == nullptr ? 0 : last_step_->step() + 1; }
   bool finished() const { return committed_steps() >= rules_.total_steps; }
   bool started() const { return started_; }
   // A new learner process is there, which has not said yet where it starts: nothing is leased until it does.
   void AwaitLearner() { started_ = false; }
   const v1::PolicyVersion& current_version() const { return current_version_; }
-  const std::vector<v1::StepRecord>& steps() const { return steps_; }
+  const v1::StepRecord* last_step() const { return last_step_.get(); }
+  const std::string& base_digest() const { return base_digest_; }  // of version 0; empty: not known yet
   int64_t next_ordinal() const { return next_ordinal_; }
   int32_t generation() const { return generation_; }
   int Count(v1::GroupState state) const;
-  std::map<std::string, int64_t> retired_by_reason() const { return retired_by_reason_; }
-  int64_t consumed() const { return consumed_; }
+  // Counted by what stands before the first colon of the reason.
+  const std::map<std::string, int64_t>& retired_by_reason() const { return retired_by_reason_; }
+  int64_t consumed() const { return committed_steps() * rules_.groups_per_step; }
   // Retired for data reasons since the last step: many mean that the data or the policy gives no signal.
   int64_t retired_in_a_row() const { return retired_in_a_row_; }
-  const std::map<int64_t, v1::GroupRecord>& active_groups() const { return groups_; }
+  // What became of the newest groups, oldest first: "accepted" or why not.
+  const std::deque<std::string>& recent_outcomes() const { return recent_outcomes_; }
+  // Groups in a row that came back as "unscorable", and what the newest one said.
+  int64_t unscorable_in_a_row() const { return unscorable_in_a_row_; }
+  const std::string& unscorable_reason() const { return unscorable_reason_; }
+  const std::map<int64_t, std::shared_ptr<const v1::GroupRecord>>& active_groups() const { return groups_; }
+  int64_t newest_checkpoint() const { return checkpoints_->empty() ? -1 : checkpoints_->rbegin()->first; }
   const RunRules& rules() const { return rules_; }
 
   // Groups and steps changed since the last call of ClearDirty(). Deleted ordinals are no longer in groups.
-  const std::map<int64_t, v1::GroupRecord>& dirty() const { return dirty_; }
-  const std::vector<v1::StepRecord>& new_steps() const { return new_steps_; }
-  // Set when steps from this one on were abandoned (the store moves them aside) and ordinals from
-  // `abandoned_ordinals_from` on forgotten.
+  const std::map<int64_t, std::shared_ptr<const v1::GroupRecord>>& dirty() const { return dirty_; }
+  const v1::StepRecord* new_step() const { return step_is_new_ ? last_step_.get() : nullptr; }
+  // Set when steps from this one on were abandoned (the store moves them and their checkpoints aside) and
+  // ordinals from `forgotten_from` on forgotten; -1 otherwise.
   int64_t abandoned_from() const { return abandoned_from_; }
   int64_t forgotten_from() const { return forgotten_from_; }
+  bool changed() const { return !dirty_.empty() || step_is_new_ || abandoned_from_ >= 0 || facts_changed_; }
   void ClearDirty();
 
  private:
+  struct LeaseTimes {
+    absl::Time ends, limit;
+  };
+  struct Lateness {
+    int times = 0;
+    absl::Time until;  // nothing is leased to the member before
+  };
+
+  // A copy of the open group in which it may be changed; it is dirty.
+  v1::GroupRecord& Edit(int64_t ordinal);
   v1::GroupRecord& Plan(int64_t ordinal, int32_t attempt);
-  void PlanAgain(v1::GroupRecord& group);
+  void PlanAgain(int64_t ordinal);
   // Counts a failure: planned again, or retired when there were too many.
-  void Fail(v1::GroupRecord& group, const std::string& reason);
-  void Retire(v1::GroupRecord& group, const std::string& reason);
-  void Touch(const v1::GroupRecord& group) { dirty_[group.ordinal()] = group; }
+  void Fail(int64_t ordinal, const std::string& reason);
+  void Retire(int64_t ordinal, const std::string& reason);
+  void NoteOutcome(const std::string& outcome);
+  absl::Status CheckStart(const v1::PolicyVersion& version) const;
+  absl::Status GoBack(int64_t step, const std::vector<v1::StepRecord>& since);
   int Active() const { return static_cast<int>(groups_.size()); }
 
-  const RunRules rules_;
-  std::map<int64_t, v1::GroupRecord> groups_;  // PLANNED to ASSIGNED
-  std::map<int64_t, absl::Time> lease_ends_;   // of LEASED groups
-  std::map<int64_t, v1::GroupRecord>
-      closed_;  // RETIRED and CONSUMED since the last step: for repeated submits
-  std::vector<v1::StepRecord> steps_;
+  RunRules rules_;
+  std::map<int64_t, std::shared_ptr<const v1::GroupRecord>> groups_;  // PLANNED to ASSIGNED
+  std::map<int64_t, LeaseTimes> leases_;                              // of LEASED groups
+  std::map<std::string, Lateness> late_;                              // by member
+  // RETIRED (the newest of them) and CONSUMED since the last step: for repeated submits.
+  std::map<int64_t, std::shared_ptr<const v1::GroupRecord>> closed_;
+  std::shared_ptr<const v1::StepRecord> last_step_;
+  std::string chain_;  // digest that the next step's record names
+  std::string base_digest_;
+  using Checkpoints = std::map<int64_t, std::string>;  // committed steps -> digest of the weights
+  std::shared_ptr<const Checkpoints> checkpoints_ = std::make_shared<const Checkpoints>();
   v1::PolicyVersion current_version_;
   bool started_ = false;
   int64_t next_ordinal_ = 0;
   int32_t generation_ = 0;  // times that steps were abandoned; keeps attempts of replanned ordinals apart
-  int64_t consumed_ = 0, retired_in_a_row_ = 0;
+  int64_t retired_in_a_row_ = 0, unscorable_in_a_row_ = 0;
+  std::string unscorable_reason_;
   std::map<std::string, int64_t> retired_by_reason_;
+  std::deque<std::string> recent_outcomes_;
 
-  std::map<int64_t, v1::GroupRecord> dirty_;
-  std::vector<v1::StepRecord> new_steps_;
+  std::map<int64_t, std::shared_ptr<const v1::GroupRecord>> dirty_;
+  bool step_is_new_ = false, facts_changed_ = false;
   int64_t abandoned_from_ = -1, forgotten_from_ = -1;
 };
 
 // max - min <= 1e-6 in every component that the samples have.
-bool HasZeroVariance(const std::vector<v1::SampleSummary>& samples);
+bool HasZeroVariance(const google::protobuf::RepeatedPtrField<v1::SampleSummary>& samples);
+
+// Why a complete-looking group may not be trained on; empty when it may.
+std::string SamplesFault(const google::protobuf::RepeatedPtrField<v1::SampleSummary>& samples);
+
+// What a reason is counted by: the text before its first colon, of bounded length.
+std::string ReasonClass(const std::string& reason);
 
 }  // namespace lvrpo

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -12,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/metrics.h"
+#include "coordinator/contract.h"
 #include "coordinator/members.h"
 #include "coordinator/run_state.h"
 #include "coordinator/step_log.h"
@@ -20,9 +22,12 @@
 
 namespace lvrpo {
 
-// The coordinator's RPCs: a thin shell of one lock around RunState (the rules), Members (who is here) and
-// Store (what survives). Every change is on disk before it is answered; when the disk fails, the service
-// refuses everything and fatal() says why.
+// The coordinator's RPCs: a thin shell of one lock around RunState (the rules), Members (who is here),
+// RunContract (what they work with) and Store (what survives). Every change is made to a copy of the state,
+// written to disk, and only then kept and answered. While the disk is full, read-only or locked the service
+// is degraded: it goes on reading, answers heartbeats, refuses writes (UNAVAILABLE, reason DEGRADED) and
+// tries again by itself. When the records cannot be trusted any more, or nothing can be scored, fatal() says
+// why.
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   struct Options {
@@ -33,12 +38,18 @@ class CoordinatorService final : public v1::Coordinator::Service {
     absl::Duration heartbeat = absl::Milliseconds(500);
     absl::Duration member_timeout = absl::Seconds(5);
     absl::Duration watchdog = absl::Seconds(60);
+    int max_unscorable_groups = 32;  // in a row: then the run ends
+    int max_members = 4096;
   };
 
-  // Reads what the store holds and raises the run epoch. `clock` and `metrics` must outlive it.
+  // Reads what the store holds; writes nothing and refuses everything until Start(). `clock` and `metrics`
+  // must outlive it.
   static absl::StatusOr<std::unique_ptr<CoordinatorService>> Create(Options options,
                                                                     std::unique_ptr<Store> store,
                                                                     Clock& clock, Metrics& metrics);
+  // Raises the run epoch and takes calls. OK too when the disk cannot be written now: degraded, it starts
+  // later.
+  absl::Status Start();
 
   grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest*, v1::RegisterResponse*) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest*, v1::HeartbeatResponse*) override;
@@ -64,62 +75,96 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status Drain(grpc::ServerContext*, const v1::DrainRequest*, v1::DrainResponse*) override;
 
-  // Ends leases and memberships whose time is up, refreshes gauges, and speaks up when nothing progresses.
-  // Called several times a second.
+  // Ends leases and memberships whose time is up, refreshes gauges, tries again what the disk refused, and
+  // speaks up when nothing progresses. Called several times a second.
   void Tick();
 
   void StartDraining(const std::string& reason);
   // Finished or draining, and nobody is here any more.
   bool Done() const;
   bool draining() const;
-  int64_t run_epoch() const { return run_epoch_; }
-  // Why the service can no longer work; OK while it can.
+  int64_t starts() const;  // of a coordinator in this run, this one included
+  // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
+  // Why the service cannot do all of its work now: fatal, degraded or starting; empty when it can.
+  std::string trouble() const;
 
  private:
+  // One change: a copy of the state, and what is to be written and done together with it.
+  struct Draft {
+    RunState state;
+    std::vector<std::function<absl::Status()>> rows;  // writes to the store, in the same transaction
+    std::vector<EventRecord> events;
+    std::vector<std::function<void()>> then;  // once it is on disk
+  };
+  using Change = std::function<absl::Status(Draft&)>;
+
   CoordinatorService(Options options, std::unique_ptr<Store> store, Clock& clock, Metrics& metrics);
   absl::Status Restore();
+  // The start's transaction.
+  absl::Status Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch;
   // PermissionDenied when the member has another role (ROLE_UNSPECIFIED: any may call).
   absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Unavailable unless the service is started and not fatal; of writes, unless it is not degraded either.
+  absl::Status CheckReady(bool writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // All steps are committed and the last checkpoint is recorded: nothing of the result can be lost any more.
   bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Refuse(const std::string& reason, const std::string& message)
+  absl::Status Refuse(const std::string& reason, const std::string& message,
+                      absl::StatusCode code = absl::StatusCode::kFailedPrecondition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes everything that changed in one transaction.
-  absl::Status Save(const std::function<absl::Status()>& more = nullptr)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Event(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Draft NewDraft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return {state_, {}, {}, {}}; }
+  // Writes everything that changed in one transaction, and then keeps it. Unavailable when it could not.
+  absl::Status Save(Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteWriteFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Degraded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TryAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LogRetired(const RunState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Event(Draft& draft, const std::string& kind, const std::string& text) const;
+  // An event of its own.
+  void SaveEvent(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void NoteLogFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string WaitingForGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RewriteLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AppendLog(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteScores(const v1::SubmitGroupRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why this registration is refused; OK when it is not.
+  absl::Status CheckRegistration(const v1::RegisterRequest& request, const RunContract::Terms& terms)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes down what of the member's terms is not settled yet; members that brought others have to go.
+  void SettleContract(Draft& draft, const std::string& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Records that the member holds the current version, unless the records say so already.
+  void Acknowledge(Draft& draft, const std::string& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Progress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     last_progress_ = clock_.Now();
     watchdog_spoke_ = false;
   }
+  void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
-  grpc::Status Write(const v1::Fence& fence, v1::Role role, const std::function<absl::Status()>& change);
+  grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
 
   const Options options_;
   Clock& clock_;
   Metrics& metrics_;
-  int64_t run_epoch_ = 0;
 
   mutable absl::Mutex mutex_;
   std::unique_ptr<Store> store_ ABSL_GUARDED_BY(mutex_);
   RunState state_ ABSL_GUARDED_BY(mutex_);
+  RunContract contract_ ABSL_GUARDED_BY(mutex_);
   StepLog step_log_ ABSL_GUARDED_BY(mutex_);
   Members members_ ABSL_GUARDED_BY(mutex_);
+  int64_t starts_ ABSL_GUARDED_BY(mutex_) = 0, run_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;  // Begin() is on disk
   absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
-  int64_t checkpointed_step_ ABSL_GUARDED_BY(mutex_) = -1;  // of the newest recorded checkpoint
-  int64_t next_incarnation_ ABSL_GUARDED_BY(mutex_) = 1;
-  int64_t next_lease_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status degraded_ ABSL_GUARDED_BY(mutex_);
+  absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
+  absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
+  bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
-  std::string last_metrics_ ABSL_GUARDED_BY(mutex_);
-  std::vector<EventRecord> events_ ABSL_GUARDED_BY(mutex_);  // not saved yet
+  std::map<std::string, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason
   // Mean score by component of the newest groups, oldest first.
   std::deque<std::map<std::string, double>> recent_scores_ ABSL_GUARDED_BY(mutex_);
 };

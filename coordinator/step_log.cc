@@ -1,8 +1,12 @@
 #include "coordinator/step_log.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <map>
 
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/json_text.h"
 #include "nlohmann/json.hpp"
 
@@ -23,21 +27,43 @@ std::string Line(const v1::StepRecord& step) {
   return JsonText(line) + "\n";
 }
 
+// Lines are only ever appended while all earlier ones are there, so the last one speaks for them.
+bool EndsWith(const std::string& path, const std::string& line) {
+  const absl::StatusOr<int64_t> size = FileSize(path);
+  const auto length = static_cast<int64_t>(line.size());
+  if (!size.ok() || *size < length) return false;
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  std::string end(line.size(), '\0');
+  const ssize_t read = pread(descriptor, end.data(), end.size(), *size - length);
+  close(descriptor);
+  return read == length && end == line;
+}
+
 }  // namespace
 
-absl::Status StepLog::Rewrite(const std::vector<v1::StepRecord>& steps, int64_t unix_seconds) {
-  std::string lines;
-  for (const v1::StepRecord& step : steps) lines += Line(step);
-  if (absl::Status status = WriteFileAtomic(JoinPath(run_dir_, "metrics.jsonl"), lines); !status.ok())
-    return status;
+absl::Status StepLog::Rewrite(const std::function<absl::Status(const Visit&)>& for_each,
+                              const v1::StepRecord* last, int64_t unix_seconds) {
+  events_ = nullptr;
+  const std::string path = JoinPath(run_dir_, "metrics.jsonl");
+  std::unique_ptr<AtomicFile> lines;
+  if (last == nullptr || !EndsWith(path, Line(*last))) {
+    absl::StatusOr<std::unique_ptr<AtomicFile>> fresh = AtomicFile::Create(path);
+    if (!fresh.ok()) return fresh.status();
+    lines = *std::move(fresh);
+  }
   absl::StatusOr<std::unique_ptr<EventFile>> events =
       EventFile::Create(JoinPath(run_dir_, "tensorboard"), unix_seconds);
   if (!events.ok()) return events.status();
   events_ = *std::move(events);
-  for (const v1::StepRecord& step : steps) {
-    if (absl::Status status = AppendEvent(step); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  const absl::Status written = for_each([&](const v1::StepRecord& step) -> absl::Status {
+    if (lines != nullptr) {
+      if (absl::Status status = lines->Append(Line(step)); !status.ok()) return status;
+    }
+    return AppendEvent(step);
+  });
+  if (!written.ok()) return written;
+  return lines == nullptr ? absl::OkStatus() : lines->Commit();
 }
 
 absl::Status StepLog::Append(const v1::StepRecord& step) {
@@ -47,6 +73,7 @@ absl::Status StepLog::Append(const v1::StepRecord& step) {
 }
 
 absl::Status StepLog::AppendEvent(const v1::StepRecord& step) {
+  if (events_ == nullptr) return absl::UnavailableError("there is no event file");
   const nlohmann::json metrics = MetricsOf(step);
   std::map<std::string, double> values;
   for (const auto& [name, value] : metrics.items()) {

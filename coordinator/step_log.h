@@ -1,8 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "common/event_file.h"
@@ -12,14 +12,17 @@ namespace lvrpo {
 
 // The figures of committed steps for people and their tools: metrics.jsonl (one JSON object a line) and a
 // TensorBoard event file in tensorboard/. Both are copies of the records, written anew when a coordinator
-// starts or steps were abandoned. Not thread-safe.
+// starts (what is there already is kept) or steps were abandoned. Not thread-safe.
 class StepLog {
  public:
   explicit StepLog(std::string run_dir) : run_dir_(std::move(run_dir)) {}
 
-  // `unix_seconds` names the event file.
-  absl::Status Rewrite(const std::vector<v1::StepRecord>& steps, int64_t unix_seconds);
-  // After Rewrite.
+  // `for_each` visits all steps in order, such as Store::ForEachStep; `last` is the newest of them, null when
+  // there is none: a metrics.jsonl that ends in it is whole and stays. `unix_seconds` names the event file.
+  using Visit = std::function<absl::Status(const v1::StepRecord&)>;
+  absl::Status Rewrite(const std::function<absl::Status(const Visit&)>& for_each, const v1::StepRecord* last,
+                       int64_t unix_seconds);
+  // Also when Rewrite failed.
   absl::Status Append(const v1::StepRecord& step);
 
  private:

@@ -105,9 +105,9 @@ void PruneCheckpoints(const std::string& folder, int64_t newest_step, int kept) 
     // What has no plain number is unfinished; what is newer than the newest record was never recorded, or
     // belongs to steps that were abandoned.
     if (absl::SimpleAtoi(name.substr(5), &step) && step <= newest_step) {
-      recorded[step] = entry.path();
+      recorded[step] = JoinPath(folder, name);
     } else {
-      removed.push_back(entry.path());
+      removed.push_back(JoinPath(folder, name));
     }
   }
   for (const auto& [step, path] : recorded) {

@@ -1,22 +1,18 @@
 #include "reward_server/exact_match.h"
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
+#include "data/unicode.h"
+#include "verifiers/final_text.h"
+#include "verifiers/folded.h"
 
 namespace lvrpo {
 
-std::string NormalizeAnswer(const std::string& text) {
-  std::string normal = absl::AsciiStrToLower(text);
-  absl::RemoveExtraAsciiWhitespace(&normal);
-  return normal;
-}
-
 absl::StatusOr<std::vector<Score>> ExactMatchScorer::ScoreBatch(const ScoringBatch& batch) {
-  const std::string want = NormalizeAnswer(batch.prompt.answer());
+  const std::string want = Folded(unicode::RepairUtf8(batch.prompt.answer()), Spaces::kSingle);
   std::vector<Score> scores;
   scores.reserve(batch.texts.size());
   for (const std::string& text : batch.texts) {
-    scores.push_back({.value = NormalizeAnswer(text) == want ? 1.0f : 0.0f, .detail = "", .maps = {}});
+    const std::string given = Folded(FinalText(unicode::RepairUtf8(text)), Spaces::kSingle);
+    scores.push_back({.value = given == want ? 1.0f : 0.0f, .detail = "", .maps = {}});
   }
   return scores;
 }

@@ -4,14 +4,12 @@
 
 namespace lvrpo {
 
-// Lower case, surrounding white space cut, inner runs of white space as one blank.
-std::string NormalizeAnswer(const std::string& text);
-
-// "exact_match", for TEXT tasks with an answer: 1 when the normalised answer equals the record's, else 0.
+// "exact_match", for TEXT tasks with an answer: 1 when the answer, without what was thought (final_text.h),
+// equals the record's as folded.h compares texts, else 0.
 class ExactMatchScorer : public Scorer {
  public:
   std::string name() const override { return "exact_match"; }
-  std::string digest() const override { return "exact_match/1"; }
+  std::string digest() const override { return "exact_match/2"; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_TEXT && !prompt.answer().empty();
   }

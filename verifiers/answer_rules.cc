@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "data/tokenizer_json.h"
+#include "verifiers/boxed.h"
 #include "verifiers/choice_letter.h"
+#include "verifiers/final_text.h"
 #include "verifiers/folded.h"
 #include "verifiers/judgement.h"
 #include "verifiers/number_in_text.h"
@@ -32,28 +34,10 @@ bool IsNear(const v1::NumericAnswerRule& rule, double value) {
          std::max(rule.absolute_tolerance(), relative * std::abs(rule.value()));
 }
 
-// The only number of `part`, one that is there several times included; nullopt with the reason in *why.
-std::optional<NumberInText> OnlyNumber(absl::string_view part, std::string* why) {
-  const std::optional<NumberInText> first = NextNumber(part, 0);
-  if (!first) {
-    *why = "there is no number in the answer";
-    return std::nullopt;
-  }
-  for (std::optional<NumberInText> next = NextNumber(part, first->end); next;
-       next = NextNumber(part, next->end)) {
-    if (next->value == first->value && next->percent == first->percent) continue;
-    *why = absl::StrCat("the answer has two numbers, ", first->value, " and ", next->value);
-    return std::nullopt;
-  }
-  return first;
-}
-
-std::optional<NumberInText> AnsweredNumber(absl::string_view part, bool tagged, std::string* why) {
-  if (const std::optional<absl::string_view> boxed = LastBoxed(part)) return OnlyNumber(*boxed, why);
-  if (tagged) return OnlyNumber(part, why);
-  const std::optional<NumberInText> last = LastNumber(part);
-  if (!last) *why = "there is no number in the text";
-  return last;
+// What the box or the tag says, or else the last number of the text.
+std::optional<NumberInText> AnsweredNumber(absl::string_view part, bool tagged) {
+  if (const std::optional<absl::string_view> boxed = LastBoxed(part)) return WholeNumber(*boxed);
+  return tagged ? WholeNumber(part) : LastNumber(part);
 }
 
 }  // namespace
@@ -76,7 +60,8 @@ absl::Status CheckExactAnswerRule(const v1::ExactAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyExactAnswer(const v1::ExactAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckExactAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
   const Case letters = rule.case_sensitive() ? Case::kKeep : Case::kFold;
   const std::string given = Folded(*part, Spaces::kSingle, letters);
@@ -104,11 +89,11 @@ absl::Status CheckNumericAnswerRule(const v1::NumericAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyNumericAnswer(const v1::NumericAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckNumericAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
-  std::string why;
-  const std::optional<NumberInText> number = AnsweredNumber(*part, !rule.tag().empty(), &why);
-  if (!number) return Broken(0, why);
+  const std::optional<NumberInText> number = AnsweredNumber(*part, !rule.tag().empty());
+  if (!number) return Broken(0, "the answer is not one number");
   if (IsNear(rule, number->value) || (number->percent && IsNear(rule, number->value / 100))) return Holds();
   return Broken(0, absl::StrCat("the number is ", number->value, number->percent ? " %" : "", " where ",
                                 rule.value(), " is asked"));
@@ -140,9 +125,11 @@ absl::Status CheckChoiceAnswerRule(const v1::ChoiceAnswerRule& rule) {
 
 absl::StatusOr<Verdict> VerifyChoiceAnswer(const v1::ChoiceAnswerRule& rule, absl::string_view text) {
   if (absl::Status status = CheckChoiceAnswerRule(rule); !status.ok()) return status;
-  const std::optional<absl::string_view> part = AnswerPart(text, rule.tag());
+  const std::string final_text = FinalText(text, rule.tag());
+  const std::optional<absl::string_view> part = AnswerPart(final_text, rule.tag());
   if (!part) return Broken(0, NotOnce(rule.tag()));
-  const std::set<char> letters = ClaimedLetters(*part, {rule.choices().begin(), rule.choices().end()});
+  const std::set<char> letters =
+      ClaimedLetters(*part, {rule.choices().begin(), rule.choices().end()}, !rule.tag().empty());
   if (letters.empty()) return Broken(0, "no choice is named");
   if (letters.size() > 1) {
     const std::string named =

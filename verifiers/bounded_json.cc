@@ -1,10 +1,12 @@
 #include "verifiers/bounded_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
@@ -12,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kExactWhole = 9007199254740992.0;  // 2^53: doubles beyond it are whole without saying so
+constexpr size_t kMostWholeDigits = 300;  // of those a double can still be made
 
 // Counts what the parser meets and stops it at a bound; keeps nothing.
 class Gauge : public nlohmann::json_sax<json> {
@@ -69,7 +71,7 @@ void MakeNumbersAlike(json* value) {
     for (json& member : *value) MakeNumbersAlike(&member);
   } else if (value->is_number_float()) {
     const double number = value->get<double>();
-    if (std::abs(number) <= kExactWhole && number == std::trunc(number))
+    if (std::abs(number) <= kMostExactWhole && number == std::trunc(number))
       *value = static_cast<int64_t>(number);
   } else if (value->is_number_unsigned()) {
     const uint64_t number = value->get<uint64_t>();
@@ -81,6 +83,32 @@ void MakeNumbersAlike(json* value) {
   }
 }
 
+// The text with whole numbers of more than kMostWholeDigits digits as the largest double: the parser refuses
+// what overflows, and JSON's whole numbers may have any number of digits.
+std::string WithoutOverflow(absl::string_view text) {
+  std::string kept;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = at + 1;
+    if (text[at] == '"') {
+      while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+      end = std::min(end + 1, text.size());
+    } else if (text[at] >= '1' && text[at] <= '9') {
+      while (end < text.size() && absl::ascii_isdigit(static_cast<unsigned char>(text[end]))) ++end;
+      const size_t digits = end - at;
+      const size_t number_end = std::min(text.find_first_not_of("0123456789.eE+-", end), text.size());
+      if (digits > kMostWholeDigits && number_end == end) {
+        absl::StrAppend(&kept, "1.7976931348623157e308");
+        at = end;
+        continue;
+      }
+      end = number_end;
+    }
+    absl::StrAppend(&kept, text.substr(at, end - at));
+    at = end;
+  }
+  return kept;
+}
+
 }  // namespace
 
 absl::StatusOr<json> ParseBoundedJson(absl::string_view text, const JsonBounds& bounds) {
@@ -90,9 +118,10 @@ absl::StatusOr<json> ParseBoundedJson(absl::string_view text, const JsonBounds& 
   // The parser takes a zero byte for the end of its input.
   if (const size_t zero = text.find('\0'); zero != absl::string_view::npos)
     return absl::InvalidArgumentError(absl::StrCat("it is not JSON at byte ", zero + 1));
+  const std::string kept = WithoutOverflow(text);
   Gauge gauge(bounds);
-  if (!json::sax_parse(text.begin(), text.end(), &gauge)) return absl::InvalidArgumentError(gauge.error);
-  json value = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json::sax_parse(kept, &gauge)) return absl::InvalidArgumentError(gauge.error);
+  json value = json::parse(kept, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return absl::InvalidArgumentError("it is not JSON");
   MakeNumbersAlike(&value);
   return value;

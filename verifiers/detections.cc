@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/digits.h"
 #include "common/json_text.h"
 #include "data/unicode.h"
 #include "nlohmann/json.hpp"
@@ -30,19 +31,19 @@ absl::Status CheckDetection(const std::string& where, const Detection& detection
   if (const auto named = CheckName(where + ".class", detection.class_name); !named.ok()) return named;
   if (const auto named = CheckName(where + ".color", detection.color); !named.ok()) return named;
   if (!(detection.score >= 0 && detection.score <= 1))
-    return Refused(absl::StrCat(where, ".score is ", detection.score, "; it must be 0 to 1"));
+    return Refused(absl::StrCat(where, ".score is ", Digits(detection.score), "; it must be 0 to 1"));
   const double box[] = {detection.x0, detection.y0, detection.x1, detection.y1};
   for (int i = 0; i < 4; ++i) {
     const int side = i % 2 == 0 ? width : height;
     if (!(box[i] >= -side && box[i] <= 2.0 * side)) {
-      return Refused(absl::StrCat(where, ".box[", i, "] is ", box[i], "; it must be ", -side, " to ",
+      return Refused(absl::StrCat(where, ".box[", i, "] is ", Digits(box[i]), "; it must be ", -side, " to ",
                                   2 * side, ", an image's side off the image at most"));
     }
   }
   for (int i = 0; i < 2; ++i) {
     if (box[i] > box[i + 2])
-      return Refused(
-          absl::StrCat(where, ".box ends at ", box[i + 2], ", before ", box[i], ", where it begins"));
+      return Refused(absl::StrCat(where, ".box ends at ", Digits(box[i + 2]), ", before ", Digits(box[i]),
+                                  ", where it begins: two corners are wanted, not a corner and a size"));
   }
   return absl::OkStatus();
 }

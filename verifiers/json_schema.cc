@@ -130,12 +130,30 @@ class Reader {
       if (!error_.ok()) return json();
       if (!member.is_discarded()) plain[keyword] = std::move(member);
     }
+    if (plain.contains("type")) TakeLongIntegers(&plain);
     // These mean nothing alone.
     if (!plain.contains("if") || (!plain.contains("then") && !plain.contains("else"))) {
       for (const char* keyword : {"if", "then", "else"}) plain.erase(keyword);
     }
     if (!plain.contains("items") || !plain["items"].is_array()) plain.erase("additionalItems");
     return plain;
+  }
+
+  // The validator's integers have 64 bits; bounded_json.h gives longer ones as doubles beyond kMostExactWhole.
+  void TakeLongIntegers(json* plain) {
+    json& type = (*plain)["type"];
+    const json types = type.is_array() ? type : json::array({type});
+    const auto has = [&](const char* name) {
+      return std::find(types.begin(), types.end(), name) != types.end();
+    };
+    if (!has("integer") || has("number")) return;
+    const json any = {{"anyOf",
+                       {{{"type", type}},
+                        {{"type", "number"}, {"exclusiveMinimum", kMostExactWhole}},
+                        {{"type", "number"}, {"exclusiveMaximum", -kMostExactWhole}}}}};
+    plain->erase("type");
+    if (!plain->contains("allOf")) (*plain)["allOf"] = json::array();
+    (*plain)["allOf"].push_back(any);
   }
 
   json Referred(const json& schema, const std::string& where, int depth) {

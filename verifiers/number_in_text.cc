@@ -1,288 +1,405 @@
 #include "verifiers/number_in_text.h"
 
-#include <cmath>
+#include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "data/unicode.h"
+#include "verifiers/number_characters.h"
+#include "verifiers/number_grammar.h"
+#include "verifiers/number_tokens.h"
+#include "verifiers/number_words.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr absl::string_view kMinus = "\xE2\x88\x92";  // U+2212
-constexpr absl::string_view kCurrencies[] = {
-    "$",  // dollar, pound, yen, euro, rupee, won, cent
-    "\xC2\xA3", "\xC2\xA5", "\xE2\x82\xAC", "\xE2\x82\xB9", "\xE2\x82\xA9", "\xC2\xA2"};
-constexpr absl::string_view kTimes[] = {"\\times", "\\cdot", "\xC3\x97", "\xC2\xB7", "x", "*"};
-constexpr absl::string_view kPercents[] = {"%", "\\%", "\xEF\xBC\x85", "percent"};
+using namespace numbers;  // NOLINT: one subject, two files
 
-bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
-bool IsNameCharacter(char c) { return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_'; }
+// Letters that may be words between others.
+bool IsWordLetter(absl::string_view word) {
+  for (const absl::string_view letter : {"a", "e", "i", "o", "u", "y", "A", "I", "O", "E", "Y"}) {
+    if (word == letter) return true;
+  }
+  return false;
+}
 
-// A place in the text, moved by what is recognised there.
-class Cursor {
+bool IsVariable(const Token& token) {
+  return IsLetter(token) && !IsWordLetter(token.raw) && token.raw.size() == 1 &&
+         absl::ascii_islower(static_cast<unsigned char>(token.raw[0])) && !IsUnit(token.raw);
+}
+
+bool IsNumeral(const Token& token) {
+  return token.kind == TokenKind::kDigits || token.kind == TokenKind::kVulgar ||
+         token.kind == TokenKind::kExponent;
+}
+
+bool IsOperator(const Token& token) {
+  return IsMinusSign(token) || IsSymbol(token, U'+') || IsSymbol(token, U'/') ||
+         IsSymbol(token, symbol::kTimes) || IsSymbol(token, symbol::kDivide);
+}
+
+// What is found where digits, a fraction, a root or a constant stand.
+struct Item {
+  std::optional<NumberInText> number;  // none: something that is no number
+  bool plain = false, ranged = false, compound = false;
+  double value = 0;
+  size_t end = 0;
+};
+
+class Text {
  public:
-  Cursor(absl::string_view text, size_t at) : text_(text), at_(at) {}
-
-  size_t at() const { return at_; }
-  absl::string_view rest() const { return text_.substr(at_); }
-  bool DigitAt(size_t ahead) const { return at_ + ahead < text_.size() && IsDigit(text_[at_ + ahead]); }
-
-  bool Skip(absl::string_view literal) {
-    if (literal.empty() || !absl::StartsWith(rest(), literal)) return false;
-    at_ += literal.size();
-    return true;
+  explicit Text(absl::string_view text) : text_(text), tokens_(Tokenize(text)) {
+    one_line_ = std::none_of(tokens_.begin(), tokens_.end(), [this](const Token& token) {
+      return &token != &tokens_.front() && token.gap == Gap::kBreak;
+    });
+    has_words_ = std::any_of(tokens_.begin(), tokens_.end(), [](const Token& token) {
+      return token.kind == TokenKind::kWord && !IsLetter(token);
+    });
   }
-  template <size_t kCount>
-  bool SkipAny(const absl::string_view (&literals)[kCount]) {
-    for (const absl::string_view literal : literals) {
-      if (Skip(literal)) return true;
-    }
-    return false;
-  }
-  void SkipBlanks() {
-    while (Skip(" ")) {
-    }
-  }
-  bool SkipMinus() { return Skip("-") || Skip(kMinus); }
 
-  // A run of digits, maybe empty.
-  absl::string_view Digits() {
-    const size_t begin = at_;
-    while (DigitAt(0)) ++at_;
-    return text_.substr(begin, at_ - begin);
+  std::optional<NumberInText> Last() {
+    for (size_t at = 0; at < tokens_.size();) at = Visit(at);
+    return last_.number;
   }
 
  private:
+  struct Left {
+    bool changes = false;  // something before takes the number for another
+    bool negative = false, ranged = false, percent = false;
+    bool signed_number = false;  // the token before is a sign
+  };
+
+  // Looks at what stands at `at`; the place to go on from.
+  size_t Visit(size_t at) {
+    const Token& token = tokens_[at];
+    if (IsOpening(token) && token.partner != kNoPartner && IsArgument(at))
+      formula_end_ = std::max(formula_end_, token.partner);
+    const bool numeral =
+        IsNumeral(token) || token.kind == TokenKind::kFraction ||
+        (IsSymbol(token, U'.') && (at == 0 || token.gap != Gap::kNone || !IsWordEnd(at - 1)));
+    const Quantity quantity = numeral ? ReadQuantity(tokens_, at) : Quantity();
+    if (quantity.state == Quantity::State::kNone) {
+      if (token.kind == TokenKind::kFraction || IsNumeral(token) || IsSymbol(token, symbol::kRoot) ||
+          IsSymbol(token, symbol::kConstant)) {
+        last_ = Item();
+        last_.end = at + 1;
+      }
+      return at + 1;
+    }
+    if (IsDimension(at, quantity)) return quantity.end + 1;
+    Item item;
+    item.end = quantity.end;
+    item.plain = quantity.plain;
+    item.value = quantity.value;
+    item.compound = quantity.has_unit || quantity.scaled;
+    const Left left = LookLeft(at, quantity);
+    item.ranged = left.ranged;
+    if (quantity.state == Quantity::State::kRead && at >= formula_end_) {
+      item.number = Surrounded(at, quantity, left);
+    }
+    last_ = item;
+    return quantity.end;
+  }
+
+  // The number with what stands around it, and around brackets that hold nothing else.
+  std::optional<NumberInText> Surrounded(size_t begin, const Quantity& quantity, Left left) const {
+    NumberInText number{quantity.value, quantity.percent};
+    size_t end = quantity.end;
+    for (bool more = true; more;) {
+      if (left.changes || ChangesBehind(end)) return std::nullopt;
+      if (left.negative) number.value = -number.value;
+      number.percent = number.percent || left.percent;
+      begin = left.signed_number ? begin - 1 : begin;
+      more = begin > 0 && end < tokens_.size() && IsOpening(tokens_[begin - 1]) &&
+             tokens_[begin - 1].partner == end && !IsSymbol(tokens_[end], U']');
+      if (!more) break;
+      --begin;
+      ++end;
+      if (ReadPercent(tokens_, end, &end)) number.percent = true;
+      left = LookLeft(begin, quantity);
+    }
+    return number;
+  }
+
+  bool IsWordEnd(size_t at) const {
+    return tokens_[at].kind == TokenKind::kWord || tokens_[at].kind == TokenKind::kName;
+  }
+  // Whether an operand ends with tokens_[at].
+  bool IsOperand(size_t at) const {
+    const Token& token = tokens_[at];
+    return IsNumeral(token) || token.kind == TokenKind::kName || token.kind == TokenKind::kCommand ||
+           token.kind == TokenKind::kWord || IsClosing(token) || IsSymbol(token, symbol::kConstant) ||
+           IsSymbol(token, symbol::kDegree) || IsSymbol(token, U'%') || IsSymbol(token, U'!');
+  }
+
+  bool IsFraction(size_t at) const {
+    return tokens_[at].kind == TokenKind::kVulgar || tokens_[at].kind == TokenKind::kFraction ||
+           (at + 1 < tokens_.size() && IsSymbol(tokens_[at + 1], U'/'));
+  }
+
+  // "3D" is a word.
+  bool IsDimension(size_t at, const Quantity& quantity) const {
+    return tokens_[at].kind == TokenKind::kDigits && quantity.end == at + 1 &&
+           quantity.end < tokens_.size() && tokens_[quantity.end].gap == Gap::kNone &&
+           (tokens_[quantity.end].raw == "D" || tokens_[quantity.end].raw == "d");
+  }
+
+  // Whether the bracket at `at` opens what a function, a root or an exponent is of.
+  bool IsArgument(size_t at) const {
+    if (at == 0 || tokens_[at].gap == Gap::kBreak) return false;
+    const Token& before = tokens_[at - 1];
+    if (before.kind == TokenKind::kCommand || before.kind == TokenKind::kFraction ||
+        IsSymbol(before, symbol::kRoot) || IsSymbol(before, U'^') || IsSymbol(before, U'_'))
+      return true;
+    if (before.kind == TokenKind::kWord && ChangesNumberBehind(before.raw)) return true;
+    if (tokens_[at].gap > Gap::kMark) return false;
+    if (IsClosing(before)) return at - 1 <= formula_end_ && formula_end_ > 0;
+    const bool round = !IsSymbol(tokens_[at], U'{');
+    return round && tokens_[at].gap == Gap::kNone &&
+           (IsNumeral(before) || before.kind == TokenKind::kName || IsSymbol(before, symbol::kConstant) ||
+            (before.kind == TokenKind::kWord && !IsUnspacedWord(before)) ||
+            (IsSymbol(before, U'.') && before.gap == Gap::kNone && at > 1 && IsNumeral(tokens_[at - 2])));
+  }
+
+  Left LookLeft(size_t at, const Quantity& quantity) const {
+    size_t begin = at;
+    if (begin > 0 && tokens_[begin].gap <= Gap::kMark && tokens_[begin - 1].kind == TokenKind::kWord &&
+        IsCurrencyCode(tokens_[begin - 1].raw))
+      --begin;
+    if (begin == 0 || tokens_[begin].gap == Gap::kBreak) return {};
+    if (IsCompound(begin, quantity)) return {.changes = true};
+    const size_t before = begin - 1;
+    const Token& token = tokens_[before];
+    if (IsMinusSign(token) || (token.kind == TokenKind::kWord && IsMinusWord(token.raw))) {
+      Left left = Signed(before, begin, quantity);
+      left.signed_number = begin == at;
+      return left;
+    }
+    const bool operand = before > 0 && token.gap != Gap::kBreak && IsOperand(before - 1);
+    switch (token.kind) {
+      case TokenKind::kCommand:
+      case TokenKind::kFraction:
+        return {.changes = true};
+      case TokenKind::kWord:
+        if (token.raw == kPercentBefore) return {.percent = true};
+        if (token.raw == "and" && last_.plain && last_.end == before && IsFraction(at))
+          return {.changes = true};  // "3 and 1/2"
+        return {.changes = ChangesBehindWord(before)};
+      case TokenKind::kName:
+        return {};
+      case TokenKind::kSymbol:
+        break;
+      default:
+        // Behind an index: "log_2 8".
+        return {.changes =
+                    tokens_[begin].gap == Gap::kNone || (before > 0 && IsSymbol(tokens_[before - 1], U'_'))};
+    }
+    switch (token.symbol) {
+      case U'+':
+        // "is +7"
+        return {.changes = operand &&
+                           !(tokens_[before - 1].kind == TokenKind::kWord && !IsLetter(tokens_[before - 1]) &&
+                             token.gap == Gap::kBlank && tokens_[begin].gap <= Gap::kMark)};
+      case U'/':
+      case symbol::kTimes:
+      case symbol::kDivide:
+        return {.changes = operand};
+      case U'^':
+      case U'_':
+      case symbol::kRoot:
+      case symbol::kConstant:
+      case symbol::kPlusMinus:
+      case symbol::kRelation:
+        return {.changes = true};
+      case U':':
+        return {.changes = operand && token.gap == tokens_[begin].gap && IsNumeral(tokens_[before - 1])};
+      case U')':
+      case U']':
+      case U'}': {
+        const bool index =
+            token.partner != kNoPartner && token.partner > 0 && IsSymbol(tokens_[token.partner - 1], U'_');
+        return {.changes = index || tokens_[begin].gap == Gap::kNone};
+      }
+      default:
+        return {};
+    }
+  }
+
+  // "5 ft 3 in", "3 million 200 thousand": one quantity in two pieces.
+  bool IsCompound(size_t begin, const Quantity& quantity) const {
+    if (!last_.compound || last_.end != begin || tokens_[begin].gap > Gap::kBlank) return false;
+    const absl::string_view unit = tokens_[begin - 1].raw;
+    const bool inches = (unit == "ft" || unit == "feet" || unit == "foot") && quantity.end < tokens_.size() &&
+                        tokens_[quantity.end].raw == "in";
+    return quantity.has_unit || quantity.scaled || inches;
+  }
+
+  bool ChangesBehindWord(size_t at) const {
+    const Token& token = tokens_[at];
+    if (IsLetter(token) && IsVariable(token) && at + 1 < tokens_.size() && tokens_[at + 1].gap == Gap::kNone)
+      return true;
+    const absl::string_view word = token.raw;
+    if ((word == "times" || word == "plus" || word == "over") && at > 0) return IsNumeral(tokens_[at - 1]);
+    if (word == "of" && at > 0 && token.gap != Gap::kBreak && tokens_[at - 1].kind == TokenKind::kWord)
+      return IsMathNoun(tokens_[at - 1].raw);
+    return ChangesNumberBehind(word);
+  }
+
+  // The minus sign or word at `sign`, before the number at `begin`.
+  Left Signed(size_t sign, size_t begin, const Quantity& quantity) const {
+    const Token& token = tokens_[sign];
+    const bool word = token.kind == TokenKind::kWord, minus = IsSymbol(token, symbol::kMinus);
+    const size_t behind = token.raw.data() + token.raw.size() - text_.data();
+    const bool close =
+        tokens_[begin].gap <= Gap::kMark || (behind < text_.size() && text_[behind] == '\\');  // "-\,3"
+    if (sign == 0 || token.gap == Gap::kBreak) {
+      // "- 5" is an item of a list, where there are more lines.
+      return {.negative = word || minus || close || one_line_};
+    }
+    const Token& before = tokens_[sign - 1];
+    if (word) return {.changes = IsNumeral(before) || IsVariable(before), .negative = true};
+    if (last_.end == sign && last_.end > 0) {
+      const bool range = !minus && last_.number && !last_.ranged && last_.plain && quantity.plain &&
+                         last_.value < quantity.value && token.gap == tokens_[begin].gap;
+      return {.changes = !range, .ranged = true};
+    }
+    const bool apart = token.gap == Gap::kBlank && !close;  // " - "
+    switch (before.kind) {
+      case TokenKind::kCommand:
+      case TokenKind::kFraction:
+        return {.changes = true};
+      case TokenKind::kName:
+        return {.changes = !apart || minus};
+      case TokenKind::kWord: {
+        if (IsVariable(before) || (IsLetter(before) && !IsWordLetter(before.raw) && token.gap == Gap::kNone))
+          return {.changes = true};
+        return {.negative = minus || (close && (token.gap != Gap::kNone || IsUnspacedWord(before)))};
+      }
+      case TokenKind::kSymbol:
+        break;
+      default:
+        return {.changes = true};
+    }
+    if (IsClosing(before)) {
+      return {.changes = !(token.gap == Gap::kBlank && close), .negative = true};
+    }
+    switch (before.symbol) {
+      case U'|':
+        return {.changes = token.gap == Gap::kNone, .negative = true};
+      case U'^':
+      case U'_':
+      case U'/':
+      case U'+':
+      case symbol::kTimes:
+      case symbol::kDivide:
+      case symbol::kRelation:
+      case symbol::kRoot:
+      case symbol::kConstant:
+      case symbol::kPlusMinus:
+      case symbol::kHyphen:
+      case symbol::kMinus:
+      case U'%':
+      case U'!':
+        return {.changes = true};
+      case U'.':
+      case U'?':
+      case U'\u3002':
+        return {.negative = close || minus};
+      default:
+        return {.negative = true};
+    }
+  }
+
+  // Whether what begins at `at` takes the number before it for another.
+  bool ChangesBehind(size_t at) const {
+    if (at >= tokens_.size() || tokens_[at].gap == Gap::kBreak) return false;
+    const Token& token = tokens_[at];
+    switch (token.kind) {
+      case TokenKind::kDigits:
+      case TokenKind::kName:
+        return token.gap == Gap::kNone;
+      case TokenKind::kVulgar:
+      case TokenKind::kExponent:
+        return token.gap <= Gap::kMark;
+      case TokenKind::kFraction:
+      case TokenKind::kCommand:
+        return true;
+      case TokenKind::kWord:
+        if (IsUnspacedWord(token)) return false;
+        if (ChangesNumberBefore(token.raw)) return true;
+        if (token.raw == "and" && at + 2 < tokens_.size() && ChangesNumberBefore(tokens_[at + 2].raw))
+          return true;  // "5 and a half"
+        if (token.gap > Gap::kMark) return IsVariable(token);
+        return token.gap == Gap::kNone ? token.raw.size() < 4 : IsVariable(token);
+      case TokenKind::kSymbol:
+        break;
+    }
+    if (IsOperator(token)) return IsJoined(at);
+    switch (token.symbol) {
+      case U'^':
+      case U'_':
+      case symbol::kRoot:
+      case symbol::kConstant:
+      case symbol::kPlusMinus:
+      case symbol::kRelation:
+      case U'\u2030':  // per mille
+        return true;
+      case U'!':
+        return token.gap == Gap::kNone && IsFactorial(at);
+      case U'(':
+      case U'[':
+        return token.gap == Gap::kNone && at + 1 < tokens_.size() &&
+               (IsNumeral(tokens_[at + 1]) || IsLetter(tokens_[at + 1]) || IsMinusSign(tokens_[at + 1]));
+      case U'.':
+        // "0.(3)", "0.\overline{3}", "1e3.5"
+        return token.gap == Gap::kNone && at + 1 < tokens_.size() && tokens_[at + 1].gap == Gap::kNone &&
+               (IsSymbol(tokens_[at + 1], U'(') || tokens_[at + 1].kind == TokenKind::kCommand ||
+                IsNumeral(tokens_[at + 1]));
+      default:
+        return unicode::IsLetter(token.symbol) || (token.symbol >= 0x300 && token.symbol <= 0x36F);
+    }
+  }
+
+  // Whether the operator at `at` goes on with an operand. Behind a last number that is a variable or a
+  // constant.
+  bool IsJoined(size_t at) const {
+    if (at + 1 >= tokens_.size() || tokens_[at + 1].gap > Gap::kBlank) return false;
+    const Token& next = tokens_[at + 1];
+    if (next.kind == TokenKind::kCommand || next.kind == TokenKind::kFraction ||
+        IsSymbol(next, symbol::kRoot) || IsSymbol(next, symbol::kConstant))
+      return true;
+    if (next.kind == TokenKind::kWord) return IsVariable(next) || (IsLetter(next) && next.gap == Gap::kNone);
+    return IsSymbol(next, U'(') && next.gap == tokens_[at].gap && !IsMinusSign(tokens_[at]);
+  }
+
+  // "5!" in a formula or before more words; at the end of a sentence it is a mark of exclamation.
+  bool IsFactorial(size_t at) const {
+    if (!has_words_) return true;
+    const absl::string_view raw = tokens_[at].raw;
+    const size_t behind = raw.data() + raw.size() - text_.data();
+    if (behind >= text_.size()) return false;
+    const char next = text_[behind];
+    if (next == '$' || next == '\\' || next == '}') return true;
+    if (at + 1 >= tokens_.size() || tokens_[at + 1].gap == Gap::kBreak) return false;
+    const Token& token = tokens_[at + 1];
+    if (token.kind != TokenKind::kWord) return !IsClosing(token) && !IsSymbol(token, U'!');
+    size_t begin = 0;
+    const char32_t first = unicode::NextCodePoint(token.raw, &begin);
+    std::string letter;
+    unicode::AppendUtf8(first, &letter);
+    return token.gap == Gap::kNone || unicode::ToLower(letter) == letter;
+  }
+
   absl::string_view text_;
-  size_t at_;
+  std::vector<Token> tokens_;
+  bool one_line_ = false, has_words_ = false;
+  size_t formula_end_ = 0;  // numbers before it belong to a function, a root or an exponent
+  Item last_;
 };
-
-// ",234" or "{,}234", and no fourth digit: its three digits.
-absl::string_view ThousandsGroup(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  if (!ahead.Skip(",") && !ahead.Skip("{,}")) return "";
-  const absl::string_view digits = ahead.Digits();
-  if (digits.size() != 3) return "";
-  *cursor = ahead;
-  return digits;
-}
-
-// "e3", "E-3", unless a letter follows.
-std::string Exponent(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  if (!ahead.Skip("e") && !ahead.Skip("E")) return "";
-  const bool minus = ahead.SkipMinus();
-  if (!minus) ahead.Skip("+");
-  const absl::string_view digits = ahead.Digits();
-  if (digits.empty() || (!ahead.rest().empty() && IsNameCharacter(ahead.rest()[0]))) return "";
-  *cursor = ahead;
-  return absl::StrCat("e", minus ? "-" : "", digits);
-}
-
-// "x 10^3", "\times 10^{-3}".
-std::string PowerOfTen(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  ahead.SkipBlanks();
-  if (!ahead.SkipAny(kTimes)) return "";
-  ahead.SkipBlanks();
-  if (!ahead.Skip("10^")) return "";
-  const bool brace = ahead.Skip("{");
-  const bool minus = ahead.SkipMinus();
-  const absl::string_view digits = ahead.Digits();
-  if (digits.empty() || (brace && !ahead.Skip("}"))) return "";
-  *cursor = ahead;
-  return absl::StrCat("e", minus ? "-" : "", digits);
-}
-
-std::optional<double> Finite(const std::string& decimal) {
-  double value = 0;
-  if (!absl::SimpleAtod(decimal, &value) || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
-
-// Digits with a point, thousands and an exponent. `whole`: nothing but digits.
-struct Decimal {
-  std::optional<double> value;  // none: it overflows
-  bool whole = false;
-};
-std::optional<Decimal> ReadDecimal(Cursor* cursor) {
-  std::string plain(cursor->Digits());
-  bool whole = true;
-  if (!plain.empty() && plain.size() <= 3 && plain[0] != '0') {
-    for (absl::string_view group = ThousandsGroup(cursor); !group.empty(); group = ThousandsGroup(cursor)) {
-      absl::StrAppend(&plain, group);
-    }
-  }
-  if (absl::StartsWith(cursor->rest(), ".") && cursor->DigitAt(1)) {
-    cursor->Skip(".");
-    absl::StrAppend(&plain, ".", cursor->Digits());
-    whole = false;
-  }
-  if (plain.empty()) return std::nullopt;
-  std::string exponent = Exponent(cursor);
-  if (exponent.empty()) exponent = PowerOfTen(cursor);
-  if (!exponent.empty()) whole = false;
-  return Decimal{Finite(plain + exponent), whole};
-}
-
-std::optional<double> Quotient(std::optional<double> a, std::optional<double> b) {
-  if (!a || !b || *b == 0 || !std::isfinite(*a / *b)) return std::nullopt;
-  return *a / *b;
-}
-
-// \frac{-3}{4}, also \dfrac and \tfrac.
-struct Fraction {
-  std::optional<double> value;
-};
-std::optional<Fraction> ReadFraction(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  if (!ahead.Skip("\\frac{") && !ahead.Skip("\\dfrac{") && !ahead.Skip("\\tfrac{")) return std::nullopt;
-  const bool minus = ahead.SkipMinus();
-  const std::optional<Decimal> above = ReadDecimal(&ahead);
-  if (!above || !ahead.Skip("}{")) return std::nullopt;
-  const std::optional<Decimal> below = ReadDecimal(&ahead);
-  if (!below || !ahead.Skip("}")) return std::nullopt;
-  *cursor = ahead;
-  const std::optional<double> value = Quotient(above->value, below->value);
-  return Fraction{value && minus ? std::optional(-*value) : value};
-}
-
-// "/4" or " / 4" behind a number, where no third part follows (a date).
-std::optional<Decimal> ReadDivisor(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  ahead.Skip(" ");
-  if (!ahead.Skip("/")) return std::nullopt;
-  ahead.Skip(" ");
-  const std::optional<Decimal> divisor = ReadDecimal(&ahead);
-  if (!divisor || absl::StartsWith(ahead.rest(), "/")) return std::nullopt;
-  *cursor = ahead;
-  return divisor;
-}
-
-// " 3/4" or "\frac{3}{4}" behind a whole number: a proper fraction.
-std::optional<double> ReadProperFraction(Cursor* cursor) {
-  Cursor ahead = *cursor;
-  std::optional<double> value;
-  if (const std::optional<Fraction> fraction = ReadFraction(&ahead)) {
-    value = fraction->value;
-  } else if (ahead.Skip(" ")) {
-    const std::optional<Decimal> above = ReadDecimal(&ahead);
-    if (!above || !above->whole || !absl::StartsWith(ahead.rest(), "/")) return std::nullopt;
-    const std::optional<Decimal> below = ReadDivisor(&ahead);
-    if (!below || !below->whole) return std::nullopt;
-    value = Quotient(above->value, below->value);
-  }
-  if (!value || *value <= 0 || *value >= 1) return std::nullopt;
-  *cursor = ahead;
-  return value;
-}
-
-// What begins with a digit, a point or a backslash. nullopt: nothing there; a value-less one: not a finite
-// number, but passed.
-struct Unsigned {
-  std::optional<double> value;
-};
-std::optional<Unsigned> ReadUnsigned(Cursor* cursor, bool divisor_before) {
-  if (const std::optional<Fraction> fraction = ReadFraction(cursor)) return Unsigned{fraction->value};
-  const std::optional<Decimal> decimal = ReadDecimal(cursor);
-  if (!decimal) return std::nullopt;
-  if (divisor_before) return Unsigned{decimal->value};
-  if (decimal->whole && decimal->value) {
-    if (const std::optional<double> part = ReadProperFraction(cursor))
-      return Unsigned{*decimal->value + *part};
-  }
-  if (const std::optional<Decimal> divisor = ReadDivisor(cursor)) {
-    return Unsigned{Quotient(decimal->value, divisor->value)};
-  }
-  return Unsigned{decimal->value};
-}
-
-bool ConsumeSuffix(absl::string_view* text, absl::string_view suffix) {
-  if (!absl::EndsWith(*text, suffix)) return false;
-  text->remove_suffix(suffix.size());
-  return true;
-}
-
-// Whether a minus, maybe with a currency sign behind it, is the sign of what begins at `begin`.
-bool MinusBefore(absl::string_view text, size_t begin) {
-  absl::string_view before = text.substr(0, begin);
-  for (const absl::string_view currency : kCurrencies) {
-    if (ConsumeSuffix(&before, currency)) {
-      ConsumeSuffix(&before, "\\");
-      break;
-    }
-  }
-  if (!ConsumeSuffix(&before, "-") && !ConsumeSuffix(&before, kMinus)) return false;
-  if (before.empty()) return true;
-  const char32_t c = unicode::LastCodePoint(before, before.size());
-  return !unicode::IsLetter(c) && !unicode::IsNumber(c) && c != ')' && c != ']' && c != '}';
-}
-
-bool PercentBehind(Cursor cursor) {
-  cursor.Skip(" ");
-  return cursor.SkipAny(kPercents);
-}
-
-// Behind a name: "H2O", "x_1", "v1.2".
-size_t SkipName(absl::string_view text, size_t at) {
-  while (at < text.size() && (IsNameCharacter(text[at]) || IsDigit(text[at]) ||
-                              (text[at] == '.' && at + 1 < text.size() && IsDigit(text[at + 1])))) {
-    ++at;
-  }
-  return at;
-}
 
 }  // namespace
 
-std::optional<NumberInText> NextNumber(absl::string_view text, size_t from) {
-  for (size_t at = from; at < text.size();) {
-    const char c = text[at];
-    if (IsNameCharacter(c)) {
-      at = SkipName(text, at);
-      continue;
-    }
-    const bool digit_before = at > 0 && IsDigit(text[at - 1]);
-    if (!IsDigit(c) && c != '\\' && (c != '.' || digit_before)) {
-      ++at;
-      continue;
-    }
-    Cursor cursor(text, at);
-    const std::optional<Unsigned> number = ReadUnsigned(&cursor, at > 0 && text[at - 1] == '/');
-    if (!number) {
-      ++at;
-      continue;
-    }
-    if (number->value) {
-      const double value = MinusBefore(text, at) ? -*number->value : *number->value;
-      return NumberInText{value, PercentBehind(cursor), at, cursor.at()};
-    }
-    at = cursor.at();
-  }
-  return std::nullopt;
-}
-
-std::optional<NumberInText> LastNumber(absl::string_view text) {
-  std::optional<NumberInText> last;
-  for (std::optional<NumberInText> next = NextNumber(text, 0); next; next = NextNumber(text, next->end)) {
-    last = next;
-  }
-  return last;
-}
-
-std::optional<absl::string_view> LastBoxed(absl::string_view text) {
-  constexpr absl::string_view kOpening = "\\boxed{";
-  const size_t opening = text.rfind(kOpening);
-  if (opening == absl::string_view::npos) return std::nullopt;
-  const absl::string_view rest = text.substr(opening + kOpening.size());
-  int depth = 1;
-  for (size_t at = 0; at < rest.size(); ++at) {
-    if (rest[at] == '{') ++depth;
-    if (rest[at] == '}' && --depth == 0) return rest.substr(0, at);
-  }
-  return std::nullopt;
-}
+std::optional<NumberInText> LastNumber(absl::string_view text) { return Text(text).Last(); }
 
 }  // namespace lvrpo

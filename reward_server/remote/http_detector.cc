@@ -1,15 +1,18 @@
 #include "reward_server/remote/http_detector.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/json_text.h"
+#include "common/utf8.h"
 #include "data/png.h"
 #include "reward_server/remote/curl_transport.h"
 #include "reward_server/remote/remote_json.h"
 #include "reward_server/remote/url.h"
+#include "verifiers/folded.h"
 
 namespace lvrpo {
 namespace {
@@ -17,6 +20,46 @@ namespace {
 using nlohmann::json;
 
 constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 4000000, .depth = 16};
+
+constexpr int kSmall = 8;  // pixels; of smaller images boxes may well be one pixel large
+
+// A class as it is compared: in small letters, "_" and "-" as blanks.
+std::string FoldClass(std::string name) {
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
+  return Folded(unicode::RepairUtf8(name), Spaces::kSingle);
+}
+
+// One image's answer with plain numbers, where they are other spellings of such.
+json Plain(json image) {
+  for (const char* name : {"width", "height"}) {
+    if (!image.is_object() || !image.contains(name)) continue;
+    const std::optional<double> side = RemoteNumber(image[name]);
+    if (side.has_value()) image[name] = *side;
+  }
+  if (!image.is_object() || !image.contains("objects") || !image["objects"].is_array()) return image;
+  for (json& object : image["objects"]) {
+    if (!object.is_object()) continue;
+    if (object.contains("color") && object["color"].is_null()) object.erase("color");
+    if (object.contains("score")) {
+      const std::optional<double> score = RemoteNumber(object["score"]);
+      if (score.has_value()) object["score"] = AsShare(*score).value_or(*score);
+    }
+    if (!object.contains("box") || !object["box"].is_array()) continue;
+    for (json& corner : object["box"]) {
+      const std::optional<double> number = RemoteNumber(corner);
+      if (number.has_value()) corner = *number;
+    }
+  }
+  return image;
+}
+
+// Whether boxes are given as shares of an image's sides: none reaches beyond its first pixel.
+bool LookLikeShares(const Detections& image) {
+  if (image.objects.empty() || std::min(image.width, image.height) < kSmall) return false;
+  return std::all_of(image.objects.begin(), image.objects.end(),
+                     [](const Detection& object) { return object.x1 <= 1 && object.y1 <= 1; });
+}
 
 std::string Who(const std::string& address) { return "detector at " + PrintableUrl(address); }
 
@@ -47,17 +90,28 @@ absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
   std::vector<std::vector<Detection>> found;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const std::string where = absl::StrCat("images[", i, "]");
-    absl::StatusOr<Detections> image = DetectionsFromJson(JsonText((**images)[i]));
+    absl::StatusOr<Detections> image = DetectionsFromJson(JsonText(Plain((**images)[i])));
     if (!image.ok()) return absl::InternalError(absl::StrCat(where, ": ", image.status().message()));
     if (image->width != sizes[i].width || image->height != sizes[i].height) {
       return absl::InternalError(absl::StrCat(where, " is of ", image->width, " x ", image->height,
                                               " pixels, but ", sizes[i].width, " x ", sizes[i].height,
                                               " were sent: boxes must be in the image's own pixels"));
     }
+    if (LookLikeShares(*image)) {
+      return absl::InternalError(
+          absl::StrCat(where,
+                       " has boxes within one pixel only: they must be in pixels of the "
+                       "image, not in shares of its sides"));
+    }
     std::vector<Detection>& of_image = found.emplace_back();
     for (Detection& object : image->objects) {
-      const bool asked = std::find(classes.begin(), classes.end(), object.class_name) != classes.end();
-      if (asked) of_image.push_back(std::move(object));
+      const std::string name = FoldClass(object.class_name);
+      const auto asked = std::find_if(classes.begin(), classes.end(),
+                                      [&](const std::string& one) { return FoldClass(one) == name; });
+      if (asked == classes.end()) continue;
+      object.class_name = *asked;
+      object.color = Folded(unicode::RepairUtf8(object.color), Spaces::kSingle);
+      of_image.push_back(std::move(object));
     }
   }
   return found;

@@ -137,24 +137,27 @@ void BenchWeights() {
   Print("weights streamed and verified", streamed, "MB/s", "SHA-256 of the same bytes alone", hashed);
 }
 
-// Leases and submits a second; every one is on disk before it is answered.
+// Leases, submits and commits a second; every one is on disk before it is answered.
 double CoordinatorRate(const std::string& database, const std::string& run_dir) {
+  constexpr int kGroups = 8;
   CoordinatorService::Options options;
   options.run_id = "bench";
   options.run_dir = run_dir;
   options.rules.total_steps = 1000000;
   options.rules.group_size = 8;
-  options.rules.groups_per_step = 1000000;
+  options.rules.groups_per_step = kGroups;
   Metrics metrics;
   auto store = Store::Open(database, "bench", "");
   auto service = CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
+  if (!service.ok() || !(*service)->Start().ok()) std::abort();
   const auto join = [&](const std::string& id, v1::Role role) {
     v1::RegisterRequest request;
     request.set_member_id(id);
     request.set_role(role);
-    request.set_address("nowhere");
+    request.set_address("localhost:1");
+    (*request.mutable_contract())["model"] = "bench";
     v1::RegisterResponse response;
-    (void)(*service)->Register(nullptr, &request, &response);
+    if (!(*service)->Register(nullptr, &request, &response).ok()) std::abort();
     v1::Fence fence;
     fence.set_run_id(response.run_id());
     fence.set_run_epoch(response.run_epoch());
@@ -171,31 +174,49 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   v1::LeaseGroupRequest lease;
   *lease.mutable_fence() = join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   *lease.mutable_version() = start.version();
-  return 2 * Rate([&] {
-           v1::LeaseGroupResponse leased;
-           (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
-           v1::SubmitGroupRequest submit;
-           *submit.mutable_fence() = lease.fence();
-           submit.set_lease_id(leased.lease().lease_id());
-           submit.set_ordinal(leased.lease().ordinal());
-           submit.set_attempt(leased.lease().attempt());
-           *submit.mutable_version() = lease.version();
-           submit.set_trajectory_digest(std::string(64, 'a'));
-           submit.set_log_probs_finite(true);
-           for (int slot = 0; slot < 8; ++slot) {
-             v1::SampleSummary& sample = *submit.add_samples();
-             sample.set_slot(slot);
-             sample.set_reward(static_cast<float>(slot));
-             for (const char* name : {"grounding", "instruction", "knowledge"}) {
-               v1::ComponentScore& score = *sample.add_scores();
-               score.set_name(name);
-               score.set_outcome(v1::ComponentScore::OK);
-               score.set_score(static_cast<float>(slot));
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = start.fence();
+  v1::CommitStepRequest commit;
+  *commit.mutable_fence() = start.fence();
+  return (2 * kGroups + 2) * Rate([&] {
+           commit.clear_ordinals();
+           for (int group = 0; group < kGroups; ++group) {
+             v1::LeaseGroupResponse leased;
+             (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
+             v1::SubmitGroupRequest submit;
+             *submit.mutable_fence() = lease.fence();
+             submit.set_lease_id(leased.lease().lease_id());
+             submit.set_ordinal(leased.lease().ordinal());
+             submit.set_attempt(leased.lease().attempt());
+             *submit.mutable_version() = lease.version();
+             submit.set_trajectory_digest(std::string(64, 'a'));
+             submit.set_log_probs_finite(true);
+             for (int slot = 0; slot < 8; ++slot) {
+               v1::SampleSummary& sample = *submit.add_samples();
+               sample.set_slot(slot);
+               sample.set_reward(static_cast<float>(slot));
+               for (const char* name : {"grounding", "instruction", "knowledge"}) {
+                 v1::ComponentScore& score = *sample.add_scores();
+                 score.set_name(name);
+                 score.set_outcome(v1::ComponentScore::OK);
+                 score.set_score(static_cast<float>(slot));
+               }
              }
+             v1::SubmitGroupResponse submitted;
+             if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted())
+               std::abort();
+             commit.add_ordinals(leased.lease().ordinal());
            }
-           v1::SubmitGroupResponse submitted;
-           if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted())
+           v1::AssignStepResponse assigned;
+           v1::CommitStepResponse committed;
+           commit.set_step(assign.step());
+           commit.mutable_new_version()->set_version(assign.step() + 1);
+           commit.mutable_new_version()->set_digest(absl::StrCat("step-", assign.step()));
+           if (!(*service)->AssignStep(nullptr, &assign, &assigned).ok() ||
+               !(*service)->CommitStep(nullptr, &commit, &committed).ok())
              std::abort();
+           assign.set_step(assign.step() + 1);
+           *lease.mutable_version() = commit.new_version();
          });
 }
 

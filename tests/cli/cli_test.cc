@@ -30,12 +30,25 @@ TEST(Progress, TellsWhatAUserWantsToKnow) {
   input.status.set_waiting_for("rollout-1");
   input.heldout = "0.412";
   input.samples_per_second = 63.7;
-  input.first_step = 10;
-  input.elapsed = absl::Seconds(20);
+  input.seconds_left = 70;
+  (*input.status.mutable_recent_reward_means())["my_scorer"] = 1;
   EXPECT_EQ(FormatProgress(input),
-            "step 30/100  reward 0.500 (instruction 0.25)  held-out 0.412  64 samples/s  70 s left  waiting "
-            "for rollout-1");
+            "step 30/100  70 s left  waiting for rollout-1  reward 0.500 (instruction 0.25, my_scorer 1.00)  "
+            "held-out 0.412  64 samples/s");
+  input.seconds_left = .2;
+  EXPECT_THAT(FormatProgress(input), HasSubstr("step 30/100  1 s left  "));  // there are steps to come
   EXPECT_EQ(FormatProgress(ProgressInput()), "step 0/0");
+}
+
+TEST(Progress, TimeLeftIsThatOfTheStepsSeenOrUnknown) {
+  EXPECT_EQ(SecondsLeft({}, 10, 0), std::nullopt);
+  EXPECT_EQ(SecondsLeft({{3, 100}}, 10, 101), std::nullopt);
+  EXPECT_EQ(SecondsLeft({{0, 0}, {1, 2}, {2, 4}, {3, 6}}, 10, 7), 14);
+  EXPECT_EQ(SecondsLeft({{0, 0}, {4, 8}}, 10, 8), 12);  // several steps between two looks
+  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}, {3, 90004}, {4, 90006}}, 10, 90007), 12);  // stopped for a day
+  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}}, 10, 10000), std::nullopt);                // stands still now
+  EXPECT_EQ(SecondsLeft({{1, 0}, {2, 500}}, 10, 1000), 4000);                       // slow steps
+  EXPECT_EQ(SecondsLeft({{9, 2}, {10, 4}}, 10, 4), 0);
 }
 
 TEST(Progress, Durations) {
@@ -162,7 +175,7 @@ TEST(Process, ALogsEndHoldsAllOfTheLastMessage) {
   const std::string log = absl::StrCat(::testing::TempDir(), "/lvrpo-log-", getpid());
   const auto end = [&](const std::string& text) {
     EXPECT_TRUE(WriteFileAtomic(log, text).ok());
-    return LastLines(log, 2);
+    return LastMessage(log, 2);
   };
   const std::string before = "lvrpo-evaluate: 60 of 200 images\n12:00 info\n";
   EXPECT_EQ(end(before + "lvrpo-evaluate: p:3: one\np:4: two\np:9: three\n"),
@@ -176,7 +189,7 @@ TEST(Process, ALogsEndHoldsAllOfTheLastMessage) {
   EXPECT_EQ(LastLinesOf(many, 25), end(many));
   EXPECT_EQ(end(""), "");
   RemoveFile(log).IgnoreError();
-  EXPECT_EQ(LastLines(log, 2), "");
+  EXPECT_EQ(LastMessage(log, 2), "");
 }
 
 }  // namespace

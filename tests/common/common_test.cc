@@ -1,14 +1,21 @@
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/bounded_queue.h"
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/hash.h"
+#include "common/host_port.h"
 #include "common/metrics.h"
 #include "common/random.h"
 #include "common/reward_config.h"
@@ -127,6 +134,16 @@ TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
               HasSubstr("box needs regions"));
   EXPECT_THAT(ErrorOf("", {"reward.vqa_endpoint.url=http://vllm:8000/v1"}),
               HasSubstr("reward.vqa_endpoint.model: is empty"));
+  for (const char* address : {"scorer", "scorer:0", "scorer:70000", "0.0.0.0:7101", "::1:7101",
+                              "http://scorer:x", "https://[::1"}) {
+    EXPECT_THAT(ErrorOf("", {absl::StrCat("reward.external=[{name: mine, weight: 1, task: image, address: \"",
+                                          address, "\"}]")}),
+                HasSubstr("reward.external[0].address"))
+        << address;
+  }
+  EXPECT_TRUE(
+      Load(Base(), {"reward.external=[{name: mine, weight: 1, task: image, address: \"[::1]:7101\"}]"}).ok());
+  EXPECT_THAT(ErrorOf("", {"reward.detector=http://detector:80800"}), HasSubstr("reward.detector"));
   EXPECT_THAT(ErrorOf("", {"reward.logged=[instruction]"}), HasSubstr("'instruction' has a weight"));
   EXPECT_THAT(ErrorOf("", {"reward.guards=[artefact]"}), HasSubstr("'artefact' is not one of"));
   EXPECT_THAT(ErrorOf("", {"reward.detector=/no/such/folder"}), HasSubstr("there is no /no/such/folder"));
@@ -210,6 +227,33 @@ TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   const auto second = RpcServer::Start({.listen = (*server)->address()}, {&service});
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
+}
+
+// How often a process that only calls others looks at idle connections: gRPC reads it from its environment.
+TEST(Rpc, LooksAtIdleConnectionsOften) {
+  ASSERT_NE(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"), nullptr);
+  EXPECT_LE(atoi(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS")), 500);
+}
+
+TEST(Rpc, ClosesConnectionsThatSayNothing) {
+  v1::Reward::Service service;
+  const auto server = RpcServer::Start({.silence = absl::Milliseconds(100)}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  sockaddr_in where = {};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  where.sin_port = htons(static_cast<uint16_t>(ParseHostPort((*server)->address(), AddressUse::kDial)->port));
+  const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(connect(silent, reinterpret_cast<sockaddr*>(&where), sizeof(where)), 0);
+  // Until the server hangs up; what it may say before that does not count.
+  const timeval patience = {.tv_sec = 20, .tv_usec = 0};
+  setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  char buffer[256];
+  ssize_t got;
+  while ((got = recv(silent, buffer, sizeof(buffer), 0)) > 0) {
+  }
+  EXPECT_TRUE(got == 0 || errno == ECONNRESET) << errno;
+  close(silent);
 }
 
 // Where nothing is: a proxy there lets no call through.

@@ -141,6 +141,7 @@ TEST(Flags, UnknownWordsGetASuggestion) {
               AllOf(HasSubstr("no command 'frobnicate'"), Not(HasSubstr("did you mean"))));
   EXPECT_THAT(said({"run", "--layres", "3"}),
               AllOf(HasSubstr("prog run"), HasSubstr("did you mean '--layers'?")));
+  EXPECT_THAT(said({"run", "--layres=3"}), HasSubstr("did you mean '--layers'?"));
   EXPECT_THAT(said({}), Not(HasSubstr("did you mean")));
   EXPECT_THAT(Suggestion("x", {"y"}), IsEmpty());
   EXPECT_THAT(Suggestion(std::string(100000, 'a'), {"run"}), IsEmpty());

@@ -118,6 +118,19 @@ TEST(HostPort, NobodyDialsPortZeroOrAllInterfaces) {
     EXPECT_TRUE(ParseHostPort(text, AddressUse::kDial).ok()) << text;
 }
 
+TEST(HostPort, ChecksTheHostsOfUrls) {
+  for (const char* url :
+       {"http://scorer:7101", "https://api.example/v1/chat", "http://[::1]:80/x", "http://[::1]/x",
+        "http://10.0.0.1", "https://user:secret@host:443/?a=http://b:c", "http://host?x:y"}) {
+    EXPECT_TRUE(CheckUrlHost(url).ok()) << url << ": " << CheckUrlHost(url);
+  }
+  for (const char* url : {"http://", "http:///path", "http://host:70000", "http://host:", "http://host:http/",
+                          "http://::1/", "http://0.0.0.0:80", "http://[::]/", "http://host:0",
+                          "http://256.1.1.1/", "http://a b/", "host:80"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckUrlHost(url))) << url;
+  }
+}
+
 TEST(HostPort, ShowsBadBytesAndLongTextsSafely) {
   const std::string shown(ParseHostPort("\x1b[2J\xff:1", AddressUse::kDial).status().message());
   EXPECT_THAT(shown, HasSubstr("\\033[2J\\377:1"));
@@ -160,6 +173,13 @@ TEST(HostPort, OthersAreToldWhatTheyCanDial) {
       EXPECT_THAT(std::string(told.status().message()), HasSubstr("--advertise"));
     }
   }
+}
+
+TEST(HostPort, MetricsAreBesideTheAddress) {
+  EXPECT_EQ(BesideAddress("127.0.0.1:9090", "10.0.0.1:7070"), "127.0.0.1:9090");
+  EXPECT_EQ(BesideAddress("0.0.0.0:9090", "10.0.0.1:7070"), "10.0.0.1:9090");
+  EXPECT_EQ(BesideAddress("[::]:9090", "[2001:db8::1]:7070"), "[2001:db8::1]:9090");
+  EXPECT_EQ(BesideAddress("[::]:9090", "me.lan:7070"), "me.lan:9090");
 }
 
 }  // namespace

@@ -22,5 +22,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!again.ok() || again->host != parsed->host || again->port != parsed->port) abort();
     (void)lvrpo::ReachableAddress(parsed->ToString(), text);
   }
+  (void)lvrpo::CheckUrlHost(text);
   return 0;
 }

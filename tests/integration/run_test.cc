@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "cli/process.h"
 #include "cli/run_summary.h"
@@ -65,9 +66,10 @@ class RunTest : public ::testing::Test {
     outcome.text = ReadFile(log).value_or("");
     return outcome;
   }
-  Outcome Run(const std::vector<std::string>& command) const {
+  Outcome Run(const std::vector<std::string>& command,
+              const std::map<std::string, std::string>& environment = {}) const {
     const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
-    auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
+    auto process = Process::Start({.command = command, .log = log, .environment = environment, .nice = 0});
     EXPECT_TRUE(process.ok()) << process.status();
     return Finish(*process, log);
   }
@@ -105,7 +107,9 @@ class RunTest : public ::testing::Test {
 };
 
 TEST_F(RunTest, TrainsAndReports) {
-  const Outcome outcome = Run(RunCommand("short", {"data.text_fraction=0.5"}));
+  // A proxy that lets nothing through stands between no two roles.
+  const Outcome outcome = Run(RunCommand("short", {"data.text_fraction=0.5"}),
+                              {{"http_proxy", "http://127.0.0.1:9"}, {"grpc_proxy", "http://127.0.0.1:9"}});
   ASSERT_EQ(outcome.code, kExitDone) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("held-out score"));
   const nlohmann::json summary = Json("short/summary.json");
@@ -131,6 +135,37 @@ TEST_F(RunTest, TrainsAndReports) {
   EXPECT_THAT(report, HasSubstr("data:image/png;base64,"));
   EXPECT_THAT(report, HasSubstr("instruction"));
   ExpectSoundRun("short");
+  // Its status comes from the records.
+  const Outcome status = Run({kLvrpo, "status", dir_ + "/short"});
+  EXPECT_EQ(status.code, kExitDone);
+  EXPECT_THAT(status.text, HasSubstr("run short, epoch 1: finished  step 4/4"));
+  const nlohmann::json json =
+      nlohmann::json::parse(Run({kLvrpo, "status", "--json", dir_ + "/short"}).text, nullptr, false);
+  EXPECT_EQ(json.value("state", ""), "finished");
+  EXPECT_EQ(json.value("step", 0), 4);
+  // It cannot be made longer.
+  const std::string config = ReadFile(dir_ + "/short/config.yaml").value_or("");
+  ASSERT_THAT(config, HasSubstr("\n  steps: 4"));
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/short/config.yaml",
+                              absl::StrReplaceAll(config, {{"\n  steps: 4", "\n  steps: 6"}}))
+                  .ok());
+  const Outcome longer = Run({kLvrpo, "run", "--resume", dir_ + "/short"});
+  EXPECT_EQ(longer.code, kExitData);
+  EXPECT_THAT(longer.text, HasSubstr("is a finished run of 4 steps and cannot be extended"));
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/short/config.yaml", config).ok());
+  // On a machine without the folder in which it was started.
+  const std::string run_json = ReadFile(dir_ + "/short/run.json").value_or("");
+  const std::string here = std::filesystem::current_path().string();
+  ASSERT_THAT(run_json, HasSubstr(here));
+  ASSERT_TRUE(
+      WriteFileAtomic(dir_ + "/short/run.json", absl::StrReplaceAll(run_json, {{here, "/no/such/folder"}}))
+          .ok());
+  const Outcome homeless = Run({kLvrpo, "run", "--resume", dir_ + "/short"});
+  EXPECT_EQ(homeless.code, kExitData);
+  EXPECT_THAT(homeless.text, HasSubstr("--working-folder"));
+  const Outcome moved = Run({kLvrpo, "run", "--resume", dir_ + "/short", "--working-folder", here});
+  EXPECT_EQ(moved.code, kExitDone) << moved.text;
+  EXPECT_THAT(ReadFile(dir_ + "/short/run.json").value_or(""), HasSubstr(here));
   // A finished run can be reported again, and refuses to be made again.
   EXPECT_EQ(Run({kLvrpo, "report", dir_ + "/short"}).code, kExitDone);
   const Outcome again = Run(RunCommand("short", {}));
@@ -152,11 +187,12 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   const std::string digest = Json("whole/summary.json").value("weights_digest", "");
   ASSERT_EQ(digest.size(), 64u);
 
-  // Stopped by Ctrl-C and resumed.
+  // Stopped by a terminal that is closed, and resumed.
   const Outcome stopped = RunDisturbed(
       RunCommand("resumed", strict), [&] { return Steps("resumed") >= 1; },
-      [](Process& process) { process.Signal(SIGINT); });
+      [](Process& process) { process.Signal(SIGHUP); });
   EXPECT_EQ(stopped.code, kExitDone) << stopped.text;
+  EXPECT_THAT(Run({kLvrpo, "status", dir_ + "/resumed"}).text, HasSubstr("run resumed, epoch 1: stopped"));
   EXPECT_THAT(stopped.text, HasSubstr("--resume"));
   EXPECT_LT(Steps("resumed"), 4u);
   const Outcome resumed = Run({kLvrpo, "run", "--resume", dir_ + "/resumed"});
@@ -170,7 +206,8 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
       RunCommand("told", strict), [&] { return Steps("told") >= 1; },
       [&](Process&) { kill(Json("told/processes.json").value("learner-0", 0), SIGTERM); });
   ASSERT_EQ(told.code, kExitDone) << told.text;
-  EXPECT_THAT(told.text, HasSubstr("learner-0 ended with exit code 75; starting it again"));
+  EXPECT_THAT(told.text,
+              HasSubstr("learner-0 ended with exit code 75 (stopped by a signal after saving a checkpoint"));
   EXPECT_EQ(Json("told/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("told");
 
@@ -217,6 +254,19 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   }
 }
 
+TEST_F(RunTest, EndsWithItsFolder) {
+  const Outcome outcome = RunDisturbed(
+      RunCommand("gone",
+                 {"train.steps=1000", "data.heldout_image_prompts=\"\"", "data.heldout_text_prompts=\"\""}),
+      [&] { return Steps("gone") >= 1; },
+      [&](Process&) {
+        std::error_code ignored;  // roles may write there meanwhile
+        while (std::filesystem::exists(dir_ + "/gone")) std::filesystem::remove_all(dir_ + "/gone", ignored);
+      });
+  EXPECT_EQ(outcome.code, kExitData) << outcome.text;
+  EXPECT_THAT(outcome.text, HasSubstr("is gone"));
+}
+
 TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   const auto expect = [&](const std::vector<std::string>& command, int code, const std::string& words) {
     const Outcome outcome = Run(command);
@@ -229,6 +279,8 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   expect({kLvrpo, "run", "--config", dir_ + "/bad.yaml"}, kExitConfig, "steps");
   expect({kLvrpo, "run", "--config", dir_ + "/none.yaml"}, kExitConfig, "none.yaml");
   expect({kLvrpo, "run"}, kExitUsage, "--config");
+  expect({kLvrpo, "rnu"}, kExitUsage, "did you mean 'run'?");
+  expect({kLvrpo, "status", "--coordinator", "127.0.0.1"}, kExitUsage, "no port");
   expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "model.policy=/no/such/folder"},
          kExitConfig, "/no/such/folder");
   expect({kLvrpo, "status", dir_}, kExitData, "run folder");
@@ -270,6 +322,14 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
           "--listen", taken},
          kExitUnavailable, taken);
+  EXPECT_FALSE(
+      std::filesystem::exists(dir_ + "/ports2/coordinator.sqlite"));  // no epoch for one that cannot serve
+  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{
+           {"--listen", "0.0.0.0:0"}, {"--listen", "::1:0"}, {"--metrics-listen", "127.0.0.1:65536"}}) {
+    expect({bin + "/lvrpo-coordinator", "--config", "configs/shapes.yaml", "--run-dir", dir_ + "/ports2",
+            flag, value},
+           kExitUsage, flag.substr(2));
+  }
   first->Signal(SIGTERM);
   EXPECT_EQ(first->Wait(absl::Seconds(10)), kExitDone);
 }

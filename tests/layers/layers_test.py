@@ -97,6 +97,10 @@ ONE_PLACE = [
      {"common/filesystem.cc"}, "common/filesystem.h, which never throws"),
     (re.compile(r"(?:\.|->)dump\("), {"common/json_text.h"}, "JsonText (common/json_text.h), which takes any bytes"),
     (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/file.h"),
+    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run's folder: /tmp may not be writable"),
+    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/rpc.cc"}, "MakeChannel (common/rpc.h), which passes proxies by"),
+    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/host_port.cc", "common/listen_socket.cc"},
+     "common/host_port.h or common/listen_socket.h"),
 ]
 MAIN = re.compile(r"^int main\(", re.M)
 

@@ -65,6 +65,47 @@ TEST(ReadDetectionsJson, GivesTheObjectsOfTheClassesAskedFor) {
   EXPECT_TRUE((*found)[1].empty());
 }
 
+TEST(ReadDetectionsJson, TakesSpellingsThatMeanTheSame) {
+  for (const char* object :
+       {R"({"class": "Traffic Light", "score": 0.5, "box": [0, 0, 2, 2], "color": "Red"})",
+        R"({"class": "traffic_light", "score": 0.5, "box": [0, 0, 2, 2], "color": "red"})",
+        R"({"class": "traffic-light ", "score": "0.5", "box": ["0", 0, 2.0, 2], "color": " red"})",
+        R"({"class": "TRAFFIC  LIGHT", "score": 0.5, "box": [0, 0, 2, 2], "color": "RED", "id": null})"}) {
+    const auto found = ReadDetectionsJson(Answer(Image(object)), {{4, 3}}, {"bench", "traffic light"}, "d");
+    ASSERT_TRUE(found.ok()) << object << found.status();
+    ASSERT_EQ((*found)[0].size(), 1u) << object;
+    EXPECT_EQ((*found)[0][0].class_name, "traffic light");
+    EXPECT_EQ((*found)[0][0].color, "red");
+    EXPECT_EQ((*found)[0][0].score, .5);
+  }
+  const auto rounded = ReadDetectionsJson(
+      Answer(Image(R"({"class": "bench", "score": 1.0000001, "box": [0, 0, 2, 2], "color": null})")),
+      {{4, 3}}, {"bench"}, "d");
+  ASSERT_TRUE(rounded.ok()) << rounded.status();
+  EXPECT_EQ((*rounded)[0][0].score, 1);
+  EXPECT_EQ((*rounded)[0][0].color, "");
+  EXPECT_TRUE(
+      ReadDetectionsJson(Answer(R"({"width": "4", "height": 3.0, "objects": []})"), {{4, 3}}, {}, "d").ok());
+}
+
+TEST(ReadDetectionsJson, BoxesInSharesOfTheImageAreNoBoxes) {
+  const auto read = [](const std::string& box) {
+    return ReadDetectionsJson(
+        Answer(R"({"width": 64, "height": 48, "objects": [{"class": "dog", "score": 1, "box": )" + box +
+               "}]}"),
+        {{64, 48}}, {"bench"}, "d");
+  };
+  for (const char* box : {"[0.1, 0.2, 0.5, 0.9]", "[0, 0, 1, 1]", "[0.1, 0.2, 1.0, 1.0]"}) {
+    const absl::Status status = read(box).status();
+    EXPECT_TRUE(absl::IsInternal(status)) << box;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("not in shares of its sides"));
+  }
+  for (const char* box : {"[0, 0, 1, 2]", "[0.1, 0.2, 20.5, 0.9]", "[3, 3, 4, 4]"})
+    EXPECT_TRUE(read(box).ok()) << box;
+  EXPECT_THAT(std::string(read("[40, 20, 20, 40]").status().message()),
+              HasSubstr("ends at 20, before 40, where it begins: two corners are wanted"));
+}
+
 TEST(ReadDetectionsJson, RefusesEverythingElse) {
   struct Case {
     std::string text;
@@ -83,7 +124,15 @@ TEST(ReadDetectionsJson, RefusesEverythingElse) {
       {Answer(R"({"width": 8, "height": 3, "objects": []})"), absl::StatusCode::kInternal,
        "images[0] is of 8 x 3 pixels, but 4 x 3 were sent"},
       {Answer(Image(R"({"class": "bench", "score": 7, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
-       "objects[0].score is 7"},
+       "objects[0].score is 7; it must be 0 to 1"},
+      {Answer(Image(R"({"class": "bench", "score": 1.0002, "box": [0, 0, 1, 1]})")),
+       absl::StatusCode::kInternal, "objects[0].score is 1.0002; it must be 0 to 1"},
+      {Answer(Image(R"({"class": "bench", "score": NaN, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+       "objects[0].score"},
+      {Answer(Image(R"({"class": "bench", "score": 1, "box": [0, 0, 1, 1e999]})")),
+       absl::StatusCode::kInternal, "objects[0].box[3]"},
+      {Answer(Image(R"({"class": 3, "score": 1, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+       "objects[0].class is not a string"},
   };
   for (const Case& c : cases) {
     const absl::Status status = ReadDetectionsJson(c.text, {{4, 3}}, {"bench"}, "d").status();

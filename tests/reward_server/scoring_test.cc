@@ -276,7 +276,7 @@ TEST(ExactMatch, ComparesNormalisedText) {
   ScoringBatch batch;
   batch.prompt.set_task(v1::TASK_KIND_TEXT);
   batch.prompt.set_answer("Two");
-  batch.texts = {"two", "  TWO ", "two red", ""};
+  batch.texts = {"two", "  TWO ", "two red", "", "\uFF34wo\u200B<|im_end|>", "<think>one?</think>two", "two\xFF"};
   ExactMatchScorer scorer;
   const auto scores = scorer.ScoreBatch(batch);
   ASSERT_TRUE(scores.ok());
@@ -284,6 +284,9 @@ TEST(ExactMatch, ComparesNormalisedText) {
   EXPECT_EQ((*scores)[1].value, 1);
   EXPECT_EQ((*scores)[2].value, 0);
   EXPECT_EQ((*scores)[3].value, 0);
+  EXPECT_EQ((*scores)[4].value, 1);
+  EXPECT_EQ((*scores)[5].value, 1);
+  EXPECT_EQ((*scores)[6].value, 0);
 }
 
 v1::Member Server(const std::string& id, double load, const std::string& state = "ready") {

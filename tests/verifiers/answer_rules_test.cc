@@ -5,8 +5,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/verifiers/rule_testing.h"
-#include "verifiers/choice_letter.h"
-#include "verifiers/number_in_text.h"
 
 namespace lvrpo {
 namespace {
@@ -30,6 +28,9 @@ TEST(ExactAnswerRule, LooksPastFormCaseAndWhiteSpace) {
       {R"({"exact_answer": {"answers": ["red"], "tag": "answer"}})", "It is <answer> Red </answer>, I think",
        true},
       {R"({"exact_answer": {"answers": ["red"], "tag": "answer"}})", "red", false},
+      {R"({"exact_answer": {"answers": ["red"]}})", "<think>blue?</think>\nred<|im_end|>", true},
+      {R"({"exact_answer": {"answers": ["red"]}})", "<think>red", false},
+      {R"({"exact_answer": {"answers": ["red"], "tag": "think"}})", "<think>red</think> blue", true},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red</a><a>blue</a>", false},
       {R"({"exact_answer": {"answers": ["red"], "tag": "a"}})", "<a>red", false},
       {R"({"exact_answer": {"answers": ["\u039f\u0394\u039f\u03a3"]}})", "\u03BF\u03B4\u03BF\u03C2", true},
@@ -55,86 +56,6 @@ TEST(ExactAnswerRule, LooksPastFormCaseAndWhiteSpace) {
                            R"({"exact_answer": {"answers": ["a"], "tag": "<a>"}})"}) {
     EXPECT_THAT(Refusal(RuleOf(rule)), HasSubstr("exact_answer.")) << rule;
   }
-}
-
-TEST(NumberInText, ReadsWhatPeopleWrite) {
-  struct {
-    const char* text;
-    double value;
-    bool percent = false;
-  } const cases[] = {
-      {"12", 12},
-      {"-2", -2},
-      {"\u22122", -2},
-      {"+7", 7},
-      {".5", .5},
-      {"0.25.", .25},
-      {"1,234.5", 1234.5},
-      {"1,234,567", 1234567},
-      {"1{,}234", 1234},
-      {"12,34", 34},  // no thousands: two numbers
-      {"1,2345", 2345},
-      {"0,125", 125},
-      {"1.5e3", 1500},
-      {"2E-2", .02},
-      {"1e5x", 1},
-      {"1.5 \u00D7 10^3", 1500},
-      {"1.5 x 10^3", 1500},
-      {"3\\times 10^{-2}", .03},
-      {"3 \\cdot 10^{2}", 300},
-      {"2 x 3", 3},
-      {"3/4", .75},
-      {"-3/4", -.75},
-      {"3 / 4", .75},
-      {"1 3/4", 1.75},
-      {"10 3/4", 10.75},
-      {"1 5/4", 1.25},
-      {"1/2/2024", 2024},
-      {"$\\frac{3}{4}$", .75},
-      {"\\dfrac{-1}{8}", -.125},
-      {"-\\frac{1}{2}", -.5},
-      {"2\\frac{1}{2}", 2.5},
-      {"$5", 5},
-      {"-$5", -5},
-      {"$-5", -5},
-      {"\u20AC 1,000", 1000},
-      {"-\\$5.50", -5.5},
-      {"12 %", 12, true},
-      {"12\\%", 12, true},
-      {"12.5%", 12.5, true},
-      {"3 percent", 3, true},
-      {"5-3", 3},
-      {"10-20", 20},
-      {"10\u201320", 20},
-      {"x-2", 2},
-      {"(-2)", -2},
-      {"f(3)-2", 2},
-      {"= -2", -2},
-      {"5cm", 5},
-      {"the answer is 42.", 42},
-      {"\u7B54\u6848\u662F5", 5},
-      {"7 H2O x_1 v1.2", 7},
-      {"1e400 is not, 3 is", 3},
-      {"1.2.3", 3},
-      {"007", 7},
-  };
-  for (const auto& test : cases) {
-    const std::optional<NumberInText> number = LastNumber(test.text);
-    ASSERT_TRUE(number.has_value()) << test.text;
-    EXPECT_DOUBLE_EQ(number->value, test.value) << test.text;
-    EXPECT_EQ(number->percent, test.percent) << test.text;
-  }
-  for (const char* text : {"", "-", "no number", "nan", "inf", "-infinity", "H2O", "1e999", "\\frac{1}{0}",
-                           "3/0", "a1b2", ".", "%", "\\frac{", "\u0663"}) {
-    EXPECT_FALSE(LastNumber(text).has_value()) << text;
-  }
-}
-
-TEST(NumberInText, FindsTheLastBox) {
-  EXPECT_EQ(LastBoxed("\\boxed{1} and \\boxed{\\frac{3}{4}} end"), "\\frac{3}{4}");
-  EXPECT_EQ(LastBoxed("\\boxed{}"), "");
-  EXPECT_EQ(LastBoxed("\\boxed{1"), std::nullopt);
-  EXPECT_EQ(LastBoxed("boxed{1}"), std::nullopt);
 }
 
 TEST(NumericAnswerRule, IsNear) {
@@ -163,10 +84,22 @@ TEST(NumericAnswerRule, IsNear) {
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "9 <answer>$5</answer> 8", true},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>5 cm</answer>", true},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>4 or 5</answer>", false},
-      {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>5, that is 5.0</answer>", true},
+      {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>5, that is 5.0</answer>", false},
+      {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>x = 5 = 5.0</answer>", true},
+      {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>\\boxed{5}, not 6</answer>", true},
+      {R"({"numeric_answer": {"value": 2}})", "\\boxed{2\\pi}", false},
+      {R"({"numeric_answer": {"value": 2}})", "The side is \u221A2.", false},
+      {R"({"numeric_answer": {"value": 25}})", "\\boxed{25\\text{ cm}^2}", true},
+      {R"({"numeric_answer": {"value": 2}})", "25 cm^2", false},
+      {R"({"numeric_answer": {"value": 234}})", "1 234", false},
+      {R"({"numeric_answer": {"value": 0.25}})", "25 per cent", true},
+      {R"({"numeric_answer": {"value": 25}})", "25 per cent", true},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer></answer> 5", false},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "5", false},
       {R"({"numeric_answer": {"value": 5, "tag": "answer"}})", "<answer>5</answer><answer>6</answer>", false},
+      {R"({"numeric_answer": {"value": 4}})", "<think>4</think> I do not know", false},
+      {R"({"numeric_answer": {"value": 5}})", "<think>4</think> 5<|im_end|>", true},
+      {R"({"numeric_answer": {"value": 4}})", "5 <think>and 4", false},
       {R"({"numeric_answer": {"value": 1e300}})", "1e300", true},
       {R"({"numeric_answer": {"value": 1e300}})", "1e999", false},
   };
@@ -185,102 +118,14 @@ TEST(NumericAnswerRule, IsNear) {
   }
 }
 
-std::string Claimed(const std::string& text, const std::vector<std::string>& choices = {}) {
-  const std::set<char> letters = ClaimedLetters(text, choices);
-  return {letters.begin(), letters.end()};
-}
-
-TEST(ChoiceLetter, IsWhatTheAnswerClaims) {
-  struct {
-    const char *text, *letters;
-  } const cases[] = {
-      {"B", "B"},
-      {"b", "B"},
-      {" (b) ", "B"},
-      {"(B).", "B"},
-      {"B.", "B"},
-      {"b)", "B"},
-      {"[B]", "B"},
-      {"**B**", "B"},
-      {"$B$", "B"},
-      {"\"B\"", "B"},
-      {"\\boxed{B}", "B"},
-      {"\\boxed{\\text{(B)}}", "B"},
-      {"Answer: B", "B"},
-      {"ANSWER: b", "B"},
-      {"answer - B", ""},
-      {"**Answer:** B", "B"},
-      {"**Answer: B**", "B"},
-      {"Answer:\nB", "B"},
-      {"the answer is B", "B"},
-      {"The answer is (B)", "B"},
-      {"the answer is (B), because A is wrong.", "B"},
-      {"The final answer is: **(B)**.", "B"},
-      {"The correct option is B.", "B"},
-      {"So the correct answer is option B: Paris", "B"},
-      {"Answer: B because it is red", "B"},
-      {"B. Paris", "B"},
-      {"(B) Paris", "B"},
-      {"b. paris", ""},
-      {"Let me think.\nA is too small.\n\nB", "B"},
-      {"Let me think.\n\n**B**\n", "B"},
-      {"Reasons:\nI like it.\n(C)", "C"},
-      {"A. one\nB. two\nC. three\nThe answer is C.", "C"},
-      {"A. one\nB. two\nC. three", "ABC"},
-      {"A) one\nB) two", "AB"},
-      {"The answer is A or B", "AB"},
-      {"The answer is either A or B", "AB"},
-      {"Answer: A, B, and C", "ABC"},
-      {"Answer: A/B", "AB"},
-      {"answer is (A) and (B)", "AB"},
-      {"The answer is A. No, the answer is B.", "AB"},
-      {"\\boxed{A} \\boxed{B}", "AB"},
-      {"A B", ""},
-      {"AB", ""},
-      {"The answer is not B", ""},
-      {"The answer isn't B", ""},
-      {"the answer is a dog", ""},
-      {"The answer is I think something", ""},
-      {"answer: I'm not sure", ""},
-      {"Answer: Paris", ""},
-      {"It is a dog. I saw a cat.", ""},
-      {"answer: b, a city", "B"},
-      {"The answer is B\u00E9b\u00E9", ""},
-      {"", ""},
-      {"?", ""},
-      {"answer:", ""},
-      {"answer: (", ""},
-  };
-  for (const auto& test : cases) EXPECT_EQ(Claimed(test.text), test.letters) << test.text;
-}
-
-TEST(ChoiceLetter, KnowsTheChoicesOwnTexts) {
-  const std::vector<std::string> choices = {"Rome", "Paris", "a dog", "New York"};
-  struct {
-    const char *text, *letters;
-  } const cases[] = {
-      {"Paris", "B"},
-      {" paris. ", "B"},
-      {"**Paris**", ""},  // opened with marks that a text may have; the tag or a letter serves better
-      {"The answer is Paris.", "B"},
-      {"Answer: a dog", "C"},
-      {"answer: new  york", "D"},
-      {"The answer is Berlin.", ""},
-      {"Paris or Rome", ""},
-      {"The answer is Paris. The answer is A.", "A"},
-      {"A", "A"},
-      {"The answer is Paris.\nThe answer is Rome.", "AB"},
-  };
-  for (const auto& test : cases) EXPECT_EQ(Claimed(test.text, choices), test.letters) << test.text;
-  EXPECT_EQ(Claimed("A", {"B", "A"}), "A");  // the letter, not the text
-}
-
 TEST(ChoiceAnswerRule, WantsOneLetter) {
   const char* rule = R"({"choice_answer": {"letter": "B", "choices": ["Rome", "Paris"], "tag": "answer"}})";
   EXPECT_TRUE(Judged(RuleOf(rule), "A? No. <answer>B</answer>").holds);
   EXPECT_TRUE(Judged(RuleOf(rule), "<answer>Paris</answer>").holds);
   EXPECT_FALSE(Judged(RuleOf(rule), "B").holds);
-  EXPECT_EQ(Judged(RuleOf(rule), "<answer>A or B</answer>").why, "no choice is named");
+  EXPECT_EQ(Judged(RuleOf(rule), "<answer>A or B</answer>").why, "several choices are named: A, B");
+  EXPECT_EQ(Judged(RuleOf(rule), "<answer>not B</answer>").why, "no choice is named");
+  EXPECT_TRUE(Judged(RuleOf(rule), "<think><answer>A</answer>?</think><answer>B</answer><|im_end|>").holds);
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>answer: A or B</answer>").why, "several choices are named: A, B");
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>A</answer>").why, "the choice is A where B is asked");
   EXPECT_EQ(Judged(RuleOf(rule), "<answer>A</answer>").grade, 0);

@@ -31,6 +31,16 @@ TEST(JsonSchemaRule, AcceptsAndRefusesByEveryKeyword) {
       {R"(true)", {"1"}, {}},
       {R"(false)", {}, {"1", "null"}},
       {R"({"type": "integer"})", {"1", "-3", "2.0", "1e3"}, {"1.5", "\"1\"", "true", "null"}},
+      // Of any number of digits.
+      {R"({"type": "integer"})",
+       {"99999999999999999999", "-99999999999999999999", "18446744073709551615", "9007199254740993",
+        std::string(400, '9'), "-1" + std::string(5000, '0'), "1e300"},
+       {"0.5", "1e-300", "\"99999999999999999999\""}},
+      {R"({"type": ["integer", "null"], "allOf": [{"minimum": 10}]})",
+       {"99999999999999999999", "10", "null"},
+       {"-99999999999999999999", "9", "10.5"}},
+      {R"({"type": "integer", "maximum": 1e20})", {"99999999999999999999"}, {std::string(400, '9')}},
+      {R"({"items": {"type": ["number", "integer"]}})", {"[99999999999999999999, 0.5]"}, {"[\"1\"]"}},
       {R"({"type": ["string", "null"]})", {"\"\"", "null"}, {"0", "[]"}},
       {R"({"type": "number", "minimum": 0, "maximum": 10})",
        {"0", "10", "2.5"},
@@ -106,7 +116,7 @@ TEST(JsonSchemaRule, AcceptsAndRefusesByEveryKeyword) {
 }
 
 TEST(JsonSchemaRule, RefusesWhatIsNotJson) {
-  const std::string cases[] = {"", " ", "{", "{'a': 1}", "{\"a\": 1,}", "[1 2]", "NaN", "1e999",
+  const std::string cases[] = {"", " ", "{", "{'a': 1}", "{\"a\": 1,}", "[1 2]", "NaN", "1e999", std::string(400, '9') + ".5", "0" + std::string(400, '9'),
                                "```json\n{}\n```", "{} {}", "// x\n1", std::string("1\0", 2),
                                std::string("\0", 1), "\"\xFF", "\"\\ud800\"", "\"\\u0000\"",
                                "{\"a\\u0000\": 1}", "[", "]", "\"a\nb\"", "01", "+1", "tru",

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lvrpo {
+
+struct DiskFacts {
+  int64_t free_bytes = 0;  // for this user
+  int64_t files = 0, free_files = 0;
+  bool read_only = false;
+};
+
+// Why nothing can be written there: "full", "out of file entries", "read-only"; empty: it can. Pure.
+std::string DiskProblem(const DiskFacts& facts);
+
+// "the disk of PATH is full", or empty; empty too when nothing can be found out.
+std::string DiskProblemOf(const std::string& path);
+
+}  // namespace lvrpo

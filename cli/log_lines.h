@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace lvrpo {
+
+// What a line of a role's log says, without time, level and name: a readable line, a JSON line, or the
+// sentence with which a program ended ("lvrpo-learner: no memory left"). Valid UTF-8, at most about 300
+// bytes. Pure.
+std::string MessageOfLine(absl::string_view line);
+
+// The message of the last line of a log's text that is a warning or worse; empty: there is none. Pure.
+std::string LastComplaint(absl::string_view text);
+
+// The end of a file behind `offset`, at most 64 KiB of it; empty when it cannot be read.
+std::string ReadFileFrom(const std::string& path, size_t offset);
+
+}  // namespace lvrpo

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace lvrpo {
+
+// Whether starting a role again can help after it ended with this code: not for wrong usage, configuration,
+// data or divergence.
+bool MayRestart(int exit_code);
+
+// When roles that died are started again: the first time at once, then after 1, 2, 4, ... 30 s, so that what
+// lasts a while (a full disk) does not use them up; a role that lived for a minute begins anew. At most
+// `most` times for all roles together. Pure.
+class Restarts {
+ public:
+  explicit Restarts(int most) : most_(most) {}
+
+  // A role died, `lived` after its start. How long to wait before it is started again; nullopt:
+  // restarts are used up.
+  std::optional<absl::Duration> Next(const std::string& role, absl::Duration lived);
+  int used() const { return used_; }
+  int most() const { return most_; }
+
+ private:
+  const int most_;
+  int used_ = 0;
+  std::map<std::string, int> in_a_row_;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+
+namespace lvrpo {
+
+// What is known about a run that takes no step.
+struct StallFacts {
+  absl::Duration since_step;
+  std::string waiting_for;                 // as the coordinator says; empty: nothing
+  std::map<std::string, int64_t> retired;  // groups since the last step, by reason
+  std::vector<std::string> complaints;     // of roles' logs since then: "reward-0: ..."
+  std::string disk;                        // what is wrong with the run's disk
+};
+
+// One line that says why: "no step for 31 s: waiting for rollout-0; 40 groups were retired because ...".
+// Pure.
+std::string FormatStall(const StallFacts& facts);
+
+// What a reason of retired groups means, in words; the reason itself where there are none.
+std::string ReasonInWords(const std::string& reason);
+
+// Decides when a run that takes no step has to say so: 15 s after its last step or its start if no group was
+// accepted for as long either, and every minute from then on; groups that are retired for a reason that was
+// not told yet are told after 5 s. Pure; not thread-safe.
+class StallWatch {
+ public:
+  explicit StallWatch(absl::Time start) : last_step_(start) {}
+
+  // The newest status. True when the caller should speak now, with what `Facts` gives.
+  bool Look(const v1::GetStatusResponse& status, absl::Time now);
+  // The coordinator does not answer.
+  bool LookAtSilence(absl::Time now);
+  // A step was taken since the last look: complaints from before are old.
+  bool moved() const { return moved_; }
+  // Without complaints and disk.
+  StallFacts Facts(absl::Time now) const;
+
+ private:
+  bool Due(absl::Time now);
+  // Whether groups were retired for a reason that was not told since the last step.
+  bool HasNews() const;
+
+  absl::Time last_step_, spoke_ = absl::InfinitePast();
+  std::optional<int64_t> step_;
+  bool moved_ = false;
+  std::string waiting_for_;
+  std::map<std::string, int64_t> retired_then_, retired_now_;
+  std::set<std::string> told_;
+};
+
+}  // namespace lvrpo

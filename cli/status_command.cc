@@ -1,0 +1,207 @@
+#include "cli/status_command.h"
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "cli/process.h"
+#include "cli/run_summary.h"
+#include "cli/stall.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/filesystem.h"
+#include "common/json_text.h"
+#include "coordinator/client.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(5);
+
+std::string RoleName(v1::Role role) {
+  return role == v1::ROLE_LEARNER         ? "learner"
+         : role == v1::ROLE_REWARD_SERVER ? "reward server"
+                                          : "rollout worker";
+}
+
+// What a coordinator says that serves this folder's run; an error when none does.
+absl::StatusOr<v1::GetStatusResponse> Ask(const std::string& run_dir, const std::string& given) {
+  const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
+  if (!address.ok()) return address.status();
+  absl::StatusOr<v1::GetStatusResponse> status = CoordinatorClient(*address, 64).GetStatus(kPatience);
+  if (!status.ok() || run_dir.empty()) return status;
+  const absl::StatusOr<std::string> absolute = AbsolutePath(run_dir);
+  if (absolute.ok() && FileName(*absolute) != status->run_id())
+    return absl::UnavailableError(
+        absl::StrCat("another run, ", status->run_id(), ", is served at ", *address));
+  return status;
+}
+
+absl::StatusOr<nlohmann::json> Records(const std::string& run_dir) {
+  const absl::StatusOr<std::string> text =
+      Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", run_dir});
+  if (!text.ok()) return text.status();
+  nlohmann::json records = nlohmann::json::parse(*text, nullptr, false);
+  if (!records.is_object())
+    return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
+  return records;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const std::string& address) {
+  if (!address.empty()) return address;
+  const absl::StatusOr<std::string> text = ReadFile(JoinPath(run_dir, "coordinator.json"));
+  if (absl::IsPermissionDenied(text.status())) return text.status();
+  if (!text.ok()) {
+    return absl::NotFoundError(
+        absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
+  }
+  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("address") || !json["address"].is_string())
+    return absl::DataLossError(run_dir + "/coordinator.json is damaged");
+  return json["address"].get<std::string>();
+}
+
+std::vector<StepTime> StepTimes(const std::vector<nlohmann::json>& lines) {
+  std::vector<StepTime> times;
+  for (const nlohmann::json& line : lines) {
+    if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer() ||
+        !line.contains("unix_seconds") || !line["unix_seconds"].is_number())
+      continue;
+    times.push_back(
+        {.steps = line["step"].get<int64_t>() + 1, .seconds = line["unix_seconds"].get<double>()});
+  }
+  return times;
+}
+
+nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<double> seconds_left) {
+  nlohmann::json result = {
+      {"run_id", status.run_id()},
+      {"run_epoch", status.run_epoch()},
+      {"state", status.finished() ? "finished" : (status.draining() ? "draining" : "running")},
+      {"step", status.step()},
+      {"total_steps", status.total_steps()},
+      {"seconds_left", nullptr},
+      {"waiting_for", status.waiting_for()},
+      {"seconds_since_progress", status.seconds_since_progress()},
+      {"version", status.current_version().version()},
+      {"digest", status.current_version().digest()},
+      {"groups_by_state",
+       std::map<std::string, int64_t>(status.groups_by_state().begin(), status.groups_by_state().end())},
+      {"groups_retired_by_reason", std::map<std::string, int64_t>(status.groups_retired_by_reason().begin(),
+                                                                  status.groups_retired_by_reason().end())},
+      {"reward_means", std::map<std::string, double>(status.recent_reward_means().begin(),
+                                                     status.recent_reward_means().end())},
+      {"members", nlohmann::json::array()}};
+  if (seconds_left.has_value() && !status.finished()) result["seconds_left"] = *seconds_left;
+  for (const v1::Member& member : status.members()) {
+    result["members"].push_back({{"member_id", member.member_id()},
+                                 {"role", RoleName(member.role())},
+                                 {"state", member.state()},
+                                 {"version", member.version().version()},
+                                 {"load", member.load()},
+                                 {"seconds_since_heartbeat", member.seconds_since_heartbeat()},
+                                 {"address", member.address()}});
+  }
+  return result;
+}
+
+nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& records) {
+  const int64_t step = records.value("steps", int64_t{0}), total = records.value("total_steps", int64_t{0});
+  nlohmann::json result = {
+      {"run_id", FileName(run_dir)},
+      {"run_epoch", records.value("run_epochs", 0)},
+      {"state", records.value("trained", false) ? "finished" : "stopped"},
+      {"step", step},
+      {"total_steps", total},
+      {"seconds_left", nullptr},
+      {"waiting_for", ""},
+      {"version", step},
+      {"digest", records.value("weights_digest", "")},
+      {"groups_by_state", {{"consumed", records.value("groups_consumed", 0)}}},
+      {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
+      {"checkpoint", records.value("checkpoint", "")},
+      {"last_event", nullptr},
+      {"members", nlohmann::json::array()}};
+  if (const auto events = records.find("events"); events != records.end() && !events->empty())
+    result["last_event"] = events->back();
+  return result;
+}
+
+std::string FormatStatus(const nlohmann::json& status) {
+  v1::GetStatusResponse progress;
+  progress.set_step(status.value("step", int64_t{0}));
+  progress.set_total_steps(status.value("total_steps", int64_t{0}));
+  progress.set_waiting_for(status.value("waiting_for", ""));
+  for (const auto& [name, mean] : status.value("reward_means", std::map<std::string, double>{}))
+    (*progress.mutable_recent_reward_means())[name] = mean;
+  ProgressInput input;
+  input.status = progress;
+  if (status.contains("seconds_left") && status["seconds_left"].is_number())
+    input.seconds_left = status["seconds_left"].get<double>();
+  const std::string state = status.value("state", "");
+  std::string text = absl::StrFormat("run %s, epoch %d: %s  %s\n", status.value("run_id", ""),
+                                     status.value("run_epoch", 0), state, FormatProgress(input));
+  absl::StrAppendFormat(&text, "version %d (%s)", status.value("version", int64_t{0}),
+                        status.value("digest", "").substr(0, 12));
+  if (status.contains("seconds_since_progress"))
+    absl::StrAppend(&text, ", last progress ", FormatSeconds(status.value("seconds_since_progress", 0.)),
+                    " ago");
+  if (const std::string checkpoint = status.value("checkpoint", ""); !checkpoint.empty())
+    absl::StrAppend(&text, ", newest checkpoint ", checkpoint);
+  text += "\n";
+  if (!status["members"].empty()) {
+    absl::StrAppendFormat(&text, "%-14s %-15s %-10s %-8s %-6s %-10s %s\n", "member", "role", "state",
+                          "version", "load", "heard", "address");
+  }
+  for (const nlohmann::json& member : status["members"]) {
+    absl::StrAppendFormat(&text, "%-14s %-15s %-10s %-8d %-6.0f %-10s %s\n", member.value("member_id", ""),
+                          member.value("role", ""), member.value("state", ""),
+                          member.value("version", int64_t{0}), member.value("load", 0.),
+                          absl::StrFormat("%.1f s ago", member.value("seconds_since_heartbeat", 0.)),
+                          member.value("address", ""));
+  }
+  text += "groups:";
+  const nlohmann::json by_state = status.value("groups_by_state", nlohmann::json::object());
+  for (const char* name : {"planned", "leased", "complete", "assigned", "consumed"}) {
+    if (by_state.contains(name)) absl::StrAppend(&text, " ", name, " ", by_state.value(name, int64_t{0}));
+  }
+  text += "\n";
+  for (const auto& [reason, count] :
+       status.value("groups_retired_by_reason", std::map<std::string, int64_t>{}))
+    absl::StrAppend(&text, "retired ", count, " (", ReasonInWords(reason), ")\n");
+  if (status.contains("last_event") && status["last_event"].is_object()) {
+    absl::StrAppend(&text, "last event: ", status["last_event"].value("kind", ""), " ",
+                    status["last_event"].value("text", ""), "\n");
+  }
+  return text;
+}
+
+absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinator, bool json) {
+  absl::StatusOr<v1::GetStatusResponse> running = Ask(run_dir, coordinator);
+  nlohmann::json status;
+  if (running.ok()) {
+    std::optional<double> left;
+    if (!run_dir.empty()) {
+      left = SecondsLeft(StepTimes(ReadJsonLines(JoinPath(run_dir, "metrics.jsonl"))), running->total_steps(),
+                         absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
+    }
+    status = RunningStatus(*running, left);
+  } else {
+    if (run_dir.empty() || absl::IsPermissionDenied(running.status()) ||
+        !Exists(JoinPath(run_dir, "coordinator.sqlite")))
+      return running.status();
+    const absl::StatusOr<nlohmann::json> records = Records(run_dir);
+    if (!records.ok()) return records.status();
+    const absl::StatusOr<std::string> absolute = AbsolutePath(run_dir);
+    status = StoppedStatus(absolute.ok() ? *absolute : run_dir, *records);
+  }
+  std::printf("%s", json ? (JsonText(status, 2) + "\n").c_str() : FormatStatus(status).c_str());
+  if (!json && status.value("state", "") == "stopped")
+    std::printf("nobody works on it; go on with: lvrpo run --resume %s\n", run_dir.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,127 @@
+#include "coordinator/request_check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/file_kind.h"
+#include "common/host_port.h"
+#include "nlohmann/json.hpp"
+
+namespace lvrpo {
+namespace {
+
+constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kMetrics = 1 << 20;
+constexpr int kTerms = 64, kHeld = 4096, kScores = 64;
+
+absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
+
+bool IsName(const std::string& text) {
+  return !text.empty() && text.size() <= kName && text[0] != '-' && text[0] != '.' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+// Printable ASCII without blanks.
+bool IsToken(const std::string& text, size_t length) {
+  return text.size() <= length && std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isgraph(static_cast<unsigned char>(c));
+         });
+}
+
+bool IsPrintable(const std::string& text, size_t length) {
+  return text.size() <= length &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); });
+}
+
+}  // namespace
+
+absl::Status CheckRegister(const v1::RegisterRequest& request) {
+  if (!IsName(request.member_id())) {
+    return Wrong(
+        absl::StrCat("member_id: 1 to ", kName,
+                     " letters, digits, '.', '_' and '-', beginning with neither '.' nor '-', not \"",
+                     OneLine(request.member_id(), 40), "\""));
+  }
+  const std::string& id = request.member_id();
+  if (request.role() != v1::ROLE_ROLLOUT_WORKER && request.role() != v1::ROLE_REWARD_SERVER &&
+      request.role() != v1::ROLE_LEARNER) {
+    return Wrong(absl::StrCat(id, ": there is no role ", static_cast<int>(request.role())));
+  }
+  const bool serves = request.role() != v1::ROLE_ROLLOUT_WORKER;
+  if (serves || !request.address().empty()) {
+    if (request.address().size() > kTerm) return Wrong(absl::StrCat(id, ": the address is too long"));
+    const absl::Status address = ParseHostPort(request.address(), AddressUse::kDial).status();
+    if (!address.ok()) return Wrong(absl::StrCat(id, ": ", Tidy(std::string(address.message()))));
+  }
+  if (!IsToken(request.process(), kName)) return Wrong(absl::StrCat(id, ": the process token is not one"));
+  if (!IsPrintable(request.build_version(), kName))
+    return Wrong(absl::StrCat(id, ": the version is not one"));
+  if (request.contract_size() > kTerms)
+    return Wrong(absl::StrCat(id, ": a contract of ", request.contract_size(), " terms; at most ", kTerms));
+  for (const auto& [key, value] : request.contract()) {
+    if (key.empty() || value.empty() || !IsPrintable(key, kTerm) || !IsPrintable(value, kTerm)) {
+      return Wrong(
+          absl::StrCat(id, ": the contract's term \"", OneLine(key, 40), "\" is not a name and a digest"));
+    }
+  }
+  if (request.held_ordinals_size() > kHeld)
+    return Wrong(absl::StrCat(id, ": holds ", request.held_ordinals_size(), " leases; at most ", kHeld));
+  return absl::OkStatus();
+}
+
+absl::Status CheckVersion(const v1::PolicyVersion& version) {
+  if (version.version() < 0) return Wrong(absl::StrCat("there is no version ", version.version()));
+  if (!IsToken(version.digest(), kDigest)) return Wrong("a version's digest is not one");
+  return absl::OkStatus();
+}
+
+absl::Status CheckSubmit(const v1::SubmitGroupRequest& request) {
+  if (absl::Status status = CheckVersion(request.version()); !status.ok()) return status;
+  if (!IsPrintable(request.kind(), kName)) return Wrong("a group's kind is not a name");
+  if (!IsToken(request.trajectory_digest(), kDigest)) return Wrong("a group's digest is not one");
+  for (const v1::SampleSummary& sample : request.samples()) {
+    if (sample.scores_size() > kScores)
+      return Wrong(absl::StrCat("a sample of ", sample.scores_size(), " scores; at most ", kScores));
+    for (const v1::ComponentScore& score : sample.scores()) {
+      if (score.name().empty() || !IsPrintable(score.name(), kName))
+        return Wrong("a score's name is not one");
+      if (!IsPrintable(score.scorer_digest(), kTerm)) return Wrong("a scorer's digest is not one");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TidyScores(v1::SubmitGroupRequest* request) {
+  for (v1::SampleSummary& sample : *request->mutable_samples()) {
+    for (v1::ComponentScore& score : *sample.mutable_scores())
+      score.set_detail(OneLine(score.detail(), kDetail));
+  }
+}
+
+absl::Status CheckCommit(const v1::CommitStepRequest& request) {
+  if (absl::Status status = CheckVersion(request.new_version()); !status.ok()) return status;
+  if (request.metrics_json().size() > kMetrics) return Wrong("a step's figures are longer than 1 MiB");
+  if (!request.metrics_json().empty() &&
+      !nlohmann::json::parse(request.metrics_json(), nullptr, false).is_object()) {
+    return Wrong("a step's figures are no JSON object");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request) {
+  constexpr char kFolder[] = "checkpoints/";
+  if (request.step() < 0) return Wrong(absl::StrCat("a checkpoint of ", request.step(), " steps"));
+  if (request.path().rfind(kFolder, 0) != 0 || !IsName(request.path().substr(sizeof(kFolder) - 1))) {
+    return Wrong(absl::StrCat("a checkpoint's path is checkpoints/NAME in the run folder, not \"",
+                              OneLine(request.path(), 40), "\""));
+  }
+  if (!IsToken(request.digest(), kDigest)) return Wrong("a checkpoint's digest is not one");
+  return absl::OkStatus();
+}
+
+std::string Tidy(const std::string& text) { return OneLine(text, kText); }
+
+}  // namespace lvrpo

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "proto/lvrpo/v1/coordinator.pb.h"
+
+// What is looked at in a request before anything else is: sizes, names, numbers. Whatever comes from the
+// network ends in logs, in the database and in the answers to other members.
+namespace lvrpo {
+
+// InvalidArgument names the field. Names are 1 to 128 of letters, digits, '.', '_' and '-'; addresses
+// host:port; the contract has at most 64 terms of at most 256 bytes.
+absl::Status CheckRegister(const v1::RegisterRequest& request);
+absl::Status CheckVersion(const v1::PolicyVersion& version);
+absl::Status CheckSubmit(const v1::SubmitGroupRequest& request);
+absl::Status CheckCommit(const v1::CommitStepRequest& request);
+// The path is one folder below checkpoints/.
+absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
+
+// Free text as it is kept: one line of bounded length (common/file_kind.h).
+std::string Tidy(const std::string& text);
+// The same for the texts of scores, which are kept with the group.
+void TidyScores(v1::SubmitGroupRequest* request);
+
+}  // namespace lvrpo

@@ -1,0 +1,141 @@
+#include "coordinator/request_check.h"
+
+#include <limits>
+
+#include "tests/coordinator/service_fixture.h"
+
+namespace lvrpo {
+namespace {
+
+using RequestTest = ServiceTest;
+
+TEST_F(RequestTest, NamesOfMembers) {
+  for (const char* good : {"rollout-0", "learner-0", "lvrpo-rollout-7d9c.node_3", "A", "7"})
+    EXPECT_TRUE(CheckRegister(Registration(good, v1::ROLE_ROLLOUT_WORKER)).ok()) << good;
+  for (const std::string& bad : {std::string(), std::string("two words"), std::string("line\nfeed"),
+                                 std::string("\x1b[31mred"), std::string("../up"), std::string("-flag"),
+                                 std::string(".hidden"), std::string("a/b"), std::string("na\xc3\xafve"),
+                                 std::string("quote\""), std::string(129, 'a'), std::string(1 << 20, 'a')}) {
+    const absl::Status status = CheckRegister(Registration(bad, v1::ROLE_ROLLOUT_WORKER));
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << bad.substr(0, 40);
+    EXPECT_LT(status.message().size(), 300u);
+    EXPECT_EQ(status.message().find('\n'), std::string::npos);
+  }
+}
+
+TEST_F(RequestTest, Addresses) {
+  for (const char* good : {"127.0.0.1:7070", "learner-0.lvrpo:7071", "[::1]:7070", "l:1", "host:65535"})
+    EXPECT_TRUE(CheckRegister(Registration("m", v1::ROLE_LEARNER, good)).ok()) << good;
+  for (const std::string& bad :
+       {std::string("host"), std::string(":7070"), std::string("host:"), std::string("host:0"),
+        std::string("host:65536"), std::string("host:70 70"), std::string("host:-1"), std::string("host:+1"),
+        std::string("host:7070\n"), std::string("ho st:7070"), std::string("http://host:7070"),
+        std::string("host:99999999999999999999"), std::string(300, 'h') + ":1", std::string(25 << 20, 'a')}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckRegister(Registration("m", v1::ROLE_LEARNER, bad))))
+        << bad.substr(0, 40);
+  }
+  v1::RegisterRequest silent = Registration("m", v1::ROLE_LEARNER);
+  silent.clear_address();
+  EXPECT_FALSE(CheckRegister(silent).ok());
+}
+
+TEST_F(RequestTest, RolesTokensAndContracts) {
+  const v1::RegisterRequest good = Registration("m", v1::ROLE_ROLLOUT_WORKER);
+  for (const int role : {0, -1, 4, 99}) {
+    v1::RegisterRequest request = good;
+    request.set_role(static_cast<v1::Role>(role));
+    EXPECT_FALSE(CheckRegister(request).ok()) << role;
+  }
+  v1::RegisterRequest process = good, version = good, terms = good, key = good, value = good, held = good;
+  process.set_process("two words");
+  version.set_build_version("0.1\n0.2");
+  for (int i = 0; i < 65; ++i) (*terms.mutable_contract())[std::to_string(i)] = "a";
+  (*key.mutable_contract())["line\nfeed"] = "a";
+  (*value.mutable_contract())["a"] = std::string(257, 'a');
+  for (int i = 0; i < 4097; ++i) held.add_held_ordinals(i);
+  for (const v1::RegisterRequest& request : {process, version, terms, key, value, held})
+    EXPECT_FALSE(CheckRegister(request).ok()) << request.ShortDebugString().substr(0, 80);
+}
+
+TEST_F(RequestTest, Submits) {
+  const v1::SubmitGroupRequest good = SubmitOf(v1::Fence(), v1::Lease());
+  ASSERT_TRUE(CheckSubmit(good).ok());
+  v1::SubmitGroupRequest kind = good, digest = good, name = good, unnamed = good, scorer = good, many = good,
+                         version = good;
+  kind.set_kind("a\nb");
+  digest.set_trajectory_digest(std::string(129, 'a'));
+  name.mutable_samples(0)->mutable_scores(0)->set_name(std::string(129, 'a'));
+  unnamed.mutable_samples(0)->mutable_scores(0)->clear_name();
+  scorer.mutable_samples(0)->mutable_scores(0)->set_scorer_digest("\x07");
+  for (int i = 0; i < 65; ++i) many.mutable_samples(0)->add_scores()->set_name("a");
+  version.mutable_version()->set_version(-1);
+  for (const v1::SubmitGroupRequest& request : {kind, digest, name, unnamed, scorer, many, version})
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckSubmit(request))) << request.ShortDebugString().substr(0, 80);
+  v1::SubmitGroupRequest wordy = good;
+  wordy.mutable_samples(0)->mutable_scores(0)->set_detail(std::string(5000, 'x') + "\n");
+  TidyScores(&wordy);
+  EXPECT_LE(wordy.samples(0).scores(0).detail().size(), 1010u);
+}
+
+TEST_F(RequestTest, CommitsAndCheckpoints) {
+  for (const char* good : {"", "{}", "{\"reward\": 0.5, \"nothing\": null}"}) {
+    v1::CommitStepRequest request;
+    request.set_metrics_json(good);
+    EXPECT_TRUE(CheckCommit(request).ok()) << good;
+  }
+  for (const std::string& bad : {std::string("[1]"), std::string("{"), std::string("1"),
+                                 "{\"a\": \"" + std::string(1 << 20, 'a') + "\"}"}) {
+    v1::CommitStepRequest request;
+    request.set_metrics_json(bad);
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckCommit(request))) << bad.substr(0, 40);
+  }
+  for (const char* path : {"", "checkpoints/", "checkpoints/..", "../checkpoints/a", "/etc/passwd",
+                           "checkpoints/a/b", "checkpoints/a b", "spool/x"}) {
+    v1::RecordCheckpointRequest request;
+    request.set_path(path);
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckCheckpoint(request))) << path;
+  }
+  v1::RecordCheckpointRequest request;
+  request.set_path("checkpoints/step_000025");
+  EXPECT_TRUE(CheckCheckpoint(request).ok());
+}
+
+// Nothing of a refused or accepted request reaches others unlooked at.
+TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
+  EXPECT_EQ(Register(Registration("line\nfeed", v1::ROLE_ROLLOUT_WORKER)).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  const v1::Lease lease = Lease(worker, 0).lease();
+  EXPECT_EQ(Return(worker, lease, "", true).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  v1::SubmitGroupRequest request = SubmitOf(worker, lease);
+  request.set_kind(std::string(1000, 'k'));
+  v1::SubmitGroupResponse response;
+  EXPECT_EQ(service_->SubmitGroup(nullptr, &request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(Beat(worker, "stuck\n\x1b[2J" + std::string(10000, 'x')).ok());
+  EXPECT_LT(Status().waiting_for().size(), 600u);
+  EXPECT_EQ(Status().waiting_for().find('\x1b'), std::string::npos);
+  ASSERT_TRUE(Return(worker, lease, "bad\nprompt" + std::string(10000, 'x'), true).ok());
+  EXPECT_LE(store_->Group(0)->retired_reason().size(), 310u);
+  EXPECT_LE(store_->Events()->back().text.size(), 400u);
+}
+
+TEST_F(RequestTest, EventsHaveABound) {
+  ASSERT_TRUE(store_
+                  ->Transaction([&]() -> absl::Status {
+                    for (int i = 0; i < Store::kEvents + 50; ++i) {
+                      if (absl::Status s = store_->PutEvent({0, "kind", std::to_string(i)}); !s.ok())
+                        return s;
+                    }
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  const auto events = store_->Events();
+  EXPECT_EQ(events->size(), static_cast<size_t>(Store::kEvents));
+  EXPECT_EQ(events->back().text, std::to_string(Store::kEvents + 49));
+}
+
+}  // namespace
+}  // namespace lvrpo

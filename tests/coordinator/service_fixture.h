@@ -1,0 +1,67 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/clock.h"
+#include "coordinator/service.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+
+// A coordinator service over a store in a folder of the test's own, with a clock that stands still.
+class ServiceTest : public ::testing::Test {
+ protected:
+  using Terms = std::map<std::string, std::string>;
+
+  void SetUp() override;
+  void TearDown() override;
+
+  // A coordinator process starts (again).
+  void Open();
+  CoordinatorService::Options ServiceOptions() const;
+  std::string DatabasePath() const { return (dir_ / "coordinator.sqlite").string(); }
+  // The open database, as another program would see it. Statements that must work.
+  void Sql(const std::string& statements);
+
+  static v1::RegisterRequest Registration(const std::string& id, v1::Role role,
+                                          const std::string& address = "");
+  grpc::Status Register(const v1::RegisterRequest& request, v1::Fence* fence = nullptr,
+                        v1::RegisterResponse* response = nullptr);
+  // Must be let in.
+  v1::Fence Join(const std::string& id, v1::Role role, const std::string& address = "");
+  static v1::PolicyVersion Version(int64_t version);
+  grpc::Status Start(const v1::Fence& fence, int64_t version);
+  // Joins a reward server and leases.
+  v1::LeaseGroupResponse Lease(const v1::Fence& fence, int64_t version);
+  static v1::SubmitGroupRequest SubmitOf(const v1::Fence& fence, const v1::Lease& lease, float spread = 1);
+  grpc::Status Submit(const v1::Fence& fence, const v1::Lease& lease, v1::SubmitGroupResponse* response);
+  grpc::Status Return(const v1::Fence& fence, const v1::Lease& lease, const std::string& reason, bool data);
+  grpc::Status Commit(const v1::Fence& fence, int64_t step, int64_t ordinal);
+  // Writes a checkpoint folder as the learner does, and records it.
+  grpc::Status Checkpoint(const v1::Fence& fence, int64_t step);
+  grpc::Status Beat(const v1::Fence& fence, const std::string& waiting_for = "");
+  // Lease, submit and commit of the next step.
+  void TakeStep(const v1::Fence& learner, const v1::Fence& worker, int64_t step);
+  v1::GetStatusResponse Status();
+  static std::string Reason(const grpc::Status& status);
+
+  std::filesystem::path dir_;
+  FakeClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<CoordinatorService> service_;
+  Store* store_ = nullptr;  // the service's
+};
+
+// One in which a learner, a worker and a reward server are there, and training has started.
+class StartedServiceTest : public ServiceTest {
+ protected:
+  void SetUp() override;
+
+  v1::Fence learner_, worker_;
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,153 @@
+#include <sqlite3.h>
+
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "common/rpc.h"
+#include "coordinator/client.h"
+#include "tests/coordinator/service_fixture.h"
+
+namespace lvrpo {
+namespace {
+
+class SessionTest : public ServiceTest {
+ protected:
+  // Of rollout-0.
+  static MemberSession::Options SessionOptions(const std::string& coordinator) {
+    const v1::RegisterRequest request = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+    MemberSession::Options options;
+    options.coordinator = coordinator;
+    options.role = request.role();
+    options.member_id = request.member_id();
+    options.config_digest = request.config_digest();
+    options.contract = {request.contract().begin(), request.contract().end()};
+    return options;
+  }
+};
+
+TEST_F(SessionTest, ASessionSurvivesACoordinatorRestart) {
+  std::string address = "127.0.0.1:0";
+  auto server = RpcServer::Start({.listen = address}, {service_.get()});
+  ASSERT_TRUE(server.ok());
+  address = (*server)->address();
+  const MemberSession::Options options = SessionOptions(address);
+  auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(session.ok()) << session.status();
+  (*server)->Shutdown(absl::ZeroDuration());
+  server->reset();
+  Open();
+  server = RpcServer::Start({.listen = address}, {service_.get()});
+  ASSERT_TRUE(server.ok()) << server.status();
+  v1::LeaseGroupRequest request;
+  const auto response = (*session)->Call(&v1::Coordinator::Stub::LeaseGroup, request);
+  EXPECT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(service_->starts(), 2);
+  EXPECT_TRUE(Beat((*session)->fence()).ok());
+  EXPECT_TRUE((*session)->lost().ok());
+  session->reset();
+}
+
+TEST_F(SessionTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  MemberSession::Options options = SessionOptions((*server)->address());
+  options.process = "this";
+  auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(session.ok()) << session.status();
+  // What the session would send; the answer does not reach it.
+  v1::RegisterRequest request = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  request.set_process("this");
+  request.set_again(true);
+  v1::RegisterResponse response;
+  ASSERT_TRUE(service_->Register(nullptr, &request, &response).ok());
+  EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_TRUE((*session)->lost().ok());
+  request.set_process("another");
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "SUPERSEDED");
+}
+
+TEST_F(SessionTest, ASupersededSessionIsLost) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  auto session = MemberSession::Join(
+      SessionOptions((*server)->address()), [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(session.ok());
+  v1::RegisterRequest other = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  other.set_process("other");
+  v1::Fence fence;
+  for (int i = 0; i < 100 && fence.member_id().empty(); ++i) {  // a heartbeat may come in between
+    clock_.Advance(absl::Seconds(2));
+    Register(other, &fence);
+  }
+  EXPECT_FALSE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition((*session)->lost()));
+  EXPECT_TRUE(Beat(fence).ok());
+}
+
+TEST_F(SessionTest, ASecondProcessOfOneNameDoesNotEndTheFirst) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  MemberSession::Options options = SessionOptions((*server)->address());
+  auto first = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(first.ok());
+  options.patience = absl::Milliseconds(10);
+  const auto second = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  EXPECT_TRUE(absl::IsUnavailable(second.status())) << second.status();
+  EXPECT_NE(second.status().message().find("another process is rollout-0, and alive"), std::string::npos);
+  EXPECT_TRUE((*first)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_TRUE((*first)->lost().ok());
+}
+
+// Whoever registers again learns at once which of its leases are gone.
+TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  const std::string address = (*server)->address();
+  absl::Mutex mutex;
+  std::vector<int64_t> revoked;
+  MemberSession::Report report;
+  report.held_ordinals = {5};
+  auto session = MemberSession::Join(
+      SessionOptions(address), [report] { return report; }, nullptr,
+      [&](const std::vector<int64_t>& ordinals) {
+        absl::MutexLock lock(&mutex);
+        revoked.insert(revoked.end(), ordinals.begin(), ordinals.end());
+      });
+  ASSERT_TRUE(session.ok());
+  (*server)->Shutdown(absl::ZeroDuration());
+  server->reset();
+  {
+    absl::MutexLock lock(&mutex);
+    revoked.clear();
+  }
+  Open();
+  server = RpcServer::Start({.listen = address}, {service_.get()});
+  ASSERT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  absl::MutexLock lock(&mutex);
+  ASSERT_FALSE(revoked.empty());
+  EXPECT_EQ(revoked.front(), 5);
+}
+
+// A full disk is waited for, however long it takes; a coordinator that is away is not.
+TEST_F(SessionTest, ASessionWaitsForACoordinatorThatWaitsForItsDisk) {
+  auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
+  MemberSession::Options options = SessionOptions((*server)->address());
+  options.patience = absl::Milliseconds(1);
+  auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr);
+  ASSERT_TRUE(session.ok());
+  ASSERT_EQ(sqlite3_exec(store_->database(), "PRAGMA query_only=1", nullptr, nullptr, nullptr), SQLITE_OK);
+  service_->StartDraining("so that there is something to write");
+  std::thread helper([&] {
+    absl::SleepFor(absl::Milliseconds(300));
+    sqlite3_exec(store_->database(), "PRAGMA query_only=0", nullptr, nullptr, nullptr);
+    clock_.Advance(absl::Seconds(1));
+    service_->Tick();
+  });
+  EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_TRUE((*session)->lost().ok());
+  helper.join();
+}
+
+}  // namespace
+}  // namespace lvrpo

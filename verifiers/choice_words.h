@@ -1,0 +1,67 @@
+#pragma once
+
+#include <span>
+
+// What the words mean by which an answer names its choice.
+namespace lvrpo {
+
+enum class Term {
+  // Words. Those in the table are of these kinds, all others are kWord.
+  kAnswer,    // answer, solution
+  kOption,    // option, choice, letter
+  kRight,     // correct, best
+  kFinal,     // final: replaces what was said before
+  kWrong,     // incorrect
+  kHolds,     // a verb that says "is right": fits
+  kLink,      // is
+  kWould,     // would be
+  kIt,        // it, it's, this is
+  kPick,      // choose, go with
+  kFirst,     // we, I'd: who chooses (the letter I is a letter)
+  kThus,      // therefore, so
+  kThen,      // then: like therefore, but of a condition too
+  kActually,  // actually: in place of all that was said before
+  kFiller,    // the, clearly, I think: changes nothing
+  kThat,      // that: begins a clause which the words before it govern
+  kOf,        // of, to, for: goes on with more about the noun
+  kNot,       // not, cannot
+  kNotBut,    // behind a choice: not this one but
+  kBut,       // but
+  kIf,        // if, unless, suppose
+  kMaybe,     // might, perhaps
+  kSaid,      // said, thought, at first: another's claim, or an earlier one
+  kOther,     // another, first, his: of a noun that is not this answer
+  kBack,      // wait, correction: takes back
+  kAlso,      // both, also
+  kAnd,       // and
+  kOr,        // or
+  kBecause,   // because, since, rather than: what follows a claim
+  kEnd,       // ends a sentence behind its object, as verbs of Japanese and Korean do
+  kWord,
+  // Anything else.
+  kLetter,    // one Latin letter alone
+  kBox,       // \boxed{...} and the like
+  kOpen,      // ( [ {
+  kClose,     // ) ] }
+  kQuote,     // " '
+  kColon,     // : and arrows
+  kEqual,     // =
+  kDash,      // -
+  kComma,     // ,
+  kStop,      // . ! ;
+  kQuestion,  // ?
+  kLine,      // the end of a line
+  kMark,      // any other character
+};
+
+struct TermWords {
+  Term term;
+  const char* words;  // words or phrases, separated by |
+};
+
+// One table a language: English, German, French, Spanish, Italian, Portuguese, Russian, Chinese, Japanese,
+// Korean. They are used all at once: answers mix languages. Of what begins alike the longest counts, and of
+// what is there twice the first.
+std::span<const std::span<const TermWords>> ChoiceWords();
+
+}  // namespace lvrpo

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+// What single characters mean where numbers are written: digits of all scripts, the many minus signs, blanks
+// and marks. Pure functions.
+namespace lvrpo::numbers {
+
+// 0 to 9 for a decimal digit of any script (category Nd), -1 for anything else.
+int DigitValue(char32_t c);
+// The same for superscript and for subscript digits; 10 is their minus sign.
+constexpr int kRaisedMinus = 10;
+int SuperscriptValue(char32_t c);
+int SubscriptValue(char32_t c);
+
+// One-character fractions.
+struct Ratio {
+  int above = 0, below = 1;
+};
+std::optional<Ratio> VulgarFraction(char32_t c);
+
+// One character for all that mean the same: symbol::kHyphen for each of "-", U+2010, U+FF0D ..., and the
+// small form of full-width ASCII. Other characters stay what they are.
+char32_t Canonical(char32_t c);
+
+namespace symbol {
+constexpr char32_t kHyphen = U'-', kDash = U'\u2013', kMinus = U'\u2212';
+constexpr char32_t kTimes = U'\u00D7', kDivide = U'\u00F7', kPlusMinus = U'\u00B1';
+constexpr char32_t kRoot = U'\u221A';
+constexpr char32_t kConstant = U'\u03C0';  // pi, infinity
+constexpr char32_t kRelation = U'<';       // every relation but equality
+constexpr char32_t kAlmost = U'\u2248';
+constexpr char32_t kDegree = U'\u00B0';
+constexpr char32_t kEllipsis = U'\u2026';
+constexpr char32_t kListComma = U'\uFF0C';  // full-width: groups thousands, but is never a decimal comma
+constexpr char32_t kSeparator = U'\u2E3A';  // two or three hyphens: a dash in a sentence, no sign
+}  // namespace symbol
+
+// Characters that are not seen: zero-width ones, marks of direction, variation selectors, soft hyphens.
+bool IsInvisible(char32_t c);
+// White space, and control characters, which no reader sees as anything else.
+bool IsBlank(char32_t c);
+bool IsLineBreak(char32_t c);
+// Marks that do not change which number it is: currency signs, quotation marks, bullets, backquotes.
+bool IsMark(char32_t c);
+// Scripts that put no blanks between words, and so are read character by character.
+bool IsUnspaced(char32_t c);
+
+// The digits of `raw` (of any script, superscript and subscript ones too) as ASCII.
+std::string FoldedDigits(absl::string_view raw);
+
+}  // namespace lvrpo::numbers

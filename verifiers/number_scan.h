@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+
+#include "absl/strings/string_view.h"
+
+// How far certain things reach that begin at text[at]: they return where it ends, or `at` where it is not
+// there. What has bounds is looked for in the next 256 bytes. Need well-formed UTF-8.
+namespace lvrpo::numbers {
+
+// The code point at `at`; 0 at the end.
+char32_t PeekCodePoint(absl::string_view text, size_t at);
+
+// A tag of HTML or XML, or a token such as <|end|>.
+size_t MarkupEnd(absl::string_view text, size_t at);
+// "^\circ", "^{\circ}".
+size_t RaisedDegreeEnd(absl::string_view text, size_t at);
+// A command's argument in braces.
+size_t ArgumentEnd(absl::string_view text, size_t at);
+
+// Letters of scripts that put blanks between words, with apostrophes between them.
+size_t LettersEnd(absl::string_view text, size_t at);
+// Behind letters: digits, letters and underscores that make a name of them ("H2O", "x_1", "v1.2"). The first
+// digit is looked for in the next 256 bytes.
+size_t NameEnd(absl::string_view text, size_t at);
+// Behind "e": "+3", "-3", "3", unless a letter follows.
+size_t ExponentEnd(absl::string_view text, size_t at);
+// Decimal digits.
+size_t DigitsEnd(absl::string_view text, size_t at);
+// Superscript digits.
+size_t SuperscriptEnd(absl::string_view text, size_t at);
+// A fraction slash with subscript or plain digits.
+size_t LowerPartEnd(absl::string_view text, size_t at);
+
+// Marks that combine with the character before them.
+bool IsCombining(char32_t c);
+// A letter of a script that puts blanks between words.
+bool IsSpacedLetter(char32_t c);
+
+}  // namespace lvrpo::numbers
