@@ -187,6 +187,10 @@ std::string LastLinesOf(absl::string_view text, int count) {
 }
 
 std::string LastLines(const std::string& path, int count) {
+  return LastLinesOf(ReadFile(path).value_or(""), count);
+}
+
+std::string LastMessage(const std::string& path, int count) {
   constexpr int kMostOfMessage = 25;  // more than data/line_errors.h gives
   const std::string text = ReadFile(path).value_or("");
   // A program's last words begin with its name and may go on for several lines.

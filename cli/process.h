@@ -46,9 +46,10 @@ absl::StatusOr<std::string> Capture(const std::vector<std::string>& command,
 
 // The last lines of a text.
 std::string LastLinesOf(absl::string_view text, int count);
-// The same of a log: at least `count` lines, and all of a program's last message ("lvrpo-...: ..."), up to 25.
-// Empty when it cannot be read.
+// The same of a file; empty when it cannot be read.
 std::string LastLines(const std::string& path, int count);
+// Of a log, at least so many lines, and all of a program's last message ("lvrpo-...: ..."), up to 25.
+std::string LastMessage(const std::string& path, int count);
 
 // Folder of the running binary.
 std::string BinaryFolder();

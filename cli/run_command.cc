@@ -106,7 +106,7 @@ absl::Status Runner::FinishEvaluation(Process process, const std::string& name) 
   }
   const int code = *process.Poll();
   if (code != 0) {
-    const std::string why = LastLines(folder_.Inside("logs/evaluate.log"), 2);
+    const std::string why = LastMessage(folder_.Inside("logs/evaluate.log"), 2);
     return code == kExitData || code == kExitConfig
                ? absl::DataLossError(absl::StrCat("the evaluation \"", name, "\" failed: ", why))
                : absl::InternalError(

@@ -58,7 +58,7 @@ absl::Status Supervisor::PlanRestart(Role& role, int code, const std::string& wh
     ended_code_ = code;
     return absl::FailedPreconditionError(absl::StrCat(why, useful ? "; restarts are used up" : "", "; ",
                                                       LogOf(role.name), " ends with:\n",
-                                                      LastLines(LogOf(role.name), 3)));
+                                                      LastMessage(LogOf(role.name), 3)));
   }
   role.process.reset();
   role.start_at = RealClock().Now() + *wait;

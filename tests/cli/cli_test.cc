@@ -175,7 +175,7 @@ TEST(Process, ALogsEndHoldsAllOfTheLastMessage) {
   const std::string log = absl::StrCat(::testing::TempDir(), "/lvrpo-log-", getpid());
   const auto end = [&](const std::string& text) {
     EXPECT_TRUE(WriteFileAtomic(log, text).ok());
-    return LastLines(log, 2);
+    return LastMessage(log, 2);
   };
   const std::string before = "lvrpo-evaluate: 60 of 200 images\n12:00 info\n";
   EXPECT_EQ(end(before + "lvrpo-evaluate: p:3: one\np:4: two\np:9: three\n"),
@@ -189,7 +189,7 @@ TEST(Process, ALogsEndHoldsAllOfTheLastMessage) {
   EXPECT_EQ(LastLinesOf(many, 25), end(many));
   EXPECT_EQ(end(""), "");
   RemoveFile(log).IgnoreError();
-  EXPECT_EQ(LastLines(log, 2), "");
+  EXPECT_EQ(LastMessage(log, 2), "");
 }
 
 }  // namespace
