@@ -1,9 +1,13 @@
 #include "coordinator/contract.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
 namespace {
+
+// How processors multiply must be the same among the members that are there; the run may go on on others.
+constexpr char kOfMembersOnly[] = "CPU product";
 
 bool MustName(v1::Role role, v1::Role settled_by) {
   if (role == v1::ROLE_LEARNER) return settled_by == v1::ROLE_LEARNER;
@@ -36,7 +40,7 @@ std::string RunContract::Conflict(const std::string& member, v1::Role role, cons
 std::map<std::string, ContractEntry> RunContract::Unsettled(v1::Role role, const Terms& terms) const {
   std::map<std::string, ContractEntry> fresh;
   for (const auto& [key, value] : terms) {
-    if (!settled_.contains(key)) fresh[key] = {value, role};
+    if (!settled_.contains(key) && !absl::StartsWith(key, kOfMembersOnly)) fresh[key] = {value, role};
   }
   return fresh;
 }

@@ -37,6 +37,17 @@ TEST(RunContract, WhoMustNameWhat) {
   }
 }
 
+// A run may go on on other processors, as long as its members' multiply alike.
+TEST(RunContract, HowProcessorsMultiplyIsNotSettledForGood) {
+  const RunContract contract;
+  const Terms here = {{"schedule", "aaaa"}, {"CPU product (one kind)", "own/avx512"}};
+  Terms other = here;
+  other["CPU product (one kind)"] = "torch/avx2";
+  EXPECT_EQ(contract.Unsettled(v1::ROLE_LEARNER, here).size(), 1u);
+  EXPECT_EQ(ContractConflict("worker", here, "learner", here), "");
+  EXPECT_THAT(ContractConflict("worker", other, "learner", here), HasSubstr("CPU product"));
+}
+
 using ContractTest = ServiceTest;
 
 v1::RegisterRequest With(v1::RegisterRequest request, const std::string& key, const std::string& value) {
