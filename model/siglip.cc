@@ -155,7 +155,6 @@ absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, co
 absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
   return LoadFolder<Siglip, SiglipConfig>(folder, {}, [](SiglipConfig& config, StoredWeights& weights) {
     weights.Drop(IsUnused);
-    weights.DropPrefixBefore("vision_model.");
     const auto& tensors = weights.index().tensors;
     config.calibrated = tensors.contains("logit_scale") || tensors.contains("logit_bias");
   });
