@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <string>
 
 #include "nlohmann/json.hpp"
@@ -10,6 +11,12 @@ namespace lvrpo {
 // `indent`: blanks a level; -1 keeps everything on one line.
 inline std::string JsonText(const nlohmann::json& value, int indent = -1) {
   return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Keeps the order of its keys. A template, or JsonText({...}) would be ambiguous.
+template <std::same_as<nlohmann::ordered_json> Json>
+std::string JsonText(const Json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 // The same with every character beyond ASCII escaped.

@@ -67,8 +67,8 @@ Command AddExportCommand(CLI::App& app) {
       app.add_subcommand("export", "write a trained policy as a model folder in the published layout");
   sub->add_option("--base", flags->base, "model folder that was trained")->required();
   sub->add_option("--weights", flags->weights,
-                  "what was trained: a run folder (its newest checkpoint), a checkpoint folder, or a "
-                  "policy.safetensors");
+                  "what was trained: a run folder (its newest checkpoint), a checkpoint folder, a model "
+                  "folder without what was not trained, or a policy.safetensors");
   sub->add_option("--adapter", flags->adapter,
                   "folder of LoRA adapters in PEFT's form, merged into the weights");
   sub->add_option("--out", flags->out, "folder to make")->required();

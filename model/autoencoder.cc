@@ -55,6 +55,7 @@ absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::js
   reader.Integer("norm_groups", config.norm_groups);
   reader.Exactly("in_channels", 3);
   reader.Exactly("out_ch", 3);
+  reader.Harmless({"resolution"});  // of the images it was trained on; nothing depends on it
   if (reader.Has("ch_mult")) {
     const nlohmann::json& factors = json["ch_mult"];
     config.ch_mult.clear();
@@ -68,6 +69,8 @@ absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::js
       config.ch_mult.push_back(factor.get<int64_t>());
     }
   }
+  reader.Harmless({"downsample"});  // read below
+  reader.RefuseUnknown();
   if (absl::Status status = reader.status(); !status.ok()) return status;
   const bool sane = config.ch >= 1 && config.ch <= 4096 && config.norm_groups >= 1 &&
                     config.ch % config.norm_groups == 0 && !config.ch_mult.empty() &&

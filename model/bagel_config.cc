@@ -71,14 +71,17 @@ void ReadRouter(const nlohmann::json& json, ConfigReader& reader, RouterConfig& 
   router.top_k = json.contains("type") && json["type"] == "top_k";
   reader.Integer("experts", router.experts);
   reader.Integer("experts_per_token", router.experts_per_token);
+  reader.RefuseUnknown();
 }
 
 void ReadLanguage(ConfigReader& reader, BagelConfig& c) {
   Qwen2Config language = LanguageOf(c);
   language.ReadFrom(reader);
-  reader.OneOf("model_type", {"qwen2"});
   reader.OneOf("layer_module", {"Qwen2MoTDecoderLayer"});
   reader.Integer("max_position_embeddings", c.max_positions);
+  reader.Harmless(
+      {"qk_norm", "freeze_und"});  // on whatever it says, as in the reference application; training
+  reader.RefuseUnknown();
   c.hidden = language.hidden, c.mlp = language.mlp, c.layers = language.layers;
   c.heads = language.heads, c.kv_heads = language.kv_heads, c.vocabulary = language.vocabulary;
   c.rms_eps = language.rms_eps, c.rope_theta = language.rope_theta;
@@ -97,12 +100,24 @@ void ReadVision(ConfigReader& reader, BagelConfig& c) {
   reader.Integer("num_attention_heads", c.vit_heads);
   reader.Integer("patch_size", c.vit_patch);
   reader.Number("layer_norm_eps", c.vit_eps);
+  ReadCommonSettings(reader);
+  // Neither a head nor rotary positions, whatever it says, as in the reference application.
+  reader.Harmless({"rope", "vision_use_head", "tie_word_embeddings"});
+  constexpr int64_t kMost = int64_t{1} << 30;  // beyond, ValidateBagelConfig refuses
+  if (c.vit_patch > 0 && c.vit_patch < kMost && c.vit_max_side > 0 && c.vit_max_side < kMost)
+    reader.Exactly("image_size", c.vit_max_side * c.vit_patch);
+  else
+    reader.Harmless({"image_size"});
+  reader.RefuseUnknown();
 }
 
 // A folder that names its special tokens, as ours do. The published one does not (its bos_token_id is another
 // token): there the defaults hold.
 void ReadSpecialTokens(ConfigReader& top, ConfigReader& language, BagelConfig& c) {
-  if (!top.Has("start_of_image_id")) return;
+  if (!top.Has("start_of_image_id")) {
+    if (top.Has("end_of_image_id")) top.Problem("end_of_image_id", "is there without start_of_image_id");
+    return;
+  }
   const auto read = [](ConfigReader& reader, const char* key, int32_t& id) {
     int64_t value = id;
     reader.Integer(key, value);
@@ -171,12 +186,17 @@ absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   top.Integer("max_latent_size", c.max_latent_side);
   top.OneOf("connector_act", {"gelu_pytorch_tanh"});
   top.Never("interpolate_pos");
+  ReadCommonSettings(top);
+  // Both sides are there, whatever it says, as in the reference application; a shift is a sampling setting.
+  top.Harmless({"model_type", "visual_gen", "visual_und", "timestep_shift", "tie_word_embeddings"});
+  top.Harmless({"llm_config", "vit_config", "vae_config"});  // read below
   ReadLanguage(language, c);
   ReadVision(vision, c);
   ReadSpecialTokens(top, language, c);
   const nlohmann::json& routing = top.Object("router");
   ConfigReader router(routing, path + ": router");
   ReadRouter(routing, router, c.router);
+  top.RefuseUnknown();
   std::vector<std::string> problems;
   for (const ConfigReader* reader : {&top, &language, &vision, &router}) {
     if (const absl::Status status = reader->status(); !status.ok()) problems.emplace_back(status.message());

@@ -40,7 +40,7 @@ struct BagelConfig {
 
 // InvalidArgument names every setting of a wrong type, out of range, or not supported (another activation,
 // RoPE scaling, sliding windows, other layer kinds, interpolated positions, ...), and the model's type when
-// the folder holds another one. Unknown settings are allowed. config.json may be a stub or absent, as long as
+// the folder holds another one. Unknown settings are refused. config.json may be a stub or absent, as long as
 // the two sections are there: the reference application does not read it.
 absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder);
 // InvalidArgument when sizes are out of range or do not fit together; `source` begins the sentence.

@@ -8,6 +8,7 @@
 #include "common/json_text.h"
 #include "common/parse_json.h"
 #include "common/text_file.h"
+#include "model/harmless_settings.h"
 
 namespace lvrpo {
 namespace {
@@ -23,7 +24,7 @@ std::string Show(const nlohmann::json& value) {
   return text.size() > 60 ? text.substr(0, 60) + "..." : text;
 }
 
-bool IsOneOf(const nlohmann::json& value, std::initializer_list<absl::string_view> allowed) {
+bool IsOneOf(const nlohmann::json& value, absl::Span<const absl::string_view> allowed) {
   return value.is_string() &&
          std::find(allowed.begin(), allowed.end(), value.get_ref<const std::string&>()) != allowed.end();
 }
@@ -46,24 +47,29 @@ std::string WithoutTrailingCommas(absl::string_view json) {
   return kept;
 }
 
-// A rope_scaling or rope_parameters object: only the plain rotary embedding is supported.
-void RefuseScaledRope(ConfigReader& reader, absl::string_view key) {
-  const nlohmann::json& rope = reader.Object(key);
-  if (rope.empty()) return;
-  for (const char* name : {"rope_type", "type"}) {
-    const auto type = rope.find(name);
-    if (type == rope.end() || type->is_null()) continue;
-    if (*type != "default")
-      reader.Problem(absl::StrCat(key, ".", name),
-                     absl::StrCat("is ", JsonText(*type), "; supported: default"));
+// A rope_scaling or rope_parameters object: only the plain rotary embedding is supported. rope_parameters may
+// say the base.
+void ReadRope(ConfigReader& reader, absl::string_view key, double& theta) {
+  const nlohmann::json& object = reader.Object(key);
+  if (object.empty()) return;
+  ConfigReader rope(object, std::string(key));
+  rope.OneOf("rope_type", {"default"});
+  rope.OneOf("type", {"default"});
+  rope.About("partial_rotary_factor", 1);
+  if (key == "rope_parameters") {
+    rope.Number("rope_theta", theta);
+  } else if (!rope.Has("rope_type") && !rope.Has("type")) {
+    reader.Problem(key, "is set, which is not supported");
     return;
   }
-  if (key == "rope_scaling") reader.Problem(key, "is set, which is not supported");
+  rope.RefuseUnknown();
+  reader.Include(key, rope);
 }
 
 }  // namespace
 
 const nlohmann::json* ConfigReader::Find(absl::string_view key) const {
+  asked_.emplace(key);
   const auto found = json_.find(std::string(key));
   return found == json_.end() || found->is_null() ? nullptr : &*found;
 }
@@ -96,13 +102,17 @@ void ConfigReader::Flag(absl::string_view key, bool& value) {
   value = found->get<bool>();
 }
 
-void ConfigReader::OneOf(absl::string_view key, std::initializer_list<absl::string_view> allowed) {
+void ConfigReader::OneOf(absl::string_view key, absl::Span<const absl::string_view> allowed,
+                         std::string* value) {
   const nlohmann::json* found = Find(key);
-  if (found != nullptr && !IsOneOf(*found, allowed))
-    Problem(key, absl::StrCat("is ", Show(*found), "; supported: ", absl::StrJoin(allowed, ", ")));
+  if (found == nullptr) return;
+  if (!IsOneOf(*found, allowed))
+    return Problem(key, absl::StrCat("is ", Show(*found), "; supported: ", absl::StrJoin(allowed, ", ")));
+  if (value != nullptr) *value = found->get<std::string>();
 }
 
-void ConfigReader::EveryOneOf(absl::string_view key, std::initializer_list<absl::string_view> allowed) {
+void ConfigReader::EveryOneOf(absl::string_view key, std::initializer_list<absl::string_view> allowed,
+                              int64_t count) {
   const nlohmann::json* found = Find(key);
   if (found == nullptr) return;
   if (!found->is_array()) return Problem(key, absl::StrCat("is ", Show(*found), ", want a list"));
@@ -110,6 +120,8 @@ void ConfigReader::EveryOneOf(absl::string_view key, std::initializer_list<absl:
     if (IsOneOf(element, allowed)) continue;
     return Problem(key, absl::StrCat("has ", Show(element), "; supported: ", absl::StrJoin(allowed, ", ")));
   }
+  if (static_cast<int64_t>(found->size()) != count)
+    Problem(key, absl::StrCat("has ", found->size(), " entries, want ", count));
 }
 
 void ConfigReader::Exactly(absl::string_view key, int64_t only) {
@@ -118,10 +130,50 @@ void ConfigReader::Exactly(absl::string_view key, int64_t only) {
   if (value != only) Problem(key, absl::StrCat("is ", value, "; supported: ", only));
 }
 
+void ConfigReader::About(absl::string_view key, double only) {
+  double value = only;
+  Number(key, value);
+  if (std::abs(value - only) > 1e-7 * std::abs(only))
+    Problem(key, absl::StrCat("is ", value, "; supported: ", only));
+}
+
 void ConfigReader::Never(absl::string_view key) {
   bool value = false;
   Flag(key, value);
   if (value) Problem(key, "is true, which is not supported");
+}
+
+void ConfigReader::Always(absl::string_view key) {
+  bool value = true;
+  Flag(key, value);
+  if (!value) Problem(key, "is false, which is not supported");
+}
+
+void ConfigReader::Empty(absl::string_view key) {
+  const nlohmann::json* found = Find(key);
+  if (found != nullptr && (!found->is_structured() || !found->empty()))
+    Problem(key, absl::StrCat("is ", Show(*found), ", which is not supported"));
+}
+
+void ConfigReader::Harmless(absl::Span<const absl::string_view> keys) {
+  for (const absl::string_view key : keys) asked_.emplace(key);
+}
+
+void ConfigReader::Harmless(std::initializer_list<absl::string_view> keys) {
+  for (const absl::string_view key : keys) asked_.emplace(key);
+}
+
+void ConfigReader::Include(absl::string_view key, const ConfigReader& section) {
+  for (const std::string& problem : section.problems_) problems_.push_back(absl::StrCat(key, ".", problem));
+}
+
+void ConfigReader::RefuseUnknown() {
+  for (const auto& [key, value] : json_.items()) {
+    if (value.is_null() || asked_.contains(key)) continue;
+    Problem(key, absl::StrCat("is ", Show(value),
+                              " and not known to this program: the model may be another "
+                              "one than it computes; remove it if it changes nothing"));
+  }
 }
 
 const nlohmann::json& ConfigReader::Object(absl::string_view key) {
@@ -137,17 +189,20 @@ absl::Status ConfigReader::status() const {
   return absl::InvalidArgumentError(absl::StrCat(where_, ": ", absl::StrJoin(problems_, "; ")));
 }
 
+void ReadCommonSettings(ConfigReader& reader) {
+  reader.Harmless(HarmlessOfAnyModel());
+  for (const char* key : {"is_decoder", "is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder"})
+    reader.Never(key);
+  reader.Empty("pruned_heads");
+  if (reader.Has("quantization_config"))
+    reader.Problem("quantization_config", "is set, which is not supported");
+}
+
 void ReadRotaryBase(ConfigReader& reader, double& theta) {
   reader.Number("rope_theta", theta);
-  RefuseScaledRope(reader, "rope_scaling");
-  RefuseScaledRope(reader, "rope_parameters");
-  const nlohmann::json& rope = reader.Object("rope_parameters");
-  const auto found = rope.find("rope_theta");
-  if (found == rope.end() || found->is_null()) return;
-  if (found->is_number())
-    theta = found->get<double>();
-  else
-    reader.Problem("rope_parameters.rope_theta", absl::StrCat("is ", JsonText(*found), ", want a number"));
+  reader.About("partial_rotary_factor", 1);
+  ReadRope(reader, "rope_scaling", theta);
+  ReadRope(reader, "rope_parameters", theta);
 }
 
 absl::StatusOr<nlohmann::json> ReadJsonObject(const std::string& path) {

@@ -77,6 +77,23 @@ TensorSource MergedSource(const TensorSource& weight, const torch::Tensor& a, co
   return merged;
 }
 
+// The tensor, refused when a value of it is no number or does not fit the dtype it is written as.
+TensorSource FiniteSource(const TensorSource& tensor, const std::string& base) {
+  TensorSource checked = tensor;
+  checked.read = [read = tensor.read, name = tensor.name, base](int64_t first, torch::Tensor into) {
+    if (absl::Status status = read(first, into); !status.ok()) return status;
+    if (!into.is_floating_point() || torch::isfinite(into).all().item<bool>()) return absl::OkStatus();
+    const int64_t at = torch::isfinite(into).logical_not().nonzero()[0].item<int64_t>();
+    return absl::DataLossError(absl::StrCat("the policy to be written from ", base, ": ", name,
+                                            " has a value that is not finite (NaN, infinity, or "
+                                            "too large for the dtype), the first at element ",
+                                            first + at,
+                                            ": such a model answers nothing. Look "
+                                            "at what it was trained from, or take an earlier checkpoint"));
+  };
+  return checked;
+}
+
 absl::Status MergeAdapter(const std::string& folder, const BagelConfig& config,
                           std::vector<TensorSource>& tensors) {
   const absl::StatusOr<LoraAdapter> adapter = LoadAdapter(folder, Bagel::ExpectedTensors(config));
@@ -86,7 +103,11 @@ absl::Status MergeAdapter(const std::string& folder, const BagelConfig& config,
     const std::string module = tensor.name.substr(0, tensor.name.size() - std::string(".weight").size());
     const auto a = adapter->tensors.find(module + kLoraA), b = adapter->tensors.find(module + kLoraB);
     if (a == adapter->tensors.end() || b == adapter->tensors.end()) continue;
-    tensor = MergedSource(tensor, a->second, b->second, LoraScale(adapter->config));
+    tensor = MergedSource(tensor, a->second, b->second, adapter->scales.at(module));
+  }
+  for (TensorSource& tensor : tensors) {
+    const auto whole = adapter->whole.find(tensor.name);
+    if (whole != adapter->whole.end()) tensor = SourceOf(tensor.name, whole->second, tensor.dtype);
   }
   return absl::OkStatus();
 }
@@ -134,6 +155,8 @@ absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path) {
   if (Exists(JoinPath(path, "policy.safetensors"))) return OpenRunCheckpoint(path);
   const std::string newest = NewestCheckpoint(JoinPath(path, "checkpoints"));
   if (!newest.empty()) return OpenRunCheckpoint(newest);
+  absl::StatusOr<StoredWeights> model = StoredWeights::Open(path, {"ema", "model"});
+  if (model.ok() || !absl::IsNotFound(model.status())) return model;
   return absl::NotFoundError(absl::StrCat(path,
                                           " holds neither policy.safetensors nor checkpoints/step_*: want a "
                                           "run folder, a checkpoint folder or a safetensors file"));
@@ -182,6 +205,7 @@ absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource
   if (options.router.top_k) {
     if (absl::Status status = RouteToExperts(options, opened->config, tensors); !status.ok()) return status;
   }
+  for (TensorSource& tensor : tensors) tensor = FiniteSource(tensor, base);
   return MakeWholeFolder(folder, [&](const std::string& unfinished) {
     for (const auto& names :
          {SettingsFiles(), TokenizerFiles(), std::vector<std::string>{"ae.safetensors"}}) {
@@ -201,8 +225,12 @@ absl::Status ExportBagel(const std::string& base, const TensorMap& trained, cons
   return ExportBagel(base, sources, folder, options);
 }
 
-absl::Status ExportBagel(const std::string& base, const StoredWeights& trained, const std::string& folder,
+absl::Status ExportBagel(const std::string& base, const StoredWeights& stored, const std::string& folder,
                          const ExportOptions& options) {
+  const absl::StatusOr<BagelFolder> opened = OpenBagelFolder(base);
+  if (!opened.ok()) return opened.status();
+  StoredWeights trained = stored;
+  trained.AlignNames(Bagel::ExpectedTensors(opened->config));
   std::map<std::string, std::string> dtypes;
   std::vector<TensorSource> sources;
   for (const auto& [name, tensor] : trained.index().tensors) {

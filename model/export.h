@@ -28,7 +28,8 @@ struct ExportOptions {
 // are. Streams: neither model is ever whole in memory. What the base stores and BAGEL does not use (unused
 // layers of the vision tower) is left out.
 // InvalidArgument when a router cannot be had, or the base has one already.
-// DataLoss when a trained tensor has no place in the base or another shape, all named; FailedPrecondition
+// DataLoss when a trained tensor has no place in the base or another shape, all named (one common prefix of
+// their names is taken off), or when a value to be written is not finite; FailedPrecondition
 // when `folder` exists; and what OpenBagelFolder says about the base.
 absl::Status ExportBagel(const std::string& base, const std::vector<TensorSource>& trained,
                          const std::string& folder, const ExportOptions& options = {});
@@ -38,8 +39,9 @@ absl::Status ExportBagel(const std::string& base, const StoredWeights& trained, 
                          const ExportOptions& options = {});
 
 // Opens the trained tensors of a run. `path`: a safetensors file; a checkpoint folder, whose
-// policy.safetensors must have the SHA-256 that its manifest.json says; or a run folder, of which the newest
-// checkpoint is taken. NotFound when there is none, DataLoss when it is damaged.
+// policy.safetensors must have the SHA-256 that its manifest.json says; a run folder, of which the newest
+// checkpoint is taken; or a model folder, whole or with the tensors alone that were trained. NotFound when
+// there is none, DataLoss when it is damaged.
 absl::StatusOr<StoredWeights> OpenTrainedWeights(const std::string& path);
 
 // Where the trained tensors are LoRA adapters, the folder beside them that has them in PEFT's form with their

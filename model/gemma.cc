@@ -19,6 +19,8 @@ void GemmaConfig::ReadFrom(ConfigReader& reader) {
     if (!reader.Has(key)) reader.Problem(key, "is missing");
     reader.Integer(key, *value);
   }
+  ReadCommonSettings(reader);
+  reader.Harmless({"max_position_embeddings"});  // how far it was trained; positions are computed
   reader.Integer("head_dim", head_dim);
   reader.Number("rms_norm_eps", rms_eps);
   reader.OneOf("model_type", {"gemma"});
@@ -29,8 +31,6 @@ void GemmaConfig::ReadFrom(ConfigReader& reader) {
   reader.Flag("tie_word_embeddings", tied);
   if (!tied) reader.Problem("tie_word_embeddings", "is false, which is not supported");
   ReadRotaryBase(reader, rope_theta);
-  if (reader.Has("quantization_config"))
-    reader.Problem("quantization_config", "is set, which is not supported");
 }
 
 std::string GemmaConfig::SizeProblem() const {

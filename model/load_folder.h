@@ -23,6 +23,7 @@ absl::StatusOr<Model> LoadFolder(const std::string& folder, const WeightReadOpti
   if (!config.ok()) return config.status();
   absl::StatusOr<StoredWeights> weights = StoredWeights::Open(folder, {"model"});
   if (!weights.ok()) return weights.status();
+  weights->AlignNames(Model::ExpectedTensors(*config));
   adapt(*config, *weights);
   if (absl::Status status = weights->Check(Model::ExpectedTensors(*config)); !status.ok()) return status;
   absl::StatusOr<TensorMap> tensors = weights->Read(options);

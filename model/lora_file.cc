@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -13,9 +13,8 @@
 #include "common/file.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
-#include "model/config_reader.h"
+#include "model/lora_settings.h"
 #include "nlohmann/json.hpp"
-#include "re2/re2.h"
 
 namespace lvrpo {
 namespace {
@@ -23,127 +22,46 @@ namespace {
 constexpr char kConfigFile[] = "adapter_config.json";
 constexpr char kWeightsFile[] = "adapter_model.safetensors";
 constexpr char kPrefix[] = "base_model.model.";
-constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
-
-// Settings that are read below, or that change nothing about what a finished adapter computes.
-const std::set<std::string>& AllowedSettings() {
-  static const auto* const allowed =
-      new std::set<std::string>{"peft_type", "r", "lora_alpha", "use_rslora", "bias", "target_modules",
-                                "exclude_modules", "init_lora_weights", "base_model_name_or_path",
-                                // Which layers were chosen: the tensors say it too.
-                                "layers_to_transform", "layers_pattern",
-                                // Training, initialization, bookkeeping.
-                                "lora_dropout", "inference_mode", "task_type", "auto_mapping", "revision",
-                                "peft_version", "ensure_weight_tying", "loftq_config", "eva_config",
-                                "corda_config", "lora_ga_config", "megatron_core", "qalora_group_size"};
-  return *allowed;
-}
-
-bool IsOff(const nlohmann::json& value) {
-  if (value.is_number()) return value == 0;
-  return value.is_null() || value == false || (!value.is_boolean() && value.empty()) || value == "";
-}
-
-// The layers that target_modules or exclude_modules names.
-class ModuleRule {
- public:
-  // A list of names or name endings, a regular expression, or null: no rule.
-  static ModuleRule FromJson(const nlohmann::json& config, const char* key, ConfigReader& reader) {
-    ModuleRule rule;
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) return rule;
-    rule.present_ = true;
-    if (found->is_string()) {
-      rule.ReadPattern(found->get<std::string>(), key, reader);
-    } else if (found->is_array() && std::all_of(found->begin(), found->end(),
-                                                [](const auto& element) { return element.is_string(); })) {
-      rule.endings_ = found->get<std::set<std::string>>();
-    } else {
-      reader.Problem(key, "is neither a list of module names nor a regular expression");
-    }
-    return rule;
-  }
-
-  bool present() const { return present_; }
-  bool readable() const { return readable_; }
-  // PEFT's rule for lists: the name, or its end behind a dot.
-  bool Matches(const std::string& module) const {
-    if (pattern_ != nullptr) return RE2::FullMatch(module, *pattern_);
-    if (endings_.contains(module)) return true;
-    for (size_t dot = module.find('.'); dot != std::string::npos; dot = module.find('.', dot + 1)) {
-      if (endings_.contains(module.substr(dot + 1))) return true;
-    }
-    return false;
-  }
-
- private:
-  void ReadPattern(const std::string& text, const char* key, ConfigReader& reader) {
-    RE2::Options options;
-    options.set_log_errors(false);
-    pattern_ = std::make_shared<RE2>(text, options);
-    if (pattern_->ok()) return;
-    readable_ = false;
-    for (const char* look_around : {"(?=", "(?!", "(?<=", "(?<!"}) {
-      if (absl::StrContains(text, look_around)) return;
-    }
-    reader.Problem(key, absl::StrCat("is a regular expression that cannot be read: ", pattern_->error()));
-  }
-
-  bool present_ = false, readable_ = true;
-  std::set<std::string> endings_;
-  std::shared_ptr<const RE2> pattern_;
-};
-
-struct AdapterSettings {
-  LoraConfig config;
-  std::string base_model;
-  ModuleRule targets, excluded;
-  bool some_layers = false;  // layers_to_transform narrows the targets
-};
-
-absl::StatusOr<AdapterSettings> ReadSettings(const std::string& path) {
-  if (const absl::StatusOr<int64_t> size = FileSize(path); size.ok() && *size > kMaxConfigBytes)
-    return absl::InvalidArgumentError(absl::StrCat(path, " has ", *size, " bytes: too many for settings"));
-  const absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);
-  if (!json.ok()) return json.status();
-
-  AdapterSettings settings;
-  ConfigReader reader(*json, path);
-  for (const char* key : {"peft_type", "r", "lora_alpha", "target_modules"}) {
-    if (!reader.Has(key)) reader.Problem(key, "is missing");
-  }
-  reader.OneOf("peft_type", {"LORA"});
-  reader.Integer("r", settings.config.rank);
-  reader.Number("lora_alpha", settings.config.alpha);
-  reader.Flag("use_rslora", settings.config.rslora);
-  reader.OneOf("bias", {"none"});
-  if (settings.config.rank < 1) reader.Problem("r", "is below 1");
-  if (!(settings.config.alpha > 0)) reader.Problem("lora_alpha", "is not above 0");
-  // Other initializations move a part of the base weights into the adapter, which then fits no other base.
-  if (const auto init = json->find("init_lora_weights"); init != json->end() && !init->is_boolean())
-    reader.OneOf("init_lora_weights", {"gaussian", "eva", "orthogonal"});
-  for (const auto& [key, value] : json->items()) {
-    if (!AllowedSettings().contains(key) && !IsOff(value))
-      reader.Problem(key, "is set, which is not supported");
-  }
-  settings.targets = ModuleRule::FromJson(*json, "target_modules", reader);
-  settings.excluded = ModuleRule::FromJson(*json, "exclude_modules", reader);
-  const auto layers = json->find("layers_to_transform");  // null and [] are all layers, but 0 is one
-  settings.some_layers = layers != json->end() && !layers->empty();
-  if (const auto name = json->find("base_model_name_or_path"); name != json->end() && name->is_string())
-    settings.base_model = name->get<std::string>();
-  if (absl::Status status = reader.status(); !status.ok()) return status;
-  return settings;
-}
-
 std::string Listed(const std::vector<std::string>& names) {
   const size_t shown = std::min<size_t>(10, names.size());
   return absl::StrCat(names.size(), " (", absl::StrJoin(names.begin(), names.begin() + shown, ", "),
                       names.size() > shown ? ", ..." : "", ")");
 }
 
+// The tensors of an adapter file under this project's names.
+struct AdapterTensors {
+  TensorMap lora;   // A and B
+  TensorMap whole;  // of the modules that were trained whole
+};
+
+// "q_proj.lora_A.default.weight" -> "q_proj.lora_A.weight", as PEFT's files have it, while what it keeps in
+// memory has the adapter's name in it; and "head.modules_to_save.default.weight" -> "head.weight". Adds the
+// adapter's name to `adapters`.
+std::string WithoutAdapterName(std::string name, std::set<std::string>& adapters) {
+  for (const char* part : {".lora_A.", ".lora_B.", ".modules_to_save."}) {
+    const size_t at = name.find(part);
+    if (at == std::string::npos) continue;
+    const size_t begin = at + std::string(part).size(), end = name.find('.', begin);
+    if (end == std::string::npos) break;  // no name of an adapter in between
+    adapters.insert(name.substr(begin, end - begin));
+    return name.substr(0, part == std::string(".modules_to_save.") ? at + 1 : begin) + name.substr(end + 1);
+  }
+  return name;
+}
+
+// The names that an adapter's tensors may have, beside those of the base.
+ShapeMap NamesForAdapters(const ShapeMap& base) {
+  ShapeMap names = base;
+  for (const auto& [name, shape] : base) {
+    const absl::string_view module = absl::StripSuffix(name, ".weight");
+    for (const char* half : {kLoraA, kLoraB}) names.emplace(absl::StrCat(module, half), shape);
+  }
+  return names;
+}
+
 // PEFT's names -> this project's.
-absl::StatusOr<TensorMap> ReadAdapterTensors(const std::string& folder) {
+absl::StatusOr<AdapterTensors> ReadAdapterTensors(const std::string& folder, const AdapterSettings& settings,
+                                                  const ShapeMap& base) {
   const std::string path = JoinPath(folder, kWeightsFile);
   if (!Exists(path) && Exists(JoinPath(folder, "adapter_model.bin"))) {
     return absl::NotFoundError(absl::StrCat(folder,
@@ -152,13 +70,26 @@ absl::StatusOr<TensorMap> ReadAdapterTensors(const std::string& folder) {
   }
   absl::StatusOr<TensorMap> stored = LoadTensors(path);
   if (!stored.ok()) return stored.status();
-  TensorMap tensors;
+  std::set<std::string> adapters;
+  TensorMap named;
+  for (const auto& [name, tensor] : *stored) named[WithoutAdapterName(name, adapters)] = tensor;
+  if (adapters.size() > 1 || named.size() != stored->size()) {
+    return absl::DataLossError(absl::StrCat(path, " holds several adapters (", absl::StrJoin(adapters, ", "),
+                                            "): save the one that is wanted alone"));
+  }
+  if (absl::Status status = CheckFinite(named, path); !status.ok()) return status;
+  std::string prefix = CommonPrefix(NamesForAdapters(base), named);
+  if (prefix.empty() && (named.empty() || absl::StartsWith(named.begin()->first, kPrefix))) prefix = kPrefix;
+  AdapterTensors tensors;
   std::vector<std::string> strange, embeddings;
-  for (const auto& [name, tensor] : *stored) {
+  for (const auto& [name, tensor] : named) {
+    const std::string own(absl::StripPrefix(name, prefix));
     if (absl::StrContains(name, ".lora_embedding_")) {
       embeddings.push_back(name);
-    } else if (absl::StartsWith(name, kPrefix) && IsLoraName(name)) {
-      tensors[std::string(absl::StripPrefix(name, kPrefix))] = tensor;
+    } else if (absl::StartsWith(name, prefix) && IsLoraName(own)) {
+      tensors.lora[own] = tensor;
+    } else if (absl::StartsWith(name, prefix) && settings.SavesWhole(own)) {
+      tensors.whole[own] = tensor;
     } else {
       strange.push_back(name);
     }
@@ -169,7 +100,8 @@ absl::StatusOr<TensorMap> ReadAdapterTensors(const std::string& folder) {
   }
   if (!strange.empty()) {
     return absl::DataLossError(
-        absl::StrCat(path, ": tensors that are not named ", kPrefix, "<module>.lora_...: ", Listed(strange)));
+        absl::StrCat(path, ": tensors that are not named ", prefix,
+                     "<module>.lora_... and are of no module that modules_to_save names: ", Listed(strange)));
   }
   return tensors;
 }
@@ -185,27 +117,64 @@ std::vector<std::string> AdaptedModules(const TensorMap& adapters) {
 // PEFT makes adapters for what the rules say and ignores tensors for anything else: when the two files
 // disagree, it and we would compute different things.
 absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base, const std::string& folder) {
-  if (!settings.targets.readable() || !settings.excluded.readable()) return absl::OkStatus();
+  if (!settings.targets.readable || !settings.excluded.readable) return absl::OkStatus();
   const std::set<std::string> adapted(settings.config.modules.begin(), settings.config.modules.end());
-  const auto targeted = [&](const std::string& module) {
-    return settings.targets.Matches(module) &&
-           !(settings.excluded.present() && settings.excluded.Matches(module));
-  };
   std::vector<std::string> beside, without;
   for (const std::string& module : adapted) {
-    if (!targeted(module)) beside.push_back(module);
+    if (!settings.Targets(module)) beside.push_back(module);
   }
   for (const auto& [name, shape] : base) {
     const std::string module(absl::StripSuffix(name, ".weight"));
-    if (module != name && shape.size() >= 2 && targeted(module) && !adapted.contains(module))
+    if (module != name && shape.size() >= 2 && settings.Targets(module) && !adapted.contains(module))
       without.push_back(module);
   }
-  if (settings.some_layers) without.clear();
+  // Which layers are linear ones but no heads depends on the class of the model: the tensors say it.
+  if (settings.targets.all_linear) without.clear();
   if (beside.empty() && without.empty()) return absl::OkStatus();
   std::string message = absl::StrCat(folder, ": ", kConfigFile, " and ", kWeightsFile, " disagree:");
   if (!beside.empty()) absl::StrAppend(&message, " not targeted but adapted ", Listed(beside));
   if (!without.empty()) absl::StrAppend(&message, " targeted but without adapter ", Listed(without));
   return absl::DataLossError(message);
+}
+
+// Every adapter whole and of the rank that its layer has.
+absl::Status CheckRanks(const AdapterSettings& settings, const TensorMap& lora, const ShapeMap& base,
+                        const std::string& path) {
+  std::map<int64_t, TensorMap> by_rank;
+  if (lora.empty()) by_rank[settings.config.rank] = {};
+  for (const auto& [name, tensor] : lora)
+    by_rank[settings.RankOf(name.substr(0, name.find(".lora_")))][name] = tensor;
+  for (const auto& [rank, tensors] : by_rank) {
+    LoraConfig config = settings.config;
+    config.rank = rank;
+    if (absl::Status status = CheckLora(tensors, base, config, path); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// The modules that were trained whole: all of their tensors, of the base's shapes, and no adapter on top.
+absl::Status CheckWhole(const AdapterSettings& settings, const AdapterTensors& tensors, const ShapeMap& base,
+                        const std::string& path) {
+  ShapeMap wanted;
+  for (const auto& [name, shape] : base) {
+    if (settings.SavesWhole(name)) wanted[name] = shape;
+  }
+  for (const std::string& ending : settings.saved_modules) {
+    AdapterSettings alone;
+    alone.saved_modules = {ending};
+    if (std::none_of(wanted.begin(), wanted.end(),
+                     [&](const auto& entry) { return alone.SavesWhole(entry.first); })) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": modules_to_save names ", ending, ", which the base does not have"));
+    }
+  }
+  for (const auto& [name, tensor] : tensors.lora) {
+    if (settings.SavesWhole(name)) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": ", name, " is an adapter of a module that modules_to_save names too"));
+    }
+  }
+  return CheckTensors(wanted, tensors.whole, path);
 }
 
 nlohmann::json ConfigJson(const LoraConfig& config, const std::vector<std::string>& modules,
@@ -259,16 +228,19 @@ absl::Status SaveAdapter(const std::string& folder, const TensorMap& tensors, co
 }
 
 absl::StatusOr<LoraAdapter> LoadAdapter(const std::string& folder, const ShapeMap& base) {
-  absl::StatusOr<AdapterSettings> settings = ReadSettings(JoinPath(folder, kConfigFile));
+  const std::string path = JoinPath(folder, kWeightsFile);
+  absl::StatusOr<AdapterSettings> settings = ReadAdapterSettings(JoinPath(folder, kConfigFile));
   if (!settings.ok()) return settings.status();
-  absl::StatusOr<TensorMap> tensors = ReadAdapterTensors(folder);
+  absl::StatusOr<AdapterTensors> tensors = ReadAdapterTensors(folder, *settings, base);
   if (!tensors.ok()) return tensors.status();
-  if (absl::Status status = CheckLora(*tensors, base, settings->config, JoinPath(folder, kWeightsFile));
-      !status.ok())
-    return status;
-  settings->config.modules = AdaptedModules(*tensors);
+  if (absl::Status status = CheckRanks(*settings, tensors->lora, base, path); !status.ok()) return status;
+  if (absl::Status status = CheckWhole(*settings, *tensors, base, path); !status.ok()) return status;
+  settings->config.modules = AdaptedModules(tensors->lora);
   if (absl::Status status = CheckTargets(*settings, base, folder); !status.ok()) return status;
-  return LoraAdapter{settings->config, *std::move(tensors), settings->base_model};
+  LoraAdapter adapter = {
+      settings->config, std::move(tensors->lora), {}, std::move(tensors->whole), settings->base_model};
+  for (const std::string& module : adapter.config.modules) adapter.scales[module] = settings->ScaleOf(module);
+  return adapter;
 }
 
 }  // namespace lvrpo

@@ -1,26 +1,12 @@
 #include "model/owlv2_config.h"
 
 #include "absl/strings/str_cat.h"
+#include "model/tower_settings.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr int64_t kWidest = int64_t{1} << 16;
-
-void ReadTower(ConfigReader& reader, const nlohmann::json& json, Owlv2TowerConfig& tower) {
-  reader.Integer("hidden_size", tower.width);
-  reader.Integer("num_hidden_layers", tower.layers);
-  reader.Integer("num_attention_heads", tower.heads);
-  reader.Integer("intermediate_size", tower.mlp);
-  reader.Number("layer_norm_eps", tower.eps);
-  reader.OneOf("hidden_act", {"quick_gelu", "gelu", "gelu_pytorch_tanh"});
-  const std::string act = json.contains("hidden_act") && json["hidden_act"].is_string()
-                              ? json["hidden_act"].get<std::string>()
-                              : "quick_gelu";
-  tower.gelu = act == "gelu"                ? Activation::kExactGelu
-               : act == "gelu_pytorch_tanh" ? Activation::kGelu
-                                            : Activation::kQuickGelu;
-}
 
 bool Sane(const Owlv2TowerConfig& t) {
   return t.width >= 1 && t.width <= kWidest && t.heads >= 1 && t.width % t.heads == 0 && t.layers >= 1 &&
@@ -30,17 +16,6 @@ bool Sane(const Owlv2TowerConfig& t) {
 std::string Describe(const Owlv2TowerConfig& t) {
   return absl::StrCat("hidden_size ", t.width, ", num_hidden_layers ", t.layers, ", num_attention_heads ",
                       t.heads, ", intermediate_size ", t.mlp, ", layer_norm_eps ", t.eps);
-}
-
-nlohmann::json TowerToJson(const Owlv2TowerConfig& t) {
-  return {{"hidden_size", t.width},
-          {"num_hidden_layers", t.layers},
-          {"num_attention_heads", t.heads},
-          {"intermediate_size", t.mlp},
-          {"layer_norm_eps", t.eps},
-          {"hidden_act", t.gelu == Activation::kExactGelu ? "gelu"
-                         : t.gelu == Activation::kGelu    ? "gelu_pytorch_tanh"
-                                                          : "quick_gelu"}};
 }
 
 }  // namespace
@@ -53,20 +28,20 @@ absl::StatusOr<Owlv2Config> Owlv2Config::FromJson(const nlohmann::json& json, co
   }
   Owlv2Config config;
   ConfigReader reader(json, source);
+  ReadCommonSettings(reader);
+  reader.OneOf("model_type", {"owlv2"});
+  reader.Harmless({"tie_word_embeddings"});
   reader.Integer("projection_dim", config.projection);
-  if (reader.Has("quantization_config"))
-    reader.Problem("quantization_config", "is set, which is not supported");
-  const nlohmann::json &vision_json = reader.Object("vision_config"),
-                       &text_json = reader.Object("text_config");
-  ConfigReader vision(vision_json, absl::StrCat(source, ": vision_config")),
-      text(text_json, absl::StrCat(source, ": text_config"));
-  ReadTower(vision, vision_json, config.vision);
+  ConfigReader vision(reader.Object("vision_config"), absl::StrCat(source, ": vision_config")),
+      text(reader.Object("text_config"), absl::StrCat(source, ": text_config"));
+  ReadTower(vision, "owlv2_vision_model", config.vision);
   vision.Integer("image_size", config.image_size);
   vision.Integer("patch_size", config.patch_size);
   vision.Exactly("num_channels", 3);
-  ReadTower(text, text_json, config.text);
+  ReadTower(text, "owlv2_text_model", config.text);
   text.Integer("vocab_size", config.vocabulary);
   text.Integer("max_position_embeddings", config.text_length);
+  for (ConfigReader* each : {&reader, &vision, &text}) each->RefuseUnknown();
   for (const ConfigReader* each : {&reader, &vision, &text}) {
     if (absl::Status status = each->status(); !status.ok()) return status;
   }

@@ -36,12 +36,16 @@ absl::StatusOr<PaliGemmaConfig> PaliGemmaConfig::FromJson(const nlohmann::json& 
   for (const char* key : {"vision_config", "text_config"}) {
     if (!reader.Has(key)) reader.Problem(key, "is missing");
   }
-  if (reader.Has("quantization_config"))
-    reader.Problem("quantization_config", "is set, which is not supported");
+  ReadCommonSettings(reader);
+  reader.OneOf("model_type", {"paligemma"});
+  // The token that stands for an image is never one of ours; the vocabulary of old files is that of
+  // text_config.
+  reader.Harmless({"image_token_index", "image_token_id", "_vocab_size", "vocab_size"});
+  bool tied = true;
+  reader.Flag("tie_word_embeddings", tied);
+  if (!tied) reader.Problem("tie_word_embeddings", "is false, which is not supported");
   ConfigReader vision(reader.Object("vision_config"), absl::StrCat(source, ": vision_config"));
   ConfigReader text(reader.Object("text_config"), absl::StrCat(source, ": text_config"));
-  if (absl::Status status = reader.status(); !status.ok()) return status;
-
   config.text.ReadFrom(text);
   vision.OneOf("model_type", {"siglip_vision_model"});
   vision.Integer("hidden_size", config.vision.width);
@@ -54,8 +58,17 @@ absl::StatusOr<PaliGemmaConfig> PaliGemmaConfig::FromJson(const nlohmann::json& 
   vision.Integer("patch_size", config.patch_size);
   vision.Exactly("num_channels", 3);
   vision.Never("vision_use_head");
-  if (config.text.hidden > 0) vision.Exactly("projection_dim", config.text.hidden);
-  for (const ConfigReader* each : {&vision, &text}) {
+  vision.Harmless({"projector_hidden_act", "tie_word_embeddings"});  // the projector is one linear layer
+  ReadCommonSettings(vision);
+  if (config.text.hidden > 0) {
+    for (ConfigReader* each : {&reader, &vision}) each->Exactly("projection_dim", config.text.hidden);
+    reader.Exactly("hidden_size", config.text.hidden);
+  }
+  if (config.patch_size > 0) {
+    for (ConfigReader* each : {&vision, &text}) each->Exactly("num_image_tokens", config.image_tokens());
+  }
+  for (ConfigReader* each : {&reader, &vision, &text}) each->RefuseUnknown();
+  for (const ConfigReader* each : {&reader, &vision, &text}) {
     if (absl::Status status = each->status(); !status.ok()) return status;
   }
   if (const std::string problem = config.SizeProblem(); !problem.empty())

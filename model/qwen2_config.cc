@@ -4,6 +4,8 @@
 
 namespace lvrpo {
 void Qwen2Config::ReadFrom(ConfigReader& reader) {
+  ReadCommonSettings(reader);
+  reader.OneOf("model_type", {"qwen2"});
   reader.Integer("hidden_size", hidden);
   reader.Integer("intermediate_size", mlp);
   reader.Integer("num_hidden_layers", layers);
@@ -15,10 +17,12 @@ void Qwen2Config::ReadFrom(ConfigReader& reader) {
 
   reader.OneOf("hidden_act", {"silu", "swish"});
   reader.Never("use_sliding_window");
-  reader.EveryOneOf("layer_types", {"full_attention"});
+  reader.Harmless({"sliding_window", "max_window_layers"});  // of the windows that are not used
+  reader.Never("use_mrope");
+  reader.Always("attention_bias");  // the family's, which its own files do not say
+  reader.Always("is_causal");
+  reader.EveryOneOf("layer_types", {"full_attention"}, layers);
   ReadRotaryBase(reader, rope_theta);
-  if (reader.Has("quantization_config"))
-    reader.Problem("quantization_config", "is set, which is not supported");
   if (hidden > 0 && heads > 0) {
     int64_t given = head_dim();
     reader.Integer("head_dim", given);
@@ -56,6 +60,8 @@ absl::StatusOr<Qwen2Config> Qwen2Config::FromJson(const nlohmann::json& json, co
   }
   Qwen2Config config;
   config.ReadFrom(reader);
+  reader.Harmless({"max_position_embeddings"});  // how far it was trained; positions are computed
+  reader.RefuseUnknown();
   if (config.kv_heads == 0 && !reader.Has("num_key_value_heads")) config.kv_heads = config.heads;
   if (absl::Status status = reader.status(); !status.ok()) return status;
   if (const std::string problem = config.SizeProblem(); !problem.empty())

@@ -8,58 +8,61 @@
 #include "model/load_folder.h"
 #include "model/random_init.h"
 #include "model/siglip_encoder.h"
+#include "model/tower_settings.h"
 
 namespace lvrpo {
 namespace {
 
+constexpr int64_t kWidest = int64_t{1} << 20;
+
 // Constant buffers that some savers keep.
 bool IsUnused(const std::string& name) { return absl::EndsWith(name, ".position_ids"); }
-
-SiglipTowerConfig TowerFromJson(const nlohmann::json& json) {
-  SiglipTowerConfig tower;
-  tower.width = json.value("hidden_size", tower.width);
-  tower.layers = json.value("num_hidden_layers", tower.layers);
-  tower.heads = json.value("num_attention_heads", tower.heads);
-  tower.mlp = json.value("intermediate_size", tower.mlp);
-  tower.eps = json.value("layer_norm_eps", tower.eps);
-  return tower;
-}
-
-nlohmann::json TowerToJson(const SiglipTowerConfig& tower) {
-  return {{"hidden_size", tower.width},         {"num_hidden_layers", tower.layers},
-          {"num_attention_heads", tower.heads}, {"intermediate_size", tower.mlp},
-          {"layer_norm_eps", tower.eps},        {"hidden_act", "gelu_pytorch_tanh"}};
-}
 
 }  // namespace
 
 absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, const std::string& source) {
   SiglipConfig config;
-  try {
-    const nlohmann::json vision = json.value("vision_config", nlohmann::json::object());
-    const nlohmann::json text = json.value("text_config", nlohmann::json::object());
-    config.vision = TowerFromJson(vision);
-    config.text = TowerFromJson(text);
-    config.naflex = json.value("model_type", "siglip") == "siglip2";
-    config.image_size = vision.value("image_size", config.image_size);
-    config.patch_size = vision.value("patch_size", config.patch_size);
-    config.num_patches = vision.value("num_patches", config.num_patches);
-    config.use_head = vision.value("vision_use_head", true);
-    config.vocabulary = text.value("vocab_size", int64_t{32000});
-    config.text_length = text.value("max_position_embeddings", config.text_length);
-    config.projection = text.contains("projection_size") && !text["projection_size"].is_null()
-                            ? text["projection_size"].get<int64_t>()
-                            : config.text.width;
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": ", error.what()));
+  ConfigReader reader(json, source);
+  ReadCommonSettings(reader);
+  reader.Harmless({"tie_word_embeddings"});
+  std::string family = "siglip";
+  reader.OneOf("model_type", {"siglip", "siglip2"}, &family);
+  config.naflex = family == "siglip2";
+  ConfigReader vision(reader.Object("vision_config"), absl::StrCat(source, ": vision_config")),
+      text(reader.Object("text_config"), absl::StrCat(source, ": text_config"));
+  ReadTower(vision, family + "_vision_model", config.vision);
+  vision.Integer("patch_size", config.patch_size);
+  vision.Exactly("num_channels", 3);
+  vision.Flag("vision_use_head", config.use_head);
+  if (config.naflex) {
+    vision.Integer("num_patches", config.num_patches);
+    vision.Harmless({"image_size"});  // its images have any
+  } else {
+    vision.Integer("image_size", config.image_size);
+    vision.Harmless({"num_patches"});  // the two sizes make it
+  }
+  ReadTower(text, family + "_text_model", config.text);
+  config.vocabulary = 32000;
+  text.Integer("vocab_size", config.vocabulary);
+  text.Integer("max_position_embeddings", config.text_length);
+  config.projection = config.text.width;
+  text.Integer("projection_size", config.projection);
+  for (ConfigReader* each : {&reader, &vision, &text}) each->RefuseUnknown();
+  for (const ConfigReader* each : {&reader, &vision, &text}) {
+    if (absl::Status status = each->status(); !status.ok()) return status;
   }
   for (const SiglipTowerConfig* tower : {&config.vision, &config.text}) {
-    if (tower->width < 1 || tower->heads < 1 || tower->width % tower->heads != 0 || tower->layers < 0 ||
-        tower->layers > 512 || tower->mlp < 1) {
+    if (tower->width < 1 || tower->width > kWidest || tower->heads < 1 || tower->width % tower->heads != 0 ||
+        tower->layers < 0 || tower->layers > 512 || tower->mlp < 1 || tower->mlp > kWidest ||
+        !(tower->eps > 0)) {
       return absl::InvalidArgumentError(absl::StrCat(source, ": tower sizes out of range"));
     }
   }
-  if (config.patch_size < 1 || config.image_size < config.patch_size) {
+  if (config.vocabulary < 1 || config.vocabulary > (1 << 24) || config.text_length < 1 ||
+      config.text_length > kWidest || config.projection < 1 || config.projection > kWidest) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": text sizes out of range"));
+  }
+  if (config.patch_size < 1 || config.image_size < config.patch_size || config.image_size > kWidest) {
     return absl::InvalidArgumentError(absl::StrCat(source, ": patch_size ", config.patch_size,
                                                    " does not fit image_size ", config.image_size));
   }
@@ -152,7 +155,6 @@ absl::StatusOr<Siglip> Siglip::Create(SiglipConfig config, TensorMap tensors, co
 absl::StatusOr<Siglip> Siglip::Load(const std::string& folder) {
   return LoadFolder<Siglip, SiglipConfig>(folder, {}, [](SiglipConfig& config, StoredWeights& weights) {
     weights.Drop(IsUnused);
-    weights.DropPrefixBefore("vision_model.");
     const auto& tensors = weights.index().tensors;
     config.calibrated = tensors.contains("logit_scale") || tensors.contains("logit_bias");
   });
@@ -162,14 +164,14 @@ Siglip::Siglip(SiglipConfig config, TensorMap tensors)
     : config_(std::move(config)),
       tensors_(std::move(tensors)),
       vision_(tensors_, "vision_model.encoder.layers.", config_.vision.layers, config_.vision.heads,
-              config_.vision.eps),
-      text_(tensors_, "text_model.encoder.layers.", config_.text.layers, config_.text.heads,
-            config_.text.eps),
+              config_.vision.eps, /*lora_scale=*/0, config_.vision.gelu),
+      text_(tensors_, "text_model.encoder.layers.", config_.text.layers, config_.text.heads, config_.text.eps,
+            /*lora_scale=*/0, config_.text.gelu),
       text_head_(tensors_, {"text_model.head"}) {
   if (!config_.use_head) return;
   head_value_ = JoinedLinear({{HeadProjection(kValue, "weight"), HeadProjection(kValue, "bias")}});
   head_out_ = LinearLayer(tensors_, {"vision_model.head.attention.out_proj"});
-  head_mlp_ = GeluMlp(tensors_, "vision_model.head.mlp.");
+  head_mlp_ = GeluMlp(tensors_, "vision_model.head.mlp.", /*lora_scale=*/0, config_.vision.gelu);
 }
 
 torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/fused_ops.h"
 #include "model/joined_linear.h"
 #include "model/siglip_encoder.h"
 #include "model/weights.h"
@@ -13,6 +14,7 @@ namespace lvrpo {
 struct SiglipTowerConfig {
   int64_t width = 768, layers = 12, heads = 12, mlp = 3072;
   double eps = 1e-6;
+  Activation gelu = Activation::kGelu;
 };
 
 // Of a fixed-resolution or NaFlex SigLIP 2 folder (config.json of transformers' SiglipModel or Siglip2Model).
@@ -28,6 +30,7 @@ struct SiglipConfig {
   int64_t projection = 768;  // width of the shared space
 
   int64_t grid() const { return image_size / patch_size; }
+  // InvalidArgument names every setting that is of a wrong type, out of range, not supported or unknown.
   static absl::StatusOr<SiglipConfig> FromJson(const nlohmann::json& json, const std::string& source);
   nlohmann::json ToJson() const;
 };

@@ -101,18 +101,26 @@ void StoredWeights::Drop(const std::function<bool(const std::string& name)>& unw
   std::erase_if(index_.tensors, [&](const auto& entry) { return unwanted(entry.first); });
 }
 
-void StoredWeights::DropPrefixBefore(const std::string& part) {
-  std::string prefix;
+void StoredWeights::AlignNames(const ShapeMap& expected) {
+  std::vector<std::string> names, wanted;
+  ShapeMap stored;
   for (const auto& [name, tensor] : index_.tensors) {
-    const size_t at = name.find(part);
-    if (at == std::string::npos) continue;
-    prefix = name.substr(0, at);
-    break;
+    names.push_back(name);
+    stored[name] = {};
   }
-  if (prefix.empty()) return;
+  for (const auto& [name, shape] : expected) wanted.push_back(name);
+  const std::string more = CommonPrefix(expected, names);
+  const std::string less = more.empty() ? CommonPrefix(stored, wanted) : "";
+  if (more.empty() && less.empty()) return;
   std::map<std::string, CheckpointIndex::Tensor> renamed;
-  for (auto& [name, tensor] : index_.tensors)
-    renamed.emplace(name.rfind(prefix, 0) == 0 ? name.substr(prefix.size()) : name, std::move(tensor));
+  for (auto& [name, tensor] : index_.tensors) {
+    std::string better = name;
+    if (!more.empty() && name.rfind(more, 0) == 0) better = name.substr(more.size());
+    if (!less.empty() && !expected.contains(name) && expected.contains(less + name)) better = less + name;
+    // A name that is taken keeps its prefix: whoever checks the names will say so.
+    if (better != name && index_.tensors.contains(better)) better = name;
+    renamed.emplace(better, std::move(tensor));
+  }
   index_.tensors = std::move(renamed);
 }
 

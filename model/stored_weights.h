@@ -39,8 +39,9 @@ class StoredWeights {
   std::optional<int64_t> RowsOf(const std::string& name) const;
   // Forgets the tensors of these names: what a publisher stores and a model does not use.
   void Drop(const std::function<bool(const std::string& name)>& unwanted);
-  // Takes off all names what stands before `part` in the first that holds it, where they begin so.
-  void DropPrefixBefore(const std::string& part);
+  // Names the tensors as `expected` does where one common prefix is all that is different: takes off what
+  // they have in front more ("module.", "model."), or puts in front what they lack.
+  void AlignNames(const ShapeMap& expected);
 
   // DataLoss unless the tensors are exactly these, all of a floating-point dtype that can be read: names
   // every missing, unexpected and mis-shaped tensor and wrong dtype (the first ten of each).

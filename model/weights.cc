@@ -99,6 +99,41 @@ absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const 
   return absl::OkStatus();
 }
 
+absl::Status CheckFinite(const TensorMap& tensors, const std::string& source) {
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.is_floating_point()) continue;
+    const int64_t finite = torch::isfinite(tensor).sum().item<int64_t>();
+    if (finite == tensor.numel()) continue;
+    return absl::DataLossError(absl::StrCat(source, ": ", name, " has ", tensor.numel() - finite,
+                                            " values that are not finite (NaN or infinity)"));
+  }
+  return absl::OkStatus();
+}
+
+std::string CommonPrefix(const ShapeMap& expected, const std::vector<std::string>& got) {
+  std::map<std::string, int64_t> counts;  // names that are expected without a prefix
+  for (const std::string& name : got) {
+    if (expected.contains(name)) ++counts[""];
+    for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+      if (expected.contains(name.substr(dot + 1))) ++counts[name.substr(0, dot + 1)];
+    }
+  }
+  std::string best;
+  int64_t most = counts[""];
+  for (const auto& [prefix, count] : counts) {
+    if (count <= most) continue;
+    best = prefix;
+    most = count;
+  }
+  return best;
+}
+
+std::string CommonPrefix(const ShapeMap& expected, const TensorMap& got) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : got) names.push_back(name);
+  return CommonPrefix(expected, names);
+}
+
 std::string DigestOf(const TensorMap& tensors) {
   Sha256 hash;
   for (const auto& [name, tensor] : tensors) {

@@ -7,6 +7,7 @@
 #include "common/json_text.h"
 #include "data/owlv2_transform.h"
 #include "data/query_boxes.h"
+#include "reward_server/image_processor.h"
 
 namespace lvrpo {
 namespace {
@@ -21,9 +22,17 @@ std::span<const float> Values(const torch::Tensor& contiguous) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Owlv2Detector>> Owlv2Detector::Load(const std::string& folder,
-                                                                   const Options& options) {
+                                                                   Options options) {
   absl::StatusOr<Owlv2> model = Owlv2::Load(folder);
   if (!model.ok()) return model.status();
+  const absl::StatusOr<ImageProcessor> processor = ReadImageProcessor(
+      folder,
+      {.types = {"Owlv2ImageProcessor", "Owlv2ImageProcessorFast", "Owlv2ImageProcessorPil"},
+       .side = model->config().image_size,
+       .pads = true},
+      {.norm = options.norm});
+  if (!processor.ok()) return processor.status();
+  options.norm = processor->norm;
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
       LoadTokenizer(folder, {.lowercase = false, .add_control_tokens = false});
   if (!tokenizer.ok()) return tokenizer.status();
@@ -36,6 +45,7 @@ Owlv2Detector::Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, 
       options_(options),
       digest_(absl::StrCat("owlv2/1/", options.threshold, "/", options.most_overlap, "/", options.rule_score,
                            "/", options.rule_counting_score, "/",
+                           ImageProcessor{.norm = options.norm}.Digest(), "/",
                            Sha256Hex(DigestOf(model_.tensors()) + JsonText(model_.config().ToJson()) +
                                      tokenizer_->digest()))) {}
 
@@ -79,7 +89,8 @@ absl::StatusOr<std::vector<std::vector<Detection>>> Owlv2Detector::Detect(
     const size_t end = std::min(images.size(), begin + batch);
     std::vector<torch::Tensor> pixels;
     for (size_t i = begin; i < end; ++i) {
-      const absl::StatusOr<PixelPlanes> planes = TransformForOwlv2(images[i], {.size = {side, side}});
+      const absl::StatusOr<PixelPlanes> planes =
+          TransformForOwlv2(images[i], {.size = {side, side}, .norm = options_.norm});
       if (!planes.ok()) return planes.status();
       pixels.push_back(torch::tensor(planes->values).view({3, side, side}));
     }

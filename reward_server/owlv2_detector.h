@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "data/owlv2_transform.h"
 #include "data/tokenizer.h"
 #include "model/owlv2.h"
 #include "reward_server/detector.h"
@@ -22,11 +23,12 @@ class Owlv2Detector : public ObjectDetector {
     double rule_score = 0.2, rule_counting_score = 0.3;
     double most_overlap = 0.5;  // of two boxes of a class that overlap by more of their union the surer stays
     int64_t batch = 8;          // images looked at together
+    PixelNorm norm = Owlv2Transform().norm;
   };
 
-  // From a published folder with its tokenizer. Errors name the file.
-  static absl::StatusOr<std::unique_ptr<Owlv2Detector>> Load(const std::string& folder,
-                                                             const Options& options);
+  // From a published folder with its tokenizer; its image processor's settings, when they are there, give
+  // `norm`. Errors name the file.
+  static absl::StatusOr<std::unique_ptr<Owlv2Detector>> Load(const std::string& folder, Options options);
   Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, const Options& options);
 
   std::string digest() const override { return digest_; }

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/hash.h"
+#include "common/json_text.h"
 #include "reward_server/fixed_pixels.h"
 
 namespace lvrpo {
@@ -19,17 +21,26 @@ absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> PaliGemmaScorer::Load(const std
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
       LoadTokenizer(folder, {.lowercase = false, .add_control_tokens = false});
   if (!tokenizer.ok()) return tokenizer.status();
-  const absl::StatusOr<ResizeFilter> filter = ProcessorFilter(folder, ResizeFilter::kBicubic);
-  if (!filter.ok()) return filter.status();
-  return std::make_unique<PaliGemmaScorer>(*std::move(model), *std::move(tokenizer), *filter);
+  const absl::StatusOr<ImageProcessor> processor = ReadImageProcessor(
+      folder,
+      {.types = {"SiglipImageProcessor", "SiglipImageProcessorFast", "SiglipImageProcessorPil"},
+       .side = model->config().image_size,
+       .image_tokens = model->config().image_tokens()},
+      {.filter = ResizeFilter::kBicubic});
+  if (!processor.ok()) return processor.status();
+  return std::make_unique<PaliGemmaScorer>(*std::move(model), *std::move(tokenizer), *processor);
 }
 
-PaliGemmaScorer::PaliGemmaScorer(PaliGemma model, std::unique_ptr<Tokenizer> tokenizer, ResizeFilter filter)
-    : model_(std::move(model)), tokenizer_(std::move(tokenizer)), filter_(filter), digest_(ComputeDigest()) {}
+PaliGemmaScorer::PaliGemmaScorer(PaliGemma model, std::unique_ptr<Tokenizer> tokenizer,
+                                 const ImageProcessor& processor)
+    : model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      processor_(processor),
+      digest_(ComputeDigest()) {}
 
 std::string PaliGemmaScorer::ComputeDigest() const {
-  return absl::StrCat("paligemma/1/", static_cast<int>(filter_), "/", tokenizer_->digest(), "/",
-                      DigestOf(model_.tensors()));
+  return absl::StrCat("paligemma/1/", processor_.Digest(), "/", tokenizer_->digest(), "/",
+                      Sha256Hex(JsonText(model_.config().ToJson()) + DigestOf(model_.tensors())));
 }
 
 absl::StatusOr<torch::Tensor> PaliGemmaScorer::ChoiceLogProbs(const torch::Tensor& image_tokens,
@@ -54,7 +65,7 @@ absl::StatusOr<torch::Tensor> PaliGemmaScorer::ChoiceLogProbs(const torch::Tenso
 absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreBatch(const ScoringBatch& batch) {
   const torch::NoGradGuard no_grad;
   const absl::StatusOr<torch::Tensor> pixels =
-      FixedPixels(batch.images, static_cast<int>(model_.config().image_size), filter_);
+      FixedPixels(batch.images, static_cast<int>(model_.config().image_size), processor_);
   if (!pixels.ok()) return pixels.status();
   const torch::Tensor image_tokens = model_.ImageTokens(*pixels);  // once; every question goes on from here
   const auto count = static_cast<int64_t>(batch.images.size());

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "data/resize.h"
 #include "data/tokenizer.h"
 #include "model/paligemma.h"
 #include "reward_server/choices.h"
+#include "reward_server/image_processor.h"
 #include "reward_server/scorer.h"
 
 namespace lvrpo {
@@ -21,7 +21,7 @@ class PaliGemmaScorer : public Scorer {
   // From a published folder with its tokenizer. Errors name the file.
   static absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> Load(const std::string& folder);
   // `tokenizer` is loaded without control tokens.
-  PaliGemmaScorer(PaliGemma model, std::unique_ptr<Tokenizer> tokenizer, ResizeFilter filter);
+  PaliGemmaScorer(PaliGemma model, std::unique_ptr<Tokenizer> tokenizer, const ImageProcessor& processor);
 
   std::string name() const override { return "knowledge"; }
   std::string digest() const override { return digest_; }
@@ -38,7 +38,7 @@ class PaliGemmaScorer : public Scorer {
 
   const PaliGemma model_;
   const std::unique_ptr<Tokenizer> tokenizer_;
-  const ResizeFilter filter_;
+  const ImageProcessor processor_;
   const std::string digest_;
 };
 

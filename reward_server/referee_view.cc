@@ -1,6 +1,8 @@
 #include "reward_server/referee_view.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/json_text.h"
 #include "data/siglip_transform.h"
 #include "reward_server/fixed_pixels.h"
 
@@ -34,9 +36,17 @@ RefereeInput RefereeInput::Concat(const std::vector<RefereeInput>& inputs) {
 absl::StatusOr<RefereeView> RefereeView::Load(const std::string& folder, int max_patches) {
   absl::StatusOr<Siglip> model = Siglip::Load(folder);
   if (!model.ok()) return model.status();
-  const absl::StatusOr<ResizeFilter> filter = ProcessorFilter(folder, ResizeFilter::kBilinear);
-  if (!filter.ok()) return filter.status();
-  return RefereeView(*std::move(model), *filter, max_patches);
+  const SiglipConfig& config = model->config();
+  const ProcessorWants fixed = {
+      .types = {"SiglipImageProcessor", "SiglipImageProcessorFast", "SiglipImageProcessorPil"},
+      .side = config.image_size};
+  const ProcessorWants naflex = {
+      .types = {"Siglip2ImageProcessor", "Siglip2ImageProcessorFast", "Siglip2ImageProcessorPil"},
+      .patch_size = config.patch_size};
+  const absl::StatusOr<ImageProcessor> processor =
+      ReadImageProcessor(folder, config.naflex ? naflex : fixed, {.filter = ResizeFilter::kBilinear});
+  if (!processor.ok()) return processor.status();
+  return RefereeView(*std::move(model), *processor, max_patches);
 }
 
 absl::StatusOr<RefereeInput> RefereeView::Read(const std::vector<RgbImage>& images) const {
@@ -45,8 +55,8 @@ absl::StatusOr<RefereeInput> RefereeView::Read(const std::vector<RgbImage>& imag
   if (config.naflex) {
     const NaflexTransform transform = {.patch_size = static_cast<int>(config.patch_size),
                                        .max_patches = max_patches_,
-                                       .filter = filter_,
-                                       .norm = {}};
+                                       .filter = processor_.filter,
+                                       .norm = processor_.norm};
     std::vector<torch::Tensor> patches, masks;
     std::vector<int64_t> shapes;
     for (const RgbImage& image : images) {
@@ -64,7 +74,7 @@ absl::StatusOr<RefereeInput> RefereeView::Read(const std::vector<RgbImage>& imag
   }
   const auto side = static_cast<int>(config.image_size), grid = static_cast<int>(config.grid());
   input.grids.assign(images.size(), {grid, grid});
-  absl::StatusOr<torch::Tensor> pixels = FixedPixels(images, side, filter_);
+  absl::StatusOr<torch::Tensor> pixels = FixedPixels(images, side, processor_);
   if (!pixels.ok()) return pixels.status();
   input.pixels = *std::move(pixels);
   return input;
@@ -94,10 +104,10 @@ absl::StatusOr<torch::Tensor> TextVectors::Of(const std::string& text) {
 }
 
 std::string RefereeView::Digest() const {
-  const std::string weights = DigestOf(model_.tensors());
-  return model_.config().naflex
-             ? absl::StrCat("naflex/", max_patches_, "/", static_cast<int>(filter_), "/", weights)
-             : absl::StrCat("fixed/", static_cast<int>(filter_), "/", weights);
+  const std::string model = absl::StrCat(
+      processor_.Digest(), "/", Sha256Hex(JsonText(model_.config().ToJson()) + DigestOf(model_.tensors())));
+  return model_.config().naflex ? absl::StrCat("naflex/", max_patches_, "/", model)
+                                : absl::StrCat("fixed/", model);
 }
 
 }  // namespace lvrpo

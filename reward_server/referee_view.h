@@ -7,9 +7,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "data/image.h"
-#include "data/resize.h"
 #include "data/tokenizer.h"
 #include "model/siglip.h"
+#include "reward_server/image_processor.h"
 
 namespace lvrpo {
 
@@ -34,9 +34,9 @@ struct RefereeInput {
 // Immutable; thread-safe.
 class RefereeView {
  public:
-  RefereeView(Siglip model, ResizeFilter filter, int max_patches)
-      : model_(std::move(model)), filter_(filter), max_patches_(max_patches) {}
-  // From a published folder; preprocessor_config.json, when it is there, names the resize filter.
+  RefereeView(Siglip model, const ImageProcessor& processor, int max_patches)
+      : model_(std::move(model)), processor_(processor), max_patches_(max_patches) {}
+  // From a published folder, with its image processor's settings when they are there.
   static absl::StatusOr<RefereeView> Load(const std::string& folder, int max_patches);
 
   absl::StatusOr<RefereeInput> Read(const std::vector<RgbImage>& images) const;
@@ -46,12 +46,12 @@ class RefereeView {
   torch::Tensor Pooled(const RefereeInput& input) const;
 
   const Siglip& model() const { return model_; }
-  // Weights and how images are read.
+  // Weights, settings and how images are read.
   std::string Digest() const;
 
  private:
   Siglip model_;
-  ResizeFilter filter_;
+  ImageProcessor processor_;
   int max_patches_;
 };
 

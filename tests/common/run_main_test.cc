@@ -80,6 +80,7 @@ TEST(RunMain, OutputThatDidNotArriveIsNotDone) {
 TEST(JsonText, TakesAnyBytes) {
   EXPECT_EQ(JsonText({{"a\xff", "b\xc3"}}), "{\"a\xEF\xBF\xBD\":\"b\xEF\xBF\xBD\"}");
   EXPECT_EQ(JsonText(1.5), "1.5");
+  EXPECT_EQ(JsonText(nlohmann::ordered_json{{"b", "\xff"}, {"a", 1}}), "{\"b\":\"\xEF\xBF\xBD\",\"a\":1}");
   EXPECT_EQ(JsonText({1, 2}, 0), "[\n1,\n2\n]");
   EXPECT_EQ(AsciiJsonText("\xC3\xA4\xff"), "\"\\u00e4\\ufffd\"");
 }

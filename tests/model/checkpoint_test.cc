@@ -239,11 +239,13 @@ TEST_F(BagelFolderTest, WantsAHeadOfItsOwnWhateverTheSettingsSay) {
 TEST_F(BagelFolderTest, ReadsTheSectionFilesWhenConfigJsonIsAStub) {
   EditJson(folder_.file("llm_config.json"), [](nlohmann::json& j) { j["_attn_implementation"] = "sdpa"; });
   // As first published, with its stray comma; and the reference application reads no config.json at all.
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("config.json"), "{\n \"name\": [\n \"A,]}\\\"\"\n ],\n}\n").ok());
+  ASSERT_TRUE(
+      WriteFileAtomic(folder_.file("config.json"), "{\n \"architectures\": [\n \"Bagel,]}\\\"\"\n ],\n}\n")
+          .ok());
   for (int round = 0; round < 2; ++round) {
     const absl::Status status = LoadBagelConfig(folder_.path()).status();
-    // The published special tokens lie outside this tiny vocabulary: everything before was understood.
-    EXPECT_THAT(Message(status), HasSubstr("special token 151644 is outside the vocabulary of 40"));
+    // Without config.json the tower has the published 70 patches a side: everything else was understood.
+    EXPECT_THAT(Message(status), ::testing::EndsWith("vit_config: image_size is 32; supported: 560"));
     std::filesystem::remove(folder_.file("config.json"));
   }
 }

@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/model/tiny_models.h"
+#include "tests/model/saved_adapter.h"
 
 namespace lvrpo {
 namespace {
@@ -16,46 +16,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-const ShapeMap kBase = {{"model.layers.0.up.weight", {6, 5}},     {"model.layers.0.up.bias", {6}},
-                        {"model.layers.0.down.weight", {5, 6}},   {"model.layers.1.up.weight", {6, 5}},
-                        {"model.layers.1.up_moe.weight", {6, 5}}, {"model.layers.1.norm.weight", {5}},
-                        {"model.embed_tokens.weight", {9, 5}}};
-
-LoraConfig SomeConfig() { return {.rank = 2, .alpha = 5, .rslora = true, .modules = {".up", "!_moe"}}; }
-
-// Adapters of rank 2 on both layers "up".
-TensorMap SomeAdapters() {
-  torch::manual_seed(3);
-  return {{"model.layers.0.up.lora_A.weight", torch::randn({2, 5})},
-          {"model.layers.0.up.lora_B.weight", torch::randn({6, 2})},
-          {"model.layers.1.up.lora_A.weight", torch::randn({2, 5})},
-          {"model.layers.1.up.lora_B.weight", torch::randn({6, 2})}};
-}
-
-// A saved adapter whose files can be changed.
-class SavedAdapter {
- public:
-  SavedAdapter() { EXPECT_TRUE(SaveAdapter(folder_.path(), SomeAdapters(), SomeConfig(), "some/base").ok()); }
-  std::string file(const std::string& name) const { return folder_.file(name); }
-  std::string path() const { return folder_.path(); }
-  absl::StatusOr<LoraAdapter> Load() const { return LoadAdapter(folder_.path(), kBase); }
-
-  void EditConfig(const std::function<void(nlohmann::json&)>& edit) const {
-    nlohmann::json json = nlohmann::json::parse(*ReadFile(file("adapter_config.json")));
-    edit(json);
-    EXPECT_TRUE(WriteFileAtomic(file("adapter_config.json"), json.dump()).ok());
-  }
-  // Names with PEFT's prefix.
-  void EditTensors(const std::function<void(TensorMap&)>& edit) const {
-    TensorMap tensors = *LoadTensors(file("adapter_model.safetensors"));
-    edit(tensors);
-    EXPECT_TRUE(SaveTensors(file("adapter_model.safetensors"), tensors).ok());
-  }
-
- private:
-  TestFolder folder_;
-};
 
 TEST(LoraFile, ComesBackAsItWasSaved) {
   const SavedAdapter saved;
@@ -167,9 +127,17 @@ TEST(LoadAdapter, NamesTheSettingThatItCannotHonour) {
       {"use_rslora", 1, "use_rslora is 1, want true or false"},
       {"bias", "all", "bias is \"all\"; supported: none"},
       {"use_dora", true, "use_dora is set, which is not supported"},
-      {"modules_to_save", {"lm_head"}, "modules_to_save is set"},
-      {"rank_pattern", {{"up", 4}}, "rank_pattern is set"},
-      {"alpha_pattern", {{"up", 4}}, "alpha_pattern is set"},
+      {"modules_to_save", 3, "modules_to_save is neither a text nor a list of texts"},
+      {"rank_pattern", {{"up", 0}}, "rank_pattern.up is no whole number above 0"},
+      {"rank_pattern", {{"up", 1.5}}, "rank_pattern.up is no whole number above 0"},
+      {"rank_pattern", {"up"}, "rank_pattern is [\"up\"], want an object"},
+      {"rank_pattern", {{"(", 2}}, "rank_pattern.( is a regular expression that cannot be read"},
+      {"rank_pattern", {{"(?!x)up", 2}}, "rank_pattern.(?!x)up is no expression that RE2 knows"},
+      {"alpha_pattern", {{"up", "4"}}, "alpha_pattern.up is no number above 0"},
+      {"alpha_pattern", {{"up", 0}}, "alpha_pattern.up is no number above 0"},
+      {"layers_to_transform", "1", "layers_to_transform is neither a whole number nor a list"},
+      {"layers_to_transform", {-1}, "layers_to_transform is neither a whole number nor a list"},
+      {"layers_pattern", 3, "layers_pattern is neither a text nor a list of texts"},
       {"fan_in_fan_out", true, "fan_in_fan_out is set"},
       {"lora_bias", true, "lora_bias is set"},
       {"layer_replication", {{0, 1}}, "layer_replication is set"},
@@ -259,7 +227,7 @@ TEST(LoadAdapter, HoldsTheTargetsAgainstTheTensors) {
   }
 }
 
-TEST(LoadAdapter, TakesTheLayersThatWereTransformedFromTheTensors) {
+TEST(LoadAdapter, HoldsTheLayersThatWereTransformedAgainstTheTensors) {
   for (const nlohmann::json& layers : {nlohmann::json::array({0}), nlohmann::json(0)}) {
     const SavedAdapter saved;
     saved.EditTensors([](TensorMap& tensors) {
@@ -269,9 +237,23 @@ TEST(LoadAdapter, TakesTheLayersThatWereTransformedFromTheTensors) {
     saved.EditConfig([](nlohmann::json& json) { json["target_modules"] = {"up"}; });
     EXPECT_TRUE(absl::IsDataLoss(saved.Load().status()));
     saved.EditConfig([&](nlohmann::json& json) { json["layers_to_transform"] = layers; });
-    const auto adapter = saved.Load();
-    ASSERT_TRUE(adapter.ok()) << adapter.status();
-    EXPECT_THAT(adapter->config.modules, ElementsAre("model.layers.0.up"));
+    for (const nlohmann::json& names :
+         {nlohmann::json(), nlohmann::json("layers"), nlohmann::json({"h", "layers"}),
+          nlohmann::json::array(), nlohmann::json("")}) {
+      saved.EditConfig([&](nlohmann::json& json) { json["layers_pattern"] = names; });
+      const auto adapter = saved.Load();
+      ASSERT_TRUE(adapter.ok()) << names << adapter.status();
+      EXPECT_THAT(adapter->config.modules, ElementsAre("model.layers.0.up"));
+    }
+    saved.EditConfig([&](nlohmann::json& json) { json["layers_pattern"] = "blocks"; });
+    EXPECT_THAT(std::string(saved.Load().status().message()), HasSubstr("not targeted but adapted 1"));
+    saved.EditConfig([&](nlohmann::json& json) {
+      json["layers_pattern"] = nullptr;
+      json["layers_to_transform"] = 1;
+    });
+    EXPECT_THAT(std::string(saved.Load().status().message()),
+                AllOf(HasSubstr("not targeted but adapted 1 (model.layers.0.up)"),
+                      HasSubstr("targeted but without adapter 1 (model.layers.1.up)")));
   }
 }
 
@@ -311,11 +293,11 @@ TEST(LoadAdapter, NamesEveryTensorThatDoesNotFit) {
       {[&](TensorMap& t) {
          t["base_model.model.model.embed_tokens.weight"] = torch::zeros({9, 5});
        },
-       "not named base_model.model.<module>.lora_...: 1 (base_model.model.model.embed_tokens.weight)"},
+       "of no module that modules_to_save names: 1 (base_model.model.model.embed_tokens.weight)"},
       {[&](TensorMap& t) {
          t["model.layers.0.up.lora_A.weight"] = torch::zeros({2, 5});
        },
-       "not named base_model.model.<module>.lora_...: 1 (model.layers.0.up.lora_A.weight)"},
+       "of no module that modules_to_save names: 1 (model.layers.0.up.lora_A.weight)"},
       {[&](TensorMap& t) { t.clear(); }, "holds no LoRA adapter"},
   };
   for (const auto& [damage, words] : cases) {

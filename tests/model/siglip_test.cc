@@ -1,5 +1,7 @@
 #include "model/siglip.h"
 
+#include <functional>
+
 #include "common/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -175,7 +177,8 @@ TEST(SiglipConfig, RefusesWhatMakesNoModel) {
       {"does not fit image_size 8", {{"vision_config", {{"image_size", 8}}}}},
       {"num_patches 15 is not the area of a square",
        {{"model_type", "siglip2"}, {"vision_config", {{"num_patches", 15}}}}},
-      {"type", {{"vision_config", 3}}},
+      {"vision_config is 3, want an object", {{"vision_config", 3}}},
+      {"model_type is \"clip\"", {{"model_type", "clip"}}},
   };
   for (const auto& [words, json] : damages) {
     const absl::Status status = SiglipConfig::FromJson(json, "the file").status();
@@ -195,6 +198,28 @@ TEST(Siglip, WithoutAPoolingHeadHasNoTensorsOfOne) {
     EXPECT_TRUE(tensor.defined()) << name;
   }
   EXPECT_EQ(model->VisionTokens(Pixels(1)).sizes(), torch::IntArrayRef({1, 9, 16}));
+}
+
+TEST(Siglip, ComputesWithTheActivationAndTheEpsilonOfItsSettings) {
+  const TensorMap tensors = TinySiglip().tensors();
+  const auto seen = [&](const std::function<void(SiglipConfig&)>& change) {
+    SiglipConfig config = TinySiglipConfig();
+    change(config);
+    const Siglip model = *Siglip::Create(config, tensors, "test");
+    const torch::NoGradGuard no_grad;
+    return std::pair(model.Pool(model.VisionTokens(Pixels(1))), model.Text(Ids({1, 2, 3, 4, 5, 6})));
+  };
+  const auto usual = seen([](SiglipConfig&) {});
+  for (const Activation gelu : {Activation::kQuickGelu, Activation::kExactGelu}) {
+    const auto vision = seen([&](SiglipConfig& config) { config.vision.gelu = gelu; });
+    EXPECT_FALSE(torch::equal(vision.first, usual.first));
+    EXPECT_TRUE(torch::equal(vision.second, usual.second));
+    const auto text = seen([&](SiglipConfig& config) { config.text.gelu = gelu; });
+    EXPECT_TRUE(torch::equal(text.first, usual.first));
+    EXPECT_FALSE(torch::equal(text.second, usual.second));
+  }
+  EXPECT_FALSE(torch::equal(seen([](SiglipConfig& config) { config.vision.eps = .1; }).first, usual.first));
+  EXPECT_FALSE(torch::equal(seen([](SiglipConfig& config) { config.text.eps = .1; }).second, usual.second));
 }
 
 TEST(Siglip, LoadsAPublishedFolderWithItsConstantBuffers) {

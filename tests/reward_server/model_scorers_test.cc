@@ -175,7 +175,7 @@ TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
   config.vocabulary = 16, config.text_length = 8, config.projection = 16;
   const auto siglip = Siglip::Create(config, Siglip::RandomInit(config, 3), "test");
   ASSERT_TRUE(siglip.ok()) << siglip.status();
-  const auto scorer = GroundingScorer::Create(RefereeView(*siglip, ResizeFilter::kBilinear, 24),
+  const auto scorer = GroundingScorer::Create(RefereeView(*siglip, {.filter = ResizeFilter::kBilinear}, 24),
                                               MakeWordTokenizer({"a", "red", "circle"}),
                                               {.form = GroundingOptions::Form::kMaxPatch});
   ASSERT_TRUE(scorer.ok()) << scorer.status();
@@ -205,7 +205,7 @@ TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
   const auto create = [&](GroundingOptions::Dense dense) {
     const auto siglip = Siglip::Create(config, Siglip::RandomInit(config, 3), "test");
     EXPECT_TRUE(siglip.ok()) << siglip.status();
-    return std::string(GroundingScorer::Create(RefereeView(*siglip, ResizeFilter::kBilinear, 24),
+    return std::string(GroundingScorer::Create(RefereeView(*siglip, {.filter = ResizeFilter::kBilinear}, 24),
                                                MakeWordTokenizer({"a"}), {.dense = dense})
                            .status()
                            .message());

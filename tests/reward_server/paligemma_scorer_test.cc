@@ -44,7 +44,9 @@ class PaliGemmaScorerTest : public ::testing::Test {
     EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
     return *std::move(tokenizer);
   }
-  PaliGemmaScorer Make() { return PaliGemmaScorer(*model_, LoadLetters(), ResizeFilter::kBicubic); }
+  PaliGemmaScorer Make() {
+    return PaliGemmaScorer(*model_, LoadLetters(), {.filter = ResizeFilter::kBicubic});
+  }
   void Ask(const std::string& text, const std::string& answer, const std::vector<std::string>& choices) {
     v1::Question& question = *batch_.prompt.add_questions();
     question.set_text(text);
