@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/clock.h"
+#include "common/utf8.h"
 
 namespace lvrpo {
 
@@ -63,7 +64,7 @@ ProgressPrinter::ProgressPrinter() : terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void ProgressPrinter::Say(const std::string& line) {
   Done();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s\n", unicode::RepairUtf8(line).c_str());  // paths are bytes
 }
 
 void ProgressPrinter::Show(const std::string& line, int64_t step) {

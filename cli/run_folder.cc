@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cerrno>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -14,6 +15,7 @@
 #include "common/file_kind.h"
 #include "common/filesystem.h"
 #include "common/json_text.h"
+#include "common/utf8.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
 
@@ -26,9 +28,12 @@ std::string FreshRunId(const std::string& name) {
 absl::Status RunFolder::Save() const {
   const absl::StatusOr<std::string> working_folder = AbsolutePath(".");
   if (!working_folder.ok()) return working_folder.status();
-  const nlohmann::json json = {{"format", kRunFormat}, {"program", kVersion},
-                               {"run_id", run_id},     {"working_folder", *working_folder},
-                               {"resumed", resumed},   {"seconds", seconds}};
+  nlohmann::json json = {{"format", kRunFormat}, {"program", kVersion},
+                         {"run_id", run_id},     {"working_folder", *working_folder},
+                         {"resumed", resumed},   {"seconds", seconds}};
+  // JSON cannot hold every path.
+  if (!unicode::IsValidUtf8(*working_folder))
+    json["working_folder_hex"] = absl::BytesToHexString(*working_folder);
   return WriteFileAtomic(Inside("run.json"), JsonText(json, 2) + "\n");
 }
 
@@ -107,6 +112,8 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::stri
     folder.resumed = json.value("resumed", false);
     folder.seconds = json.value("seconds", std::map<std::string, double>{});
     working = json.value("working_folder", "");
+    if (json.contains("working_folder_hex"))
+      working = absl::HexStringToBytes(json["working_folder_hex"].get<std::string>());
   } catch (const nlohmann::json::exception&) {
     return absl::DataLossError(folder.Inside("run.json") + " is damaged");
   }

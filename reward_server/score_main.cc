@@ -67,12 +67,12 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
     const absl::StatusOr<std::string> text = ReadTextFile(path);
     if (!text.ok()) return text.status();
     absl::StatusOr<nlohmann::json> json = ParseJson(*text);
-    if (!json.ok())
-      return absl::InvalidArgumentError(absl::StrCat(path, " is ", json.status().message()));
+    if (!json.ok()) return absl::InvalidArgumentError(absl::StrCat(path, " is ", json.status().message()));
     line[key] = *std::move(json);
   }
-  const absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
+  absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();
+  job->image = flags.image;  // a path is bytes, which JSON does not always hold
   const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job, options);
   if (!score.ok()) return score.status();
   std::fputs(flags.json ? (JsonText(ScoreJson(*score, true)) + "\n").c_str() : ScoreText(*score).c_str(),

@@ -14,6 +14,7 @@
 #include "cli/status_command.h"
 #include "common/exit_code.h"
 #include "common/file.h"
+#include "common/filesystem.h"
 #include "common/flag_checks.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -229,6 +230,21 @@ TEST_F(RunFolders, FreshOnesNeverCollide) {
   EXPECT_TRUE(absl::IsAlreadyExists(MakeRunFolder(config_, "mine").status()));
   for (const char* id : {"../x", ".", "..", ".hidden", "a/b", "a b", "\xff"})
     EXPECT_TRUE(absl::IsInvalidArgument(MakeRunFolder(config_, id).status())) << id;
+}
+
+TEST_F(RunFolders, GoOnInAFolderWhoseNameIsNotUtf8) {
+  const std::string root = *AbsolutePath("."), odd = dir_.string() + "/lat\xe9";
+  std::filesystem::create_directories(odd);
+  std::filesystem::create_directory_symlink(root + "/assets", odd + "/assets");
+  ASSERT_EQ(chdir(odd.c_str()), 0);
+  const auto config = LoadRunConfig(root + "/configs/shapes.yaml", {});
+  EXPECT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config.ok() && MakeRunFolder(*config, "a").ok());
+  ASSERT_EQ(chdir("/"), 0);
+  const auto opened = OpenRunFolder(odd + "/runs/a");
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(*AbsolutePath("."), odd);
+  ASSERT_EQ(chdir(root.c_str()), 0);
 }
 
 // A program's commands: one with options, one with a command of its own, one forwarded.
