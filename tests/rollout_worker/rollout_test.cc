@@ -644,7 +644,7 @@ TEST_F(DeliveryTest, WhatNoScorerWillEverScoreIsHandedBackWithItsWords) {
   EXPECT_FALSE(returned_.data_is_at_fault());
   EXPECT_TRUE(uploaded_at_.empty());
   EXPECT_THAT(metrics_.Render(), HasSubstr("outcome=\"unscorable\""));
-  EXPECT_TRUE(held_.All().empty());
+  EXPECT_TRUE(held_.Report().empty());
 }
 
 TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
