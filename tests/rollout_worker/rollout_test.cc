@@ -653,7 +653,7 @@ TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
   on_pause_ = [&] { during = trouble_.text(); };
   EXPECT_EQ(Deliver(), "reward_unreachable");
   EXPECT_EQ(trouble_.text(), "");  // not for long yet
-  held_.Add(7);
+  held_.Add(Lease(7));
   clock_.Advance(absl::Seconds(60));
   EXPECT_EQ(Deliver(), "reward_unreachable");
   for (const std::string& text : {during, trouble_.text()}) {
@@ -663,7 +663,7 @@ TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
                     "scorer 'brand' at http://gpu:1 did not answer"));
   }
   late_answers_ = 0;
-  held_.Add(7);
+  held_.Add(Lease(7));
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(trouble_.text(), "");
 }
