@@ -136,7 +136,7 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
 }
 
 absl::Status Supervisor::Tend(bool ending, bool goes_on) {
-  if (const absl::StatusOr<PathKind> kind = KindOf(folder_.path); kind.ok() && *kind == PathKind::kMissing) {
+  if (IsGone(folder_.path, folder_identity_)) {
     ended_code_ = kExitData;
     return absl::NotFoundError(absl::StrCat("the run's folder ", folder_.path, " is gone: the run ends"));
   }

@@ -11,6 +11,7 @@
 #include "cli/process.h"
 #include "cli/restarts.h"
 #include "cli/run_folder.h"
+#include "common/identity.h"
 
 namespace lvrpo {
 
@@ -20,7 +21,10 @@ namespace lvrpo {
 class Supervisor {
  public:
   Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say)
-      : folder_(folder), say_(std::move(say)), restarts_(folder.config.config.local().max_restarts()) {}
+      : folder_(folder),
+        folder_identity_(IdentityOf(folder.path)),
+        say_(std::move(say)),
+        restarts_(folder.config.config.local().max_restarts()) {}
 
   // Starts the coordinator, again if it dies, waits for its address, then starts the rest. Cancelled when
   // `give_up` says so first.
@@ -69,6 +73,7 @@ class Supervisor {
                std::vector<std::string> more);
 
   const RunFolder& folder_;
+  const std::string folder_identity_;  // a role may make a folder of the same name again
   const std::function<void(const std::string&)> say_;
   std::string coordinator_;  // host:port
   std::vector<Role> roles_;

@@ -3,13 +3,16 @@
 #include <cstdio>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "common/config.h"
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/file_lock.h"
+#include "common/filesystem.h"
 #include "common/host_port.h"
 #include "common/json_text.h"
 #include "common/listen_socket.h"
+#include "common/identity.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/role_flags.h"
@@ -107,9 +110,12 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   spdlog::info("run {} is coordinated at {}, metrics at {}", run_id, *address, (*metrics_server)->address());
 
   absl::Time drain_ends = absl::InfiniteFuture();
+  const std::string folder = IdentityOf(run_dir);
   while (!(*service)->Done()) {
     (*service)->Tick();
     if (absl::Status fatal = (*service)->fatal(); !fatal.ok()) return fatal;
+    if (IsGone(run_dir, folder))
+      return absl::NotFoundError(absl::StrCat("the run's folder ", run_dir, " is gone: the run ends"));
     if (shutdown.requested()) (*service)->StartDraining("signal");
     if ((*service)->draining() && drain_ends == absl::InfiniteFuture()) {
       drain_ends = RealClock().Now() + absl::Seconds(config.coordinator().drain_grace_seconds());

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "common/file.h"
+#include "common/identity.h"
 #include "common/line_reader.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -124,6 +125,19 @@ TEST_F(Filesystem, WorkingFolderThatIsGone) {
         _exit(absl::IsNotFound(status) && absl::IsNotFound(KindOf("x").status()) == false ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
+}
+
+TEST_F(Filesystem, KnowsWhetherAFolderIsStillTheSame) {
+  ASSERT_TRUE(MakeFolder(In("run/spool")).ok());
+  const std::string identity = IdentityOf(In("run"));
+  EXPECT_FALSE(IsGone(In("run"), identity));
+  ASSERT_TRUE(Rename(In("run"), In("moved")).ok());
+  EXPECT_TRUE(IsGone(In("run"), identity));
+  ASSERT_TRUE(MakeFolder(In("run")).ok());
+  EXPECT_TRUE(IsGone(In("run"), identity));
+  EXPECT_FALSE(IsGone(In("moved"), identity));
+  EXPECT_FALSE(IsGone(In("run"), ""));
+  EXPECT_EQ(IdentityOf(In("none")), "");
 }
 
 TEST_F(Filesystem, AppendsWholeRecords) {

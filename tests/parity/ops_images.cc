@@ -23,7 +23,7 @@ torch::Tensor ToTensor(const PixelPlanes& planes) {
 }
 
 absl::StatusOr<RgbImage> Read(const Case& c, const std::string& file, AlphaPolicy alpha) {
-  return ReadImage(c.path("inputs/" + file), {.alpha = alpha, .limits = {}});
+  return ReadImage(c.path("inputs/" + file), {.alpha = alpha, .limits = {}, .upright = false});
 }
 
 // Jobs keep the channels of the file.
@@ -124,7 +124,7 @@ absl::Status BagelTransformOp(const Case& c, Report& report) {
 
 // The bagel family's form of it, one image and every step.
 absl::Status ImageTransformOp(const Case& c, Report& report) {
-  const auto image = ReadImage(c.path(c.params.at("input")));
+  const auto image = ReadImage(c.path(c.params.at("input")), {.upright = false});
   if (!image.ok()) return image.status();
   const auto resized = ResizeForBagel(*image, RulesOf(c));
   if (!resized.ok()) return resized.status();
