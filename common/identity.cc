@@ -1,5 +1,6 @@
 #include "common/identity.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
@@ -8,9 +9,11 @@
 namespace lvrpo {
 
 std::string IdentityOf(const std::string& path) {
-  struct stat about = {};
-  if (stat(path.c_str(), &about) != 0) return "";
-  return absl::StrCat(about.st_dev, ":", about.st_ino);
+  struct statx about = {};
+  if (statx(AT_FDCWD, path.c_str(), 0, STATX_INO | STATX_BTIME, &about) != 0) return "";
+  // Numbers of removed files are given to new ones soon, so the time of birth belongs to it where it is known.
+  return absl::StrCat(about.stx_dev_major, ":", about.stx_dev_minor, ":", about.stx_ino, ":",
+                      about.stx_btime.tv_sec, ".", about.stx_btime.tv_nsec);
 }
 
 bool IsGone(const std::string& path, const std::string& identity) {
