@@ -63,7 +63,7 @@ class RpcServer {
     // strangers' connections would use up the process's descriptors. Clients of ours connect again by
     // themselves.
     absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
-    int max_threads = 0;    // calls beyond are refused with ResourceExhausted; 0: no limit
+    int max_threads = 0;  // calls beyond are refused with ResourceExhausted; 0: no limit
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.

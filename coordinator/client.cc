@@ -71,8 +71,8 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     }
     // A process that died stays a member until its silence is noticed: its name, and a learner's place, are
     // free then. The coordinator of the run before, which drains, is not for this learner: the new one comes.
-    const bool old_run = options.role == v1::ROLE_LEARNER &&
-                         ErrorInfoOf(response.status()).reason() == "CONFIG_MISMATCH";
+    const bool old_run =
+        options.role == v1::ROLE_LEARNER && ErrorInfoOf(response.status()).reason() == "CONFIG_MISMATCH";
     if (!IsUnreachable(response.status()) && !old_run) return response.status();
     if (old_run && !warned) {
       spdlog::warn("{}; trying again for {}", std::string(response.status().message()),

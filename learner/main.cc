@@ -92,12 +92,12 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
                 .next_ordinal = view.next_ordinal()};
       },
       LargestGroupBytes(config, (*trainer)->policy().config()), metrics);
-  absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Start(
-      {.listen = flags.listen,
-       .max_message_mib = config.rpc().max_message_mib(),
-       .insecure = flags.insecure,
-       .max_threads = kMostUploads + kMostDownloads + 64},
-      {&inbox, &weights});
+  absl::StatusOr<std::unique_ptr<RpcServer>> server =
+      RpcServer::Start({.listen = flags.listen,
+                        .max_message_mib = config.rpc().max_message_mib(),
+                        .insecure = flags.insecure,
+                        .max_threads = kMostUploads + kMostDownloads + 64},
+                       {&inbox, &weights});
   if (!server.ok()) return server.status();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
       MetricsServer::Start(flags.metrics_listen, metrics, [&]() -> std::string {

@@ -30,8 +30,8 @@ struct ScoreJob {
 //   {"image": "a.png", "record": {... a prompt record}}  with its constraints, rules and questions
 //   {"text": "It is red.", "record": {...}}
 // With an image also "detections", in the form of verifiers/detections.h.
-// Paths are relative to `folder`. A byte order mark is passed over. InvalidArgument says what is wrong, in one
-// line: not UTF-8, not JSON and where, ...
+// Paths are relative to `folder`. A byte order mark is passed over. InvalidArgument says what is wrong, in
+// one line: not UTF-8, not JSON and where, ...
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder);
 
 // The request of a reward server for this job, its image read, evidence wanted. Errors of ReadImage.

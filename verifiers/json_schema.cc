@@ -139,7 +139,8 @@ class Reader {
     return plain;
   }
 
-  // The validator's integers have 64 bits; bounded_json.h gives longer ones as doubles beyond kMostExactWhole.
+  // The validator's integers have 64 bits; bounded_json.h gives longer ones as doubles beyond
+  // kMostExactWhole.
   void TakeLongIntegers(json* plain) {
     json& type = (*plain)["type"];
     const json types = type.is_array() ? type : json::array({type});

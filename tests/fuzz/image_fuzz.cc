@@ -9,9 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const bool upright : {false, true}) {
     options.upright = upright;
     const auto image = lvrpo::DecodeImage(bytes, options);
-    if (image.ok() &&
-        image->pixels.size() !=
-            size_t{3} * static_cast<size_t>(image->width) * static_cast<size_t>(image->height))
+    if (image.ok() && image->pixels.size() !=
+                          size_t{3} * static_cast<size_t>(image->width) * static_cast<size_t>(image->height))
       __builtin_trap();
   }
   const int orientation = lvrpo::ReadOrientation(bytes);

@@ -413,7 +413,8 @@ TEST(ExactMatch, ComparesNormalisedText) {
   ScoringBatch batch;
   batch.prompt.set_task(v1::TASK_KIND_TEXT);
   batch.prompt.set_answer("Two");
-  batch.texts = {"two", "  TWO ", "two red", "", "\uFF34wo\u200B<|im_end|>", "<think>one?</think>two", "two\xFF"};
+  batch.texts = {"two",    "  TWO ", "two red", "", "\uFF34wo\u200B<|im_end|>", "<think>one?</think>two",
+                 "two\xFF"};
   ExactMatchScorer scorer;
   const auto scores = scorer.ScoreBatch(batch);
   ASSERT_TRUE(scores.ok());
