@@ -45,9 +45,12 @@ int CallWatch::CancelLate() {
   return cancelled;
 }
 
-int CallWatch::open() const {
+bool CallWatch::AwaitOpen(int streams, absl::Duration timeout) const {
+  const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return static_cast<int>(calls_.size()) == streams;
+  };
   absl::MutexLock lock(&mutex_);
-  return static_cast<int>(calls_.size());
+  return mutex_.AwaitWithTimeout(absl::Condition(&reached), timeout);
 }
 
 CallWatch::Call::~Call() {

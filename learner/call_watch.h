@@ -45,7 +45,8 @@ class CallWatch {
 
   // Cancels what has taken too long; returns how many.
   int CancelLate();
-  int open() const;  // streams now
+  // Waits until exactly so many streams are open; false: that did not come within `timeout`.
+  bool AwaitOpen(int streams, absl::Duration timeout) const;
 
  private:
   struct State {

@@ -151,13 +151,13 @@ TEST_F(LearnerServicesTest, EndStreamsThatAreSilentAndTellOthersToComeAgain) {
     streams.push_back(stub->Upload(contexts.back().get(), &response));
     ASSERT_TRUE(streams.back()->Write(begin));
   }
-  while (watch_.open() < 2) absl::SleepFor(absl::Milliseconds(1));  // both have arrived
+  ASSERT_TRUE(watch_.AwaitOpen(2, absl::Seconds(30)));
   const std::string bytes = Bytes(9);
   EXPECT_TRUE(absl::IsResourceExhausted(Upload(HeaderOf(bytes), bytes)));
   clock_.Advance(absl::Minutes(2));
   EXPECT_EQ(watch_.CancelLate(), 2);
   for (const auto& stream : streams) EXPECT_FALSE(stream->Finish().ok());
-  while (watch_.open() > 0) absl::SleepFor(absl::Milliseconds(1));  // their handlers have ended
+  ASSERT_TRUE(watch_.AwaitOpen(0, absl::Seconds(30)));
   EXPECT_TRUE(Upload(HeaderOf(bytes), bytes).ok());
 }
 
