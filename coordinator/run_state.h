@@ -102,7 +102,8 @@ class RunState {
   // Idempotent. FailedPrecondition when the step or its groups are not the assigned ones.
   absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds);
   // Groups whose trajectories the learner lost or cannot use: planned again.
-  void Lose(const std::vector<int64_t>& ordinals);
+  // `reason` is what is recorded of one that failed too often.
+  void Lose(const std::vector<int64_t>& ordinals, const std::string& reason);
   // A checkpoint of the current line of steps: its version is filled in. Aborted when it is ahead of the
   // records, InvalidArgument when the step was not taken or cannot be named.
   absl::Status RecordCheckpoint(v1::CheckpointRecord* checkpoint);

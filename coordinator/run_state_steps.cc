@@ -190,12 +190,12 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
   return absl::OkStatus();
 }
 
-void RunState::Lose(const std::vector<int64_t>& ordinals) {
+void RunState::Lose(const std::vector<int64_t>& ordinals, const std::string& reason) {
   for (const int64_t ordinal : ordinals) {
     const auto group = groups_.find(ordinal);
     if (group == groups_.end()) continue;
     if (group->second->state() == v1::COMPLETE || group->second->state() == v1::ASSIGNED)
-      Fail(ordinal, "trajectory_unusable");
+      Fail(ordinal, reason);
   }
   // A step that lost a group is assigned anew once it has its full number again.
   std::vector<int64_t> waiting;

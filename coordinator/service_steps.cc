@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc.h"
 #include "coordinator/request_check.h"
@@ -137,7 +138,9 @@ grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
                                                   const v1::ReportLostGroupsRequest* request,
                                                   v1::ReportLostGroupsResponse*) {
   return Write(request->fence(), kLearner, [&](Draft& draft) ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    draft.state.Lose({request->ordinals().begin(), request->ordinals().end()});
+    const bool untrainable = absl::StartsWith(request->reason(), "untrainable");
+    draft.state.Lose({request->ordinals().begin(), request->ordinals().end()},
+                     untrainable ? "untrainable" : "trajectory_lost");
     Event(draft, "trajectories_lost",
           absl::StrCat(request->ordinals_size(), " groups: ", Tidy(request->reason())));
     return absl::OkStatus();

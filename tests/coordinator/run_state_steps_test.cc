@@ -1,5 +1,8 @@
+#include <map>
 #include <set>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/random.h"
 #include "coordinator/digests.h"
 #include "tests/coordinator/run_state_fixture.h"
@@ -54,12 +57,25 @@ TEST(RunState, LostTrajectoriesArePlannedAgain) {
   RunState& state = run.state;
   for (const char* lease : {"a", "b"}) state.Submit(Submit(MustLease(state, "w", 0, lease))).IgnoreError();
   ASSERT_EQ(state.Assign(0)->size(), 2u);
-  state.Lose({1});
+  state.Lose({1}, "trajectory_lost");
   EXPECT_TRUE(state.Assign(0)->empty());
   const v1::GroupRecord again = MustLease(state, "w", 0, "c");
   EXPECT_EQ(again.ordinal(), 1);
   EXPECT_TRUE(state.Submit(Submit(again))->accepted());
   EXPECT_EQ(state.Assign(0)->size(), 2u);
+}
+
+TEST(RunState, AGroupThatIsLostTooOftenIsRetiredForTheLearnersReason) {
+  TestRun run;
+  RunState& state = run.state;
+  state.Submit(Submit(MustLease(state, "w", 0, "a"))).IgnoreError();  // ordinal 0
+  for (int attempt = 0; state.retired_by_reason().empty() && attempt < 20; ++attempt) {
+    const v1::GroupRecord group = MustLease(state, "w", 0, absl::StrCat("b", attempt));
+    ASSERT_EQ(group.ordinal(), 1);
+    ASSERT_TRUE(state.Submit(Submit(group))->accepted());
+    state.Lose({1}, "untrainable");
+  }
+  EXPECT_EQ(state.retired_by_reason(), (std::map<std::string, int64_t>{{"untrainable", 1}}));
 }
 
 TEST(RunState, ALearnerThatComesBackFromACheckpointAbandonsLaterSteps) {
@@ -207,7 +223,7 @@ TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
             ASSERT_LE(step - group->version().version(), rules.max_staleness);
           }
           if (random.Chance(.2)) {
-            state.Lose({ordinals[0]});
+            state.Lose({ordinals[0]}, "trajectory_lost");
           } else {
             ASSERT_TRUE(run.CommitStep(Commit(step, ordinals)).ok());
             if (random.Chance(.5)) {
