@@ -5,13 +5,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
-#include <new>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/filesystem.h"
 #include "common/role_flags.h"
+#include "common/thrown.h"
 
 namespace lvrpo {
 namespace {
@@ -20,19 +19,10 @@ const char* g_program = "lvrpo";
 
 // The sentence and the exit code for what is being thrown.
 int ExplainThrown() {
-  std::string what = "unknown";
-  try {
-    if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
-    what = "std::terminate was called";
-  } catch (const std::bad_alloc&) {
-    return Explain(g_program, absl::ResourceExhaustedError("no memory left"));
-  } catch (const std::exception& error) {
-    what = error.what();
-    what = what.substr(0, what.find('\n'));  // LibTorch adds the whole stack
-  } catch (...) {
-  }
-  return Explain(g_program,
-                 absl::InternalError(absl::StrCat("unexpected error: ", what, " (a bug: please report it)")));
+  const absl::Status thrown = ThrownStatus();
+  if (!absl::IsInternal(thrown)) return Explain(g_program, thrown);
+  return Explain(g_program, absl::InternalError(absl::StrCat("unexpected error: ", thrown.message(),
+                                                             " (a bug: please report it)")));
 }
 
 [[noreturn]] void OnTerminate() { _exit(ExplainThrown()); }

@@ -1,28 +1,27 @@
 // lvrpo-model: work on one model, without a run. `lvrpo NAME ...` starts it (cli/forward.h).
-#include <new>
 #include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/role_flags.h"
 #include "common/run_main.h"
+#include "common/thrown.h"
 #include "common/version.h"
 #include "generation/commands.h"
-#include "torch/torch.h"
 
 namespace lvrpo {
 namespace {
 
-// Memory that is not there, and what LibTorch throws, as a sentence.
+// Runs it; what it throws is a sentence, with advice for memory that is not there.
 int RunOrExplain(const Command& command) {
-  try {
-    return command.run();
-  } catch (const std::bad_alloc&) {
-    return Explain(kModelProgram,
-                   absl::ResourceExhaustedError("no memory left: lvrpo inspect says what is needed"));
-  } catch (const c10::Error& error) {
-    return Explain(kModelProgram, absl::InternalError(error.what_without_backtrace()));
+  int code = kExitBug;
+  const absl::Status thrown = TryToRun([&] { code = command.run(); });
+  if (absl::IsResourceExhausted(thrown)) {
+    return Explain(kModelProgram, absl::ResourceExhaustedError(absl::StrCat(
+                                      thrown.message(), " (lvrpo inspect says what is needed)")));
   }
+  return thrown.ok() ? code : Explain(kModelProgram, thrown);
 }
 
 int Main(int argc, char** argv) {

@@ -5,11 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/sample_settings.h"
+#include "common/thrown.h"
 #include "generation/text_engine.h"
 #include "learner/trainer.h"
 #include "learner/verdict.h"
 #include "model/autoencoder.h"
-#include "model/torch_status.h"
 
 namespace lvrpo {
 namespace {
@@ -54,7 +54,7 @@ std::vector<absl::Status> GrpoTrainer::TryAlone(Groups& groups, bool first) cons
   StepSums ignored;
   const auto attempt = [&](size_t place, const std::function<void()>& gradients) {
     ClearGradients();
-    alone[place] = TryTorch(gradients);
+    alone[place] = TryToRun(gradients);
     if (alone[place].ok() && !GradientsAreFinite()) alone[place] = NotFinite();
   };
   for (size_t i = 0; i < groups.images.size(); ++i) {
@@ -75,7 +75,7 @@ absl::Status GrpoTrainer::ProbePolicy() const {
   bool finite = true;
   StepSums ignored;
   ClearGradients();
-  const absl::Status probed = TryTorch([&] {
+  const absl::Status probed = TryToRun([&] {
     if (image_ != nullptr) {
       ImageGroup own = OwnImages();
       ImageGradients(own, true, static_cast<double>(own.log_probs.numel()), ignored);
@@ -117,7 +117,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<v1::
     const v1::TrajectoryGroup& source = sources[i];
     const bool current = source.version().version() == step_version;
     age += static_cast<double>(step_version - source.version().version());
-    alone[i] = TryTorch([&] {
+    alone[i] = TryToRun([&] {
       if (source.prompt().task() == v1::TASK_KIND_TEXT) {
         TextGroup read = ReadTextGroup(source);
         read.current = current;
@@ -160,7 +160,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<v1::
   taken_figures["nonfinite"] = 0;
   for (int update = 0; update < updates; ++update) {
     ClearGradients();
-    together = TryTorch([&] {
+    together = TryToRun([&] {
       for (ImageGroup& group : groups.images) ImageGradients(group, update == 0, groups.image_terms, sums);
       for (TextGroup& group : groups.texts) TextGradients(group, update == 0, groups.text_tokens, sums);
     });

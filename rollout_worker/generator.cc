@@ -1,14 +1,13 @@
 #include "rollout_worker/generator.h"
 
 #include <cmath>
-#include <exception>
-#include <new>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "algorithm/sample_settings.h"
 #include "common/clock.h"
+#include "common/thrown.h"
 #include "data/image_message.h"
 #include "generation/text_engine.h"
 
@@ -67,19 +66,10 @@ absl::StatusOr<GeneratedGroup> Generator::TryGenerate(const Policy& policy,
                                                       const PromptSource::Prompt& prompt,
                                                       const v1::Lease& lease) const {
   if (absl::Status fits = CheckPrompt(policy.model.config(), prompt); !fits.ok()) return fits;
-  const auto failed = [&](absl::StatusCode code, absl::string_view what) {
-    what = what.substr(0, what.find('\n'));  // LibTorch's goes on with a backtrace
-    return absl::Status(code, absl::StrCat("prompt ", prompt.record.id(), ": ", what));
-  };
-  try {
-    return Generate(policy, prompt, lease);
-  } catch (const std::bad_alloc&) {
-    return failed(absl::StatusCode::kResourceExhausted, "out of memory");
-  } catch (const c10::OutOfMemoryError& error) {
-    return failed(absl::StatusCode::kResourceExhausted, error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return failed(absl::StatusCode::kInternal, error.what());
-  }
+  GeneratedGroup group;
+  const absl::Status thrown = TryToRun([&] { group = Generate(policy, prompt, lease); });
+  if (thrown.ok()) return group;
+  return absl::Status(thrown.code(), absl::StrCat("prompt ", prompt.record.id(), ": ", thrown.message()));
 }
 
 void Generator::GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt,

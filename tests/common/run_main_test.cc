@@ -11,6 +11,7 @@
 
 #include "common/exit_code.h"
 #include "common/json_text.h"
+#include "common/thrown.h"
 #include "common/utf8.h"
 #include "gtest/gtest.h"
 
@@ -39,6 +40,21 @@ TEST(RunMain, WhatIsThrownIsOneSentence) {
   EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw 7; }), ExitedWithCode(kExitBug), "unknown");
   EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw std::bad_alloc(); }), ExitedWithCode(kExitRetry),
               "^lvrpo-test: no memory left\n$");
+}
+
+TEST(RunMain, WhatLibTorchSaysOfMemoryIsNoBug) {
+  EXPECT_EXIT(
+      RunAsProgram([](int, char**) -> int {
+        throw std::runtime_error("[alloc_cpu] DefaultCPUAllocator: can't allocate memory: 9 bytes\nframe #0");
+      }),
+      ExitedWithCode(kExitRetry), "^lvrpo-test: no memory left: .* 9 bytes\n$");
+}
+
+TEST(TryToRun, GivesWhatIsThrown) {
+  EXPECT_TRUE(TryToRun([] {}).ok());
+  EXPECT_EQ(TryToRun([] { throw std::runtime_error("odd\nstack"); }), absl::InternalError("odd"));
+  EXPECT_EQ(TryToRun([] { throw std::bad_alloc(); }), absl::ResourceExhaustedError("no memory left"));
+  EXPECT_EQ(TryToRun([] { throw 7; }), absl::InternalError("unknown"));
 }
 
 TEST(RunMain, AlsoOnAnotherThread) {
