@@ -31,7 +31,7 @@ std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
-// The words that may stand behind a path of commands ("", "run", "watermark check"), and the values of
+// The words that may stand after a path of commands ("", "run", "watermark check"), and the values of
 // options.
 void BashCases(const nlohmann::json& command, const std::string& path, std::string& words,
                std::string& values) {

@@ -14,7 +14,7 @@ std::string MessageOfLine(absl::string_view line);
 // The message of the last line of a log's text that is a warning or worse; empty: there is none. Pure.
 std::string LastComplaint(absl::string_view text);
 
-// The end of a file behind `offset`, at most 64 KiB of it; empty when it cannot be read.
+// The end of a file after `offset`, at most 64 KiB of it; empty when it cannot be read.
 std::string ReadFileFrom(const std::string& path, size_t offset);
 
 }  // namespace lvrpo

@@ -27,7 +27,7 @@ struct RunFolder {
 absl::Status CheckRunId(const std::string& run_id);
 
 // Makes the folder <out>/<run_id> with its resolved configuration. AlreadyExists when there is one. An empty
-// run_id asks for a fresh one: the configured name and the time, with a number behind it when that is taken.
+// run_id asks for a fresh one: the configured name and the time, with a number after it when that is taken.
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id);
 
 // Opens a run to go on with it or look at it, and changes the working directory to `working_folder`, or, when

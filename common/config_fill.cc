@@ -190,7 +190,7 @@ void ConfigFiller::Fill(const YAML::Node& node, const std::string& path, const s
     } else if (!seen.insert(key).second) {
       Error(entry.key, source, inner, "the key is given twice");
     } else if (entry.value.IsNull()) {
-      Error(entry.key, source, inner, NothingGiven(*field));  // a missing value has no line of its own
+      Error(entry.key, source, inner, NothingGiven(*field));  // a missing value has no line itself
     } else {
       SetField(entry.value, inner, source, *field, message);
     }

@@ -21,7 +21,7 @@ absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes);
 absl::Status AppendToFile(const std::string& path, absl::string_view bytes);
 
 // As WriteFileAtomic for a file that is too large to be held: written piece by piece under another name
-// beside `path`, it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
+// next to `path`, it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
 class AtomicFile {
  public:
   static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);

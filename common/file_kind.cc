@@ -86,7 +86,7 @@ const Magic kMagics[] = {
     {0, string_view("MM\0*", 4), "a TIFF picture"},
 };
 
-// A byte order mark and a character of ASCII behind it.
+// A byte order mark and a character of ASCII after it.
 bool IsUtf16(string_view bytes) {
   if (bytes.size() < 4) return false;
   const bool little = absl::StartsWith(bytes, "\xff\xfe") && bytes[2] != 0 && bytes[3] == 0;

@@ -19,12 +19,12 @@ CLI::Validator HostPortText(AddressUse use);  // common/host_port.h
 CLI::Validator ByteSize();
 
 // Rules for every option of `app` and its subcommands, before it parses: an option that may be repeated takes
-// one value each time (never the words behind it), whole numbers are decimal and fit into their type, and
+// one value each time (never the words after it), whole numbers are decimal and fit into their type, and
 // fractions are finite.
 void CheckAllOptions(CLI::App& app);
 
 // What is wrong with arguments in a way that CLI11 would not notice; empty: nothing. Options written
-// "--name=" with nothing behind would take the next word.
+// "--name=" with nothing after would take the next word.
 std::string ProblemOfArguments(const CLI::App& app, const std::vector<std::string>& arguments);
 
 // Asks any program of ours to print FlagTree of itself, as JSON, instead of doing anything: for completion.

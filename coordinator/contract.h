@@ -10,7 +10,7 @@ namespace lvrpo {
 
 // What the members of a run have to agree on, by name (the schedule, the tokenizer, the base weights, the
 // prompts, ...) with a digest each. The first learner that starts training settles what it names, the first
-// worker that leases a group what workers name beside it; from then on it stands in the run's records, and
+// worker that leases a group what workers name as well; from then on it stands in the run's records, and
 // whoever brings something else is refused, however long after. Pure; not thread-safe.
 class RunContract {
  public:

@@ -12,7 +12,7 @@ absl::StatusOr<std::string> ReadOnlyName(const std::string& path, const Database
   if (!facts.may_write && facts.has_log && !facts.has_index) {
     return absl::PermissionDeniedError(absl::StrCat(
         path,
-        "-wal holds the newest records, and nothing can be written beside it, which reading them "
+        "-wal holds the newest records, and nothing can be written next to it, which reading them "
         "takes: copy the run's folder to where you may write"));
   }
   std::string name = "file:";

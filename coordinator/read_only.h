@@ -7,7 +7,7 @@
 namespace lvrpo {
 
 struct DatabaseFacts {
-  bool may_write = false;  // beside the database
+  bool may_write = false;  // next to the database
   bool has_log = false;    // -wal, with something in it
   bool has_index = false;  // -shm, which may be read
 };

@@ -121,7 +121,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void TryAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LogRetired(const RunState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Event(Draft& draft, const std::string& kind, const std::string& text) const;
-  // An event of its own.
+  // A separate event.
   void SaveEvent(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -51,7 +51,7 @@ std::string TraceOfSteps(const std::string& database_path) {
 
 absl::Status RecordsAreGone(const std::string& path, const std::string& trace) {
   return absl::DataLossError(absl::StrCat(path, " holds no steps, but ", trace,
-                                          " beside it speaks of some: its records are gone. Put back ", path,
+                                          " next to it speaks of some: its records are gone. Put back ", path,
                                           " and ", path, "-wal, or begin a new run in another folder"));
 }
 

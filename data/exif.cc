@@ -105,7 +105,7 @@ int ExifOrientation(absl::string_view block) {
 }
 
 absl::string_view JpegExif(absl::string_view file) {
-  size_t at = 2;  // behind the start marker
+  size_t at = 2;  // after the start marker
   while (at + 4 <= file.size()) {
     if (file[at] != '\xff') {  // what does not belong between segments is skipped, as decoders do
       ++at;

@@ -15,7 +15,7 @@ int ExifOrientation(absl::string_view block);
 // The block of a JPEG: its first APP1 segment of that kind before the pixels. Empty when there is none.
 absl::string_view JpegExif(absl::string_view file);
 
-// The block of a PNG: its eXIf chunk, before or behind the pixels; without one, the text "Raw profile type
+// The block of a PNG: its eXIf chunk, before or after the pixels; without one, the text "Raw profile type
 // exif", as ImageMagick writes it in hexadecimal digits. Empty when there is none.
 std::string PngExif(absl::string_view file);
 

@@ -127,7 +127,7 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
     png_read_image(png, rows.data());
     png_read_end(png, nullptr);
   });
-  // When all rows are there, what is wrong behind them is not: a missing end, say.
+  // When all rows are there, what is wrong after them is not: a missing end, say.
   const bool complete = png_get_current_row_number(png) == height || png_get_current_pass_number(png) == 7;
   if (!pixels && !complete) return Damaged(reader);
   if (reader.wrong_pixels()) {

@@ -15,8 +15,8 @@ namespace lvrpo {
 
 // Any PNG, with the channels it has: palettes are expanded to RGB, 1, 2 and 4 bit gray to 8 bit, of 16 bits
 // the high byte is kept, transparency of a palette entry or a key colour (tRNS) becomes an alpha channel.
-// Adam7 files are read; gamma and colour profiles are ignored. Wrong checksums of chunks behind the header
-// are no matter while zlib's own of the pixels holds, nor is what is missing or stands behind the last pixel.
+// Adam7 files are read; gamma and colour profiles are ignored. Wrong checksums of chunks after the header
+// are no matter while zlib's own of the pixels holds, nor is what is missing or stands after the last pixel.
 // InvalidArgument for other damage and truncated pixels, and for Apple's private form (CgBI), which it names.
 absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimits& limits = {});
 

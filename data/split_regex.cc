@@ -114,7 +114,7 @@ class Translator {
       }
       default:
         if (c >= '1' && c <= '9') return Refused(regex_, "a backreference");
-        // The character behind may have several bytes, none of which is special.
+        // The character after may have several bytes, none of which is special.
         return Take(2), absl::OkStatus();
     }
   }
@@ -154,7 +154,7 @@ class Translator {
         if (options.empty() || options.find_first_not_of("ix-") != absl::string_view::npos)
           return Refused(regex_, absl::StrCat("(?", rest.substr(2, 1)));
         // Options without a group of their own reach further in Oniguruma, but not from the front on.
-        if (rest[end] == ')' && at_ > 0) return Refused(regex_, "options behind its beginning");
+        if (rest[end] == ')' && at_ > 0) return Refused(regex_, "options after its beginning");
       }
       Take(2);
       return absl::OkStatus();

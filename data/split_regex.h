@@ -25,7 +25,7 @@ class SplitRegex {
   // the empty text, which would cut between all characters.
   static absl::StatusOr<std::shared_ptr<const SplitRegex>> Create(const std::string& regex);
 
-  // The first match at or behind `from`. `text` is well-formed UTF-8 and `from` the border of a character.
+  // The first match at or after `from`. `text` is well-formed UTF-8 and `from` the border of a character.
   // ResourceExhausted: the search takes too many steps, as hostile patterns do.
   absl::StatusOr<std::optional<Match>> Find(absl::string_view text, size_t from) const;
 

@@ -12,7 +12,7 @@
 namespace lvrpo {
 
 // What the components of a tokenizer.json search for: a literal text, or a regular expression. Those that
-// known models use are matched by functions of their own in one pass, with the Unicode version that the
+// known models use are matched by dedicated functions in one pass, with the Unicode version that the
 // Python package `tokenizers` has; others by data/split_regex.h. Immutable; thread-safe.
 class TextPattern {
  public:
@@ -55,7 +55,7 @@ extern const char kGpt2Pattern[];
 extern const char kClipPattern[];
 extern const char kSpacesPattern[];
 
-// What the pre-tokenizers of a name of their own search for; no regular expressions of files.
+// What the named pre-tokenizers search for; no regular expressions of files.
 TextPattern WordsPattern();     // Whitespace: \w+|[^\w\s]+
 TextPattern OneSpacePattern();  // WhitespaceSplit: \s
 TextPattern OneDigitPattern();  // Digits: \p{N}

@@ -167,7 +167,7 @@ absl::Status CheckPrompt(const v1::TrajectoryGroup& group, const PromptSource::P
 }
 
 int64_t LargestGroupBytes(const v1::RunConfig& config, const BagelConfig& model) {
-  // What is beside the numbers: the prompt's record and the scores with their details.
+  // What comes with the numbers: the prompt's record and the scores with their details.
   constexpr int64_t kWords = int64_t{16} << 20;
   const v1::RolloutConfig& rollout = config.rollout();
   int64_t numbers = 0;

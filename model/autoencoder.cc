@@ -252,7 +252,7 @@ torch::Tensor FromRgbImages(const std::vector<RgbImage>& images) {
   for (size_t i = 0; i < images.size(); ++i) {
     const RgbImage& image = images[i];
     TORCH_CHECK(image.height == height && image.width == width, "image ", i, " has ", image.width, "x",
-                image.height, " pixels beside others of ", width, "x", height, " in one batch");
+                image.height, " pixels next to others of ", width, "x", height, " in one batch");
     TORCH_CHECK(static_cast<int64_t>(image.pixels.size()) == height * width * 3, "image ", i, " has ",
                 image.pixels.size(), " bytes of pixels for ", width, "x", height);
   }

@@ -52,7 +52,7 @@ class ConfigReader {
   // The key and why its value cannot be used: "rope_scaling", "is not supported".
   void Problem(absl::string_view key, absl::string_view what);
 
-  // The problems of a section, read by a reader of its own, under "key.".
+  // The problems of a section, read by a separate reader, under "key.".
   void Include(absl::string_view key, const ConfigReader& section);
   // Notes every key that is there, not null, and that no call above has named.
   void RefuseUnknown();

@@ -13,7 +13,7 @@ namespace lvrpo {
 // how text is sampled, which this program's own settings say.
 absl::Span<const absl::string_view> HarmlessOfAnyModel();
 
-// Those of an image processor, beside the ones that ImageProcessor reads (reward_server/image_processor.h).
+// Those of an image processor, besides the ones that ImageProcessor reads (reward_server/image_processor.h).
 absl::Span<const absl::string_view> HarmlessOfProcessors();
 
 }  // namespace lvrpo

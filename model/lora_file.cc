@@ -49,7 +49,7 @@ std::string WithoutAdapterName(std::string name, std::set<std::string>& adapters
   return name;
 }
 
-// The names that an adapter's tensors may have, beside those of the base.
+// The names that an adapter's tensors may have, besides those of the base.
 ShapeMap NamesForAdapters(const ShapeMap& base) {
   ShapeMap names = base;
   for (const auto& [name, shape] : base) {
@@ -119,9 +119,9 @@ std::vector<std::string> AdaptedModules(const TensorMap& adapters) {
 absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base, const std::string& folder) {
   if (!settings.targets.readable || !settings.excluded.readable) return absl::OkStatus();
   const std::set<std::string> adapted(settings.config.modules.begin(), settings.config.modules.end());
-  std::vector<std::string> beside, without;
+  std::vector<std::string> untargeted, without;
   for (const std::string& module : adapted) {
-    if (!settings.Targets(module)) beside.push_back(module);
+    if (!settings.Targets(module)) untargeted.push_back(module);
   }
   for (const auto& [name, shape] : base) {
     const std::string module(absl::StripSuffix(name, ".weight"));
@@ -130,9 +130,9 @@ absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base,
   }
   // Which layers are linear ones but no heads depends on the class of the model: the tensors say it.
   if (settings.targets.all_linear) without.clear();
-  if (beside.empty() && without.empty()) return absl::OkStatus();
+  if (untargeted.empty() && without.empty()) return absl::OkStatus();
   std::string message = absl::StrCat(folder, ": ", kConfigFile, " and ", kWeightsFile, " disagree:");
-  if (!beside.empty()) absl::StrAppend(&message, " not targeted but adapted ", Listed(beside));
+  if (!untargeted.empty()) absl::StrAppend(&message, " not targeted but adapted ", Listed(untargeted));
   if (!without.empty()) absl::StrAppend(&message, " targeted but without adapter ", Listed(without));
   return absl::DataLossError(message);
 }

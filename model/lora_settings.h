@@ -23,11 +23,11 @@ class ModuleRule {
   std::set<std::string> endings;
   std::shared_ptr<const RE2> pattern;
 
-  // PEFT's rule for lists: the name, or its end behind a dot.
+  // PEFT's rule for lists: the name, or its end after a dot.
   bool Matches(const std::string& module) const;
 };
 
-// Values for some layers, by regular expressions that the end of a layer's name must match, behind a dot or
+// Values for some layers, by regular expressions that the end of a layer's name must match, after a dot or
 // as the whole name. The first that matches counts.
 template <typename Value>
 using ValuesByPattern = std::vector<std::pair<std::shared_ptr<const RE2>, Value>>;

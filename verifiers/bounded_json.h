@@ -20,7 +20,7 @@ struct JsonBounds {
 // JSON text that keeps within the bounds; they are looked at before memory is spent. Strings that hold U+0000
 // are refused, as C strings would end there. Whole numbers come as int64_t however they are written (2.0,
 // 2e0), all others as double, so that equal numbers have equal values: a double beyond kMostExactWhole is a
-// whole number, of any number of digits, of which a double keeps the first 16. (A fraction behind so many
+// whole number, of any number of digits, of which a double keeps the first 16. (A fraction after so many
 // digits is not seen.) Of two members of one name the last counts. InvalidArgument: one clause, such as "it
 // is not JSON at byte 7"; bytes are counted with numbers of more than 300 digits shortened.
 absl::StatusOr<nlohmann::json> ParseBoundedJson(absl::string_view text, const JsonBounds& bounds);

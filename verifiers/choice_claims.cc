@@ -10,7 +10,7 @@ namespace lvrpo {
 namespace {
 
 // What follows a choice that the words before it claim.
-enum class Behind { kFine, kDenied, kNoClaim };
+enum class After { kFine, kDenied, kNoClaim };
 
 // What a sentence says of the choice that is its subject.
 struct Predicate {
@@ -74,10 +74,10 @@ class Claims : private ChoiceReader {
     if (IsAsked(target.end) || head.ignored) return target.end;
     if (one.boxed && !head.strength && !head.denied) return JudgeBox(target);
     size_t end = target.end;
-    const Behind behind = BehindOf(target, head, &end);
-    if (behind == Behind::kDenied || (head.denied && behind == Behind::kFine))
+    const After after = AfterTarget(target, head, &end);
+    if (after == After::kDenied || (head.denied && after == After::kFine))
       return Deny(target, Strength::kAnswered, head.strength.value_or(Strength::kAnswered), end);
-    if (behind == Behind::kNoClaim || !head.strength) return Verdict(Joined(one, false));
+    if (after == After::kNoClaim || !head.strength) return Verdict(Joined(one, false));
     if (head.guessed || (head.would && GoesOnWithCondition(end))) return target.end;
     return Assert(target, one.boxed ? Strength::kBoxed : *head.strength, head, end);
   }
@@ -105,45 +105,45 @@ class Claims : private ChoiceReader {
     return end;
   }
 
-  // Moves *end behind what belongs to the choice.
-  Behind BehindOf(const Target& target, const Head& head, size_t* end) const {
+  // Moves *end after what belongs to the choice.
+  After AfterTarget(const Target& target, const Head& head, size_t* end) const {
     size_t at = target.end;
-    const auto stop = [&](Behind behind) {
+    const auto stop = [&](After after) {
       *end = at;
-      return behind;
+      return after;
     };
     if (target.small) {
       const bool ends =
           EndsSentence(at) || Is(at, {Term::kComma, Term::kBecause, Term::kBut, Term::kOpen, Term::kColon});
-      return stop(ends ? Behind::kFine : Behind::kNoClaim);
+      return stop(ends ? After::kFine : After::kNoClaim);
     }
     at = BehindAside(at);
     while (Is(at, {Term::kEnd, Term::kFiller, Term::kOption, Term::kClose, Term::kQuote})) ++at;
-    if (EndsSentence(at)) return stop(Behind::kFine);
+    if (EndsSentence(at)) return stop(After::kFine);
     const bool before_reason = term(at) == Term::kBecause || term(at) == Term::kThus ||
                                (term(at) == Term::kComma && Is(at + 1, {Term::kBecause, Term::kNot}));
     switch (term(at)) {
       case Term::kNotBut:
         ++at;
-        return stop(Behind::kDenied);
+        return stop(After::kDenied);
       case Term::kWrong:
-        return stop(Behind::kDenied);
+        return stop(After::kDenied);
       case Term::kNot: {
-        if (NamesNext(at + 1)) return stop(Behind::kFine);
+        if (NamesNext(at + 1)) return stop(After::kFine);
         const bool east_asian = IsEastAsian(at);
         ++at;
-        return stop(east_asian ? Behind::kDenied : Behind::kNoClaim);
+        return stop(east_asian ? After::kDenied : After::kNoClaim);
       }
       case Term::kLink:
-        if (EndsSentence(at + 1)) return stop(Behind::kFine);  // "dass die Antwort B ist"
-        return stop(Behind::kNoClaim);
+        if (EndsSentence(at + 1)) return stop(After::kFine);  // "dass die Antwort B ist"
+        return stop(After::kNoClaim);
       case Term::kComma:
-        if (term(at + 1) == Term::kIf) return stop(Behind::kNoClaim);
+        if (term(at + 1) == Term::kIf) return stop(After::kNoClaim);
         break;
       case Term::kBecause:
       case Term::kThus:
       case Term::kOpen:
-        return stop(Behind::kFine);
+        return stop(After::kFine);
       case Term::kColon:
       case Term::kDash:
       case Term::kBut:
@@ -155,10 +155,10 @@ class Claims : private ChoiceReader {
       case Term::kThen:
         break;
       default:
-        return stop(Behind::kNoClaim);
+        return stop(After::kNoClaim);
     }
-    return stop(head.bare && !head.denied && !target.with_text && !before_reason ? Behind::kNoClaim
-                                                                                 : Behind::kFine);
+    return stop(head.bare && !head.denied && !target.with_text && !before_reason ? After::kNoClaim
+                                                                                 : After::kFine);
   }
 
   // "B is right", "A and C are wrong", "B desu".

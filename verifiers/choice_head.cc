@@ -106,7 +106,7 @@ class HeadReader : private ChoiceReader {
   }
 
  private:
-  // A sentence that is a letter, behind a question or a denial ("Not A. B."), or goes on with ", not A".
+  // A sentence that is a letter, after a question or a denial ("Not A. B."), or goes on with ", not A".
   bool AnswersAlone(size_t target) const {
     const std::optional<Target> here = At(target);
     if (!here || here->small || here->pronoun) return false;
@@ -137,7 +137,7 @@ class HeadReader : private ChoiceReader {
     head->begin = at;
   }
 
-  // "is" or ":" behind what it is about.
+  // "is" or ":" after what it is about.
   void Linked(size_t link, bool answer, Head* head) const {
     const bool verb = Is(link, {Term::kLink, Term::kWould});
     bool thus = false;
@@ -180,7 +180,7 @@ class HeadReader : private ChoiceReader {
 
   // "the answer to this question", "the option that I choose".
   void AcrossGap(size_t at, Head* head) const {
-    for (const size_t behind = at; at > sentence_.first && behind - at < kWidestGap; --at) {
+    for (const size_t after = at; at > sentence_.first && after - at < kWidestGap; --at) {
       if (Is(at - 1, {Term::kAnswer, Term::kOption})) {
         size_t next = at;
         while (Is(next, {Term::kRight, Term::kFinal})) ++next;
@@ -212,7 +212,7 @@ class HeadReader : private ChoiceReader {
     head->begin = at;
   }
 
-  // Whether it is a line of its own behind a line such as "Answer:".
+  // Whether it is a separate line after a line such as "Answer:".
   bool IsUnderHeading(size_t target) const {
     size_t at = sentence_.first;
     if (at == 0 || term(at - 1) != Term::kLine) return false;
@@ -229,7 +229,7 @@ class HeadReader : private ChoiceReader {
     return at == 0 || EndsSentence(at - 1);
   }
 
-  // "but B", behind a choice that was denied.
+  // "but B", after a choice that was denied.
   bool IsCorrection(size_t target) const {
     bool said = false;
     size_t at = target;

@@ -11,7 +11,7 @@ namespace lvrpo {
 // The sentence that is read, and what was said before.
 struct Sentence {
   size_t first = 0;  // its first token
-  // Behind the choice that was denied last, and how strong a claim of what is named in its place is.
+  // After the choice that was denied last, and how strong a claim of what is named in its place is.
   size_t denied_end = 0;
   Strength denied_strength = Strength::kMentioned;
   bool behind_denial = false;  // the last thing said was one, or took back
@@ -25,7 +25,7 @@ struct Head {
   bool replaces = false;  // Claim::replaces
   bool instead = false;   // in place of all that was said
   bool ignored = false;   // under a condition, or what another says
-  bool bare = false;      // "option B", "answer B": a claim only as a sentence of its own
+  bool bare = false;      // "option B", "answer B": a claim only as a separate sentence
 };
 
 // "the answer is", "I choose", "so", ... before the token `target`.

@@ -25,7 +25,7 @@ size_t WithoutOpening(const ChoiceReader& reader) {
   return at;
 }
 
-// Behind "option", "the letter".
+// After "option", "the letter".
 size_t WithoutNoun(const ChoiceReader& reader, size_t at) {
   while (at < reader.size() &&
          reader.Is(at, {Term::kOption, Term::kAnswer, Term::kFiller, Term::kOpen, Term::kQuote})) {

@@ -23,7 +23,7 @@ bool ChoiceReader::NeedsNoVerb(size_t at) const {
   return at < size() && static_cast<unsigned char>(piece(at)[0]) >= 0xD0;  // from U+0400 on
 }
 
-// The letters of the longest choice's text that stands here, and the token behind it; 0: none does.
+// The letters of the longest choice's text that stands here, and the token after it; 0: none does.
 Letters ChoiceReader::ChoiceAt(size_t at, size_t* end) const {
   const std::vector<std::string>& pieces = text_.pieces;
   const size_t first = token(at).first;
@@ -44,7 +44,7 @@ Letters ChoiceReader::ChoiceAt(size_t at, size_t* end) const {
   return *end == 0 || Is(*end, {Term::kWord, Term::kMark, Term::kEqual, Term::kLetter}) ? 0 : letters;
 }
 
-// The token behind `at` that begins with this piece; 0: it is within one.
+// The token after `at` that begins with this piece; 0: it is within one.
 size_t ChoiceReader::TokenAt(size_t at, size_t piece) const {
   while (at < size() && token(at).first < piece) ++at;
   return at < size() && token(at).first == piece ? at : 0;
@@ -81,7 +81,7 @@ std::optional<Target> ChoiceReader::At(size_t at) const {
   return target;
 }
 
-// ". Paris" or "(Paris)" behind a letter, when the sentence ends or goes on with a reason behind it.
+// ". Paris" or "(Paris)" after a letter, when the sentence ends or goes on with a reason after it.
 void ChoiceReader::AddOwnText(Target* target) const {
   size_t at = target->end;
   if (Is(at, {Term::kColon, Term::kDash, Term::kComma, Term::kStop, Term::kOpen})) ++at;

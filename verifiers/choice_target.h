@@ -8,19 +8,19 @@
 
 namespace lvrpo {
 
-inline constexpr size_t kFarthest = 64;  // tokens that are looked at before and behind a choice
+inline constexpr size_t kFarthest = 64;  // tokens that are looked at before and after a choice
 
 // A choice that is named somewhere, by letter or by its text, and how far that reaches.
 struct Target {
-  size_t begin = 0, end = 0;  // tokens, closing brackets and a choice's own text behind the letter included
-  Letters letters = 0;        // several when the text behind the letter is another choice's
+  size_t begin = 0, end = 0;  // tokens, closing brackets and a choice's own text after the letter included
+  Letters letters = 0;        // several when the text after the letter is another choice's
   bool small = false;         // a small letter without brackets, which may be a word
   bool pronoun = false;       // "I" without brackets, which may be one too
   bool with_text = false;     // "B. Paris"
   bool boxed = false;
 };
 
-// Walks over the tokens of a text. Places behind the end are ends of lines.
+// Walks over the tokens of a text. Places after the end are ends of lines.
 class ChoiceReader {
  public:
   ChoiceReader(const ChoiceText& text, const ChoicePieces& choices) : text_(text), choices_(choices) {}
@@ -38,7 +38,7 @@ class ChoiceReader {
   // What is named at exactly this token.
   std::optional<Target> At(size_t at) const;
   // With all that is joined to it: "A or B", "A, B and C". With `clauses`, what is followed by a verb begins
-  // a clause of its own ("A, and B is wrong").
+  // a separate clause ("A, and B is wrong").
   Target Joined(Target target, bool clauses) const;
 
   // Whether the sentence that goes on at `at` ends with a question mark.
@@ -47,7 +47,7 @@ class ChoiceReader {
   bool GoesOnWithCondition(size_t at) const;
   // Whether a choice is what is named next.
   bool NamesNext(size_t at) const;
-  // Behind what stands in brackets at `at`, if anything does.
+  // After what stands in brackets at `at`, if anything does.
   size_t BehindAside(size_t at) const;
 
  private:

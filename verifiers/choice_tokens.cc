@@ -34,7 +34,7 @@ char32_t At(absl::string_view text, size_t at) {
 }
 
 // The end of the word, or number, at text[at]. Apostrophes, hyphens and underscores between letters belong to
-// it, periods and commas between digits; "l'", "d'" and the like are words of their own; "U.S." is one.
+// it, periods and commas between digits; "l'", "d'" and the like are separate words; "U.S." is one.
 size_t WordEnd(absl::string_view text, size_t at) {
   static constexpr absl::string_view kElided[] = {"c'", "d'",  "j'",   "l'",    "m'",    "n'",     "s'",
                                                   "t'", "qu'", "all'", "dell'", "nell'", "quest'", "puisqu'"};
@@ -48,14 +48,14 @@ size_t WordEnd(absl::string_view text, size_t at) {
       at = next;
       continue;
     }
-    const char32_t behind = At(text, next);
-    if (!IsWordPart(behind)) break;
+    const char32_t after = At(text, next);
+    if (!IsWordPart(after)) break;
     if (c == '\'') {
       const std::string elided = absl::AsciiStrToLower(text.substr(begin, next - begin));
       if (std::find(std::begin(kElided), std::end(kElided), elided) != std::end(kElided)) return next;
     }
-    const bool digits = unicode::IsNumber(last) && unicode::IsNumber(behind);
-    const bool initial = c == '.' && behind < 0x80 &&
+    const bool digits = unicode::IsNumber(last) && unicode::IsNumber(after);
+    const bool initial = c == '.' && after < 0x80 &&
                          absl::ascii_isalpha(static_cast<unsigned char>(text[at - 1])) &&
                          (at - begin == 1 || text[at - 2] == '.') && !IsWordPart(At(text, next + 1));
     if (!(c == '\'' || c == '-' || c == '_' || initial || (digits && (c == '.' || c == ',')))) break;
@@ -286,8 +286,8 @@ class Reader {
     }
   }
 
-  void Box(size_t begin, size_t end, size_t behind) {
-    Add(Term::kBox, text_.substr(begin, end - begin), behind);
+  void Box(size_t begin, size_t end, size_t after) {
+    Add(Term::kBox, text_.substr(begin, end - begin), after);
   }
 
   void Command() {

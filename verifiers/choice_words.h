@@ -25,7 +25,7 @@ enum class Term {
   kThat,      // that: begins a clause which the words before it govern
   kOf,        // of, to, for: goes on with more about the noun
   kNot,       // not, cannot
-  kNotBut,    // behind a choice: not this one but
+  kNotBut,    // after a choice: not this one but
   kBut,       // but
   kIf,        // if, unless, suppose
   kMaybe,     // might, perhaps
@@ -36,7 +36,7 @@ enum class Term {
   kAnd,       // and
   kOr,        // or
   kBecause,   // because, since, rather than: what follows a claim
-  kEnd,       // ends a sentence behind its object, as verbs of Japanese and Korean do
+  kEnd,       // ends a sentence after its object, as verbs of Japanese and Korean do
   kWord,
   // Anything else.
   kLetter,    // one Latin letter alone

@@ -12,7 +12,7 @@ enum class Spaces { kSingle, kNone };
 enum class Case { kFold, kKeep };
 
 // The same text in plain characters: normal form KC; the straight ' and " for typographic quotes and primes,
-// - for every dash and minus, / for the fraction slash; nothing for what has no width. What stands behind a
+// - for every dash and minus, / for the fraction slash; nothing for what has no width. What stands after a
 // digit stays apart from it: 10^2 for a superscript, 10_2 for a subscript, 1 1/2 for a fraction. Accents,
 // case and white space (but its kind) stay.
 std::string Plain(absl::string_view text);

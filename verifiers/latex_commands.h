@@ -10,7 +10,7 @@ enum class Command {
   kLetter,       // anything that is not listed: a variable, a function, something unknown
   kIgnored,      // \left, \displaystyle
   kBlank,        // \quad
-  kBreak,        // \implies, \item: what stands behind is another statement
+  kBreak,        // \implies, \item: what stands after is another statement
   kTransparent,  // \text{...}, \mathbf{...}: the content counts
   kWords,        // \text{...}: the same, and it is words
   kSkipped,      // \begin{...}: the argument is for the typesetter

@@ -35,9 +35,9 @@ bool IsOneOf(char32_t c, absl::Span<const char32_t> set) {
 }  // namespace
 
 int DigitValue(char32_t c) {
-  const auto behind = std::upper_bound(std::begin(kZeros), std::end(kZeros), c);
-  if (behind == std::begin(kZeros)) return -1;
-  const char32_t value = c - *(behind - 1);
+  const auto after = std::upper_bound(std::begin(kZeros), std::end(kZeros), c);
+  if (after == std::begin(kZeros)) return -1;
+  const char32_t value = c - *(after - 1);
   return value < 10 ? static_cast<int>(value) : -1;
 }
 

@@ -96,8 +96,8 @@ class Reader {
     return Slashed(decimal);
   }
 
-  // Words and signs behind the number.
-  Quantity Behind(const Value& number) const {
+  // Words and signs after the number.
+  Quantity After(const Value& number) const {
     Quantity quantity;
     quantity.end = number.end;
     quantity.state = number.bad ? State::kBad : State::kRead;
@@ -118,9 +118,9 @@ class Reader {
     if (ReadPercent(tokens_, quantity.end, &quantity.end)) {
       quantity.percent = true;
     } else {
-      const size_t behind = Unit(quantity.end);
-      quantity.has_unit = behind > quantity.end;
-      quantity.end = behind;
+      const size_t after = Unit(quantity.end);
+      quantity.has_unit = after > quantity.end;
+      quantity.end = after;
     }
     return quantity;
   }
@@ -131,10 +131,10 @@ class Reader {
     return at < tokens_.size() && IsSymbol(tokens_[at], symbol);
   }
 
-  // Whether tokens[at] is "10" and tokens[behind], right behind it, "^".
-  bool IsPower(size_t at, size_t behind) const {
-    return behind == at + 1 && Is(at, TokenKind::kDigits) && Symbol(behind, U'^') &&
-           tokens_[behind].gap <= Gap::kBlank && FoldedDigits(tokens_[at].raw) == "10";
+  // Whether tokens[at] is "10" and tokens[after], right after it, "^".
+  bool IsPower(size_t at, size_t after) const {
+    return after == at + 1 && Is(at, TokenKind::kDigits) && Symbol(after, U'^') &&
+           tokens_[after].gap <= Gap::kBlank && FoldedDigits(tokens_[at].raw) == "10";
   }
 
   static std::string FoldedExponent(absl::string_view raw) {
@@ -197,7 +197,7 @@ class Reader {
     return Read(whole.value + part.value, false, part.end);
   }
 
-  // "/4" behind a decimal. A third part makes a date of it.
+  // "/4" after a decimal. A third part makes a date of it.
   Value Slashed(const Value& above) const {
     if (!Symbol(above.end, U'/') || tokens_[above.end].gap > Gap::kBlank || above.end + 1 >= tokens_.size() ||
         tokens_[above.end + 1].gap > Gap::kBlank)
@@ -225,14 +225,14 @@ class Reader {
            IsUnit(raw.substr(0, raw.size() - 1));
   }
 
-  // Behind a unit: its exponent.
+  // After a unit: its exponent.
   size_t Raised(size_t at) const {
     std::string exponent;
     size_t end = at;
     return ReadExponent(tokens_, at, &exponent, &end) ? end : at;
   }
 
-  // Behind all units that follow each other from `at` on.
+  // After all units that follow each other from `at` on.
   size_t Unit(size_t at) const {
     size_t end = at;
     if (Symbol(at, symbol::kDegree) && tokens_[at].gap <= Gap::kBlank) {
@@ -255,11 +255,11 @@ class Reader {
           (Is(end, TokenKind::kWord) && tokens_[end].gap == Gap::kBlank && IsPer(tokens_[end].raw));
       const size_t next = joined ? end + 1 : end;
       if (!IsUnitAt(next)) return end;
-      const size_t behind = Raised(next + 1);
-      const bool goes_on = behind > next + 1 ||
-                           ((Symbol(behind, U'/') || Symbol(behind, symbol::kTimes)) && IsUnitAt(behind + 1));
+      const size_t after = Raised(next + 1);
+      const bool goes_on =
+          after > next + 1 || ((Symbol(after, U'/') || Symbol(after, symbol::kTimes)) && IsUnitAt(after + 1));
       if (!joined && !goes_on) return end;  // "5 m in ..." goes on with a word
-      end = behind;
+      end = after;
     }
     return end;
   }
@@ -326,7 +326,7 @@ Quantity ReadQuantity(const std::vector<Token>& tokens, size_t at) {
   const Reader reader(tokens);
   const Value number = reader.Number(at);
   if (!number.found) return {};
-  return reader.Behind(number);
+  return reader.After(number);
 }
 
 }  // namespace lvrpo::numbers

@@ -22,9 +22,9 @@ struct Quantity {
   State state = State::kNone;
   double value = 0;  // finite when it was read; of "12 %" it is 12
   bool percent = false;
-  bool has_unit = false, scaled = false;  // a known unit or a scale word stands behind the digits
-  bool plain = false;                     // ASCII-like digits with nothing behind them but a unit or percent
-  size_t end = 0;                         // the token behind all that belongs to it
+  bool has_unit = false, scaled = false;  // a known unit or a scale word stands after the digits
+  bool plain = false;                     // ASCII-like digits with nothing after them but a unit or percent
+  size_t end = 0;                         // the token after all that belongs to it
 };
 
 // What begins at tokens[at]. Time: linear in the tokens it passes.

@@ -191,7 +191,7 @@ class Text {
       case TokenKind::kSymbol:
         break;
       default:
-        // Behind an index: "log_2 8".
+        // After an index: "log_2 8".
         return {.changes =
                     tokens_[begin].gap == Gap::kNone || (before > 0 && IsSymbol(tokens_[before - 1], U'_'))};
     }
@@ -250,9 +250,9 @@ class Text {
   Left Signed(size_t sign, size_t begin, const Quantity& quantity) const {
     const Token& token = tokens_[sign];
     const bool word = token.kind == TokenKind::kWord, minus = IsSymbol(token, symbol::kMinus);
-    const size_t behind = token.raw.data() + token.raw.size() - text_.data();
+    const size_t after = token.raw.data() + token.raw.size() - text_.data();
     const bool close =
-        tokens_[begin].gap <= Gap::kMark || (behind < text_.size() && text_[behind] == '\\');  // "-\,3"
+        tokens_[begin].gap <= Gap::kMark || (after < text_.size() && text_[after] == '\\');  // "-\,3"
     if (sign == 0 || token.gap == Gap::kBreak) {
       // "- 5" is an item of a list, where there are more lines.
       return {.negative = word || minus || close || one_line_};
@@ -361,7 +361,7 @@ class Text {
     }
   }
 
-  // Whether the operator at `at` goes on with an operand. Behind a last number that is a variable or a
+  // Whether the operator at `at` goes on with an operand. After a last number that is a variable or a
   // constant.
   bool IsJoined(size_t at) const {
     if (at + 1 >= tokens_.size() || tokens_[at + 1].gap > Gap::kBlank) return false;
@@ -377,9 +377,9 @@ class Text {
   bool IsFactorial(size_t at) const {
     if (!has_words_) return true;
     const absl::string_view raw = tokens_[at].raw;
-    const size_t behind = raw.data() + raw.size() - text_.data();
-    if (behind >= text_.size()) return false;
-    const char next = text_[behind];
+    const size_t after = raw.data() + raw.size() - text_.data();
+    if (after >= text_.size()) return false;
+    const char next = text_[after];
     if (next == '$' || next == '\\' || next == '}') return true;
     if (at + 1 >= tokens_.size() || tokens_[at + 1].gap == Gap::kBreak) return false;
     const Token& token = tokens_[at + 1];

@@ -18,7 +18,7 @@ struct NumberInText {
 // one root, constant, letter, function, operator, relation or second number in it, and there is no number.
 std::optional<NumberInText> WholeNumber(absl::string_view content);
 
-// The last number of a text, with the sign before it and what belongs to it behind it. When the last one is
+// The last number of a text, with the sign before it and what belongs to it after it. When the last one is
 // part of something else ("√2", "2x", "3 + 4", "12:30"), the text ends with no number. Names with digits
 // ("H2O", "x_1", "v1.2") are words.
 std::optional<NumberInText> LastNumber(absl::string_view text);

@@ -35,7 +35,7 @@ bool IsSeparator(const Token& token) {
   }
 }
 
-// Whether the first `count` parts are thousands: one to three digits, then threes behind `separator`.
+// Whether the first `count` parts are thousands: one to three digits, then threes after `separator`.
 bool IsGrouped(const Parts& parts, size_t count, char32_t separator) {
   const std::string& first = parts[0].digits;
   if (count < 2 || first.empty() || first.size() > kGroup || first[0] == '0') return false;
@@ -73,7 +73,7 @@ std::string Interpreted(const Parts& parts, bool* whole) {
   return absl::StrCat(Joined(parts, count - 1), ".", parts[count - 1].digits);
 }
 
-// Thousands behind blanks: all numbers of the row have to be groups, or it is a row of numbers.
+// Thousands after blanks: all numbers of the row have to be groups, or it is a row of numbers.
 bool AddBlankGroups(const std::vector<Token>& tokens, size_t* at, Parts* parts) {
   const std::string& first = parts->front().digits;
   if (first.empty() || first.size() > kGroup || first[0] == '0') return false;

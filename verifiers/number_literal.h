@@ -14,7 +14,7 @@ struct Literal {
   bool valid = false;   // they are one number; "1,23,456", "1.2.3" and "12:30" are none
   bool whole = false;   // nothing but digits and groups
   std::string decimal;  // with a point, as C++ reads it
-  size_t end = 0;       // the token behind all digits that hang together
+  size_t end = 0;       // the token after all digits that hang together
 };
 
 Literal ReadLiteral(const std::vector<Token>& tokens, size_t at);

@@ -75,10 +75,9 @@ size_t NameEnd(absl::string_view text, size_t at) {
     const char32_t c = unicode::NextCodePoint(text, &next);
     const bool digit = DigitValue(c) >= 0;
     if (c == U'_' || (c == U'.' && digits)) {
-      const char32_t behind = PeekCodePoint(text, next);
-      const bool letter =
-          c == U'_' && behind < 0x80 && absl::ascii_isalpha(static_cast<unsigned char>(behind));
-      if (DigitValue(behind) < 0 && !letter) break;
+      const char32_t after = PeekCodePoint(text, next);
+      const bool letter = c == U'_' && after < 0x80 && absl::ascii_isalpha(static_cast<unsigned char>(after));
+      if (DigitValue(after) < 0 && !letter) break;
     } else if (!digit && !IsSpacedLetter(c)) {
       break;
     }
@@ -93,8 +92,8 @@ size_t ExponentEnd(absl::string_view text, size_t at) {
   const char32_t sign = Canonical(PeekCodePoint(text, at));
   if (sign == U'+' || sign == symbol::kHyphen || sign == symbol::kMinus) unicode::NextCodePoint(text, &begin);
   const size_t end = DigitsEnd(text, begin);
-  const char32_t behind = PeekCodePoint(text, end);
-  return end == begin || behind == U'_' || IsSpacedLetter(behind) ? at : end;
+  const char32_t after = PeekCodePoint(text, end);
+  return end == begin || after == U'_' || IsSpacedLetter(after) ? at : end;
 }
 
 size_t DigitsEnd(absl::string_view text, size_t at) {

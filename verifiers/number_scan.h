@@ -20,10 +20,10 @@ size_t ArgumentEnd(absl::string_view text, size_t at);
 
 // Letters of scripts that put blanks between words, with apostrophes between them.
 size_t LettersEnd(absl::string_view text, size_t at);
-// Behind letters: digits, letters and underscores that make a name of them ("H2O", "x_1", "v1.2"). The first
+// After letters: digits, letters and underscores that make a name of them ("H2O", "x_1", "v1.2"). The first
 // digit is looked for in the next 256 bytes.
 size_t NameEnd(absl::string_view text, size_t at);
-// Behind "e": "+3", "-3", "3", unless a letter follows.
+// After "e": "+3", "-3", "3", unless a letter follows.
 size_t ExponentEnd(absl::string_view text, size_t at);
 // Decimal digits.
 size_t DigitsEnd(absl::string_view text, size_t at);

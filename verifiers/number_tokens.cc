@@ -264,34 +264,34 @@ class Tokenizer {
   void Stars() {
     size_t end = text_.find_first_not_of('*', at_);
     if (end == absl::string_view::npos) end = text_.size();
-    const char32_t behind = Peek(end);
-    const bool blank_behind = behind == 0 || IsBlank(behind);
+    const char32_t after = Peek(end);
+    const bool blank_after = after == 0 || IsBlank(after);
     const size_t next = text_.find_first_not_of(' ', end);
     const char32_t operand = next == absl::string_view::npos ? 0 : Peek(next);
     const bool left = last() != nullptr && gap_ <= Gap::kBlank &&
                       (last()->kind != TokenKind::kSymbol || IsClosing(*last()));
     const bool right = operand != 0 && (unicode::IsLetter(operand) || DigitValue(operand) >= 0 ||
                                         operand == U'(' || operand == U'\\' || operand == U'-');
-    const bool symmetrical = gap_ == Gap::kBlank ? blank_behind : Glued() && !blank_behind && !emphasis_;
+    const bool symmetrical = gap_ == Gap::kBlank ? blank_after : Glued() && !blank_after && !emphasis_;
     if (left && right && symmetrical && end - at_ <= 2)
       return AddSymbol(end - at_ == 1 ? symbol::kTimes : U'^', end);
-    emphasis_ = !blank_behind && !(Glued() && emphasis_);
+    emphasis_ = !blank_after && !(Glued() && emphasis_);
     Drop(end, Gap::kMark);
   }
 
   void Underscore(size_t end) {
-    const char32_t behind = Peek(end);
-    const bool digits = Glued() && last()->kind == TokenKind::kDigits && DigitValue(behind) >= 0;
+    const char32_t after = Peek(end);
+    const bool digits = Glued() && last()->kind == TokenKind::kDigits && DigitValue(after) >= 0;
     const bool subscript = Glued() && !digits && last()->kind != TokenKind::kDigits &&
                            (last()->kind != TokenKind::kSymbol || IsClosing(*last())) &&
-                           (behind == U'{' || unicode::IsLetter(behind) || DigitValue(behind) >= 0);
+                           (after == U'{' || unicode::IsLetter(after) || DigitValue(after) >= 0);
     return digits || subscript ? AddSymbol(U'_', end) : Drop(end, Gap::kMark);
   }
 
   // LaTeX's blank, or "about" before a number.
   void Tilde(size_t end) {
-    const char32_t behind = Peek(end);
-    const bool number = DigitValue(behind) >= 0 || behind == U'-' || behind == U'$' || behind == U'.';
+    const char32_t after = Peek(end);
+    const bool number = DigitValue(after) >= 0 || after == U'-' || after == U'$' || after == U'.';
     const bool operand = Glued() && last()->kind == TokenKind::kDigits;
     return number && !operand ? AddSymbol(symbol::kAlmost, end) : Drop(end, Gap::kBlank);
   }
@@ -305,10 +305,10 @@ class Tokenizer {
         inside == "\\ ")
       return Drop(close + 1, Gap::kBlank);
     if (!inside.empty()) {
-      size_t behind = 0;
-      const char32_t c = Canonical(unicode::NextCodePoint(inside, &behind));
+      size_t after = 0;
+      const char32_t c = Canonical(unicode::NextCodePoint(inside, &after));
       const bool sign = c == symbol::kHyphen || c == symbol::kMinus || c == symbol::kDash || c == U'+';
-      if (behind == inside.size() && (sign || c == U',' || c == U'.' || c == U'\''))
+      if (after == inside.size() && (sign || c == U',' || c == U'.' || c == U'\''))
         return AddSymbol(c, close + 1);
     }
     AddSymbol(U'{', end);

@@ -12,7 +12,7 @@ namespace lvrpo::numbers {
 enum class TokenKind : uint8_t {
   kDigits,    // decimal digits of one run
   kVulgar,    // a one-character fraction, or superscript / fraction slash / digits
-  kExponent,  // "e-3" right behind digits or their point
+  kExponent,  // "e-3" right after digits or their point
   kWord,      // letters; one character or one known term in scripts without blanks
   kName,      // letters with digits: "H2O", "x_1", "v1.2"
   kFraction,  // \frac and its like

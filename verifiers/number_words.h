@@ -20,11 +20,11 @@ inline constexpr absl::string_view kPercentBefore = "\u767E\u5206\u4E4B";
 bool IsMinusWord(absl::string_view word);
 // "about" and its like before a number.
 bool IsAlmostWord(absl::string_view word);
-// Units that may stand right behind the digits or carry an exponent: "kg", "m", "feet", ordinal endings.
+// Units that may stand right after the digits or carry an exponent: "kg", "m", "feet", ordinal endings.
 bool IsUnit(absl::string_view word);
 // "USD", "Rs": may stand between a sign and the number, and right before the digits.
 bool IsCurrencyCode(absl::string_view word);
-// Words that take the number behind them for something else: "sqrt", "log", "than", "not", "mod".
+// Words that take the number after them for something else: "sqrt", "log", "than", "not", "mod".
 bool ChangesNumberBehind(absl::string_view word);
 // Nouns that do so with "of": "the root of 2".
 bool IsMathNoun(absl::string_view word);
@@ -32,7 +32,7 @@ bool IsMathNoun(absl::string_view word);
 bool ChangesNumberBefore(absl::string_view word);
 // Words with which a box or a tag has no one answer: "or", "not", "at least".
 bool DeniesAnswer(absl::string_view word);
-// Words that do so right beside the number: "and", "to", "over".
+// Words that do so right next to the number: "and", "to", "over".
 bool JoinsNumber(absl::string_view word);
 // Two letters that are a word and no product of two variables: "of", "in".
 bool IsShortWord(absl::string_view word);

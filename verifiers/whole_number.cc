@@ -55,7 +55,7 @@ class Content {
     return at < end && IsSymbol(tokens_[at], symbol);
   }
 
-  // Takes off brackets around everything, and the full stop behind it.
+  // Takes off brackets around everything, and the full stop after it.
   void Unwrap(size_t* begin, size_t* end) const {
     while (*begin < *end) {
       const Token& last = tokens_[*end - 1];
@@ -126,7 +126,7 @@ class Content {
     return Signed(begin, end, 0);
   }
 
-  // Whether a word, or a mark behind one, leads to a number further on.
+  // Whether a word, or a mark after one, leads to a number further on.
   bool IsLead(size_t at, size_t end) const {
     const Token& token = tokens_[at];
     if (token.kind == TokenKind::kWord) {
@@ -209,9 +209,9 @@ class Content {
         case TokenKind::kSymbol:
           if (at > begin && at + 1 < end && IsPower(at)) {
             std::string exponent;
-            size_t behind = at;
-            if (!ReadExponent(tokens_, at, &exponent, &behind) || behind > end) return false;
-            at = behind - 1;
+            size_t after = at;
+            if (!ReadExponent(tokens_, at, &exponent, &after) || after > end) return false;
+            at = after - 1;
           } else if (!IsTrailSymbol(at, begin, end)) {
             return false;
           }

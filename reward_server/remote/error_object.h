@@ -16,7 +16,7 @@ struct ErrorObject {
 // The error in a body that came with a good code. Gateways that pass a request on answer so when what is
 // behind them failed: {"error": {"message": "...", "code": 502}}, {"error": "..."}, {"object": "error",
 // "message": "..."}, or the error in the first of "choices". nullopt for everything else, also for an "error"
-// that is null or empty, and for one beside a "digest": answers of scorers and detectors may hold members of
+// that is null or empty, and for one next to a "digest": answers of scorers and detectors may hold members of
 // any name. Pure.
 std::optional<ErrorObject> ReadErrorObject(absl::string_view body);
 

@@ -8,7 +8,7 @@
 // Addresses as settings give them. Pure functions.
 namespace lvrpo {
 
-// `path` ("/score", or nothing) below `base`, by the rules for URLs: behind the path of `base` with one slash
+// `path` ("/score", or nothing) below `base`, by the rules for URLs: after the path of `base` with one slash
 // between, before its query, without its fragment. A base whose path ends so already is what is meant.
 std::string JoinUrl(absl::string_view base, absl::string_view path);
 

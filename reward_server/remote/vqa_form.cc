@@ -87,7 +87,7 @@ struct Sums {
   double smallest = 0;            // of all tokens
   double total = 0;               // probability of all tokens
   std::string first;              // what the model would say
-  // What stands where a label's log-probability belongs and is none; empty where one is known. Behind an
+  // What stands where a label's log-probability belongs and is none; empty where one is known. After an
   // entry that is good another one says little: tokens come in the order of their probabilities.
   std::vector<std::string> odd;
 };

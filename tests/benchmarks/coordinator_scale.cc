@@ -144,7 +144,7 @@ absl::Status Audit(const std::string& folder) {
   return absl::OkStatus();
 }
 
-// In a process of its own, whose memory is its own.
+// In a separate process, whose memory is its own.
 bool Measure(const char* what, const std::function<absl::Status()>& work) {
   std::fflush(stdout);
   const absl::Time begin = RealClock().Now();

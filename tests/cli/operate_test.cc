@@ -247,7 +247,7 @@ TEST_F(RunFolders, GoOnInAFolderWhoseNameIsNotUtf8) {
   ASSERT_EQ(chdir(root.c_str()), 0);
 }
 
-// A program's commands: one with options, one with a command of its own, one forwarded.
+// A program's commands: one with options, one with a subcommand, one forwarded.
 nlohmann::json Tree() {
   CLI::App app("test", "lvrpo");
   std::string text;

@@ -81,7 +81,7 @@ TEST_F(Filesystem, AbsolutePaths) {
   EXPECT_EQ(JoinPath(*AbsolutePath("."), "x"), *AbsolutePath("x"));
 }
 
-// Runs `holds` as a user for whom permissions count, in a process of its own.
+// Runs `holds` as a user for whom permissions count, in a separate process.
 template <typename F>
 void ExpectAsNobody(F holds) {
   EXPECT_EXIT(

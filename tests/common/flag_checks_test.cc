@@ -128,7 +128,7 @@ TEST(Flags, UnknownWordsGetASuggestion) {
       int64_t* layers = &program.layers;
       program.app.add_subcommand(name, "does it")->add_option("--layers", *layers);
     }
-    CLI::App* marks = program.app.add_subcommand("watermark", "has a command of its own");
+    CLI::App* marks = program.app.add_subcommand("watermark", "has a subcommand");
     marks->add_subcommand("check", "looks");
     marks->require_subcommand(1);
     // Positionals of the program itself would take the words.

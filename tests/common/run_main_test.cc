@@ -20,7 +20,7 @@ namespace {
 
 using ::testing::ExitedWithCode;
 
-// Runs `body` as a program of its own, whose standard output goes to `output` unless that is empty.
+// Runs `body` as a separate program, whose standard output goes to `output` unless that is empty.
 [[noreturn]] void RunAsProgram(int (*body)(int, char**), const char* output = "") {
   if (output[0] != '\0') {
     const int descriptor = open(output, O_WRONLY);

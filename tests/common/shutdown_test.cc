@@ -37,7 +37,7 @@ TEST(ShutdownSignal, AnswersSignals) {
   }
 }
 
-// Exit code of `body` in a process of its own; -1: it was killed or did not end by itself.
+// Exit code of `body` in a separate process; -1: it was killed or did not end by itself.
 int InChild(const std::function<int()>& body) {
   const pid_t child = fork();
   if (child == 0) {

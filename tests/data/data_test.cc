@@ -37,7 +37,7 @@ TEST(Png, KeepsEveryPixelAndRefusesDamage) {
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->width, 17);
   EXPECT_EQ(back->pixels, image.pixels);
-  // Cut anywhere before the end of its pixels it is an error (behind them are a checksum and the last chunk,
+  // Cut anywhere before the end of its pixels it is an error (after them are a checksum and the last chunk,
   // which is empty); with a header byte changed never a crash.
   for (size_t size = 0; size < bytes.size() - 4 - 12; ++size)
     EXPECT_FALSE(DecodePng(bytes.substr(0, size)).ok()) << size;

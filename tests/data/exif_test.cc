@@ -40,7 +40,7 @@ std::string Tiff(const std::vector<Entry>& entries, bool big_endian, uint32_t of
   return block + Number(0, 4, big_endian);
 }
 
-// With an orientation behind two other tags.
+// With an orientation after two other tags.
 std::string Exif(uint32_t orientation, bool big_endian = true) {
   return Tiff({{0x0100, 4, 1, Number(64, 4, big_endian)},
                {0x010f, 2, 4, "abc" + std::string(1, '\0')},
@@ -59,10 +59,10 @@ std::string Segment(int marker, const std::string& data) {
   return Bytes({0xff, marker}) + Number(static_cast<uint32_t>(data.size() + 2), 2, true) + data;
 }
 
-std::string PngWith(const std::string& before, const std::string& behind = "") {
+std::string PngWith(const std::string& before, const std::string& after = "") {
   std::string file = *EncodePng(NaturalImage(24, 16, 1));
   file.insert(8 + 12 + 13, before);
-  return file.insert(file.size() - 12, behind);
+  return file.insert(file.size() - 12, after);
 }
 
 std::string WebpWith(const std::string& exif, int flags = 8) {
@@ -118,16 +118,16 @@ TEST(Exif, IsFoundInEveryFormat) {
     int orientation;
   } cases[] = {
       {"JPEG", JpegWith(app1), 6},
-      {"JPEG, behind other segments", JpegWith(Segment(0xe0, "JFIF") + xmp + app1), 6},
-      {"JPEG, behind padding and stray bytes",
-       JpegWith(Segment(0xe0, "JFIF") + "ab\xff\xff" + app1.substr(1)), 6},
+      {"JPEG, after other segments", JpegWith(Segment(0xe0, "JFIF") + xmp + app1), 6},
+      {"JPEG, after padding and stray bytes", JpegWith(Segment(0xe0, "JFIF") + "ab\xff\xff" + app1.substr(1)),
+       6},
       {"JPEG, the first of two", JpegWith(app1 + Segment(0xe1, kExifPrefix + Exif(3))), 6},
-      {"JPEG, behind the pixels", JpegWith("") + app1, 1},
+      {"JPEG, after the pixels", JpegWith("") + app1, 1},
       {"JPEG without", JpegWith(""), 1},
       {"JPEG with a segment that never ends", JpegWith(Bytes({0xff, 0xe1, 0xff, 0xff})), 1},
       {"JPEG with an empty segment", JpegWith(Bytes({0xff, 0xe1, 0, 0})), 1},
       {"PNG before the pixels", PngWith(Chunk("eXIf", block)), 6},
-      {"PNG behind the pixels", PngWith("", Chunk("eXIf", block)), 6},
+      {"PNG after the pixels", PngWith("", Chunk("eXIf", block)), 6},
       {"PNG with the prefix of JPEG", PngWith(Chunk("eXIf", kExifPrefix + block)), 6},
       {"PNG, as text", PngWith(Chunk("zTXt", raw)), 6},
       {"PNG, the chunk before the text", PngWith(Chunk("zTXt", raw), Chunk("eXIf", Exif(3))), 3},

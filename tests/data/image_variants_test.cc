@@ -163,7 +163,7 @@ TEST(Webp, ReadsTheFirstPictureOfAnimations) {
       }
     }
   }
-  // Cut behind the first picture.
+  // Cut after the first picture.
   const std::string whole = Animation(3, 2, false, Frame(0, 0, 3, 2, image) + Frame(0, 0, 3, 2, other));
   EXPECT_EQ(ErrorOf(whole.substr(0, whole.size() - 10)), "");
 }

@@ -16,7 +16,7 @@ namespace {
 
 using lvrpo::NumberInText;
 
-// A number is finite, and saying nothing more behind it changes nothing.
+// A number is finite, and saying nothing more after it changes nothing.
 void CheckNumber(const std::string& text) {
   for (const bool whole : {false, true}) {
     const auto read = whole ? lvrpo::WholeNumber : lvrpo::LastNumber;
@@ -40,7 +40,7 @@ void CheckBox(const std::string& text) {
   if (!verdict.ok() || verdict->holds != number.has_value()) __builtin_trap();
 }
 
-// Letters are what they should be, and blanks behind an answer claim nothing.
+// Letters are what they should be, and blanks after an answer claim nothing.
 void CheckChoice(const std::string& text) {
   const std::vector<std::string> choices = {"Rome", "Paris", "5", "a dog"};
   const std::set<char> letters = lvrpo::ClaimedLetters(text, choices);

@@ -40,7 +40,7 @@ void RequireShowable(const std::string& id) {
   Require(lvrpo::EscapeHtml(id).find_first_of("<>\"'") == std::string::npos);
 }
 
-// A file of records with these ids: read, and each gets a picture of its own in the folder.
+// A file of records with these ids: read, and each gets a separate picture in the folder.
 void ReadRecords(const std::vector<std::string>& lines) {
   const lvrpo::fuzz::MemoryFile file(absl::StrJoin(lines, "\n"));
   const auto records = lvrpo::ReadPromptFile(file.path());

@@ -208,7 +208,7 @@ void FillLatents(v1::TrajectoryGroup& group, float value) {
   }
 }
 
-// Groups that CheckGroup() would not let through: what lies behind it must hold without it.
+// Groups that CheckGroup() would not let through: what lies after it must hold without it.
 TEST(GrpoTrainer, AGroupWithoutFiniteGradientsOrThatThrowsCostsItselfAlone) {
   for (const int updates : {1, 2}) {
     v1::RunConfig config = TinyRun();

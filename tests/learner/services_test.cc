@@ -93,7 +93,7 @@ TEST(CheckUpload, TakesOnlyWhatALeaseOfThisRunCanBeFor) {
   EXPECT_TRUE(absl::IsUnavailable(CheckUpload(Header(), {}, 1000)));  // before the learner has joined
 }
 
-// A learner's two services on a port of their own.
+// A learner's two services on a separate port.
 class LearnerServicesTest : public SpoolTest {
  protected:
   LearnerServicesTest()

@@ -120,7 +120,7 @@ struct Published {
   const char* name;
   std::string text;
   Load load;
-  std::set<std::string> changes_nothing;  // beside those above, by path
+  std::set<std::string> changes_nothing;  // besides those above, by path
 };
 
 std::vector<Published> AllPublished() {
@@ -241,7 +241,7 @@ std::vector<Published> AllPublished() {
        {"model_type",  // any that names BAGEL
         "visual_gen", "visual_und", "timestep_shift", "llm_config.qk_norm", "llm_config.freeze_und",
         "llm_config.max_window_layers", "llm_config.sliding_window", "vit_config.rope",
-        // A head of its own is wanted whatever this says: OpenBagelFolder looks for it among the weights.
+        // A separate head is wanted whatever this says: OpenBagelFolder looks for it among the weights.
         "llm_config.tie_word_embeddings"}},
   };
 }

@@ -52,7 +52,7 @@ TEST(ReadErrorObject, AnswersAreNone) {
            R"({"choices":[{"message":{"content":"error"}}]})",
            R"({"choices":[{"error":null}]})",
            R"({"choices":[3],"x":"error"})",
-           // A scorer's answer with a member of its own.
+           // A scorer's answer with an extra member.
            R"({"digest":"d","scores":[{"value":1}],"error":"none"})",
        }) {
     EXPECT_FALSE(ReadErrorObject(body).has_value()) << body;

@@ -201,7 +201,7 @@ TEST(ReadVqaReply, AnOddEntryCostsItselfOnly) {
         R"({"token": "\ud83d", "logprob": -3})", R"({"token": "\u0000", "logprob": -3})",
         "{\"token\": \"\xE2\x96\", \"logprob\": -3}", R"({"token": "token_id:7", "logprob": -3})", "null",
         "[]", "7", R"({"token": "the", "logprob": -1e999})", R"({"token": "the", "logprob": -9999.0})",
-        // Behind one that is good: no more probable than that.
+        // After one that is good: no more probable than that.
         R"({"token": " Yes", "logprob": null})", R"({"token": "yes", "logprob": -0.2})"}) {
     EXPECT_EQ(Yes(absl::StrCat("[", rest, ", ", odd, "]")), right) << odd;
   }

@@ -45,7 +45,7 @@ O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}
 
 
 def byte_level_with(parts: list, normalizer=None, use_regex: bool = False) -> Tokenizer:
-    """Bytes behind these pre-tokenizers, with few merges: the words can be told from the ids."""
+    """These pre-tokenizers followed by bytes, with few merges: the words can be told from the ids."""
     tokenizer = Tokenizer(models.BPE())
     if normalizer is not None:
         tokenizer.normalizer = normalizer

@@ -58,7 +58,7 @@ FLAGGED = [  # one of each flag of an added token
 FLAGGED_TEXTS = ["x <call>y", "fac\u0327ade fa\u00e7ade", "left  <gap> \t right", "<gap>", "alone",
                  "alone, alone! lonealone aloner"]
 
-PART_TEXTS = [  # what the parts treat in ways of their own
+PART_TEXTS = [  # what the parts treat in special ways
     " a  b ", "\u2581a \u2581", "  ", "<|im_end|> a<|im_end|>b", "<bos>a b<eos> c", "ab12cd345 6.5", "\u0661\u0662 \u2167 \u00bd",
     "a,b;;c...", "\u00abx\u00bb \u2014 \u3002", "$5+3=8 ~`^|", "\uff21\uff42\uff11 \ufb01 \u2460 \u3392 \u00b2", "\u0915\u094d\u0937 e\u0301",
     "don't DON'T \u017fo", "\u4e2d\u6587\u3068\u304b\u306a 123456", "path/to\r\n/x  \n\n y", "camelCaseWord XMLHttp", "_a_b 1_000", "\u00a0x\u3000y\u2028z",
