@@ -1,0 +1,251 @@
+#include "rollout_worker/delivery.h"
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/rpc.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "rollout_worker/scoring_trouble.h"
+#include "tests/rollout_worker/world.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Scripts what the outside world answers.
+class DeliveryTest : public ::testing::Test {
+ protected:
+  DeliveryTest() {
+    for (const char* id : {"reward-0", "reward-1"}) {
+      v1::Member& member = *view_.add_reward_servers();
+      member.set_member_id(id);
+      member.set_address(id);
+      member.set_state("ready");
+    }
+    view_.add_learners()->set_address("learner-now");
+    held_.Add(Lease(7));
+  }
+  std::string Deliver() {
+    GeneratedGroup group;
+    group.lease = Lease(7);
+    group.trajectory.set_ordinal(7);
+    for (int slot = 0; slot < 4; ++slot) {
+      group.trajectory.add_samples()->set_slot(slot);
+      group.score_request.add_items();
+    }
+    Delivery delivery(
+        {.view = [this] { return view_; },
+         .score = [this](const std::string& address,
+                         const v1::ScoreRequest& request) -> absl::StatusOr<v1::ScoreResponse> {
+           scored_at_.push_back(address);
+           if (!score_errors_.empty()) {
+             const absl::Status error = score_errors_.front();
+             score_errors_.erase(score_errors_.begin());
+             return error;
+           }
+           v1::ScoreResponse response;
+           for (int i = 0; i < request.items_size(); ++i)
+             response.add_items()->set_reward(static_cast<float>(i));
+           if (late_answers_ > 0) {
+             --late_answers_;
+             v1::ComponentScore& score = *response.mutable_items(2)->add_scores();
+             score.set_name("brand");
+             score.set_outcome(v1::ComponentScore::TIMED_OUT);
+             score.set_detail("external scorer 'brand' at http://gpu:1\ndid not answer");
+           }
+           response.set_unscorable(unscorable_);
+           return response;
+         },
+         .upload =
+             [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
+               uploaded_at_.push_back(address);
+               EXPECT_EQ(Sha256Hex(bytes), header.digest());
+               if (upload_errors_.empty()) return absl::OkStatus();
+               const absl::Status error = upload_errors_.front();
+               upload_errors_.erase(upload_errors_.begin());
+               return error;
+             },
+         .submit =
+             [this](const v1::SubmitGroupRequest& request) {
+               submitted_ = request;
+               return answer_;
+             },
+         .give_back =
+             [this](const v1::ReturnLeaseRequest& request) {
+               returned_ = request;
+               return absl::OkStatus();
+             },
+         .fence = [] { return v1::Fence(); },
+         .sleep =
+             [this](absl::Duration duration) {
+               ++pauses_;
+               paused_ += duration;
+               clock_.Advance(duration);
+               if (on_pause_) on_pause_();
+             },
+         .stopping = [this] { return stopping_; }},
+        5, 0, held_, trouble_, metrics_);
+    return delivery.Deliver(std::move(group));
+  }
+  static v1::SubmitGroupResponse Accepted() {
+    v1::SubmitGroupResponse response;
+    response.set_accepted(true);
+    return response;
+  }
+
+  v1::PoolView view_;
+  HeldLeases held_;
+  FakeClock clock_;
+  ScoringTrouble trouble_{absl::Seconds(1), clock_};
+  std::string unscorable_;
+  Metrics metrics_;
+  std::vector<std::string> scored_at_, uploaded_at_;
+  std::vector<absl::Status> score_errors_, upload_errors_;
+  absl::StatusOr<v1::SubmitGroupResponse> answer_ = Accepted();
+  v1::SubmitGroupRequest submitted_;
+  v1::ReturnLeaseRequest returned_;
+  std::function<void()> on_pause_;
+  absl::Duration paused_;
+  int pauses_ = 0, late_answers_ = 0;
+  bool stopping_ = false;
+};
+
+TEST_F(DeliveryTest, BringsAGroupHome) {
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(submitted_.samples_size(), 4);
+  EXPECT_EQ(submitted_.samples(3).reward(), 3);
+  EXPECT_FALSE(submitted_.trajectory_digest().empty());
+  EXPECT_THAT(uploaded_at_, ElementsAre("learner-now"));  // where it is now, not where the lease says
+  EXPECT_TRUE(held_.Report().empty());
+}
+
+TEST_F(DeliveryTest, TriesTheOtherServerAtOnce) {
+  score_errors_ = {absl::UnavailableError("gone")};
+  EXPECT_EQ(Deliver(), "accepted");
+  ASSERT_EQ(scored_at_.size(), 2u);
+  EXPECT_NE(scored_at_[0], scored_at_[1]);
+  EXPECT_EQ(pauses_, 0);
+}
+
+TEST_F(DeliveryTest, WaitsWhileAllServersAreFull) {
+  score_errors_ = {absl::ResourceExhaustedError("full"), absl::ResourceExhaustedError("full"),
+                   absl::DeadlineExceededError("slow")};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(pauses_, 1);
+}
+
+TEST_F(DeliveryTest, AsksElsewhereWhereAScorerRanOutOfTime) {
+  late_answers_ = 1;
+  EXPECT_EQ(Deliver(), "accepted");
+  ASSERT_EQ(scored_at_.size(), 2u);
+  EXPECT_NE(scored_at_[0], scored_at_[1]);
+  scored_at_.clear();
+  held_.Add(Lease(7));
+  late_answers_ = 100;
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+}
+
+TEST_F(DeliveryTest, WaitsAsLongAsAFullServerSays) {
+  v1::ErrorInfo info;
+  info.set_retry_after_seconds(0.7);
+  const absl::Status full = WithReason(absl::ResourceExhaustedError("full"), info);
+  score_errors_ = {full, full};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(pauses_, 1);
+  EXPECT_EQ(paused_, absl::Seconds(0.7));
+}
+
+TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  EXPECT_EQ(returned_.ordinal(), 7);
+  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_TRUE(held_.Report().empty());
+}
+
+TEST_F(DeliveryTest, AScorerThatFailsIsNotAnOutage) {
+  score_errors_ = {absl::InternalError("it threw")};
+  EXPECT_EQ(Deliver(), "reward_failed");
+  EXPECT_FALSE(returned_.data_is_at_fault());
+}
+
+TEST_F(DeliveryTest, ABadPromptIsTheDatasFault) {
+  score_errors_ = {absl::InvalidArgumentError("no such relation")};
+  EXPECT_EQ(Deliver(), "bad_prompt");
+  EXPECT_TRUE(returned_.data_is_at_fault());
+  EXPECT_EQ(scored_at_.size(), 1u);
+}
+
+TEST_F(DeliveryTest, WhatNoScorerWillEverScoreIsHandedBackWithItsWords) {
+  unscorable_ = "knowledge: model 'm' at http://a\nanswered 401: [key]" + std::string(5000, 'x');
+  EXPECT_EQ(Deliver(), "unscorable");
+  EXPECT_THAT(returned_.reason(),
+              testing::StartsWith("unscorable: knowledge: model 'm' at http://a answered 401"));
+  EXPECT_LT(returned_.reason().size(), 600u);
+  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_TRUE(uploaded_at_.empty());
+  EXPECT_THAT(metrics_.Render(), HasSubstr("outcome=\"unscorable\""));
+  EXPECT_TRUE(held_.Report().empty());
+}
+
+TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
+  late_answers_ = 100;
+  std::string during;
+  on_pause_ = [&] { during = trouble_.text(); };
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  EXPECT_EQ(trouble_.text(), "");  // not for long yet
+  held_.Add(Lease(7));
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  for (const std::string& text : {during, trouble_.text()}) {
+    EXPECT_THAT(text,
+                testing::MatchesRegex(
+                    "scores, for 6[0-9] s now: reward server reward-[01]: scorer 'brand' TIMED_OUT: external "
+                    "scorer 'brand' at http://gpu:1 did not answer"));
+  }
+  late_answers_ = 0;
+  held_.Add(Lease(7));
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(trouble_.text(), "");
+}
+
+TEST_F(DeliveryTest, NamesTheServerThatCannotBeReached) {
+  clock_.Advance(absl::Seconds(1));
+  score_errors_.assign(20, absl::UnavailableError("connection refused"));
+  EXPECT_EQ(Deliver(), "reward_unreachable");
+  clock_.Advance(absl::Seconds(60));
+  EXPECT_THAT(trouble_.text(), HasSubstr(": connection refused"));
+  EXPECT_THAT(trouble_.text(), HasSubstr("reward server reward-"));
+}
+
+TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
+  upload_errors_ = {absl::UnavailableError("restarting"), absl::DataLossError("damaged on the way")};
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(uploaded_at_.size(), 3u);
+}
+
+TEST_F(DeliveryTest, DropsARevokedGroupQuietly) {
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  held_.Report();
+  on_pause_ = [this] { held_.Revoke({7}); };
+  EXPECT_EQ(Deliver(), "revoked");
+  EXPECT_EQ(returned_.ordinal(), 0);
+}
+
+TEST_F(DeliveryTest, ALateAnswerIsNoError) {
+  answer_ = absl::FailedPreconditionError("the lease has ended");
+  EXPECT_EQ(Deliver(), "lease_ended");
+}
+
+TEST_F(DeliveryTest, HandsBackAtOnceWhenDraining) {
+  stopping_ = true;
+  score_errors_.assign(20, absl::UnavailableError("gone"));
+  EXPECT_EQ(Deliver(), "drain");
+  EXPECT_EQ(returned_.reason(), "drain");
+  EXPECT_EQ(pauses_, 0);
+}
+
+}  // namespace
+}  // namespace lvrpo

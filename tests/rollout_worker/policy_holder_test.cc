@@ -1,0 +1,116 @@
+#include "rollout_worker/policy_holder.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/weight_buckets.h"
+#include "tests/rollout_worker/world.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Weights that a test hands out.
+LearnerClient::Weights Pack(const TensorMap& tensors, int64_t version) {
+  PackedWeights packed = PackWeights(tensors, version);
+  return {packed.manifest, packed.buckets};
+}
+
+class PolicyHolderTest : public ::testing::Test {
+ protected:
+  static constexpr char kName[] = "llm2vae.weight";
+  static torch::Tensor Trained() { return TheWorld().base.tensors().at(kName); }
+
+  PolicyHolderTest()
+      : holder_(
+            TheWorld().base, {{kName, Trained().sizes().vec()}},
+            *MakePolicy(TheWorld().base, {}, Version(0, "base")),
+            [this](const v1::PolicyVersion&,
+                   const LearnerClient::CheckManifest& check) -> absl::StatusOr<LearnerClient::Weights> {
+              if (absl::Status status = check(next_.manifest); !status.ok()) return status;
+              ++fetched_;
+              return next_;
+            },
+            [this](const v1::PolicyVersion& version) {
+              acknowledged_.push_back(version.version());
+              return acknowledge_;
+            },
+            metrics_) {}
+
+  LearnerClient::Weights next_;
+  int fetched_ = 0;
+  std::vector<int64_t> acknowledged_;
+  absl::Status acknowledge_;
+  Metrics metrics_;
+  PolicyHolder holder_;
+};
+
+TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
+  const TensorMap changed = {{kName, Trained() * 2}};
+  const LearnerClient::Weights good = Pack(changed, 1);
+  const v1::PolicyVersion wanted = good.manifest.version();
+  const std::shared_ptr<const Policy> before = holder_.current();
+
+  next_ = good;
+  next_.manifest.mutable_tensors(0)->set_offset(4);
+  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));
+  next_ = Pack({{kName, Trained() * 3}}, 1);
+  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));  // another digest than announced
+  EXPECT_THAT(holder_.trouble(), HasSubstr("instead of"));
+  EXPECT_EQ(fetched_, 0);
+  EXPECT_EQ(holder_.current(), before);
+  EXPECT_TRUE(acknowledged_.empty());
+
+  next_ = good;
+  ASSERT_TRUE(holder_.Update(wanted, 1).ok());
+  ASSERT_TRUE(holder_.Update(wanted, 1).ok());  // nothing to do
+  EXPECT_THAT(acknowledged_, ElementsAre(1));
+  EXPECT_EQ(holder_.trouble(), "");
+  EXPECT_EQ(holder_.current()->version.version(), 1);
+  EXPECT_TRUE(torch::equal(holder_.current()->model.tensors().at(kName), changed.at(kName)));
+  // Whoever still samples with the old version sees no change.
+  EXPECT_TRUE(torch::equal(before->model.tensors().at(kName), Trained()));
+}
+
+TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
+  torch::Tensor spoiled = Trained().clone();
+  spoiled.view(-1)[3] = NAN;
+  const torch::Tensor good = Trained();
+  for (const TensorMap& tensors : std::vector<TensorMap>{
+           {{"no.such.tensor", torch::zeros({2})}},
+           {{kName, torch::zeros({2})}},
+           {{kName, good}, {"vae2llm.weight", TheWorld().base.tensors().at("vae2llm.weight")}},
+           {}}) {
+    next_ = Pack(tensors, 1);
+    EXPECT_TRUE(absl::IsDataLoss(holder_.Update(next_.manifest.version(), 1)));
+    EXPECT_EQ(fetched_, 0);
+  }
+  next_ = Pack({{kName, spoiled}}, 1);
+  const absl::Status status = holder_.Update(next_.manifest.version(), 1);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
+  EXPECT_EQ(holder_.current()->version.version(), 0);
+}
+
+TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {
+  EXPECT_EQ(holder_.acknowledged(1), nullptr);
+  next_ = Pack({{kName, Trained()}}, 1);
+  v1::PolicyVersion version = next_.manifest.version();
+  acknowledge_ = absl::UnavailableError("gone");
+  EXPECT_FALSE(holder_.Update(version, 1).ok());
+  EXPECT_EQ(holder_.acknowledged(1), nullptr);  // swapped in, and not known to the coordinator
+  EXPECT_EQ(holder_.trouble(), "gone");
+  acknowledge_ = absl::OkStatus();
+  EXPECT_TRUE(holder_.Update(version, 1).ok());
+  EXPECT_EQ(holder_.acknowledged(1), holder_.current());
+  // Another registration, or another version with the same weights, has to be acknowledged anew.
+  EXPECT_EQ(holder_.acknowledged(2), nullptr);
+  EXPECT_TRUE(holder_.Update(version, 2).ok());
+  EXPECT_NE(holder_.acknowledged(2), nullptr);
+  next_ = Pack({{kName, Trained()}}, 2);
+  EXPECT_TRUE(holder_.Update(next_.manifest.version(), 2).ok());
+  EXPECT_THAT(acknowledged_, ElementsAre(1, 1, 1, 2));
+}
+
+}  // namespace
+}  // namespace lvrpo
