@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 
 #include "absl/types/span.h"
 #include "data/unicode.h"
@@ -26,6 +27,33 @@ constexpr struct {
     {0x2152, {1, 10}}, {0x2153, {1, 3}}, {0x2154, {2, 3}}, {0x2155, {1, 5}}, {0x2156, {2, 5}},
     {0x2157, {3, 5}},  {0x2158, {4, 5}}, {0x2159, {1, 6}}, {0x215A, {5, 6}}, {0x215B, {1, 8}},
     {0x215C, {3, 8}},  {0x215D, {5, 8}}, {0x215E, {7, 8}}, {0x2189, {0, 3}},
+};
+
+// What is written in several ways, and the one that the reader knows.
+constexpr struct {
+  std::u32string_view characters;
+  char32_t canonical;
+} kCanonical[] = {
+    {U"\u02D7\u2010\u2011\uFE63", symbol::kHyphen},
+    {U"\u2012\u2014\u2015\u2E3B", symbol::kDash},
+    {U"\u207B\u2796", symbol::kMinus},
+    {U"\u2795\uFE62", U'+'},
+    {U"\u00B7\u22C5\u2219\u2217\u2A2F\u2715\u2716", symbol::kTimes},
+    {U"\u2797", symbol::kDivide},
+    {U"\u2044\u2215", U'/'},
+    {U"\u2213", symbol::kPlusMinus},
+    {U"\u221B\u221C", symbol::kRoot},
+    {U"\u221E\u03C0\u213C\u2147", symbol::kConstant},
+    {U">\u2260\u2261\u2262\u2264\u2265\u2266\u2267\u226A\u226B\u2272\u2273\u2A7D\u2A7E\u2208\u2209\u221D",
+     symbol::kRelation},
+    {U"\u223C\u2243\u2245\u2248\u301C", symbol::kAlmost},
+    {U"\u2250\u2254\u2259", U'='},
+    {U"\u2236", U':'},
+    {U"\u066A\uFE6A", U'%'},
+    {U"\u066B", U'.'},
+    {U"\u066C", U','},
+    {U"\u00BA\u02DA\u2103\u2109", symbol::kDegree},
+    {U"\u2019\u02BC", U'\''},
 };
 
 bool IsOneOf(char32_t c, absl::Span<const char32_t> set) {
@@ -63,94 +91,11 @@ std::optional<Ratio> VulgarFraction(char32_t c) {
 char32_t Canonical(char32_t c) {
   if (c == 0xFF0C) return symbol::kListComma;
   if (c >= 0xFF01 && c <= 0xFF5E) c -= 0xFEE0;
-  switch (c) {
-    case U'\u02D7':
-    case U'\u2010':
-    case U'\u2011':
-    case U'\uFE63':
-      return symbol::kHyphen;
-    case U'\u2012':
-    case U'\u2014':
-    case U'\u2015':
-    case U'\u2E3B':
-      return symbol::kDash;
-    case U'\u207B':
-    case U'\u2796':
-      return symbol::kMinus;
-    case U'\u2795':
-    case U'\uFE62':
-      return U'+';
-    case U'\u00B7':
-    case U'\u22C5':
-    case U'\u2219':
-    case U'\u2217':
-    case U'\u2A2F':
-    case U'\u2715':
-    case U'\u2716':
-      return symbol::kTimes;
-    case U'\u2797':
-      return symbol::kDivide;
-    case U'\u2044':
-    case U'\u2215':
-      return U'/';
-    case U'\u2213':
-      return symbol::kPlusMinus;
-    case U'\u221B':
-    case U'\u221C':
-      return symbol::kRoot;
-    case U'\u221E':
-    case U'\u03C0':
-    case U'\u213C':
-    case U'\u2147':
-      return symbol::kConstant;
-    case U'>':
-    case U'\u2260':
-    case U'\u2261':
-    case U'\u2262':
-    case U'\u2264':
-    case U'\u2265':
-    case U'\u2266':
-    case U'\u2267':
-    case U'\u226A':
-    case U'\u226B':
-    case U'\u2272':
-    case U'\u2273':
-    case U'\u2A7D':
-    case U'\u2A7E':
-    case U'\u2208':
-    case U'\u2209':
-    case U'\u221D':
-      return symbol::kRelation;
-    case U'\u223C':
-    case U'\u2243':
-    case U'\u2245':
-    case U'\u2248':
-    case U'\u301C':
-      return symbol::kAlmost;
-    case U'\u2250':
-    case U'\u2254':
-    case U'\u2259':
-      return U'=';
-    case U'\u2236':
-      return U':';
-    case U'\u066A':
-    case U'\uFE6A':
-      return U'%';
-    case U'\u066B':
-      return U'.';
-    case U'\u066C':
-      return U',';
-    case U'\u00BA':
-    case U'\u02DA':
-    case U'\u2103':
-    case U'\u2109':
-      return symbol::kDegree;
-    case U'\u2019':
-    case U'\u02BC':
-      return U'\'';
-    default:
-      return c;
+  if (c < 0x80 && c != U'>') return c;
+  for (const auto& entry : kCanonical) {
+    if (entry.characters.find(c) != std::u32string_view::npos) return entry.canonical;
   }
+  return c;
 }
 
 bool IsInvisible(char32_t c) {
