@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

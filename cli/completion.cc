@@ -8,8 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "cli/forward.h"
-#include "common/filesystem.h"
-#include "common/flag_checks.h"
+#include "common/files/filesystem.h"
+#include "common/flags/flag_checks.h"
 
 namespace lvrpo {
 namespace {

@@ -4,12 +4,12 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "cli/process.h"
+#include "cli/local/process.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
 
-// All commands of `lvrpo`, as FlagTree (common/flag_checks.h) gives them: `own` (lvrpo's), where each
+// All commands of `lvrpo`, as FlagTree (common/flags/flag_checks.h) gives them: `own` (lvrpo's), where each
 // forwarded command has the options that its binary in `folder` tells; without that binary, none.
 nlohmann::json WholeTree(const nlohmann::json& own, const std::string& folder);
 

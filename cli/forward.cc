@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "common/exit_code.h"
-#include "common/file.h"
+#include "common/files/file.h"
 
 namespace lvrpo {
 namespace {

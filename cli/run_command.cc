@@ -10,19 +10,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "cli/progress.h"
-#include "cli/report.h"
-#include "cli/run_folder.h"
-#include "cli/run_monitor.h"
-#include "cli/run_summary.h"
-#include "cli/sample_rewards.h"
-#include "cli/supervisor.h"
+#include "cli/local/progress.h"
+#include "cli/local/run_folder.h"
+#include "cli/local/run_monitor.h"
+#include "cli/local/supervisor.h"
+#include "cli/report/report.h"
+#include "cli/report/run_summary.h"
+#include "cli/report/sample_rewards.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
-#include "common/file.h"
-#include "common/file_lock.h"
-#include "common/filesystem.h"
-#include "common/json_text.h"
+#include "common/files/file.h"
+#include "common/files/file_lock.h"
+#include "common/files/filesystem.h"
+#include "common/json/json_text.h"
 #include "coordinator/client.h"
 #include "nlohmann/json.hpp"
 
@@ -56,7 +56,7 @@ class Runner {
     folder_.seconds[phase] += absl::ToDoubleSeconds(RealClock().Now() - begin);
   }
   absl::Status WriteResults();
-  // What the coordinator's records say (coordinator/describe.h).
+  // What the coordinator's records say (coordinator/records/describe.h).
   absl::StatusOr<nlohmann::json> Describe() const;
   // The records of a run that goes on, null for a new one. FailedPrecondition when they are of other
   // settings.

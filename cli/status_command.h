@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "cli/progress.h"
+#include "cli/local/progress.h"
 #include "nlohmann/json.hpp"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 
@@ -20,8 +20,8 @@ absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const
 // "groups_by_state", "groups_retired_by_reason", "reward_means", "version", "digest",
 // "seconds_since_progress", "run_epoch", "members". Pure.
 nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<double> seconds_left);
-// The same of a run that nobody works on, from its records (coordinator/describe.h): with "checkpoint" and
-// "last_event", without members.
+// The same of a run that nobody works on, from its records (coordinator/records/describe.h): with
+// "checkpoint" and "last_event", without members.
 nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& records);
 // Either of them in words.
 std::string FormatStatus(const nlohmann::json& status);

@@ -4,7 +4,7 @@
 
 #include "absl/strings/string_view.h"
 
-// UTF-8 as bytes. Pure functions; data/unicode.h has what needs tables.
+// UTF-8 as bytes. Pure functions; data/unicode/unicode.h has what needs tables.
 namespace lvrpo::unicode {
 
 void AppendUtf8(char32_t c, std::string* out);

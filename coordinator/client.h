@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
 namespace lvrpo {

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "coordinator/store.h"
+#include "coordinator/records/store.h"
 #include "proto/lvrpo/v1/common.pb.h"
 
 namespace lvrpo {
@@ -21,7 +21,7 @@ class RunContract {
   // records. Empty when it can. A learner names what learners settled, a worker that and what workers
   // settled.
   std::string Conflict(const std::string& member, v1::Role role, const Terms& terms) const;
-  // What of a member's terms is not settled yet. "CPU product" never is (algorithm/contract.h).
+  // What of a member's terms is not settled yet. "CPU product" never is (policy/contract.h).
   std::map<std::string, ContractEntry> Unsettled(v1::Role role, const Terms& terms) const;
   void Settle(const std::map<std::string, ContractEntry>& entries) {
     settled_.insert(entries.begin(), entries.end());

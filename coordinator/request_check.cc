@@ -5,8 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "common/file_kind.h"
-#include "common/host_port.h"
+#include "common/files/file_kind.h"
+#include "common/net/host_port.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {

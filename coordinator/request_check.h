@@ -18,7 +18,7 @@ absl::Status CheckCommit(const v1::CommitStepRequest& request);
 // The path is one folder below checkpoints/.
 absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
 
-// Free text as it is kept: one line of bounded length (common/file_kind.h).
+// Free text as it is kept: one line of bounded length (common/files/file_kind.h).
 std::string Tidy(const std::string& text);
 // The same for the texts that are kept with a group: they come from prompt files and scorers, and an honest
 // group is not refused for them.

@@ -4,7 +4,7 @@
 #include "coordinator/service.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "common/unguessable.h"
 #include "coordinator/request_check.h"
 

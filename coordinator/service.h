@@ -12,12 +12,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
-#include "coordinator/run_state.h"
-#include "coordinator/step_log.h"
-#include "coordinator/store.h"
+#include "coordinator/records/step_log.h"
+#include "coordinator/records/store.h"
+#include "coordinator/state/run_state.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
 namespace lvrpo {

@@ -1,11 +1,11 @@
 // The calls of rollout workers.
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "common/unguessable.h"
 #include "coordinator/request_check.h"
 #include "coordinator/service.h"
-#include "coordinator/versions.h"
+#include "coordinator/state/versions.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {

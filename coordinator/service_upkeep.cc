@@ -2,7 +2,7 @@
 // records are in service_records.cc.
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "coordinator/service.h"
 #include "spdlog/spdlog.h"
 

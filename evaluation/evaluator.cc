@@ -7,13 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/image_sampler.h"
-#include "algorithm/run_policy.h"
-#include "common/file.h"
-#include "data/prompts.h"
+#include "common/files/file.h"
+#include "data/prompts/prompts.h"
 #include "generation/text_engine.h"
 #include "model/source_image.h"
+#include "policy/run_policy.h"
 #include "shapes_world/checker.h"
-#include "verifiers/question.h"
+#include "verifiers/rules/question.h"
 
 namespace lvrpo {
 namespace {

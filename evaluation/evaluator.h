@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "data/image.h"
-#include "data/tokenizer.h"
+#include "data/image/image.h"
+#include "data/tokenizer/tokenizer.h"
 #include "evaluation/summary.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"

@@ -1,8 +1,8 @@
 #include "evaluation/sample_writer.h"
 
-#include "common/filesystem.h"
-#include "data/png.h"
-#include "data/sample_file.h"
+#include "common/files/filesystem.h"
+#include "data/image/png.h"
+#include "data/prompts/sample_file.h"
 
 namespace lvrpo {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "data/image.h"
+#include "data/image/image.h"
 #include "evaluation/summary.h"
 #include "nlohmann/json.hpp"
 

@@ -4,8 +4,8 @@
 
 #include "algorithm/image_sampler.h"
 #include "algorithm/philox.h"
-#include "model/memory_plan.h"
-#include "model/step_graph.h"
+#include "model/folders/memory_plan.h"
+#include "model/layers/step_graph.h"
 
 namespace lvrpo {
 namespace {

@@ -31,7 +31,8 @@ struct ImageEngineOptions {
   int64_t activation_bytes = int64_t{4} << 30;
 };
 
-// Samples that fit a batch, at least 1: branches x tokens x ForwardBytesPerToken (model/memory_plan.h) each.
+// Samples that fit a batch, at least 1: branches x tokens x ForwardBytesPerToken
+// (model/folders/memory_plan.h) each.
 int64_t ImageBatchSize(const BagelConfig& config, const ImageEngineOptions& options, torch::Dtype dtype);
 
 // Latents by Euler ODE sampling, all requests in one batch as far as memory allows: [sum of samples, N, D],

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "model/kv_slots.h"
-#include "model/parallel.h"
+#include "model/kernels/parallel.h"
+#include "model/layers/kv_slots.h"
 
 namespace lvrpo {
 namespace {

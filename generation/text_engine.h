@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "algorithm/text_sampler.h"
-#include "model/decoder.h"
+#include "model/layers/decoder.h"
 
 namespace lvrpo {
 
@@ -34,10 +34,10 @@ struct TextEngineLimits {
 };
 
 // Decodes many requests together, by continuous batching: each sample has a slot of a table
-// (model/kv_slots.h) and leaves it to the next one when it ends. A sample's tokens are a function of (seed,
-// group, slot, context, weights), whatever else is decoded beside it; logits differ between batch shapes in
-// their last bits only (1e-5 of their size in fp32), so a token can differ only where two candidates are
-// closer than that.
+// (model/layers/kv_slots.h) and leaves it to the next one when it ends. A sample's tokens are a function of
+// (seed, group, slot, context, weights), whatever else is decoded beside it; logits differ between batch
+// shapes in their last bits only (1e-5 of their size in fp32), so a token can differ only where two
+// candidates are closer than that.
 //
 // Element i answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
 // `progress`, when given, is told the number of tokens made so far after each step. No gradients.

@@ -5,7 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "data/bagel_transform.h"
+#include "data/transforms/bagel_transform.h"
 #include "model/bagel_folder.h"
 
 namespace lvrpo {

@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "data/image.h"
-#include "data/tokenizer.h"
+#include "data/image/image.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
 

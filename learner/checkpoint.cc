@@ -6,12 +6,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/file.h"
-#include "common/filesystem.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
 #include "common/hash.h"
-#include "common/json_text.h"
+#include "common/json/json_text.h"
 #include "common/version.h"
-#include "model/lora_file.h"
+#include "model/weights/lora_file.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/lora.h"
-#include "model/weights.h"
+#include "model/weights/lora.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 
@@ -16,7 +16,7 @@ namespace lvrpo {
 // manifest.json with the SHA-256 of all files. It appears under its name only when it is whole.
 struct Checkpoint {
   int64_t step = 0;            // committed steps it holds
-  std::string weights_digest;  // of the policy version (model/weight_buckets.h)
+  std::string weights_digest;  // of the policy version (weight_plane/weight_buckets.h)
   std::string config_digest;
   TensorMap weights, optimizer;
   // Of the adapters, where `weights` are such; written as PEFT's files too, into the folder adapter/. Not

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "proto/lvrpo/v1/learner.pb.h"
 
 namespace lvrpo {

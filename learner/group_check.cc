@@ -7,9 +7,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "algorithm/contract.h"
-#include "algorithm/sample_settings.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "policy/contract.h"
+#include "policy/sample_settings.h"
 
 namespace lvrpo {
 namespace {

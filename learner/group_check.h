@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "algorithm/prompt_source.h"
 #include "model/bagel_config.h"
+#include "policy/prompt_source.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/learner.pb.h"
 

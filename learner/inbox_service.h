@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "learner/call_watch.h"
 #include "learner/spool.h"
 #include "learner/upload_check.h"

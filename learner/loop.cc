@@ -4,15 +4,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "algorithm/run_policy.h"
 #include "common/clock.h"
-#include "common/config.h"
-#include "common/filesystem.h"
-#include "common/json_text.h"
-#include "common/rpc.h"
+#include "common/config/config.h"
+#include "common/files/filesystem.h"
+#include "common/json/json_text.h"
+#include "common/net/rpc.h"
 #include "learner/checkpoint.h"
 #include "learner/group_check.h"
 #include "nlohmann/json.hpp"
+#include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {

@@ -10,7 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "coordinator/client.h"
 #include "learner/spool.h"
 #include "learner/trainer.h"

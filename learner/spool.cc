@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "common/filesystem.h"
+#include "common/files/filesystem.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {

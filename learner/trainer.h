@@ -9,7 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "algorithm/advantages.h"
-#include "algorithm/contract.h"
 #include "algorithm/image_loss.h"
 #include "algorithm/image_sampler.h"
 #include "algorithm/optimizer.h"
@@ -17,6 +16,7 @@
 #include "learner/step_figures.h"
 #include "learner/verdict.h"
 #include "model/bagel.h"
+#include "policy/contract.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/learner.pb.h"
 

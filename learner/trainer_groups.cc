@@ -5,11 +5,11 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "algorithm/sample_settings.h"
-#include "common/reward_config.h"
+#include "common/config/reward_config.h"
 #include "generation/text_engine.h"
 #include "learner/trainer.h"
 #include "model/autoencoder.h"
+#include "policy/sample_settings.h"
 
 namespace lvrpo {
 

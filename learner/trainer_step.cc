@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "algorithm/sample_settings.h"
 #include "common/thrown.h"
 #include "generation/text_engine.h"
 #include "learner/trainer.h"
 #include "learner/verdict.h"
 #include "model/autoencoder.h"
+#include "policy/sample_settings.h"
 
 namespace lvrpo {
 namespace {

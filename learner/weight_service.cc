@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 
 namespace lvrpo {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "learner/call_watch.h"
-#include "model/weight_buckets.h"
 #include "proto/lvrpo/v1/learner.grpc.pb.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 

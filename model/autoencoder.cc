@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "model/config_reader.h"
-#include "model/random_init.h"
+#include "model/config/config_reader.h"
+#include "model/weights/random_init.h"
 
 namespace lvrpo {
 namespace {

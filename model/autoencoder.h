@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "data/image.h"
-#include "model/weights.h"
+#include "data/image/image.h"
+#include "model/weights/weights.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/bagel_folder.h"
 #include "model/expert_seed.h"
-#include "model/random_init.h"
-#include "model/siglip_encoder.h"
+#include "model/layers/siglip_encoder.h"
+#include "model/weights/random_init.h"
 
 namespace lvrpo {
 namespace {

@@ -6,12 +6,12 @@
 
 #include "absl/status/statusor.h"
 #include "model/bagel_config.h"
-#include "model/decoder.h"
-#include "model/kv_cache.h"
-#include "model/lora.h"
-#include "model/siglip_encoder.h"
-#include "model/stored_weights.h"
-#include "model/weights.h"
+#include "model/layers/decoder.h"
+#include "model/layers/kv_cache.h"
+#include "model/layers/siglip_encoder.h"
+#include "model/weights/lora.h"
+#include "model/weights/stored_weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 
@@ -34,7 +34,7 @@ struct GuidanceOptions {
 
 // BAGEL: one transformer whose every layer has two sets of weights. Text, understanding (ViT) and
 // start/end-of-image tokens run through the understanding half, latent tokens through the generation half
-// (names with _moe_gen); all meet in one attention. model/decoder.h
+// (names with _moe_gen); all meet in one attention. model/layers/decoder.h
 // draws it.
 //
 // Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask
@@ -43,7 +43,7 @@ struct GuidanceOptions {
 class Bagel : public TextDecoder {
  public:
   // DataLoss when the tensors do not fit the configuration. With `lora` they hold adapters too
-  // (model/lora.h), of any linear layers.
+  // (model/weights/lora.h), of any linear layers.
   static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source,
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.
@@ -109,8 +109,8 @@ class Bagel : public TextDecoder {
   }
 
   // Whether a sample's numbers are the same bits whatever shares its forward: every layer's product is our
-  // own (model/joined_linear.h), and no experts or adapters stand between. Where it is so and gradients are
-  // off, GuidedVelocity gives each thread samples of its own.
+  // own (model/kernels/joined_linear.h), and no experts or adapters stand between. Where it is so and
+  // gradients are off, GuidedVelocity gives each thread samples of its own.
   bool SamplesAreIndependent() const;
 
   // --- Text.

@@ -4,10 +4,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "common/json_text.h"
-#include "model/config_reader.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "common/json/json_text.h"
+#include "model/config/config_reader.h"
 #include "model/qwen2_config.h"
 
 namespace lvrpo {

@@ -4,8 +4,8 @@
 
 #include "absl/status/statusor.h"
 #include "model/autoencoder.h"
-#include "model/router_config.h"
-#include "model/weights.h"
+#include "model/config/router_config.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

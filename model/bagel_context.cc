@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "model/bagel.h"
-#include "model/parallel.h"
+#include "model/kernels/parallel.h"
 
 namespace lvrpo {
 namespace {

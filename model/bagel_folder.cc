@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "model/bagel.h"
 
 namespace lvrpo {

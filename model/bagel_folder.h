@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/bagel_config.h"
-#include "model/stored_weights.h"
+#include "model/weights/stored_weights.h"
 
 namespace lvrpo {
 

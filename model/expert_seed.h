@@ -3,8 +3,8 @@
 #include <string>
 
 #include "model/bagel_config.h"
-#include "model/checkpoint_writer.h"
-#include "model/weights.h"
+#include "model/weights/checkpoint_writer.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

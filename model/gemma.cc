@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "model/attention.h"
-#include "model/qwen2_layers.h"
-#include "model/siglip_encoder.h"
+#include "model/kernels/attention.h"
+#include "model/layers/qwen2_layers.h"
+#include "model/layers/siglip_encoder.h"
 
 namespace lvrpo {
 

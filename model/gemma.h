@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "model/config_reader.h"
-#include "model/fused_ops.h"
-#include "model/joined_linear.h"
-#include "model/kv_cache.h"
-#include "model/linear_layer.h"
-#include "model/weights.h"
+#include "model/config/config_reader.h"
+#include "model/kernels/fused_ops.h"
+#include "model/kernels/joined_linear.h"
+#include "model/layers/kv_cache.h"
+#include "model/weights/linear_layer.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

@@ -3,10 +3,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/layers/siglip_encoder.h"
 #include "model/owlv2_config.h"
-#include "model/siglip_encoder.h"
-#include "model/stored_weights.h"
-#include "model/weights.h"
+#include "model/weights/stored_weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 
@@ -52,8 +52,8 @@ class Owlv2 {
   // ids int64 [B or 1, Q, L]. A query whose first id is 0 is padding.
   Owlv2Queries Queries(const torch::Tensor& ids) const;
 
-  // Pixels [B, 3, S, S] of the configuration's size, as data/owlv2_transform.h makes them; those beyond the
-  // last whole patch do not count. Output of the encoder, class token first, [B, 1 + N, H].
+  // Pixels [B, 3, S, S] of the configuration's size, as data/transforms/owlv2_transform.h makes them; those
+  // beyond the last whole patch do not count. Output of the encoder, class token first, [B, 1 + N, H].
   torch::Tensor EncodeImage(const torch::Tensor& pixels) const;
   torch::Tensor PostNorm(const torch::Tensor& tokens) const;  // of each of them
   // After PostNorm, what the heads read: layer_norm(patches * class token), [B, N, H].

@@ -1,7 +1,7 @@
 #include "model/owlv2_config.h"
 
 #include "absl/strings/str_cat.h"
-#include "model/tower_settings.h"
+#include "model/config/tower_settings.h"
 
 namespace lvrpo {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/config_reader.h"
-#include "model/fused_ops.h"
+#include "model/config/config_reader.h"
+#include "model/kernels/fused_ops.h"
 
 namespace lvrpo {
 

@@ -2,8 +2,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/load_folder.h"
-#include "model/random_init.h"
+#include "model/weights/load_folder.h"
+#include "model/weights/random_init.h"
 
 namespace lvrpo {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/gemma.h"
 #include "model/siglip.h"
-#include "model/stored_weights.h"
+#include "model/weights/stored_weights.h"
 
 namespace lvrpo {
 
@@ -51,8 +51,8 @@ class PaliGemma {
   static ShapeMap ExpectedTensors(const PaliGemmaConfig& config);
   static TensorMap RandomInit(const PaliGemmaConfig& config, uint64_t seed);
 
-  // Pixels [B, 3, S, S] of the configuration's size, normalised as SigLIP's (data/siglip_transform.h): what
-  // the language model sees of them, [B, N, H].
+  // Pixels [B, 3, S, S] of the configuration's size, normalised as SigLIP's
+  // (data/transforms/siglip_transform.h): what the language model sees of them, [B, N, H].
   torch::Tensor ImageTokens(const torch::Tensor& pixels) const;
 
   // An image and a question, read.

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/decoder.h"
-#include "model/kv_cache.h"
+#include "model/layers/decoder.h"
+#include "model/layers/kv_cache.h"
 #include "model/qwen2_config.h"
-#include "model/stored_weights.h"
-#include "model/weights.h"
+#include "model/weights/stored_weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/config_reader.h"
+#include "model/config/config_reader.h"
 
 namespace lvrpo {
 

@@ -5,10 +5,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/load_folder.h"
-#include "model/random_init.h"
-#include "model/siglip_encoder.h"
-#include "model/tower_settings.h"
+#include "model/config/tower_settings.h"
+#include "model/layers/siglip_encoder.h"
+#include "model/weights/load_folder.h"
+#include "model/weights/random_init.h"
 
 namespace lvrpo {
 namespace {

@@ -3,10 +3,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/fused_ops.h"
-#include "model/joined_linear.h"
-#include "model/siglip_encoder.h"
-#include "model/weights.h"
+#include "model/kernels/fused_ops.h"
+#include "model/kernels/joined_linear.h"
+#include "model/layers/siglip_encoder.h"
+#include "model/weights/weights.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {

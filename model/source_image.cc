@@ -1,7 +1,7 @@
 #include "model/source_image.h"
 
 #include "absl/strings/str_cat.h"
-#include "data/prompts.h"
+#include "data/prompts/prompts.h"
 
 namespace lvrpo {
 

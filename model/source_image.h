@@ -3,8 +3,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "data/image.h"
-#include "data/image_file.h"
+#include "data/image/image.h"
+#include "data/image/image_file.h"
 #include "model/bagel_config.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 

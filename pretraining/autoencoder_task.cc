@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "absl/strings/str_format.h"
-#include "common/file.h"
-#include "common/json_text.h"
+#include "common/files/file.h"
+#include "common/json/json_text.h"
 #include "common/random.h"
 #include "pretraining/settings.h"
 #include "pretraining/trainer.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "common/random.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/autoencoder.h"
 #include "pretraining/text_batch.h"
 #include "shapes_world/captions.h"

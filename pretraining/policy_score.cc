@@ -5,7 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "algorithm/image_sampler.h"
 #include "algorithm/schedule.h"
-#include "data/png.h"
+#include "data/image/png.h"
 #include "generation/text_engine.h"
 #include "model/autoencoder.h"
 #include "shapes_world/captions.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 

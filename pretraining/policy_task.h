@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/pretraining.pb.h"
 

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
-#include "common/json_text.h"
+#include "common/files/file.h"
+#include "common/json/json_text.h"
 #include "model/autoencoder.h"
 #include "pretraining/settings.h"
 #include "pretraining/text_batch.h"

@@ -1,8 +1,8 @@
 #include "pretraining/representation_alignment.h"
 
 #include "model/autoencoder.h"
-#include "model/linear_layer.h"
-#include "model/random_init.h"
+#include "model/weights/linear_layer.h"
+#include "model/weights/random_init.h"
 
 namespace lvrpo {
 namespace {

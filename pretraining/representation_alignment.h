@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
 #include "model/siglip.h"
-#include "model/weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

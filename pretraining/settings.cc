@@ -5,8 +5,8 @@
 #include <google/protobuf/text_format.h>
 
 #include "absl/strings/str_cat.h"
-#include "common/config_problems.h"
-#include "common/file.h"
+#include "common/config/config_problems.h"
+#include "common/files/file.h"
 #include "pretraining/policy_data.h"
 #include "shapes_world/prompt_files.h"
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/config.h"
-#include "model/router_config.h"
+#include "common/config/config.h"
+#include "model/config/router_config.h"
 #include "pretraining/trainer.h"
 #include "proto/lvrpo/v1/pretraining.pb.h"
 

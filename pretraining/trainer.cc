@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/clock.h"
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "data/safetensors.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "data/safetensors/safetensors.h"
 
 namespace lvrpo {
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "algorithm/optimizer.h"
-#include "model/weights.h"
+#include "model/weights/weights.h"
 
 namespace lvrpo {
 

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
 

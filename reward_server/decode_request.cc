@@ -1,9 +1,9 @@
 #include "reward_server/decode_request.h"
 
 #include "absl/strings/str_cat.h"
-#include "data/png.h"
-#include "data/prompts.h"
-#include "verifiers/rules.h"
+#include "data/image/png.h"
+#include "data/prompts/prompts.h"
+#include "verifiers/rules/rules.h"
 
 namespace lvrpo {
 namespace {

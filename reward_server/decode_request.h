@@ -2,7 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "proto/lvrpo/v1/reward.pb.h"
-#include "reward_server/scorer.h"
+#include "reward_server/scoring/scorer.h"
 
 namespace lvrpo {
 

@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "reward_server/scoring.h"
+#include "reward_server/scoring/scoring.h"
 
 namespace lvrpo {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "common/version.h"
 #include "reward_server/decode_request.h"
 

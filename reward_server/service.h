@@ -4,10 +4,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
-#include "reward_server/scoring.h"
-#include "reward_server/scoring_pool.h"
+#include "reward_server/scoring/scoring.h"
+#include "reward_server/scoring/scoring_pool.h"
 
 namespace lvrpo {
 

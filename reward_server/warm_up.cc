@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "data/prompts.h"
+#include "data/prompts/prompts.h"
 
 namespace lvrpo {
 namespace {

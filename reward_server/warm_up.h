@@ -5,7 +5,7 @@
 
 #include "absl/status/status.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "reward_server/scoring.h"
+#include "reward_server/scoring/scoring.h"
 
 namespace lvrpo {
 

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/file_kind.h"
+#include "common/files/file_kind.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "reward_server/client.h"
 #include "spdlog/spdlog.h"
 

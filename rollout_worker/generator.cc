@@ -5,11 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "algorithm/sample_settings.h"
 #include "common/clock.h"
 #include "common/thrown.h"
-#include "data/image_message.h"
+#include "data/image/image_message.h"
 #include "generation/text_engine.h"
+#include "policy/sample_settings.h"
 
 namespace lvrpo {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "model/weight_buckets.h"
 #include "spdlog/spdlog.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 

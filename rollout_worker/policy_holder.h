@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "coordinator/client.h"
 #include "learner/client.h"
 #include "rollout_worker/generator.h"

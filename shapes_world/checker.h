@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 
 namespace lvrpo::shapes {

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/file.h"
-#include "data/png.h"
-#include "data/prompts.h"
+#include "common/files/file.h"
+#include "data/image/png.h"
+#include "data/prompts/prompts.h"
 #include "shapes_world/captions.h"
 #include "shapes_world/composition.h"
 

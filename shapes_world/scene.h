@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/random.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace lvrpo::shapes {
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes data/unicode_tables.cc: what the tokenizers of data/hf_tokenizer.h know of Unicode.
+"""Writes data/unicode/unicode_tables.cc: what the tokenizers of data/tokenizer/hf_tokenizer.h know of Unicode.
 
     pip install tokenizers==0.23.3 unicodedata2==16.0.0
-    tools/make_unicode_tables.py > data/unicode_tables.cc        # two minutes
+    tools/make_unicode_tables.py > data/unicode/unicode_tables.cc        # two minutes
 
 Ids have to equal those of the Python package `tokenizers`, whose parts follow different versions of Unicode.
 So it is asked about every code point, and what it answers becomes the table:
@@ -207,7 +207,7 @@ def main():
         f"""// Written by tools/make_unicode_tables.py, which explains it, from tokenizers {VERSION}; do not edit.
 // Letters, numbers, spaces: Unicode 16.0. Lower-casing: 17.0. Normalisation: 9.0.
 // clang-format off
-#include "data/unicode_tables.h"
+#include "data/unicode/unicode_tables.h"
 
 namespace lvrpo::unicode {{
 namespace {{

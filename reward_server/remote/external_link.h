@@ -6,8 +6,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/external_scorer.pb.h"
-#include "reward_server/remote/http.h"
-#include "reward_server/remote/retry.h"
+#include "reward_server/remote/http/http.h"
+#include "reward_server/remote/http/retry.h"
 
 namespace lvrpo {
 

@@ -3,16 +3,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/reward_config.h"
 #include "common/digits.h"
-#include "common/reward_config.h"
-#include "data/png.h"
-#include "data/unicode.h"
+#include "data/image/png.h"
+#include "data/unicode/unicode.h"
 #include "reward_server/remote/external_scorer_client.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/http_client.h"
+#include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/url.h"
 #include "reward_server/remote/json_scorer.h"
 #include "reward_server/remote/remote_digest.h"
-#include "reward_server/remote/remote_json.h"
-#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/remote/external_link.h"
-#include "reward_server/scorer.h"
+#include "reward_server/scoring/scorer.h"
 
 namespace lvrpo {
 

@@ -2,7 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
 
 namespace lvrpo {

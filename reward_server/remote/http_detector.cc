@@ -6,13 +6,13 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/json_text.h"
+#include "common/json/json_text.h"
 #include "common/utf8.h"
-#include "data/png.h"
-#include "reward_server/remote/curl_transport.h"
-#include "reward_server/remote/remote_json.h"
-#include "reward_server/remote/url.h"
-#include "verifiers/folded.h"
+#include "data/image/png.h"
+#include "reward_server/remote/http/curl_transport.h"
+#include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/url.h"
+#include "verifiers/answers/folded.h"
 
 namespace lvrpo {
 namespace {

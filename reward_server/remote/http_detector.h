@@ -6,11 +6,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "reward_server/detector.h"
 #include "reward_server/remote/external_link.h"
-#include "reward_server/remote/http.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/http.h"
+#include "reward_server/remote/http/http_client.h"
 #include "reward_server/remote/remote_digest.h"
+#include "reward_server/scoring/detector.h"
 
 namespace lvrpo {
 
@@ -44,9 +44,9 @@ class HttpDetector : public ObjectDetector {
 absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& images,
                                               const std::vector<std::string>& classes);
 
-// {"digest": "...", "images": [{as verifiers/detections.h has it}, ...]}: what was found of these classes,
-// whatever their case, and blanks written as "_" or "-", in images of these sizes, by the detector of that
-// digest. FailedPrecondition when another one answered, Internal for everything that is no answer.
+// {"digest": "...", "images": [{as verifiers/images/detections.h has it}, ...]}: what was found of these
+// classes, whatever their case, and blanks written as "_" or "-", in images of these sizes, by the detector
+// of that digest. FailedPrecondition when another one answered, Internal for everything that is no answer.
 absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
     absl::string_view text, const std::vector<ImageSize>& sizes, const std::vector<std::string>& classes,
     const std::string& digest);

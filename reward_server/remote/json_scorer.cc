@@ -6,12 +6,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/json_text.h"
-#include "reward_server/remote/curl_transport.h"
-#include "reward_server/remote/http_client.h"
+#include "common/json/json_text.h"
+#include "reward_server/remote/http/curl_transport.h"
+#include "reward_server/remote/http/http_client.h"
+#include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/url.h"
 #include "reward_server/remote/remote_digest.h"
-#include "reward_server/remote/remote_json.h"
-#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "reward_server/remote/external_link.h"
-#include "reward_server/remote/http.h"
+#include "reward_server/remote/http/http.h"
 
 namespace lvrpo {
 

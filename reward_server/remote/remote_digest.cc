@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/http/remote_json.h"
 
 namespace lvrpo {
 namespace {

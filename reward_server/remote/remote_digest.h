@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "verifiers/detected_objects.h"
+#include "verifiers/images/detected_objects.h"
 
 // What a scorer or detector elsewhere says about itself. Pure functions.
 namespace lvrpo {

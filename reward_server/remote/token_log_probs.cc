@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "common/json_text.h"
-#include "reward_server/remote/remote_json.h"
+#include "common/json/json_text.h"
+#include "reward_server/remote/http/remote_json.h"
 
 namespace lvrpo {
 namespace {

@@ -10,10 +10,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/hash.h"
-#include "data/png.h"
-#include "reward_server/remote/curl_transport.h"
+#include "data/image/png.h"
+#include "reward_server/remote/http/curl_transport.h"
+#include "reward_server/remote/http/url.h"
 #include "reward_server/remote/remote_digest.h"
-#include "reward_server/remote/url.h"
 
 namespace lvrpo {
 namespace {

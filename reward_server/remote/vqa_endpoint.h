@@ -6,14 +6,14 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "reward_server/remote/http.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/http.h"
+#include "reward_server/remote/http/http_client.h"
 #include "reward_server/remote/vqa_cache.h"
 #include "reward_server/remote/vqa_form.h"
 #include "reward_server/remote/vqa_metrics.h"
-#include "reward_server/scorer.h"
+#include "reward_server/scoring/scorer.h"
 
 namespace lvrpo {
 

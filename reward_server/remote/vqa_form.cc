@@ -14,11 +14,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "common/json_text.h"
-#include "data/unicode.h"
-#include "reward_server/remote/remote_json.h"
+#include "common/json/json_text.h"
+#include "data/unicode/unicode.h"
+#include "reward_server/remote/http/remote_json.h"
 #include "reward_server/remote/token_log_probs.h"
-#include "verifiers/folded.h"
+#include "verifiers/answers/folded.h"
 
 namespace lvrpo {
 namespace {

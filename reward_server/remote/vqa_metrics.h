@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 
 namespace lvrpo {
 

@@ -12,11 +12,11 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/filesystem.h"
+#include "common/files/filesystem.h"
+#include "common/flags/run_main.h"
 #include "common/hash.h"
-#include "common/run_main.h"
-#include "coordinator/audit.h"
-#include "coordinator/describe.h"
+#include "coordinator/records/audit.h"
+#include "coordinator/records/describe.h"
 #include "coordinator/service.h"
 
 namespace lvrpo {

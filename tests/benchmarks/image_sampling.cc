@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "algorithm/schedule.h"
 #include "common/allocator.h"
-#include "common/role_flags.h"
+#include "common/flags/role_flags.h"
 #include "generation/image_engine.h"
 #include "tests/benchmarks/timing.h"
 

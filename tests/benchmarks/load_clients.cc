@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "common/clock.h"
+#include "common/net/rpc.h"
 #include "common/random.h"
-#include "common/rpc.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
 
 namespace lvrpo {

@@ -9,20 +9,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/config.h"
+#include "common/config/config.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "coordinator/service.h"
 #include "learner/client.h"
 #include "learner/trainer.h"
 #include "learner/weight_service.h"
-#include "model/weight_buckets.h"
 #include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmarks/world.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {

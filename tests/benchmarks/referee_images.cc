@@ -7,9 +7,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/allocator.h"
-#include "common/file.h"
-#include "common/role_flags.h"
-#include "model/attention.h"
+#include "common/files/file.h"
+#include "common/flags/role_flags.h"
+#include "model/kernels/attention.h"
 #include "model/siglip.h"
 #include "tests/benchmarks/timing.h"
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/metrics.h"
-#include "common/rpc.h"
-#include "reward_server/scoring_pool.h"
+#include "common/net/rpc.h"
+#include "common/telemetry/metrics.h"
+#include "reward_server/scoring/scoring_pool.h"
 #include "reward_server/service.h"
 
 // Reward servers on this machine, for benchmarks.

@@ -8,7 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/allocator.h"
-#include "common/role_flags.h"
+#include "common/flags/role_flags.h"
 #include "generation/text_engine.h"
 #include "model/qwen2.h"
 #include "tests/benchmarks/timing.h"

@@ -1,6 +1,6 @@
 #include "tests/benchmarks/world.h"
 
-#include "algorithm/run_policy.h"
+#include "policy/run_policy.h"
 
 namespace lvrpo {
 

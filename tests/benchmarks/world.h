@@ -3,10 +3,10 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "algorithm/prompt_source.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
+#include "policy/prompt_source.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 

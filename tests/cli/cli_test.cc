@@ -3,14 +3,14 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "cli/chart.h"
-#include "cli/process.h"
-#include "cli/progress.h"
-#include "cli/run_summary.h"
-#include "cli/supervisor.h"
+#include "cli/local/process.h"
+#include "cli/local/progress.h"
+#include "cli/local/supervisor.h"
+#include "cli/report/chart.h"
+#include "cli/report/run_summary.h"
 #include "common/exit_code.h"
-#include "common/file.h"
-#include "common/filesystem.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

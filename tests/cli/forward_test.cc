@@ -8,7 +8,7 @@
 #include <set>
 
 #include "common/exit_code.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

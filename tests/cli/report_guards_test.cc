@@ -1,4 +1,4 @@
-#include "cli/report_guards.h"
+#include "cli/report/report_guards.h"
 
 #include <functional>
 

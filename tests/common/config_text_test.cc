@@ -1,5 +1,5 @@
 // What a configuration's text may be, and that what is used is what is written.
-#include "common/config_text.h"
+#include "common/config/config_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,8 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/config.h"
-#include "common/file.h"
+#include "common/config/config.h"
+#include "common/files/file.h"
 #include "common/utf8.h"
 
 namespace lvrpo {

@@ -1,4 +1,4 @@
-#include "common/event_file.h"
+#include "common/telemetry/event_file.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/event_file.pb.h"

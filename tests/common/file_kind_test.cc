@@ -1,4 +1,4 @@
-#include "common/file_kind.h"
+#include "common/files/file_kind.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "common/file.h"
-#include "common/text_file.h"
+#include "common/files/file.h"
+#include "common/files/text_file.h"
 #include "common/utf8.h"
 
 namespace lvrpo {

@@ -1,4 +1,4 @@
-#include "common/file_lock.h"
+#include "common/files/file_lock.h"
 
 #include <signal.h>
 #include <sys/wait.h>

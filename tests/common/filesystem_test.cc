@@ -1,13 +1,13 @@
-#include "common/filesystem.h"
+#include "common/files/filesystem.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
-#include "common/file.h"
-#include "common/identity.h"
-#include "common/line_reader.h"
+#include "common/files/file.h"
+#include "common/files/identity.h"
+#include "common/files/line_reader.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,10 +1,10 @@
-#include "common/flag_checks.h"
+#include "common/flags/flag_checks.h"
 
 #include <cstdio>
 #include <optional>
 
 #include "common/exit_code.h"
-#include "common/role_flags.h"
+#include "common/flags/role_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

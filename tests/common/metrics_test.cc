@@ -1,4 +1,4 @@
-#include "common/metrics.h"
+#include "common/telemetry/metrics.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -7,7 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/synchronization/mutex.h"
-#include "common/host_port.h"
+#include "common/net/host_port.h"
 #include "common/version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

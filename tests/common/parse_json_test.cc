@@ -1,4 +1,4 @@
-#include "common/parse_json.h"
+#include "common/json/parse_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "common/run_main.h"
+#include "common/flags/run_main.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "common/exit_code.h"
-#include "common/json_text.h"
+#include "common/json/json_text.h"
 #include "common/thrown.h"
 #include "common/utf8.h"
 #include "gtest/gtest.h"

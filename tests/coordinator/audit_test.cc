@@ -1,4 +1,4 @@
-#include "coordinator/audit.h"
+#include "coordinator/records/audit.h"
 
 #include <sqlite3.h>
 
@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
-#include "coordinator/statement.h"
+#include "common/files/file.h"
+#include "coordinator/records/statement.h"
 #include "google/protobuf/message.h"
 #include "tests/coordinator/service_fixture.h"
 

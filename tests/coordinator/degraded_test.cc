@@ -1,7 +1,7 @@
 #include <sqlite3.h>
 
-#include "common/file.h"
-#include "coordinator/audit.h"
+#include "common/files/file.h"
+#include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {

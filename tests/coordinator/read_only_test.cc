@@ -1,4 +1,4 @@
-#include "coordinator/read_only.h"
+#include "coordinator/records/read_only.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

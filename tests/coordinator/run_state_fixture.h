@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/run_state.h"
+#include "coordinator/state/run_state.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
-#include "coordinator/digests.h"
+#include "coordinator/state/digests.h"
 #include "tests/coordinator/run_state_fixture.h"
 
 namespace lvrpo {

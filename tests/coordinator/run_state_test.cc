@@ -1,4 +1,4 @@
-#include "coordinator/run_state.h"
+#include "coordinator/state/run_state.h"
 
 #include <limits>
 #include <set>

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "absl/strings/str_format.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {

@@ -1,4 +1,4 @@
-#include "coordinator/audit.h"
+#include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {

@@ -1,8 +1,8 @@
 #include <set>
 
-#include "common/file.h"
-#include "common/rpc.h"
-#include "coordinator/audit.h"
+#include "common/files/file.h"
+#include "common/net/rpc.h"
+#include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {

@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "coordinator/client.h"
 #include "tests/coordinator/service_fixture.h"
 

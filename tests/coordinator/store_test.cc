@@ -1,8 +1,8 @@
-#include "coordinator/store.h"
+#include "coordinator/records/store.h"
 
-#include "common/file.h"
-#include "coordinator/audit.h"
-#include "coordinator/describe.h"
+#include "common/files/file.h"
+#include "coordinator/records/audit.h"
+#include "coordinator/records/describe.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {

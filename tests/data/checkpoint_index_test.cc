@@ -1,4 +1,4 @@
-#include "data/checkpoint_index.h"
+#include "data/safetensors/checkpoint_index.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "common/file.h"
-#include "data/safetensors.h"
-#include "data/safetensors_writer.h"
+#include "common/files/file.h"
+#include "data/safetensors/safetensors.h"
+#include "data/safetensors/safetensors_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

@@ -5,11 +5,11 @@
 #include <functional>
 #include <set>
 
-#include "common/file.h"
-#include "data/png.h"
-#include "data/prompt_order.h"
-#include "data/prompts.h"
-#include "data/safetensors.h"
+#include "common/files/file.h"
+#include "data/image/png.h"
+#include "data/prompts/prompt_order.h"
+#include "data/prompts/prompts.h"
+#include "data/safetensors/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,12 +1,12 @@
-#include "data/geneval.h"
+#include "data/prompts/geneval.h"
 
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "data/prompts.h"
+#include "common/files/file.h"
+#include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"

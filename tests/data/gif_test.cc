@@ -1,9 +1,9 @@
-#include "data/gif.h"
+#include "data/image/gif.h"
 
 #include <gif_lib.h>
 
 #include "common/random.h"
-#include "data/image_file.h"
+#include "data/image/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"

@@ -1,7 +1,7 @@
 #include <map>
 #include <random>
 
-#include "data/hf_tokenizer.h"
+#include "data/tokenizer/hf_tokenizer.h"
 #include "tests/data/tokenizer_files.h"
 
 namespace lvrpo {

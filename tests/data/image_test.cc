@@ -6,12 +6,12 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "data/image_file.h"
-#include "data/jpeg.h"
-#include "data/png.h"
-#include "data/png_text.h"
-#include "data/webp.h"
+#include "common/files/file.h"
+#include "data/image/image_file.h"
+#include "data/image/jpeg.h"
+#include "data/image/png.h"
+#include "data/image/png_text.h"
+#include "data/image/webp.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"

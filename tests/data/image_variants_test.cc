@@ -1,10 +1,10 @@
 // Files that are not what an encoder's manual shows: of other colours, animated, with a small fault, of
 // another vendor.
-#include "data/foreign_image.h"
-#include "data/image_file.h"
-#include "data/jpeg.h"
-#include "data/png.h"
-#include "data/webp.h"
+#include "data/image/foreign_image.h"
+#include "data/image/image_file.h"
+#include "data/image/jpeg.h"
+#include "data/image/png.h"
+#include "data/image/webp.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"

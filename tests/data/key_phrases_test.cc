@@ -1,4 +1,4 @@
-#include "data/key_phrases.h"
+#include "data/prompts/key_phrases.h"
 
 #include <algorithm>
 #include <chrono>
@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/file.h"
-#include "data/unicode.h"
+#include "common/files/file.h"
+#include "data/unicode/unicode.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 

@@ -1,4 +1,4 @@
-#include "data/owlv2_transform.h"
+#include "data/transforms/owlv2_transform.h"
 
 #include <cmath>
 #include <limits>

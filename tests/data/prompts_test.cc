@@ -1,5 +1,5 @@
 // What a prompt file may hold, and that all of its bad lines are named at once.
-#include "data/prompts.h"
+#include "data/prompts/prompts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,10 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/utf8.h"
-#include "data/line_errors.h"
-#include "data/sample_file.h"
+#include "data/prompts/line_errors.h"
+#include "data/prompts/sample_file.h"
 
 namespace lvrpo {
 namespace {

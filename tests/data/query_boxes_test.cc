@@ -1,4 +1,4 @@
-#include "data/query_boxes.h"
+#include "data/transforms/query_boxes.h"
 
 #include <cmath>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "data/resize.h"
+#include "data/image/resize.h"
 
 #include "common/hash.h"
 #include "gmock/gmock.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/random.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 // Images made by formula, for tests.
 namespace lvrpo {

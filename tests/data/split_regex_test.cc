@@ -1,4 +1,4 @@
-#include "data/split_regex.h"
+#include "data/tokenizer/split_regex.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -8,10 +8,10 @@
 #include <map>
 #include <random>
 
-#include "common/file.h"
-#include "data/hf_tokenizer.h"
-#include "data/text_pattern.h"
-#include "data/unicode.h"
+#include "common/files/file.h"
+#include "data/tokenizer/hf_tokenizer.h"
+#include "data/tokenizer/text_pattern.h"
+#include "data/unicode/unicode.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,9 +1,9 @@
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 
 #include <map>
 #include <random>
 
-#include "data/text_splitter.h"
+#include "data/tokenizer/text_splitter.h"
 #include "tests/data/tokenizer_files.h"
 
 namespace lvrpo {

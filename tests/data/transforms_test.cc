@@ -1,8 +1,8 @@
 #include <cmath>
 #include <limits>
 
-#include "data/bagel_transform.h"
-#include "data/siglip_transform.h"
+#include "data/transforms/bagel_transform.h"
+#include "data/transforms/siglip_transform.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/sample_images.h"

@@ -1,4 +1,4 @@
-#include "data/unicode_forms.h"
+#include "data/unicode/unicode_forms.h"
 
 #include "gtest/gtest.h"
 

@@ -1,6 +1,6 @@
-#include "data/unicode.h"
+#include "data/unicode/unicode.h"
 
-#include "data/unicode_tables.h"
+#include "data/unicode/unicode_tables.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo::unicode {

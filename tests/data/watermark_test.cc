@@ -1,8 +1,8 @@
-#include "data/watermark.h"
+#include "data/transforms/watermark.h"
 
-#include "data/image_file.h"
-#include "data/jpeg.h"
-#include "data/png.h"
+#include "data/image/image_file.h"
+#include "data/image/jpeg.h"
+#include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/sample_images.h"

@@ -8,10 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/config.h"
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "data/png.h"
+#include "common/config/config.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "data/image/png.h"
 #include "evaluation/evaluator.h"
 
 namespace lvrpo {

@@ -9,9 +9,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "common/json_text.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "common/json/json_text.h"
 
 namespace lvrpo {
 namespace {

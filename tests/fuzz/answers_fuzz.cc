@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "data/unicode.h"
+#include "data/unicode/unicode.h"
 #include "tests/fuzz/fuzz.h"
-#include "verifiers/answer_rules.h"
-#include "verifiers/boxed.h"
-#include "verifiers/choice_letter.h"
-#include "verifiers/number_in_text.h"
+#include "verifiers/answers/boxed.h"
+#include "verifiers/choices/choice_letter.h"
+#include "verifiers/numbers/number_in_text.h"
+#include "verifiers/rules/answer_rules.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

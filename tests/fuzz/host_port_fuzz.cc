@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
-#include "common/host_port.h"
+#include "common/net/host_port.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);

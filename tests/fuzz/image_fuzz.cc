@@ -1,5 +1,5 @@
-#include "data/image_file.h"
-#include "data/png_text.h"
+#include "data/image/image_file.h"
+#include "data/image/png_text.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,4 +1,4 @@
-#include "data/prompts.h"
+#include "data/prompts/prompts.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

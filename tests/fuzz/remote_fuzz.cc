@@ -1,14 +1,14 @@
 #include <cmath>
 #include <string>
 
-#include "reward_server/remote/error_object.h"
-#include "reward_server/remote/excerpt.h"
 #include "reward_server/remote/external_scorer.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/error_object.h"
+#include "reward_server/remote/http/excerpt.h"
+#include "reward_server/remote/http/http_client.h"
+#include "reward_server/remote/http/mend_json.h"
+#include "reward_server/remote/http/url.h"
 #include "reward_server/remote/http_detector.h"
 #include "reward_server/remote/json_scorer.h"
-#include "reward_server/remote/mend_json.h"
-#include "reward_server/remote/url.h"
 #include "reward_server/remote/vqa_form.h"
 #include "tests/fuzz/fuzz.h"
 

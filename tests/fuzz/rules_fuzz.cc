@@ -5,8 +5,8 @@
 #include <string>
 
 #include "tests/fuzz/fuzz.h"
-#include "verifiers/rules.h"
-#include "verifiers/written_text.h"
+#include "verifiers/images/written_text.h"
+#include "verifiers/rules/rules.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
-#include "data/checkpoint_index.h"
-#include "data/safetensors.h"
+#include "data/safetensors/checkpoint_index.h"
+#include "data/safetensors/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 // Both readers: the mapped one, which what we write must satisfy again, and the one of published checkpoints.

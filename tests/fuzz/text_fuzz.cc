@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 // Any bytes as a prompt: no control token comes out of them.

@@ -1,4 +1,4 @@
-#include "data/hf_tokenizer.h"
+#include "data/tokenizer/hf_tokenizer.h"
 #include "tests/fuzz/fuzz.h"
 
 // A tokenizer.json that loads must encode and decode whatever text.

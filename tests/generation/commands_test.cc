@@ -1,12 +1,12 @@
-#include "generation/commands.h"
+#include "model_cli/commands.h"
 
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "common/exit_code.h"
-#include "common/file.h"
-#include "common/role_flags.h"
+#include "common/files/file.h"
+#include "common/flags/role_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

@@ -4,12 +4,12 @@
 #include <cstdlib>
 #include <set>
 
-#include "common/file.h"
-#include "data/image_file.h"
-#include "data/jpeg.h"
-#include "data/png.h"
-#include "data/png_text.h"
-#include "data/watermark.h"
+#include "common/files/file.h"
+#include "data/image/image_file.h"
+#include "data/image/jpeg.h"
+#include "data/image/png.h"
+#include "data/image/png_text.h"
+#include "data/transforms/watermark.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/data/image_bytes.h"

@@ -24,7 +24,7 @@ GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|clien
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 CHECKER = "shapes_world/checker."  # the held-out judge
-SHARED_WITH_CHECKER = re.compile(r"^data/image\.h$|^proto/")  # what it and a reward may both be given
+SHARED_WITH_CHECKER = re.compile(r"^data/image/image\.h$|^proto/")  # what it and a reward may both be given
 
 
 def includes_of(path):
@@ -94,13 +94,13 @@ def offences():
 # What is done in one place only: pattern, where it may stand, what to use instead.
 ONE_PLACE = [
     (re.compile(r"\bstd::filesystem\b|#include <filesystem>|\b(?:opendir|readdir|getcwd|tmpfile|tmpnam)\("),
-     {"common/filesystem.cc"}, "common/filesystem.h, which never throws"),
-    (re.compile(r"(?:\.|->)dump\("), {"common/json_text.h"}, "JsonText (common/json_text.h), which takes any bytes"),
-    (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/file.h"),
+     {"common/files/filesystem.cc"}, "common/files/filesystem.h, which never throws"),
+    (re.compile(r"(?:\.|->)dump\("), {"common/json/json_text.h"}, "JsonText (common/json/json_text.h), which takes any bytes"),
+    (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/files/file.h"),
     (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run's folder: /tmp may not be writable"),
-    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/rpc.cc"}, "MakeChannel (common/rpc.h), which passes proxies by"),
-    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/host_port.cc", "common/listen_socket.cc"},
-     "common/host_port.h or common/listen_socket.h"),
+    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"}, "MakeChannel (common/net/rpc.h), which passes proxies by"),
+    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/net/host_port.cc", "common/net/listen_socket.cc"},
+     "common/net/host_port.h or common/net/listen_socket.h"),
 ]
 MAIN = re.compile(r"^int main\(", re.M)
 
@@ -118,7 +118,7 @@ def one_place_offences():
                     if name not in allowed and pattern.search(code):
                         yield f"{name}:{number}: use {instead}"
             if MAIN.search(text) and "RunMain(" not in text:
-                yield f"{name}: main() must be RunMain (common/run_main.h), which catches what is left"
+                yield f"{name}: main() must be RunMain (common/flags/run_main.h), which catches what is left"
 
 
 def main():

@@ -1,11 +1,11 @@
 #include "learner/checkpoint.h"
 
-#include "common/file.h"
-#include "common/filesystem.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/weight_buckets.h"
 #include "tests/learner/tiny_run.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {

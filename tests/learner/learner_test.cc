@@ -1,15 +1,15 @@
 #include <cmath>
 #include <functional>
 
-#include "algorithm/run_policy.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/checkpoint.h"
 #include "learner/trainer.h"
 #include "learner/verdict.h"
-#include "model/lora_file.h"
-#include "model/weight_buckets.h"
+#include "model/weights/lora_file.h"
+#include "policy/run_policy.h"
 #include "tests/learner/tiny_run.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {

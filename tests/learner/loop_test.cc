@@ -4,9 +4,9 @@
 
 #include <deque>
 
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "common/rpc.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/checkpoint.h"

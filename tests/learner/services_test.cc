@@ -1,9 +1,9 @@
 #include <functional>
 
 #include "absl/time/clock.h"
-#include "common/filesystem.h"
-#include "common/metrics.h"
-#include "common/rpc.h"
+#include "common/files/filesystem.h"
+#include "common/net/rpc.h"
+#include "common/telemetry/metrics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/call_watch.h"
@@ -11,8 +11,8 @@
 #include "learner/inbox_service.h"
 #include "learner/upload_check.h"
 #include "learner/weight_service.h"
-#include "model/weight_buckets.h"
 #include "tests/learner/spool_test.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {

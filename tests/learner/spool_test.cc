@@ -1,7 +1,7 @@
 #include "tests/learner/spool_test.h"
 
-#include "common/file.h"
-#include "common/filesystem.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <string>
 
-#include "algorithm/sample_settings.h"
-#include "common/config.h"
+#include "common/config/config.h"
 #include "generation/text_engine.h"
 #include "gtest/gtest.h"
 #include "learner/trainer.h"
+#include "policy/sample_settings.h"
 
 // A run small enough for tests: its model, its settings, and groups as workers sample them.
 namespace lvrpo {

@@ -1,11 +1,11 @@
-// Reading published checkpoints: model/stored_weights.h, model/bagel_folder.h, model/bagel_config.h.
+// Reading published checkpoints: model/weights/stored_weights.h, model/bagel_folder.h, model/bagel_config.h.
 
 #include <filesystem>
 #include <fstream>
 #include <functional>
 
-#include "common/file.h"
-#include "data/safetensors.h"
+#include "common/files/file.h"
+#include "data/safetensors/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bagel_folder.h"

@@ -1,4 +1,4 @@
-#include "model/expert_pool.h"
+#include "model/layers/expert_pool.h"
 
 #include <cmath>
 

@@ -3,13 +3,13 @@
 #include <cmath>
 #include <filesystem>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bagel_folder.h"
-#include "model/export.h"
-#include "model/lora_file.h"
+#include "model/folders/export.h"
 #include "model/qwen2.h"
+#include "model/weights/lora_file.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {

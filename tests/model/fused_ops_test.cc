@@ -1,10 +1,10 @@
-#include "model/fused_ops.h"
+#include "model/kernels/fused_ops.h"
 
 #include <array>
 #include <cmath>
 
 #include "gtest/gtest.h"
-#include "model/cpu_kernels.h"
+#include "model/kernels/cpu_kernels.h"
 #include "tests/model/against_torch.h"
 
 namespace lvrpo {

@@ -1,18 +1,19 @@
-// What becomes of whole folders: model/inspect.h, model/memory_plan.h, model/synthesize.h, model/export.h.
-#include "model/inspect.h"
+// What becomes of whole folders: model/folders/inspect.h, model/folders/memory_plan.h,
+// model/folders/synthesize.h, model/folders/export.h.
+#include "model/folders/inspect.h"
 
 #include <filesystem>
 
 #include "absl/strings/match.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/hash.h"
-#include "data/byte_tokenizer_file.h"
+#include "data/tokenizer/byte_tokenizer_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bagel_folder.h"
-#include "model/export.h"
-#include "model/lora_file.h"
-#include "model/synthesize.h"
+#include "model/folders/export.h"
+#include "model/folders/synthesize.h"
+#include "model/weights/lora_file.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {

@@ -1,7 +1,7 @@
-#include "model/joined_linear.h"
+#include "model/kernels/joined_linear.h"
 
 #include "gtest/gtest.h"
-#include "model/fused_ops.h"
+#include "model/kernels/fused_ops.h"
 
 namespace lvrpo {
 namespace {

@@ -1,9 +1,9 @@
-#include "model/lora_file.h"
+#include "model/weights/lora_file.h"
 
 #include <filesystem>
 #include <functional>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

@@ -1,11 +1,11 @@
 // Against the PEFT library: testdata/lora, made by tests/parity/make_lora_golden.py.
 #include <filesystem>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/lora_file.h"
 #include "model/qwen2.h"
+#include "model/weights/lora_file.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <functional>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/model/tiny_models.h"

@@ -3,9 +3,9 @@
 #include <functional>
 #include <string>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gtest/gtest.h"
-#include "model/lora_file.h"
+#include "model/weights/lora_file.h"
 #include "nlohmann/json.hpp"
 #include "tests/model/tiny_models.h"
 

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "common/json_text.h"
+#include "common/files/file.h"
+#include "common/json/json_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/autoencoder.h"

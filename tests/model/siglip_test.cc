@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/model/tiny_models.h"

@@ -1,4 +1,4 @@
-#include "model/step_graph.h"
+#include "model/layers/step_graph.h"
 
 #include "gtest/gtest.h"
 

@@ -1,17 +1,17 @@
-#include "model/weights.h"
+#include "model/weights/weights.h"
 
 #include <cmath>
 #include <functional>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/random_init.h"
-#include "model/weight_buckets.h"
+#include "model/weights/random_init.h"
 #include "tests/model/tiny_models.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {
@@ -241,7 +241,7 @@ TEST(WeightBuckets, RefuseAManifestWithOneFieldChanged) {
   }
 }
 
-// The digest of a manifest as it goes over the wire (model/weight_buckets.cc).
+// The digest of a manifest as it goes over the wire (weight_plane/weight_buckets.cc).
 std::string ManifestDigest(const v1::WeightManifest& manifest) {
   std::string text;
   for (const v1::TensorEntry& tensor : manifest.tensors()) {

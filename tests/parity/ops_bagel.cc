@@ -1,5 +1,5 @@
 #include "algorithm/image_sampler.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
 #include "tests/parity/bagel_cases.h"

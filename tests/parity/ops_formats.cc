@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/hash.h"
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 #include "model/autoencoder.h"
 #include "tests/parity/parity.h"
 

@@ -2,11 +2,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "data/bagel_transform.h"
-#include "data/image_file.h"
-#include "data/resize.h"
-#include "data/siglip_transform.h"
+#include "common/files/file.h"
+#include "data/image/image_file.h"
+#include "data/image/resize.h"
+#include "data/transforms/bagel_transform.h"
+#include "data/transforms/siglip_transform.h"
 #include "tests/parity/parity.h"
 
 namespace lvrpo::parity {

@@ -1,11 +1,11 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "data/hf_tokenizer.h"
-#include "data/image_file.h"
-#include "data/owlv2_transform.h"
-#include "data/query_boxes.h"
+#include "common/files/file.h"
+#include "data/image/image_file.h"
+#include "data/tokenizer/hf_tokenizer.h"
+#include "data/transforms/owlv2_transform.h"
+#include "data/transforms/query_boxes.h"
 #include "model/owlv2.h"
 #include "model/siglip.h"
 #include "tests/parity/parity.h"

@@ -3,9 +3,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "common/hash.h"
-#include "data/hf_tokenizer.h"
+#include "data/tokenizer/hf_tokenizer.h"
 #include "tests/parity/parity.h"
 
 namespace lvrpo::parity {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/file.h"
+#include "common/files/file.h"
 
 namespace lvrpo::parity {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/weights.h"
+#include "model/weights/weights.h"
 #include "nlohmann/json.hpp"
 
 // Parity cases: folders that say what the reference implementation gave for some model and inputs

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

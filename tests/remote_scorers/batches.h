@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "reward_server/scorer.h"
+#include "reward_server/scoring/scorer.h"
 
 namespace lvrpo {
 

@@ -1,4 +1,4 @@
-#include "reward_server/remote/curl_transport.h"
+#include "reward_server/remote/http/curl_transport.h"
 
 #include <zlib.h>
 
@@ -10,7 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/http_client.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/test_http_server.h"
 

@@ -1,4 +1,4 @@
-#include "reward_server/remote/error_object.h"
+#include "reward_server/remote/http/error_object.h"
 
 #include <tuple>
 

@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "absl/synchronization/notification.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"

@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "data/png.h"
+#include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/remote_scorers/batches.h"

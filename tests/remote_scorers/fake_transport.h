@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "reward_server/remote/http.h"
-#include "reward_server/remote/retry.h"
+#include "reward_server/remote/http/http.h"
+#include "reward_server/remote/http/retry.h"
 
 namespace lvrpo {
 

@@ -1,11 +1,11 @@
-#include "reward_server/remote/http_client.h"
+#include "reward_server/remote/http/http_client.h"
 
 #include <map>
 
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/remote/lasting.h"
+#include "reward_server/scoring/lasting.h"
 #include "tests/remote_scorers/fake_transport.h"
 
 namespace lvrpo {

@@ -1,7 +1,7 @@
 #include "reward_server/remote/http_detector.h"
 
 #include "absl/strings/escaping.h"
-#include "data/png.h"
+#include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

@@ -1,10 +1,10 @@
-#include "reward_server/remote/mend_json.h"
+#include "reward_server/remote/http/mend_json.h"
 
 #include <cmath>
 #include <optional>
 
 #include "gtest/gtest.h"
-#include "reward_server/remote/remote_json.h"
+#include "reward_server/remote/http/remote_json.h"
 
 namespace lvrpo {
 namespace {

@@ -1,9 +1,9 @@
-#include "reward_server/remote/retry.h"
+#include "reward_server/remote/http/retry.h"
 
 #include <cmath>
 #include <set>
 
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo {

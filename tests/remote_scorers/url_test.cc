@@ -1,4 +1,4 @@
-#include "reward_server/remote/url.h"
+#include "reward_server/remote/http/url.h"
 
 #include <map>
 #include <tuple>

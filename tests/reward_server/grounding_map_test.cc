@@ -1,8 +1,8 @@
-#include "reward_server/grounding_map.h"
+#include "reward_server/scorers/grounding_map.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/guard_scorers.h"
+#include "reward_server/scorers/guard_scorers.h"
 
 namespace lvrpo {
 namespace {

@@ -1,6 +1,6 @@
-#include "reward_server/guard_scorers.h"
+#include "reward_server/scorers/guard_scorers.h"
 
-#include "data/image_file.h"
+#include "data/image/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shapes_world/scene.h"

@@ -1,14 +1,14 @@
 // The settings of published image processors: each is used, known to change nothing, or refused.
-#include "reward_server/image_processor.h"
+#include "reward_server/scorers/image_processor.h"
 
 #include <set>
 
-#include "common/file.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "reward_server/fixed_pixels.h"
-#include "reward_server/referee_view.h"
+#include "reward_server/scorers/fixed_pixels.h"
+#include "reward_server/scorers/referee_view.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {

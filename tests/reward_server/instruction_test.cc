@@ -1,4 +1,4 @@
-#include "reward_server/instruction.h"
+#include "reward_server/scorers/instruction.h"
 
 #include <algorithm>
 #include <limits>

@@ -9,12 +9,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/config.h"
+#include "common/config/config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/client.h"
-#include "reward_server/grounding.h"
 #include "reward_server/load_scorers.h"
+#include "reward_server/scorers/grounding.h"
 #include "shapes_world/scene.h"
 
 namespace lvrpo {

@@ -1,4 +1,4 @@
-#include "reward_server/objects.h"
+#include "reward_server/scorers/objects.h"
 
 #include <algorithm>
 #include <array>

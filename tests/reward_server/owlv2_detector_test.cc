@@ -1,4 +1,4 @@
-#include "reward_server/owlv2_detector.h"
+#include "reward_server/scorers/owlv2_detector.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,9 +1,9 @@
-#include "reward_server/paligemma_scorer.h"
+#include "reward_server/scorers/paligemma_scorer.h"
 
 #include <cmath>
 
-#include "common/config.h"
-#include "common/file.h"
+#include "common/config/config.h"
+#include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/load_scorers.h"

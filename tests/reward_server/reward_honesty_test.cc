@@ -9,10 +9,10 @@
 #include <map>
 #include <utility>
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "gtest/gtest.h"
 #include "reward_server/load_scorers.h"
-#include "reward_server/objects.h"
+#include "reward_server/scorers/objects.h"
 #include "shapes_world/captions.h"
 #include "shapes_world/checker.h"
 #include "shapes_world/composition.h"

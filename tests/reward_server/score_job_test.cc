@@ -1,11 +1,11 @@
-#include "reward_server/score_job.h"
+#include "reward_server/scoring/score_job.h"
 
 #include <unistd.h>
 
 #include <filesystem>
 
-#include "common/file.h"
-#include "data/png.h"
+#include "common/files/file.h"
+#include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"

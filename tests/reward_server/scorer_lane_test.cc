@@ -1,4 +1,4 @@
-#include "reward_server/scorer_lane.h"
+#include "reward_server/scoring/scorer_lane.h"
 
 #include <atomic>
 #include <stdexcept>

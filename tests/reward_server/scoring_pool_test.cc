@@ -1,4 +1,4 @@
-#include "reward_server/scoring_pool.h"
+#include "reward_server/scoring/scoring_pool.h"
 
 #include <atomic>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,18 +1,18 @@
-#include "reward_server/scoring.h"
+#include "reward_server/scoring/scoring.h"
 
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc.h"
-#include "data/image_message.h"
+#include "common/net/rpc.h"
+#include "data/image/image_message.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/client.h"
-#include "reward_server/combine.h"
 #include "reward_server/decode_request.h"
-#include "reward_server/exact_match.h"
+#include "reward_server/scorers/exact_match.h"
+#include "reward_server/scoring/combine.h"
 #include "reward_server/warm_up.h"
 
 namespace lvrpo {

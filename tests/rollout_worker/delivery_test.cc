@@ -2,7 +2,7 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/rpc.h"
+#include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rollout_worker/scoring_trouble.h"

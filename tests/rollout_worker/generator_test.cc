@@ -3,11 +3,11 @@
 #include <cstring>
 #include <functional>
 
-#include "algorithm/run_policy.h"
-#include "algorithm/sample_settings.h"
 #include "common/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "policy/run_policy.h"
+#include "policy/sample_settings.h"
 #include "rollout_worker/policy_holder.h"
 #include "tests/rollout_worker/world.h"
 

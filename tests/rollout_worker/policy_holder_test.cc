@@ -2,8 +2,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/weight_buckets.h"
 #include "tests/rollout_worker/world.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {

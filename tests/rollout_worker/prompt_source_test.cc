@@ -1,17 +1,17 @@
-#include "algorithm/prompt_source.h"
+#include "policy/prompt_source.h"
 
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "algorithm/contract.h"
-#include "common/file.h"
-#include "common/filesystem.h"
-#include "data/png.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/cpu_product.h"
+#include "model/kernels/cpu_product.h"
 #include "nlohmann/json.hpp"
+#include "policy/contract.h"
 #include "tests/data/image_bytes.h"
 #include "tests/model/tiny_models.h"
 #include "tests/rollout_worker/world.h"

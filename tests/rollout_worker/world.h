@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "algorithm/prompt_source.h"
-#include "algorithm/run_policy.h"
-#include "common/config.h"
+#include "common/config/config.h"
+#include "policy/prompt_source.h"
+#include "policy/run_policy.h"
 #include "rollout_worker/generator.h"
 
 namespace lvrpo {

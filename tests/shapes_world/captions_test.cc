@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "gtest/gtest.h"
 #include "shapes_world/words.h"
 

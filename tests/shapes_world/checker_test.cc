@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <map>
 
-#include "data/png.h"
+#include "data/image/png.h"
 #include "gtest/gtest.h"
 #include "shapes_world/captions.h"
 #include "shapes_world/composition.h"

@@ -1,4 +1,4 @@
-#include "verifiers/answer_rules.h"
+#include "verifiers/rules/answer_rules.h"
 
 #include <limits>
 

@@ -1,4 +1,4 @@
-#include "verifiers/artefacts.h"
+#include "verifiers/images/artefacts.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,12 @@
-#include "verifiers/choice_letter.h"
+#include "verifiers/choices/choice_letter.h"
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "verifiers/final_text.h"
-#include "verifiers/tag.h"
+#include "verifiers/answers/final_text.h"
+#include "verifiers/answers/tag.h"
 
 namespace lvrpo {
 namespace {

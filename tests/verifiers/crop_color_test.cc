@@ -1,4 +1,4 @@
-#include "verifiers/crop_color.h"
+#include "verifiers/images/crop_color.h"
 
 #include <algorithm>
 #include <limits>

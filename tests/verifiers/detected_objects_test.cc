@@ -1,4 +1,4 @@
-#include "verifiers/detected_objects.h"
+#include "verifiers/images/detected_objects.h"
 
 #include <unistd.h>
 
@@ -9,9 +9,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "common/file.h"
-#include "data/geneval.h"
-#include "data/prompts.h"
+#include "common/files/file.h"
+#include "data/prompts/geneval.h"
+#include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"

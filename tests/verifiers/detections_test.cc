@@ -1,4 +1,4 @@
-#include "verifiers/detections.h"
+#include "verifiers/images/detections.h"
 
 #include <cmath>
 #include <functional>

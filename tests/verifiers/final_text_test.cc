@@ -1,4 +1,4 @@
-#include "verifiers/final_text.h"
+#include "verifiers/answers/final_text.h"
 
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "verifiers/folded.h"
+#include "verifiers/answers/folded.h"
 
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "verifiers/json_rule.h"
+#include "verifiers/rules/json_rule.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

@@ -3,8 +3,8 @@
 
 #include "gtest/gtest.h"
 #include "tests/verifiers/number_case.h"
-#include "verifiers/boxed.h"
-#include "verifiers/number_in_text.h"
+#include "verifiers/answers/boxed.h"
+#include "verifiers/numbers/number_in_text.h"
 
 namespace lvrpo {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
-#include "verifiers/number_in_text.h"
+#include "verifiers/numbers/number_in_text.h"
 
 namespace lvrpo {
 

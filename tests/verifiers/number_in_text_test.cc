@@ -1,4 +1,4 @@
-#include "verifiers/number_in_text.h"
+#include "verifiers/numbers/number_in_text.h"
 
 #include <string>
 

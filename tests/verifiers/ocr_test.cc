@@ -1,13 +1,13 @@
-#include "verifiers/ocr.h"
+#include "verifiers/images/ocr.h"
 
 #include <filesystem>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "data/image_file.h"
+#include "data/image/image_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "verifiers/written_text.h"
+#include "verifiers/images/written_text.h"
 
 namespace lvrpo {
 namespace {

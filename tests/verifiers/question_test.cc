@@ -1,4 +1,4 @@
-#include "verifiers/question.h"
+#include "verifiers/rules/question.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "data/prompts.h"
+#include "data/prompts/prompts.h"
 
 namespace lvrpo {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "verifiers/rules.h"
+#include "verifiers/rules/rules.h"
 
 namespace lvrpo {
 

@@ -1,12 +1,12 @@
-#include "verifiers/rules.h"
+#include "verifiers/rules/rules.h"
 
 #include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/file.h"
-#include "data/prompts.h"
+#include "common/files/file.h"
+#include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/verifiers/rule_testing.h"

@@ -1,4 +1,4 @@
-#include "verifiers/scorable.h"
+#include "verifiers/rules/scorable.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>

@@ -1,9 +1,9 @@
-#include "verifiers/text_rules.h"
+#include "verifiers/rules/text_rules.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/verifiers/rule_testing.h"
-#include "verifiers/text_measure.h"
+#include "verifiers/rules/text_measure.h"
 
 namespace lvrpo {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/verifiers/number_case.h"
-#include "verifiers/number_in_text.h"
+#include "verifiers/numbers/number_in_text.h"
 
 namespace lvrpo {
 namespace {

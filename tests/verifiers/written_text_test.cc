@@ -1,4 +1,4 @@
-#include "verifiers/written_text.h"
+#include "verifiers/images/written_text.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,0 +1,146 @@
+#include "cli/report/chart.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr double kWidth = 520, kHeight = 250, kLeft = 58, kRight = 12, kTop = 30, kBottom = 40;
+// Distinct for most colour-blind readers (Okabe, Ito 2008).
+constexpr std::array<const char*, 8> kColors = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                "#e69f00", "#56b4e9", "#000000", "#999999"};
+
+std::string Number(double value) {
+  if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e5)) return absl::StrFormat("%.1e", value);
+  return absl::StrFormat("%g", value == 0 ? 0.0 : value);  // no "-0"
+}
+
+}  // namespace
+
+std::string EscapeHtml(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::vector<double> RoundTicks(double low, double high, int count) {
+  if (!(high > low)) return {low};
+  const double raw = (high - low) / std::max(1, count);
+  const double power = std::pow(10, std::floor(std::log10(raw)));
+  double step = power;
+  for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
+    step = factor * power;
+    if (step >= raw * 0.999) break;
+  }
+  std::vector<double> ticks;
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
+    ticks.push_back(i * step);
+  return ticks;
+}
+
+std::string DrawChart(const Chart& chart) {
+  double x_low = INFINITY, x_high = -INFINITY, y_low = INFINITY, y_high = -INFINITY;
+  for (const Series& series : chart.series) {
+    for (size_t i = 0; i < series.points.size(); ++i) {
+      const auto [x, y] = series.points[i];
+      if (!std::isfinite(x) || !std::isfinite(y)) continue;
+      const double error = i < series.errors.size() ? series.errors[i] : 0;
+      x_low = std::min(x_low, x);
+      x_high = std::max(x_high, x);
+      y_low = std::min(y_low, y - error);
+      y_high = std::max(y_high, y + error);
+    }
+  }
+  std::string svg = absl::StrFormat(
+      "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\"><text x=\"%g\" y=\"16\" "
+      "class=\"title\">%s</text>",
+      kWidth, kHeight, EscapeHtml(chart.title), kLeft, EscapeHtml(chart.title));
+  if (!(x_low <= x_high)) {
+    return svg + absl::StrFormat("<text x=\"%g\" y=\"%g\" class=\"tick\">no data</text></svg>", kWidth / 2,
+                                 kHeight / 2);
+  }
+  if (chart.from_zero) {
+    y_low = std::min(y_low, 0.0);
+    y_high = std::max(y_high, 0.0);
+  }
+  if (y_high == y_low) {
+    const double pad = y_low == 0 ? 1 : std::abs(y_low) * 0.1;
+    y_low -= chart.from_zero ? 0 : pad;
+    y_high += pad;
+  }
+  if (x_high == x_low) x_high = x_low + 1;
+  const auto sx = [&](double x) {
+    return kLeft + (x - x_low) / (x_high - x_low) * (kWidth - kLeft - kRight);
+  };
+  const auto sy = [&](double y) {
+    return kHeight - kBottom - (y - y_low) / (y_high - y_low) * (kHeight - kTop - kBottom);
+  };
+  for (const double tick : RoundTicks(y_low, y_high, 5)) {
+    absl::StrAppendFormat(
+        &svg,
+        "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/><text x=\"%g\" y=\"%.1f\" "
+        "class=\"tick end\">%s</text>",
+        kLeft, kWidth - kRight, sy(tick), sy(tick), kLeft - 5, sy(tick) + 4, Number(tick));
+  }
+  for (const double tick : RoundTicks(x_low, x_high, 6)) {
+    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%g\" class=\"tick mid\">%s</text>", sx(tick),
+                          kHeight - kBottom + 15, Number(tick));
+  }
+  absl::StrAppendFormat(&svg, "<text x=\"%g\" y=\"%g\" class=\"tick mid\">%s</text>", (kLeft + kWidth) / 2,
+                        kHeight - 8, EscapeHtml(chart.x_label));
+  double legend_x = kLeft + 6;
+  for (size_t s = 0; s < chart.series.size(); ++s) {
+    const Series& series = chart.series[s];
+    const char* color = kColors[s % kColors.size()];
+    std::string path;
+    for (size_t i = 0; i < series.points.size(); ++i) {
+      const auto [x, y] = series.points[i];
+      if (!std::isfinite(x) || !std::isfinite(y)) continue;
+      absl::StrAppendFormat(&path, "%s%.1f %.1f", path.empty() ? "M" : "L", sx(x), sy(y));
+      if (i < series.errors.size()) {
+        absl::StrAppendFormat(&svg,
+                              "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><circle "
+                              "cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>",
+                              sx(x), sx(x), sy(y - series.errors[i]), sy(y + series.errors[i]), color, sx(x),
+                              sy(y), color);
+      }
+    }
+    absl::StrAppendFormat(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>", path,
+                          color);
+    if (chart.series.size() > 1) {
+      absl::StrAppendFormat(&svg,
+                            "<rect x=\"%.1f\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text "
+                            "x=\"%.1f\" y=\"%g\" class=\"tick\">%s</text>",
+                            legend_x, kTop - 4, color, legend_x + 13, kTop, EscapeHtml(series.name));
+      legend_x += 22 + 6.2 * static_cast<double>(series.name.size());
+    }
+  }
+  return svg + "</svg>";
+}
+
+}  // namespace lvrpo

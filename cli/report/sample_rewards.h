@@ -1,0 +1,13 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "cli/local/run_folder.h"
+
+namespace lvrpo {
+
+// Has a reward server, started for this alone, score the sample images of the evaluations before and after
+// training, with evidence; writes images/<before|after>/rewards.json: [{"id", "reward", "scores": {name:
+// {"score", "detail"}}, "maps": [{"phrase", "rows", "columns", "values"}]}].
+absl::Status ScoreSamples(const RunFolder& folder);
+
+}  // namespace lvrpo

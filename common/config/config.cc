@@ -1,0 +1,66 @@
+#include "common/config/config.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/config/config_fill.h"
+#include "common/files/text_file.h"
+#include "common/hash.h"
+
+namespace lvrpo {
+
+absl::StatusOr<std::map<std::string, std::string>> FillConfig(
+    const std::string& text, const std::string& source, const std::vector<ConfigOverride>& overrides,
+    const std::function<std::vector<std::string>()>& validate, google::protobuf::Message& message) {
+  ConfigFiller filler;
+  const bool readable = filler.FillText(text, source, message);
+  for (const ConfigOverride& given : overrides) filler.Override(given, message);
+  // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
+  const bool all_read = filler.errors.empty();
+  if (readable) {
+    for (const std::string& problem : validate()) {
+      if (all_read || filler.WasSet(problem)) filler.AddProblem(problem, source);
+    }
+  }
+  if (!filler.errors.empty()) return absl::InvalidArgumentError(absl::StrJoin(filler.errors, "\n"));
+  return std::move(filler.origins);
+}
+
+absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
+                                           const std::vector<std::string>& overrides) {
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("no configuration: ", text.status().message()));
+  }
+  LoadedConfig loaded;
+  loaded.config = DefaultRunConfig();
+  std::vector<ConfigOverride> given;
+  for (const std::string& override_text : overrides) given.push_back({.text = override_text});
+  auto origins = FillConfig(
+      *text, path, given, [&] { return ValidateRunConfig(loaded.config); }, loaded.config);
+  if (!origins.ok()) return origins.status();
+  loaded.origins = *std::move(origins);
+  return loaded;
+}
+
+std::string ConfigDigest(const v1::RunConfig& config) {
+  v1::RunConfig relevant = config;
+  relevant.clear_name();
+  relevant.clear_out();
+  relevant.clear_local();
+  relevant.clear_rpc();
+  relevant.clear_coordinator();
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    relevant.SerializeToCodedStream(&coded);
+  }
+  return Sha256Hex(bytes);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/files/filesystem.h"
+
+namespace lvrpo {
+
+// Whole file, or whatever comes out of a pipe until it ends. Errors as in common/files/filesystem.h.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
+// Writes a temporary file beside `path`, flushes it to disk, renames it over `path` and flushes the folder:
+// afterwards the old or the new bytes are there, never a mixture.
+absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes);
+
+// Appends to the file, which is made if there is none; all the bytes or, if the disk is full, none of them.
+absl::Status AppendToFile(const std::string& path, absl::string_view bytes);
+
+// As WriteFileAtomic for a file that is too large to be held: written piece by piece under another name
+// next to `path`, it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
+class AtomicFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+
+  absl::Status Append(absl::string_view bytes);
+  absl::Status Commit();
+
+ private:
+  AtomicFile(std::string path, std::string temporary, int descriptor)
+      : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
+
+  const std::string path_, temporary_;
+  int descriptor_;  // -1: closed
+  bool committed_ = false;
+};
+
+}  // namespace lvrpo

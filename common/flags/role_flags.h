@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "common/config/config.h"
+
+namespace lvrpo {
+
+// The flags that all role binaries share.
+struct RoleFlags {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string coordinator;
+  std::string run_dir;
+  std::string listen = "127.0.0.1:0";
+  std::string advertise;  // what others should dial; empty: the address listened on
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string member_id;
+  std::string address_file;
+  int threads = 0;
+  bool insecure = false;
+
+  // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
+  // listen/advertise/insecure, m member-id, t threads.
+  void AddTo(CLI::App& app, const std::string& uses);
+  // Where others reach a server of this process that listens on `listening`: there or at --advertise.
+  absl::StatusOr<std::string> Reachable(const std::string& listening) const;
+  // Writes {"address","metrics","pid"} as JSON to address_file, unless that is empty.
+  absl::Status WriteAddressFile(const std::string& address, const std::string& metrics) const;
+};
+
+// Parses, with the rules of common/flags/flag_checks.h; prints help or what is wrong, with a suggestion for a
+// command or an option that is not known. A value is the exit code to end with.
+std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv);
+
+// Loads and validates the configuration, or prints every error and returns kExitConfig.
+absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, const RoleFlags& flags);
+
+// Prints "program: sentence" to stderr, or logs it where logs are JSON lines, and gives the exit code for it.
+int Explain(const std::string& program, const absl::Status& status);
+
+}  // namespace lvrpo

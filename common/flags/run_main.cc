@@ -1,0 +1,56 @@
+#include "common/flags/run_main.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+
+#include "absl/strings/str_cat.h"
+#include "common/exit_code.h"
+#include "common/files/filesystem.h"
+#include "common/flags/role_flags.h"
+#include "common/thrown.h"
+
+namespace lvrpo {
+namespace {
+
+const char* g_program = "lvrpo";
+
+// The sentence and the exit code for what is being thrown.
+int ExplainThrown() {
+  const absl::Status thrown = ThrownStatus();
+  if (!absl::IsInternal(thrown)) return Explain(g_program, thrown);
+  return Explain(g_program, absl::InternalError(absl::StrCat("unexpected error: ", thrown.message(),
+                                                             " (a bug: please report it)")));
+}
+
+[[noreturn]] void OnTerminate() { _exit(ExplainThrown()); }
+
+// `code`, or another one if what was printed did not arrive.
+int CloseOutput(int code) {
+  const bool failed_before = std::ferror(stdout) != 0;
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !failed_before) return code;
+  const int error = errno == 0 ? EIO : errno;
+  if (error == EPIPE) return code == kExitDone ? kExitRetry : code;  // the reader has seen enough
+  const int own = Explain(g_program, FileError("write", "standard output", error));
+  if (code != kExitDone) return code;
+  return own == kExitData ? kExitData : kExitRetry;
+}
+
+}  // namespace
+
+int RunMain(const char* program, int argc, char** argv, int (*body)(int argc, char** argv)) {
+  g_program = program;
+  std::set_terminate(OnTerminate);
+  int code = kExitBug;
+  try {
+    code = body(argc, argv);
+  } catch (...) {
+    code = ExplainThrown();
+  }
+  return CloseOutput(code);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,131 @@
+#include "common/net/rpc.h"
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/net/host_port.h"
+#include "common/net/listen_socket.h"
+#include "grpc/support/log.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
+
+// What gRPC says on its own goes into our log, where it can be had with LVRPO_LOG_LEVEL=debug: users get one
+// sentence from us.
+void QuietGrpc() {
+  static const bool once = [] {
+    gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); });
+    return true;
+  }();
+  (void)once;
+}
+
+// A process that only calls others looks at its idle connections no more often than gRPC's backup poller
+// does, every 5 s unless this variable says otherwise: so late would it notice that a peer is back. gRPC
+// reads the variable when it starts; it is set before main, because threads may read the environment later.
+const bool kPollsOften = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0) == 0;
+
+int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+                      payload.has_value() ? std::string(*payload) : "");
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
+  return result;
+}
+
+absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info) {
+  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
+v1::ErrorInfo ErrorInfoOf(const absl::Status& status) {
+  v1::ErrorInfo info;
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  if (payload.has_value()) info.ParseFromString(std::string(*payload));
+  return info;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const ChannelOptions& options) {
+  QuietGrpc();
+  if (!kPollsOften) spdlog::debug("gRPC polls its idle connections every 5 s only");
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+  arguments.SetMaxSendMessageSize(options.max_message_mib << 20);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, options.use_proxy ? 1 : 0);
+  // A peer whose machine is gone answers no ping: calls to it fail instead of waiting for their deadline.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
+  // A peer that came back should be noticed within a second.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::shared_ptr<grpc::Channel> ChannelCache::To(const std::string& address) {
+  absl::MutexLock lock(&mutex_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[address];
+  if (channel == nullptr) channel = MakeChannel(address, options_);
+  return channel;
+}
+
+std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  return context;
+}
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
+                                                            const std::vector<grpc::Service*>& services) {
+  QuietGrpc();
+  const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
+  if (!where.ok()) return where.status();
+  if (!where->IsLoopback() && !options.insecure) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("refusing to serve plain text on ", options.listen,
+                     ", which is not a loopback address: give --insecure if the network is trusted"));
+  }
+  if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(where->ToString(), grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+  builder.SetMaxSendMessageSize(options.max_message_mib << 20);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (options.max_threads > 0) {
+    grpc::ResourceQuota quota;
+    quota.SetMaxThreads(options.max_threads);
+    builder.SetResourceQuota(quota);
+  }
+  // Clients may ping as often as MakeChannel() does.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen, ": the port is in use, or may not be used"));
+  }
+  const std::string address = HostPort{where->host, port}.ToString();
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), address));
+}
+
+RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
+
+void RpcServer::Shutdown(absl::Duration grace) { server_->Shutdown(absl::ToChronoTime(absl::Now() + grace)); }
+
+}  // namespace lvrpo

@@ -1,0 +1,170 @@
+#include "common/telemetry/metrics.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <prometheus/text_serializer.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/net/host_port.h"
+#include "common/net/listen_socket.h"
+#include "common/version.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr size_t kMaxRequest = 8192, kMaxClients = 64;
+
+std::string Response(int code, const char* reason, const std::string& type, const std::string& body) {
+  return absl::StrCat("HTTP/1.0 ", code, " ", reason, "\r\nContent-Type: ", type,
+                      "\r\nContent-Length: ", body.size(), "\r\nConnection: close\r\n\r\n", body);
+}
+
+}  // namespace
+
+Metrics::Metrics(const std::string& role) {
+  Gauge("lvrpo_build_info", "1; the labels say what runs here.", {{"role", role}, {"version", kVersion}})
+      .Set(1);
+}
+
+prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
+                                      const Labels& labels) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
+}
+
+prometheus::Gauge& Metrics::Gauge(const std::string& name, const std::string& help, const Labels& labels) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
+}
+
+prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help,
+                                        const Labels& labels) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(
+      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5,
+                                                      5, 10, 30, 60});
+}
+
+std::string Metrics::Render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+
+absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
+                                                                    const Metrics& metrics,
+                                                                    Readiness readiness,
+                                                                    absl::Duration patience) {
+  absl::StatusOr<HostPort> where = ParseHostPort(address, AddressUse::kListen);
+  if (!where.ok()) return where.status();
+  const absl::StatusOr<int> fd = BindSocket(*where);
+  if (!fd.ok()) return absl::Status(fd.status().code(), absl::StrCat("metrics: ", fd.status().message()));
+  if (listen(*fd, SOMAXCONN) != 0) {
+    const std::string why = std::strerror(errno);
+    close(*fd);
+    return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", why));
+  }
+  return std::unique_ptr<MetricsServer>(
+      new MetricsServer(*fd, where->ToString(), metrics, std::move(readiness), patience));
+}
+
+MetricsServer::MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
+                             absl::Duration patience)
+    : fd_(fd),
+      address_(std::move(address)),
+      metrics_(metrics),
+      readiness_(std::move(readiness)),
+      patience_(patience) {
+  if (pipe2(stop_pipe_, O_CLOEXEC) != 0) stop_pipe_[0] = stop_pipe_[1] = -1;
+  thread_ = std::thread([this] { Serve(); });
+}
+
+MetricsServer::~MetricsServer() {
+  close(stop_pipe_[1]);  // wakes the thread
+  thread_.join();
+  close(stop_pipe_[0]);
+  close(fd_);
+}
+
+void MetricsServer::Serve() {
+  std::list<Client> clients;  // oldest first, so the first one's deadline is the next
+  std::vector<pollfd> waits;
+  while (true) {
+    waits = {{.fd = stop_pipe_[0], .events = POLLIN, .revents = 0},
+             {.fd = fd_, .events = POLLIN, .revents = 0}};
+    for (const Client& client : clients) {
+      const short events = client.answer.empty() ? POLLIN : POLLOUT;
+      waits.push_back({.fd = client.fd, .events = events, .revents = 0});
+    }
+    const absl::Duration left = clients.empty() ? absl::Seconds(60)
+                                                : std::clamp(clients.front().deadline - RealClock().Now(),
+                                                             absl::ZeroDuration(), absl::Seconds(60));
+    const int found =
+        poll(waits.data(), waits.size(), static_cast<int>(std::ceil(absl::ToDoubleMilliseconds(left))));
+    if (found < 0 && errno != EINTR) break;
+    if (waits[0].revents != 0) break;
+    size_t i = 2;
+    const absl::Time now = RealClock().Now();
+    for (auto client = clients.begin(); client != clients.end(); ++i) {
+      if ((waits[i].revents == 0 || Advance(*client)) && now < client->deadline) {
+        ++client;
+      } else {
+        close(client->fd);
+        client = clients.erase(client);
+      }
+    }
+    if (waits[1].revents != 0) Accept(clients);
+  }
+  for (const Client& client : clients) close(client.fd);
+}
+
+void MetricsServer::Accept(std::list<Client>& clients) const {
+  const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  const bool no_room = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM);
+  if (!clients.empty() && (no_room || clients.size() >= kMaxClients)) {
+    close(clients.front().fd);
+    clients.pop_front();
+  } else if (no_room) {  // others have all descriptors: look again a little later
+    pollfd stop = {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0};
+    poll(&stop, 1, 100);
+  }
+  if (fd >= 0)
+    clients.push_back({.fd = fd, .deadline = RealClock().Now() + patience_, .request = "", .answer = ""});
+}
+
+bool MetricsServer::Advance(Client& client) const {
+  const auto again = [] { return errno == EAGAIN || errno == EINTR; };
+  if (client.answer.empty()) {
+    char buffer[2048];
+    const ssize_t got = recv(client.fd, buffer, sizeof(buffer), 0);
+    if (got <= 0) return got < 0 && again();
+    client.request.append(buffer, static_cast<size_t>(got));
+    if (!absl::StrContains(client.request, "\r\n\r\n")) return client.request.size() < kMaxRequest;
+    client.answer = Answer(client.request);
+  }
+  const std::string& answer = client.answer;
+  const ssize_t wrote =
+      send(client.fd, answer.data() + client.sent, answer.size() - client.sent, MSG_NOSIGNAL);
+  if (wrote < 0) return again();
+  client.sent += static_cast<size_t>(wrote);
+  return client.sent < answer.size();
+}
+
+std::string MetricsServer::Answer(const std::string& request) const {
+  const std::string line = request.substr(0, request.find("\r\n"));
+  if (!absl::StartsWith(line, "GET ")) return Response(405, "Method Not Allowed", "text/plain", "only GET\n");
+  const std::string path = line.substr(4, line.find(' ', 4) - 4);
+  if (path == "/metrics") return Response(200, "OK", "text/plain; version=0.0.4", metrics_.Render());
+  if (path == "/healthz") return Response(200, "OK", "text/plain", "alive\n");
+  if (path == "/readyz") {
+    const std::string why_not = readiness_ ? readiness_() : "";
+    if (why_not.empty()) return Response(200, "OK", "text/plain", "ready\n");
+    return Response(503, "Service Unavailable", "text/plain", why_not + "\n");
+  }
+  return Response(404, "Not Found", "text/plain", "try /metrics, /healthz or /readyz\n");
+}
+
+}  // namespace lvrpo

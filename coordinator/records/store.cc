@@ -1,0 +1,186 @@
+// What Store writes. What it reads is in store_read.cc, how it is opened in store_open.cc.
+
+#include "coordinator/records/store.h"
+
+#include <sqlite3.h>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "coordinator/records/statement.h"
+#include "coordinator/state/run_state.h"
+
+namespace lvrpo {
+Store::~Store() { sqlite3_close(database_); }
+
+void Store::SetPatience(int milliseconds) { sqlite3_busy_timeout(database_, milliseconds); }
+
+absl::Status Store::Execute(const std::string& sql) const {
+  Statement statement(database_, sql);
+  return statement.Run();
+}
+
+absl::Status Store::Transaction(const std::function<absl::Status()>& changes) {
+  if (absl::Status status = Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
+  const std::map<std::string, RowSums::Sum> before = sums_.all();
+  absl::Status status = changes();
+  if (status.ok() && sums_.all() != before) status = SaveSums();
+  if (status.ok()) status = Execute("COMMIT");
+  if (!status.ok()) {
+    (void)Execute("ROLLBACK");
+    sums_.RestoreFrom(before);
+  }
+  return status;
+}
+
+absl::Status Store::SaveSums() {
+  for (const auto& [name, sum] : sums_.all()) {
+    Statement insert(database_, "INSERT OR REPLACE INTO sums VALUES(?, ?)");
+    if (absl::Status status = insert.Bind(name).Bind(sums_.Hex(name)).Run(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store::LoadSums() {
+  if (schema_ < 2) return absl::OkStatus();
+  Statement select(database_, "SELECT name, sum FROM sums");
+  while (true) {
+    absl::StatusOr<bool> row = select.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    sums_.SetHex(select.Bytes(0), select.Bytes(1));
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> Store::ChangedTables() {
+  std::vector<std::string> changed;
+  if (schema_ < 2) return changed;
+  const std::map<std::string, RowSums::Sum> written = sums_.all();
+  const auto restore = absl::MakeCleanup([&] { sums_.RestoreFrom(written); });
+  sums_.RestoreFrom({});
+  for (const SummedTable& table : SummedTables()) {
+    if (absl::Status status = sums_.AddTable(database_, table); !status.ok()) return status;
+    const auto sum = written.find(table.name);
+    if (sum == written.end() || sum->second != sums_.all().at(table.name)) changed.push_back(table.name);
+  }
+  return changed;
+}
+
+absl::Status Store::CheckpointLog() {
+  if (sqlite3_wal_checkpoint_v2(database_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) == SQLITE_OK)
+    return absl::OkStatus();
+  return DatabaseError(database_);
+}
+
+absl::Status Store::CheckFile(int64_t bytes) const {
+  Statement size(database_, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
+  absl::StatusOr<bool> row = size.Step();
+  if (!row.ok()) return row.status();
+  if (!*row || size.Integer(0) > bytes) return absl::OkStatus();
+  Statement check(database_, "PRAGMA quick_check(1)");
+  row = check.Step();
+  if (!row.ok()) return row.status();
+  if (*row && check.Bytes(0) == "ok") return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the run's database is damaged: ", check.Bytes(0)));
+}
+
+absl::Status Store::PutGroup(const v1::GroupRecord& group) {
+  bool counted = group.state() != v1::RETIRED;
+  if (!counted) {
+    const absl::StatusOr<bool> before =
+        Statement(database_, "SELECT 1 FROM groups WHERE ordinal = ? AND state = 6")
+            .Bind(group.ordinal())
+            .Step();
+    if (!before.ok()) return before.status();
+    counted = *before;
+  }
+  Statement insert(database_, "INSERT OR REPLACE INTO groups VALUES(?, ?, ?, ?)");
+  absl::Status status = insert.Bind(group.ordinal())
+                            .Bind(int64_t{group.state()})
+                            .Bind(group.step())
+                            .BindBlob(group.SerializeAsString())
+                            .Run();
+  if (!status.ok() || counted) return status;
+  return Statement(database_,
+                   "INSERT INTO retired VALUES(?, 1) ON CONFLICT(reason) DO UPDATE SET count = count + 1")
+      .Bind(ReasonClass(group.retired_reason()))
+      .Run();
+}
+
+absl::Status Store::DeleteGroupsFrom(int64_t ordinal) {
+  Statement retired(database_, "SELECT record FROM groups WHERE state = 6 AND ordinal >= ?");
+  retired.Bind(ordinal);
+  while (true) {
+    const absl::StatusOr<bool> row = retired.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    v1::GroupRecord group;
+    if (!group.ParseFromString(retired.Bytes(0)))
+      return absl::DataLossError("the run's database holds a damaged record");
+    Statement update(database_, "UPDATE retired SET count = count - 1 WHERE reason = ?");
+    if (absl::Status status = update.Bind(ReasonClass(group.retired_reason())).Run(); !status.ok())
+      return status;
+  }
+  if (absl::Status status = Execute("DELETE FROM retired WHERE count <= 0"); !status.ok()) return status;
+  return Statement(database_, "DELETE FROM groups WHERE ordinal >= ?").Bind(ordinal).Run();
+}
+
+absl::Status Store::PutStep(const v1::StepRecord& step) {
+  Statement insert(database_, "INSERT INTO steps VALUES(?, ?)");
+  return insert.Bind(step.step()).BindBlob(step.SerializeAsString()).Run();
+}
+
+absl::Status Store::AbandonStepsFrom(int64_t step) {
+  for (const auto& [table, first] :
+       {std::pair<std::string, int64_t>{"steps", step}, {"checkpoints", step + 1}}) {
+    absl::Status status = Statement(database_, absl::StrCat("INSERT INTO abandoned_", table,
+                                                            "(step, record) SELECT step, record FROM ", table,
+                                                            " WHERE step >= ?"))
+                              .Bind(first)
+                              .Run();
+    if (!status.ok()) return status;
+    status = Statement(database_, absl::StrCat("DELETE FROM ", table, " WHERE step >= ?")).Bind(first).Run();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
+  const std::string bytes = checkpoint.SerializeAsString();
+  Statement aside(database_,
+                  "INSERT INTO abandoned_checkpoints(step, record) SELECT step, record FROM checkpoints "
+                  "WHERE step = ? AND record != ?");
+  if (absl::Status status = aside.Bind(checkpoint.step()).BindBlob(bytes).Run(); !status.ok()) return status;
+  Statement insert(database_, "INSERT OR REPLACE INTO checkpoints VALUES(?, ?)");
+  return insert.Bind(checkpoint.step()).BindBlob(bytes).Run();
+}
+
+absl::Status Store::PutAcknowledgement(const std::string& member, int64_t incarnation,
+                                       const v1::PolicyVersion& version) {
+  Statement insert(database_, "INSERT OR IGNORE INTO acknowledgements VALUES(?, ?, ?, ?)");
+  return insert.Bind(member).Bind(incarnation).Bind(version.version()).Bind(version.digest()).Run();
+}
+
+absl::Status Store::PutContract(const std::string& key, const ContractEntry& entry) {
+  Statement insert(database_, "INSERT OR REPLACE INTO contract VALUES(?, ?, ?)");
+  return insert.Bind(key).Bind(entry.value).Bind(int64_t{entry.role}).Run();
+}
+
+absl::Status Store::PutEvent(const EventRecord& event) {
+  Statement insert(database_, "INSERT INTO events(unix_seconds, kind, text) VALUES(?, ?, ?)");
+  if (absl::Status status = insert.Bind(event.unix_seconds).Bind(event.kind).Bind(event.text).Run();
+      !status.ok())
+    return status;
+  return Statement(database_, "DELETE FROM events WHERE id <= ?")
+      .Bind(int64_t{sqlite3_last_insert_rowid(database_)} - kEvents)
+      .Run();
+}
+
+absl::Status Store::SetNumber(const std::string& key, int64_t value) {
+  return Statement(database_, "INSERT OR REPLACE INTO meta VALUES(?, ?)").Bind(key).Bind(value).Run();
+}
+
+absl::Status Store::SetText(const std::string& key, const std::string& value) {
+  return Statement(database_, "INSERT OR REPLACE INTO meta VALUES(?, ?)").Bind(key).Bind(value).Run();
+}
+
+}  // namespace lvrpo

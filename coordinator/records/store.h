@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "coordinator/records/row_sums.h"
+#include "coordinator/state/digests.h"
+#include "proto/lvrpo/v1/records.pb.h"
+
+struct sqlite3;
+
+namespace lvrpo {
+
+struct EventRecord {
+  double unix_seconds = 0;
+  std::string kind;  // "coordinator_start", "member_joined", "member_gone", "steps_abandoned", ...
+  std::string text;
+};
+
+// One entry of the run's contract (contract.h), as the database keeps it.
+struct ContractEntry {
+  std::string value;
+  v1::Role role = v1::ROLE_UNSPECIFIED;  // whose word it was
+};
+
+// The coordinator's durable memory: one SQLite file in WAL mode, flushed to disk at every commit. Errors of
+// what it writes and reads: ResourceExhausted (disk full) and Unavailable (locked, read-only, input or output
+// error) may pass, DataLoss and Internal do not. Not thread-safe.
+class Store {
+ public:
+  // Opens or creates; a new file appears under its name only when its first transaction is on disk, and a
+  // database without one counts as absent. Databases of older schemas are brought up to date.
+  // FailedPrecondition for a run folder of another version of the program or another configuration; DataLoss
+  // for a damaged file, or one whose records are gone while other files of the run folder still speak of
+  // them.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const std::string& run_id,
+                                                     const std::string& config_digest);
+  // Read-only, for audits and reports: one snapshot, whatever a coordinator writes meanwhile. NotFound, or as
+  // above; older schemas are read as they are.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& path);
+  ~Store();
+
+  // How long other programs' locks are waited for.
+  void SetPatience(int milliseconds);
+  // Runs `changes` in one transaction that is on disk when this returns OK; rolls back on error.
+  absl::Status Transaction(const std::function<absl::Status()>& changes);
+  // Moves what the write-ahead log holds into the database, as far as readers let it.
+  absl::Status CheckpointLog();
+  // SQLite's own check of the file, of one that has at most `bytes`. DataLoss says what is wrong.
+  absl::Status CheckFile(int64_t bytes) const;
+  // The tables whose rows are not those that were written (row_sums.h). Reads all of it. None for schema 1.
+  absl::StatusOr<std::vector<std::string>> ChangedTables();
+
+  // Inside a transaction:
+  absl::Status PutGroup(const v1::GroupRecord& group);  // counts a group that is RETIRED
+  absl::Status DeleteGroupsFrom(int64_t ordinal);
+  absl::Status PutStep(const v1::StepRecord& step);
+  // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of what was
+  // abandoned.
+  absl::Status AbandonStepsFrom(int64_t step);
+  // One that replaces another of the same step moves that to the table of abandoned ones.
+  absl::Status PutCheckpoint(const v1::CheckpointRecord& checkpoint);
+  absl::Status PutAcknowledgement(const std::string& member, int64_t incarnation,
+                                  const v1::PolicyVersion& version);
+  absl::Status PutContract(const std::string& key, const ContractEntry& entry);
+  absl::Status PutEvent(const EventRecord& event);  // the oldest of more than kEvents are forgotten
+  absl::Status SetNumber(const std::string& key, int64_t value);
+  absl::Status SetText(const std::string& key, const std::string& value);
+
+  absl::StatusOr<int64_t> GetNumber(const std::string& key, int64_t missing) const;
+  absl::StatusOr<std::string> GetText(const std::string& key) const;
+  absl::StatusOr<RunIdentity> Identity() const;
+  absl::StatusOr<int64_t> CommittedSteps() const;                   // one more than the newest step's number
+  absl::StatusOr<std::vector<v1::GroupRecord>> OpenGroups() const;  // PLANNED to ASSIGNED, by ordinal
+  absl::StatusOr<std::vector<v1::GroupRecord>> NewestRetired(int count) const;
+  absl::StatusOr<std::map<std::string, int64_t>> RetiredByReason() const;
+  absl::StatusOr<v1::GroupRecord> Group(int64_t ordinal) const;  // NotFound
+  absl::StatusOr<std::vector<v1::StepRecord>> StepsFrom(int64_t step) const;
+  absl::Status ForEachStep(const std::function<absl::Status(const v1::StepRecord&)>& visit) const;
+  absl::StatusOr<std::vector<v1::StepRecord>> AbandonedSteps() const;     // in the order they were abandoned
+  absl::StatusOr<std::vector<v1::CheckpointRecord>> Checkpoints() const;  // by step
+  absl::StatusOr<std::vector<v1::CheckpointRecord>> AbandonedCheckpoints() const;
+  absl::StatusOr<std::map<std::string, ContractEntry>> Contract() const;
+  absl::StatusOr<std::vector<EventRecord>> Events() const;  // in order
+  // (version, digest) pairs that were acknowledged.
+  absl::StatusOr<std::vector<v1::PolicyVersion>> Acknowledgements() const;
+
+  // The schema that the file has: 1 without digests, sums and contract.
+  int schema() const { return schema_; }
+  sqlite3* database() const { return database_; }
+
+  static constexpr int kEvents = 10000;
+
+ private:
+  explicit Store(sqlite3* database) : database_(database) {}
+  static absl::StatusOr<std::unique_ptr<Store>> OpenFile(const std::string& path, bool create);
+  static absl::Status CreateFile(const std::string& path, const std::string& run_id,
+                                 const std::string& config_digest);
+  absl::Status Create(const std::string& run_id, const std::string& config_digest);
+  absl::Status Migrate();
+  absl::Status CheckIdentity(const std::string& path, const std::string& config_digest) const;
+  absl::StatusOr<bool> HasTable(const std::string& name) const;
+  absl::Status LoadSums();
+  absl::Status SaveSums();
+  absl::Status Execute(const std::string& sql) const;
+  // Sets schema(), 0 for a database whose first transaction was never finished.
+  absl::Status ReadSchema(const std::string& path);
+
+  sqlite3* database_;
+  int schema_ = 0;
+  RowSums sums_;
+};
+
+}  // namespace lvrpo

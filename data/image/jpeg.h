@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "data/image/image.h"
+#include "data/image/image_limits.h"
+
+// JPEG through libjpeg-turbo, with its default (accurate) transform and smooth chroma upsampling, as Pillow
+// uses it. Other releases of the library may differ by a level or two. Pure functions, thread-safe.
+namespace lvrpo {
+
+// Baseline and progressive JPEG: gray gives one channel, YCbCr and RGB give three, CMYK and YCCK too: their
+// inks are taken as inverted, whatever the file says of them, and mixed as Pillow does, without a colour
+// profile. A file that is cut or damaged within its last rows of pixels (a sixteenth, or the last row of
+// blocks of four or more) is read, and so is one without its end marker or with anything after it.
+// InvalidArgument for other damage, and for a progressive file of more than 500 scans, which would cost
+// hours.
+absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& limits = {});
+
+struct JpegOptions {
+  int quality = 90;              // 1 .. 100, of libjpeg's scale
+  bool subsample_chroma = true;  // 4:2:0; otherwise 4:4:4
+};
+
+// Baseline. InvalidArgument for an image whose pixels do not fit its size, a side above 65500 and a quality
+// out of range.
+absl::StatusOr<std::string> EncodeJpeg(const RgbImage& image, const JpegOptions& options = {});
+
+}  // namespace lvrpo

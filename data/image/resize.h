@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "data/image/image.h"
+
+// Resizing of 8-bit images, equal to Image.resize of Pillow 13 bit for bit: the models' preprocessing is
+// defined by it.
+//
+// A filter is stretched with the image when it shrinks (so it averages, antialiased). Rows are resized first,
+// then columns; columns first when that takes away more than twice as many rows as the other pass takes away
+// columns (Pillow's rule since release 13; before, rows were always first, which may differ by a level). Each
+// pass works with weights rounded to 22 binary places and rounds its result to 8 bits; a pass is skipped
+// where that side keeps its length. Nearest copies the pixel at the centre of its place, positions
+// accumulated by addition.
+//
+// Pure functions, thread-safe, on one thread. InvalidArgument for an image whose pixels do not fit its size,
+// a side outside 1 .. kMaxResizedSide, and a result of more than kMaxResizedPixels.
+namespace lvrpo {
+
+inline constexpr int kMaxResizedSide = 1 << 20;
+inline constexpr int64_t kMaxResizedPixels = int64_t{1} << 28;
+
+enum class ResizeFilter { kNearest, kBilinear, kBicubic, kLanczos };  // bicubic has a = -0.5, Lanczos 3 lobes
+
+// "nearest", "bilinear", "bicubic", "lanczos".
+absl::StatusOr<ResizeFilter> ResizeFilterByName(absl::string_view name);
+// `resample` of a preprocessor_config.json, Pillow's numbers: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic.
+absl::StatusOr<ResizeFilter> ResizeFilterByNumber(int64_t resample);
+
+absl::StatusOr<RgbImage> Resize(const RgbImage& image, ImageSize size, ResizeFilter filter);
+// Every channel alone.
+absl::StatusOr<Raster> Resize(const Raster& image, ImageSize size, ResizeFilter filter);
+// For two and four channels: colours weigh as much as they are opaque, so that what is hidden does not bleed
+// into its surroundings (Pillow's way with LA and RGBA). Otherwise as Resize.
+absl::StatusOr<Raster> ResizeWithAlpha(const Raster& image, ImageSize size, ResizeFilter filter);
+
+}  // namespace lvrpo

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "data/tokenizer/tokenizer.h"
+#include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
+
+namespace lvrpo {
+
+// Whether the models that score a run's images have the words that a prompt puts to them. Immutable after
+// loading; thread-safe.
+class RewardWords {
+ public:
+  // The tokenizers of the referee and of the VQA model, of those that the run's weights use. One that cannot
+  // be read here, or whose model is behind an endpoint, is not asked: its reward server says what is wrong
+  // with it.
+  static RewardWords Load(const v1::RunConfig& config);
+
+  // InvalidArgument names the prompt and the key phrase, question or choice that a tokenizer cannot encode,
+  // or two choices that it encodes alike.
+  absl::Status Check(const v1::PromptRecord& prompt) const;
+
+ private:
+  absl::Status CheckQuestion(const v1::Question& question) const;
+
+  std::unique_ptr<const Tokenizer> referee_, vqa_;  // null: not asked
+};
+
+}  // namespace lvrpo

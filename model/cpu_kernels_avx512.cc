@@ -1,2 +1,0 @@
-#define LVRPO_KERNELS_NAME avx512
-#include "model/cpu_kernels_body.h"

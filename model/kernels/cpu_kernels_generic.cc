@@ -1,0 +1,2 @@
+#define LVRPO_KERNELS_NAME generic
+#include "model/kernels/cpu_kernels_body.h"

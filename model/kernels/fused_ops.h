@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+
+#include "torch/torch.h"
+
+namespace lvrpo {
+
+// What stands between the matrices of a decoder layer (Qwen2's, both halves of BAGEL's). In fp32 on a CPU
+// each is one pass by the kernels of model/kernels/cpu_kernels.h, with its own gradient; anywhere else, and
+// in any other dtype, the same from torch's operations. Values are the same bits with and without gradients.
+
+struct SumAndNorm {
+  torch::Tensor sum;   // x + delta
+  torch::Tensor norm;  // sum / rms(sum) * weight along the last dimension
+};
+// x, delta [..., n], weight [n]. Without `delta` sum is x. In other dtypes than fp32 the norm is computed in
+// fp32, cast back, then scaled: that order is Qwen2's and matters in bf16.
+SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
+                      double eps);
+
+// What stands between the two products of an MLP.
+enum class Activation {
+  kSwiGlu,     // silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n]
+  kGelu,       // in its tanh form: [..., n] -> [..., n]
+  kGeGlu,      // gelu(gate) * up in the tanh form (Gemma): [..., 2 n] -> [..., n]
+  kExactGelu,  // x * Phi(x), by erf
+  kQuickGelu,  // x * sigmoid(1.702 x) (CLIP)
+};
+// The first two have kernels; the others are torch's everywhere.
+constexpr bool HasCpuKernel(Activation activation) {
+  return activation == Activation::kSwiGlu || activation == Activation::kGelu;
+}
+torch::Tensor Activate(Activation activation, const torch::Tensor& x);
+
+// Cosines and sines of rotary angles, fp32 [B or 1, T, head_dim / 2].
+struct RotaryTables {
+  torch::Tensor cosine, sine;
+};
+
+// Queries, keys and values of consecutive tokens from the projections that made them.
+struct HeadSource {
+  torch::Tensor qkv;             // [B, T, (heads + 2 kv_heads) d]: q, k and v side by side; may be undefined
+  torch::Tensor q_norm, k_norm;  // [d], of an RMS norm of each head; undefined: none
+};
+struct Heads {
+  torch::Tensor q;     // [B, heads, T, d]
+  torch::Tensor k, v;  // [B, kv_heads, T, d]
+};
+// The tokens of `first`, then those of `second`, normalised and turned by their angles: in the half-split
+// form of RoPE, the first half of each head against its second. Turned in the tables' dtype, then cast to
+// qkv's.
+Heads MakeHeads(const HeadSource& first, const HeadSource& second, const RotaryTables& rotary, int64_t heads,
+                int64_t kv_heads, double eps);
+
+// Whether the kernels serve these tensors: fp32 on a CPU.
+bool UsesCpuKernels(const torch::Tensor& x);
+
+}  // namespace lvrpo

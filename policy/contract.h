@@ -1,0 +1,34 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "data/tokenizer/tokenizer.h"
+#include "model/bagel.h"
+#include "proto/lvrpo/v1/config.pb.h"
+
+// What a rollout worker and a learner must agree on before they may work together, and how both read the
+// settings.
+namespace lvrpo {
+
+// Name -> digest of the schedule, the sampler's settings, the tokenizer, the model's structure and its base
+// weights (those that are not trained never travel). With max_staleness 0, where runs promise the same bits
+// whoever samples, also how this processor multiplies.
+std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
+                                                const Tokenizer& tokenizer);
+
+// Whether the run has image (text) groups at all.
+bool UsesImages(const v1::RunConfig& config);
+bool UsesText(const v1::RunConfig& config);
+
+// The tensors of `base` that the run trains, by task: those that travel. With train.lora the adapters of the
+// layers that a task's patterns match. FailedPrecondition when a pattern list that is used matches nothing.
+struct TrainedTensors {
+  TensorMap image, text;  // may share tensors
+  TensorMap All() const;
+};
+absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base);
+
+}  // namespace lvrpo

@@ -1,0 +1,42 @@
+#include "policy/run_policy.h"
+
+#include "absl/strings/str_cat.h"
+#include "policy/contract.h"
+
+namespace lvrpo {
+
+std::optional<LoraConfig> TrainedAdapters(const v1::RunConfig& config, const ShapeMap& shapes) {
+  const v1::LoraTrainingConfig& settings = config.train().lora();
+  if (settings.rank() == 0) return std::nullopt;
+  LoraConfig lora = {
+      .rank = settings.rank(), .alpha = settings.alpha(), .rslora = settings.rslora(), .modules = {}};
+  const auto patterns = [](const v1::OptimizerConfig& optimizer) {
+    return std::vector<std::string>(optimizer.trainable().begin(), optimizer.trainable().end());
+  };
+  const std::vector<std::string> image = patterns(config.train().image()),
+                                 text = patterns(config.train().text());
+  for (const auto& [name, shape] : shapes) {
+    const bool trained = (UsesImages(config) && MatchesPatterns(name, image)) ||
+                         (UsesText(config) && MatchesPatterns(name, text));
+    if (trained && IsLinearWeight(shapes, name)) lora.modules.push_back(name.substr(0, name.rfind('.')));
+  }
+  return lora;
+}
+
+absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel base) {
+  const std::optional<LoraConfig> lora = TrainedAdapters(config, Bagel::ExpectedTensors(base.config()));
+  if (!lora.has_value()) return base;
+  TensorMap tensors = base.tensors();
+  if (absl::Status status = AddLora(tensors, *lora, config.seed()); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat("train.lora: ", status.message()));
+  return Bagel::Create(base.config(), std::move(tensors), "the policy with adapters", lora);
+}
+
+absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config) {
+  const torch::Dtype dtype = config.model().weights_dtype() == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy(), {.dtype = dtype});
+  if (!base.ok()) return base.status();
+  return WithTrainedAdapters(config, *std::move(base));
+}
+
+}  // namespace lvrpo

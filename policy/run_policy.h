@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "model/bagel.h"
+#include "model/weights/lora.h"
+#include "proto/lvrpo/v1/config.pb.h"
+
+namespace lvrpo {
+
+// The adapters that train.lora asks for: one on each linear layer of `shapes` that the patterns of the tasks
+// in use match (train.image.trainable, train.text.trainable). nullopt: the layers themselves are trained.
+std::optional<LoraConfig> TrainedAdapters(const v1::RunConfig& config, const ShapeMap& shapes);
+
+// `base` with fresh adapters where train.lora asks for them; they change nothing yet. Errors of AddLora.
+absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel base);
+
+// The policy of a run before its first step, the same in every process: the model folder's in
+// model.weights_dtype, with those adapters. Errors of Bagel::Load too.
+absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config);
+
+}  // namespace lvrpo

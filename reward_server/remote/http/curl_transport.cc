@@ -1,0 +1,205 @@
+#include "reward_server/remote/http/curl_transport.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/version.h"
+
+namespace lvrpo {
+namespace {
+
+constexpr int kLongestPoll = 1000;  // ms; libcurl wakes earlier by itself
+constexpr absl::Duration kLongestConnecting = absl::Seconds(5);
+constexpr absl::Duration kLeastTime = absl::Milliseconds(10);  // with less left nothing is sent
+
+void StartCurl() {
+  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
+  (void)once;
+}
+
+// Of libcurl, which takes 0 for no limit.
+long Milliseconds(absl::Duration duration) {  // NOLINT(google-runtime-int): libcurl's type
+  return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 1000000000));
+}
+
+// One request on its way.
+class Call {
+ public:
+  Call(const HttpRequest& request, size_t index, const HttpOptions& options, absl::Duration timeout)
+      : index_(index), most_bytes_(options.most_bytes), easy_(curl_easy_init()) {
+    if (easy_ == nullptr) return;
+    curl_easy_setopt(easy_, CURLOPT_URL, request.url.c_str());
+    curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
+    curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(std::min(timeout, kLongestConnecting)));
+    curl_easy_setopt(easy_, CURLOPT_USERAGENT, user_agent_.c_str());
+    curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl can undo
+    curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
+    curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Call::Write);
+    curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+    AddHeader("Accept: application/json");
+    AddHeader("Expect:");  // servers that do not know it would cost a second
+    if (!options.bearer.empty()) AddHeader("Authorization: Bearer " + options.bearer);
+    if (request.json) {
+      sent_ = request.json();
+      AddHeader("Content-Type: application/json");
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, sent_.data());
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent_.size()));
+    }
+    curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
+  }
+  ~Call() {
+    curl_easy_cleanup(easy_);
+    curl_slist_free_all(headers_);
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  size_t index() const { return index_; }
+  CURL* easy() const { return easy_; }
+
+  // What came of it.
+  absl::StatusOr<HttpAnswer> Finish(CURLcode result) {
+    if (too_big_) {
+      return absl::InternalError(absl::StrCat("the answer has more than ", most_bytes_, " bytes"));
+    }
+    if (result != CURLE_OK) return Failure(result);
+    long code = 0;  // NOLINT(google-runtime-int): libcurl's type
+    curl_off_t retry_after = 0;
+    const char* redirect = nullptr;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &retry_after);
+    curl_easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &redirect);
+    return HttpAnswer{.code = static_cast<int>(code),
+                      .body = std::move(body_),
+                      .retry_after = absl::Seconds(retry_after),
+                      .redirect = redirect == nullptr ? "" : redirect};
+  }
+
+ private:
+  static size_t Write(char* data, size_t size, size_t count, void* call) {
+    auto* self = static_cast<Call*>(call);
+    if (self->body_.size() + size * count > self->most_bytes_) {
+      self->too_big_ = true;
+      return CURL_WRITEFUNC_ERROR;
+    }
+    self->body_.append(data, size * count);
+    return size * count;
+  }
+
+  void AddHeader(const std::string& line) { headers_ = curl_slist_append(headers_, line.c_str()); }
+
+  bool Connected() const {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &microseconds);
+    return microseconds > 0;
+  }
+
+  absl::Status Failure(CURLcode result) const {
+    const std::string what = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
+    switch (result) {
+      case CURLE_OPERATION_TIMEDOUT:
+        // A server that could not be reached is not at work on it.
+        if (!Connected()) return absl::UnavailableError("no connection: " + what);
+        return absl::DeadlineExceededError(what);
+      case CURLE_COULDNT_RESOLVE_HOST:
+      case CURLE_COULDNT_RESOLVE_PROXY:
+      case CURLE_COULDNT_CONNECT:
+      case CURLE_GOT_NOTHING:
+      case CURLE_PARTIAL_FILE:
+      case CURLE_RECV_ERROR:
+      case CURLE_SEND_ERROR:
+      case CURLE_HTTP2:
+      case CURLE_HTTP2_STREAM:
+        return absl::UnavailableError(what);
+      default:  // the address, the certificate, or what is there does not speak HTTP
+        return absl::FailedPreconditionError(what);
+    }
+  }
+
+  const size_t index_;
+  const size_t most_bytes_;
+  const std::string user_agent_ = absl::StrCat("lvrpo/", kVersion);
+  CURL* const easy_;
+  curl_slist* headers_ = nullptr;
+  char error_[CURL_ERROR_SIZE] = "";
+  std::string sent_;
+  std::string body_;
+  bool too_big_ = false;
+};
+
+// The calls on their way; takes them off libcurl in whatever way it ends.
+class Running {
+ public:
+  explicit Running(CURLM* multi) : multi_(multi) {}
+  ~Running() {
+    for (const auto& [easy, call] : calls_) curl_multi_remove_handle(multi_, easy);
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  size_t size() const { return calls_.size(); }
+  bool Add(std::unique_ptr<Call> call) {
+    if (call->easy() == nullptr || curl_multi_add_handle(multi_, call->easy()) != CURLM_OK) return false;
+    calls_[call->easy()] = std::move(call);
+    return true;
+  }
+  std::unique_ptr<Call> Take(CURL* easy) {
+    curl_multi_remove_handle(multi_, easy);
+    return std::move(calls_.extract(easy).mapped());
+  }
+
+ private:
+  CURLM* const multi_;
+  std::map<CURL*, std::unique_ptr<Call>> calls_;
+};
+
+}  // namespace
+
+CurlTransport::CurlTransport() : multi_((StartCurl(), curl_multi_init())) {}
+
+CurlTransport::~CurlTransport() { curl_multi_cleanup(multi_); }
+
+std::vector<absl::StatusOr<HttpAnswer>> CurlTransport::Send(std::span<const HttpRequest> requests,
+                                                            const HttpOptions& options) {
+  std::vector<absl::StatusOr<HttpAnswer>> answers(
+      requests.size(), absl::StatusOr<HttpAnswer>(absl::InternalError("libcurl gave up")));
+  if (multi_ == nullptr) return answers;
+  const absl::Time deadline = RealClock().Now() + options.total;  // libcurl's own time is real, too
+  Running running(multi_);
+  size_t next = 0;
+  while (next < requests.size() || running.size() > 0) {
+    while (next < requests.size() && running.size() < static_cast<size_t>(std::max(1, options.concurrency))) {
+      const size_t index = next++;
+      const absl::Duration left = deadline - RealClock().Now();
+      if (left < kLeastTime) {
+        answers[index] = absl::DeadlineExceededError("no time was left to send it");
+      } else {
+        running.Add(std::make_unique<Call>(requests[index], index, options, std::min(options.timeout, left)));
+      }
+    }
+    int active = 0;
+    if (curl_multi_perform(multi_, &active) != CURLM_OK) return answers;
+    bool ended = false;
+    int queued = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      const CURLcode result = message->data.result;  // the message goes with its handle
+      const std::unique_ptr<Call> call = running.Take(message->easy_handle);
+      answers[call->index()] = call->Finish(result);
+      ended = true;
+    }
+    if (!ended && running.size() > 0) curl_multi_poll(multi_, nullptr, 0, kLongestPoll, nullptr);
+  }
+  return answers;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "reward_server/remote/http/http.h"
+
+namespace lvrpo {
+
+// HTTP and HTTPS through libcurl: certificates are checked, redirections are not followed, connections are
+// kept for the next call. Bodies that come packed are unpacked, and bounded as they are then. Proxies come
+// from the environment, as with the program curl.
+class CurlTransport : public HttpTransport {
+ public:
+  CurlTransport();
+  ~CurlTransport() override;
+
+  std::vector<absl::StatusOr<HttpAnswer>> Send(std::span<const HttpRequest> requests,
+                                               const HttpOptions& options) override;
+
+ private:
+  void* const multi_;  // libcurl's CURLM, which owns the connections
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,27 @@
+#include "reward_server/remote/http/retry.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "common/hash.h"
+#include "common/net/rpc.h"
+
+namespace lvrpo {
+
+std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, const absl::Status& failure,
+                                              int tries, absl::Duration left, uint64_t seed) {
+  if (!absl::IsUnavailable(failure) && !absl::IsResourceExhausted(failure)) return std::nullopt;
+  if (tries > policy.retries) return std::nullopt;
+  const absl::Duration asked = absl::Seconds(ErrorInfoOf(failure).retry_after_seconds());
+  if (asked > policy.longest_wait) return std::nullopt;
+  const absl::Duration doubled =
+      std::min(policy.longest_wait, policy.first_wait * std::ldexp(1, std::min(tries - 1, 30)));
+  const double share =  // of the wait: a half to the whole
+      .5 + .5 * std::ldexp(static_cast<double>(StableHash64(absl::StrCat(seed, "/", tries)) >> 11), -53);
+  const absl::Duration wait = std::max(asked, doubled * share);
+  if (wait >= left) return std::nullopt;
+  return wait;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reward_server/scoring/scorer.h"
+#include "verifiers/images/ocr.h"
+
+// Signs of reward hacking that are measured of every image and are no part of the reward (docs/rewards.md).
+namespace lvrpo {
+
+// "artefacts": the share of an image's fine detail that is a regular grid (verifiers/images/artefacts.h).
+class ArtefactScorer : public Scorer {
+ public:
+  std::string name() const override { return "artefacts"; }
+  std::string digest() const override { return "artefacts/1"; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override {
+    return prompt.task() == v1::TASK_KIND_IMAGE;
+  }
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+};
+
+// "written_text": how much is written in an image whose prompt asks for no text (a rule written_text):
+// letters and digits in words of at least two of them that are read with confidence, by ten, at most 1. A
+// policy may write "a red bench" for a scorer that reads.
+class WrittenTextScorer : public Scorer {
+ public:
+  std::string name() const override { return "written_text"; }
+  std::string digest() const override { return "written_text/1"; }
+  bool AppliesTo(const v1::PromptRecord& prompt) const override;
+  // FailedPrecondition when the reader's data is missing.
+  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+
+ private:
+  LazyTextReader reader_;
+};
+
+// How much of the reward one place explains: of the phrases' best similarities, [phrase][patch], the largest
+// part that is lost when one patch is looked away from, as a share of their sum. 1: all of it hangs on one
+// patch; 1 / phrases and less is usual. 0 when nothing is found at all.
+double OnePatchShare(const std::vector<std::vector<float>>& similarity);
+
+}  // namespace lvrpo

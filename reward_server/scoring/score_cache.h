@@ -1,0 +1,40 @@
+#pragma once
+
+#include <list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "reward_server/scoring/scorer.h"
+
+namespace lvrpo {
+
+// Scores given before, by what was scored and by which scorer: scorers draw no randomness, so the same key
+// has the same score. Holds the newest `limit` scores, the least recently used goes first. Thread-safe.
+class ScoreCache {
+ public:
+  explicit ScoreCache(size_t limit) : limit_(limit) {}
+
+  // One a sample: SHA-256 of all that decides its scores but the scorer.
+  static std::vector<std::string> ContentKeys(const ScoringBatch& batch);
+
+  // That scorer's scores of these contents; nullopt when one is missing.
+  std::optional<std::vector<Score>> Find(const Scorer& scorer, const std::vector<std::string>& keys);
+  // Without evidence.
+  void Keep(const Scorer& scorer, const std::vector<std::string>& keys, const std::vector<Score>& scores);
+
+  size_t size() const;
+
+ private:
+  using Entry = std::pair<std::string, Score>;
+
+  const size_t limit_;
+  mutable absl::Mutex mutex_;
+  std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // most recently used first
+  absl::flat_hash_map<std::string, std::list<Entry>::iterator> places_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,157 @@
+#include "verifiers/choices/choice_target.h"
+
+#include <algorithm>
+
+namespace lvrpo {
+namespace {
+
+constexpr int kMostJoined = 26;
+
+Letters Bit(char letter) { return Letters{1} << (letter - 'A'); }
+
+}  // namespace
+
+bool ChoiceReader::Is(size_t at, std::initializer_list<Term> terms) const {
+  return std::find(terms.begin(), terms.end(), term(at)) != terms.end();
+}
+
+bool ChoiceReader::IsEastAsian(size_t at) const {
+  return at < size() && static_cast<unsigned char>(piece(at)[0]) >= 0xE3;  // from U+3000 on
+}
+
+bool ChoiceReader::NeedsNoVerb(size_t at) const {
+  return at < size() && static_cast<unsigned char>(piece(at)[0]) >= 0xD0;  // from U+0400 on
+}
+
+// The letters of the longest choice's text that stands here, and the token after it; 0: none does.
+Letters ChoiceReader::ChoiceAt(size_t at, size_t* end) const {
+  const std::vector<std::string>& pieces = text_.pieces;
+  const size_t first = token(at).first;
+  size_t longest = 0;
+  Letters letters = 0;
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    const std::vector<std::string>& choice = choices_[i];
+    if (choice.empty() || choice.size() < longest || choice.size() > pieces.size() - first ||
+        !std::equal(choice.begin(), choice.end(), pieces.begin() + static_cast<ptrdiff_t>(first))) {
+      continue;
+    }
+    if (choice.size() > longest) letters = 0;
+    longest = choice.size();
+    letters |= Letters{1} << i;
+  }
+  if (letters == 0) return 0;
+  *end = TokenAt(at, first + longest);
+  return *end == 0 || Is(*end, {Term::kWord, Term::kMark, Term::kEqual, Term::kLetter}) ? 0 : letters;
+}
+
+// The token after `at` that begins with this piece; 0: it is within one.
+size_t ChoiceReader::TokenAt(size_t at, size_t piece) const {
+  while (at < size() && token(at).first < piece) ++at;
+  return at < size() && token(at).first == piece ? at : 0;
+}
+
+std::optional<Target> ChoiceReader::At(size_t at) const {
+  if (at >= size()) return std::nullopt;
+  const Token& here = token(at);
+  const bool letter = here.term == Term::kLetter;
+  Target target;
+  target.begin = at;
+  size_t end = 0;
+  if (const Letters named = ChoiceAt(at, &end);
+      named != 0 && !(letter && end == at + 1 && IsChoice(here.letter))) {
+    target.letters = named;
+    target.end = end;
+  } else if (letter) {
+    target.letters = Bit(here.letter);
+    const bool bracketed = term(at + 1) == Term::kClose;
+    target.small = here.small && !bracketed;
+    target.pronoun = here.letter == 'I' && !bracketed;
+    target.end = at + 1;
+  } else if (here.term == Term::kBox) {
+    target.letters = here.box;
+    target.boxed = true;
+    target.end = at + 1;
+  }
+  if (target.letters == 0) return std::nullopt;
+  while (Is(target.end, {Term::kClose, Term::kQuote})) ++target.end;
+  if (letter && target.letters == Bit(here.letter)) {
+    while (!target.small && term(target.end) == Term::kOption) ++target.end;
+    AddOwnText(&target);
+  }
+  return target;
+}
+
+// ". Paris" or "(Paris)" after a letter, when the sentence ends or goes on with a reason after it.
+void ChoiceReader::AddOwnText(Target* target) const {
+  size_t at = target->end;
+  if (Is(at, {Term::kColon, Term::kDash, Term::kComma, Term::kStop, Term::kOpen})) ++at;
+  while (Is(at, {Term::kOpen, Term::kQuote})) ++at;
+  if (at >= size() || term(at) == Term::kLine) return;
+  size_t end = 0;
+  const Letters named = ChoiceAt(at, &end);
+  if (named == 0 || (term(at) == Term::kLetter && end == at + 1)) return;
+  while (Is(end, {Term::kClose, Term::kQuote})) ++end;
+  if (!EndsSentence(end) && !Is(end, {Term::kComma, Term::kAnd, Term::kOr, Term::kBecause, Term::kEnd}))
+    return;
+  target->letters |= named;
+  target->end = end;
+  target->with_text = true;
+  target->small = target->pronoun = false;
+}
+
+// "e", "o", "y", "u" between choices: and, or.
+bool ChoiceReader::IsJoiningLetter(size_t at) const {
+  if (term(at) != Term::kLetter || !token(at).small || !token(at).spaced) return false;
+  const char letter = token(at).letter;
+  return (letter == 'E' || letter == 'O' || letter == 'Y' || letter == 'U') && At(at + 1).has_value();
+}
+
+Target ChoiceReader::Joined(Target target, bool clauses) const {
+  for (int i = 0; i < kMostJoined; ++i) {
+    size_t at = target.end;
+    bool joined = term(at) == Term::kLetter && !token(at).small && term(at - 1) == Term::kLetter;  // "A B"
+    if (term(at) == Term::kComma) joined = ++at;
+    const bool plus = term(at) == Term::kMark && piece(at) == "+";
+    if (Is(at, {Term::kAnd, Term::kOr}) || plus || IsJoiningLetter(at)) joined = ++at;
+    if (!joined) break;
+    while (Is(at, {Term::kOpen, Term::kQuote, Term::kOption, Term::kFiller, Term::kAlso})) ++at;
+    const std::optional<Target> next = At(at);
+    if (!next || (next->small && !target.small) || next->pronoun) break;
+    const bool verb = Is(next->end, {Term::kLink, Term::kWould, Term::kHolds, Term::kWrong, Term::kWord});
+    if (clauses && verb && !IsEastAsian(next->end)) break;
+    target.letters |= next->letters;
+    target.end = next->end;
+    target.with_text = target.with_text && next->with_text;
+  }
+  return target;
+}
+
+bool ChoiceReader::IsAsked(size_t at) const {
+  for (size_t i = 0; i < kFarthest; ++i, ++at) {
+    if (EndsSentence(at)) return term(at) == Term::kQuestion;
+  }
+  return false;
+}
+
+bool ChoiceReader::GoesOnWithCondition(size_t at) const {
+  for (size_t i = 0; i < kFarthest && !EndsSentence(at); ++i, ++at) {
+    if (Is(at, {Term::kIf, Term::kBut})) return true;
+    if (term(at) == Term::kBecause) return false;
+  }
+  return false;
+}
+
+bool ChoiceReader::NamesNext(size_t at) const {
+  while (Is(at, {Term::kFiller, Term::kOption, Term::kOpen, Term::kQuote, Term::kAnswer})) ++at;
+  return At(at).has_value();
+}
+
+size_t ChoiceReader::BehindAside(size_t at) const {
+  if (term(at) != Term::kOpen) return at;
+  for (size_t end = at; end < at + kFarthest && term(end) != Term::kLine; ++end) {
+    if (term(end) == Term::kClose) return end + 1;
+  }
+  return at;
+}
+
+}  // namespace lvrpo

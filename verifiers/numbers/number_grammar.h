@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "verifiers/numbers/number_tokens.h"
+
+// The grammar of one number, without its sign:
+//   quantity = number [power of ten] {scale word} [percent | unit]
+//   number   = decimal | whole proper-fraction | decimal "/" decimal | \frac{..}{..} | one-character fraction
+//   decimal  = digits, grouped in threes or not, [point digits] [exponent]
+//   unit     = known unit [exponent] {("/" | "per" | times | blank) unit [exponent]}
+namespace lvrpo::numbers {
+
+struct Quantity {
+  enum class State {
+    kNone,  // no number begins here
+    kBad,   // digits that are no number as they stand: "1,23,456", "1/2/3", "10^x", "1e999"
+    kRead,
+  };
+  State state = State::kNone;
+  double value = 0;  // finite when it was read; of "12 %" it is 12
+  bool percent = false;
+  bool has_unit = false, scaled = false;  // a known unit or a scale word stands after the digits
+  bool plain = false;                     // ASCII-like digits with nothing after them but a unit or percent
+  size_t end = 0;                         // the token after all that belongs to it
+};
+
+// What begins at tokens[at]. Time: linear in the tokens it passes.
+Quantity ReadQuantity(const std::vector<Token>& tokens, size_t at);
+
+// Whether the word at tokens[at] is percent, or the first of two that are; *end is behind them.
+bool ReadPercent(const std::vector<Token>& tokens, size_t at, size_t* end);
+
+// "^2", "^{-2}": whole exponents of ten and of units. *end is behind them.
+bool ReadExponent(const std::vector<Token>& tokens, size_t at, std::string* exponent, size_t* end);
+
+}  // namespace lvrpo::numbers

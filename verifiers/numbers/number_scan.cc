@@ -1,0 +1,133 @@
+#include "verifiers/numbers/number_scan.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "data/unicode/unicode.h"
+#include "re2/re2.h"
+#include "verifiers/numbers/number_characters.h"
+
+namespace lvrpo::numbers {
+namespace {
+
+constexpr size_t kMostBytes = 256;
+constexpr char32_t kFractionSlash = U'\u2044';
+
+size_t MatchEnd(const RE2& pattern, absl::string_view text, size_t at) {
+  const absl::string_view window = text.substr(at, kMostBytes);
+  re2::StringPiece rest(window.data(), window.size());
+  return RE2::Consume(&rest, pattern) ? at + window.size() - rest.size() : at;
+}
+
+template <typename Predicate>
+size_t WhileEnd(absl::string_view text, size_t at, Predicate belongs) {
+  while (at < text.size()) {
+    size_t next = at;
+    if (!belongs(unicode::NextCodePoint(text, &next))) break;
+    at = next;
+  }
+  return at;
+}
+
+}  // namespace
+
+char32_t PeekCodePoint(absl::string_view text, size_t at) {
+  return at < text.size() ? unicode::NextCodePoint(text, &at) : 0;
+}
+
+size_t MarkupEnd(absl::string_view text, size_t at) {
+  static const RE2* const pattern =
+      new RE2(R"re(</?[A-Za-z][A-Za-z0-9_-]*(?:\s+[A-Za-z_-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>)re"
+              R"re(|<[|\x{FF5C}][^<>|\n]*[|\x{FF5C}]>)re");
+  return MatchEnd(*pattern, text, at);
+}
+
+size_t RaisedDegreeEnd(absl::string_view text, size_t at) {
+  static const RE2* const pattern =
+      new RE2(R"re(\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)\b))re");
+  return MatchEnd(*pattern, text, at);
+}
+
+size_t ArgumentEnd(absl::string_view text, size_t at) {
+  static const RE2* const pattern = new RE2(R"re([ *]*\{[^}]*\})re");
+  return MatchEnd(*pattern, text, at);
+}
+
+size_t LettersEnd(absl::string_view text, size_t at) {
+  const size_t begin = at;
+  while (at < text.size()) {
+    size_t next = at;
+    const char32_t c = unicode::NextCodePoint(text, &next);
+    const bool inside = at > begin;
+    const bool apostrophe =
+        (c == U'\'' || c == U'\u2019') && inside && IsSpacedLetter(PeekCodePoint(text, next));
+    if (!IsSpacedLetter(c) && !apostrophe && !(inside && (IsCombining(c) || IsInvisible(c)))) break;
+    at = next;
+  }
+  return at;
+}
+
+size_t NameEnd(absl::string_view text, size_t at) {
+  size_t end = at;
+  bool digits = false;
+  while (end < text.size() && (digits || end - at < kMostBytes)) {
+    size_t next = end;
+    const char32_t c = unicode::NextCodePoint(text, &next);
+    const bool digit = DigitValue(c) >= 0;
+    if (c == U'_' || (c == U'.' && digits)) {
+      const char32_t after = PeekCodePoint(text, next);
+      const bool letter = c == U'_' && after < 0x80 && absl::ascii_isalpha(static_cast<unsigned char>(after));
+      if (DigitValue(after) < 0 && !letter) break;
+    } else if (!digit && !IsSpacedLetter(c)) {
+      break;
+    }
+    digits = digits || digit;
+    end = next;
+  }
+  return digits ? end : at;
+}
+
+size_t ExponentEnd(absl::string_view text, size_t at) {
+  size_t begin = at;
+  const char32_t sign = Canonical(PeekCodePoint(text, at));
+  if (sign == U'+' || sign == symbol::kHyphen || sign == symbol::kMinus) unicode::NextCodePoint(text, &begin);
+  const size_t end = DigitsEnd(text, begin);
+  const char32_t after = PeekCodePoint(text, end);
+  return end == begin || after == U'_' || IsSpacedLetter(after) ? at : end;
+}
+
+size_t DigitsEnd(absl::string_view text, size_t at) {
+  return WhileEnd(text, at, [](char32_t c) { return DigitValue(c) >= 0; });
+}
+
+size_t SuperscriptEnd(absl::string_view text, size_t at) {
+  return WhileEnd(text, at, [](char32_t c) {
+    const int value = SuperscriptValue(c);
+    return value >= 0 && value != kRaisedMinus;
+  });
+}
+
+size_t LowerPartEnd(absl::string_view text, size_t at) {
+  if (PeekCodePoint(text, at) != kFractionSlash) return at;
+  size_t begin = at;
+  unicode::NextCodePoint(text, &begin);
+  const size_t end = WhileEnd(text, begin, [](char32_t c) {
+    const int value = SubscriptValue(c);
+    return DigitValue(c) >= 0 || (value >= 0 && value != kRaisedMinus);
+  });
+  return end > begin ? end : at;
+}
+
+bool IsCombining(char32_t c) {
+  if ((c >= 0x300 && c <= 0x36F) || (c >= 0x64B && c <= 0x65F)) return true;
+  return c >= 0x900 && c <= 0xE4E && !unicode::IsLetter(c) && unicode::IsWordCharacter(c) &&
+         !unicode::IsNumber(c);
+}
+
+bool IsSpacedLetter(char32_t c) {
+  const char32_t canonical = Canonical(c);
+  return unicode::IsLetter(c) && !IsUnspaced(c) && canonical != symbol::kConstant &&
+         canonical != symbol::kDegree;
+}
+
+}  // namespace lvrpo::numbers

@@ -1,0 +1,283 @@
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "data/unicode/unicode.h"
+#include "verifiers/numbers/number_characters.h"
+#include "verifiers/numbers/number_grammar.h"
+#include "verifiers/numbers/number_in_text.h"
+#include "verifiers/numbers/number_tokens.h"
+#include "verifiers/numbers/number_words.h"
+
+namespace lvrpo {
+namespace {
+
+using namespace numbers;  // NOLINT: one subject, two files
+
+constexpr int kMostBrackets = 16;
+constexpr double kSame = 1e-6, kAbout = 0.01;  // relative: "1/2 = 0.5", "1/3 ≈ 0.33"
+
+size_t LetterCount(absl::string_view word) {
+  size_t count = 0;
+  for (size_t at = 0; at < word.size(); ++count) unicode::NextCodePoint(word, &at);
+  return count;
+}
+
+// Content of a box or a tag. Places are half-open ranges of tokens.
+class Content {
+ public:
+  explicit Content(absl::string_view text) : tokens_(Tokenize(text)) {}
+
+  std::optional<NumberInText> Read() const {
+    size_t begin = 0, end = tokens_.size();
+    Unwrap(&begin, &end);
+    std::optional<NumberInText> first;
+    char32_t relation = 0;
+    for (size_t at = begin, depth = 0; at < end; ++at) {
+      if (IsOpening(tokens_[at])) ++depth;
+      if (IsClosing(tokens_[at]) && depth > 0) --depth;
+      const bool equals = IsSymbol(tokens_[at], U'='), almost = IsSymbol(tokens_[at], symbol::kAlmost);
+      if (depth > 0 || !(equals || almost)) continue;
+      const bool empty = at == begin;
+      if (!empty && !IsVariable(begin, at)) {
+        if (!Chain(begin, at, relation, &first)) return std::nullopt;
+      }
+      if (empty && relation != 0 && !almost) return std::nullopt;
+      relation = tokens_[at].symbol;
+      begin = at + 1;
+    }
+    if (!Chain(begin, end, relation, &first)) return std::nullopt;
+    return first;
+  }
+
+ private:
+  bool Symbol(size_t at, size_t end, char32_t symbol) const {
+    return at < end && IsSymbol(tokens_[at], symbol);
+  }
+
+  // Takes off brackets around everything, and the full stop after it.
+  void Unwrap(size_t* begin, size_t* end) const {
+    while (*begin < *end) {
+      const Token& last = tokens_[*end - 1];
+      if (last.kind == TokenKind::kSymbol &&
+          (last.symbol == U'.' || last.symbol == U',' || last.symbol == U';' || last.symbol == U'\u3002' ||
+           last.symbol == symbol::kEllipsis)) {
+        --*end;
+      } else if (IsOpening(tokens_[*begin]) && tokens_[*begin].partner == *end - 1) {
+        ++*begin;
+        --*end;
+      } else {
+        return;
+      }
+    }
+  }
+
+  // One number of a chain of equal ones, of which the first counts.
+  bool Chain(size_t begin, size_t end, char32_t relation, std::optional<NumberInText>* first) const {
+    const std::optional<NumberInText> number = Side(begin, end);
+    if (!number) return false;
+    if (!*first) {
+      *first = number;
+      return true;
+    }
+    const double a = (*first)->percent ? (*first)->value / 100 : (*first)->value;
+    const double b = number->percent ? number->value / 100 : number->value;
+    return std::abs(a - b) <= (relation == U'=' ? kSame : kAbout) * std::abs(a);
+  }
+
+  // A name for what the number is: x, x_1, AB, f(2), \theta, \text{Area}, \angle ABC.
+  bool IsVariable(size_t begin, size_t end) const {
+    bool named = false;
+    for (size_t at = begin; at < end; ++at) {
+      const Token& token = tokens_[at];
+      switch (token.kind) {
+        case TokenKind::kWord:
+          if (DeniesAnswer(token.raw)) return false;
+          named = true;
+          break;
+        case TokenKind::kName:
+        case TokenKind::kCommand:
+          named = true;
+          break;
+        case TokenKind::kDigits:
+          // Only as an index or an argument.
+          if (!named || !(IsOpening(tokens_[at - 1]) || IsSymbol(tokens_[at - 1], U'_') ||
+                          IsSymbol(tokens_[at - 1], U',') || IsMinusSign(tokens_[at - 1])))
+            return false;
+          break;
+        case TokenKind::kSymbol:
+          if (IsMinusSign(token) && at > begin && IsOpening(tokens_[at - 1])) break;  // f(-2)
+          if (IsOpening(token) || IsClosing(token) || token.symbol == U'_' || token.symbol == U'|' ||
+              token.symbol == U'\'' || token.symbol == U':')
+            break;
+          if (token.symbol == U',' && at > begin && named) break;
+          return false;
+        default:
+          return false;
+      }
+    }
+    return named;
+  }
+
+  // Words, a number, words.
+  std::optional<NumberInText> Side(size_t begin, size_t end) const {
+    Unwrap(&begin, &end);
+    while (begin < end && IsLead(begin, end)) ++begin;
+    return Signed(begin, end, 0);
+  }
+
+  // Whether a word, or a mark after one, leads to a number further on.
+  bool IsLead(size_t at, size_t end) const {
+    const Token& token = tokens_[at];
+    if (token.kind == TokenKind::kWord) {
+      if (IsMinusWord(token.raw) || DeniesAnswer(token.raw) || ChangesNumberBehind(token.raw)) return false;
+      if (token.raw == kPercentBefore) return false;
+      const bool of = at + 1 < end && tokens_[at + 1].raw == "of";
+      if (of && IsMathNoun(token.raw)) return false;
+      if (JoinsNumber(token.raw) && at + 1 < end && tokens_[at + 1].kind != TokenKind::kWord) return false;
+      if (IsLetter(token)) return Symbol(at + 1, end, U':') || token.raw == "a";
+      return true;
+    }
+    if (token.kind == TokenKind::kName) return Symbol(at + 1, end, U':');
+    if (IsSymbol(token, symbol::kAlmost) || IsSymbol(token, U'#')) return true;
+    return (IsSymbol(token, U':') || (IsSymbol(token, U'.') && token.gap == Gap::kNone)) && at > 0 &&
+           (tokens_[at - 1].kind == TokenKind::kWord || tokens_[at - 1].kind == TokenKind::kName);
+  }
+
+  std::optional<NumberInText> Signed(size_t at, size_t end, int depth) const {
+    bool negative = false;
+    if (at < end && (IsMinusSign(tokens_[at]) ||
+                     (tokens_[at].kind == TokenKind::kWord && IsMinusWord(tokens_[at].raw)))) {
+      negative = true;
+      ++at;
+    } else if (Symbol(at, end, U'+')) {
+      ++at;
+    }
+    if (at < end && tokens_[at].kind == TokenKind::kWord && IsCurrencyCode(tokens_[at].raw)) ++at;
+    std::optional<NumberInText> number = Unsigned(&at, end, depth);
+    if (!number || !IsTrail(at, end)) return std::nullopt;
+    if (negative) number->value = -number->value;
+    return number;
+  }
+
+  std::optional<NumberInText> Unsigned(size_t* at, size_t end, int depth) const {
+    if (*at < end && IsOpening(tokens_[*at]) && tokens_[*at].partner != kNoPartner &&
+        tokens_[*at].partner < end) {
+      if (depth == kMostBrackets) return std::nullopt;
+      const size_t close = tokens_[*at].partner;
+      std::optional<NumberInText> inside = Signed(*at + 1, close, depth + 1);
+      *at = close + 1;
+      if (Symbol(*at, end, U'/') && *at + 1 < end && inside) return Over(*inside, at, end, depth);
+      if (inside && ReadPercent(tokens_, *at, at)) inside->percent = true;
+      return inside;
+    }
+    const bool percent_before =
+        *at < end && tokens_[*at].kind == TokenKind::kWord && tokens_[*at].raw == kPercentBefore;
+    if (percent_before) ++*at;
+    if (*at >= end) return std::nullopt;
+    const Quantity quantity = ReadQuantity(tokens_, *at);
+    if (quantity.state != Quantity::State::kRead || quantity.end > end) return std::nullopt;
+    *at = quantity.end;
+    return NumberInText{quantity.value, quantity.percent || percent_before};
+  }
+
+  // "{3} \over {4}".
+  std::optional<NumberInText> Over(const NumberInText& above, size_t* at, size_t end, int depth) const {
+    ++*at;
+    const std::optional<NumberInText> below = Unsigned(at, end, depth + 1);
+    if (!below || below->percent || above.percent || below->value == 0) return std::nullopt;
+    const double value = above.value / below->value;
+    return std::isfinite(value) ? std::optional(NumberInText{value, false}) : std::nullopt;
+  }
+
+  // Units and words to the end.
+  bool IsTrail(size_t begin, size_t end) const {
+    for (size_t at = begin; at < end; ++at) {
+      const Token& token = tokens_[at];
+      switch (token.kind) {
+        case TokenKind::kWord:
+          if (!IsTrailWord(at, at == begin)) return false;
+          break;
+        case TokenKind::kName:
+          if (token.gap < Gap::kBlank) return false;
+          break;
+        case TokenKind::kFraction:  // \frac{m}{s}
+          break;
+        case TokenKind::kCommand:
+          if (token.raw != "\\Omega" && token.raw != "\\mu" && token.raw != "\\ell") return false;
+          break;
+        case TokenKind::kSymbol:
+          if (at > begin && at + 1 < end && IsPower(at)) {
+            std::string exponent;
+            size_t after = at;
+            if (!ReadExponent(tokens_, at, &exponent, &after) || after > end) return false;
+            at = after - 1;
+          } else if (!IsTrailSymbol(at, begin, end)) {
+            return false;
+          }
+          break;
+        case TokenKind::kDigits:  // H_2O
+          if (at == begin || !IsSymbol(tokens_[at - 1], U'_')) return false;
+          break;
+        default:
+          return false;
+      }
+    }
+    return true;
+  }
+
+  bool IsPower(size_t at) const {
+    return IsSymbol(tokens_[at], U'^') &&
+           (tokens_[at - 1].kind == TokenKind::kWord || IsClosing(tokens_[at - 1]) ||
+            tokens_[at - 1].kind == TokenKind::kCommand);
+  }
+
+  bool IsTrailSymbol(size_t at, size_t begin, size_t end) const {
+    const Token& token = tokens_[at];
+    const bool behind_word = at > begin && tokens_[at - 1].kind == TokenKind::kWord;
+    switch (token.symbol) {
+      case symbol::kDegree:
+        return true;
+      case U'(':
+      case U'[':
+        return token.gap != Gap::kNone || at > begin;
+      case U'{':
+        return at > begin;
+      case U')':
+      case U']':
+      case U'}':
+        return true;
+      case U'/':
+        return at + 1 < end;
+      case symbol::kTimes:
+      case U'.':
+        return behind_word;
+      case symbol::kHyphen:
+        return behind_word && token.gap == Gap::kNone && at + 1 < end && tokens_[at + 1].gap == Gap::kNone;
+      case U'_':
+        return behind_word;
+      default:
+        return false;
+    }
+  }
+
+  bool IsTrailWord(size_t at, bool first) const {
+    const Token& token = tokens_[at];
+    if (DeniesAnswer(token.raw) || ChangesNumberBefore(token.raw)) return false;
+    if (first && JoinsNumber(token.raw)) return false;
+    if (IsUnspacedWord(token) || IsUnit(token.raw)) return true;
+    const size_t letters = LetterCount(token.raw);
+    if (letters == 1) return !first && token.raw == "a" && token.gap == Gap::kBlank;
+    if (letters == 2)
+      return token.in_words || IsShortWord(token.raw) || static_cast<unsigned char>(token.raw[0]) >= 0x80;
+    return letters > 3 || token.in_words || token.gap == Gap::kBlank || !first;
+  }
+
+  const std::vector<Token> tokens_;
+};
+
+}  // namespace
+
+std::optional<NumberInText> WholeNumber(absl::string_view content) { return Content(content).Read(); }
+
+}  // namespace lvrpo
