@@ -1,8 +1,10 @@
-# Compiler settings, and the three functions every folder uses:
-#   lvrpo_library(NAME [TORCH] SOURCES ... DEPS ...)      one folder = one library
+# Compiler settings, and the functions every folder uses:
+#   lvrpo_leaf(NAME [TORCH] [EXCLUDE file ...] DEPS ...)  one folder = one library: every .cc of this folder
+#   lvrpo_library(NAME [TORCH] SOURCES ... DEPS ...)      a part of a folder that others link alone
 #   lvrpo_binary(NAME [TORCH] SOURCES ... DEPS ...)       lands in build/<preset>/bin
 #   lvrpo_test(NAME [TORCH] SOURCES ... DEPS ... [TIMEOUT s])   one GoogleTest binary, one ctest entry
-#   lvrpo_folder_sources(VAR [EXCLUDE file ...])          every .cc of this folder: one folder = one library
+#   lvrpo_folder_sources(VAR [EXCLUDE file ...])          every .cc of this folder
+# DEPS names the leaves that a leaf includes and does not get from another of its DEPS (tests/layers checks it).
 # TORCH adds LibTorch and the shared precompiled header; leave it out wherever torch is not used.
 
 set(CMAKE_CXX_STANDARD 20)
@@ -22,6 +24,8 @@ endif()
 add_library(lvrpo_options INTERFACE)
 target_include_directories(lvrpo_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(lvrpo_options INTERFACE -pthread -Wall -Wextra -Werror -Wno-unused-parameter)
+target_link_libraries(lvrpo_options INTERFACE absl::status absl::statusor absl::strings absl::time absl::synchronization
+                      absl::flat_hash_map Threads::Threads)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(lvrpo_options INTERFACE -Wthread-safety)
 endif()
@@ -48,6 +52,20 @@ function(lvrpo_library name)
     target_link_libraries(${name} PUBLIC lvrpo_torch)
     _lvrpo_torch(${name})
   endif()
+endfunction()
+
+function(lvrpo_leaf name)
+  cmake_parse_arguments(A "TORCH" "" "EXCLUDE;DEPS" ${ARGN})
+  set(torch)
+  if(A_TORCH)
+    set(torch TORCH)
+  endif()
+  set(exclude)
+  if(A_EXCLUDE)
+    set(exclude EXCLUDE ${A_EXCLUDE})
+  endif()
+  lvrpo_folder_sources(sources ${exclude})
+  lvrpo_library(${name} ${torch} SOURCES ${sources} DEPS ${A_DEPS})
 endfunction()
 
 function(lvrpo_binary name)

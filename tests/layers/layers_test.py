@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The layering rules of docs/architecture.md, checked over every include, and the judge's independence.
+"""The layering rules of docs/architecture.md, checked over every include and link, and the judge's independence.
 
 Prints each offence as file:line and exits 1 if there is one.
 """
@@ -7,14 +7,16 @@ import pathlib
 import re
 import sys
 
+import leaves
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = [  # bottom first; a folder may include its own layer's folders only where named below
     {"proto", "common"},
     {"data", "shapes_world"},
     {"model", "verifiers"},
     {"algorithm"},
-    {"generation"},
-    {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining"},
+    {"policy", "weight_plane", "generation"},
+    {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining", "model_cli"},
     {"cli"},
 ]
 LAYER_OF = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
@@ -122,7 +124,7 @@ def one_place_offences():
 
 
 def main():
-    found = list(offences()) + list(judge_offences()) + list(one_place_offences())
+    found = list(offences()) + list(leaves.offences(ROOT, [f for f in sorted(LAYER_OF) if f != "proto"])) + list(judge_offences()) + list(one_place_offences())
     print("\n".join(found) if found else "layers: no offence")
     return 1 if found else 0
 
