@@ -34,7 +34,7 @@ struct TextEngineLimits {
 };
 
 // Decodes many requests together, by continuous batching: each sample has a slot of a table
-// (model/layers/kv_slots.h) and leaves it to the next one when it ends. A sample's tokens are a function of
+// (model/layers/kv_table.h) and leaves it to the next one when it ends. A sample's tokens are a function of
 // (seed, group, slot, context, weights), whatever else is decoded beside it; logits differ between batch
 // shapes in their last bits only (1e-5 of their size in fp32), so a token can differ only where two
 // candidates are closer than that.

@@ -109,15 +109,15 @@ class Bagel : public TextDecoder {
   }
 
   // Whether a sample's numbers are the same bits whatever shares its forward: every layer's product is our
-  // own (model/kernels/joined_linear.h), and no experts or adapters stand between. Where it is so and
+  // own (model/kernels/fused_linear.h), and no experts or adapters stand between. Where it is so and
   // gradients are off, GuidedVelocity gives each thread samples of its own.
   bool SamplesAreIndependent() const;
 
   // --- Text.
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
-  torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const override;
+  torch::Tensor DecodeTokens(KvTable& slots, const torch::Tensor& ids) const override;
   torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> [..., V]
-  KvSlots MakeSlots(int64_t slots, int64_t capacity) const override;
+  KvTable MakeSlots(int64_t slots, int64_t capacity) const override;
   int64_t SlotBytes(int64_t capacity) const override;
   // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded
   // at the end with any id. Shared or per-sample cache. Divides logits by `temperature`.

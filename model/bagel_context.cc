@@ -146,7 +146,7 @@ bool Bagel::SamplesAreIndependent() const {
   const int64_t qkv = config_.hidden + 2 * config_.kv_heads * config_.head_dim(),
                 widest = std::max(2 * config_.mlp, qkv);  // of the layers that denoising runs through
   return dtype() == torch::kFloat32 && device().is_cpu() && lora_scale_ == 0 && !config_.router.top_k &&
-         JoinedLinear::UsesOwnProduct(widest * config_.hidden);
+         FusedLinear::UsesOwnProduct(widest * config_.hidden);
 }
 
 torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,
@@ -214,16 +214,16 @@ torch::Tensor Bagel::GuidedForward(std::span<const GuidedContext> contexts, cons
   return torch::where(on, guided, v);
 }
 
-torch::Tensor Bagel::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
+torch::Tensor Bagel::DecodeTokens(KvTable& slots, const torch::Tensor& ids) const {
   return decoder_.Step(slots, EmbedTokens(ids.to(device())));
 }
 
-KvSlots Bagel::MakeSlots(int64_t slots, int64_t capacity) const {
-  return KvSlots(decoder_.kv_shape(), slots, capacity, torch::TensorOptions(dtype()).device(device()));
+KvTable Bagel::MakeSlots(int64_t slots, int64_t capacity) const {
+  return KvTable(decoder_.kv_shape(), slots, capacity, torch::TensorOptions(dtype()).device(device()));
 }
 
 int64_t Bagel::SlotBytes(int64_t capacity) const {
-  return KvSlots::Bytes(decoder_.kv_shape(), 1, capacity, dtype());
+  return KvTable::Bytes(decoder_.kv_shape(), 1, capacity, dtype());
 }
 
 torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor& responses,

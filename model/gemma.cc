@@ -112,11 +112,12 @@ torch::Tensor Gemma::Append(KvCache& cache, torch::Tensor x, const torch::Tensor
   KvCache grown;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    const HeadSource source = {layer.qkv(Norm(x, layer.input_norm)), {}, {}};
-    const Heads heads = MakeHeads(source, {}, rotary, config_.heads, config_.kv_heads, config_.rms_eps);
+    const QkvInput source = {layer.qkv(Norm(x, layer.input_norm)), {}, {}};
+    const Heads heads =
+        SplitRotateHeads(source, {}, rotary, config_.heads, config_.kv_heads, config_.rms_eps);
     const bool first = cache.keys.empty();
-    grown.keys.push_back(first ? heads.k : Behind(cache.keys[i], heads.k));
-    grown.values.push_back(first ? heads.v : Behind(cache.values[i], heads.v));
+    grown.keys.push_back(first ? heads.k : ConcatPast(cache.keys[i], heads.k));
+    grown.values.push_back(first ? heads.v : ConcatPast(cache.values[i], heads.v));
     x = x + layer.o(Attention(heads.q, grown.keys.back(), grown.values.back(), mask));
     x = x + LinearLayer::Mlp(layer.gate_up, Activation::kGeGlu, layer.down, Norm(x, layer.post_norm));
   }

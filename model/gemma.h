@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "model/config/config_reader.h"
+#include "model/kernels/fused_linear.h"
 #include "model/kernels/fused_ops.h"
-#include "model/kernels/joined_linear.h"
 #include "model/layers/kv_cache.h"
 #include "model/weights/linear_layer.h"
 #include "model/weights/weights.h"
@@ -58,7 +58,7 @@ class Gemma {
   GemmaConfig config_;
   torch::Tensor embeddings_, norm_;
   std::vector<Layer> layers_;
-  JoinedLinear head_;
+  FusedLinear head_;
   torch::Tensor frequencies_;  // of RoPE, [head_dim / 2]
 };
 

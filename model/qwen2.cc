@@ -118,16 +118,16 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
 
 torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
 
-torch::Tensor Qwen2::DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const {
+torch::Tensor Qwen2::DecodeTokens(KvTable& slots, const torch::Tensor& ids) const {
   return decoder_.Step(slots, torch::embedding(tensors_.at(kEmbeddings), ids));
 }
 
-KvSlots Qwen2::MakeSlots(int64_t slots, int64_t capacity) const {
-  return KvSlots(decoder_.kv_shape(), slots, capacity, tensors_.at(kEmbeddings).options());
+KvTable Qwen2::MakeSlots(int64_t slots, int64_t capacity) const {
+  return KvTable(decoder_.kv_shape(), slots, capacity, tensors_.at(kEmbeddings).options());
 }
 
 int64_t Qwen2::SlotBytes(int64_t capacity) const {
-  return KvSlots::Bytes(decoder_.kv_shape(), 1, capacity, tensors_.at(kEmbeddings).scalar_type());
+  return KvTable::Bytes(decoder_.kv_shape(), 1, capacity, tensors_.at(kEmbeddings).scalar_type());
 }
 
 Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,

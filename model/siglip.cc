@@ -169,7 +169,7 @@ Siglip::Siglip(SiglipConfig config, TensorMap tensors)
             /*lora_scale=*/0, config_.text.gelu),
       text_head_(tensors_, {"text_model.head"}) {
   if (!config_.use_head) return;
-  head_value_ = JoinedLinear({{HeadProjection(kValue, "weight"), HeadProjection(kValue, "bias")}});
+  head_value_ = FusedLinear({{HeadProjection(kValue, "weight"), HeadProjection(kValue, "bias")}});
   head_out_ = LinearLayer(tensors_, {"vision_model.head.attention.out_proj"});
   head_mlp_ = GeluMlp(tensors_, "vision_model.head.mlp.", /*lora_scale=*/0, config_.vision.gelu);
 }

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/kernels/fused_linear.h"
 #include "model/kernels/fused_ops.h"
-#include "model/kernels/joined_linear.h"
 #include "model/layers/siglip_encoder.h"
 #include "model/weights/weights.h"
 #include "nlohmann/json.hpp"
@@ -82,7 +82,7 @@ class Siglip {
   SiglipConfig config_;
   TensorMap tensors_;
   SiglipEncoder vision_, text_;
-  JoinedLinear head_value_;
+  FusedLinear head_value_;
   LinearLayer head_out_, text_head_;
   GeluMlp head_mlp_;
 };

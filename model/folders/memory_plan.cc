@@ -9,7 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
-#include "model/kernels/joined_linear.h"
+#include "model/kernels/fused_linear.h"
 #include "model/weights/lora.h"
 #include "model/weights/tensor_dtypes.h"
 
@@ -40,7 +40,7 @@ int64_t Parameters(const ShapeMap& shapes) {
   return count;
 }
 
-// Bytes of the ordered copies that JoinedLinear keeps of fp32 weights. Layers that read the same input are
+// Bytes of the ordered copies that FusedLinear keeps of fp32 weights. Layers that read the same input are
 // one there: q, k and v; gate and up.
 int64_t OrderedCopyBytes(const ShapeMap& shapes) {
   std::map<std::string, int64_t> joined;
@@ -52,7 +52,7 @@ int64_t OrderedCopyBytes(const ShapeMap& shapes) {
   }
   int64_t bytes = 0;
   for (const auto& [layer, own] : joined) {
-    if (own <= JoinedLinear::kMostWeightBytes) bytes += own;
+    if (own <= FusedLinear::kMostWeightBytes) bytes += own;
   }
   return bytes;
 }
@@ -162,7 +162,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
   const auto ordered_copies = [&](int64_t copies) {
     return MemoryLine{"weights in the CPU's order", Product({copies, ordered}),
                       absl::StrCat(copies > 1 ? "both directions, " : "", "of layers up to ",
-                                   JoinedLinear::kMostWeightBytes >> 20, " MiB, on CPUs with AVX-512")};
+                                   FusedLinear::kMostWeightBytes >> 20, " MiB, on CPUs with AVX-512")};
   };
   RoleMemory rollout{"rollout worker", {weights, autoencoder_weights}};
   if (ordered > 0) rollout.lines.push_back(ordered_copies(1));

@@ -262,7 +262,7 @@ torch::Tensor ByTorch(const torch::Tensor& q, const torch::Tensor& k, const torc
 
 }  // namespace
 
-torch::Tensor Behind(const torch::Tensor& past, const torch::Tensor& own) {
+torch::Tensor ConcatPast(const torch::Tensor& past, const torch::Tensor& own) {
   if (!past.defined()) return own;
   return torch::cat({past.expand({own.size(0), -1, -1, -1}), own}, 2);
 }
@@ -286,8 +286,8 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
   int64_t row = 0;
   for (const AttentionSegment& segment : segments) {
     const auto own = [&](const torch::Tensor& x) { return x.narrow(0, row, segment.rows); };
-    const torch::Tensor keys = Behind(segment.past_keys, own(k)),
-                        values = Behind(segment.past_values, own(v));
+    const torch::Tensor keys = ConcatPast(segment.past_keys, own(k)),
+                        values = ConcatPast(segment.past_values, own(v));
     parts.push_back(by_kernel ? AttentionFunction::apply(
                                     Rows(own(q)), Rows(keys), Rows(values),
                                     segment.mask.defined() ? std::optional(segment.mask) : std::nullopt)

@@ -30,7 +30,7 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
                         const torch::Tensor& mask = {});
 
 // `own` behind `past` [1 or B, heads, P, d]: [B, heads, P + L, d]. An undefined past: `own`.
-torch::Tensor Behind(const torch::Tensor& past, const torch::Tensor& own);
+torch::Tensor ConcatPast(const torch::Tensor& past, const torch::Tensor& own);
 
 // [B, T, heads * d] -> [B, heads, T, d] and back.
 torch::Tensor SplitHeads(const torch::Tensor& x, int64_t heads);

@@ -27,7 +27,7 @@ std::optional<torch::Tensor> Optional(const torch::Tensor& tensor) {
   return tensor.defined() ? std::optional<torch::Tensor>(tensor) : std::nullopt;
 }
 
-bool AsksForGradients(std::initializer_list<torch::Tensor> tensors) {
+bool NeedsGrad(std::initializer_list<torch::Tensor> tensors) {
   return torch::GradMode::is_enabled() &&
          std::any_of(tensors.begin(), tensors.end(),
                      [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); });
@@ -145,7 +145,7 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
   }
 };
 
-// --- MakeHeads
+// --- SplitRotateHeads
 
 // Where the heads of every token are read and written: `work(row pointers)` once a token.
 struct HeadLayout {
@@ -176,8 +176,8 @@ HeadLayout LayoutOf(const torch::Tensor& first, const torch::Tensor& second, con
           .tables_batch = cosine.size(0)};
 }
 
-Heads RunMakeHeads(const std::array<HeadSource, 2>& sources, const torch::Tensor& cosine,
-                   const torch::Tensor& sine, int64_t heads, int64_t kv_heads, double eps) {
+Heads RunSplitRotateHeads(const std::array<QkvInput, 2>& sources, const torch::Tensor& cosine,
+                          const torch::Tensor& sine, int64_t heads, int64_t kv_heads, double eps) {
   const HeadLayout at = LayoutOf(sources[0].qkv, sources[1].qkv, cosine, heads, kv_heads);
   const torch::TensorOptions options = cosine.options();
   const Heads out = {torch::empty({at.batch, heads, at.tokens, at.d}, options),
@@ -207,14 +207,14 @@ Heads RunMakeHeads(const std::array<HeadSource, 2>& sources, const torch::Tensor
   return out;
 }
 
-struct MakeHeadsFunction : torch::autograd::Function<MakeHeadsFunction> {
+struct SplitRotateHeadsFunction : torch::autograd::Function<SplitRotateHeadsFunction> {
   using Maybe = std::optional<torch::Tensor>;
   static variable_list forward(AutogradContext* context, const Maybe& first, const Maybe& first_q_norm,
                                const Maybe& first_k_norm, const Maybe& second, const Maybe& second_q_norm,
                                const Maybe& second_k_norm, const torch::Tensor& cosine,
                                const torch::Tensor& sine, int64_t heads, int64_t kv_heads, double eps) {
     const torch::Tensor none;
-    const std::array<HeadSource, 2> sources = {
+    const std::array<QkvInput, 2> sources = {
         {{first.value_or(none), first_q_norm.value_or(none), first_k_norm.value_or(none)},
          {second.value_or(none), second_q_norm.value_or(none), second_k_norm.value_or(none)}}};
     variable_list saved;
@@ -225,7 +225,7 @@ struct MakeHeadsFunction : torch::autograd::Function<MakeHeadsFunction> {
     context->saved_data["kv_heads"] = kv_heads;
     context->saved_data["eps"] = eps;
     context->set_materialize_grads(false);
-    const Heads out = RunMakeHeads(sources, cosine, sine, heads, kv_heads, eps);
+    const Heads out = RunSplitRotateHeads(sources, cosine, sine, heads, kv_heads, eps);
     return {out.q, out.k, out.v};
   }
 
@@ -319,8 +319,8 @@ torch::Tensor ActivateByTorch(Activation activation, const torch::Tensor& x) {
          halves[1];
 }
 
-Heads MakeHeadsByTorch(const std::array<HeadSource, 2>& sources, const RotaryTables& rotary, int64_t heads,
-                       int64_t kv_heads, double eps) {
+Heads SplitRotateHeadsByTorch(const std::array<QkvInput, 2>& sources, const RotaryTables& rotary,
+                              int64_t heads, int64_t kv_heads, double eps) {
   const torch::Tensor cosine = rotary.cosine.unsqueeze(1), sine = rotary.sine.unsqueeze(1);
   const auto turned = [&](const torch::Tensor& x) {
     const torch::Tensor a = x.narrow(-1, 0, x.size(-1) / 2), b = x.narrow(-1, x.size(-1) / 2, x.size(-1) / 2);
@@ -353,7 +353,7 @@ SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const 
     return {sum, RmsNorm(sum, weight, eps)};
   }
   const torch::Tensor from = x.contiguous(), added = Contiguous(delta), scale = weight.contiguous();
-  if (!AsksForGradients({from, added, scale})) {
+  if (!NeedsGrad({from, added, scale})) {
     const NormResult r = RunAddRmsNorm(from, added, scale, eps);
     return {r.sum, r.norm};
   }
@@ -364,21 +364,20 @@ SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const 
 torch::Tensor Activate(Activation activation, const torch::Tensor& x) {
   if (!UsesCpuKernels(x) || !HasCpuKernel(activation)) return ActivateByTorch(activation, x);
   const torch::Tensor from = x.contiguous();
-  return AsksForGradients({from}) ? ActivationFunction::apply(from, activation)
-                                  : RunActivation(from, activation);
+  return NeedsGrad({from}) ? ActivationFunction::apply(from, activation) : RunActivation(from, activation);
 }
 
-Heads MakeHeads(const HeadSource& first, const HeadSource& second, const RotaryTables& rotary, int64_t heads,
-                int64_t kv_heads, double eps) {
-  const std::array<HeadSource, 2> sources = {{first, second}};
+Heads SplitRotateHeads(const QkvInput& first, const QkvInput& second, const RotaryTables& rotary,
+                       int64_t heads, int64_t kv_heads, double eps) {
+  const std::array<QkvInput, 2> sources = {{first, second}};
   if (!UsesCpuKernels(first.qkv.defined() ? first.qkv : second.qkv))
-    return MakeHeadsByTorch(sources, rotary, heads, kv_heads, eps);
+    return SplitRotateHeadsByTorch(sources, rotary, heads, kv_heads, eps);
   const torch::Tensor a = Contiguous(first.qkv), b = Contiguous(second.qkv);
   const torch::Tensor cosine = rotary.cosine.contiguous(), sine = rotary.sine.contiguous();
-  if (!AsksForGradients({a, first.q_norm, first.k_norm, b, second.q_norm, second.k_norm}))
-    return RunMakeHeads({{{a, first.q_norm, first.k_norm}, {b, second.q_norm, second.k_norm}}}, cosine, sine,
-                        heads, kv_heads, eps);
-  const variable_list out = MakeHeadsFunction::apply(
+  if (!NeedsGrad({a, first.q_norm, first.k_norm, b, second.q_norm, second.k_norm}))
+    return RunSplitRotateHeads({{{a, first.q_norm, first.k_norm}, {b, second.q_norm, second.k_norm}}}, cosine,
+                               sine, heads, kv_heads, eps);
+  const variable_list out = SplitRotateHeadsFunction::apply(
       Optional(a), Optional(first.q_norm), Optional(first.k_norm), Optional(b), Optional(second.q_norm),
       Optional(second.k_norm), cosine, sine, heads, kv_heads, eps);
   return {out[0], out[1], out[2]};

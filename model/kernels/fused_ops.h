@@ -39,7 +39,7 @@ struct RotaryTables {
 };
 
 // Queries, keys and values of consecutive tokens from the projections that made them.
-struct HeadSource {
+struct QkvInput {
   torch::Tensor qkv;             // [B, T, (heads + 2 kv_heads) d]: q, k and v side by side; may be undefined
   torch::Tensor q_norm, k_norm;  // [d], of an RMS norm of each head; undefined: none
 };
@@ -50,8 +50,8 @@ struct Heads {
 // The tokens of `first`, then those of `second`, normalised and turned by their angles: in the half-split
 // form of RoPE, the first half of each head against its second. Turned in the tables' dtype, then cast to
 // qkv's.
-Heads MakeHeads(const HeadSource& first, const HeadSource& second, const RotaryTables& rotary, int64_t heads,
-                int64_t kv_heads, double eps);
+Heads SplitRotateHeads(const QkvInput& first, const QkvInput& second, const RotaryTables& rotary,
+                       int64_t heads, int64_t kv_heads, double eps);
 
 // Whether the kernels serve these tensors: fp32 on a CPU.
 bool UsesCpuKernels(const torch::Tensor& x);

@@ -72,14 +72,14 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
 
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
     const std::array<const Half*, 2> halves = {&layers_[layer].first, &layers_[layer].second};
-    std::array<HeadSource, 2> sources;
+    std::array<QkvInput, 2> sources;
     for (size_t i = 0; i < 2; ++i) {
       if (streams[i].tokens == 0) continue;
       sources[i] = {halves[i]->qkv(norm(streams[i], halves[i]->input_norm)), halves[i]->q_norm,
                     halves[i]->k_norm};
     }
     const Heads heads =
-        MakeHeads(sources[0], sources[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
+        SplitRotateHeads(sources[0], sources[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
     const torch::Tensor merged = Attend(layer, heads, segments, grown);  // [B, T, H]
     for (size_t i = 0; i < 2; ++i) {
       Stream& s = streams[i];
@@ -110,8 +110,8 @@ torch::Tensor Decoder::Attend(size_t layer, const Heads& heads, std::span<const 
   const Segment& first = segments[0];
   if (first.slots != nullptr) return first.slots->Attend(layer, heads.q, heads.k, heads.v);
   if (grown != nullptr) {
-    grown->keys.push_back(Behind(past(first, &KvCache::keys), heads.k));
-    grown->values.push_back(Behind(past(first, &KvCache::values), heads.v));
+    grown->keys.push_back(ConcatPast(past(first, &KvCache::keys), heads.k));
+    grown->values.push_back(ConcatPast(past(first, &KvCache::values), heads.v));
     return Attention(heads.q, grown->keys.back(), grown->values.back(), first.mask);
   }
   std::vector<AttentionSegment> parts;
@@ -121,7 +121,7 @@ torch::Tensor Decoder::Attend(size_t layer, const Heads& heads, std::span<const 
   return Attention(heads.q, heads.k, heads.v, parts);
 }
 
-torch::Tensor Decoder::Step(KvSlots& slots, const torch::Tensor& embedded) const {
+torch::Tensor Decoder::Step(KvTable& slots, const torch::Tensor& embedded) const {
   const torch::Tensor positions = slots.BeginStep(embedded.size(0));
   const Segment segment = {nullptr, embedded.size(0), {}, &slots};
   const Streams out = Run({.u = embedded.unsqueeze(1), .g = {}}, positions, {&segment, 1}, nullptr);

@@ -7,7 +7,7 @@
 #include "model/kernels/fused_ops.h"
 #include "model/layers/expert_pool.h"
 #include "model/layers/kv_cache.h"
-#include "model/layers/kv_slots.h"
+#include "model/layers/kv_table.h"
 #include "model/weights/linear_layer.h"
 #include "model/weights/weights.h"
 
@@ -18,10 +18,10 @@ class TextDecoder {
  public:
   virtual ~TextDecoder() = default;
   // Slots for sequences that are decoded together, and the bytes of one.
-  virtual KvSlots MakeSlots(int64_t slots, int64_t capacity) const = 0;
+  virtual KvTable MakeSlots(int64_t slots, int64_t capacity) const = 0;
   virtual int64_t SlotBytes(int64_t capacity) const = 0;
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
-  virtual torch::Tensor DecodeTokens(KvSlots& slots, const torch::Tensor& ids) const = 0;
+  virtual torch::Tensor DecodeTokens(KvTable& slots, const torch::Tensor& ids) const = 0;
   virtual torch::Tensor Logits(const torch::Tensor& hidden) const = 0;  // fp32 [..., H] -> [..., V]
 };
 
@@ -68,7 +68,7 @@ class Decoder {
     int64_t rows;
     torch::Tensor mask;
     // Instead of `past`: each row continues its slot, by one token. Then there is one segment.
-    KvSlots* slots = nullptr;
+    KvTable* slots = nullptr;
   };
   // The residual streams on their way: what comes out of layer number `after_layers`, counted from 1.
   struct Tap {
@@ -83,7 +83,7 @@ class Decoder {
   KvShape kv_shape() const { return config_.kv_shape(); }
 
   // One more token, embedded [R, H], in each of the first R slots: hidden after the final norm, [R, H].
-  torch::Tensor Step(KvSlots& slots, const torch::Tensor& embedded) const;
+  torch::Tensor Step(KvTable& slots, const torch::Tensor& embedded) const;
 
  private:
   struct Half {  // one set of weights of one layer

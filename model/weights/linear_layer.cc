@@ -16,12 +16,12 @@ torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
 
 LinearLayer::LinearLayer(const TensorMap& tensors, const std::vector<std::string>& modules, double lora_scale)
     : lora_scale_(lora_scale) {
-  std::vector<Affine> parts;
+  std::vector<LinearWeights> parts;
   for (const std::string& module : modules) {
     parts.push_back({tensors.at(module + ".weight"), Find(tensors, module + ".bias")});
     adapters_.push_back({Find(tensors, module + kLoraA), Find(tensors, module + kLoraB)});
   }
-  joined_ = JoinedLinear(std::move(parts));
+  joined_ = FusedLinear(std::move(parts));
   if (std::none_of(adapters_.begin(), adapters_.end(), [](const Adapter& own) { return own.a.defined(); }))
     adapters_.clear();
 }
@@ -42,7 +42,7 @@ torch::Tensor LinearLayer::operator()(const torch::Tensor& x) const {
 torch::Tensor LinearLayer::Mlp(const LinearLayer& first, Activation activation, const LinearLayer& second,
                                const torch::Tensor& x) {
   if (!first.adapters_.empty() || !second.adapters_.empty()) return second(Activate(activation, first(x)));
-  return JoinedLinear::Mlp(first.joined_, activation, second.joined_, x);
+  return FusedLinear::Mlp(first.joined_, activation, second.joined_, x);
 }
 
 }  // namespace lvrpo

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "model/kernels/joined_linear.h"
+#include "model/kernels/fused_linear.h"
 #include "model/weights/weights.h"
 
 namespace lvrpo {
@@ -28,7 +28,7 @@ class LinearLayer {
   struct Adapter {
     torch::Tensor a, b;  // both undefined: none
   };
-  JoinedLinear joined_;
+  FusedLinear joined_;
   std::vector<Adapter> adapters_;  // of each part; empty: none has one
   double lora_scale_ = 0;
 };

@@ -68,7 +68,7 @@ double BestGemm(const BagelConfig& c, int64_t rows, int repeats) {
                                                 {c.hidden, 2 * c.mlp},
                                                 {c.mlp, c.hidden}}) {
     const torch::Tensor x = torch::randn({rows, in}), weight = torch::randn({out, in});
-    const JoinedLinear linear({{weight, {}}});
+    const FusedLinear linear({{weight, {}}});
     std::vector<double> own, plain;
     for (int i = 0; i < repeats + 1; ++i) {
       own.push_back(TimeOf([&] { linear(x); }).wall);
@@ -116,7 +116,7 @@ absl::Status Run(const Flags& flags) {
                                {"results", results},
                                {"best_gemm_gflops", Rounded(best / 1e9, .1)},
                                {"peak_rss_mb", PeakRssMb()},
-                               {"packed_mb", static_cast<double>(JoinedLinear::PackedBytes()) / 1e6}};
+                               {"packed_mb", static_cast<double>(FusedLinear::PackedBytes()) / 1e6}};
   std::printf("%s\n", line.dump().c_str());
   return absl::OkStatus();
 }

@@ -158,7 +158,7 @@ absl::Status Run(const Flags& flags) {
                                {"results", results},
                                {"profile_ms", profiles},
                                {"peak_rss_mb", PeakRssMb()},
-                               {"packed_mb", static_cast<double>(JoinedLinear::PackedBytes()) / 1e6}};
+                               {"packed_mb", static_cast<double>(FusedLinear::PackedBytes()) / 1e6}};
   std::printf("%s\n", line.dump().c_str());
   return absl::OkStatus();
 }

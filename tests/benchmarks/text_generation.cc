@@ -98,7 +98,7 @@ absl::Status Run(const Flags& flags) {
                                {"compared", compared},
                                {"results", results},
                                {"peak_rss_mb", PeakRssMb()},
-                               {"packed_mb", static_cast<double>(JoinedLinear::PackedBytes()) / 1e6}};
+                               {"packed_mb", static_cast<double>(FusedLinear::PackedBytes()) / 1e6}};
   std::printf("%s\n", line.dump().c_str());
   return absl::OkStatus();
 }

@@ -1,7 +1,7 @@
 #include "generation/text_engine.h"
 
 #include "gtest/gtest.h"
-#include "model/layers/kv_slots.h"
+#include "model/layers/kv_table.h"
 #include "tests/model/tiny_models.h"
 
 namespace lvrpo {

@@ -73,7 +73,7 @@ TEST_F(FusedOps, ActivationsStandLargeNumbers) {
   }
 }
 
-TEST_F(FusedOps, MakeHeadsIsTorchs) {
+TEST_F(FusedOps, SplitRotateHeadsMatchesTorch) {
   constexpr int64_t kHeads = 4, kKvHeads = 2;
   for (const int64_t d : {2, 6, 16, 34, 64}) {
     for (const bool norms : {true, false}) {
@@ -87,9 +87,9 @@ TEST_F(FusedOps, MakeHeadsIsTorchs) {
         const auto heads = [&](const Tensors& in, bool first, bool second) -> Tensors {
           const int64_t from = first ? 0 : 2, count = (first ? 2 : 0) + (second ? 5 : 0);
           const torch::Tensor own = angle.narrow(1, from, count).to((first ? in[0] : in[3]).scalar_type());
-          const Heads out = MakeHeads(first ? HeadSource{in[0], in[1], in[2]} : HeadSource(),
-                                      second ? HeadSource{in[3], in[4], in[5]} : HeadSource(),
-                                      {own.cos(), own.sin()}, kHeads, kKvHeads, 1e-6);
+          const Heads out = SplitRotateHeads(first ? QkvInput{in[0], in[1], in[2]} : QkvInput(),
+                                             second ? QkvInput{in[3], in[4], in[5]} : QkvInput(),
+                                             {own.cos(), own.sin()}, kHeads, kKvHeads, 1e-6);
           return {out.q, out.k, out.v};
         };
         ExpectKernelsAreTorch([&](const Tensors& in) { return heads(in, true, true); }, inputs);

@@ -16,9 +16,9 @@ struct KvShape {
 // Keys and values of sequences that are decoded together, in memory taken once: a table of slots, each with
 // room for `capacity` entries. A finished sequence's slot is filled with the next one's context at once;
 // nothing is concatenated while sequences grow. Not thread-safe.
-class KvSlots {
+class KvTable {
  public:
-  KvSlots(const KvShape& shape, int64_t slots, int64_t capacity, const torch::TensorOptions& options);
+  KvTable(const KvShape& shape, int64_t slots, int64_t capacity, const torch::TensorOptions& options);
   // What the table takes, in bytes.
   static int64_t Bytes(const KvShape& shape, int64_t slots, int64_t capacity, torch::Dtype dtype);
 

@@ -10,7 +10,7 @@
 namespace lvrpo {
 
 // A linear layer; `bias` may be undefined.
-struct Affine {
+struct LinearWeights {
   torch::Tensor weight, bias;  // [out, in], [out]
 };
 
@@ -27,20 +27,20 @@ struct Affine {
 //
 // Values are the same bits with and without gradients: the learner's log-probs equal the sampler's.
 // Thread-safe while nobody changes the weights.
-class JoinedLinear {
+class FusedLinear {
  public:
-  JoinedLinear() = default;
-  explicit JoinedLinear(std::vector<Affine> parts);
+  FusedLinear() = default;
+  explicit FusedLinear(std::vector<LinearWeights> parts);
 
   // [..., in] -> [..., sum of outs]
   torch::Tensor operator()(const torch::Tensor& x) const;
 
   // second(activation(first(x))). Without gradients many rows are taken a few at a time, so that what lies
   // between the products stays in the cache; the same bits.
-  static torch::Tensor Mlp(const JoinedLinear& first, Activation activation, const JoinedLinear& second,
+  static torch::Tensor Mlp(const FusedLinear& first, Activation activation, const FusedLinear& second,
                            const torch::Tensor& x);
 
-  const std::vector<Affine>& parts() const { return parts_; }
+  const std::vector<LinearWeights>& parts() const { return parts_; }
 
   // Layers whose weights take more have no ordered copy and use LibTorch's product: in a model of that size
   // the copy would cost too much memory. A rule of each layer's size alone, so that all processes choose
@@ -56,12 +56,12 @@ class JoinedLinear {
   struct Cache;
   // Of the weights as they are now; null: use LibTorch.
   std::shared_ptr<const Packed> Pack(bool transposed) const;
-  bool AsksForGradients(const torch::Tensor& x) const;
+  bool NeedsGrad(const torch::Tensor& x) const;
   torch::Tensor Forward(const torch::Tensor& x) const;  // [rows, in] -> [rows, sum of outs], no gradient
 
-  std::vector<Affine> parts_;
+  std::vector<LinearWeights> parts_;
   std::shared_ptr<Cache> cache_;  // null: never packed
-  friend struct JoinedLinearFunction;
+  friend struct FusedLinearFunction;
 };
 
 }  // namespace lvrpo

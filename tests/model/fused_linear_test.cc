@@ -1,4 +1,4 @@
-#include "model/kernels/joined_linear.h"
+#include "model/kernels/fused_linear.h"
 
 #include "gtest/gtest.h"
 #include "model/kernels/fused_ops.h"
@@ -6,14 +6,14 @@
 namespace lvrpo {
 namespace {
 
-std::vector<Affine> RandomParts(std::vector<int64_t> outs, int64_t in, bool biases) {
-  std::vector<Affine> parts;
+std::vector<LinearWeights> RandomParts(std::vector<int64_t> outs, int64_t in, bool biases) {
+  std::vector<LinearWeights> parts;
   for (const int64_t out : outs)
     parts.push_back({torch::randn({out, in}), biases ? torch::randn({out}) : torch::Tensor()});
   return parts;
 }
 
-torch::Tensor ByTorch(const std::vector<Affine>& parts, const torch::Tensor& x) {
+torch::Tensor ByTorch(const std::vector<LinearWeights>& parts, const torch::Tensor& x) {
   std::vector<torch::Tensor> outs;
   for (const auto& [weight, bias] : parts) {
     outs.push_back(torch::linear(x, weight.to(x.scalar_type()),
@@ -22,44 +22,44 @@ torch::Tensor ByTorch(const std::vector<Affine>& parts, const torch::Tensor& x) 
   return torch::cat(outs, -1);
 }
 
-class JoinedLinearTest : public ::testing::Test {
+class FusedLinearTest : public ::testing::Test {
  protected:
   void SetUp() override { torch::manual_seed(8); }
 };
 
-TEST_F(JoinedLinearTest, IsItsPartsSideBySide) {
+TEST_F(FusedLinearTest, IsItsPartsSideBySide) {
   for (const bool biases : {true, false}) {
     for (const std::vector<int64_t>& outs : {std::vector<int64_t>{24}, {24, 7, 7}, {33, 33}}) {
-      const std::vector<Affine> parts = RandomParts(outs, 20, biases);
+      const std::vector<LinearWeights> parts = RandomParts(outs, 20, biases);
       const torch::Tensor x = torch::randn({3, 5, 20});
-      const torch::Tensor got = JoinedLinear(parts)(x), expected = ByTorch(parts, x.to(torch::kFloat64));
+      const torch::Tensor got = FusedLinear(parts)(x), expected = ByTorch(parts, x.to(torch::kFloat64));
       ASSERT_EQ(got.sizes(), expected.sizes());
       EXPECT_LT((got - expected).abs().max().item<double>(), 2e-5);
     }
   }
 }
 
-TEST_F(JoinedLinearTest, TakesPartsWithAndWithoutBiasAndNoRows) {
-  std::vector<Affine> parts = RandomParts({6, 5}, 10, true);
+TEST_F(FusedLinearTest, TakesPartsWithAndWithoutBiasAndNoRows) {
+  std::vector<LinearWeights> parts = RandomParts({6, 5}, 10, true);
   parts[0].bias = torch::Tensor();
-  const JoinedLinear layer(parts);
+  const FusedLinear layer(parts);
   const torch::Tensor x = torch::randn({4, 10});
   EXPECT_TRUE(torch::allclose(layer(x), ByTorch(parts, x), 1e-5, 1e-5));
   EXPECT_EQ(layer(x.narrow(0, 0, 0)).sizes(), (std::vector<int64_t>{0, 11}));
 }
 
-TEST_F(JoinedLinearTest, DoesNotCopyLargeLayers) {
-  const int64_t before = JoinedLinear::PackedBytes(), in = 1024,
-                out = JoinedLinear::kMostWeightBytes / 4 / in + 1;
+TEST_F(FusedLinearTest, DoesNotCopyLargeLayers) {
+  const int64_t before = FusedLinear::PackedBytes(), in = 1024,
+                out = FusedLinear::kMostWeightBytes / 4 / in + 1;
   const torch::Tensor weight = torch::ones({out, in}), x = torch::ones({2, in});
-  const JoinedLinear layer({{weight, {}}});
+  const FusedLinear layer({{weight, {}}});
   EXPECT_EQ(layer(x)[1][out - 1].item<float>(), 1024);
-  EXPECT_EQ(JoinedLinear::PackedBytes(), before);
+  EXPECT_EQ(FusedLinear::PackedBytes(), before);
 }
 
-TEST_F(JoinedLinearTest, HasTorchsGradients) {
+TEST_F(FusedLinearTest, HasTorchsGradients) {
   for (const bool biases : {true, false}) {
-    std::vector<Affine> parts = RandomParts({9, 4}, 12, biases), wide = parts;
+    std::vector<LinearWeights> parts = RandomParts({9, 4}, 12, biases), wide = parts;
     for (size_t i = 0; i < parts.size(); ++i) {
       for (auto [narrow, other] :
            {std::pair{&parts[i].weight, &wide[i].weight}, {&parts[i].bias, &wide[i].bias}}) {
@@ -70,7 +70,7 @@ TEST_F(JoinedLinearTest, HasTorchsGradients) {
     }
     torch::Tensor x = torch::randn({6, 12}), wide_x = x.to(torch::kFloat64);
     x.requires_grad_(), wide_x.requires_grad_();
-    const JoinedLinear layer(parts);
+    const FusedLinear layer(parts);
     layer(x).sin().sum().backward();
     ByTorch(wide, wide_x).sin().sum().backward();
     EXPECT_TRUE(torch::allclose(x.grad().to(torch::kFloat64), wide_x.grad(), 1e-4, 1e-5));
@@ -83,27 +83,27 @@ TEST_F(JoinedLinearTest, HasTorchsGradients) {
   }
 }
 
-TEST_F(JoinedLinearTest, GradientsOutliveTheLayer) {
+TEST_F(FusedLinearTest, GradientsOutliveTheLayer) {
   torch::Tensor x = torch::randn({4, 6}).requires_grad_();
   torch::Tensor y;
   {
-    const JoinedLinear layer(RandomParts({5}, 6, true));
+    const FusedLinear layer(RandomParts({5}, 6, true));
     y = layer(x);
   }
   y.sum().backward();
   EXPECT_TRUE(x.grad().defined());
 }
 
-TEST_F(JoinedLinearTest, GivesTheSameBitsWithAndWithoutGradients) {
-  std::vector<Affine> parts = RandomParts({16, 8, 8}, 24, true);
-  const torch::Tensor x = torch::randn({50, 24}), plain = JoinedLinear(parts)(x);
-  for (Affine& part : parts) part.weight.requires_grad_();
-  EXPECT_TRUE(torch::equal(JoinedLinear(parts)(x), plain));
+TEST_F(FusedLinearTest, GivesTheSameBitsWithAndWithoutGradients) {
+  std::vector<LinearWeights> parts = RandomParts({16, 8, 8}, 24, true);
+  const torch::Tensor x = torch::randn({50, 24}), plain = FusedLinear(parts)(x);
+  for (LinearWeights& part : parts) part.weight.requires_grad_();
+  EXPECT_TRUE(torch::equal(FusedLinear(parts)(x), plain));
 }
 
-TEST_F(JoinedLinearTest, SeesWeightsThatChangeInPlace) {
-  const std::vector<Affine> parts = RandomParts({8, 8}, 16, true);
-  const JoinedLinear layer(parts);
+TEST_F(FusedLinearTest, SeesWeightsThatChangeInPlace) {
+  const std::vector<LinearWeights> parts = RandomParts({8, 8}, 16, true);
+  const FusedLinear layer(parts);
   const torch::Tensor x = torch::randn({3, 16});
   layer(x);
   parts[1].weight.mul_(2);
@@ -111,37 +111,37 @@ TEST_F(JoinedLinearTest, SeesWeightsThatChangeInPlace) {
   EXPECT_TRUE(torch::allclose(layer(x), ByTorch(parts, x), 1e-5, 1e-5));
 }
 
-TEST_F(JoinedLinearTest, GivesItsMemoryBack) {
-  const int64_t before = JoinedLinear::PackedBytes();
+TEST_F(FusedLinearTest, GivesItsMemoryBack) {
+  const int64_t before = FusedLinear::PackedBytes();
   {
-    const JoinedLinear layer(RandomParts({8}, 16, true));
+    const FusedLinear layer(RandomParts({8}, 16, true));
     layer(torch::randn({3, 16}));
     layer(torch::randn({3, 16}));
-    EXPECT_LE(JoinedLinear::PackedBytes() - before, 32 * 16 * 4);
+    EXPECT_LE(FusedLinear::PackedBytes() - before, 32 * 16 * 4);
   }
-  EXPECT_EQ(JoinedLinear::PackedBytes(), before);
+  EXPECT_EQ(FusedLinear::PackedBytes(), before);
 }
 
-TEST_F(JoinedLinearTest, ComputesInTheWeightsDtype) {
-  std::vector<Affine> parts = RandomParts({8, 4}, 16, true);
+TEST_F(FusedLinearTest, ComputesInTheWeightsDtype) {
+  std::vector<LinearWeights> parts = RandomParts({8, 4}, 16, true);
   for (auto& [weight, bias] : parts) weight = weight.to(torch::kBFloat16), bias = bias.to(torch::kBFloat16);
   const torch::Tensor x = torch::randn({3, 16}).to(torch::kBFloat16);
-  EXPECT_TRUE(torch::equal(JoinedLinear(parts)(x), ByTorch(parts, x)));
+  EXPECT_TRUE(torch::equal(FusedLinear(parts)(x), ByTorch(parts, x)));
 }
 
-TEST_F(JoinedLinearTest, MlpIsTheSameBitsInPieces) {
+TEST_F(FusedLinearTest, MlpIsTheSameBitsInPieces) {
   // Enough rows that they are taken in pieces where nobody asks for gradients; the last piece is not whole.
   const int64_t rows = 4 * 96 * at::get_num_threads() + 17;
   for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
-    std::vector<Affine> first = RandomParts({40, 40}, 24, false),
-                        second = RandomParts({24}, activation == Activation::kSwiGlu ? 40 : 80, true);
+    std::vector<LinearWeights> first = RandomParts({40, 40}, 24, false),
+                               second = RandomParts({24}, activation == Activation::kSwiGlu ? 40 : 80, true);
     const torch::Tensor x = torch::randn({rows, 24});
-    const torch::Tensor plain = JoinedLinear::Mlp(JoinedLinear(first), activation, JoinedLinear(second), x);
+    const torch::Tensor plain = FusedLinear::Mlp(FusedLinear(first), activation, FusedLinear(second), x);
     const torch::Tensor wide = Activate(activation, ByTorch(first, x.to(torch::kFloat64)));
     EXPECT_LT((plain - ByTorch(second, wide)).abs().max().item<double>(), 1e-3);
     second[0].weight.requires_grad_();
     EXPECT_TRUE(
-        torch::equal(JoinedLinear::Mlp(JoinedLinear(first), activation, JoinedLinear(second), x), plain));
+        torch::equal(FusedLinear::Mlp(FusedLinear(first), activation, FusedLinear(second), x), plain));
   }
 }
 

@@ -1,4 +1,4 @@
-#include "model/layers/kv_slots.h"
+#include "model/layers/kv_table.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 namespace lvrpo {
 
-KvSlots::KvSlots(const KvShape& shape, int64_t slots, int64_t capacity, const torch::TensorOptions& options)
+KvTable::KvTable(const KvShape& shape, int64_t slots, int64_t capacity, const torch::TensorOptions& options)
     : capacity_(capacity), lengths_(slots), positions_(slots) {
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
     for (std::vector<torch::Tensor>* list : {&keys_, &values_})
@@ -18,12 +18,12 @@ KvSlots::KvSlots(const KvShape& shape, int64_t slots, int64_t capacity, const to
   }
 }
 
-int64_t KvSlots::Bytes(const KvShape& shape, int64_t slots, int64_t capacity, torch::Dtype dtype) {
+int64_t KvTable::Bytes(const KvShape& shape, int64_t slots, int64_t capacity, torch::Dtype dtype) {
   return 2 * shape.layers * slots * shape.kv_heads * capacity * shape.head_dim *
          static_cast<int64_t>(c10::elementSize(dtype));
 }
 
-void KvSlots::Fill(int64_t slot, const KvCache& context) {
+void KvTable::Fill(int64_t slot, const KvCache& context) {
   TORCH_CHECK(context.batch() == 1 && context.length() <= capacity_ && !context.valid.defined(),
               "a context of ", context.length(), " entries and ", context.batch(),
               " rows does not fit a slot of ", capacity_);
@@ -35,7 +35,7 @@ void KvSlots::Fill(int64_t slot, const KvCache& context) {
   positions_[slot] = context.next_position.defined() ? context.next_position[0].item<int64_t>() : 0;
 }
 
-void KvSlots::Move(int64_t from, int64_t to) {
+void KvTable::Move(int64_t from, int64_t to) {
   for (std::vector<torch::Tensor>* list : {&keys_, &values_}) {
     for (torch::Tensor& tensor : *list) {
       tensor[to].narrow(1, 0, lengths_[from]).copy_(tensor[from].narrow(1, 0, lengths_[from]));
@@ -45,7 +45,7 @@ void KvSlots::Move(int64_t from, int64_t to) {
   positions_[to] = positions_[from];
 }
 
-torch::Tensor KvSlots::BeginStep(int64_t rows) {
+torch::Tensor KvTable::BeginStep(int64_t rows) {
   const auto on_device = [&](const std::vector<int64_t>& values) {
     return torch::tensor(std::vector<int64_t>(values.begin(), values.begin() + rows), torch::kInt64)
         .to(keys_[0].device());
@@ -63,7 +63,7 @@ torch::Tensor KvSlots::BeginStep(int64_t rows) {
   return on_device(positions_).unsqueeze(1);
 }
 
-torch::Tensor KvSlots::Attend(size_t layer, const torch::Tensor& q, const torch::Tensor& k,
+torch::Tensor KvTable::Attend(size_t layer, const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v) {
   if (UsesCpuKernels(keys_[0])) return AttendByKernel(layer, q, k, v);
   const torch::Tensor keys = keys_[layer].narrow(0, 0, step_rows_),
@@ -75,7 +75,7 @@ torch::Tensor KvSlots::Attend(size_t layer, const torch::Tensor& q, const torch:
                    step_mask_);
 }
 
-torch::Tensor KvSlots::AttendByKernel(size_t layer, const torch::Tensor& q, const torch::Tensor& k,
+torch::Tensor KvTable::AttendByKernel(size_t layer, const torch::Tensor& q, const torch::Tensor& k,
                                       const torch::Tensor& v) {
   const int64_t heads = q.size(1), kv_heads = k.size(1), d = q.size(3), groups = heads / kv_heads;
   const torch::Tensor queries = q.contiguous(), new_keys = k.contiguous(), new_values = v.contiguous();
@@ -100,7 +100,7 @@ torch::Tensor KvSlots::AttendByKernel(size_t layer, const torch::Tensor& q, cons
   return out;
 }
 
-void KvSlots::EndStep() {
+void KvTable::EndStep() {
   for (int64_t row = 0; row < step_rows_; ++row) ++lengths_[row], ++positions_[row];
 }
 

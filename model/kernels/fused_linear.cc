@@ -1,4 +1,4 @@
-#include "model/kernels/joined_linear.h"
+#include "model/kernels/fused_linear.h"
 
 #include <algorithm>
 #include <atomic>
@@ -31,12 +31,12 @@ bool HasOwnProduct() {
 
 // Rows that a thread takes at a time where there are many.
 constexpr int64_t kRowsEach = 96;
-bool ManyRows(int64_t rows) { return rows >= 4 * kRowsEach * ThreadsHere(); }
+bool UseRowBlocks(int64_t rows) { return rows >= 4 * kRowsEach * ThreadsHere(); }
 
 }  // namespace
 
 // Weights in the kernel's order.
-struct JoinedLinear::Packed {
+struct FusedLinear::Packed {
   std::vector<uint32_t> versions;  // of weights and biases when they were packed
   int64_t columns = 0, depth = 0;
   torch::Tensor weight, bias;  // bias: undefined when there is none
@@ -60,7 +60,7 @@ struct JoinedLinear::Packed {
     const float *from = x.const_data_ptr<float>(), *ordered = weight.const_data_ptr<float>();
     float* to = out.mutable_data_ptr<float>();
     // Many rows are split between the threads, of few rows the columns.
-    if (ManyRows(rows)) {
+    if (UseRowBlocks(rows)) {
       ParallelFor(0, rows, kRowsEach, [&](int64_t begin, int64_t end) {
         kernels.multiply(from, depth, begin, end, ordered, start(), columns, 0, panels(), to, columns);
       });
@@ -74,14 +74,14 @@ struct JoinedLinear::Packed {
   }
 };
 
-struct JoinedLinear::Cache {
+struct FusedLinear::Cache {
   std::mutex mutex;
   std::shared_ptr<const Packed> forward, transposed;
 };
 
-JoinedLinear::JoinedLinear(std::vector<Affine> parts) : parts_(std::move(parts)) {
+FusedLinear::FusedLinear(std::vector<LinearWeights> parts) : parts_(std::move(parts)) {
   int64_t weights = 0;
-  for (const Affine& part : parts_) {
+  for (const LinearWeights& part : parts_) {
     weights += part.weight.numel();
     if (!part.weight.is_cpu() || part.weight.scalar_type() != torch::kFloat32 || !part.weight.is_contiguous())
       return;
@@ -89,7 +89,7 @@ JoinedLinear::JoinedLinear(std::vector<Affine> parts) : parts_(std::move(parts))
   if (UsesOwnProduct(weights)) cache_ = std::make_shared<Cache>();
 }
 
-bool JoinedLinear::UsesOwnProduct(int64_t weights) {
+bool FusedLinear::UsesOwnProduct(int64_t weights) {
   return HasOwnProduct() && weights * static_cast<int64_t>(sizeof(float)) <= kMostWeightBytes;
 }
 
@@ -98,9 +98,9 @@ std::string CpuProductName() {
                       at::get_cpu_capability());
 }
 
-int64_t JoinedLinear::PackedBytes() { return packed_bytes; }
+int64_t FusedLinear::PackedBytes() { return packed_bytes; }
 
-std::shared_ptr<const JoinedLinear::Packed> JoinedLinear::Pack(bool transposed) const {
+std::shared_ptr<const FusedLinear::Packed> FusedLinear::Pack(bool transposed) const {
   if (cache_ == nullptr) return nullptr;
   std::vector<uint32_t> versions;
   for (const auto& [weight, bias] : parts_) {
@@ -139,11 +139,11 @@ std::shared_ptr<const JoinedLinear::Packed> JoinedLinear::Pack(bool transposed) 
   return kept = made;
 }
 
-torch::Tensor JoinedLinear::Forward(const torch::Tensor& x) const {
+torch::Tensor FusedLinear::Forward(const torch::Tensor& x) const {
   if (const auto packed = Pack(false); packed != nullptr) return packed->Multiply(x);
   if (parts_.size() == 1) return torch::linear(x, parts_[0].weight, parts_[0].bias);
   int64_t width = 0;
-  for (const Affine& part : parts_) width += part.weight.size(0);
+  for (const LinearWeights& part : parts_) width += part.weight.size(0);
   torch::Tensor out = torch::empty({x.size(0), width}, x.options());
   int64_t begin = 0;
   for (const auto& [weight, bias] : parts_) {
@@ -160,16 +160,16 @@ torch::Tensor JoinedLinear::Forward(const torch::Tensor& x) const {
 
 // Keeps a layer alive as long as its gradient may be asked for.
 struct LayerHolder : torch::CustomClassHolder {
-  explicit LayerHolder(JoinedLinear kept) : layer(std::move(kept)) {}
-  JoinedLinear layer;
+  explicit LayerHolder(FusedLinear kept) : layer(std::move(kept)) {}
+  FusedLinear layer;
 };
 
-struct JoinedLinearFunction : torch::autograd::Function<JoinedLinearFunction> {
+struct FusedLinearFunction : torch::autograd::Function<FusedLinearFunction> {
   // tensors: all weights, then the biases of the parts that have one.
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, torch::TensorList tensors,
-                               const JoinedLinear* layer) {
+                               const FusedLinear* layer) {
     variable_list saved = {x};
-    for (const Affine& part : layer->parts_) saved.push_back(part.weight);
+    for (const LinearWeights& part : layer->parts_) saved.push_back(part.weight);
     context->save_for_backward(saved);
     context->saved_data["layer"] = torch::IValue::make_capsule(c10::make_intrusive<LayerHolder>(*layer));
     return layer->Forward(x);
@@ -180,7 +180,7 @@ struct JoinedLinearFunction : torch::autograd::Function<JoinedLinearFunction> {
     const torch::Tensor grad = gradients[0].contiguous();
     const auto holder =
         c10::static_intrusive_pointer_cast<LayerHolder>(context->saved_data["layer"].toCapsule());
-    const std::vector<Affine>& parts = holder->layer.parts_;
+    const std::vector<LinearWeights>& parts = holder->layer.parts_;
     variable_list result = {torch::Tensor()}, biases;
     if (context->needs_input_grad(0)) {
       if (const auto packed = holder->layer.Pack(true); packed != nullptr) result[0] = packed->Multiply(grad);
@@ -206,7 +206,7 @@ struct JoinedLinearFunction : torch::autograd::Function<JoinedLinearFunction> {
   }
 };
 
-torch::Tensor JoinedLinear::operator()(const torch::Tensor& x) const {
+torch::Tensor FusedLinear::operator()(const torch::Tensor& x) const {
   std::vector<int64_t> sizes = x.sizes().vec();
   const torch::Tensor& first = parts_[0].weight;
   if (!x.is_cpu() || x.scalar_type() != torch::kFloat32 || first.scalar_type() != torch::kFloat32) {
@@ -216,13 +216,13 @@ torch::Tensor JoinedLinear::operator()(const torch::Tensor& x) const {
   }
   const torch::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous();
   torch::Tensor out;
-  if (AsksForGradients(rows)) {
+  if (NeedsGrad(rows)) {
     variable_list tensors;
-    for (const Affine& part : parts_) tensors.push_back(part.weight);
-    for (const Affine& part : parts_) {
+    for (const LinearWeights& part : parts_) tensors.push_back(part.weight);
+    for (const LinearWeights& part : parts_) {
       if (part.bias.defined()) tensors.push_back(part.bias);
     }
-    out = JoinedLinearFunction::apply(rows, torch::TensorList(tensors), this);
+    out = FusedLinearFunction::apply(rows, torch::TensorList(tensors), this);
   } else {
     out = Forward(rows);
   }
@@ -230,7 +230,7 @@ torch::Tensor JoinedLinear::operator()(const torch::Tensor& x) const {
   return out.view(sizes);
 }
 
-bool JoinedLinear::AsksForGradients(const torch::Tensor& x) const {
+bool FusedLinear::NeedsGrad(const torch::Tensor& x) const {
   if (!torch::GradMode::is_enabled()) return false;
   bool asks = x.requires_grad();
   for (const auto& [weight, bias] : parts_)
@@ -238,11 +238,11 @@ bool JoinedLinear::AsksForGradients(const torch::Tensor& x) const {
   return asks;
 }
 
-torch::Tensor JoinedLinear::Mlp(const JoinedLinear& first_layer, Activation activation,
-                                const JoinedLinear& second_layer, const torch::Tensor& x) {
+torch::Tensor FusedLinear::Mlp(const FusedLinear& first_layer, Activation activation,
+                               const FusedLinear& second_layer, const torch::Tensor& x) {
   const int64_t rows = x.numel() / x.size(-1);
-  const bool plain = !UsesCpuKernels(x) || !HasCpuKernel(activation) || !ManyRows(rows) ||
-                     first_layer.AsksForGradients(x) || second_layer.AsksForGradients(x);
+  const bool plain = !UsesCpuKernels(x) || !HasCpuKernel(activation) || !UseRowBlocks(rows) ||
+                     first_layer.NeedsGrad(x) || second_layer.NeedsGrad(x);
   const auto first = plain ? nullptr : first_layer.Pack(false),
              second = plain ? nullptr : second_layer.Pack(false);
   if (first == nullptr || second == nullptr) return second_layer(Activate(activation, first_layer(x)));
