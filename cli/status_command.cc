@@ -86,7 +86,7 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
       {"seconds_left", nullptr},
       {"waiting_for", status.waiting_for()},
       {"seconds_since_progress", status.seconds_since_progress()},
-      {"version", status.current_version().version()},
+      {"version", status.current_version().number()},
       {"digest", status.current_version().digest()},
       {"groups_by_state",
        std::map<std::string, int64_t>(status.groups_by_state().begin(), status.groups_by_state().end())},
@@ -100,7 +100,7 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
     result["members"].push_back({{"member_id", member.member_id()},
                                  {"role", RoleName(member.role())},
                                  {"state", member.state()},
-                                 {"version", member.version().version()},
+                                 {"version", member.version().number()},
                                  {"load", member.load()},
                                  {"seconds_since_heartbeat", member.seconds_since_heartbeat()},
                                  {"address", member.address()}});

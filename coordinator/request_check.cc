@@ -73,7 +73,7 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
 }
 
 absl::Status CheckVersion(const v1::PolicyVersion& version) {
-  if (version.version() < 0) return Wrong(absl::StrCat("there is no version ", version.version()));
+  if (version.number() < 0) return Wrong(absl::StrCat("there is no version ", version.number()));
   if (!IsToken(version.digest(), kDigest)) return Wrong("a version's digest is not one");
   return absl::OkStatus();
 }

@@ -179,7 +179,7 @@ void CoordinatorService::SettleContract(Draft& draft, const std::string& id) {
 void CoordinatorService::Acknowledge(Draft& draft, const std::string& id) {
   const Members::Member& member = *members_.Find(id);
   const v1::PolicyVersion version = draft.state.current_version();
-  if (member.acknowledged.version() == version.version() && member.acknowledged.digest() == version.digest())
+  if (member.acknowledged.number() == version.number() && member.acknowledged.digest() == version.digest())
     return;
   const int64_t incarnation = member.incarnation;
   draft.rows.push_back([this, id, incarnation, version]() ABSL_NO_THREAD_SAFETY_ANALYSIS {

@@ -132,7 +132,7 @@ grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
     const v1::PolicyVersion &current = draft.state.current_version(), &held = request->version();
     if (absl::Status status = CheckVersion(held); !status.ok()) return status;
     // Of an older version the acknowledgement comes too late to matter: nothing is leased for it any more.
-    if (held.version() < current.version()) return absl::OkStatus();
+    if (held.number() < current.number()) return absl::OkStatus();
     if (!SameVersion(held, current)) {
       return Refuse("WRONG_DIGEST", absl::StrCat(id, " holds version ", Describe(held),
                                                  "; the current one is ", Describe(current)));

@@ -23,9 +23,9 @@ grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::S
     if (absl::Status status = CheckVersion(version); !status.ok()) return status;
     const int64_t before = state_.committed_steps();
     std::vector<v1::StepRecord> since;
-    if (version.version() < before) {
+    if (version.number() < before) {
       absl::StatusOr<std::vector<v1::StepRecord>> read =
-          store_->StepsFrom(std::max<int64_t>(version.version() - 1, 0));
+          store_->StepsFrom(std::max<int64_t>(version.number() - 1, 0));
       if (!read.ok()) return read.status();
       since = *std::move(read);
     }

@@ -4,7 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
-#include "proto/lvrpo/v1/learner.grpc.pb.h"
+#include "proto/lvrpo/v1/trajectory.grpc.pb.h"
+#include "proto/lvrpo/v1/weights.grpc.pb.h"
 
 namespace lvrpo {
 namespace {
@@ -41,18 +42,18 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
   const auto stub = v1::WeightSource::NewStub(channels_.To(address));
   Weights weights;
   v1::GetManifestRequest manifest_request;
-  manifest_request.set_version(version.version());
+  manifest_request.set_number(version.number());
   absl::Status status =
       FromGrpcStatus(stub->GetManifest(MakeContext(deadline).get(), manifest_request, &weights.manifest));
   if (!status.ok()) return status;
   if (weights.manifest.version().digest() != version.digest()) {
     return absl::DataLossError(
-        absl::StrCat(address, " has version ", version.version(), " with another digest"));
+        absl::StrCat(address, " has version ", version.number(), " with another digest"));
   }
   if (status = check(weights.manifest); !status.ok()) return status;
   weights.buckets.resize(static_cast<size_t>(weights.manifest.buckets_size()));
   v1::StreamWeightsRequest request;
-  request.set_version(version.version());
+  request.set_number(version.number());
   const auto context = MakeContext(deadline);
   const auto reader = stub->StreamWeights(context.get(), request);
   v1::WeightChunk part;
@@ -75,7 +76,7 @@ absl::StatusOr<LearnerClient::Weights> LearnerClient::FetchWeights(
     const v1::BucketEntry& expected = weights.manifest.buckets(static_cast<int>(i));
     if (static_cast<int64_t>(weights.buckets[i].size()) != expected.size() ||
         Sha256Hex(weights.buckets[i]) != expected.sha256()) {
-      return absl::DataLossError(absl::StrCat("bucket ", i, " of version ", version.version(), " from ",
+      return absl::DataLossError(absl::StrCat("bucket ", i, " of version ", version.number(), " from ",
                                               address, " does not match its checksum"));
     }
   }

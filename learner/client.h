@@ -9,7 +9,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/net/rpc.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
+#include "proto/lvrpo/v1/weights.pb.h"
 
 namespace lvrpo {
 

@@ -6,7 +6,7 @@
 #include "model/bagel_config.h"
 #include "policy/prompt_source.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 // Whether trajectories can be trained on. They come over the network: each size is compared with the run's
 // own before anything is made of it, each number must be finite and of a size that honest sampling gives.

@@ -6,7 +6,7 @@
 #include "learner/call_watch.h"
 #include "learner/spool.h"
 #include "learner/upload_check.h"
-#include "proto/lvrpo/v1/learner.grpc.pb.h"
+#include "proto/lvrpo/v1/trajectory.grpc.pb.h"
 
 namespace lvrpo {
 

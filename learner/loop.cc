@@ -200,7 +200,7 @@ absl::StatusOr<v1::TrajectoryGroup> LearnerLoop::Load(const v1::AssignedGroup& a
       spool_.Get(assigned.ordinal(), assigned.attempt(), assigned.trajectory_digest());
   if (!group.ok()) return group;
   if (group->ordinal() != assigned.ordinal() || group->attempt() != assigned.attempt() ||
-      group->version().version() != assigned.version().version() ||
+      group->version().number() != assigned.version().number() ||
       group->version().digest() != assigned.version().digest()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the trajectories of ordinal ", assigned.ordinal(), " say they are another group's"));

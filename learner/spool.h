@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/files/file.h"
 #include "common/hash.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 namespace lvrpo {
 

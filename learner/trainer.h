@@ -18,7 +18,7 @@
 #include "model/bagel.h"
 #include "policy/contract.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 namespace lvrpo {
 

@@ -115,8 +115,8 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<v1::
   double age = 0;
   for (size_t i = 0; i < sources.size(); ++i) {
     const v1::TrajectoryGroup& source = sources[i];
-    const bool current = source.version().version() == step_version;
-    age += static_cast<double>(step_version - source.version().version());
+    const bool current = source.version().number() == step_version;
+    age += static_cast<double>(step_version - source.version().number());
     alone[i] = TryToRun([&] {
       if (source.prompt().task() == v1::TASK_KIND_TEXT) {
         TextGroup read = ReadTextGroup(source);

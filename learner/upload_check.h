@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 namespace lvrpo {
 

@@ -25,15 +25,15 @@ void WeightService::Publish(std::shared_ptr<const PackedWeights> weights) {
 std::shared_ptr<const PackedWeights> WeightService::Find(int64_t version) const {
   absl::MutexLock lock(&mutex_);
   for (auto weights = kept_.rbegin(); weights != kept_.rend(); ++weights) {
-    if (version < 0 || (*weights)->manifest.version().version() == version) return *weights;
+    if (version < 0 || (*weights)->manifest.version().number() == version) return *weights;
   }
   return nullptr;
 }
 
 grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManifestRequest* request,
                                         v1::WeightManifest* response) {
-  const std::shared_ptr<const PackedWeights> weights = Find(request->version());
-  if (weights == nullptr) return NotHere(request->version());
+  const std::shared_ptr<const PackedWeights> weights = Find(request->number());
+  if (weights == nullptr) return NotHere(request->number());
   *response = weights->manifest;
   return grpc::Status::OK;
 }
@@ -41,8 +41,8 @@ grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManif
 grpc::Status WeightService::StreamWeights(grpc::ServerContext* context,
                                           const v1::StreamWeightsRequest* request,
                                           grpc::ServerWriter<v1::WeightChunk>* writer) {
-  const std::shared_ptr<const PackedWeights> weights = Find(request->version());
-  if (weights == nullptr) return NotHere(request->version());
+  const std::shared_ptr<const PackedWeights> weights = Find(request->number());
+  if (weights == nullptr) return NotHere(request->number());
   if (request->first_bucket() < 0)
     return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
   const std::unique_ptr<CallWatch::Call> call = watch_.Begin([context] { context->TryCancel(); });

@@ -7,7 +7,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/telemetry/metrics.h"
 #include "learner/call_watch.h"
-#include "proto/lvrpo/v1/learner.grpc.pb.h"
+#include "proto/lvrpo/v1/weights.grpc.pb.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {

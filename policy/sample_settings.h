@@ -3,7 +3,7 @@
 #include "algorithm/image_sampler.h"
 #include "model/bagel_config.h"
 #include "proto/lvrpo/v1/config.pb.h"
-#include "proto/lvrpo/v1/learner.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 namespace lvrpo {
 

@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<Detection>> DecodeDetections(const v1::Detections& de
 
 }  // namespace
 
-absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
+absl::StatusOr<ScoringGroup> DecodeRequest(const v1::ScoreRequest& request) {
   if (request.prompt().task() == v1::TASK_KIND_UNSPECIFIED) {
     return absl::InvalidArgumentError(absl::StrCat("prompt '", request.prompt().id(),
                                                    "' has no task: set TASK_KIND_IMAGE or TASK_KIND_TEXT"));
@@ -90,18 +90,18 @@ absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat("the request has ", request.items_size(),
                                                    " items; at most ", kMaxItems, " are scored at once"));
   }
-  ScoringBatch batch;
-  batch.prompt = request.prompt();
-  batch.want_evidence = request.want_evidence();
+  ScoringGroup group;
+  group.prompt = request.prompt();
+  group.want_evidence = request.want_evidence();
   int64_t pixels = 0;
   for (int i = 0; i < request.items_size(); ++i) {
-    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
+    if (group.prompt.task() == v1::TASK_KIND_TEXT) {
       const std::string& text = request.items(i).text();
       if (text.size() > kMaxAnswer) {
         return absl::InvalidArgumentError(absl::StrCat("item ", i, ": a text of ", text.size(),
                                                        " bytes; at most ", kMaxAnswer, " can be scored"));
       }
-      batch.texts.push_back(text);
+      group.texts.push_back(text);
       continue;
     }
     absl::StatusOr<RgbImage> image = DecodeImage(request.items(i).image(), i);
@@ -111,15 +111,15 @@ absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request) {
       return absl::InvalidArgumentError(absl::StrCat("items 0 to ", i, " hold more than ", kMaxRequestPixels,
                                                      " pixels; send fewer in one request"));
     }
-    batch.images.push_back(*std::move(image));
+    group.images.push_back(*std::move(image));
     if (!request.items(i).has_detections()) continue;
     absl::StatusOr<std::vector<Detection>> detections =
-        DecodeDetections(request.items(i).detections(), batch.images.back(), i);
+        DecodeDetections(request.items(i).detections(), group.images.back(), i);
     if (!detections.ok()) return detections.status();
-    batch.detections.resize(static_cast<size_t>(request.items_size()));
-    batch.detections[static_cast<size_t>(i)] = *std::move(detections);
+    group.detections.resize(static_cast<size_t>(request.items_size()));
+    group.detections[static_cast<size_t>(i)] = *std::move(detections);
   }
-  return batch;
+  return group;
 }
 
 }  // namespace lvrpo

@@ -8,6 +8,6 @@ namespace lvrpo {
 
 // Checks a request and turns it into images or texts. Sizes are checked before a PNG is decoded, and what all
 // items hold is bounded. InvalidArgument names the item that is wrong.
-absl::StatusOr<ScoringBatch> DecodeRequest(const v1::ScoreRequest& request);
+absl::StatusOr<ScoringGroup> DecodeRequest(const v1::ScoreRequest& request);
 
 }  // namespace lvrpo

@@ -38,7 +38,7 @@ absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job,
                                        const DecodeOptions& options) {
   const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job, options);
   if (!request.ok()) return request.status();
-  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(*request);
+  const absl::StatusOr<ScoringGroup> batch = DecodeRequest(*request);
   if (!batch.ok()) return batch.status();
   return scorers.Score(*batch).items(0);
 }

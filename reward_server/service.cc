@@ -26,23 +26,23 @@ void RewardService::Count(const v1::ComponentScore& score) {
       .Increment(std::max(0.0, static_cast<double>(score.score())));
 }
 
-absl::StatusOr<ScoringBatch> RewardService::Decode(const v1::ScoreRequest& request) {
+absl::StatusOr<ScoringGroup> RewardService::Decode(const v1::ScoreRequest& request) {
   const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return decoding_ < kDecodersAtOnce; };
   {
     absl::MutexLock lock(&mutex_, absl::Condition(&free));
     ++decoding_;
   }
-  absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
+  absl::StatusOr<ScoringGroup> group = DecodeRequest(request);
   absl::MutexLock lock(&mutex_);
   --decoding_;
-  return batch;
+  return group;
 }
 
 absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& request,
                                    v1::ScoreResponse& response) {
-  absl::StatusOr<ScoringBatch> batch = Decode(request);
-  if (!batch.ok()) return batch.status();
-  absl::StatusOr<v1::ScoreResponse> answer = pool_.Score(*std::move(batch), deadline);
+  absl::StatusOr<ScoringGroup> group = Decode(request);
+  if (!group.ok()) return group.status();
+  absl::StatusOr<v1::ScoreResponse> answer = pool_.Score(*std::move(group), deadline);
   if (!answer.ok()) return answer.status();
   response = *std::move(answer);
   for (const v1::ItemScore& item : response.items()) {

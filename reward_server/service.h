@@ -26,7 +26,7 @@ class RewardService final : public v1::Reward::Service {
  private:
   void Count(const v1::ComponentScore& score);
   // A few at once: a request may hold far more pixels than bytes.
-  absl::StatusOr<ScoringBatch> Decode(const v1::ScoreRequest& request);
+  absl::StatusOr<ScoringGroup> Decode(const v1::ScoreRequest& request);
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
 
   ScorerSet& scorers_;

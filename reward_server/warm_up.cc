@@ -23,17 +23,17 @@ RgbImage Noise(int seed) {
   return image;
 }
 
-ScoringBatch MadeUp(const v1::PromptRecord& prompt, int samples) {
-  ScoringBatch batch;
-  batch.prompt = prompt;
+ScoringGroup MadeUp(const v1::PromptRecord& prompt, int samples) {
+  ScoringGroup group;
+  group.prompt = prompt;
   for (int i = 0; i < samples; ++i) {
     if (prompt.task() == v1::TASK_KIND_TEXT) {
-      batch.texts.push_back("nothing");
+      group.texts.push_back("nothing");
     } else {
-      batch.images.push_back(Noise(i));
+      group.images.push_back(Noise(i));
     }
   }
-  return batch;
+  return group;
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ std::vector<v1::PromptRecord> WarmUpPrompts(const v1::DataConfig& data, const Sc
 WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts, int samples) {
   WarmUpReport report;
   for (const v1::PromptRecord& prompt : prompts) {
-    const ScoringBatch batch = MadeUp(prompt, samples);
-    const ScoringBatch* const only = &batch;
+    const ScoringGroup group = MadeUp(prompt, samples);
+    const ScoringGroup* const only = &group;
     for (const std::unique_ptr<Scorer>& scorer : scorers.scorers()) {
       if (!scorer->AppliesTo(prompt)) continue;
       const LaneAnswer answer = std::move(CallScorer(*scorer, {&only, 1})[0]);

@@ -10,8 +10,8 @@
 #include "policy/prompt_source.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
-#include "proto/lvrpo/v1/learner.pb.h"
 #include "proto/lvrpo/v1/reward.pb.h"
+#include "proto/lvrpo/v1/trajectory.pb.h"
 
 namespace lvrpo {
 

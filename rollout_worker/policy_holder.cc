@@ -13,7 +13,7 @@ namespace lvrpo {
 namespace {
 
 bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
-  return a.version() == b.version() && a.digest() == b.digest();
+  return a.number() == b.number() && a.digest() == b.digest();
 }
 
 // Whether a manifest announces the run's own tensors, and no more bytes than they have.
@@ -45,7 +45,7 @@ absl::Status CheckShapes(const v1::WeightManifest& manifest, const ShapeMap& exp
 absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, const TensorMap& trained,
                                                          const v1::PolicyVersion& version) {
   absl::StatusOr<Bagel> model =
-      base.WithTensors(trained, absl::StrCat("weights of version ", version.version()));
+      base.WithTensors(trained, absl::StrCat("weights of version ", version.number()));
   if (!model.ok()) return model.status();
   return std::make_shared<const Policy>(Policy{*std::move(model), version});
 }
@@ -111,7 +111,7 @@ absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted, int64_t incar
     status = acknowledge_(wanted);
     if (status.ok()) {
       metrics_.Gauge("lvrpo_rollout_version", "Version of the weights in use.")
-          .Set(static_cast<double>(wanted.version()));
+          .Set(static_cast<double>(wanted.number()));
     }
     absl::MutexLock lock(&mutex_);
     if (status.ok()) {
@@ -133,7 +133,7 @@ void PolicyHolder::Follow(MemberSession& session, const std::function<bool()>& s
       const absl::Status status = Update(wanted, session.fence().incarnation());
       if (!status.ok() && complained != status.message()) {
         complained = std::string(status.message());
-        spdlog::warn("weights of version {} could not be taken: {}", wanted.version(), complained);
+        spdlog::warn("weights of version {} could not be taken: {}", wanted.number(), complained);
       }
     }
     seen = session.WaitForView(seen, absl::Milliseconds(200));

@@ -52,7 +52,7 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version) {
     entry.set_size(static_cast<int64_t>(bucket.size()));
     entry.set_sha256(Sha256Hex(bucket));
   }
-  packed.manifest.mutable_version()->set_version(version);
+  packed.manifest.mutable_version()->set_number(version);
   packed.manifest.mutable_version()->set_digest(DigestOfManifest(packed.manifest));
   return packed;
 }
@@ -60,7 +60,7 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version) {
 absl::Status CheckManifest(const v1::WeightManifest& manifest) {
   const auto damaged = [&](const std::string& what) {
     return absl::DataLossError(
-        absl::StrCat("manifest of weight version ", manifest.version().version(), ": ", what));
+        absl::StrCat("manifest of weight version ", manifest.version().number(), ": ", what));
   };
   if (DigestOfManifest(manifest) != manifest.version().digest()) return damaged("its digest is wrong");
   for (const v1::TensorEntry& tensor : manifest.tensors()) {

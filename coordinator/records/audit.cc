@@ -42,7 +42,7 @@ absl::Status RunAudit::Prepare() {
   chain_ = IdentityDigest(identity_);
   if (!base_digest_.empty()) base_digests_.insert(base_digest_);
   for (const v1::StepRecord& step : *abandoned)
-    ever_published_.emplace(step.new_version().version(), step.new_version().digest());
+    ever_published_.emplace(step.new_version().number(), step.new_version().digest());
   find_group_ = std::make_unique<Statement>(store_.database(),
                                             "SELECT state, step, record FROM groups WHERE ordinal = ?");
   find_acknowledgement_ = std::make_unique<Statement>(

@@ -76,7 +76,7 @@ void RunAudit::CheckFiles(const v1::CheckpointRecord& checkpoint, bool newest) {
   } else if (made == published_.end() || made->second != checkpoint.version().digest()) {
     broken("is recorded with other weights than its step made");
   }
-  if (checkpoint.version().version() != checkpoint.step())
+  if (checkpoint.version().number() != checkpoint.step())
     broken("is recorded with another version than its step's");
   const std::string folder = JoinPath(run_dir_, checkpoint.path());
   const absl::StatusOr<std::string> manifest = ReadFile(JoinPath(folder, "manifest.json"));

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kMostOrdinals = int64_t{1} << 31;
 
 std::string Name(const v1::PolicyVersion& version) {
-  return absl::StrCat("version ", version.version(), " ", version.digest().substr(0, 12));
+  return absl::StrCat("version ", version.number(), " ", version.digest().substr(0, 12));
 }
 
 }  // namespace
@@ -40,10 +40,10 @@ void RunAudit::CheckStep(int64_t row, const std::string& bytes) {
     sequence_->Broken(absl::StrCat("step ", number, " is missing"));
     expected_step_ = row + 1;
   }
-  if (step.new_version().version() != step.step() + 1 || step.new_version().digest().empty())
-    sequence_->Broken(absl::StrCat("step ", step.step(), " made version ", step.new_version().version()));
-  published_[step.new_version().version()] = step.new_version().digest();
-  ever_published_.emplace(step.new_version().version(), step.new_version().digest());
+  if (step.new_version().number() != step.step() + 1 || step.new_version().digest().empty())
+    sequence_->Broken(absl::StrCat("step ", step.step(), " made version ", step.new_version().number()));
+  published_[step.new_version().number()] = step.new_version().digest();
+  ever_published_.emplace(step.new_version().number(), step.new_version().digest());
   if (step.next_ordinal() < frontier_ || step.next_ordinal() > next_ordinal_)
     sequence_->Broken(absl::StrCat("step ", step.step(), " planned ", step.next_ordinal(), " ordinals"));
   frontier_ = std::max(frontier_, step.next_ordinal());
@@ -97,14 +97,14 @@ void RunAudit::CheckConsumed(const v1::StepRecord& step, int64_t ordinal, std::v
     return;
   }
   CheckSamples(group);
-  const int64_t age = step.step() - group.version().version();
+  const int64_t age = step.step() - group.version().number();
   if (age > identity_.max_staleness || age < 0) {
     fresh_->Broken(absl::StrCat("ordinal ", ordinal, " in step ", step.step(), " came from version ",
-                                group.version().version()));
+                                group.version().number()));
   }
-  if (group.version().version() == 0) {
+  if (group.version().number() == 0) {
     base_digests_.insert(group.version().digest());
-  } else if (const auto known = published_.find(group.version().version());
+  } else if (const auto known = published_.find(group.version().number());
              known == published_.end() || known->second != group.version().digest()) {
     versions_->Broken(absl::StrCat("ordinal ", ordinal, " used ", Name(group.version())));
   }
@@ -138,7 +138,7 @@ void RunAudit::CheckAcknowledged(const v1::GroupRecord& group) {
   find_acknowledgement_->Reset()
       .Bind(group.member_id())
       .Bind(group.incarnation())
-      .Bind(version.version())
+      .Bind(version.number())
       .Bind(version.digest());
   const absl::StatusOr<bool> found = find_acknowledgement_->Step();
   if (!found.ok() || !*found) {
@@ -192,9 +192,9 @@ void RunAudit::CheckGroup(int64_t ordinal, int64_t state, int64_t step, const st
     all_known_->Broken(absl::StrCat("the run has finished, and ordinal ", ordinal, " is still open"));
   }
   if (!group.has_version()) return;
-  if (group.version().version() == 0) {
+  if (group.version().number() == 0) {
     base_digests_.insert(group.version().digest());
-  } else if (!ever_published_.contains({group.version().version(), group.version().digest()})) {
+  } else if (!ever_published_.contains({group.version().number(), group.version().digest()})) {
     versions_->Broken(absl::StrCat("ordinal ", ordinal, " used ", Name(group.version())));
   }
 }
@@ -205,9 +205,9 @@ absl::Status RunAudit::ReadAcknowledgements() {
   std::set<std::string> missing = std::move(acknowledged_digests_);
   for (const v1::PolicyVersion& version : *acknowledged) {
     missing.erase(version.digest());
-    if (version.version() == 0) {
+    if (version.number() == 0) {
       base_digests_.insert(version.digest());
-    } else if (!ever_published_.contains({version.version(), version.digest()})) {
+    } else if (!ever_published_.contains({version.number(), version.digest()})) {
       versions_->Broken(absl::StrCat("a worker acknowledged ", Name(version), ", which no step made"));
     }
   }

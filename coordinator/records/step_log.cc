@@ -22,7 +22,7 @@ std::string Line(const v1::StepRecord& step) {
   nlohmann::json line = MetricsOf(step);
   line["step"] = step.step();
   line["unix_seconds"] = step.unix_seconds();
-  line["version"] = step.new_version().version();
+  line["version"] = step.new_version().number();
   line["digest"] = step.new_version().digest();
   return JsonText(line) + "\n";
 }

@@ -157,7 +157,7 @@ absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
 absl::Status Store::PutAcknowledgement(const std::string& member, int64_t incarnation,
                                        const v1::PolicyVersion& version) {
   Statement insert(database_, "INSERT OR IGNORE INTO acknowledgements VALUES(?, ?, ?, ?)");
-  return insert.Bind(member).Bind(incarnation).Bind(version.version()).Bind(version.digest()).Run();
+  return insert.Bind(member).Bind(incarnation).Bind(version.number()).Bind(version.digest()).Run();
 }
 
 absl::Status Store::PutContract(const std::string& key, const ContractEntry& entry) {

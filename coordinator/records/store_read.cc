@@ -171,7 +171,7 @@ absl::StatusOr<std::vector<v1::PolicyVersion>> Store::Acknowledgements() const {
     if (!row.ok()) return row.status();
     if (!*row) return versions;
     v1::PolicyVersion version;
-    version.set_version(select.Integer(0));
+    version.set_number(select.Integer(0));
     version.set_digest(select.Bytes(1));
     versions.push_back(version);
   }

@@ -241,7 +241,7 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
     Retire(request.ordinal(), "zero_variance");
     return response;
   }
-  if (committed_steps() - group.version().version() > rules_.max_staleness) {
+  if (committed_steps() - group.version().number() > rules_.max_staleness) {
     response.set_retired_reason("stale");
     PlanAgain(request.ordinal());
     return response;

@@ -91,9 +91,9 @@ class RunState {
   absl::StatusOr<v1::SubmitGroupResponse> Submit(const v1::SubmitGroupRequest& request);
 
   // --- Steps.
-  // The learner serves `version` and starts at `version.version()` committed steps. Steps after that are
+  // The learner serves `version` and starts at `version.number()` committed steps. Steps after that are
   // abandoned, and their groups planned again in order; this is only allowed to a recorded checkpoint, or to
-  // the base weights while none is recorded. `since`: the records of step version.version() - 1 and all later
+  // the base weights while none is recorded. `since`: the records of step version.number() - 1 and all later
   // ones, needed when steps are abandoned. Aborted when it is ahead of the records, InvalidArgument when its
   // weights are not those that the records name, FailedPrecondition when it may not go back there.
   absl::Status StartTraining(const v1::PolicyVersion& version, const std::vector<v1::StepRecord>& since);

@@ -23,7 +23,7 @@ void RunState::RestoreCheckpoint(const v1::CheckpointRecord& checkpoint) {
 
 // Whether the learner may start at `version` at all.
 absl::Status RunState::CheckStart(const v1::PolicyVersion& version) const {
-  const int64_t step = version.version(), committed = committed_steps();
+  const int64_t step = version.number(), committed = committed_steps();
   if (step < 0 || version.digest().empty()) {
     return absl::InvalidArgumentError(
         "the learner starts with a version that is not negative, and its digest");
@@ -92,7 +92,7 @@ absl::Status RunState::GoBack(int64_t step, const std::vector<v1::StepRecord>& s
 absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
                                      const std::vector<v1::StepRecord>& since) {
   if (absl::Status status = CheckStart(version); !status.ok()) return status;
-  const int64_t step = version.version();
+  const int64_t step = version.number();
   if (step < committed_steps()) {
     if (absl::Status status = GoBack(step, since); !status.ok()) return status;
   } else {
@@ -101,7 +101,7 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
     std::vector<int64_t> again;
     for (const auto& [ordinal, group] : groups_) {
       if (group->state() == v1::PLANNED) continue;
-      if (group->version().version() == step && group->version().digest() != version.digest())
+      if (group->version().number() == step && group->version().digest() != version.digest())
         again.push_back(ordinal);
     }
     for (const int64_t ordinal : again) PlanAgain(ordinal);
@@ -125,7 +125,7 @@ absl::StatusOr<std::vector<const v1::GroupRecord*>> RunState::Assign(int64_t ste
   for (const auto& [ordinal, group] : groups_) {
     if (group->state() == v1::ASSIGNED) assigned.push_back(group.get());
     if (group->state() != v1::COMPLETE) continue;
-    const bool too_old = step - group->version().version() > rules_.max_staleness;
+    const bool too_old = step - group->version().number() > rules_.max_staleness;
     (too_old ? stale : complete).push_back(ordinal);
   }
   for (const int64_t ordinal : stale) PlanAgain(ordinal);
@@ -150,7 +150,7 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
     return absl::FailedPreconditionError(
         absl::StrCat("step ", request.step(), " cannot commit; the next step is ", committed_steps()));
   }
-  if (request.new_version().version() != request.step() + 1 || request.new_version().digest().empty()) {
+  if (request.new_version().number() != request.step() + 1 || request.new_version().digest().empty()) {
     return absl::InvalidArgumentError("a step's new version must be its number plus one, with a digest");
   }
   std::set<int64_t> assigned;

@@ -9,12 +9,12 @@
 namespace lvrpo {
 
 inline bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
-  return a.version() == b.version() && a.digest() == b.digest();
+  return a.number() == b.number() && a.digest() == b.digest();
 }
 
 // "3 (0123456789ab)"
 inline std::string Describe(const v1::PolicyVersion& version) {
-  return absl::StrCat(version.version(), " (", version.digest().substr(0, 12), ")");
+  return absl::StrCat(version.number(), " (", version.digest().substr(0, 12), ")");
 }
 
 // Attempts of ordinals that are planned in this generation of the run begin here: nothing that was abandoned

@@ -33,16 +33,16 @@ std::string Cut(const std::string& detail) {
 
 }  // namespace
 
-absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringBatch& batch) {
+absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGroup& group) {
   v1::ScoreSamplesRequest request;
-  *request.mutable_prompt() = batch.prompt;
-  for (size_t i = 0; i < batch.size(); ++i) {
+  *request.mutable_prompt() = group.prompt;
+  for (size_t i = 0; i < group.size(); ++i) {
     v1::ExternalSample& sample = *request.add_samples();
-    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
-      sample.set_text(unicode::RepairUtf8(batch.texts[i]));
+    if (group.prompt.task() == v1::TASK_KIND_TEXT) {
+      sample.set_text(unicode::RepairUtf8(group.texts[i]));
       continue;
     }
-    absl::StatusOr<std::string> png = EncodePng(batch.images[i]);
+    absl::StatusOr<std::string> png = EncodePng(group.images[i]);
     if (!png.ok()) return Named(absl::StrCat("sample ", i), png.status());
     sample.set_png(*std::move(png));
   }
@@ -95,12 +95,12 @@ bool ExternalScorer::AppliesTo(const v1::PromptRecord& prompt) const {
          config_.task() == (prompt.task() == v1::TASK_KIND_TEXT ? "text" : "image");
 }
 
-absl::StatusOr<std::vector<Score>> ExternalScorer::ScoreBatch(const ScoringBatch& batch) {
-  const absl::StatusOr<v1::ScoreSamplesRequest> request = MakeScoreSamplesRequest(batch);
+absl::StatusOr<std::vector<Score>> ExternalScorer::ScoreGroup(const ScoringGroup& group) {
+  const absl::StatusOr<v1::ScoreSamplesRequest> request = MakeScoreSamplesRequest(group);
   if (!request.ok()) return Named(Who(config_), request.status());
   const absl::StatusOr<v1::ScoreSamplesResponse> response = link_->ScoreSamples(*request);
   if (!response.ok()) return Named(Who(config_), response.status());
-  absl::StatusOr<std::vector<Score>> scores = ReadExternalScores(*response, batch.size(), remote_digest_);
+  absl::StatusOr<std::vector<Score>> scores = ReadExternalScores(*response, group.size(), remote_digest_);
   if (!scores.ok()) return Named(Who(config_), scores.status());
   return scores;
 }

@@ -27,7 +27,7 @@ class ExternalScorer : public Scorer {
   std::string name() const override { return config_.name(); }
   std::string digest() const override { return "external/" + config_.name() + "/" + remote_digest_; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override;
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   ExternalScorer(const v1::ExternalScorerConfig& config, std::unique_ptr<ExternalLink> link,
@@ -39,7 +39,7 @@ class ExternalScorer : public Scorer {
 };
 
 // What an external scorer is sent. InvalidArgument for a sample that cannot be sent.
-absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringBatch& batch);
+absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGroup& group);
 
 // The scores of an answer for `count` samples by the scorer of that digest. FailedPrecondition when another
 // one gave them, Internal for everything that is no answer.

@@ -96,14 +96,14 @@ VqaEndpointScorer::VqaEndpointScorer(const v1::VqaEndpointConfig& config, const 
       cache_(static_cast<size_t>(std::max(0, config.cached_answers()))),
       metrics_(metrics, config.input_price(), config.output_price()) {}
 
-absl::Status VqaEndpointScorer::Ask(const ScoringBatch& batch, const std::vector<VqaQuestion>& questions,
+absl::Status VqaEndpointScorer::Ask(const ScoringGroup& group, const std::vector<VqaQuestion>& questions,
                                     const std::vector<Asked>& asked,
                                     absl::flat_hash_map<std::string, VqaAnswer>* answers) {
-  std::vector<std::string> pngs(batch.images.size());
+  std::vector<std::string> pngs(group.images.size());
   std::vector<HttpRequest> requests;
   for (const Asked& one : asked) {
     if (pngs[one.image].empty()) {
-      absl::StatusOr<std::string> png = EncodePng(batch.images[one.image]);
+      absl::StatusOr<std::string> png = EncodePng(group.images[one.image]);
       if (!png.ok()) return Named(absl::StrCat("sample ", one.image), png.status());
       pngs[one.image] = *std::move(png);
     }
@@ -123,7 +123,7 @@ absl::Status VqaEndpointScorer::Ask(const ScoringBatch& batch, const std::vector
       cache_.Keep(asked[i].key, *answer);
       answers->emplace(asked[i].key, *std::move(answer));
     } else if (++failed == 1) {
-      const v1::Question& question = batch.prompt.questions(static_cast<int>(asked[i].question));
+      const v1::Question& question = group.prompt.questions(static_cast<int>(asked[i].question));
       first =
           Named(absl::StrCat("model '", config_.model(), "' at ", PrintableUrl(JoinUrl(config_.url(), "")),
                              ", sample ", asked[i].image, ", question \"", question.text(), "\""),
@@ -151,9 +151,9 @@ absl::StatusOr<VqaAnswer> VqaEndpointScorer::Receive(const absl::StatusOr<std::s
 }
 
 absl::StatusOr<std::vector<VqaAnswer>> VqaEndpointScorer::AnswerAll(
-    const ScoringBatch& batch, const std::vector<VqaQuestion>& questions) {
+    const ScoringGroup& group, const std::vector<VqaQuestion>& questions) {
   std::vector<std::string> keys;  // [image, question]
-  for (const RgbImage& image : batch.images) {
+  for (const RgbImage& image : group.images) {
     const std::string pixels = HashOf(image);
     for (const VqaQuestion& question : questions)
       keys.push_back(HashOf({question.text, absl::StrJoin(question.labels, "\n"), pixels}));
@@ -169,32 +169,32 @@ absl::StatusOr<std::vector<VqaAnswer>> VqaEndpointScorer::AnswerAll(
       asked.push_back({.image = i / questions.size(), .question = i % questions.size(), .key = keys[i]});
     }
   }
-  if (absl::Status status = Ask(batch, questions, asked, &known); !status.ok()) return status;
+  if (absl::Status status = Ask(group, questions, asked, &known); !status.ok()) return status;
   std::vector<VqaAnswer> answers;
   for (const std::string& key : keys) answers.push_back(known.at(key));
   return answers;
 }
 
-absl::StatusOr<std::vector<Score>> VqaEndpointScorer::ScoreBatch(const ScoringBatch& batch) {
+absl::StatusOr<std::vector<Score>> VqaEndpointScorer::ScoreGroup(const ScoringGroup& group) {
   std::vector<VqaQuestion> questions;
-  for (const v1::Question& question : batch.prompt.questions()) {
+  for (const v1::Question& question : group.prompt.questions()) {
     absl::StatusOr<VqaQuestion> form = FormVqaQuestion(question);
     if (!form.ok()) {
-      return Named(absl::StrCat("prompt ", batch.prompt.id(), ", question \"", question.text(), "\""),
+      return Named(absl::StrCat("prompt ", group.prompt.id(), ", question \"", question.text(), "\""),
                    form.status());
     }
     questions.push_back(*std::move(form));
   }
-  const absl::StatusOr<std::vector<VqaAnswer>> answers = AnswerAll(batch, questions);
+  const absl::StatusOr<std::vector<VqaAnswer>> answers = AnswerAll(group, questions);
   if (!answers.ok()) return answers.status();
-  std::vector<Score> scores(batch.images.size());
+  std::vector<Score> scores(group.images.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     double sum = 0;
     std::vector<std::string> remarks;
     for (size_t q = 0; q < questions.size(); ++q) {
       const VqaAnswer& answer = (*answers)[i * questions.size() + q];
       sum += answer.probabilities[questions[q].right];
-      std::string remark = Remark(batch.prompt.questions(static_cast<int>(q)), answer);
+      std::string remark = Remark(group.prompt.questions(static_cast<int>(q)), answer);
       if (!remark.empty()) remarks.push_back(std::move(remark));
     }
     scores[i].value = static_cast<float>(sum / static_cast<double>(questions.size()));

@@ -24,7 +24,7 @@ namespace lvrpo {
 class VqaEndpointScorer : public Scorer {
  public:
   struct Options {
-    absl::Duration deadline = absl::Seconds(20);  // of a batch, repetitions included
+    absl::Duration deadline = absl::Seconds(20);  // of a group, repetitions included
     Waiting waiting = {};
   };
   // Asks nothing yet. FailedPrecondition when config.api_key_variable is set and that variable is not in the
@@ -41,7 +41,7 @@ class VqaEndpointScorer : public Scorer {
   }
   // detail: choices that were floored, and questions to which the model would rather have said something
   // else.
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   // A question about an image that is to be asked.
@@ -53,10 +53,10 @@ class VqaEndpointScorer : public Scorer {
   VqaEndpointScorer(const v1::VqaEndpointConfig& config, const Options& options, std::string key,
                     Metrics& metrics, std::unique_ptr<HttpTransport> transport);
   // [image, question]: from memory, or asked for, each once.
-  absl::StatusOr<std::vector<VqaAnswer>> AnswerAll(const ScoringBatch& batch,
+  absl::StatusOr<std::vector<VqaAnswer>> AnswerAll(const ScoringGroup& group,
                                                    const std::vector<VqaQuestion>& questions);
   // Adds the answers by key; remembers and counts them. The first failure when there is one.
-  absl::Status Ask(const ScoringBatch& batch, const std::vector<VqaQuestion>& questions,
+  absl::Status Ask(const ScoringGroup& group, const std::vector<VqaQuestion>& questions,
                    const std::vector<Asked>& asked, absl::flat_hash_map<std::string, VqaAnswer>* answers);
   absl::StatusOr<VqaAnswer> Receive(const absl::StatusOr<std::string>& body,
                                     const std::vector<std::string>& labels);

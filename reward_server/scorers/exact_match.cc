@@ -6,11 +6,11 @@
 
 namespace lvrpo {
 
-absl::StatusOr<std::vector<Score>> ExactMatchScorer::ScoreBatch(const ScoringBatch& batch) {
-  const std::string want = Folded(unicode::RepairUtf8(batch.prompt.answer()), Spaces::kSingle);
+absl::StatusOr<std::vector<Score>> ExactMatchScorer::ScoreGroup(const ScoringGroup& group) {
+  const std::string want = Folded(unicode::RepairUtf8(group.prompt.answer()), Spaces::kSingle);
   std::vector<Score> scores;
-  scores.reserve(batch.texts.size());
-  for (const std::string& text : batch.texts) {
+  scores.reserve(group.texts.size());
+  for (const std::string& text : group.texts) {
     const std::string given = Folded(FinalText(unicode::RepairUtf8(text)), Spaces::kSingle);
     scores.push_back({.value = given == want ? 1.0f : 0.0f, .detail = "", .maps = {}});
   }

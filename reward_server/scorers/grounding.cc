@@ -95,24 +95,24 @@ std::string GroundingScorer::ComputeDigest() const {
   return absl::StrCat("grounding/4/", Describe(options_), "/", referee_.Digest());
 }
 
-absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreBatch(const ScoringBatch& batch) {
-  const ScoringBatch* const only = &batch;
-  return std::move(ScoreBatches({&only, 1})[0]);
+absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreGroup(const ScoringGroup& group) {
+  const ScoringGroup* const only = &group;
+  return std::move(ScoreGroups({&only, 1})[0]);
 }
 
-absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringBatch& batch) {
+absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringGroup& group) {
   Wanted wanted;
-  wanted.phrases.assign(batch.prompt.key_phrases().begin(), batch.prompt.key_phrases().end());
+  wanted.phrases.assign(group.prompt.key_phrases().begin(), group.prompt.key_phrases().end());
   if (wanted.phrases.empty()) {
-    wanted.phrases = ExtractKeyPhrases(batch.prompt.text());
+    wanted.phrases = ExtractKeyPhrases(group.prompt.text());
     if (wanted.phrases.size() > kMostPhrases) wanted.phrases.resize(kMostPhrases);
     if (wanted.phrases.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("prompt ", batch.prompt.id(), " has neither key phrases nor a text to find them in"));
+          absl::StrCat("prompt ", group.prompt.id(), " has neither key phrases nor a text to find them in"));
     }
   }
   if (wanted.phrases.size() > kMostPhrases) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt ", batch.prompt.id(), " has ",
+    return absl::InvalidArgumentError(absl::StrCat("prompt ", group.prompt.id(), " has ",
                                                    wanted.phrases.size(), " key phrases; at most ",
                                                    kMostPhrases, " can be grounded"));
   }
@@ -124,19 +124,19 @@ absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringBatch
     vectors.push_back(*vector);
   }
   wanted.vectors = torch::stack(vectors);
-  absl::StatusOr<RefereeInput> input = referee_.Read(batch.images);
+  absl::StatusOr<RefereeInput> input = referee_.Read(group.images);
   if (!input.ok()) return input.status();
   wanted.input = *std::move(input);
   return wanted;
 }
 
-std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreBatches(
-    std::span<const ScoringBatch* const> batches) {
+std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreGroups(
+    std::span<const ScoringGroup* const> groups) {
   const torch::NoGradGuard no_grad;
   std::vector<absl::StatusOr<Wanted>> all;
   std::vector<RefereeInput> inputs;
-  for (const ScoringBatch* batch : batches) {
-    all.push_back(Read(*batch));
+  for (const ScoringGroup* group : groups) {
+    all.push_back(Read(*group));
     if (all.back().ok()) inputs.push_back(all.back()->input);
   }
   // The images of all prompts go through the tower together.
@@ -148,17 +148,17 @@ std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreBatches(
   }
   std::vector<absl::StatusOr<std::vector<Score>>> answers;
   int64_t row = 0;
-  for (size_t i = 0; i < batches.size(); ++i) {
+  for (size_t i = 0; i < groups.size(); ++i) {
     if (!all[i].ok()) {
       answers.push_back(all[i].status());
       continue;
     }
     std::vector<Score> scores;
-    for (size_t k = 0; k < batches[i]->images.size(); ++k, ++row) {
+    for (size_t k = 0; k < groups[i]->images.size(); ++k, ++row) {
       const ImageGrid& grid = all[i]->input.grids[k];
-      scores.push_back(ScoreImage(batches[i]->images[k], *all[i], grid,
+      scores.push_back(ScoreImage(groups[i]->images[k], *all[i], grid,
                                   tokens[row].narrow(0, 0, grid.patches()),
-                                  dense[row].narrow(0, 0, grid.patches()), batches[i]->want_evidence));
+                                  dense[row].narrow(0, 0, grid.patches()), groups[i]->want_evidence));
     }
     answers.push_back(std::move(scores));
   }

@@ -50,10 +50,10 @@ class GroundingScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE;
   }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
   bool TakesSeveral() const override { return true; }
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
-      std::span<const ScoringBatch* const> batches) override;
+  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+      std::span<const ScoringGroup* const> groups) override;
 
  private:
   GroundingScorer(RefereeView referee, std::unique_ptr<Tokenizer> tokenizer, const GroundingOptions& options);
@@ -64,7 +64,7 @@ class GroundingScorer : public Scorer {
     torch::Tensor vectors;  // [K, P]
     RefereeInput input;     // of all images of the prompt
   };
-  absl::StatusOr<Wanted> Read(const ScoringBatch& batch);
+  absl::StatusOr<Wanted> Read(const ScoringGroup& group);
   // tokens [N, D] and dense unit vectors [N, P] of one image's patches.
   Score ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
                    const torch::Tensor& tokens, const torch::Tensor& dense, bool want_evidence) const;

@@ -15,9 +15,9 @@ constexpr double kMuchText = 10;      // letters and digits
 
 }  // namespace
 
-absl::StatusOr<std::vector<Score>> ArtefactScorer::ScoreBatch(const ScoringBatch& batch) {
+absl::StatusOr<std::vector<Score>> ArtefactScorer::ScoreGroup(const ScoringGroup& group) {
   std::vector<Score> scores;
-  for (const RgbImage& image : batch.images)
+  for (const RgbImage& image : group.images)
     scores.push_back({.value = static_cast<float>(GridArtefacts(image)), .detail = "", .maps = {}});
   return scores;
 }
@@ -28,9 +28,9 @@ bool WrittenTextScorer::AppliesTo(const v1::PromptRecord& prompt) const {
                       [](const v1::Rule& rule) { return rule.has_written_text(); });
 }
 
-absl::StatusOr<std::vector<Score>> WrittenTextScorer::ScoreBatch(const ScoringBatch& batch) {
+absl::StatusOr<std::vector<Score>> WrittenTextScorer::ScoreGroup(const ScoringGroup& group) {
   std::vector<Score> scores;
-  for (const RgbImage& image : batch.images) {
+  for (const RgbImage& image : group.images) {
     const absl::StatusOr<ReadText> read = reader_.Read(image);
     if (!read.ok()) return read.status();
     Score score;

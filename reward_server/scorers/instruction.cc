@@ -157,18 +157,18 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
   return result;
 }
 
-absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreBatch(const ScoringBatch& batch) {
-  const v1::Constraints& constraints = batch.prompt.constraints();
-  const bool constrained = batch.prompt.task() == v1::TASK_KIND_IMAGE && batch.prompt.has_constraints();
+absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreGroup(const ScoringGroup& group) {
+  const v1::Constraints& constraints = group.prompt.constraints();
+  const bool constrained = group.prompt.task() == v1::TASK_KIND_IMAGE && group.prompt.has_constraints();
   if (const std::string wrong = WhatIsWrong(constraints); !wrong.empty())
-    return absl::InvalidArgumentError(absl::StrCat("prompt '", batch.prompt.id(), "' ", wrong));
-  const absl::StatusOr<std::vector<std::vector<Verdict>>> verdicts = judge_.Judge(batch);
+    return absl::InvalidArgumentError(absl::StrCat("prompt '", group.prompt.id(), "' ", wrong));
+  const absl::StatusOr<std::vector<std::vector<Verdict>>> verdicts = judge_.Judge(group);
   if (!verdicts.ok()) return verdicts.status();
   std::vector<Score> scores;
-  for (size_t i = 0; i < batch.size(); ++i) {
+  for (size_t i = 0; i < group.size(); ++i) {
     RuleResult result;
     if (constrained) {
-      const RgbImage& image = batch.images[i];
+      const RgbImage& image = group.images[i];
       std::vector<FoundObject> objects = finder_.Find(image);
       // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
       if (objects.size() > kMostObjects) objects.resize(kMostObjects);

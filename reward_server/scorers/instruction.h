@@ -40,7 +40,7 @@ class InstructionScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.rules_size() > 0 || (prompt.task() == v1::TASK_KIND_IMAGE && prompt.has_constraints());
   }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   const Form form_;

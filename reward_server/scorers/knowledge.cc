@@ -104,14 +104,14 @@ torch::Tensor KnowledgeScorer::ScoreImages(const std::vector<RgbImage>& images,
   return sum / static_cast<int64_t>(questions.size());
 }
 
-absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreBatch(const ScoringBatch& batch) {
+absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreGroup(const ScoringGroup& group) {
   const torch::NoGradGuard no_grad;
-  const absl::StatusOr<std::vector<Asked>> questions = Read(batch.prompt);
+  const absl::StatusOr<std::vector<Asked>> questions = Read(group.prompt);
   if (!questions.ok()) return questions.status();
-  std::vector<Score> scores(batch.images.size());
-  for (const std::vector<size_t>& samples : BySize(batch.images)) {
+  std::vector<Score> scores(group.images.size());
+  for (const std::vector<size_t>& samples : BySize(group.images)) {
     std::vector<RgbImage> images;
-    for (const size_t sample : samples) images.push_back(batch.images[sample]);
+    for (const size_t sample : samples) images.push_back(group.images[sample]);
     const RgbImage& first = images[0];
     if (const int64_t patch = model_.config().vit_patch; !Fits(first.width) || !Fits(first.height)) {
       return absl::InvalidArgumentError(

@@ -15,7 +15,7 @@ namespace lvrpo {
 // image. The score is the probability of the right answer among the question's choices, as a mean over the
 // questions. A choice's log-probability is the sum over its tokens, and <|im_end|> unless all choices are
 // single tokens. Images of several sizes are scored as if each size had come alone; one that the model cannot
-// take makes the batch InvalidArgument.
+// take makes the group InvalidArgument.
 class KnowledgeScorer : public Scorer {
  public:
   KnowledgeScorer(Bagel model, std::unique_ptr<Tokenizer> tokenizer);
@@ -26,7 +26,7 @@ class KnowledgeScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
   }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override;
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   // A question as the model reads it.

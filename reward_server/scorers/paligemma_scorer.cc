@@ -62,17 +62,17 @@ absl::StatusOr<torch::Tensor> PaliGemmaScorer::ChoiceLogProbs(const torch::Tenso
   return torch::stack(columns, 1);
 }
 
-absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreBatch(const ScoringBatch& batch) {
+absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreGroup(const ScoringGroup& group) {
   const torch::NoGradGuard no_grad;
   const absl::StatusOr<torch::Tensor> pixels =
-      FixedPixels(batch.images, static_cast<int>(model_.config().image_size), processor_);
+      FixedPixels(group.images, static_cast<int>(model_.config().image_size), processor_);
   if (!pixels.ok()) return pixels.status();
   const torch::Tensor image_tokens = model_.ImageTokens(*pixels);  // once; every question goes on from here
-  const auto count = static_cast<int64_t>(batch.images.size());
+  const auto count = static_cast<int64_t>(group.images.size());
   torch::Tensor right = torch::zeros({count}), all = torch::zeros({count});
-  for (const v1::Question& question : batch.prompt.questions()) {
+  for (const v1::Question& question : group.prompt.questions()) {
     const auto bad = [&](const absl::Status& status) {
-      return absl::Status(status.code(), absl::StrCat("prompt ", batch.prompt.id(), ", question \"",
+      return absl::Status(status.code(), absl::StrCat("prompt ", group.prompt.id(), ", question \"",
                                                       question.text(), "\": ", status.message()));
     };
     const absl::StatusOr<Choices> choices = ReadChoices(*tokenizer_, question);
@@ -82,9 +82,9 @@ absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreBatch(const ScoringBatc
     right += torch::softmax(*log_probs, 1).select(1, choices->right);
     all += log_probs->exp().sum(1);
   }
-  right /= batch.prompt.questions_size();
-  all /= batch.prompt.questions_size();
-  std::vector<Score> scores(batch.images.size());
+  right /= group.prompt.questions_size();
+  all /= group.prompt.questions_size();
+  std::vector<Score> scores(group.images.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     scores[i].value = right[row].item<float>();

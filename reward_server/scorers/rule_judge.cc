@@ -37,15 +37,15 @@ absl::StatusOr<Verdict> RuleJudge::JudgeImage(const v1::Rule& rule, const RgbIma
 }
 
 absl::StatusOr<std::vector<std::vector<Detection>>> RuleJudge::Detections(
-    const ScoringBatch& batch, const std::vector<std::string>& classes) {
-  std::vector<std::vector<Detection>> found(batch.images.size());
+    const ScoringGroup& group, const std::vector<std::string>& classes) {
+  std::vector<std::vector<Detection>> found(group.images.size());
   std::vector<RgbImage> unknown;
   std::vector<size_t> places;  // of those
   for (size_t i = 0; i < found.size(); ++i) {
-    if (!batch.detections.empty() && batch.detections[i].has_value()) {
-      found[i] = *batch.detections[i];
+    if (!group.detections.empty() && group.detections[i].has_value()) {
+      found[i] = *group.detections[i];
     } else {
-      unknown.push_back(batch.images[i]);
+      unknown.push_back(group.images[i]);
       places.push_back(i);
     }
   }
@@ -66,33 +66,33 @@ absl::StatusOr<std::vector<std::vector<Detection>>> RuleJudge::Detections(
 }
 
 absl::StatusOr<std::vector<Verdict>> RuleJudge::JudgeObjects(const v1::DetectedObjectsRule& rule,
-                                                             const ScoringBatch& batch) {
-  absl::StatusOr<std::vector<std::vector<Detection>>> found = Detections(batch, ClassesOf(rule));
+                                                             const ScoringGroup& group) {
+  absl::StatusOr<std::vector<std::vector<Detection>>> found = Detections(group, ClassesOf(rule));
   if (!found.ok()) return found.status();
   std::vector<Verdict> verdicts;
-  for (size_t i = 0; i < batch.images.size(); ++i) {
-    if (AsksForColors(rule)) AddCropColors(batch.images[i], &(*found)[i]);
-    const bool given = !batch.detections.empty() && batch.detections[i].has_value();
+  for (size_t i = 0; i < group.images.size(); ++i) {
+    if (AsksForColors(rule)) AddCropColors(group.images[i], &(*found)[i]);
+    const bool given = !group.detections.empty() && group.detections[i].has_value();
     verdicts.push_back(VerifyDetectedObjects(
         rule, (*found)[i], given || detector_ == nullptr ? DetectionThresholds{} : detector_->thresholds()));
   }
   return verdicts;
 }
 
-absl::StatusOr<std::vector<std::vector<Verdict>>> RuleJudge::Judge(const ScoringBatch& batch) {
-  if (absl::Status status = CheckPromptRules(batch.prompt); !status.ok()) return status;
-  std::vector<std::vector<Verdict>> verdicts(batch.size());
-  for (const v1::Rule& rule : batch.prompt.rules()) {
+absl::StatusOr<std::vector<std::vector<Verdict>>> RuleJudge::Judge(const ScoringGroup& group) {
+  if (absl::Status status = CheckPromptRules(group.prompt); !status.ok()) return status;
+  std::vector<std::vector<Verdict>> verdicts(group.size());
+  for (const v1::Rule& rule : group.prompt.rules()) {
     if (rule.has_detected_objects()) {
-      absl::StatusOr<std::vector<Verdict>> judged = JudgeObjects(rule.detected_objects(), batch);
+      absl::StatusOr<std::vector<Verdict>> judged = JudgeObjects(rule.detected_objects(), group);
       if (!judged.ok()) return judged.status();
       for (size_t i = 0; i < verdicts.size(); ++i) verdicts[i].push_back(std::move((*judged)[i]));
       continue;
     }
     for (size_t i = 0; i < verdicts.size(); ++i) {
-      absl::StatusOr<Verdict> verdict = batch.prompt.task() == v1::TASK_KIND_TEXT
-                                            ? VerifyText(rule, batch.texts[i])
-                                            : JudgeImage(rule, batch.images[i]);
+      absl::StatusOr<Verdict> verdict = group.prompt.task() == v1::TASK_KIND_TEXT
+                                            ? VerifyText(rule, group.texts[i])
+                                            : JudgeImage(rule, group.images[i]);
       if (!verdict.ok()) return verdict.status();
       verdicts[i].push_back(*std::move(verdict));
     }

@@ -13,7 +13,7 @@
 
 namespace lvrpo {
 
-// Judges the rules that a prompt record lists (docs/rules.md) on every sample of a batch. Holds what rules
+// Judges the rules that a prompt record lists (docs/rules.md) on every sample of a group. Holds what rules
 // about images need: a detector, and a reader of written text, which is loaded when the first rule asks for
 // it. Called by one thread at a time.
 class RuleJudge {
@@ -24,7 +24,7 @@ class RuleJudge {
 
   // [sample][rule]. InvalidArgument: the prompt's rules cannot be judged by anyone; FailedPrecondition: not
   // by this server as it is set up.
-  absl::StatusOr<std::vector<std::vector<Verdict>>> Judge(const ScoringBatch& batch);
+  absl::StatusOr<std::vector<std::vector<Verdict>>> Judge(const ScoringGroup& group);
 
   std::string digest() const { return detector_ == nullptr ? "" : detector_->digest(); }
 
@@ -32,9 +32,9 @@ class RuleJudge {
   absl::StatusOr<Verdict> JudgeImage(const v1::Rule& rule, const RgbImage& image);
   // Verdicts of one rule on all images.
   absl::StatusOr<std::vector<Verdict>> JudgeObjects(const v1::DetectedObjectsRule& rule,
-                                                    const ScoringBatch& batch);
+                                                    const ScoringGroup& group);
   // What the caller has found in each image, and the detector in the others.
-  absl::StatusOr<std::vector<std::vector<Detection>>> Detections(const ScoringBatch& batch,
+  absl::StatusOr<std::vector<std::vector<Detection>>> Detections(const ScoringGroup& group,
                                                                  const std::vector<std::string>& classes);
 
   const std::unique_ptr<ObjectDetector> detector_;

@@ -28,21 +28,21 @@ void AddTo(Sha256& hash, const std::vector<Detection>& detections) {
 
 }  // namespace
 
-std::vector<std::string> ScoreCache::ContentKeys(const ScoringBatch& batch) {
-  const std::string prompt = batch.prompt.SerializeAsString();
+std::vector<std::string> ScoreCache::ContentKeys(const ScoringGroup& group) {
+  const std::string prompt = group.prompt.SerializeAsString();
   std::vector<std::string> keys;
-  for (size_t i = 0; i < batch.size(); ++i) {
+  for (size_t i = 0; i < group.size(); ++i) {
     Sha256 hash;
     AddTo(hash, prompt);
-    if (batch.prompt.task() == v1::TASK_KIND_TEXT) {
-      AddTo(hash, batch.texts[i]);
+    if (group.prompt.task() == v1::TASK_KIND_TEXT) {
+      AddTo(hash, group.texts[i]);
     } else {
-      const RgbImage& image = batch.images[i];
+      const RgbImage& image = group.images[i];
       AddTo(hash, absl::StrCat(image.width, "x", image.height));
       AddTo(hash, {reinterpret_cast<const char*>(image.pixels.data()), image.pixels.size()});
-      if (!batch.detections.empty() && batch.detections[i].has_value()) {
-        AddTo(hash, absl::StrCat("detections ", batch.detections[i]->size()));
-        AddTo(hash, *batch.detections[i]);
+      if (!group.detections.empty() && group.detections[i].has_value()) {
+        AddTo(hash, absl::StrCat("detections ", group.detections[i]->size()));
+        AddTo(hash, *group.detections[i]);
       }
     }
     keys.push_back(hash.FinishHex());

@@ -19,7 +19,7 @@ class ScoreCache {
   explicit ScoreCache(size_t limit) : limit_(limit) {}
 
   // One a sample: SHA-256 of all that decides its scores but the scorer.
-  static std::vector<std::string> ContentKeys(const ScoringBatch& batch);
+  static std::vector<std::string> ContentKeys(const ScoringGroup& group);
 
   // That scorer's scores of these contents; nullopt when one is missing.
   std::optional<std::vector<Score>> Find(const Scorer& scorer, const std::vector<std::string>& keys);

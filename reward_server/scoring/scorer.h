@@ -15,7 +15,7 @@
 namespace lvrpo {
 
 // All samples of one prompt, decoded and checked.
-struct ScoringBatch {
+struct ScoringGroup {
   v1::PromptRecord prompt;
   std::vector<RgbImage> images;    // IMAGE task: one a sample
   std::vector<std::string> texts;  // TEXT task: one a sample
@@ -35,7 +35,7 @@ struct Score {
   std::map<std::string, float> guards = {};
 };
 
-// One frozen reward component. Implementations draw no randomness: the same batch gives the same scores.
+// One frozen reward component. Implementations draw no randomness: the same group gives the same scores.
 // Called by one thread at a time.
 class Scorer {
  public:
@@ -50,14 +50,14 @@ class Scorer {
   // One Score per sample, in order. InvalidArgument: the prompt or a sample cannot be scored by anyone;
   // Unavailable, ResourceExhausted and DeadlineExceeded: not now, but perhaps later or elsewhere; any other
   // error: this scorer failed.
-  virtual absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) = 0;
+  virtual absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) = 0;
   // Whether several prompts at once cost less than one after the other; otherwise they come one at a time.
   virtual bool TakesSeveral() const { return false; }
-  // The same for several prompts at once; one answer a batch, in order.
-  virtual std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
-      std::span<const ScoringBatch* const> batches) {
+  // The same for several prompts at once; one answer a group, in order.
+  virtual std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+      std::span<const ScoringGroup* const> groups) {
     std::vector<absl::StatusOr<std::vector<Score>>> answers;
-    for (const ScoringBatch* batch : batches) answers.push_back(ScoreBatch(*batch));
+    for (const ScoringGroup* group : groups) answers.push_back(ScoreGroup(*group));
     return answers;
   }
   // digest() computed anew from the weights in memory; differs from it when they have changed. May be called

@@ -34,16 +34,16 @@ v1::ComponentScore::Outcome OutcomeOf(const absl::Status& failure) {
   }
 }
 
-LaneAnswer Judge(const Scorer& scorer, const ScoringBatch& batch, absl::StatusOr<std::vector<Score>> scores) {
+LaneAnswer Judge(const Scorer& scorer, const ScoringGroup& group, absl::StatusOr<std::vector<Score>> scores) {
   using Outcome = v1::ComponentScore;
   if (!scores.ok()) {
     LaneAnswer answer = Failure(OutcomeOf(scores.status()), std::string(scores.status().message()));
     answer.lasting = LastingOf(scores.status());
     return answer;
   }
-  if (scores->size() != batch.size()) {
+  if (scores->size() != group.size()) {
     return Failure(Outcome::SCORER_FAILED, absl::StrCat("scorer '", scorer.name(), "' answered for ",
-                                                        scores->size(), " of ", batch.size(), " samples"));
+                                                        scores->size(), " of ", group.size(), " samples"));
   }
   LaneAnswer answer;
   answer.scores = *std::move(scores);
@@ -56,23 +56,23 @@ std::string Seconds(absl::Duration duration) {
 
 }  // namespace
 
-std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringBatch* const> batches) {
+std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringGroup* const> groups) {
   std::vector<LaneAnswer> answers;
   try {
-    std::vector<absl::StatusOr<std::vector<Score>>> scores = scorer.ScoreBatches(batches);
-    if (scores.size() == batches.size()) {
-      for (size_t i = 0; i < batches.size(); ++i)
-        answers.push_back(Judge(scorer, *batches[i], std::move(scores[i])));
+    std::vector<absl::StatusOr<std::vector<Score>>> scores = scorer.ScoreGroups(groups);
+    if (scores.size() == groups.size()) {
+      for (size_t i = 0; i < groups.size(); ++i)
+        answers.push_back(Judge(scorer, *groups[i], std::move(scores[i])));
       return answers;
     }
-    answers.assign(batches.size(), Failure(v1::ComponentScore::SCORER_FAILED,
-                                           absl::StrCat("scorer '", scorer.name(), "' answered for ",
-                                                        scores.size(), " of ", batches.size(), " requests")));
+    answers.assign(groups.size(), Failure(v1::ComponentScore::SCORER_FAILED,
+                                          absl::StrCat("scorer '", scorer.name(), "' answered for ",
+                                                       scores.size(), " of ", groups.size(), " requests")));
   } catch (const std::exception& error) {
     const std::string what = error.what();  // LibTorch's goes on with a backtrace
-    answers.assign(batches.size(), Failure(v1::ComponentScore::SCORER_FAILED,
-                                           absl::StrCat("scorer '", scorer.name(),
-                                                        "' threw: ", what.substr(0, what.find('\n')))));
+    answers.assign(groups.size(), Failure(v1::ComponentScore::SCORER_FAILED,
+                                          absl::StrCat("scorer '", scorer.name(),
+                                                       "' threw: ", what.substr(0, what.find('\n')))));
   }
   return answers;
 }
@@ -88,10 +88,10 @@ ScorerLane::~ScorerLane() {
   thread_.join();
 }
 
-std::shared_ptr<ScorerLane::Ticket> ScorerLane::TrySubmit(std::shared_ptr<const ScoringBatch> batch,
+std::shared_ptr<ScorerLane::Ticket> ScorerLane::TrySubmit(std::shared_ptr<const ScoringGroup> group,
                                                           absl::Time deadline) {
   auto ticket = std::make_shared<Ticket>();
-  ticket->batch = std::move(batch);
+  ticket->group = std::move(group);
   ticket->enqueued = clock_.Now();
   ticket->deadline = deadline;
   absl::MutexLock lock(&mutex_);
@@ -151,7 +151,7 @@ bool ScorerLane::BatchIsReady() const {
       clock_.Now() - waiting_.front()->enqueued >= options_.batch_delay)
     return true;
   size_t samples = 0;
-  for (const std::shared_ptr<Ticket>& ticket : waiting_) samples += ticket->batch->size();
+  for (const std::shared_ptr<Ticket>& ticket : waiting_) samples += ticket->group->size();
   return samples >= options_.batch_samples;
 }
 
@@ -159,7 +159,7 @@ std::vector<std::shared_ptr<ScorerLane::Ticket>> ScorerLane::TakeBatch() {
   std::vector<std::shared_ptr<Ticket>> batch;
   size_t samples = 0;
   while (!waiting_.empty()) {
-    samples += waiting_.front()->batch->size();
+    samples += waiting_.front()->group->size();
     if (!batch.empty() && (!scorer_.TakesSeveral() || samples > options_.batch_samples)) break;
     batch.push_back(waiting_.front());
     waiting_.pop_front();
@@ -179,15 +179,15 @@ void ScorerLane::Run() {
       for (const std::shared_ptr<Ticket>& ticket : batch) ticket->started = call_started_;
       computing_ = batch;
     }
-    std::vector<const ScoringBatch*> batches;
+    std::vector<const ScoringGroup*> groups;
     int64_t samples = 0;
     for (const std::shared_ptr<Ticket>& ticket : batch) {
-      batches.push_back(ticket->batch.get());
-      samples += static_cast<int64_t>(ticket->batch->size());
+      groups.push_back(ticket->group.get());
+      samples += static_cast<int64_t>(ticket->group->size());
     }
-    std::vector<LaneAnswer> answers = CallScorer(scorer_, batches);
+    std::vector<LaneAnswer> answers = CallScorer(scorer_, groups);
     absl::MutexLock lock(&mutex_);
-    for (size_t i = 0; i < batch.size(); ++i) {
+    for (size_t i = 0; i < group.size(); ++i) {
       answers[i].batch_samples = samples;
       End(*batch[i], std::move(answers[i]));
     }
@@ -210,7 +210,7 @@ absl::Duration ScorerLane::busy() const {
 absl::Duration ScorerLane::expected_wait() const {
   absl::MutexLock lock(&mutex_);
   size_t samples = 0;
-  for (const std::shared_ptr<Ticket>& ticket : waiting_) samples += ticket->batch->size();
+  for (const std::shared_ptr<Ticket>& ticket : waiting_) samples += ticket->group->size();
   const double calls = std::ceil(static_cast<double>(samples) / static_cast<double>(options_.batch_samples)) +
                        (computing_.empty() ? 0 : 1);
   return absl::Seconds(calls * seconds_per_call_);

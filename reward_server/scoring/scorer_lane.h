@@ -39,7 +39,7 @@ struct LaneAnswer {
 };
 
 // Judges what a scorer answered: exceptions and wrong numbers of scores become typed failures.
-std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringBatch* const> batches);
+std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringGroup* const> groups);
 
 // One scorer with a thread of its own, a bounded queue in front of it, and its deadlines. Requests are taken
 // in the order they came, several in one call. A scorer that hangs keeps its thread, and its requests end by
@@ -49,7 +49,7 @@ class ScorerLane {
  public:
   // A request in the lane.
   struct Ticket {
-    std::shared_ptr<const ScoringBatch> batch;
+    std::shared_ptr<const ScoringGroup> group;
     absl::Time enqueued, started = absl::InfiniteFuture(), deadline;
     bool done = false;
     LaneAnswer answer;
@@ -61,7 +61,7 @@ class ScorerLane {
   ~ScorerLane();
 
   // nullptr when `limit` requests wait already.
-  std::shared_ptr<Ticket> TrySubmit(std::shared_ptr<const ScoringBatch> batch, absl::Time deadline);
+  std::shared_ptr<Ticket> TrySubmit(std::shared_ptr<const ScoringGroup> group, absl::Time deadline);
   // Takes a request back that is not computed yet.
   void Cancel(Ticket& ticket);
   // Blocks until the answer, which comes by the request's deadlines at the latest.

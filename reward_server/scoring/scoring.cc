@@ -72,14 +72,14 @@ ScorerSet::ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std:
   });
 }
 
-v1::ScoreResponse ScorerSet::Score(const ScoringBatch& batch) {
+v1::ScoreResponse ScorerSet::Score(const ScoringGroup& group) {
   std::vector<Answer> answers;
   for (const std::unique_ptr<Scorer>& scorer : scorers_) {
-    if (!scorer->AppliesTo(batch.prompt)) continue;
-    const ScoringBatch* const only = &batch;
+    if (!scorer->AppliesTo(group.prompt)) continue;
+    const ScoringGroup* const only = &group;
     answers.push_back({scorer.get(), std::move(CallScorer(*scorer, {&only, 1})[0])});
   }
-  return Assemble(batch, answers);
+  return Assemble(group, answers);
 }
 
 void ScorerSet::Add(const Answer& answer, size_t index, v1::ItemScore& item) const {
@@ -92,7 +92,7 @@ void ScorerSet::Add(const Answer& answer, size_t index, v1::ItemScore& item) con
   }
 }
 
-v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, const std::vector<Answer>& answers) const {
+v1::ScoreResponse ScorerSet::Assemble(const ScoringGroup& group, const std::vector<Answer>& answers) const {
   v1::ScoreResponse response;
   for (const Answer& answer : answers) {
     // INVALID_INPUT is the sample's fault.
@@ -100,10 +100,10 @@ v1::ScoreResponse ScorerSet::Assemble(const ScoringBatch& batch, const std::vect
         Counts(*answer.scorer) && response.unscorable().empty())
       response.set_unscorable(absl::StrCat(answer.scorer->name(), ": ", answer.answer.detail));
   }
-  for (size_t i = 0; i < batch.size(); ++i) {
+  for (size_t i = 0; i < group.size(); ++i) {
     v1::ItemScore& item = *response.add_items();
     for (const Answer& answer : answers) Add(answer, i, item);
-    if (item.scores().empty()) *item.add_scores() = NobodyApplies(batch.prompt);
+    if (item.scores().empty()) *item.add_scores() = NobodyApplies(group.prompt);
     const std::vector<v1::ComponentScore> scores = {item.scores().begin(), item.scores().end()};
     if (scores.size() > 1 && logged_.contains("disagreement"))
       *item.add_logged() = Logged("disagreement", Disagreement(scores), "disagreement/1");

@@ -19,7 +19,7 @@ float Disagreement(const std::vector<v1::ComponentScore>& scores);
 // The scorers of one server and how their scores are combined.
 class ScorerSet {
  public:
-  // What became of a batch at one scorer.
+  // What became of a group at one scorer.
   struct Answer {
     const Scorer* scorer;
     LaneAnswer answer;
@@ -34,10 +34,10 @@ class ScorerSet {
   // gives a non-finite score makes its own components SCORER_FAILED and nothing else. Samples that no scorer
   // with a weight applies to get one component, "none", that is INVALID_INPUT, and are not complete. Called
   // by one thread at a time.
-  v1::ScoreResponse Score(const ScoringBatch& batch);
+  v1::ScoreResponse Score(const ScoringGroup& group);
 
-  // The response for a batch out of what the scorers that apply have answered. Thread-safe.
-  v1::ScoreResponse Assemble(const ScoringBatch& batch, const std::vector<Answer>& answers) const;
+  // The response for a group out of what the scorers that apply have answered. Thread-safe.
+  v1::ScoreResponse Assemble(const ScoringGroup& group, const std::vector<Answer>& answers) const;
 
   std::span<const std::unique_ptr<Scorer>> scorers() const { return scorers_; }
   // Whether a scorer is a part of the reward; the others are only logged.

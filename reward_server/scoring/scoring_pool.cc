@@ -26,11 +26,11 @@ absl::Status Overloaded(const ScorerLane& lane) {
                     lane.expected_wait());
 }
 
-// What a batch holds while it is scored.
-size_t BytesOf(const ScoringBatch& batch) {
-  size_t bytes = batch.prompt.ByteSizeLong();
-  for (const RgbImage& image : batch.images) bytes += image.pixels.size();
-  for (const std::string& text : batch.texts) bytes += text.size();
+// What a group holds while it is scored.
+size_t BytesOf(const ScoringGroup& group) {
+  size_t bytes = group.prompt.ByteSizeLong();
+  for (const RgbImage& image : group.images) bytes += image.pixels.size();
+  for (const std::string& text : group.texts) bytes += text.size();
   return bytes;
 }
 
@@ -75,8 +75,8 @@ ScoringPool::~ScoringPool() {
   verifier_.join();
 }
 
-absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::Time deadline) {
-  const size_t bytes = BytesOf(batch);
+absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::Time deadline) {
+  const size_t bytes = BytesOf(group);
   {
     absl::MutexLock lock(&mutex_);
     if (draining_) return absl::UnavailableError("this reward server is draining: ask another");
@@ -93,7 +93,7 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringBatch batch, absl::T
     --open_;
     open_bytes_ -= bytes;
   };
-  const auto shared = std::make_shared<const ScoringBatch>(std::move(batch));
+  const auto shared = std::make_shared<const ScoringGroup>(std::move(group));
   struct Part {
     ScorerLane* lane;
     std::shared_ptr<ScorerLane::Ticket> ticket;  // null: answered already, or refused

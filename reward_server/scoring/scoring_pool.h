@@ -39,7 +39,7 @@ class ScoringPool {
   // Blocks until the answer. Components without a score say why; that is no error. ResourceExhausted when the
   // queue of a scorer that counts is full or too much is being scored already, with a hint when to come back
   // (ErrorInfo.retry_after_seconds), while one that is only logged is OVERLOADED; Unavailable after Drain().
-  absl::StatusOr<v1::ScoreResponse> Score(ScoringBatch batch, absl::Time deadline);
+  absl::StatusOr<v1::ScoreResponse> Score(ScoringGroup group, absl::Time deadline);
 
   // Ends what is late; what a thread of the pool does all the time.
   void Expire();

@@ -81,7 +81,7 @@ absl::Status MakeRun(const std::string& folder, int64_t steps) {
     if (auto assigned = state.Assign(step); !assigned.ok()) return assigned.status();
     if (absl::Status status = (*store)->PutAcknowledgement("rollout-0", 1, version); !status.ok())
       return status;
-    version.set_version(step + 1);
+    version.set_number(step + 1);
     version.set_digest(Sha256Hex(absl::StrCat(step)));
     *commit.mutable_new_version() = version;
     if (absl::Status status = state.Commit(commit, 0); !status.ok()) return status;

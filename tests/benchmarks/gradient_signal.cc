@@ -141,7 +141,7 @@ absl::StatusOr<double> Measure(const std::string& title, const v1::RunConfig& co
       const int64_t ordinal = int64_t{step} * groups + i;
       const GeneratedGroup group =
           generator.Generate(policy, world->prompts.At(ordinal), MakeLease(ordinal, size));
-      const absl::StatusOr<ScoringBatch> batch = DecodeRequest(group.score_request);
+      const absl::StatusOr<ScoringGroup> batch = DecodeRequest(group.score_request);
       if (!batch.ok()) return batch.status();
       const v1::ScoreResponse scores = (*scorers)->Score(*batch);
       torch::Tensor rewards = torch::empty({1, size}, torch::kFloat64);

@@ -91,7 +91,7 @@ void BenchTraining(const World& world, const std::shared_ptr<const Policy>& poli
 
 void BenchRewards(const World& world, const std::shared_ptr<const Policy>& policy) {
   const Generator generator(world.config, world.autoencoder, *world.tokenizer);
-  std::vector<ScoringBatch> batches;
+  std::vector<ScoringGroup> batches;
   for (int64_t ordinal = 0; ordinal < 12; ++ordinal) {
     const GeneratedGroup group = generator.Generate(*policy, world.prompts.At(ordinal),
                                                     MakeLease(ordinal, world.config.rollout().group_size()));
@@ -213,7 +213,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
            v1::AssignStepResponse assigned;
            v1::CommitStepResponse committed;
            commit.set_step(assign.step());
-           commit.mutable_new_version()->set_version(assign.step() + 1);
+           commit.mutable_new_version()->set_number(assign.step() + 1);
            commit.mutable_new_version()->set_digest(absl::StrCat("step-", assign.step()));
            if (!(*service)->AssignStep(nullptr, &assign, &assigned).ok() ||
                !(*service)->CommitStep(nullptr, &commit, &committed).ok())

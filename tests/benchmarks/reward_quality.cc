@@ -131,7 +131,7 @@ struct Component {
 };
 
 absl::StatusOr<double> ScoreOf(ScorerSet& scorers, const RgbImage& image, const v1::PromptRecord& record) {
-  ScoringBatch batch;
+  ScoringGroup batch;
   batch.prompt = record;
   batch.images = {image};
   const v1::ScoreResponse response = scorers.Score(batch);

@@ -63,7 +63,7 @@ TEST_F(RequestTest, Submits) {
   v1::SubmitGroupRequest digest = good, many = good, version = good;
   digest.set_trajectory_digest(std::string(129, 'a'));
   for (int i = 0; i < 257; ++i) many.mutable_samples(0)->add_scores()->set_name("a");
-  version.mutable_version()->set_version(-1);
+  version.mutable_version()->set_number(-1);
   for (const v1::SubmitGroupRequest& request : {digest, many, version})
     EXPECT_TRUE(absl::IsInvalidArgument(CheckSubmit(request))) << request.ShortDebugString().substr(0, 80);
   // Texts of prompt files and scorers are kept in one line of bounded length.

@@ -12,7 +12,7 @@ inline const absl::Time kNow = absl::FromUnixSeconds(1000);
 
 inline v1::PolicyVersion Version(int64_t version) {
   v1::PolicyVersion v;
-  v.set_version(version);
+  v.set_number(version);
   v.set_digest("digest-" + std::to_string(version));
   return v;
 }
@@ -84,11 +84,11 @@ struct TestRun {
   }
 
   absl::Status Start(const v1::PolicyVersion& version) {
-    const auto first = static_cast<size_t>(std::max<int64_t>(version.version() - 1, 0));
+    const auto first = static_cast<size_t>(std::max<int64_t>(version.number() - 1, 0));
     std::vector<v1::StepRecord> since;
     if (first < steps.size()) since.assign(steps.begin() + static_cast<long>(first), steps.end());
     const absl::Status status = state.StartTraining(version, since);
-    if (status.ok()) steps.resize(static_cast<size_t>(version.version()));
+    if (status.ok()) steps.resize(static_cast<size_t>(version.number()));
     return status;
   }
   absl::Status CommitStep(const v1::CommitStepRequest& request) {

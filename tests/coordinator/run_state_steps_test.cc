@@ -14,7 +14,7 @@ TEST(RunState, WeightsThatTheRecordsDoNotNameCannotGoOn) {
   TestRun run;
   run.TakeStep();
   v1::PolicyVersion negative = Version(0), other = Version(1), none = Version(1), base = Version(0);
-  negative.set_version(-1);
+  negative.set_number(-1);
   other.set_digest("other");
   none.clear_digest();
   base.set_digest("another base");
@@ -113,8 +113,8 @@ TEST(RunState, GoesBackToRecordedCheckpointsOnly) {
   for (const auto& c : cases) {
     TestRun copy = run;
     EXPECT_EQ(copy.Start(c.version).ok(), c.may) << c.what;
-    EXPECT_EQ(copy.state.committed_steps(), c.may ? c.version.version() : 3) << c.what;
-    EXPECT_EQ(copy.state.newest_checkpoint(), c.may ? c.version.version() : 3) << c.what;
+    EXPECT_EQ(copy.state.committed_steps(), c.may ? c.version.number() : 3) << c.what;
+    EXPECT_EQ(copy.state.newest_checkpoint(), c.may ? c.version.number() : 3) << c.what;
   }
   v1::PolicyVersion other = Version(1);
   other.set_digest("other weights");
@@ -220,7 +220,7 @@ TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
           std::vector<int64_t> ordinals;
           for (const v1::GroupRecord* group : *assigned) {
             ordinals.push_back(group->ordinal());
-            ASSERT_LE(step - group->version().version(), rules.max_staleness);
+            ASSERT_LE(step - group->version().number(), rules.max_staleness);
           }
           if (random.Chance(.2)) {
             state.Lose({ordinals[0]}, "trajectory_lost");

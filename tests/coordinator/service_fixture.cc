@@ -106,7 +106,7 @@ v1::Fence ServiceTest::Join(const std::string& id, v1::Role role, const std::str
 
 v1::PolicyVersion ServiceTest::Version(int64_t version) {
   v1::PolicyVersion v;
-  v.set_version(version);
+  v.set_number(version);
   v.set_digest("d" + std::to_string(version));
   return v;
 }

@@ -137,7 +137,7 @@ TEST_F(ServiceTest, OnlyTheCurrentWeightsAreAcknowledged) {
   const auto acknowledge = [&](int64_t version, const std::string& digest) {
     v1::AcknowledgeVersionRequest request;
     *request.mutable_fence() = worker;
-    request.mutable_version()->set_version(version);
+    request.mutable_version()->set_number(version);
     request.mutable_version()->set_digest(digest);
     v1::AcknowledgeVersionResponse response;
     return service_->AcknowledgeVersion(nullptr, &request, &response);

@@ -95,7 +95,7 @@ TEST_P(ExampleTest, ScoresImagesAndTexts) {
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   EXPECT_EQ((*scorer)->digest(), "external/simplicity/simplicity/1");
 
-  ScoringBatch images;
+  ScoringGroup images;
   images.prompt.set_id("p");
   images.prompt.set_task(v1::TASK_KIND_IMAGE);
   images.prompt.set_text("a red circle");
@@ -105,7 +105,7 @@ TEST_P(ExampleTest, ScoresImagesAndTexts) {
   for (uint8_t& value : busy.pixels)
     value = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
   images.images = {plain, busy};
-  const auto scores = (*scorer)->ScoreBatch(images);
+  const auto scores = (*scorer)->ScoreGroup(images);
   ASSERT_TRUE(scores.ok()) << scores.status();
   ASSERT_EQ(scores->size(), 2u);
   const size_t bytes = EncodePng(plain)->size();
@@ -113,13 +113,13 @@ TEST_P(ExampleTest, ScoresImagesAndTexts) {
   EXPECT_EQ((*scores)[0].detail, absl::StrCat(bytes, " bytes for 64 x 32 pixels"));
   EXPECT_EQ((*scores)[1].value, 0);
 
-  ScoringBatch texts;
+  ScoringGroup texts;
   texts.prompt.set_id("q");
   texts.prompt.set_task(v1::TASK_KIND_TEXT);
   std::string forty;
   for (int i = 0; i < 40; ++i) forty += "word ";
   texts.texts = {"two words", "", forty};
-  const auto answers = (*scorer)->ScoreBatch(texts);
+  const auto answers = (*scorer)->ScoreGroup(texts);
   ASSERT_TRUE(answers.ok()) << answers.status();
   EXPECT_EQ((*answers)[0].value, 1);
   EXPECT_EQ((*answers)[1].value, 1);

@@ -10,7 +10,7 @@ namespace {
 
 // What is accepted keeps its promises: an image has the pixels of its size, and there is one for each item.
 void Decode(const lvrpo::v1::ScoreRequest& request) {
-  const absl::StatusOr<lvrpo::ScoringBatch> batch = lvrpo::DecodeRequest(request);
+  const absl::StatusOr<lvrpo::ScoringGroup> batch = lvrpo::DecodeRequest(request);
   if (!batch.ok()) {
     if (batch.status().code() != absl::StatusCode::kInvalidArgument || batch.status().message().empty())
       std::abort();

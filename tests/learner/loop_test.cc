@@ -47,7 +47,7 @@ class ScriptedCoordinator final : public v1::Coordinator::Service {
   grpc::Status StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest* request,
                              v1::StartTrainingResponse*) override {
     absl::MutexLock lock(&mutex_);
-    started_at_ = request->version().version();
+    started_at_ = request->version().number();
     return grpc::Status::OK;
   }
   grpc::Status AssignStep(grpc::ServerContext*, const v1::AssignStepRequest*,
@@ -200,7 +200,7 @@ TEST_F(LoopTest, TrainsCommitsAndGoesOnFromItsCheckpoint) {
   ASSERT_TRUE(loop_->Run([&] { return coordinator_.commits().size() == 1; }).ok());
   const v1::CommitStepRequest commit = coordinator_.commits()[0];
   EXPECT_THAT(commit.ordinals(), ElementsAre(0, 1));
-  EXPECT_EQ(commit.new_version().version(), 1);
+  EXPECT_EQ(commit.new_version().number(), 1);
   const auto figures = nlohmann::json::parse(commit.metrics_json());
   EXPECT_EQ(figures.value("nonfinite", -1.), 0);
   EXPECT_EQ(figures.value("groups_given_up", -1.), 0);
@@ -230,7 +230,7 @@ TEST_F(LoopTest, AGroupThatCannotBeTrainedCostsItself) {
   for (int i = 0; i < 40000; ++i) long_prompt.add_prompt_ids(5);
   v1::AssignedGroup missing = Deliver(Image(4)), mixed_up = Deliver(Image(5));
   ASSERT_TRUE(RemoveFile(run_ + "/spool/4-0.group").ok());
-  mixed_up.mutable_version()->set_version(7);
+  mixed_up.mutable_version()->set_number(7);
   coordinator_.Assign({good, Deliver(damaged)});
   coordinator_.Assign({Deliver(other), good});
   coordinator_.Assign({good, Deliver(long_prompt)});

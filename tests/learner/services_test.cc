@@ -193,7 +193,7 @@ TEST_F(LearnerServicesTest, CarryWeightsIntact) {
   EXPECT_EQ(received, 0);
   allowed = absl::OkStatus();
   auto liar = std::make_shared<PackedWeights>(*packed);
-  liar->manifest.mutable_version()->set_version(5);
+  liar->manifest.mutable_version()->set_number(5);
   liar->manifest.mutable_buckets(0)->set_size(8);
   weights_.Publish(liar);
   EXPECT_TRUE(absl::IsDataLoss(fetch(liar->manifest.version(), &received).status()));

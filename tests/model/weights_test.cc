@@ -166,7 +166,7 @@ TEST(InitByFanIn, ScalesMatricesByFanInAndStartsNormsAtOneAndBiasesAtZero) {
 TEST(WeightBuckets, GiveBackTheTensorsThatWerePacked) {
   TensorMap tensors = SomeTensors();
   const PackedWeights packed = PackWeights(tensors, 3);
-  EXPECT_EQ(packed.manifest.version().version(), 3);
+  EXPECT_EQ(packed.manifest.version().number(), 3);
   EXPECT_TRUE(CheckManifest(packed.manifest).ok());
   const auto back = UnpackWeights(packed.manifest, packed.buckets);
   ASSERT_TRUE(back.ok()) << back.status();

@@ -14,22 +14,22 @@ inline RgbImage PlainImage(int width, int height, uint8_t value) {
 }
 
 // Images that differ.
-inline ScoringBatch ImageBatch(int count) {
-  ScoringBatch batch;
-  batch.prompt.set_id("p1");
-  batch.prompt.set_task(v1::TASK_KIND_IMAGE);
-  batch.prompt.set_text("a red circle");
-  for (int i = 0; i < count; ++i) batch.images.push_back(PlainImage(4, 3, static_cast<uint8_t>(i)));
-  return batch;
+inline ScoringGroup ImageGroup(int count) {
+  ScoringGroup group;
+  group.prompt.set_id("p1");
+  group.prompt.set_task(v1::TASK_KIND_IMAGE);
+  group.prompt.set_text("a red circle");
+  for (int i = 0; i < count; ++i) group.images.push_back(PlainImage(4, 3, static_cast<uint8_t>(i)));
+  return group;
 }
 
-inline ScoringBatch TextBatch(const std::vector<std::string>& texts) {
-  ScoringBatch batch;
-  batch.prompt.set_id("p2");
-  batch.prompt.set_task(v1::TASK_KIND_TEXT);
-  batch.prompt.set_text("How many?");
-  batch.texts = texts;
-  return batch;
+inline ScoringGroup TextGroup(const std::vector<std::string>& texts) {
+  ScoringGroup group;
+  group.prompt.set_id("p2");
+  group.prompt.set_task(v1::TASK_KIND_TEXT);
+  group.prompt.set_text("How many?");
+  group.texts = texts;
+  return group;
 }
 
 }  // namespace lvrpo

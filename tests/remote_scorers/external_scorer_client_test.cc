@@ -8,8 +8,8 @@
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
 #include "reward_server/remote/external_scorer.h"
-#include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/groups.h"
 
 namespace lvrpo {
 namespace {
@@ -71,7 +71,7 @@ TEST_F(GrpcScorerTest, Scores) {
   const auto scorer = Create();
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   EXPECT_EQ((*scorer)->digest(), "external/mine/w/1");
-  const auto scores = (*scorer)->ScoreBatch(ImageBatch(3));
+  const auto scores = (*scorer)->ScoreGroup(ImageGroup(3));
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_FLOAT_EQ((*scores)[2].value, .2f);
 }
@@ -96,7 +96,7 @@ TEST_F(GrpcScorerTest, RepeatsCallsThatFailedForWantOfCapacityAndNoOthers) {
     time_.waits.clear();
     service_.failure = grpc::Status(c.code, "not now");
     service_.failures = c.failures;
-    const absl::Status status = (*scorer)->ScoreBatch(ImageBatch(1)).status();
+    const absl::Status status = (*scorer)->ScoreGroup(ImageGroup(1)).status();
     EXPECT_EQ(status.code(), c.result) << c.code << ": " << status;
     EXPECT_EQ(time_.waits.size(), c.waits) << c.code;
     if (status.ok()) continue;
@@ -133,7 +133,7 @@ TEST_F(GrpcScorerTest, AnswersAboveTheLimitAreRefusedAtOnce) {
   const auto scorer = Create({.max_message_mib = 1});
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   service_.detail_bytes = 2 << 20;
-  const absl::Status status = (*scorer)->ScoreBatch(ImageBatch(1)).status();
+  const absl::Status status = (*scorer)->ScoreGroup(ImageGroup(1)).status();
   EXPECT_TRUE(absl::IsInternal(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("too large"));
   EXPECT_TRUE(time_.waits.empty());

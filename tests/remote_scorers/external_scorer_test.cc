@@ -7,7 +7,7 @@
 #include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/remote_scorers/batches.h"
+#include "tests/remote_scorers/groups.h"
 
 namespace lvrpo {
 namespace {
@@ -56,22 +56,22 @@ TEST(ExternalScorer, SendsSamplesAndGivesTheirScores) {
   EXPECT_EQ((*scorer)->name(), "aesthetics");
   EXPECT_EQ((*scorer)->digest(), "external/aesthetics/w/1");
   EXPECT_EQ((*scorer)->ComputeDigest(), (*scorer)->digest());
-  const ScoringBatch batch = ImageBatch(3);
-  const auto scores = (*scorer)->ScoreBatch(batch);
+  const ScoringGroup group = ImageGroup(3);
+  const auto scores = (*scorer)->ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
   ASSERT_EQ(scores->size(), 3u);
   EXPECT_EQ((*scores)[1].value, .5f);
   EXPECT_EQ((*scores)[1].detail, "half");
   EXPECT_EQ((*scores)[2].value, 1);
-  EXPECT_EQ(script.request.prompt().id(), batch.prompt.id());
+  EXPECT_EQ(script.request.prompt().id(), group.prompt.id());
   ASSERT_EQ(script.request.samples_size(), 3);
   const auto image = DecodePng(script.request.samples(2).png());
   ASSERT_TRUE(image.ok());
-  EXPECT_EQ(image->pixels, batch.images[2].pixels);
+  EXPECT_EQ(image->pixels, group.images[2].pixels);
 }
 
 TEST(ExternalScorer, TextsAreSentAsUtf8) {
-  const auto request = MakeScoreSamplesRequest(TextBatch({"yes", "", "a\xFF"}));
+  const auto request = MakeScoreSamplesRequest(TextGroup({"yes", "", "a\xFF"}));
   ASSERT_TRUE(request.ok());
   EXPECT_EQ(request->samples(0).text(), "yes");
   EXPECT_EQ(request->samples(1).text(), "");
@@ -84,8 +84,8 @@ TEST(ExternalScorer, AppliesToTheTasksItIsGiven) {
   for (const auto& [task, images, texts] : cases) {
     FakeLink::Script script;
     const auto scorer = ExternalScorer::Create(Config(task), std::make_unique<FakeLink>(script));
-    EXPECT_EQ((*scorer)->AppliesTo(ImageBatch(1).prompt), images) << task;
-    EXPECT_EQ((*scorer)->AppliesTo(TextBatch({"a"}).prompt), texts) << task;
+    EXPECT_EQ((*scorer)->AppliesTo(ImageGroup(1).prompt), images) << task;
+    EXPECT_EQ((*scorer)->AppliesTo(TextGroup({"a"}).prompt), texts) << task;
   }
 }
 
@@ -137,7 +137,7 @@ TEST(ExternalScorer, RefusesWhatIsNotOneScoreASample) {
     FakeLink::Script script;
     script.response = c.response;
     const auto scorer = ExternalScorer::Create(Config(), std::make_unique<FakeLink>(script));
-    const absl::Status status = (*scorer)->ScoreBatch(ImageBatch(2)).status();
+    const absl::Status status = (*scorer)->ScoreGroup(ImageGroup(2)).status();
     EXPECT_EQ(status.code(), c.code) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("'aesthetics' at http://scorer:9000: "));
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.says));

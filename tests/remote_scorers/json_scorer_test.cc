@@ -13,8 +13,8 @@
 #include "nlohmann/json.hpp"
 #include "reward_server/remote/external_scorer.h"
 #include "reward_server/scoring/lasting.h"
-#include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
 
 namespace lvrpo {
@@ -24,21 +24,21 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 TEST(ScoreRequestJson, HoldsThePromptRecordAndTheSamples) {
-  ScoringBatch batch = ImageBatch(2);
-  batch.prompt.add_key_phrases("a red circle");
-  const json request = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(batch)));
+  ScoringGroup group = ImageGroup(2);
+  group.prompt.add_key_phrases("a red circle");
+  const json request = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(group)));
   EXPECT_EQ(request["prompt"]["task"], "TASK_KIND_IMAGE");
   EXPECT_EQ(request["prompt"]["key_phrases"][0], "a red circle");
   const auto record = PromptFromJson(request["prompt"].dump());  // as in prompt files
   ASSERT_TRUE(record.ok()) << record.status();
-  EXPECT_EQ(record->SerializeAsString(), batch.prompt.SerializeAsString());
+  EXPECT_EQ(record->SerializeAsString(), group.prompt.SerializeAsString());
   ASSERT_EQ(request["samples"].size(), 2u);
   std::string png;
   ASSERT_TRUE(absl::Base64Unescape(request["samples"][1]["png"].get<std::string>(), &png));
-  EXPECT_EQ(DecodePng(png)->pixels, batch.images[1].pixels);
+  EXPECT_EQ(DecodePng(png)->pixels, group.images[1].pixels);
   EXPECT_FALSE(request["samples"][1].contains("text"));
 
-  const json texts = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(TextBatch({"a\"b", ""}))));
+  const json texts = json::parse(ScoreRequestJson(*MakeScoreSamplesRequest(TextGroup({"a\"b", ""}))));
   EXPECT_EQ(texts["samples"], json::parse(R"([{"text": "a\"b"}, {"text": ""}])"));
 }
 
@@ -131,7 +131,7 @@ TEST(JsonScorer, ScoresOverHttp) {
   const auto scorer = ExternalScorer::Create(Config(server.url() + "/base/"), LinkOptions());
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   EXPECT_EQ((*scorer)->digest(), "external/mine/w/1");
-  const auto scores = (*scorer)->ScoreBatch(TextBatch({"four", ""}));
+  const auto scores = (*scorer)->ScoreGroup(TextGroup({"four", ""}));
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_FLOAT_EQ((*scores)[0].value, .4f);
   EXPECT_FLOAT_EQ((*scores)[1].value, 0);
@@ -147,7 +147,7 @@ TEST(JsonScorer, AddressesMayHaveAQuery) {
   const auto scorer = ExternalScorer::Create(Config(server.url() + "/a/?token=t1#x"), LinkOptions());
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   EXPECT_EQ(asked, "/a/describe?token=t1");
-  ASSERT_TRUE((*scorer)->ScoreBatch(TextBatch({"a"})).ok());
+  ASSERT_TRUE((*scorer)->ScoreGroup(TextGroup({"a"})).ok());
   EXPECT_EQ(asked, "/a/score?token=t1");
 }
 
@@ -166,7 +166,7 @@ TEST(JsonScorer, ShowsTheBeginningOfAnAnswerThatIsNone) {
   };
   for (const auto& [body, says] : cases) {
     scored = body;
-    const absl::Status status = (*scorer)->ScoreBatch(TextBatch({"a"})).status();
+    const absl::Status status = (*scorer)->ScoreGroup(TextGroup({"a"})).status();
     EXPECT_THAT(std::string(status.message()), HasSubstr(says));
     EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswerReason);
   }
@@ -210,14 +210,14 @@ TEST(JsonScorer, ErrorsOfTheServerNameWhatItSaid) {
   FakeWaiting time;
   const auto scorer = ExternalScorer::Create(Config(server.url()), {.waiting = time.waiting()});
   ASSERT_TRUE(scorer.ok()) << scorer.status();
-  const absl::Status invalid = (*scorer)->ScoreBatch(TextBatch({"a"})).status();
+  const absl::Status invalid = (*scorer)->ScoreGroup(TextGroup({"a"})).status();
   EXPECT_TRUE(absl::IsInvalidArgument(invalid)) << invalid;
   EXPECT_THAT(std::string(invalid.message()), HasSubstr("answered 400: no face in it"));
   code = 500;
-  EXPECT_TRUE(absl::IsInternal((*scorer)->ScoreBatch(TextBatch({"a"})).status()));
+  EXPECT_TRUE(absl::IsInternal((*scorer)->ScoreGroup(TextGroup({"a"})).status()));
   EXPECT_TRUE(time.waits.empty());
   code = 503;
-  EXPECT_TRUE(absl::IsUnavailable((*scorer)->ScoreBatch(TextBatch({"a"})).status()));
+  EXPECT_TRUE(absl::IsUnavailable((*scorer)->ScoreGroup(TextGroup({"a"})).status()));
   EXPECT_EQ(time.waits.size(), 3u);
 }
 

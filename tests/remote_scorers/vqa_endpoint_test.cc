@@ -8,8 +8,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
 
 namespace lvrpo {
@@ -31,9 +31,9 @@ v1::VqaEndpointConfig Config(const std::string& url = "http://vllm:8000/v1/") {
   return config;
 }
 
-void Ask(ScoringBatch& batch, const std::string& text, const std::string& answer,
+void Ask(ScoringGroup& group, const std::string& text, const std::string& answer,
          const std::vector<std::string>& choices) {
-  v1::Question& question = *batch.prompt.add_questions();
+  v1::Question& question = *group.prompt.add_questions();
   question.set_text(text);
   question.set_answer(answer);
   for (const std::string& choice : choices) question.add_choices(choice);
@@ -71,13 +71,13 @@ TEST_F(VqaEndpointTest, ScoresTheMeanProbabilityOfTheRightAnswers) {
     return HttpAnswer{.code = 200,
                       .body = colour ? Reply({{"B", .2}, {"A", .6}}) : Reply({{"Yes", .9}, {"No", .1}})};
   });
-  ScoringBatch batch = ImageBatch(2);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  Ask(batch, "Which colour?", "blue", {"black", "blue"});
-  EXPECT_TRUE(scorer_->AppliesTo(batch.prompt));
-  EXPECT_FALSE(scorer_->AppliesTo(ImageBatch(1).prompt));
-  EXPECT_FALSE(scorer_->AppliesTo(TextBatch({"a"}).prompt));
-  const auto scores = scorer_->ScoreBatch(batch);
+  ScoringGroup group = ImageGroup(2);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  Ask(group, "Which colour?", "blue", {"black", "blue"});
+  EXPECT_TRUE(scorer_->AppliesTo(group.prompt));
+  EXPECT_FALSE(scorer_->AppliesTo(ImageGroup(1).prompt));
+  EXPECT_FALSE(scorer_->AppliesTo(TextGroup({"a"}).prompt));
+  const auto scores = scorer_->ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
   ASSERT_EQ(scores->size(), 2u);
   EXPECT_NEAR((*scores)[0].value, (.9 + .25) / 2, 1e-6);
@@ -98,20 +98,20 @@ TEST_F(VqaEndpointTest, RemembersAnswersByQuestionAndImage) {
   Start([](const SentLog::Sent&) {
     return HttpAnswer{.code = 200, .body = Reply({{"yes", .9}, {"no", .1}})};
   });
-  ScoringBatch batch = ImageBatch(2);
-  batch.images.push_back(batch.images[0]);  // the same image again: asked once
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  ASSERT_TRUE(scorer_->ScoreBatch(batch).ok());
+  ScoringGroup group = ImageGroup(2);
+  group.images.push_back(group.images[0]);  // the same image again: asked once
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  ASSERT_TRUE(scorer_->ScoreGroup(group).ok());
   EXPECT_EQ(log_.sent.size(), 2u);
   // The right answer has no part in what is asked.
-  batch.prompt.mutable_questions(0)->set_answer("no");
-  const auto scores = scorer_->ScoreBatch(batch);
+  group.prompt.mutable_questions(0)->set_answer("no");
+  const auto scores = scorer_->ScoreGroup(group);
   ASSERT_TRUE(scores.ok());
   EXPECT_NEAR((*scores)[0].value, .1, 1e-6);
   EXPECT_EQ(log_.sent.size(), 2u);
   ExpectMetric("lvrpo_reward_vqa_cache_hits_total 3");
-  batch.prompt.mutable_questions(0)->set_text("Is it square?");
-  ASSERT_TRUE(scorer_->ScoreBatch(batch).ok());
+  group.prompt.mutable_questions(0)->set_text("Is it square?");
+  ASSERT_TRUE(scorer_->ScoreGroup(group).ok());
   EXPECT_EQ(log_.sent.size(), 4u);
 }
 
@@ -123,10 +123,10 @@ TEST_F(VqaEndpointTest, WhatItRemembersIsBounded) {
         return HttpAnswer{.code = 200, .body = Reply({{"yes", .9}, {"no", .1}})};
       },
       config);
-  ScoringBatch batch = ImageBatch(3);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  ASSERT_TRUE(scorer_->ScoreBatch(batch).ok());
-  ASSERT_TRUE(scorer_->ScoreBatch(batch).ok());  // the first is forgotten
+  ScoringGroup group = ImageGroup(3);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  ASSERT_TRUE(scorer_->ScoreGroup(group).ok());
+  ASSERT_TRUE(scorer_->ScoreGroup(group).ok());  // the first is forgotten
   EXPECT_EQ(log_.sent.size(), 4u);
 }
 
@@ -134,9 +134,9 @@ TEST_F(VqaEndpointTest, SaysWhichChoicesWereFloored) {
   Start([](const SentLog::Sent&) {
     return HttpAnswer{.code = 200, .body = Reply({{"The", .8}, {"yes", .1}, {"A", .05}})};
   });
-  ScoringBatch batch = ImageBatch(1);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  const auto scores = scorer_->ScoreBatch(batch);
+  ScoringGroup group = ImageGroup(1);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  const auto scores = scorer_->ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_NEAR((*scores)[0].value, 2. / 3, 1e-6);
   EXPECT_EQ((*scores)[0].detail,
@@ -149,9 +149,9 @@ TEST_F(VqaEndpointTest, AnAnswerThatIsNoneFailsAndIsPaidFor) {
   config.set_input_price(2.5);
   config.set_output_price(10);
   Start([](const SentLog::Sent&) { return HttpAnswer{.code = 200, .body = Reply({{"The", .9}})}; }, config);
-  ScoringBatch batch = ImageBatch(2);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  const absl::Status status = scorer_->ScoreBatch(batch).status();
+  ScoringGroup group = ImageGroup(2);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  const absl::Status status = scorer_->ScoreGroup(group).status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("model 'qwen' at http://vllm:8000/v1, sample 0, question \"Is it round?\": the model "
@@ -176,14 +176,14 @@ TEST_F(VqaEndpointTest, FailuresAreTypedCountedAndNobodysFaultButTheEndpoints) {
       {{.code = 504, .body = ""}, absl::StatusCode::kDeadlineExceeded, "timed_out"},
       {{.code = 200, .body = "{}"}, absl::StatusCode::kInternal, "bad_answer"},
   };
-  ScoringBatch batch = ImageBatch(1);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
+  ScoringGroup group = ImageGroup(1);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
   HttpAnswer now;
   Start([&](const SentLog::Sent&) { return now; });
   std::map<std::string, int> counts;
   for (const Case& c : cases) {
     now = c.answer;
-    const absl::Status status = scorer_->ScoreBatch(batch).status();
+    const absl::Status status = scorer_->ScoreGroup(group).status();
     EXPECT_EQ(status.code(), c.code) << c.outcome << ": " << status;
     ExpectMetric(
         absl::StrCat("lvrpo_reward_vqa_requests_total{outcome=\"", c.outcome, "\"} ", ++counts[c.outcome]));
@@ -192,9 +192,9 @@ TEST_F(VqaEndpointTest, FailuresAreTypedCountedAndNobodysFaultButTheEndpoints) {
 
 TEST_F(VqaEndpointTest, AQuestionThatNobodyCanAnswerIsThePromptsFault) {
   Start([](const SentLog::Sent&) { return HttpAnswer{}; });
-  ScoringBatch batch = ImageBatch(1);
-  Ask(batch, "Is it round?", "perhaps", {"yes", "no"});
-  const absl::Status status = scorer_->ScoreBatch(batch).status();
+  ScoringGroup group = ImageGroup(1);
+  Ask(group, "Is it round?", "perhaps", {"yes", "no"});
+  const absl::Status status = scorer_->ScoreGroup(group).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
   EXPECT_EQ(status.message(), "prompt p1, question \"Is it round?\": its answer is not among its choices");
   EXPECT_TRUE(log_.sent.empty());
@@ -223,9 +223,9 @@ TEST_F(VqaEndpointTest, TheKeyComesFromTheEnvironment) {
   setenv("LVRPO_TEST_VQA_KEY", "sekret\n", 1);
   const auto scorer = create();
   ASSERT_TRUE(scorer.ok()) << scorer.status();
-  ScoringBatch batch = ImageBatch(1);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  EXPECT_THAT(std::string((*scorer)->ScoreBatch(batch).status().message()), Not(HasSubstr("sekret")));
+  ScoringGroup group = ImageGroup(1);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  EXPECT_THAT(std::string((*scorer)->ScoreGroup(group).status().message()), Not(HasSubstr("sekret")));
   EXPECT_EQ(log_.options.back().bearer, "sekret");
 }
 
@@ -261,9 +261,9 @@ TEST_F(VqaEndpointTest, AsksARealServer) {
   auto scorer =
       VqaEndpointScorer::Create(Config(server.url() + "/v1"), {.waiting = time_.waiting()}, metrics_);
   ASSERT_TRUE(scorer.ok()) << scorer.status();
-  ScoringBatch batch = ImageBatch(20);
-  Ask(batch, "Is it round?", "yes", {"yes", "no"});
-  const auto scores = (*scorer)->ScoreBatch(batch);
+  ScoringGroup group = ImageGroup(20);
+  Ask(group, "Is it round?", "yes", {"yes", "no"});
+  const auto scores = (*scorer)->ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
   for (const Score& score : *scores) EXPECT_NEAR(score.value, .75, 1e-6);
   EXPECT_THAT(time_.waits, ::testing::ElementsAre(absl::Seconds(1)));

@@ -10,11 +10,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-ScoringBatch Batch(std::vector<RgbImage> images) {
-  ScoringBatch batch;
-  batch.prompt.set_task(v1::TASK_KIND_IMAGE);
-  batch.images = std::move(images);
-  return batch;
+ScoringGroup Batch(std::vector<RgbImage> images) {
+  ScoringGroup group;
+  group.prompt.set_task(v1::TASK_KIND_IMAGE);
+  group.images = std::move(images);
+  return group;
 }
 
 TEST(ArtefactScorer, SeesACheckerboardOverAPicture) {
@@ -27,7 +27,7 @@ TEST(ArtefactScorer, SeesACheckerboardOverAPicture) {
       for (int c = 0; c < 3; ++c) marked.pixels[static_cast<size_t>((y * marked.width + x) * 3 + c)] ^= 8;
     }
   }
-  const auto scores = ArtefactScorer().ScoreBatch(Batch({clean, marked}));
+  const auto scores = ArtefactScorer().ScoreGroup(Batch({clean, marked}));
   ASSERT_TRUE(scores.ok());
   EXPECT_LT((*scores)[0].value, .05);
   EXPECT_GT((*scores)[1].value, .2);
@@ -35,19 +35,19 @@ TEST(ArtefactScorer, SeesACheckerboardOverAPicture) {
 
 TEST(WrittenTextScorer, SeesWhatIsWrittenWhereNoneWasAskedFor) {
   WrittenTextScorer scorer;
-  ScoringBatch batch;
+  ScoringGroup group;
   std::vector<RgbImage> images;
   for (const char* name : {"no_text.png", "sign.png"})
     images.push_back(*ReadImage(std::string("tests/verifiers/testdata/") + name));
-  batch = Batch(std::move(images));
-  ASSERT_TRUE(scorer.AppliesTo(batch.prompt));
-  const auto scores = scorer.ScoreBatch(batch);
+  group = Batch(std::move(images));
+  ASSERT_TRUE(scorer.AppliesTo(group.prompt));
+  const auto scores = scorer.ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_EQ((*scores)[0].value, 0);
   EXPECT_GE((*scores)[1].value, .5);
   EXPECT_FALSE((*scores)[1].detail.empty());
-  batch.prompt.add_rules()->mutable_written_text();
-  EXPECT_FALSE(scorer.AppliesTo(batch.prompt));
+  group.prompt.add_rules()->mutable_written_text();
+  EXPECT_FALSE(scorer.AppliesTo(group.prompt));
 }
 
 }  // namespace

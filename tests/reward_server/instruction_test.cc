@@ -193,13 +193,13 @@ TEST(ApplyRules, EndsSoonForTheMostThatItIsGiven) {
   EXPECT_EQ(result.broken, "not left of; 4 too many");
 }
 
-ScoringBatch Batch(const v1::Constraints& constraints, std::vector<RgbImage> images) {
-  ScoringBatch batch;
-  batch.prompt.set_id("p");
-  batch.prompt.set_task(v1::TASK_KIND_IMAGE);
-  *batch.prompt.mutable_constraints() = constraints;
-  batch.images = std::move(images);
-  return batch;
+ScoringGroup Batch(const v1::Constraints& constraints, std::vector<RgbImage> images) {
+  ScoringGroup group;
+  group.prompt.set_id("p");
+  group.prompt.set_task(v1::TASK_KIND_IMAGE);
+  *group.prompt.mutable_constraints() = constraints;
+  group.images = std::move(images);
+  return group;
 }
 
 TEST(InstructionScorer, ProductAndMean) {
@@ -210,7 +210,7 @@ TEST(InstructionScorer, ProductAndMean) {
   RgbImage colourless = shapes::Render(right);
   for (int y = 40; y < 56; ++y)
     std::fill_n(&colourless.pixels[static_cast<size_t>(y * 64 + 40) * 3], 16 * 3, 255);
-  const ScoringBatch batch =
+  const ScoringGroup group =
       Batch(Constraints({{"red", "circle"}}, {}, 64, 64),
             {shapes::Render(right), shapes::Render(extra), colourless, shapes::Render(shapes::Scene())});
   struct Case {
@@ -220,7 +220,7 @@ TEST(InstructionScorer, ProductAndMean) {
   for (const Case& test : {Case{InstructionScorer::Form::kProduct, {1, 0, 0, 0}},
                            Case{InstructionScorer::Form::kMean, {1, 2.0f / 3, 2.0f / 3, 2.0f / 3}}}) {
     InstructionScorer scorer(test.form);
-    const absl::StatusOr<std::vector<Score>> scores = scorer.ScoreBatch(batch);
+    const absl::StatusOr<std::vector<Score>> scores = scorer.ScoreGroup(group);
     ASSERT_TRUE(scores.ok()) << scores.status();
     for (size_t i = 0; i < 4; ++i) EXPECT_FLOAT_EQ((*scores)[i].value, test.scores[i]) << i;
     EXPECT_EQ((*scores)[0].detail, "");
@@ -254,16 +254,16 @@ v1::Rule RuleFrom(const std::string& json) {
 TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
   shapes::Scene right;
   right.objects.push_back({.shape = 0, .color = 0, .cell = 0, .x = 16, .y = 16, .radius = 10.5});
-  ScoringBatch batch = Batch(Constraints({{"red", "circle"}}), {shapes::Render(right), shapes::Render({})});
-  *batch.prompt.add_rules() = RuleFrom(R"({"image_size": {"width": 64, "height": 128}})");
-  *batch.prompt.add_rules() =
+  ScoringGroup group = Batch(Constraints({{"red", "circle"}}), {shapes::Render(right), shapes::Render({})});
+  *group.prompt.add_rules() = RuleFrom(R"({"image_size": {"width": 64, "height": 128}})");
+  *group.prompt.add_rules() =
       RuleFrom(R"({"detected_objects": {"include": [{"class_name": "ball", "count": 1, "color": "red"}]}})");
   const auto scores = [&](InstructionScorer::Form form) {
     InstructionScorer scorer(
         form, std::make_unique<FixedDetector>(std::vector<Detection>{
                   {.class_name = "ball", .score = .95, .x0 = 6, .y0 = 6, .x1 = 26, .y1 = 26, .color = ""}}));
     EXPECT_THAT(scorer.digest(), HasSubstr("fixed"));
-    return *scorer.ScoreBatch(batch);
+    return *scorer.ScoreGroup(group);
   };
   const std::vector<Score> mean = scores(InstructionScorer::Form::kMean);
   // Of the first image: circle there, nothing else, half of the size, a ball whose crop is red.
@@ -275,15 +275,15 @@ TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
 }
 
 TEST(InstructionScorer, JudgesRulesAboutTexts) {
-  ScoringBatch batch;
-  batch.prompt.set_id("t");
-  batch.prompt.set_task(v1::TASK_KIND_TEXT);
-  *batch.prompt.add_rules() = RuleFrom(R"({"answer_tag": {"tag": "answer"}})");
-  *batch.prompt.add_rules() = RuleFrom(R"({"numeric_answer": {"value": 7, "tag": "answer"}})");
-  batch.texts = {"three and four: <answer>7</answer>", "<answer>8</answer>", "7"};
+  ScoringGroup group;
+  group.prompt.set_id("t");
+  group.prompt.set_task(v1::TASK_KIND_TEXT);
+  *group.prompt.add_rules() = RuleFrom(R"({"answer_tag": {"tag": "answer"}})");
+  *group.prompt.add_rules() = RuleFrom(R"({"numeric_answer": {"value": 7, "tag": "answer"}})");
+  group.texts = {"three and four: <answer>7</answer>", "<answer>8</answer>", "7"};
   InstructionScorer product(InstructionScorer::Form::kProduct), mean(InstructionScorer::Form::kMean);
-  ASSERT_TRUE(product.AppliesTo(batch.prompt));
-  const std::vector<Score> all = *product.ScoreBatch(batch), shares = *mean.ScoreBatch(batch);
+  ASSERT_TRUE(product.AppliesTo(group.prompt));
+  const std::vector<Score> all = *product.ScoreGroup(group), shares = *mean.ScoreGroup(group);
   EXPECT_EQ(all[0].value, 1);
   EXPECT_EQ(all[1].value, 0);
   EXPECT_EQ(all[2].value, 0);
@@ -293,24 +293,24 @@ TEST(InstructionScorer, JudgesRulesAboutTexts) {
 }
 
 TEST(InstructionScorer, RulesThatItCannotJudge) {
-  ScoringBatch batch = Batch({}, {shapes::Render({})});
-  batch.prompt.clear_constraints();
+  ScoringGroup group = Batch({}, {shapes::Render({})});
+  group.prompt.clear_constraints();
   InstructionScorer scorer(InstructionScorer::Form::kProduct);
-  EXPECT_FALSE(scorer.AppliesTo(batch.prompt));
-  *batch.prompt.add_rules() =
+  EXPECT_FALSE(scorer.AppliesTo(group.prompt));
+  *group.prompt.add_rules() =
       RuleFrom(R"({"detected_objects": {"include": [{"class_name": "ball", "count": 1}]}})");
-  absl::Status status = scorer.ScoreBatch(batch).status();
+  absl::Status status = scorer.ScoreGroup(group).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);  // this server's fault, not the prompt's
   EXPECT_THAT(std::string(status.message()), HasSubstr("reward.detector"));
   // What the caller has found needs no detector.
-  batch.detections = {
+  group.detections = {
       std::vector<Detection>{{.class_name = "ball", .score = .9, .x1 = 9, .y1 = 9, .color = ""}}};
-  EXPECT_EQ((*scorer.ScoreBatch(batch))[0].value, 1);
-  batch.detections = {std::vector<Detection>()};
-  EXPECT_EQ((*scorer.ScoreBatch(batch))[0].value, 0);
-  batch.detections.clear();
-  *batch.prompt.mutable_rules(0) = RuleFrom(R"({"length": {"most": 3}})");
-  status = scorer.ScoreBatch(batch).status();
+  EXPECT_EQ((*scorer.ScoreGroup(group))[0].value, 1);
+  group.detections = {std::vector<Detection>()};
+  EXPECT_EQ((*scorer.ScoreGroup(group))[0].value, 0);
+  group.detections.clear();
+  *group.prompt.mutable_rules(0) = RuleFrom(R"({"length": {"most": 3}})");
+  status = scorer.ScoreGroup(group).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("rules[0]: it is about texts"));
 }
@@ -334,12 +334,12 @@ TEST(InstructionScorer, RefusesWhatItCannotCheck) {
   };
   InstructionScorer scorer(InstructionScorer::Form::kProduct);
   for (const Case& test : cases) {
-    const absl::Status status = scorer.ScoreBatch(Batch(test.constraints, {shapes::Render({})})).status();
+    const absl::Status status = scorer.ScoreGroup(Batch(test.constraints, {shapes::Render({})})).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(test.message));
     EXPECT_THAT(std::string(status.message()), HasSubstr("'p'"));
   }
-  EXPECT_TRUE(scorer.ScoreBatch(Batch(Constraints({{"red", "ring", 8}}), {shapes::Render({})})).ok());
+  EXPECT_TRUE(scorer.ScoreGroup(Batch(Constraints({{"red", "ring", 8}}), {shapes::Render({})})).ok());
 }
 
 }  // namespace

@@ -72,27 +72,27 @@ RgbImage RedCircles(bool extra = false) {
   return shapes::Render(scene);
 }
 
-ScoringBatch Batch(std::vector<RgbImage> images) {
-  ScoringBatch batch;
-  batch.prompt.set_id("p");
-  batch.prompt.set_task(v1::TASK_KIND_IMAGE);
-  batch.images = std::move(images);
-  return batch;
+ScoringGroup Batch(std::vector<RgbImage> images) {
+  ScoringGroup group;
+  group.prompt.set_id("p");
+  group.prompt.set_task(v1::TASK_KIND_IMAGE);
+  group.images = std::move(images);
+  return group;
 }
 
 TEST(GroundingScorer, EvidenceIsOneMapForEachPhraseAndOnlyWhenAskedFor) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
-  batch.prompt.add_key_phrases("a red circle");
-  batch.prompt.add_key_phrases("a blue square");
-  EXPECT_THAT(scorers->Score(batch).items(0).maps(), SizeIs(0));
-  batch.want_evidence = true;
-  const v1::ScoreResponse response = scorers->Score(batch);
+  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  group.prompt.add_key_phrases("a red circle");
+  group.prompt.add_key_phrases("a blue square");
+  EXPECT_THAT(scorers->Score(group).items(0).maps(), SizeIs(0));
+  group.want_evidence = true;
+  const v1::ScoreResponse response = scorers->Score(group);
   for (const v1::ItemScore& item : response.items()) {
     ASSERT_THAT(item.maps(), SizeIs(2));
     for (int k = 0; k < 2; ++k) {
       const v1::GroundingMap& map = item.maps(k);
-      EXPECT_EQ(map.phrase(), batch.prompt.key_phrases(k));
+      EXPECT_EQ(map.phrase(), group.prompt.key_phrases(k));
       EXPECT_EQ(map.rows(), 8);  // patches of 8 pixels
       EXPECT_EQ(map.columns(), 8);
       ASSERT_THAT(map.values(), SizeIs(64));
@@ -113,13 +113,13 @@ TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
                                    counting = Only("grounding");
   EXPECT_THAT(plain->Digests().at("grounding"), HasSubstr("max_patch"));
   EXPECT_THAT(counting->Digests().at("grounding"), HasSubstr("count_aware"));
-  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
-  batch.prompt.add_key_phrases("a red circle");
-  batch.want_evidence = true;
-  const v1::ScoreResponse by_peak = plain->Score(batch), by_count = counting->Score(batch);
+  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  group.prompt.add_key_phrases("a red circle");
+  group.want_evidence = true;
+  const v1::ScoreResponse by_peak = plain->Score(group), by_count = counting->Score(group);
   // The same, of two phrases.
-  batch.prompt.add_key_phrases("a blue square");
-  const v1::ScoreResponse of_two = plain->Score(batch);
+  group.prompt.add_key_phrases("a blue square");
+  const v1::ScoreResponse of_two = plain->Score(group);
   for (const v1::ItemScore& item : of_two.items()) {
     double sum = 0;
     for (const v1::GroundingMap& map : item.maps())
@@ -146,9 +146,9 @@ TEST(GroundingScorer, EveryFormTellsRightFromWrongAndHasItsOwnDigest) {
     const std::unique_ptr<ScorerSet> scorers = Only("grounding", settings);
     digests.insert(scorers->Digests().at("grounding"));
     const auto score = [&](const char* phrase) {
-      ScoringBatch batch = Batch({RedCircles()});
-      batch.prompt.add_key_phrases(phrase);
-      return scorers->Score(batch).items(0).reward();
+      ScoringGroup group = Batch({RedCircles()});
+      group.prompt.add_key_phrases(phrase);
+      return scorers->Score(group).items(0).reward();
     };
     const float right = score("a red circle");
     EXPECT_GT(right, score("a blue circle") + .2);
@@ -160,9 +160,9 @@ TEST(GroundingScorer, EveryFormTellsRightFromWrongAndHasItsOwnDigest) {
 
 TEST(GroundingScorer, PeaksCountCopiesOnAnyBackground) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding", {"reward.grounding_regions=peaks"});
-  ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
-  batch.prompt.add_key_phrases("a red circle");
-  const v1::ScoreResponse of_one = scorers->Score(batch);
+  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  group.prompt.add_key_phrases("a red circle");
+  const v1::ScoreResponse of_one = scorers->Score(group);
   EXPECT_GT(of_one.items(0).reward(), .5);
   EXPECT_LE(of_one.items(1).reward(), .3);
 }
@@ -181,10 +181,10 @@ TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   const RgbImage square = RedCircles();
   const RgbImage wide = {60, 20, std::vector<uint8_t>(60 * 20 * 3, 90)};
-  ScoringBatch batch = Batch({square, wide});
-  batch.prompt.add_key_phrases("a red circle");
-  batch.want_evidence = true;
-  const auto both = (*scorer)->ScoreBatch(batch);
+  ScoringGroup group = Batch({square, wide});
+  group.prompt.add_key_phrases("a red circle");
+  group.want_evidence = true;
+  const auto both = (*scorer)->ScoreGroup(group);
   ASSERT_TRUE(both.ok()) << both.status();
   EXPECT_EQ((*both)[0].maps[0].rows(), 4);  // 4 x 4 = 16: the most of equal sides within 24
   EXPECT_EQ((*both)[0].maps[0].columns(), 4);
@@ -192,8 +192,8 @@ TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
   for (const Score& score : *both)
     EXPECT_EQ(score.maps[0].values_size(), score.maps[0].rows() * score.maps[0].columns());
   // Each as if it were alone.
-  batch.images = {wide};
-  EXPECT_NEAR((*(*scorer)->ScoreBatch(batch))[0].value, (*both)[1].value, 1e-5);
+  group.images = {wide};
+  EXPECT_NEAR((*(*scorer)->ScoreGroup(group))[0].value, (*both)[1].value, 1e-5);
 }
 
 TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
@@ -219,28 +219,28 @@ TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
 TEST(PooledScorer, IsShownAndNoPartOfTheReward) {
   const std::unique_ptr<ScorerSet> scorers =
       Only("instruction", {"reward.logged=[pooled]", "reward.guards=[artefacts]"});
-  ScoringBatch batch = Batch({RedCircles()});
-  batch.prompt.set_text("a red circle");
-  batch.prompt.mutable_constraints()->add_objects()->set_count(1);
-  const v1::ScoreResponse response = scorers->Score(batch);
+  ScoringGroup group = Batch({RedCircles()});
+  group.prompt.set_text("a red circle");
+  group.prompt.mutable_constraints()->add_objects()->set_count(1);
+  const v1::ScoreResponse response = scorers->Score(group);
   const v1::ItemScore& item = response.items(0);
   EXPECT_TRUE(item.complete());
   EXPECT_EQ(item.reward(), 1);
   ASSERT_THAT(item.logged(), SizeIs(2));
   EXPECT_EQ(item.logged(0).name(), "pooled");
   EXPECT_GT(item.logged(0).score(), 0);
-  batch.prompt.set_text("a blue square");
-  EXPECT_LT(scorers->Score(batch).items(0).logged(0).score(), item.logged(0).score());
+  group.prompt.set_text("a blue square");
+  EXPECT_LT(scorers->Score(group).items(0).logged(0).score(), item.logged(0).score());
   // What it cannot read costs nothing.
-  batch.prompt.set_text("a zebra");
-  const v1::ScoreResponse unread = scorers->Score(batch);
+  group.prompt.set_text("a zebra");
+  const v1::ScoreResponse unread = scorers->Score(group);
   EXPECT_TRUE(unread.items(0).complete());
   EXPECT_EQ(unread.items(0).logged(0).outcome(), v1::ComponentScore::INVALID_INPUT);
 }
 
 TEST(GroundingScorer, FindsThePhrasesOfAPromptThatComesWithoutAny) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringBatch given = Batch({RedCircles()}), found = given;
+  ScoringGroup given = Batch({RedCircles()}), found = given;
   given.prompt.add_key_phrases("red circle");
   given.prompt.add_key_phrases("blue square");
   found.prompt.set_text("a red circle left of a blue square");
@@ -255,27 +255,27 @@ TEST(GroundingScorer, ResizesWhatTheRefereeSees) {
     for (size_t x = 0; x < 192; ++x)
       std::copy_n(&small.pixels[(y / 2 * 64 + x / 3) * 3], 3, &large.pixels[(y * 192 + x) * 3]);
   }
-  ScoringBatch batch = Batch({small});
-  batch.prompt.add_key_phrases("a red circle");
-  const float expected = scorers->Score(batch).items(0).reward();
-  batch.images = {large};
-  EXPECT_NEAR(scorers->Score(batch).items(0).reward(), expected, 0.1);
+  ScoringGroup group = Batch({small});
+  group.prompt.add_key_phrases("a red circle");
+  const float expected = scorers->Score(group).items(0).reward();
+  group.images = {large};
+  EXPECT_NEAR(scorers->Score(group).items(0).reward(), expected, 0.1);
 }
 
 TEST(GroundingScorer, ScoresSeveralPromptsTogetherAsEachAlone) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
   Scorer& scorer = *scorers->scorers()[0];
-  ScoringBatch red = Batch({RedCircles(), RedCircles(true)}), blue = Batch({RedCircles()}), wrong = blue;
+  ScoringGroup red = Batch({RedCircles(), RedCircles(true)}), blue = Batch({RedCircles()}), wrong = blue;
   red.prompt.add_key_phrases("a red circle");
   blue.prompt.add_key_phrases("a blue square");
   blue.prompt.add_key_phrases("a circle");
   wrong.prompt.add_key_phrases("a red zebra");
-  const ScoringBatch* const all[] = {&red, &wrong, &blue};
-  const auto together = scorer.ScoreBatches(all);
+  const ScoringGroup* const all[] = {&red, &wrong, &blue};
+  const auto together = scorer.ScoreGroups(all);
   ASSERT_EQ(together.size(), 3);
   EXPECT_EQ(together[1].status().code(), absl::StatusCode::kInvalidArgument);
-  for (const auto& [batch, answer] : {std::pair{&red, &together[0]}, {&blue, &together[2]}}) {
-    const auto alone = scorer.ScoreBatch(*batch);
+  for (const auto& [group, answer] : {std::pair{&red, &together[0]}, {&blue, &together[2]}}) {
+    const auto alone = scorer.ScoreGroup(*group);
     ASSERT_TRUE(alone.ok() && answer->ok());
     for (size_t i = 0; i < alone->size(); ++i) EXPECT_NEAR((**answer)[i].value, (*alone)[i].value, 1e-5);
   }
@@ -283,14 +283,14 @@ TEST(GroundingScorer, ScoresSeveralPromptsTogetherAsEachAlone) {
 
 TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringBatch many = Batch({RedCircles()});
+  ScoringGroup many = Batch({RedCircles()});
   for (int i = 0; i < 9; ++i) many.prompt.add_key_phrases("a red circle");
-  ScoringBatch unknown = Batch({RedCircles()});
+  ScoringGroup unknown = Batch({RedCircles()});
   unknown.prompt.add_key_phrases("a red zebra");
-  ScoringBatch nothing = Batch({RedCircles()});
-  for (const auto& [batch, detail] :
+  ScoringGroup nothing = Batch({RedCircles()});
+  for (const auto& [group, detail] :
        {std::pair{many, "9 key phrases"}, {unknown, "zebra"}, {nothing, "neither key phrases nor a text"}}) {
-    const v1::ScoreResponse response = scorers->Score(batch);
+    const v1::ScoreResponse response = scorers->Score(group);
     const v1::ItemScore& item = response.items(0);
     EXPECT_FALSE(item.complete());
     ASSERT_THAT(item.scores(), SizeIs(1));
@@ -299,9 +299,9 @@ TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
   }
 }
 
-void Ask(ScoringBatch& batch, const std::string& text, const std::string& answer,
+void Ask(ScoringGroup& group, const std::string& text, const std::string& answer,
          const std::vector<std::string>& choices) {
-  v1::Question& question = *batch.prompt.add_questions();
+  v1::Question& question = *group.prompt.add_questions();
   question.set_text(text);
   question.set_answer(answer);
   for (const std::string& choice : choices) question.add_choices(choice);
@@ -310,9 +310,9 @@ void Ask(ScoringBatch& batch, const std::string& text, const std::string& answer
 TEST(KnowledgeScorer, IsTheMeanProbabilityOfTheRightAnswers) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   const auto score = [&](const std::vector<std::pair<std::string, std::string>>& asked) {
-    ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
-    for (const auto& [text, answer] : asked) Ask(batch, text, answer, {"yes", "no"});
-    const v1::ScoreResponse response = scorers->Score(batch);
+    ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+    for (const auto& [text, answer] : asked) Ask(group, text, answer, {"yes", "no"});
+    const v1::ScoreResponse response = scorers->Score(group);
     EXPECT_TRUE(response.items(0).complete() && response.items(1).complete());
     return std::pair<double, double>{response.items(0).reward(), response.items(1).reward()};
   };
@@ -339,9 +339,9 @@ RgbImage Corner(const RgbImage& image, int width, int height) {
 TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   const auto scores = [&](std::vector<RgbImage> images) {
-    ScoringBatch batch = Batch(std::move(images));
-    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
-    const v1::ScoreResponse response = scorers->Score(batch);
+    ScoringGroup group = Batch(std::move(images));
+    Ask(group, "is there a circle ?", "yes", {"yes", "no"});
+    const v1::ScoreResponse response = scorers->Score(group);
     std::vector<float> values;
     for (const v1::ItemScore& item : response.items()) {
       EXPECT_TRUE(item.complete()) << item.ShortDebugString();
@@ -368,10 +368,10 @@ TEST(KnowledgeScorer, ManySamplesAreScoredInParts) {
                                           "four", "circle", "square", "triangle", "cross",  "ring",  "heart",
                                           "left", "right",  "above",  "below"};
   const auto rewards = [&](size_t samples) {
-    ScoringBatch batch = Batch({});
-    for (size_t i = 0; i < samples; ++i) batch.images.push_back(RedCircles(i % 3 == 0));
-    Ask(batch, "is there a circle ?", "yes", words);
-    const v1::ScoreResponse response = scorers->Score(batch);
+    ScoringGroup group = Batch({});
+    for (size_t i = 0; i < samples; ++i) group.images.push_back(RedCircles(i % 3 == 0));
+    Ask(group, "is there a circle ?", "yes", words);
+    const v1::ScoreResponse response = scorers->Score(group);
     std::vector<float> values;
     for (const v1::ItemScore& item : response.items()) values.push_back(item.complete() ? item.reward() : -1);
     return values;
@@ -383,9 +383,9 @@ TEST(KnowledgeScorer, ManySamplesAreScoredInParts) {
 TEST(KnowledgeScorer, NamesASampleWhoseSizeItCannotTake) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   for (const auto& [width, height] : {std::pair{63, 64}, {64, 12}, {1, 1}}) {
-    ScoringBatch batch = Batch({RedCircles(), Corner(RedCircles(), width, height)});
-    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
-    const v1::ComponentScore score = scorers->Score(batch).items(1).scores(0);
+    ScoringGroup group = Batch({RedCircles(), Corner(RedCircles(), width, height)});
+    Ask(group, "is there a circle ?", "yes", {"yes", "no"});
+    const v1::ComponentScore score = scorers->Score(group).items(1).scores(0);
     EXPECT_EQ(score.outcome(), v1::ComponentScore::INVALID_INPUT) << width;
     EXPECT_THAT(score.detail(), HasSubstr(absl::StrCat("sample 1 is an image of ", width, "x", height)));
   }
@@ -404,10 +404,10 @@ TEST(KnowledgeScorer, SaysWhichQuestionCannotBeAsked) {
                            Case{"is there a zebra ?", "yes", {"yes", "no"}, "zebra"},
                            Case{"is there a circle ?", "yes", {"yes", "perhaps"}, "perhaps"}}) {
     SCOPED_TRACE(test.detail);
-    ScoringBatch batch = Batch({RedCircles(), RedCircles(true)});
-    Ask(batch, "is there a ring ?", "no", {"yes", "no"});
-    Ask(batch, test.text, test.answer, test.choices);
-    const v1::ScoreResponse response = scorers->Score(batch);
+    ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+    Ask(group, "is there a ring ?", "no", {"yes", "no"});
+    Ask(group, test.text, test.answer, test.choices);
+    const v1::ScoreResponse response = scorers->Score(group);
     for (const v1::ItemScore& item : response.items()) {
       EXPECT_FALSE(item.complete());
       ASSERT_THAT(item.scores(), SizeIs(1));
@@ -431,21 +431,21 @@ TEST(LoadScorers, EveryScorerTakesImagesOfAnySizesOrSaysWhyNot) {
                                        {64, 64}, {64, 48}, {65, 64}, {40, 8}};
   uint32_t state = 1;
   for (const bool fits : {true, false}) {
-    ScoringBatch batch = Batch({});
-    batch.prompt.set_text("a red circle above a blue square");
-    v1::ObjectConstraint& object = *batch.prompt.mutable_constraints()->add_objects();
+    ScoringGroup group = Batch({});
+    group.prompt.set_text("a red circle above a blue square");
+    v1::ObjectConstraint& object = *group.prompt.mutable_constraints()->add_objects();
     object.set_shape("circle");
     object.set_count(1);
-    Ask(batch, "is there a circle ?", "yes", {"yes", "no"});
+    Ask(group, "is there a circle ?", "yes", {"yes", "no"});
     for (const auto& [width, height] : sizes) {
       if (fits && (width % 8 != 0 || height % 8 != 0)) continue;
       RgbImage image = {width, height, std::vector<uint8_t>(static_cast<size_t>(3 * width * height))};
       for (uint8_t& value : image.pixels)
         value = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
-      batch.images.push_back(std::move(image));
+      group.images.push_back(std::move(image));
     }
-    const v1::ScoreResponse response = (*scorers)->Score(batch);
-    ASSERT_EQ(response.items_size(), static_cast<int>(batch.images.size()));
+    const v1::ScoreResponse response = (*scorers)->Score(group);
+    ASSERT_EQ(response.items_size(), static_cast<int>(group.images.size()));
     EXPECT_TRUE(CheckFinite(response).ok());
     for (const v1::ItemScore& item : response.items()) {
       for (const v1::ComponentScore& score : item.scores()) {

@@ -34,10 +34,10 @@ class PaliGemmaScorerTest : public ::testing::Test {
     for (int c = 0; c < 26; ++c) file["model"]["vocab"][std::string(1, static_cast<char>('a' + c))] = 4 + c;
     file["model"]["merges"] = nlohmann::json::array();
     EXPECT_TRUE(WriteFileAtomic(folder_.file("tokenizer.json"), file.dump()).ok());
-    batch_.prompt.set_id("p");
-    batch_.prompt.set_task(v1::TASK_KIND_IMAGE);
+    group_.prompt.set_id("p");
+    group_.prompt.set_task(v1::TASK_KIND_IMAGE);
     for (const uint8_t value : {20, 200})
-      batch_.images.push_back({10, 8, std::vector<uint8_t>(10 * 8 * 3, value)});
+      group_.images.push_back({10, 8, std::vector<uint8_t>(10 * 8 * 3, value)});
   }
   std::unique_ptr<Tokenizer> LoadLetters() {
     auto tokenizer = LoadTokenizer(folder_.path(), {.add_control_tokens = false});
@@ -48,7 +48,7 @@ class PaliGemmaScorerTest : public ::testing::Test {
     return PaliGemmaScorer(*model_, LoadLetters(), {.filter = ResizeFilter::kBicubic});
   }
   void Ask(const std::string& text, const std::string& answer, const std::vector<std::string>& choices) {
-    v1::Question& question = *batch_.prompt.add_questions();
+    v1::Question& question = *group_.prompt.add_questions();
     question.set_text(text);
     question.set_answer(answer);
     for (const std::string& choice : choices) question.add_choices(choice);
@@ -56,31 +56,31 @@ class PaliGemmaScorerTest : public ::testing::Test {
 
   const TestFolder folder_;
   std::optional<PaliGemma> model_;
-  ScoringBatch batch_;
+  ScoringGroup group_;
 };
 
 TEST_F(PaliGemmaScorerTest, IsTheRightAnswersPartOfTheChoicesAsAMeanOverQuestions) {
   PaliGemmaScorer scorer = Make();
   const auto value = [&](const std::string& answer) {
-    batch_.prompt.clear_questions();
+    group_.prompt.clear_questions();
     Ask("is it so", answer, {"yes", "no"});
-    const auto scores = scorer.ScoreBatch(batch_);
+    const auto scores = scorer.ScoreGroup(group_);
     EXPECT_TRUE(scores.ok()) << scores.status();
     return (*scores)[1].value;
   };
   const float yes = value("yes"), no = value("no");
   EXPECT_NEAR(yes + no, 1, 1e-5);
   Ask("is it so", "yes", {"yes", "no"});
-  EXPECT_NEAR((*scorer.ScoreBatch(batch_))[1].value, .5, 1e-5);
+  EXPECT_NEAR((*scorer.ScoreGroup(group_))[1].value, .5, 1e-5);
   // Sooner or later a random model says anything: the choices have next to nothing.
-  EXPECT_THAT((*scorer.ScoreBatch(batch_))[1].detail, HasSubstr("would rather say something else"));
+  EXPECT_THAT((*scorer.ScoreGroup(group_))[1].detail, HasSubstr("would rather say something else"));
 }
 
 TEST_F(PaliGemmaScorerTest, AChoiceIsItsTokensAndTheEndAfterThem) {
   const torch::NoGradGuard no_grad;
   Ask("a", "c", {"b", "c"});
-  batch_.images.resize(1);
-  const float got = (*Make().ScoreBatch(batch_))[0].value;
+  group_.images.resize(1);
+  const float got = (*Make().ScoreGroup(group_))[0].value;
   const auto tokenizer = LoadLetters();
   const torch::Tensor image = model_->ImageTokens(torch::full({1, 3, 8, 8}, 20 / 127.5 - 1));
   const auto prefix_ids = *PaliGemmaPrefixIds(*tokenizer, "answer en a");
@@ -99,7 +99,7 @@ TEST_F(PaliGemmaScorerTest, AChoiceIsItsTokensAndTheEndAfterThem) {
 
 TEST_F(PaliGemmaScorerTest, SaysWhichQuestionCannotBeAsked) {
   Ask("is it so", "perhaps", {"yes", "no"});
-  const absl::Status status = Make().ScoreBatch(batch_).status();
+  const absl::Status status = Make().ScoreGroup(group_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("question \"is it so\": its answer is not among"));
 }

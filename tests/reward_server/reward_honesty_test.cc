@@ -241,10 +241,10 @@ class RewardHonesty : public ::testing::Test {
   // Reward and component scores of each image.
   static std::vector<std::map<std::string, double>> Score(const v1::PromptRecord& record,
                                                           std::vector<RgbImage> images) {
-    ScoringBatch batch;
-    batch.prompt = record;
-    batch.images = std::move(images);
-    const v1::ScoreResponse response = scorers_->Score(batch);
+    ScoringGroup group;
+    group.prompt = record;
+    group.images = std::move(images);
+    const v1::ScoreResponse response = scorers_->Score(group);
     std::vector<std::map<std::string, double>> scores;
     for (const v1::ItemScore& item : response.items()) {
       EXPECT_TRUE(item.complete());

@@ -14,8 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::shared_ptr<const ScoringBatch> Batch(const std::string& id, size_t samples = 1) {
-  auto batch = std::make_shared<ScoringBatch>();
+std::shared_ptr<const ScoringGroup> Batch(const std::string& id, size_t samples = 1) {
+  auto batch = std::make_shared<ScoringGroup>();
   batch->prompt.set_id(id);
   batch->prompt.set_task(v1::TASK_KIND_TEXT);
   batch->texts.assign(samples, "text");
@@ -29,16 +29,16 @@ class GatedScorer : public Scorer {
   std::string digest() const override { return "gated/1"; }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
   bool TakesSeveral() const override { return takes_several; }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
     return absl::UnimplementedError("in batches only");
   }
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
-      std::span<const ScoringBatch* const> batches) override {
+  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+      std::span<const ScoringGroup* const> batches) override {
     if (!started.HasBeenNotified()) started.Notify();
     gate_.WaitForNotification();
     std::vector<absl::StatusOr<std::vector<Score>>> answers;
     calls.emplace_back();
-    for (const ScoringBatch* batch : batches) {
+    for (const ScoringGroup* batch : batches) {
       calls.back().push_back(batch->prompt.id());
       answers.push_back(std::vector<Score>(
           batch->size(), Score{.value = static_cast<float>(calls.size()), .detail = "", .maps = {}}));
@@ -173,8 +173,8 @@ class WrongScorer : public GatedScorer {
     kIsSlow
   };
   explicit WrongScorer(Kind kind) : kind_(kind) {}
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreBatches(
-      std::span<const ScoringBatch* const> batches) override {
+  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+      std::span<const ScoringGroup* const> batches) override {
     std::vector<absl::StatusOr<std::vector<Score>>> answers(batches.size());
     if (kind_ == Kind::kThrows) throw std::runtime_error("out of luck\nbacktrace");
     if (kind_ == Kind::kMiscountsRequests) return {};
@@ -214,7 +214,7 @@ TEST(CallScorer, MakesTypedFailuresOfWhatGoesWrong) {
   for (const auto& [kind, outcome, detail] : cases) {
     WrongScorer scorer(kind);
     const auto batch = Batch("p", 2);
-    const ScoringBatch* const only = batch.get();
+    const ScoringGroup* const only = batch.get();
     const std::vector<LaneAnswer> answers = CallScorer(scorer, {&only, 1});
     ASSERT_EQ(answers.size(), 1);
     EXPECT_EQ(answers[0].outcome, outcome);

@@ -25,9 +25,9 @@ class FakeScorer : public Scorer {
   std::string digest() const override { return name_ + "/1"; }
   std::string ComputeDigest() const override { return name_ + (damaged ? "/damaged" : "/1"); }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
-  absl::StatusOr<std::vector<lvrpo::Score>> ScoreBatch(const ScoringBatch& batch) override {
+  absl::StatusOr<std::vector<lvrpo::Score>> ScoreGroup(const ScoringGroup& group) override {
     ++calls;
-    return std::vector<lvrpo::Score>(batch.size(), lvrpo::Score{.value = score_(), .detail = "", .maps = {}});
+    return std::vector<lvrpo::Score>(group.size(), lvrpo::Score{.value = score_(), .detail = "", .maps = {}});
   }
   std::atomic<int> calls = 0;
   std::atomic<bool> damaged = false;
@@ -37,12 +37,12 @@ class FakeScorer : public Scorer {
   const std::function<float()> score_;
 };
 
-ScoringBatch Batch(const std::string& text) {
-  ScoringBatch batch;
-  batch.prompt.set_id("p");
-  batch.prompt.set_task(v1::TASK_KIND_TEXT);
-  batch.texts = {text, text + "!"};
-  return batch;
+ScoringGroup Batch(const std::string& text) {
+  ScoringGroup group;
+  group.prompt.set_id("p");
+  group.prompt.set_task(v1::TASK_KIND_TEXT);
+  group.texts = {text, text + "!"};
+  return group;
 }
 
 class PoolTest : public ::testing::Test {
@@ -205,15 +205,15 @@ TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {
   (void)Score("a");
   EXPECT_EQ(scorer.calls, 4);
   // Evidence is never from the cache.
-  ScoringBatch evidence = Batch("a");
+  ScoringGroup evidence = Batch("a");
   evidence.want_evidence = true;
   (void)pool_->Score(evidence, absl::InfiniteFuture());
   EXPECT_EQ(scorer.calls, 5);
 }
 
 TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
-  const ScoringBatch batch = Batch("x");
-  ScoringBatch other_prompt = batch, image = batch, turned, seen, seen_twice;
+  const ScoringGroup group = Batch("x");
+  ScoringGroup other_prompt = group, image = group, turned, seen, seen_twice;
   other_prompt.prompt.set_text("y");
   image.prompt.set_task(v1::TASK_KIND_IMAGE);
   image.images = {{2, 1, std::vector<uint8_t>(6, 1)}};
@@ -222,12 +222,12 @@ TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
   seen.detections = {std::vector<Detection>(1)};
   seen_twice.detections = {std::vector<Detection>(2)};
   std::set<std::string> keys;
-  for (const ScoringBatch& different : {batch, other_prompt, image, turned, seen, seen_twice}) {
+  for (const ScoringGroup& different : {group, other_prompt, image, turned, seen, seen_twice}) {
     const std::vector<std::string> of_samples = ScoreCache::ContentKeys(different);
     keys.insert(of_samples.begin(), of_samples.end());
   }
-  EXPECT_EQ(keys.size(), batch.size() + other_prompt.size() + 4);
-  EXPECT_EQ(ScoreCache::ContentKeys(batch), ScoreCache::ContentKeys(Batch("x")));
+  EXPECT_EQ(keys.size(), group.size() + other_prompt.size() + 4);
+  EXPECT_EQ(ScoreCache::ContentKeys(group), ScoreCache::ContentKeys(Batch("x")));
 
   FakeScorer a("a", [] { return 1.f; }), b("b", [] { return 1.f; });
   ScoreCache cache(10);

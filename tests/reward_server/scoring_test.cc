@@ -26,8 +26,8 @@ class ConstantScorer : public Scorer {
   std::string name() const override { return name_; }
   std::string digest() const override { return name_ + "/test"; }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch& batch) override {
-    return std::vector<Score>(batch.size(), Score{.value = value_, .detail = "", .maps = {}});
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override {
+    return std::vector<Score>(group.size(), Score{.value = value_, .detail = "", .maps = {}});
   }
 
  private:
@@ -38,7 +38,7 @@ class ConstantScorer : public Scorer {
 class ThrowingScorer : public ConstantScorer {
  public:
   ThrowingScorer() : ConstantScorer("grounding", 0) {}
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
     throw std::runtime_error("out of luck");
   }
 };
@@ -46,7 +46,7 @@ class ThrowingScorer : public ConstantScorer {
 class MiscountingScorer : public ConstantScorer {
  public:
   MiscountingScorer() : ConstantScorer("grounding", 0) {}
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override {
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
     return std::vector<Score>(1);
   }
 };
@@ -182,7 +182,7 @@ class FailingScorer : public ConstantScorer {
   FailingScorer(const std::string& name, absl::Status failure)
       : ConstantScorer(name, 1), failure_(std::move(failure)) {}
   bool AppliesTo(const v1::PromptRecord& prompt) const override { return prompt.questions_size() > 0; }
-  absl::StatusOr<std::vector<Score>> ScoreBatch(const ScoringBatch&) override { return failure_; }
+  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override { return failure_; }
 
  private:
   const absl::Status failure_;
@@ -278,9 +278,9 @@ TEST(DecodeRequest, TakesPixelsOrAPngOfThem) {
   v1::ScoreRequest request = ImageRequest(2);
   for (int i = 0; i < 2; ++i) *request.mutable_items(i)->mutable_image() = ToMessage(image, i == 1);
   EXPECT_EQ(request.items(1).image().width(), 0);
-  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
-  ASSERT_TRUE(batch.ok()) << batch.status();
-  for (const RgbImage& decoded : batch->images) {
+  const absl::StatusOr<ScoringGroup> group = DecodeRequest(request);
+  ASSERT_TRUE(group.ok()) << group.status();
+  for (const RgbImage& decoded : group->images) {
     EXPECT_EQ(decoded.width, 5);
     EXPECT_EQ(decoded.height, 3);
     EXPECT_EQ(decoded.pixels, image.pixels);
@@ -305,11 +305,11 @@ TEST(DecodeRequest, TakesWhatTheCallerHasFound) {
   object.set_score(0.5f);
   object.set_x1(2);
   object.set_y1(1);
-  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
-  ASSERT_TRUE(batch.ok()) << batch.status();
-  ASSERT_EQ(batch->detections.size(), 2);
-  EXPECT_FALSE(batch->detections[0].has_value());
-  EXPECT_EQ(batch->detections[1]->at(0).class_name, "bench");
+  const absl::StatusOr<ScoringGroup> group = DecodeRequest(request);
+  ASSERT_TRUE(group.ok()) << group.status();
+  ASSERT_EQ(group->detections.size(), 2);
+  EXPECT_FALSE(group->detections[0].has_value());
+  EXPECT_EQ(group->detections[1]->at(0).class_name, "bench");
   object.set_score(NAN);
   const absl::Status status = DecodeRequest(request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -323,13 +323,13 @@ TEST(DecodeRequest, KeepsEachImagesOwnSize) {
         {width, height,
          std::vector<uint8_t>(static_cast<size_t>(3 * width * height), static_cast<uint8_t>(width))},
         height == 2);
-  const absl::StatusOr<ScoringBatch> batch = DecodeRequest(request);
-  ASSERT_TRUE(batch.ok()) << batch.status();
-  ASSERT_EQ(batch->images.size(), 4u);
-  EXPECT_EQ(batch->images[2].width, 64);
-  EXPECT_EQ(batch->images[2].height, 48);
-  EXPECT_EQ(batch->images[2].pixels.size(), 9216u);
-  EXPECT_EQ(batch->images[1].height, 2);
+  const absl::StatusOr<ScoringGroup> group = DecodeRequest(request);
+  ASSERT_TRUE(group.ok()) << group.status();
+  ASSERT_EQ(group->images.size(), 4u);
+  EXPECT_EQ(group->images[2].width, 64);
+  EXPECT_EQ(group->images[2].height, 48);
+  EXPECT_EQ(group->images[2].pixels.size(), 9216u);
+  EXPECT_EQ(group->images[1].height, 2);
 }
 
 TEST(CheckFinite, NamesTheSampleWithANumberThatIsNone) {
@@ -410,13 +410,13 @@ TEST(DecodeRequest, RefusesWhatCannotBeScored) {
 }
 
 TEST(ExactMatch, ComparesNormalisedText) {
-  ScoringBatch batch;
-  batch.prompt.set_task(v1::TASK_KIND_TEXT);
-  batch.prompt.set_answer("Two");
-  batch.texts = {"two",    "  TWO ", "two red", "", "\uFF34wo\u200B<|im_end|>", "<think>one?</think>two",
+  ScoringGroup group;
+  group.prompt.set_task(v1::TASK_KIND_TEXT);
+  group.prompt.set_answer("Two");
+  group.texts = {"two",    "  TWO ", "two red", "", "\uFF34wo\u200B<|im_end|>", "<think>one?</think>two",
                  "two\xFF"};
   ExactMatchScorer scorer;
-  const auto scores = scorer.ScoreBatch(batch);
+  const auto scores = scorer.ScoreGroup(group);
   ASSERT_TRUE(scores.ok());
   EXPECT_EQ((*scores)[0].value, 1);
   EXPECT_EQ((*scores)[1].value, 1);

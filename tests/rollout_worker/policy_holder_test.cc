@@ -33,7 +33,7 @@ class PolicyHolderTest : public ::testing::Test {
               return next_;
             },
             [this](const v1::PolicyVersion& version) {
-              acknowledged_.push_back(version.version());
+              acknowledged_.push_back(version.number());
               return acknowledge_;
             },
             metrics_) {}
@@ -67,7 +67,7 @@ TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   ASSERT_TRUE(holder_.Update(wanted, 1).ok());  // nothing to do
   EXPECT_THAT(acknowledged_, ElementsAre(1));
   EXPECT_EQ(holder_.trouble(), "");
-  EXPECT_EQ(holder_.current()->version.version(), 1);
+  EXPECT_EQ(holder_.current()->version.number(), 1);
   EXPECT_TRUE(torch::equal(holder_.current()->model.tensors().at(kName), changed.at(kName)));
   // Whoever still samples with the old version sees no change.
   EXPECT_TRUE(torch::equal(before->model.tensors().at(kName), Trained()));
@@ -89,7 +89,7 @@ TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
   next_ = Pack({{kName, spoiled}}, 1);
   const absl::Status status = holder_.Update(next_.manifest.version(), 1);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
-  EXPECT_EQ(holder_.current()->version.version(), 0);
+  EXPECT_EQ(holder_.current()->version.number(), 0);
 }
 
 TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {

@@ -38,7 +38,7 @@ inline World& TheWorld() {
 
 inline v1::PolicyVersion Version(int64_t version, const std::string& digest) {
   v1::PolicyVersion v;
-  v.set_version(version);
+  v.set_number(version);
   v.set_digest(digest);
   return v;
 }
