@@ -36,7 +36,7 @@ ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
   judgement.objects = static_cast<int>(result.objects.size());
   for (const v1::ObjectConstraint& object : record.constraints().objects())
     judgement.objects_asked += object.count();
-  for (const shapes::Detection& object : result.objects) {
+  for (const shapes::SegmentedShape& object : result.objects) {
     judgement.unknown_shapes += object.shape == "unknown";
     judgement.detected.push_back(absl::StrCat(object.color, " ", object.shape));
     judgement.colors.push_back(object.color);

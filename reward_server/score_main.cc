@@ -38,9 +38,9 @@ absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job,
                                        const DecodeOptions& options) {
   const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job, options);
   if (!request.ok()) return request.status();
-  const absl::StatusOr<ScoringGroup> batch = DecodeRequest(*request);
-  if (!batch.ok()) return batch.status();
-  return scorers.Score(*batch).items(0);
+  const absl::StatusOr<ScoringGroup> group = DecodeRequest(*request);
+  if (!group.ok()) return batch.status();
+  return scorers.Score(*group).items(0);
 }
 
 absl::Status WriteMaps(const std::string& folder, const std::string& image_path, const DecodeOptions& options,

@@ -171,7 +171,7 @@ std::string ShapeOf(const RgbImage& image, const Blob& blob) {
   return best >= kMinOverlap ? kFigures[best_figure] : "unknown";
 }
 
-bool Holds(const std::string& relation, const Detection& a, const Detection& b) {
+bool Holds(const std::string& relation, const SegmentedShape& a, const SegmentedShape& b) {
   const double dx = a.x - b.x, dy = a.y - b.y, length = std::hypot(dx, dy);
   if (length == 0) return false;
   if (relation == "left of") return dx / length < -0.5;
@@ -182,7 +182,7 @@ bool Holds(const std::string& relation, const Detection& a, const Detection& b) 
 }
 
 // Can every asked object be given a detection of its own so that attributes and relations hold?
-bool CanSatisfy(const v1::Constraints& asked, const std::vector<Detection>& found) {
+bool CanSatisfy(const v1::Constraints& asked, const std::vector<SegmentedShape>& found) {
   std::vector<int> wanted;  // constraint index of each asked object
   for (int i = 0; i < asked.objects_size(); ++i)
     wanted.insert(wanted.end(), static_cast<size_t>(asked.objects(i).count()), i);
@@ -220,20 +220,20 @@ bool CanSatisfy(const v1::Constraints& asked, const std::vector<Detection>& foun
 
 }  // namespace
 
-std::vector<Detection> DetectObjects(const RgbImage& image) {
-  std::vector<Detection> detections;
+std::vector<SegmentedShape> SegmentShapes(const RgbImage& image) {
+  std::vector<SegmentedShape> found;
   for (const Blob& blob : FindBlobs(image)) {
-    detections.push_back({.shape = ShapeOf(image, blob),
-                          .color = ColorOf(image, blob),
-                          .x = (blob.left + blob.right) / 2.0,
-                          .y = (blob.top + blob.bottom) / 2.0});
+    found.push_back({.shape = ShapeOf(image, blob),
+                     .color = ColorOf(image, blob),
+                     .x = (blob.left + blob.right) / 2.0,
+                     .y = (blob.top + blob.bottom) / 2.0});
   }
-  return detections;
+  return found;
 }
 
 CheckResult Check(const RgbImage& image, const v1::PromptRecord& prompt) {
   CheckResult result;
-  result.objects = DetectObjects(image);
+  result.objects = SegmentShapes(image);
   int asked = 0;
   for (const v1::ObjectConstraint& object : prompt.constraints().objects()) asked += object.count();
   result.presence_only = CanSatisfy(prompt.constraints(), result.objects);

@@ -12,7 +12,7 @@ namespace lvrpo::shapes {
 // foreground = far from the border's grey, blobs = connected components, colour = nearest palette entry,
 // shape = best overlap of the blob with an analytic figure stretched to the blob's bounding box.
 
-struct Detection {
+struct SegmentedShape {
   std::string shape;  // "unknown" when no figure overlaps well
   std::string color;
   double x = 0, y = 0;  // centre of the bounding box, pixels
@@ -21,10 +21,10 @@ struct Detection {
 struct CheckResult {
   bool correct = false;        // everything asked is there as asked, and nothing else is
   bool presence_only = false;  // everything asked is there; extra objects are ignored (GenEval's rule)
-  std::vector<Detection> objects;
+  std::vector<SegmentedShape> objects;
 };
 
-std::vector<Detection> DetectObjects(const RgbImage& image);
+std::vector<SegmentedShape> SegmentShapes(const RgbImage& image);
 
 // A relation holds as in GenEval: the direction between the centres, scaled to unit length, has more than
 // half its length along the axis.

@@ -73,7 +73,7 @@ absl::StatusOr<std::vector<int32_t>> HfTokenizer::Encode(absl::string_view text,
       return status;
   }
   ids.insert(ids.begin(), around.before.begin(), around.before.end());
-  ids.insert(ids.end(), around.behind.begin(), around.behind.end());
+  ids.insert(ids.end(), around.after.begin(), around.after.end());
   if (options.padding.has_value()) Pad(*options.padding, &ids);
   return ids;
 }

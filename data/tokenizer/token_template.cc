@@ -52,7 +52,7 @@ absl::StatusOr<TokenTemplate> TemplateProcessing(const json& spec, int32_t vocab
       const absl::StatusOr<int32_t> checked =
           TokenId(id, vocabulary_size, absl::StrCat(where, ".special_tokens"));
       if (!checked.ok()) return checked.status();
-      (text_seen ? made.behind : made.before).push_back(*checked);
+      (text_seen ? made.after : made.before).push_back(*checked);
     }
   }
   if (!text_seen)
@@ -64,7 +64,7 @@ absl::StatusOr<TokenTemplate> TemplateProcessing(const json& spec, int32_t vocab
 absl::StatusOr<TokenTemplate> StartAndEnd(const json& spec, int32_t vocabulary_size,
                                           const std::string& where) {
   TokenTemplate made;
-  for (const auto& [name, ids] : {std::pair("cls", &made.before), std::pair("sep", &made.behind)}) {
+  for (const auto& [name, ids] : {std::pair("cls", &made.before), std::pair("sep", &made.after)}) {
     const json token = spec.value(name, json());
     if (!token.is_array() || token.size() != 2)
       return absl::InvalidArgumentError(absl::StrCat(where, ": ", name, " has to be a token and its id"));
@@ -88,7 +88,7 @@ absl::StatusOr<TokenTemplate> Sequence(const json& spec, int32_t vocabulary_size
     if (!member.ok()) return member.status();
     // A later member works on what the earlier ones gave.
     made.before.insert(made.before.begin(), member->before.begin(), member->before.end());
-    made.behind.insert(made.behind.end(), member->behind.begin(), member->behind.end());
+    made.after.insert(made.after.end(), member->after.begin(), member->after.end());
     if (made.count() > kMaxComponents * kMaxComponents)
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": it adds more than ", kMaxComponents * kMaxComponents, " tokens"));

@@ -10,11 +10,11 @@
 namespace lvrpo {
 
 // The component "post_processor" of a tokenizer.json for a single text: which special tokens stand before and
-// behind its ids. TemplateProcessing, RobertaProcessing, BertProcessing, Sequence; ByteLevel adds none.
+// after its ids. TemplateProcessing, RobertaProcessing, BertProcessing, Sequence; ByteLevel adds none.
 struct TokenTemplate {
-  std::vector<int32_t> before, behind;
+  std::vector<int32_t> before, after;
 
-  size_t count() const { return before.size() + behind.size(); }
+  size_t count() const { return before.size() + after.size(); }
 
   // Nothing for null. Unimplemented names a type that is not supported; InvalidArgument: what is malformed, a
   // template that does not hold the text exactly once, or an id that is not 0 ... vocabulary_size - 1.

@@ -18,9 +18,9 @@ constexpr char32_t kSyllableCount = kLeadingCount * kVowelCount * kTrailingCount
 // The last of a sorted table whose `first` is not greater than c; null if there is none.
 template <typename Table>
 auto* LastNotAfter(Table table, char32_t c) {
-  const auto behind = std::upper_bound(table.begin(), table.end(), c,
-                                       [](char32_t value, const auto& entry) { return value < entry.first; });
-  return behind == table.begin() ? nullptr : &*(behind - 1);
+  const auto after = std::upper_bound(table.begin(), table.end(), c,
+                                      [](char32_t value, const auto& entry) { return value < entry.first; });
+  return after == table.begin() ? nullptr : &*(after - 1);
 }
 
 bool Contains(std::span<const Range> ranges, char32_t c) {

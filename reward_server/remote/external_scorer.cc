@@ -49,14 +49,14 @@ absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGro
   return request;
 }
 
-absl::StatusOr<std::vector<Score>> ReadExternalScores(const v1::ScoreSamplesResponse& response, size_t count,
-                                                      const std::string& digest) {
+absl::StatusOr<std::vector<SampleScore>> ReadExternalScores(const v1::ScoreSamplesResponse& response,
+                                                            size_t count, const std::string& digest) {
   if (absl::Status same = CheckUnchanged(digest, response.digest()); !same.ok()) return same;
   if (static_cast<size_t>(response.scores_size()) != count) {
     return absl::InternalError(
         absl::StrCat("answered with ", response.scores_size(), " scores for ", count, " samples"));
   }
-  std::vector<Score> scores;
+  std::vector<SampleScore> scores;
   for (const v1::ExternalScore& score : response.scores()) {
     const std::optional<double> share = AsShare(score.value());
     if (!share.has_value()) {
@@ -95,12 +95,13 @@ bool ExternalScorer::AppliesTo(const v1::PromptRecord& prompt) const {
          config_.task() == (prompt.task() == v1::TASK_KIND_TEXT ? "text" : "image");
 }
 
-absl::StatusOr<std::vector<Score>> ExternalScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> ExternalScorer::ScoreGroup(const ScoringGroup& group) {
   const absl::StatusOr<v1::ScoreSamplesRequest> request = MakeScoreSamplesRequest(group);
   if (!request.ok()) return Named(Who(config_), request.status());
   const absl::StatusOr<v1::ScoreSamplesResponse> response = link_->ScoreSamples(*request);
   if (!response.ok()) return Named(Who(config_), response.status());
-  absl::StatusOr<std::vector<Score>> scores = ReadExternalScores(*response, group.size(), remote_digest_);
+  absl::StatusOr<std::vector<SampleScore>> scores =
+      ReadExternalScores(*response, group.size(), remote_digest_);
   if (!scores.ok()) return Named(Who(config_), scores.status());
   return scores;
 }

@@ -27,7 +27,7 @@ class ExternalScorer : public Scorer {
   std::string name() const override { return config_.name(); }
   std::string digest() const override { return "external/" + config_.name() + "/" + remote_digest_; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override;
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   ExternalScorer(const v1::ExternalScorerConfig& config, std::unique_ptr<ExternalLink> link,
@@ -43,7 +43,7 @@ absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGro
 
 // The scores of an answer for `count` samples by the scorer of that digest. FailedPrecondition when another
 // one gave them, Internal for everything that is no answer.
-absl::StatusOr<std::vector<Score>> ReadExternalScores(const v1::ScoreSamplesResponse& response, size_t count,
-                                                      const std::string& digest);
+absl::StatusOr<std::vector<SampleScore>> ReadExternalScores(const v1::ScoreSamplesResponse& response,
+                                                            size_t count, const std::string& digest);
 
 }  // namespace lvrpo

@@ -175,7 +175,7 @@ absl::StatusOr<std::vector<VqaAnswer>> VqaEndpointScorer::AnswerAll(
   return answers;
 }
 
-absl::StatusOr<std::vector<Score>> VqaEndpointScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> VqaEndpointScorer::ScoreGroup(const ScoringGroup& group) {
   std::vector<VqaQuestion> questions;
   for (const v1::Question& question : group.prompt.questions()) {
     absl::StatusOr<VqaQuestion> form = FormVqaQuestion(question);
@@ -187,7 +187,7 @@ absl::StatusOr<std::vector<Score>> VqaEndpointScorer::ScoreGroup(const ScoringGr
   }
   const absl::StatusOr<std::vector<VqaAnswer>> answers = AnswerAll(group, questions);
   if (!answers.ok()) return answers.status();
-  std::vector<Score> scores(group.images.size());
+  std::vector<SampleScore> scores(group.images.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     double sum = 0;
     std::vector<std::string> remarks;

@@ -41,7 +41,7 @@ class VqaEndpointScorer : public Scorer {
   }
   // detail: choices that were floored, and questions to which the model would rather have said something
   // else.
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   // A question about an image that is to be asked.

@@ -6,9 +6,9 @@
 
 namespace lvrpo {
 
-absl::StatusOr<std::vector<Score>> ExactMatchScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> ExactMatchScorer::ScoreGroup(const ScoringGroup& group) {
   const std::string want = Folded(unicode::RepairUtf8(group.prompt.answer()), Spaces::kSingle);
-  std::vector<Score> scores;
+  std::vector<SampleScore> scores;
   scores.reserve(group.texts.size());
   for (const std::string& text : group.texts) {
     const std::string given = Folded(FinalText(unicode::RepairUtf8(text)), Spaces::kSingle);

@@ -95,7 +95,7 @@ std::string GroundingScorer::ComputeDigest() const {
   return absl::StrCat("grounding/4/", Describe(options_), "/", referee_.Digest());
 }
 
-absl::StatusOr<std::vector<Score>> GroundingScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> GroundingScorer::ScoreGroup(const ScoringGroup& group) {
   const ScoringGroup* const only = &group;
   return std::move(ScoreGroups({&only, 1})[0]);
 }
@@ -130,7 +130,7 @@ absl::StatusOr<GroundingScorer::Wanted> GroundingScorer::Read(const ScoringGroup
   return wanted;
 }
 
-std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreGroups(
+std::vector<absl::StatusOr<std::vector<SampleScore>>> GroundingScorer::ScoreGroups(
     std::span<const ScoringGroup* const> groups) {
   const torch::NoGradGuard no_grad;
   std::vector<absl::StatusOr<Wanted>> all;
@@ -146,14 +146,14 @@ std::vector<absl::StatusOr<std::vector<Score>>> GroundingScorer::ScoreGroups(
     dense = UnitLength(
         options_.dense == GroundingOptions::Dense::kTokens ? tokens : referee_.model().DenseTokens(tokens));
   }
-  std::vector<absl::StatusOr<std::vector<Score>>> answers;
+  std::vector<absl::StatusOr<std::vector<SampleScore>>> answers;
   int64_t row = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
     if (!all[i].ok()) {
       answers.push_back(all[i].status());
       continue;
     }
-    std::vector<Score> scores;
+    std::vector<SampleScore> scores;
     for (size_t k = 0; k < groups[i]->images.size(); ++k, ++row) {
       const ImageGrid& grid = all[i]->input.grids[k];
       scores.push_back(ScoreImage(groups[i]->images[k], *all[i], grid,
@@ -184,16 +184,16 @@ std::vector<std::vector<double>> GroundingScorer::BoxSimilarity(const torch::Ten
   return Rows(Similarity(UnitLength(pooled), vectors));
 }
 
-Score GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
-                                  const torch::Tensor& tokens, const torch::Tensor& dense,
-                                  bool want_evidence) const {
+SampleScore GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
+                                        const torch::Tensor& tokens, const torch::Tensor& dense,
+                                        bool want_evidence) const {
   GroundingMaps maps = {grid.rows, grid.columns, {}};
   const torch::Tensor similarity = Similarity(dense, wanted.vectors).contiguous();  // [K, N]
   for (int64_t k = 0; k < similarity.size(0); ++k) {
     const float* map = similarity.const_data_ptr<float>() + k * grid.patches();
     maps.values.emplace_back(map, map + grid.patches());
   }
-  Score score;
+  SampleScore score;
   if (options_.form == GroundingOptions::Form::kCountAware) {
     const std::vector<Region> regions =
         options_.regions == GroundingOptions::Regions::kPeaks

@@ -50,9 +50,9 @@ class GroundingScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE;
   }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
   bool TakesSeveral() const override { return true; }
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+  std::vector<absl::StatusOr<std::vector<SampleScore>>> ScoreGroups(
       std::span<const ScoringGroup* const> groups) override;
 
  private:
@@ -66,8 +66,8 @@ class GroundingScorer : public Scorer {
   };
   absl::StatusOr<Wanted> Read(const ScoringGroup& group);
   // tokens [N, D] and dense unit vectors [N, P] of one image's patches.
-  Score ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
-                   const torch::Tensor& tokens, const torch::Tensor& dense, bool want_evidence) const;
+  SampleScore ScoreImage(const RgbImage& image, const Wanted& wanted, const ImageGrid& grid,
+                         const torch::Tensor& tokens, const torch::Tensor& dense, bool want_evidence) const;
   // [phrase][region] by the pooling head on each region's patches together.
   std::vector<std::vector<double>> BoxSimilarity(const torch::Tensor& tokens, const torch::Tensor& vectors,
                                                  const std::vector<Region>& regions) const;

@@ -48,12 +48,12 @@ double TopPatches(const GroundingMaps& maps, int top) {
   return sum / static_cast<double>(maps.phrases());
 }
 
-std::vector<Region> RegionsOfObjects(const std::vector<FoundObject>& objects, const RgbImage& image, int rows,
-                                     int columns) {
+std::vector<Region> RegionsOfObjects(const std::vector<SegmentedObject>& objects, const RgbImage& image,
+                                     int rows, int columns) {
   const double wide = static_cast<double>(image.width) / columns,
                high = static_cast<double>(image.height) / rows;
   std::vector<Region> regions;
-  for (const FoundObject& object : objects) {
+  for (const SegmentedObject& object : objects) {
     Region region;
     int nearest = 0;
     double nearest_distance = INFINITY;

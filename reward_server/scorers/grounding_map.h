@@ -25,8 +25,8 @@ double TopPatches(const GroundingMaps& maps, int top);
 using Region = std::vector<int>;
 
 // Patches whose centre lies in an object's circle, the nearest one when there is none; one region an object.
-std::vector<Region> RegionsOfObjects(const std::vector<FoundObject>& objects, const RgbImage& image, int rows,
-                                     int columns);
+std::vector<Region> RegionsOfObjects(const std::vector<SegmentedObject>& objects, const RgbImage& image,
+                                     int rows, int columns);
 
 // Separate peaks of the phrases' maps, for images without a plain background. A patch is as confident as its
 // best phrase. Regions are the patches of at least half the image's highest confidence, cut where they hang

@@ -15,8 +15,8 @@ constexpr double kMuchText = 10;      // letters and digits
 
 }  // namespace
 
-absl::StatusOr<std::vector<Score>> ArtefactScorer::ScoreGroup(const ScoringGroup& group) {
-  std::vector<Score> scores;
+absl::StatusOr<std::vector<SampleScore>> ArtefactScorer::ScoreGroup(const ScoringGroup& group) {
+  std::vector<SampleScore> scores;
   for (const RgbImage& image : group.images)
     scores.push_back({.value = static_cast<float>(GridArtefacts(image)), .detail = "", .maps = {}});
   return scores;
@@ -28,12 +28,12 @@ bool WrittenTextScorer::AppliesTo(const v1::PromptRecord& prompt) const {
                       [](const v1::Rule& rule) { return rule.has_written_text(); });
 }
 
-absl::StatusOr<std::vector<Score>> WrittenTextScorer::ScoreGroup(const ScoringGroup& group) {
-  std::vector<Score> scores;
+absl::StatusOr<std::vector<SampleScore>> WrittenTextScorer::ScoreGroup(const ScoringGroup& group) {
+  std::vector<SampleScore> scores;
   for (const RgbImage& image : group.images) {
     const absl::StatusOr<ReadText> read = reader_.Read(image);
     if (!read.ok()) return read.status();
-    Score score;
+    SampleScore score;
     double characters = 0;
     for (const ReadWord& word : read->words) {
       const auto count = std::count_if(word.text.begin(), word.text.end(),

@@ -18,7 +18,7 @@ class ArtefactScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE;
   }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 };
 
 // "written_text": how much is written in an image whose prompt asks for no text (a rule written_text):
@@ -30,7 +30,7 @@ class WrittenTextScorer : public Scorer {
   std::string digest() const override { return "written_text/1"; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override;
   // FailedPrecondition when the reader's data is missing.
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   LazyTextReader reader_;

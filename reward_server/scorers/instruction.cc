@@ -11,13 +11,14 @@ namespace {
 
 constexpr size_t kMostObjects = 12;  // of an image that are looked at
 
-bool Fits(const FoundObject& object, const v1::ObjectConstraint& asked) {
+bool Fits(const SegmentedObject& object, const v1::ObjectConstraint& asked) {
   return (asked.shape().empty() || asked.shape() == object.shape) &&
          (asked.color().empty() || asked.color() == object.color);
 }
 
 // Along its axis, the vector between the centres has more than half of its length.
-bool RelationHolds(const std::string& relation, const FoundObject& subject, const FoundObject& object) {
+bool RelationHolds(const std::string& relation, const SegmentedObject& subject,
+                   const SegmentedObject& object) {
   const double dx = subject.x - object.x, dy = subject.y - object.y, length = std::hypot(dx, dy);
   if (length == 0) return false;
   if (relation == "left of") return -dx > length / 2;
@@ -33,7 +34,7 @@ class Assignment {
  public:
   // `asked`: index of the constraint, once per object asked, in order.
   Assignment(const v1::Constraints& constraints, const std::vector<int>& asked,
-             const std::vector<FoundObject>& objects)
+             const std::vector<SegmentedObject>& objects)
       : constraints_(constraints),
         asked_(asked),
         objects_(objects),
@@ -94,7 +95,7 @@ class Assignment {
 
   const v1::Constraints& constraints_;
   const std::vector<int>& asked_;
-  const std::vector<FoundObject>& objects_;
+  const std::vector<SegmentedObject>& objects_;
   std::vector<std::vector<const v1::RelationConstraint*>> decided_;  // by the last thing asked they speak of
   std::vector<int> possible_;  // rules that may still hold from this thing asked on
   std::vector<char> used_;
@@ -126,8 +127,8 @@ std::string WhatIsWrong(const v1::Constraints& constraints) {
 
 }  // namespace
 
-RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width,
-                      int height) {
+RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<SegmentedObject>& objects,
+                      int width, int height) {
   std::vector<int> asked;
   for (int i = 0; i < constraints.objects_size(); ++i)
     asked.insert(asked.end(), static_cast<size_t>(constraints.objects(i).count()), i);
@@ -157,19 +158,19 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Foun
   return result;
 }
 
-absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> InstructionScorer::ScoreGroup(const ScoringGroup& group) {
   const v1::Constraints& constraints = group.prompt.constraints();
   const bool constrained = group.prompt.task() == v1::TASK_KIND_IMAGE && group.prompt.has_constraints();
   if (const std::string wrong = WhatIsWrong(constraints); !wrong.empty())
     return absl::InvalidArgumentError(absl::StrCat("prompt '", group.prompt.id(), "' ", wrong));
   const absl::StatusOr<std::vector<std::vector<Verdict>>> verdicts = judge_.Judge(group);
   if (!verdicts.ok()) return verdicts.status();
-  std::vector<Score> scores;
+  std::vector<SampleScore> scores;
   for (size_t i = 0; i < group.size(); ++i) {
     RuleResult result;
     if (constrained) {
       const RgbImage& image = group.images[i];
-      std::vector<FoundObject> objects = finder_.Find(image);
+      std::vector<SegmentedObject> objects = finder_.Find(image);
       // Many more objects than asked break the last rule whatever they are: a few suffice for the others.
       if (objects.size() > kMostObjects) objects.resize(kMostObjects);
       result = ApplyRules(constraints, objects, image.width, image.height);
@@ -181,7 +182,7 @@ absl::StatusOr<std::vector<Score>> InstructionScorer::ScoreGroup(const ScoringGr
       grades += verdict.grade;
       if (!verdict.holds) absl::StrAppend(&result.broken, result.broken.empty() ? "" : "; ", verdict.why);
     }
-    Score score;
+    SampleScore score;
     score.value = form_ == Form::kProduct ? (result.hold == result.rules ? 1.0f : 0.0f)
                                           : static_cast<float>(grades / result.rules);
     score.detail = result.broken;

@@ -19,8 +19,8 @@ struct RuleResult {
   int hold = 0;
   std::string broken;  // the rules that do not hold, in words
 };
-RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<FoundObject>& objects, int width,
-                      int height);
+RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<SegmentedObject>& objects,
+                      int width, int height);
 
 // "instruction", R_ins (paper, equation 7): a prompt's constraints, checked on the objects that segmentation
 // finds, and its rules (docs/rules.md).
@@ -40,7 +40,7 @@ class InstructionScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.rules_size() > 0 || (prompt.task() == v1::TASK_KIND_IMAGE && prompt.has_constraints());
   }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   const Form form_;

@@ -104,11 +104,11 @@ torch::Tensor KnowledgeScorer::ScoreImages(const std::vector<RgbImage>& images,
   return sum / static_cast<int64_t>(questions.size());
 }
 
-absl::StatusOr<std::vector<Score>> KnowledgeScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> KnowledgeScorer::ScoreGroup(const ScoringGroup& group) {
   const torch::NoGradGuard no_grad;
   const absl::StatusOr<std::vector<Asked>> questions = Read(group.prompt);
   if (!questions.ok()) return questions.status();
-  std::vector<Score> scores(group.images.size());
+  std::vector<SampleScore> scores(group.images.size());
   for (const std::vector<size_t>& samples : BySize(group.images)) {
     std::vector<RgbImage> images;
     for (const size_t sample : samples) images.push_back(group.images[sample]);

@@ -26,7 +26,7 @@ class KnowledgeScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
   }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   // A question as the model reads it.

@@ -16,11 +16,11 @@ namespace {
 constexpr int kMinSaturation = 45;  // largest minus smallest channel, grey levels; backgrounds have none
 constexpr int kMinContrast = 45;    // largest channel difference from the background, grey levels
 constexpr int kMinPixels = 12;
-constexpr int kMinSide = 10;        // pixels, of a shape's bounding box
-constexpr size_t kMaxMesh = 3;      // pixels of a shape for each inner one; a mesh has more
-constexpr int kMinSpecks = 48;      // pixels
-constexpr size_t kMaxRegions = 64;  // an image of noise has thousands
-constexpr double kMaxTexture = 50;  // channel difference between a pixel and the mean of its object
+constexpr int kMinSide = 10;           // pixels, of a shape's bounding box
+constexpr size_t kMaxMesh = 3;         // pixels of a shape for each inner one; a mesh has more
+constexpr int kMinSpecks = 48;         // pixels
+constexpr size_t kMaxComponents = 64;  // an image of noise has thousands
+constexpr double kMaxTexture = 50;     // channel difference between a pixel and the mean of its object
 constexpr int kRays = 48;
 constexpr int kRings = 6;            // samples along a ray
 constexpr float kMaxMisfit = 0.22f;  // mean absolute difference to the nearest prototype
@@ -48,7 +48,7 @@ int NearestColor(double r, double g, double b) {
   return best;
 }
 
-// What a pixel belongs to; kTaken: to a region found already.
+// What a pixel belongs to; kTaken: to a component found already.
 enum class Ground : char { kBackground, kColoured, kColourless, kTaken };
 
 // Median of the unsaturated pixels, channel by channel. Whatever covers less than half of them leaves it as
@@ -98,7 +98,7 @@ std::vector<Ground> GroundOf(const RgbImage& image) {
 }
 
 // Connected pixels, all coloured or all colourless.
-struct Region {
+struct Component {
   bool coloured = false;
   std::vector<int> pixels;  // y * image width + x
   double x = 0, y = 0, radius = 0;
@@ -113,69 +113,69 @@ struct Region {
 };
 
 // Fills in what follows from the pixels.
-void Measure(Region& region, int image_width) {
+void Measure(Component& component, int image_width) {
   int right = 0, bottom = 0;
-  region.left = region.top = std::numeric_limits<int>::max();
-  for (const int at : region.pixels) {
+  component.left = component.top = std::numeric_limits<int>::max();
+  for (const int at : component.pixels) {
     const int x = at % image_width, y = at / image_width;
-    region.x += x;
-    region.y += y;
-    region.left = std::min(region.left, x);
-    region.top = std::min(region.top, y);
+    component.x += x;
+    component.y += y;
+    component.left = std::min(component.left, x);
+    component.top = std::min(component.top, y);
     right = std::max(right, x);
     bottom = std::max(bottom, y);
   }
-  region.x /= static_cast<double>(region.pixels.size());
-  region.y /= static_cast<double>(region.pixels.size());
-  region.width = right - region.left + 1;
-  region.height = bottom - region.top + 1;
-  region.mask.assign(static_cast<size_t>(region.width * region.height), 0);
-  for (const int at : region.pixels) {
+  component.x /= static_cast<double>(component.pixels.size());
+  component.y /= static_cast<double>(component.pixels.size());
+  component.width = right - component.left + 1;
+  component.height = bottom - component.top + 1;
+  component.mask.assign(static_cast<size_t>(component.width * component.height), 0);
+  for (const int at : component.pixels) {
     const int x = at % image_width, y = at / image_width;
-    region.radius = std::max(region.radius, std::hypot(x - region.x, y - region.y));
-    region.mask[static_cast<size_t>((y - region.top) * region.width + x - region.left)] = 1;
+    component.radius = std::max(component.radius, std::hypot(x - component.x, y - component.y));
+    component.mask[static_cast<size_t>((y - component.top) * component.width + x - component.left)] = 1;
   }
-  for (const int at : region.pixels) {
+  for (const int at : component.pixels) {
     const int x = at % image_width, y = at / image_width;
     bool inner = true;
     for (int dy = -1; dy <= 1; ++dy) {
-      for (int dx = -1; dx <= 1; ++dx) inner = inner && region.Contains(x + dx, y + dy);
+      for (int dx = -1; dx <= 1; ++dx) inner = inner && component.Contains(x + dx, y + dy);
     }
-    if (inner) region.inner.push_back(at);
+    if (inner) component.inner.push_back(at);
   }
 }
 
 struct Segments {
-  std::vector<Region> regions;  // in order of their first pixel, at most kMaxRegions
-  int specks = 0;               // pixels of what is too small for a region
+  std::vector<Component> components;  // in order of their first pixel, at most kMaxComponents
+  int specks = 0;                     // pixels of what is too small for a component
   int first_speck = 0;
 };
 
-// Takes the regions of one kind out of the ground. Coloured specks are left there as colourless ones.
+// Takes the components of one kind out of the ground. Coloured specks are left there as colourless ones.
 void TakeRegions(const RgbImage& image, Ground kind, std::vector<Ground>& ground, Segments& segments) {
   size_t taken = 0;
-  for (size_t start = 0; start < ground.size() && taken < kMaxRegions; ++start) {
+  for (size_t start = 0; start < ground.size() && taken < kMaxComponents; ++start) {
     if (ground[start] != kind) continue;
-    Region region;
-    region.coloured = kind == Ground::kColoured;
-    region.pixels.push_back(static_cast<int>(start));
+    Component component;
+    component.coloured = kind == Ground::kColoured;
+    component.pixels.push_back(static_cast<int>(start));
     ground[start] = Ground::kTaken;
-    for (size_t next = 0; next < region.pixels.size(); ++next) {
-      ForNeighbours(region.pixels[next], image.width, image.height, [&](size_t neighbour) {
+    for (size_t next = 0; next < component.pixels.size(); ++next) {
+      ForNeighbours(component.pixels[next], image.width, image.height, [&](size_t neighbour) {
         if (ground[neighbour] != kind) return;
         ground[neighbour] = Ground::kTaken;
-        region.pixels.push_back(static_cast<int>(neighbour));
+        component.pixels.push_back(static_cast<int>(neighbour));
       });
     }
-    if (region.pixels.size() >= kMinPixels) {
-      Measure(region, image.width);
-      segments.regions.push_back(std::move(region));
+    if (component.pixels.size() >= kMinPixels) {
+      Measure(component, image.width);
+      segments.components.push_back(std::move(component));
       ++taken;
-    } else if (region.coloured) {
-      for (const int at : region.pixels) ground[static_cast<size_t>(at)] = Ground::kColourless;
+    } else if (component.coloured) {
+      for (const int at : component.pixels) ground[static_cast<size_t>(at)] = Ground::kColourless;
     } else {
       if (segments.specks == 0) segments.first_speck = static_cast<int>(start);
-      segments.specks += static_cast<int>(region.pixels.size());
+      segments.specks += static_cast<int>(component.pixels.size());
     }
   }
 }
@@ -184,7 +184,7 @@ Segments Segment(const RgbImage& image) {
   Segments segments;
   std::vector<Ground> ground = GroundOf(image);
   TakeRegions(image, Ground::kColoured, ground, segments);
-  // Colourless pixels that touch a coloured region are its soft edge.
+  // Colourless pixels that touch a coloured component are its soft edge.
   for (size_t i = 0; i < ground.size(); ++i) {
     if (ground[i] != Ground::kColourless) continue;
     bool edge = false;
@@ -193,34 +193,34 @@ Segments Segment(const RgbImage& image) {
     if (edge) ground[i] = Ground::kBackground;
   }
   TakeRegions(image, Ground::kColourless, ground, segments);
-  std::sort(segments.regions.begin(), segments.regions.end(),
-            [](const Region& a, const Region& b) { return a.pixels[0] < b.pixels[0]; });
-  if (segments.regions.size() > kMaxRegions) segments.regions.resize(kMaxRegions);
+  std::sort(segments.components.begin(), segments.components.end(),
+            [](const Component& a, const Component& b) { return a.pixels[0] < b.pixels[0]; });
+  if (segments.components.size() > kMaxComponents) segments.components.resize(kMaxComponents);
   return segments;
 }
 
 // Neither tiny nor a mesh.
-bool MayHaveShape(const Region& region) {
-  return std::min(region.width, region.height) >= kMinSide &&
-         region.inner.size() * kMaxMesh >= region.pixels.size();
+bool MayHaveShape(const Component& component) {
+  return std::min(component.width, component.height) >= kMinSide &&
+         component.inner.size() * kMaxMesh >= component.pixels.size();
 }
 
-// A region seen from its centroid: how filled each ray is, place by place.
-std::vector<float> OutlineOf(const Region& region) {
+// A component seen from its centroid: how filled each ray is, place by place.
+std::vector<float> OutlineOf(const Component& component) {
   std::vector<float> outline;
   outline.reserve(kRays * kRings);
   for (int ray = 0; ray < kRays; ++ray) {
     const double angle = 2 * std::numbers::pi * ray / kRays;
     for (int ring = 0; ring < kRings; ++ring) {
-      const double distance = region.radius * (ring + 0.5) / kRings;
+      const double distance = component.radius * (ring + 0.5) / kRings;
       // Four samples per place soften the pixel grid.
       float filled = 0;
       for (const double shift : {-0.25, 0.25}) {
         for (const double turn : {-0.25, 0.25}) {
-          const double d = distance + shift * region.radius / kRings;
+          const double d = distance + shift * component.radius / kRings;
           const double a = angle + turn * 2 * std::numbers::pi / kRays;
-          if (region.Contains(static_cast<int>(std::lround(region.x + d * std::cos(a))),
-                              static_cast<int>(std::lround(region.y + d * std::sin(a))))) {
+          if (component.Contains(static_cast<int>(std::lround(component.x + d * std::cos(a))),
+                                 static_cast<int>(std::lround(component.y + d * std::sin(a))))) {
             filled += 0.25f;
           }
         }
@@ -232,35 +232,35 @@ std::vector<float> OutlineOf(const Region& region) {
 }
 
 // Mean colour of the more saturated half of the pixels: edges are mixed with the background.
-std::array<double, 3> MeanColor(const RgbImage& image, const Region& region) {
+std::array<double, 3> MeanColor(const RgbImage& image, const Component& component) {
   std::vector<int> saturations;
-  saturations.reserve(region.pixels.size());
-  for (const int at : region.pixels)
+  saturations.reserve(component.pixels.size());
+  for (const int at : component.pixels)
     saturations.push_back(Saturation(&image.pixels[static_cast<size_t>(at) * 3]));
   std::vector<int> sorted = saturations;
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<long>(sorted.size() / 2), sorted.end());
   const int median = sorted[sorted.size() / 2];
   std::array<double, 3> mean{};
   int counted = 0;
-  for (size_t i = 0; i < region.pixels.size(); ++i) {
+  for (size_t i = 0; i < component.pixels.size(); ++i) {
     if (saturations[i] < median) continue;
-    for (size_t c = 0; c < 3; ++c) mean[c] += image.pixels[static_cast<size_t>(region.pixels[i]) * 3 + c];
+    for (size_t c = 0; c < 3; ++c) mean[c] += image.pixels[static_cast<size_t>(component.pixels[i]) * 3 + c];
     ++counted;
   }
   for (double& channel : mean) channel /= counted;
   return mean;
 }
 
-// Whether three fifths of a region look like its mean; a texture does not.
-bool IsPlain(const RgbImage& image, const Region& region, const std::array<double, 3>& mean) {
+// Whether three fifths of a component look like its mean; a texture does not.
+bool IsPlain(const RgbImage& image, const Component& component, const std::array<double, 3>& mean) {
   size_t plain = 0;
-  for (const int at : region.inner) {
+  for (const int at : component.inner) {
     double difference = 0;
     for (size_t c = 0; c < 3; ++c)
       difference = std::max(difference, std::abs(image.pixels[static_cast<size_t>(at) * 3 + c] - mean[c]));
     plain += difference < kMaxTexture;
   }
-  return plain * 5 >= region.inner.size() * 3;
+  return plain * 5 >= component.inner.size() * 3;
 }
 
 }  // namespace
@@ -273,9 +273,9 @@ ObjectFinder::ObjectFinder() {
         scene.objects.push_back(
             {.shape = shape, .color = 0, .cell = 0, .x = 32 + shift, .y = 32 + shift, .radius = radius});
         const Segments segments = Segment(shapes::Render(scene));
-        if (segments.regions.empty()) continue;
+        if (segments.components.empty()) continue;
         prototypes_.push_back(
-            {shapes::kShapeNames[static_cast<size_t>(shape)], OutlineOf(segments.regions[0])});
+            {shapes::kShapeNames[static_cast<size_t>(shape)], OutlineOf(segments.components[0])});
       }
     }
   }
@@ -296,21 +296,21 @@ std::string ObjectFinder::NearestShape(const std::vector<float>& outline) const 
   return best <= kMaxMisfit ? shape : kUnknown;
 }
 
-std::vector<FoundObject> ObjectFinder::Find(const RgbImage& image) const {
+std::vector<SegmentedObject> ObjectFinder::Find(const RgbImage& image) const {
   const Segments segments = Segment(image);
-  std::vector<FoundObject> found;
-  for (const Region& region : segments.regions) {
-    FoundObject object = {.color = kUnknown,
-                          .shape = kUnknown,
-                          .x = region.x,
-                          .y = region.y,
-                          .radius = region.radius,
-                          .pixels = static_cast<int>(region.pixels.size())};
-    const std::array<double, 3> mean = MeanColor(image, region);
-    if (IsPlain(image, region, mean)) {
-      if (region.coloured)
+  std::vector<SegmentedObject> found;
+  for (const Component& component : segments.components) {
+    SegmentedObject object = {.color = kUnknown,
+                              .shape = kUnknown,
+                              .x = component.x,
+                              .y = component.y,
+                              .radius = component.radius,
+                              .pixels = static_cast<int>(component.pixels.size())};
+    const std::array<double, 3> mean = MeanColor(image, component);
+    if (IsPlain(image, component, mean)) {
+      if (component.coloured)
         object.color = shapes::kColorNames[static_cast<size_t>(NearestColor(mean[0], mean[1], mean[2]))];
-      if (MayHaveShape(region)) object.shape = NearestShape(OutlineOf(region));
+      if (MayHaveShape(component)) object.shape = NearestShape(OutlineOf(component));
     }
     found.push_back(std::move(object));
   }

@@ -8,7 +8,7 @@
 namespace lvrpo {
 
 // One blob of an image, as the rule checkers see it.
-struct FoundObject {
+struct SegmentedObject {
   std::string color;  // name of the palette colour most of its pixels are nearest to; "unknown": it has none
   std::string shape;  // "unknown" when no shape fits
   double x = 0, y = 0;  // centroid, pixels
@@ -26,7 +26,7 @@ class ObjectFinder {
 
   // Objects with at least 12 pixels, in order of their topmost pixel; at most 64. Smaller specks, where they
   // are many, are together one more object of unknown colour and shape.
-  std::vector<FoundObject> Find(const RgbImage& image) const;
+  std::vector<SegmentedObject> Find(const RgbImage& image) const;
 
  private:
   struct Prototype {

@@ -62,7 +62,7 @@ absl::StatusOr<torch::Tensor> PaliGemmaScorer::ChoiceLogProbs(const torch::Tenso
   return torch::stack(columns, 1);
 }
 
-absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreGroup(const ScoringGroup& group) {
+absl::StatusOr<std::vector<SampleScore>> PaliGemmaScorer::ScoreGroup(const ScoringGroup& group) {
   const torch::NoGradGuard no_grad;
   const absl::StatusOr<torch::Tensor> pixels =
       FixedPixels(group.images, static_cast<int>(model_.config().image_size), processor_);
@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<Score>> PaliGemmaScorer::ScoreGroup(const ScoringGrou
   }
   right /= group.prompt.questions_size();
   all /= group.prompt.questions_size();
-  std::vector<Score> scores(group.images.size());
+  std::vector<SampleScore> scores(group.images.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     scores[i].value = right[row].item<float>();

@@ -25,7 +25,7 @@ class PooledScorer : public Scorer {
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && !prompt.text().empty();
   }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override;
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
   const RefereeView referee_;

@@ -50,10 +50,10 @@ std::vector<std::string> ScoreCache::ContentKeys(const ScoringGroup& group) {
   return keys;
 }
 
-std::optional<std::vector<Score>> ScoreCache::Find(const Scorer& scorer,
-                                                   const std::vector<std::string>& keys) {
+std::optional<std::vector<SampleScore>> ScoreCache::Find(const Scorer& scorer,
+                                                         const std::vector<std::string>& keys) {
   if (limit_ == 0) return std::nullopt;
-  std::vector<Score> scores;
+  std::vector<SampleScore> scores;
   absl::MutexLock lock(&mutex_);
   for (const std::string& content : keys) {
     const auto place = places_.find(Key(scorer, content));
@@ -65,7 +65,7 @@ std::optional<std::vector<Score>> ScoreCache::Find(const Scorer& scorer,
 }
 
 void ScoreCache::Keep(const Scorer& scorer, const std::vector<std::string>& keys,
-                      const std::vector<Score>& scores) {
+                      const std::vector<SampleScore>& scores) {
   if (limit_ == 0) return;
   absl::MutexLock lock(&mutex_);
   for (size_t i = 0; i < scores.size(); ++i) {

@@ -22,14 +22,15 @@ class ScoreCache {
   static std::vector<std::string> ContentKeys(const ScoringGroup& group);
 
   // That scorer's scores of these contents; nullopt when one is missing.
-  std::optional<std::vector<Score>> Find(const Scorer& scorer, const std::vector<std::string>& keys);
+  std::optional<std::vector<SampleScore>> Find(const Scorer& scorer, const std::vector<std::string>& keys);
   // Without evidence.
-  void Keep(const Scorer& scorer, const std::vector<std::string>& keys, const std::vector<Score>& scores);
+  void Keep(const Scorer& scorer, const std::vector<std::string>& keys,
+            const std::vector<SampleScore>& scores);
 
   size_t size() const;
 
  private:
-  using Entry = std::pair<std::string, Score>;
+  using Entry = std::pair<std::string, SampleScore>;
 
   const size_t limit_;
   mutable absl::Mutex mutex_;

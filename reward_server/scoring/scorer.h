@@ -27,7 +27,7 @@ struct ScoringGroup {
 };
 
 // What one scorer says about one sample.
-struct Score {
+struct SampleScore {
   float value = 0;
   std::string detail;                  // evidence in words; may be empty
   std::vector<v1::GroundingMap> maps;  // only when evidence was asked for
@@ -47,16 +47,16 @@ class Scorer {
   virtual std::string digest() const = 0;
   // Whether this component has anything to say about such a prompt.
   virtual bool AppliesTo(const v1::PromptRecord& prompt) const = 0;
-  // One Score per sample, in order. InvalidArgument: the prompt or a sample cannot be scored by anyone;
+  // One score per sample, in order. InvalidArgument: the prompt or a sample cannot be scored by anyone;
   // Unavailable, ResourceExhausted and DeadlineExceeded: not now, but perhaps later or elsewhere; any other
   // error: this scorer failed.
-  virtual absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) = 0;
+  virtual absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) = 0;
   // Whether several prompts at once cost less than one after the other; otherwise they come one at a time.
   virtual bool TakesSeveral() const { return false; }
   // The same for several prompts at once; one answer a group, in order.
-  virtual std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
+  virtual std::vector<absl::StatusOr<std::vector<SampleScore>>> ScoreGroups(
       std::span<const ScoringGroup* const> groups) {
-    std::vector<absl::StatusOr<std::vector<Score>>> answers;
+    std::vector<absl::StatusOr<std::vector<SampleScore>>> answers;
     for (const ScoringGroup* group : groups) answers.push_back(ScoreGroup(*group));
     return answers;
   }

@@ -34,7 +34,8 @@ v1::ComponentScore::Outcome OutcomeOf(const absl::Status& failure) {
   }
 }
 
-LaneAnswer Judge(const Scorer& scorer, const ScoringGroup& group, absl::StatusOr<std::vector<Score>> scores) {
+LaneAnswer Judge(const Scorer& scorer, const ScoringGroup& group,
+                 absl::StatusOr<std::vector<SampleScore>> scores) {
   using Outcome = v1::ComponentScore;
   if (!scores.ok()) {
     LaneAnswer answer = Failure(OutcomeOf(scores.status()), std::string(scores.status().message()));
@@ -59,7 +60,7 @@ std::string Seconds(absl::Duration duration) {
 std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringGroup* const> groups) {
   std::vector<LaneAnswer> answers;
   try {
-    std::vector<absl::StatusOr<std::vector<Score>>> scores = scorer.ScoreGroups(groups);
+    std::vector<absl::StatusOr<std::vector<SampleScore>>> scores = scorer.ScoreGroups(groups);
     if (scores.size() == groups.size()) {
       for (size_t i = 0; i < groups.size(); ++i)
         answers.push_back(Judge(scorer, *groups[i], std::move(scores[i])));
@@ -187,7 +188,7 @@ void ScorerLane::Run() {
     }
     std::vector<LaneAnswer> answers = CallScorer(scorer_, groups);
     absl::MutexLock lock(&mutex_);
-    for (size_t i = 0; i < group.size(); ++i) {
+    for (size_t i = 0; i < batch.size(); ++i) {
       answers[i].batch_samples = samples;
       End(*batch[i], std::move(answers[i]));
     }

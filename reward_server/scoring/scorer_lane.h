@@ -31,9 +31,9 @@ struct LaneOptions {
 // What became of a request's samples at one scorer.
 struct LaneAnswer {
   v1::ComponentScore::Outcome outcome = v1::ComponentScore::OK;
-  std::string detail;              // why there are no scores
-  Lasting lasting = Lasting::kNo;  // whether that would come again
-  std::vector<Score> scores;       // one a sample; empty unless the outcome is OK
+  std::string detail;               // why there are no scores
+  Lasting lasting = Lasting::kNo;   // whether that would come again
+  std::vector<SampleScore> scores;  // one a sample; empty unless the outcome is OK
   double queue_seconds = 0, compute_seconds = 0;
   int64_t batch_samples = 0;  // in the call that scored them, other requests' included; 0: never begun
 };

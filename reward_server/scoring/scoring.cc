@@ -17,7 +17,7 @@ v1::ComponentScore ToComponent(const Scorer& scorer, const LaneAnswer& answer, s
   component.set_outcome(answer.outcome);
   component.set_detail(answer.detail);
   if (answer.outcome != v1::ComponentScore::OK) return component;
-  const Score& score = answer.scores[index];
+  const SampleScore& score = answer.scores[index];
   if (!std::isfinite(score.value)) {
     component.set_outcome(v1::ComponentScore::SCORER_FAILED);
     component.set_detail(

@@ -107,7 +107,7 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::T
     if (!lane->scorer().AppliesTo(shared->prompt)) continue;
     Part part = {lane.get(), nullptr, {}};
     // Evidence is not kept.
-    std::optional<std::vector<lvrpo::Score>> known;
+    std::optional<std::vector<SampleScore>> known;
     if (remember && !shared->want_evidence) known = cache_.Find(lane->scorer(), contents);
     if (known.has_value()) {
       part.answer.scores = *std::move(known);

@@ -66,11 +66,11 @@ inline json ByteLevelFile(const std::vector<std::pair<std::string, std::string>>
     vocabulary[left + right] = vocabulary.size();
     list.push_back({left, right});
   }
-  const int behind = static_cast<int>(vocabulary.size());
+  const int next_id = static_cast<int>(vocabulary.size());
   const json bytes = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   return {{"version", "1.0"},
-          {"added_tokens", {Added(behind, "<|endoftext|>", {{"special", true}})}},
+          {"added_tokens", {Added(next_id, "<|endoftext|>", {{"special", true}})}},
           {"normalizer", {{"type", "NFC"}}},
           {"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", {Split(Regex(kQwen2Pattern)), bytes}}}},
           {"post_processor", nullptr},

@@ -43,7 +43,7 @@ void ReadAnswers(absl::string_view bytes) {
   if (response.ok()) {
     const auto scores = lvrpo::ReadExternalScores(*response, 2, "d");
     if (scores.ok()) {
-      for (const lvrpo::Score& score : *scores) Check(score.value >= 0 && score.value <= 1);
+      for (const lvrpo::SampleScore& score : *scores) Check(score.value >= 0 && score.value <= 1);
       Check(scores->size() == 2);
     }
   }

@@ -5,8 +5,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "tests/remote_scorers/batches.h"
 #include "tests/remote_scorers/fake_transport.h"
+#include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
 
 namespace lvrpo {

@@ -265,7 +265,7 @@ TEST_F(VqaEndpointTest, AsksARealServer) {
   Ask(group, "Is it round?", "yes", {"yes", "no"});
   const auto scores = (*scorer)->ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();
-  for (const Score& score : *scores) EXPECT_NEAR(score.value, .75, 1e-6);
+  for (const SampleScore& score : *scores) EXPECT_NEAR(score.value, .75, 1e-6);
   EXPECT_THAT(time_.waits, ::testing::ElementsAre(absl::Seconds(1)));
   ExpectMetric("lvrpo_reward_vqa_requests_total{outcome=\"ok\"} 20");
 }

@@ -52,7 +52,7 @@ TEST(TopPatches, IsTheMeanOverPhrasesOfTheBest) {
 
 TEST(RegionsOfObjects, AreThePatchesInTheirCircles) {
   const RgbImage image = {40, 20, {}};  // patches of 10 x 10
-  std::vector<FoundObject> objects(2);
+  std::vector<SegmentedObject> objects(2);
   objects[0].x = 10, objects[0].y = 5, objects[0].radius = 6;  // centres at x 5 and 15
   objects[1].x = 38, objects[1].y = 19, objects[1].radius = 1;
   EXPECT_THAT(RegionsOfObjects(objects, image, 2, 4), ElementsAre(ElementsAre(0, 1), ElementsAre(7)));

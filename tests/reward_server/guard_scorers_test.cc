@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-ScoringGroup Batch(std::vector<RgbImage> images) {
+ScoringGroup MakeGroup(std::vector<RgbImage> images) {
   ScoringGroup group;
   group.prompt.set_task(v1::TASK_KIND_IMAGE);
   group.images = std::move(images);
@@ -27,7 +27,7 @@ TEST(ArtefactScorer, SeesACheckerboardOverAPicture) {
       for (int c = 0; c < 3; ++c) marked.pixels[static_cast<size_t>((y * marked.width + x) * 3 + c)] ^= 8;
     }
   }
-  const auto scores = ArtefactScorer().ScoreGroup(Batch({clean, marked}));
+  const auto scores = ArtefactScorer().ScoreGroup(MakeGroup({clean, marked}));
   ASSERT_TRUE(scores.ok());
   EXPECT_LT((*scores)[0].value, .05);
   EXPECT_GT((*scores)[1].value, .2);
@@ -39,7 +39,7 @@ TEST(WrittenTextScorer, SeesWhatIsWrittenWhereNoneWasAskedFor) {
   std::vector<RgbImage> images;
   for (const char* name : {"no_text.png", "sign.png"})
     images.push_back(*ReadImage(std::string("tests/verifiers/testdata/") + name));
-  group = Batch(std::move(images));
+  group = MakeGroup(std::move(images));
   ASSERT_TRUE(scorer.AppliesTo(group.prompt));
   const auto scores = scorer.ScoreGroup(group);
   ASSERT_TRUE(scores.ok()) << scores.status();

@@ -43,7 +43,7 @@ v1::Constraints Constraints(const std::vector<Ask>& objects, const std::vector<R
   constraints.set_height(height);
   return constraints;
 }
-FoundObject Found(const char* color, const char* shape, double x = 16, double y = 16) {
+SegmentedObject Found(const char* color, const char* shape, double x = 16, double y = 16) {
   return {.color = color, .shape = shape, .x = x, .y = y, .radius = 10, .pixels = 300};
 }
 
@@ -53,7 +53,7 @@ TEST(ApplyRules, CountsTheRulesThatHold) {
   struct Case {
     const char* promise;
     v1::Constraints asked;
-    std::vector<FoundObject> found;
+    std::vector<SegmentedObject> found;
     int rules, hold;
     const char* broken;
   };
@@ -185,7 +185,7 @@ TEST(ApplyRules, EndsSoonForTheMostThatItIsGiven) {
   const v1::Constraints asked =
       Constraints({{"", ""}, {"", ""}, {"", ""}, {"", ""}, {"", ""}, {"", ""}, {"", ""}, {"", ""}},
                   {{0, "left of", 1}, {1, "left of", 0}});
-  std::vector<FoundObject> found;
+  std::vector<SegmentedObject> found;
   for (int i = 0; i < 12; ++i) found.push_back(Found("red", "ring", 5 * i, 16));
   const RuleResult result = ApplyRules(asked, found, 64, 64);
   EXPECT_EQ(result.rules, 8 + 2 + 1);
@@ -193,7 +193,7 @@ TEST(ApplyRules, EndsSoonForTheMostThatItIsGiven) {
   EXPECT_EQ(result.broken, "not left of; 4 too many");
 }
 
-ScoringGroup Batch(const v1::Constraints& constraints, std::vector<RgbImage> images) {
+ScoringGroup MakeGroup(const v1::Constraints& constraints, std::vector<RgbImage> images) {
   ScoringGroup group;
   group.prompt.set_id("p");
   group.prompt.set_task(v1::TASK_KIND_IMAGE);
@@ -211,8 +211,8 @@ TEST(InstructionScorer, ProductAndMean) {
   for (int y = 40; y < 56; ++y)
     std::fill_n(&colourless.pixels[static_cast<size_t>(y * 64 + 40) * 3], 16 * 3, 255);
   const ScoringGroup group =
-      Batch(Constraints({{"red", "circle"}}, {}, 64, 64),
-            {shapes::Render(right), shapes::Render(extra), colourless, shapes::Render(shapes::Scene())});
+      MakeGroup(Constraints({{"red", "circle"}}, {}, 64, 64),
+                {shapes::Render(right), shapes::Render(extra), colourless, shapes::Render(shapes::Scene())});
   struct Case {
     InstructionScorer::Form form;
     float scores[4];
@@ -220,7 +220,7 @@ TEST(InstructionScorer, ProductAndMean) {
   for (const Case& test : {Case{InstructionScorer::Form::kProduct, {1, 0, 0, 0}},
                            Case{InstructionScorer::Form::kMean, {1, 2.0f / 3, 2.0f / 3, 2.0f / 3}}}) {
     InstructionScorer scorer(test.form);
-    const absl::StatusOr<std::vector<Score>> scores = scorer.ScoreGroup(group);
+    const absl::StatusOr<std::vector<SampleScore>> scores = scorer.ScoreGroup(group);
     ASSERT_TRUE(scores.ok()) << scores.status();
     for (size_t i = 0; i < 4; ++i) EXPECT_FLOAT_EQ((*scores)[i].value, test.scores[i]) << i;
     EXPECT_EQ((*scores)[0].detail, "");
@@ -254,7 +254,8 @@ v1::Rule RuleFrom(const std::string& json) {
 TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
   shapes::Scene right;
   right.objects.push_back({.shape = 0, .color = 0, .cell = 0, .x = 16, .y = 16, .radius = 10.5});
-  ScoringGroup group = Batch(Constraints({{"red", "circle"}}), {shapes::Render(right), shapes::Render({})});
+  ScoringGroup group =
+      MakeGroup(Constraints({{"red", "circle"}}), {shapes::Render(right), shapes::Render({})});
   *group.prompt.add_rules() = RuleFrom(R"({"image_size": {"width": 64, "height": 128}})");
   *group.prompt.add_rules() =
       RuleFrom(R"({"detected_objects": {"include": [{"class_name": "ball", "count": 1, "color": "red"}]}})");
@@ -265,13 +266,13 @@ TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
     EXPECT_THAT(scorer.digest(), HasSubstr("fixed"));
     return *scorer.ScoreGroup(group);
   };
-  const std::vector<Score> mean = scores(InstructionScorer::Form::kMean);
+  const std::vector<SampleScore> mean = scores(InstructionScorer::Form::kMean);
   // Of the first image: circle there, nothing else, half of the size, a ball whose crop is red.
   EXPECT_FLOAT_EQ(mean[0].value, (1 + 1 + .5f + 1) / 4);
   EXPECT_EQ(mean[0].detail, "the image has 64x64 pixels where 64x128 are asked");
   // Of the second: no circle, and a ball without its colour.
   EXPECT_FLOAT_EQ(mean[1].value, (0 + 1 + .5f + .5f) / 4);
-  for (const Score& score : scores(InstructionScorer::Form::kProduct)) EXPECT_EQ(score.value, 0);
+  for (const SampleScore& score : scores(InstructionScorer::Form::kProduct)) EXPECT_EQ(score.value, 0);
 }
 
 TEST(InstructionScorer, JudgesRulesAboutTexts) {
@@ -283,7 +284,7 @@ TEST(InstructionScorer, JudgesRulesAboutTexts) {
   group.texts = {"three and four: <answer>7</answer>", "<answer>8</answer>", "7"};
   InstructionScorer product(InstructionScorer::Form::kProduct), mean(InstructionScorer::Form::kMean);
   ASSERT_TRUE(product.AppliesTo(group.prompt));
-  const std::vector<Score> all = *product.ScoreGroup(group), shares = *mean.ScoreGroup(group);
+  const std::vector<SampleScore> all = *product.ScoreGroup(group), shares = *mean.ScoreGroup(group);
   EXPECT_EQ(all[0].value, 1);
   EXPECT_EQ(all[1].value, 0);
   EXPECT_EQ(all[2].value, 0);
@@ -293,7 +294,7 @@ TEST(InstructionScorer, JudgesRulesAboutTexts) {
 }
 
 TEST(InstructionScorer, RulesThatItCannotJudge) {
-  ScoringGroup group = Batch({}, {shapes::Render({})});
+  ScoringGroup group = MakeGroup({}, {shapes::Render({})});
   group.prompt.clear_constraints();
   InstructionScorer scorer(InstructionScorer::Form::kProduct);
   EXPECT_FALSE(scorer.AppliesTo(group.prompt));
@@ -334,12 +335,12 @@ TEST(InstructionScorer, RefusesWhatItCannotCheck) {
   };
   InstructionScorer scorer(InstructionScorer::Form::kProduct);
   for (const Case& test : cases) {
-    const absl::Status status = scorer.ScoreGroup(Batch(test.constraints, {shapes::Render({})})).status();
+    const absl::Status status = scorer.ScoreGroup(MakeGroup(test.constraints, {shapes::Render({})})).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(test.message));
     EXPECT_THAT(std::string(status.message()), HasSubstr("'p'"));
   }
-  EXPECT_TRUE(scorer.ScoreGroup(Batch(Constraints({{"red", "ring", 8}}), {shapes::Render({})})).ok());
+  EXPECT_TRUE(scorer.ScoreGroup(MakeGroup(Constraints({{"red", "ring", 8}}), {shapes::Render({})})).ok());
 }
 
 }  // namespace

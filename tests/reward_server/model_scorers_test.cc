@@ -72,7 +72,7 @@ RgbImage RedCircles(bool extra = false) {
   return shapes::Render(scene);
 }
 
-ScoringGroup Batch(std::vector<RgbImage> images) {
+ScoringGroup MakeGroup(std::vector<RgbImage> images) {
   ScoringGroup group;
   group.prompt.set_id("p");
   group.prompt.set_task(v1::TASK_KIND_IMAGE);
@@ -82,7 +82,7 @@ ScoringGroup Batch(std::vector<RgbImage> images) {
 
 TEST(GroundingScorer, EvidenceIsOneMapForEachPhraseAndOnlyWhenAskedFor) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  ScoringGroup group = MakeGroup({RedCircles(), RedCircles(true)});
   group.prompt.add_key_phrases("a red circle");
   group.prompt.add_key_phrases("a blue square");
   EXPECT_THAT(scorers->Score(group).items(0).maps(), SizeIs(0));
@@ -113,7 +113,7 @@ TEST(GroundingScorer, MaxPatchIsTheMeanOfTheMapsPeaksAndBlindToNumbers) {
                                    counting = Only("grounding");
   EXPECT_THAT(plain->Digests().at("grounding"), HasSubstr("max_patch"));
   EXPECT_THAT(counting->Digests().at("grounding"), HasSubstr("count_aware"));
-  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  ScoringGroup group = MakeGroup({RedCircles(), RedCircles(true)});
   group.prompt.add_key_phrases("a red circle");
   group.want_evidence = true;
   const v1::ScoreResponse by_peak = plain->Score(group), by_count = counting->Score(group);
@@ -146,7 +146,7 @@ TEST(GroundingScorer, EveryFormTellsRightFromWrongAndHasItsOwnDigest) {
     const std::unique_ptr<ScorerSet> scorers = Only("grounding", settings);
     digests.insert(scorers->Digests().at("grounding"));
     const auto score = [&](const char* phrase) {
-      ScoringGroup group = Batch({RedCircles()});
+      ScoringGroup group = MakeGroup({RedCircles()});
       group.prompt.add_key_phrases(phrase);
       return scorers->Score(group).items(0).reward();
     };
@@ -160,7 +160,7 @@ TEST(GroundingScorer, EveryFormTellsRightFromWrongAndHasItsOwnDigest) {
 
 TEST(GroundingScorer, PeaksCountCopiesOnAnyBackground) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding", {"reward.grounding_regions=peaks"});
-  ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+  ScoringGroup group = MakeGroup({RedCircles(), RedCircles(true)});
   group.prompt.add_key_phrases("a red circle");
   const v1::ScoreResponse of_one = scorers->Score(group);
   EXPECT_GT(of_one.items(0).reward(), .5);
@@ -181,7 +181,7 @@ TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   const RgbImage square = RedCircles();
   const RgbImage wide = {60, 20, std::vector<uint8_t>(60 * 20 * 3, 90)};
-  ScoringGroup group = Batch({square, wide});
+  ScoringGroup group = MakeGroup({square, wide});
   group.prompt.add_key_phrases("a red circle");
   group.want_evidence = true;
   const auto both = (*scorer)->ScoreGroup(group);
@@ -189,7 +189,7 @@ TEST(GroundingScorer, ANaflexRefereeSeesImagesInTheirOwnShape) {
   EXPECT_EQ((*both)[0].maps[0].rows(), 4);  // 4 x 4 = 16: the most of equal sides within 24
   EXPECT_EQ((*both)[0].maps[0].columns(), 4);
   EXPECT_EQ((*both)[1].maps[0].rows() * 3, (*both)[1].maps[0].columns() + 1);  // 3 x 8 patches
-  for (const Score& score : *both)
+  for (const SampleScore& score : *both)
     EXPECT_EQ(score.maps[0].values_size(), score.maps[0].rows() * score.maps[0].columns());
   // Each as if it were alone.
   group.images = {wide};
@@ -219,7 +219,7 @@ TEST(GroundingScorer, RefusesARefereeThatCannotDoWhatIsAsked) {
 TEST(PooledScorer, IsShownAndNoPartOfTheReward) {
   const std::unique_ptr<ScorerSet> scorers =
       Only("instruction", {"reward.logged=[pooled]", "reward.guards=[artefacts]"});
-  ScoringGroup group = Batch({RedCircles()});
+  ScoringGroup group = MakeGroup({RedCircles()});
   group.prompt.set_text("a red circle");
   group.prompt.mutable_constraints()->add_objects()->set_count(1);
   const v1::ScoreResponse response = scorers->Score(group);
@@ -240,7 +240,7 @@ TEST(PooledScorer, IsShownAndNoPartOfTheReward) {
 
 TEST(GroundingScorer, FindsThePhrasesOfAPromptThatComesWithoutAny) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringGroup given = Batch({RedCircles()}), found = given;
+  ScoringGroup given = MakeGroup({RedCircles()}), found = given;
   given.prompt.add_key_phrases("red circle");
   given.prompt.add_key_phrases("blue square");
   found.prompt.set_text("a red circle left of a blue square");
@@ -255,7 +255,7 @@ TEST(GroundingScorer, ResizesWhatTheRefereeSees) {
     for (size_t x = 0; x < 192; ++x)
       std::copy_n(&small.pixels[(y / 2 * 64 + x / 3) * 3], 3, &large.pixels[(y * 192 + x) * 3]);
   }
-  ScoringGroup group = Batch({small});
+  ScoringGroup group = MakeGroup({small});
   group.prompt.add_key_phrases("a red circle");
   const float expected = scorers->Score(group).items(0).reward();
   group.images = {large};
@@ -265,7 +265,8 @@ TEST(GroundingScorer, ResizesWhatTheRefereeSees) {
 TEST(GroundingScorer, ScoresSeveralPromptsTogetherAsEachAlone) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
   Scorer& scorer = *scorers->scorers()[0];
-  ScoringGroup red = Batch({RedCircles(), RedCircles(true)}), blue = Batch({RedCircles()}), wrong = blue;
+  ScoringGroup red = MakeGroup({RedCircles(), RedCircles(true)}), blue = MakeGroup({RedCircles()}),
+               wrong = blue;
   red.prompt.add_key_phrases("a red circle");
   blue.prompt.add_key_phrases("a blue square");
   blue.prompt.add_key_phrases("a circle");
@@ -283,11 +284,11 @@ TEST(GroundingScorer, ScoresSeveralPromptsTogetherAsEachAlone) {
 
 TEST(GroundingScorer, SaysWhatCannotBeGrounded) {
   const std::unique_ptr<ScorerSet> scorers = Only("grounding");
-  ScoringGroup many = Batch({RedCircles()});
+  ScoringGroup many = MakeGroup({RedCircles()});
   for (int i = 0; i < 9; ++i) many.prompt.add_key_phrases("a red circle");
-  ScoringGroup unknown = Batch({RedCircles()});
+  ScoringGroup unknown = MakeGroup({RedCircles()});
   unknown.prompt.add_key_phrases("a red zebra");
-  ScoringGroup nothing = Batch({RedCircles()});
+  ScoringGroup nothing = MakeGroup({RedCircles()});
   for (const auto& [group, detail] :
        {std::pair{many, "9 key phrases"}, {unknown, "zebra"}, {nothing, "neither key phrases nor a text"}}) {
     const v1::ScoreResponse response = scorers->Score(group);
@@ -310,7 +311,7 @@ void Ask(ScoringGroup& group, const std::string& text, const std::string& answer
 TEST(KnowledgeScorer, IsTheMeanProbabilityOfTheRightAnswers) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   const auto score = [&](const std::vector<std::pair<std::string, std::string>>& asked) {
-    ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+    ScoringGroup group = MakeGroup({RedCircles(), RedCircles(true)});
     for (const auto& [text, answer] : asked) Ask(group, text, answer, {"yes", "no"});
     const v1::ScoreResponse response = scorers->Score(group);
     EXPECT_TRUE(response.items(0).complete() && response.items(1).complete());
@@ -339,7 +340,7 @@ RgbImage Corner(const RgbImage& image, int width, int height) {
 TEST(KnowledgeScorer, SizesOfOtherSamplesChangeNothing) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   const auto scores = [&](std::vector<RgbImage> images) {
-    ScoringGroup group = Batch(std::move(images));
+    ScoringGroup group = MakeGroup(std::move(images));
     Ask(group, "is there a circle ?", "yes", {"yes", "no"});
     const v1::ScoreResponse response = scorers->Score(group);
     std::vector<float> values;
@@ -368,7 +369,7 @@ TEST(KnowledgeScorer, ManySamplesAreScoredInParts) {
                                           "four", "circle", "square", "triangle", "cross",  "ring",  "heart",
                                           "left", "right",  "above",  "below"};
   const auto rewards = [&](size_t samples) {
-    ScoringGroup group = Batch({});
+    ScoringGroup group = MakeGroup({});
     for (size_t i = 0; i < samples; ++i) group.images.push_back(RedCircles(i % 3 == 0));
     Ask(group, "is there a circle ?", "yes", words);
     const v1::ScoreResponse response = scorers->Score(group);
@@ -383,7 +384,7 @@ TEST(KnowledgeScorer, ManySamplesAreScoredInParts) {
 TEST(KnowledgeScorer, NamesASampleWhoseSizeItCannotTake) {
   const std::unique_ptr<ScorerSet> scorers = Only("knowledge");
   for (const auto& [width, height] : {std::pair{63, 64}, {64, 12}, {1, 1}}) {
-    ScoringGroup group = Batch({RedCircles(), Corner(RedCircles(), width, height)});
+    ScoringGroup group = MakeGroup({RedCircles(), Corner(RedCircles(), width, height)});
     Ask(group, "is there a circle ?", "yes", {"yes", "no"});
     const v1::ComponentScore score = scorers->Score(group).items(1).scores(0);
     EXPECT_EQ(score.outcome(), v1::ComponentScore::INVALID_INPUT) << width;
@@ -404,7 +405,7 @@ TEST(KnowledgeScorer, SaysWhichQuestionCannotBeAsked) {
                            Case{"is there a zebra ?", "yes", {"yes", "no"}, "zebra"},
                            Case{"is there a circle ?", "yes", {"yes", "perhaps"}, "perhaps"}}) {
     SCOPED_TRACE(test.detail);
-    ScoringGroup group = Batch({RedCircles(), RedCircles(true)});
+    ScoringGroup group = MakeGroup({RedCircles(), RedCircles(true)});
     Ask(group, "is there a ring ?", "no", {"yes", "no"});
     Ask(group, test.text, test.answer, test.choices);
     const v1::ScoreResponse response = scorers->Score(group);
@@ -431,7 +432,7 @@ TEST(LoadScorers, EveryScorerTakesImagesOfAnySizesOrSaysWhyNot) {
                                        {64, 64}, {64, 48}, {65, 64}, {40, 8}};
   uint32_t state = 1;
   for (const bool fits : {true, false}) {
-    ScoringGroup group = Batch({});
+    ScoringGroup group = MakeGroup({});
     group.prompt.set_text("a red circle above a blue square");
     v1::ObjectConstraint& object = *group.prompt.mutable_constraints()->add_objects();
     object.set_shape("circle");

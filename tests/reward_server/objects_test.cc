@@ -67,12 +67,12 @@ TEST(ObjectFinder, AgreesWithTheSceneOnOrdinaryImages) {
     for (shapes::Object& object : scene.objects) object.radius = random.Uniform(9, 12);
     const RgbImage sharp = shapes::Render(scene);
     for (const RgbImage& image : {sharp, Blurred(sharp, random)}) {
-      const std::vector<FoundObject> found = finder.Find(image);
+      const std::vector<SegmentedObject> found = finder.Find(image);
       ASSERT_EQ(found.size(), scene.objects.size()) << i;
       for (const shapes::Object& object : scene.objects) {
         EXPECT_TRUE(
             std::any_of(found.begin(), found.end(),
-                        [&](const FoundObject& candidate) {
+                        [&](const SegmentedObject& candidate) {
                           return std::hypot(candidate.x - object.x, candidate.y - object.y) < 4 &&
                                  candidate.shape == shapes::kShapeNames[static_cast<size_t>(object.shape)] &&
                                  candidate.color == shapes::kColorNames[static_cast<size_t>(object.color)];
@@ -104,7 +104,7 @@ TEST(ObjectFinder, SeesWhatHasNoColour) {
                         {"a tint of the background", 180, 200, 180, 180, ""}};
   for (const Case& test : cases) {
     SCOPED_TRACE(test.what);
-    const std::vector<FoundObject> found =
+    const std::vector<SegmentedObject> found =
         finder.Find(Painted(OneCircle(test.background), Square(test.red, test.green, test.blue)));
     ASSERT_EQ(found.size(), *test.color == 0 ? 1u : 2u);
     EXPECT_EQ(found[0].color, "red");
@@ -133,15 +133,15 @@ TEST(ObjectFinder, TexturesAndSpecksAreObjectsOfNoColourOrShape) {
   const ObjectFinder finder;
   const Scene circle = OneCircle();
   const RgbImage plain = shapes::Render(circle);
-  const auto beside = [&](const std::function<bool(int x, int y)>& white) {
+  const auto with_texture = [&](const std::function<bool(int x, int y)>& white) {
     return Painted(circle, [white](uint8_t* pixel, int x, int y) {
       if (x >= 38 && x < 58 && y >= 38 && y < 58 && white(x, y)) std::fill_n(pixel, 3, 255);
     });
   };
-  for (const RgbImage& image :
-       {beside([](int x, int y) { return (x + y) % 2 == 0; }), beside([](int x, int) { return x % 4 < 2; }),
-        beside([](int x, int y) { return x % 2 == 0 && y % 2 == 0; })}) {
-    const std::vector<FoundObject> found = finder.Find(image);
+  for (const RgbImage& image : {with_texture([](int x, int y) { return (x + y) % 2 == 0; }),
+                                with_texture([](int x, int) { return x % 4 < 2; }),
+                                with_texture([](int x, int y) { return x % 2 == 0 && y % 2 == 0; })}) {
+    const std::vector<SegmentedObject> found = finder.Find(image);
     ASSERT_GE(found.size(), 2u);
     EXPECT_EQ(found[0].color, "red");
     for (size_t i = 1; i < found.size(); ++i)
@@ -158,7 +158,8 @@ TEST(ObjectFinder, TexturesAndSpecksAreObjectsOfNoColourOrShape) {
                                 over([](int x, int y) { return (x + y) % 2 == 0; }, grey),
                                 over([](int x, int y) { return (x + y) % 2 == 0; }, pink),
                                 over([](int x, int y) { return x / 2 % 2 == 0 && y / 2 % 2 == 0; }, white)}) {
-    for (const FoundObject& object : finder.Find(image)) EXPECT_EQ(object.shape, "unknown") << object.color;
+    for (const SegmentedObject& object : finder.Find(image))
+      EXPECT_EQ(object.shape, "unknown") << object.color;
   }
 }
 

@@ -325,10 +325,10 @@ TEST_F(RewardHonesty, TheFinderSeesWhatIsThere) {
   int objects = 0, agreed = 0;
   for (int i = 0; i < 400; ++i) {
     const Scene scene = shapes::RandomScene(random);
-    const std::vector<FoundObject> found = finder.Find(Render(scene));
+    const std::vector<SegmentedObject> found = finder.Find(Render(scene));
     for (const Object& object : scene.objects) {
       ++objects;
-      for (const FoundObject& candidate : found) {
+      for (const SegmentedObject& candidate : found) {
         if (std::hypot(candidate.x - object.x, candidate.y - object.y) < 5 &&
             candidate.shape == shapes::kShapeNames[static_cast<size_t>(object.shape)] &&
             candidate.color == shapes::kColorNames[static_cast<size_t>(object.color)]) {

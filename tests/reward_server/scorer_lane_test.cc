@@ -14,12 +14,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::shared_ptr<const ScoringGroup> Batch(const std::string& id, size_t samples = 1) {
-  auto batch = std::make_shared<ScoringGroup>();
-  batch->prompt.set_id(id);
-  batch->prompt.set_task(v1::TASK_KIND_TEXT);
-  batch->texts.assign(samples, "text");
-  return batch;
+std::shared_ptr<const ScoringGroup> MakeGroup(const std::string& id, size_t samples = 1) {
+  auto group = std::make_shared<ScoringGroup>();
+  group->prompt.set_id(id);
+  group->prompt.set_task(v1::TASK_KIND_TEXT);
+  group->texts.assign(samples, "text");
+  return group;
 }
 
 // Scores samples with the number of the call. Its first call lasts until Open().
@@ -29,19 +29,19 @@ class GatedScorer : public Scorer {
   std::string digest() const override { return "gated/1"; }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
   bool TakesSeveral() const override { return takes_several; }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup&) override {
     return absl::UnimplementedError("in batches only");
   }
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
-      std::span<const ScoringGroup* const> batches) override {
+  std::vector<absl::StatusOr<std::vector<SampleScore>>> ScoreGroups(
+      std::span<const ScoringGroup* const> groups) override {
     if (!started.HasBeenNotified()) started.Notify();
     gate_.WaitForNotification();
-    std::vector<absl::StatusOr<std::vector<Score>>> answers;
+    std::vector<absl::StatusOr<std::vector<SampleScore>>> answers;
     calls.emplace_back();
-    for (const ScoringGroup* batch : batches) {
-      calls.back().push_back(batch->prompt.id());
-      answers.push_back(std::vector<Score>(
-          batch->size(), Score{.value = static_cast<float>(calls.size()), .detail = "", .maps = {}}));
+    for (const ScoringGroup* group : groups) {
+      calls.back().push_back(group->prompt.id());
+      answers.push_back(std::vector<SampleScore>(
+          group->size(), SampleScore{.value = static_cast<float>(calls.size()), .detail = "", .maps = {}}));
     }
     return answers;
   }
@@ -67,7 +67,7 @@ class LaneTest : public ::testing::Test {
   }
   std::shared_ptr<ScorerLane::Ticket> Submit(const std::string& id, size_t samples = 1,
                                              absl::Duration deadline = absl::Hours(1)) {
-    return lane_->TrySubmit(Batch(id, samples), clock_.Now() + deadline);
+    return lane_->TrySubmit(MakeGroup(id, samples), clock_.Now() + deadline);
   }
   ~LaneTest() override { scorer_.Open(); }
 
@@ -173,12 +173,12 @@ class WrongScorer : public GatedScorer {
     kIsSlow
   };
   explicit WrongScorer(Kind kind) : kind_(kind) {}
-  std::vector<absl::StatusOr<std::vector<Score>>> ScoreGroups(
-      std::span<const ScoringGroup* const> batches) override {
-    std::vector<absl::StatusOr<std::vector<Score>>> answers(batches.size());
+  std::vector<absl::StatusOr<std::vector<SampleScore>>> ScoreGroups(
+      std::span<const ScoringGroup* const> groups) override {
+    std::vector<absl::StatusOr<std::vector<SampleScore>>> answers(groups.size());
     if (kind_ == Kind::kThrows) throw std::runtime_error("out of luck\nbacktrace");
     if (kind_ == Kind::kMiscountsRequests) return {};
-    if (kind_ == Kind::kMiscountsSamples) answers[0] = std::vector<Score>(7);
+    if (kind_ == Kind::kMiscountsSamples) answers[0] = std::vector<SampleScore>(7);
     if (kind_ == Kind::kRefuses) answers[0] = absl::InvalidArgumentError("no such thing");
     if (kind_ == Kind::kFails) answers[0] = absl::InternalError("broken");
     if (kind_ == Kind::kIsAway) answers[0] = absl::UnavailableError("no connection");
@@ -213,8 +213,8 @@ TEST(CallScorer, MakesTypedFailuresOfWhatGoesWrong) {
       {Kind::kIsSlow, v1::ComponentScore::TIMED_OUT, "no answer in 5 s"}};
   for (const auto& [kind, outcome, detail] : cases) {
     WrongScorer scorer(kind);
-    const auto batch = Batch("p", 2);
-    const ScoringGroup* const only = batch.get();
+    const auto group = MakeGroup("p", 2);
+    const ScoringGroup* const only = group.get();
     const std::vector<LaneAnswer> answers = CallScorer(scorer, {&only, 1});
     ASSERT_EQ(answers.size(), 1);
     EXPECT_EQ(answers[0].outcome, outcome);

@@ -25,9 +25,9 @@ class FakeScorer : public Scorer {
   std::string digest() const override { return name_ + "/1"; }
   std::string ComputeDigest() const override { return name_ + (damaged ? "/damaged" : "/1"); }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
-  absl::StatusOr<std::vector<lvrpo::Score>> ScoreGroup(const ScoringGroup& group) override {
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override {
     ++calls;
-    return std::vector<lvrpo::Score>(group.size(), lvrpo::Score{.value = score_(), .detail = "", .maps = {}});
+    return std::vector<SampleScore>(group.size(), SampleScore{.value = score_(), .detail = "", .maps = {}});
   }
   std::atomic<int> calls = 0;
   std::atomic<bool> damaged = false;
@@ -37,7 +37,7 @@ class FakeScorer : public Scorer {
   const std::function<float()> score_;
 };
 
-ScoringGroup Batch(const std::string& text) {
+ScoringGroup MakeGroup(const std::string& text) {
   ScoringGroup group;
   group.prompt.set_id("p");
   group.prompt.set_task(v1::TASK_KIND_TEXT);
@@ -60,7 +60,7 @@ class PoolTest : public ::testing::Test {
     pool_ = std::make_unique<ScoringPool>(*set_, options, clock_, metrics_);
   }
   absl::StatusOr<v1::ScoreResponse> Score(const std::string& text) {
-    return pool_->Score(Batch(text), clock_.Now() + absl::Hours(1));
+    return pool_->Score(MakeGroup(text), clock_.Now() + absl::Hours(1));
   }
   // By component, of the first sample.
   static std::map<std::string, v1::ComponentScore> ByName(const v1::ScoreResponse& response) {
@@ -205,14 +205,14 @@ TEST_F(PoolTest, WhatComesAgainIsNotComputedAgain) {
   (void)Score("a");
   EXPECT_EQ(scorer.calls, 4);
   // Evidence is never from the cache.
-  ScoringGroup evidence = Batch("a");
+  ScoringGroup evidence = MakeGroup("a");
   evidence.want_evidence = true;
   (void)pool_->Score(evidence, absl::InfiniteFuture());
   EXPECT_EQ(scorer.calls, 5);
 }
 
 TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
-  const ScoringGroup group = Batch("x");
+  const ScoringGroup group = MakeGroup("x");
   ScoringGroup other_prompt = group, image = group, turned, seen, seen_twice;
   other_prompt.prompt.set_text("y");
   image.prompt.set_task(v1::TASK_KIND_IMAGE);
@@ -227,11 +227,12 @@ TEST(ScoreCache, KeysTellApartEverythingThatDecidesAScore) {
     keys.insert(of_samples.begin(), of_samples.end());
   }
   EXPECT_EQ(keys.size(), group.size() + other_prompt.size() + 4);
-  EXPECT_EQ(ScoreCache::ContentKeys(group), ScoreCache::ContentKeys(Batch("x")));
+  EXPECT_EQ(ScoreCache::ContentKeys(group), ScoreCache::ContentKeys(MakeGroup("x")));
 
   FakeScorer a("a", [] { return 1.f; }), b("b", [] { return 1.f; });
   ScoreCache cache(10);
-  cache.Keep(a, {"key"}, {Score{.value = .5f, .detail = "", .maps = {}, .guards = {{"one_patch", .25f}}}});
+  cache.Keep(a, {"key"},
+             {SampleScore{.value = .5f, .detail = "", .maps = {}, .guards = {{"one_patch", .25f}}}});
   EXPECT_FALSE(cache.Find(b, {"key"}).has_value());
   const auto known = cache.Find(a, {"key"});
   ASSERT_TRUE(known.has_value());
@@ -260,7 +261,7 @@ TEST_F(PoolTest, DrainingAnswersWhatIsThereAndRefusesTheRest) {
   std::thread caller([&] { EXPECT_TRUE(Score("a").ok()); });
   inside.WaitForNotification();
   std::thread drain([&] { pool_->Drain(); });
-  while (!absl::IsUnavailable(pool_->Score(Batch("a"), clock_.Now()).status())) std::this_thread::yield();
+  while (!absl::IsUnavailable(pool_->Score(MakeGroup("a"), clock_.Now()).status())) std::this_thread::yield();
   open.Notify();
   drain.join();
   caller.join();

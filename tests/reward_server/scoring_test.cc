@@ -26,8 +26,8 @@ class ConstantScorer : public Scorer {
   std::string name() const override { return name_; }
   std::string digest() const override { return name_ + "/test"; }
   bool AppliesTo(const v1::PromptRecord&) const override { return true; }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup& group) override {
-    return std::vector<Score>(group.size(), Score{.value = value_, .detail = "", .maps = {}});
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override {
+    return std::vector<SampleScore>(group.size(), SampleScore{.value = value_, .detail = "", .maps = {}});
   }
 
  private:
@@ -38,7 +38,7 @@ class ConstantScorer : public Scorer {
 class ThrowingScorer : public ConstantScorer {
  public:
   ThrowingScorer() : ConstantScorer("grounding", 0) {}
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup&) override {
     throw std::runtime_error("out of luck");
   }
 };
@@ -46,8 +46,8 @@ class ThrowingScorer : public ConstantScorer {
 class MiscountingScorer : public ConstantScorer {
  public:
   MiscountingScorer() : ConstantScorer("grounding", 0) {}
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override {
-    return std::vector<Score>(1);
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup&) override {
+    return std::vector<SampleScore>(1);
   }
 };
 
@@ -182,7 +182,7 @@ class FailingScorer : public ConstantScorer {
   FailingScorer(const std::string& name, absl::Status failure)
       : ConstantScorer(name, 1), failure_(std::move(failure)) {}
   bool AppliesTo(const v1::PromptRecord& prompt) const override { return prompt.questions_size() > 0; }
-  absl::StatusOr<std::vector<Score>> ScoreGroup(const ScoringGroup&) override { return failure_; }
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup&) override { return failure_; }
 
  private:
   const absl::Status failure_;

@@ -107,7 +107,7 @@ TEST(Checker, AnExtraObjectIsWrongButPresent) {
   EXPECT_EQ(result.objects.size(), 2u);
 }
 
-TEST(Checker, AnEmptyImageShowsNothing) { EXPECT_TRUE(DetectObjects(Render(Scene{})).empty()); }
+TEST(Checker, AnEmptyImageShowsNothing) { EXPECT_TRUE(SegmentShapes(Render(Scene{})).empty()); }
 
 }  // namespace
 }  // namespace lvrpo::shapes

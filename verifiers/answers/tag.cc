@@ -37,7 +37,7 @@ TagPlaces FindTag(absl::string_view text, const std::string& tag) {
   if (open.count != 1 || close.count != 1 || close.first < begin) return places;
   places.paired = true;
   places.content = text.substr(begin, close.first - begin);
-  places.behind = text.substr(close.first + closing.size());
+  places.after = text.substr(close.first + closing.size());
   return places;
 }
 

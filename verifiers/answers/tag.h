@@ -11,9 +11,9 @@
 namespace lvrpo {
 
 struct TagPlaces {
-  int opened = 0, closed = 0;         // how often <tag> and </tag> are there
-  bool paired = false;                // each once, in this order
-  absl::string_view content, behind;  // when paired: what stands between them, and behind the second
+  int opened = 0, closed = 0;        // how often <tag> and </tag> are there
+  bool paired = false;               // each once, in this order
+  absl::string_view content, after;  // when paired: what stands between them, and after the second
 };
 
 TagPlaces FindTag(absl::string_view text, const std::string& tag);

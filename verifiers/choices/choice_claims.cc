@@ -30,7 +30,7 @@ class Claims : private ChoiceReader {
         sentence_.first = ++at;
         continue;
       }
-      if (IsTakenBack(at)) Say({Claim::Kind::kTakenBack});
+      if (IsTakenBack(at)) Say({Claim::Kind::kRetracted});
       const std::optional<Target> target = At(at);
       at = target ? Judge(*target) : at + 1;
     }
@@ -63,7 +63,7 @@ class Claims : private ChoiceReader {
 
   void Say(Claim claim) {
     claims_.push_back(claim);
-    sentence_.behind_denial = claim.kind == Claim::Kind::kDenied || claim.kind == Claim::Kind::kTakenBack;
+    sentence_.after_denial = claim.kind == Claim::Kind::kDenied || claim.kind == Claim::Kind::kRetracted;
   }
 
   // Adds what is said of the choice; returns where to go on.
@@ -92,7 +92,7 @@ class Claims : private ChoiceReader {
   }
 
   size_t Assert(const Target& target, Strength strength, const Head& head, size_t end) {
-    if (head.instead) Say({Claim::Kind::kTakenBack});
+    if (head.instead) Say({Claim::Kind::kRetracted});
     Say({Claim::Kind::kAsserted, strength, target.letters, head.replaces});
     return end;
   }

@@ -23,7 +23,7 @@ struct Claim {
     kAsserted,
     kDenied,     // "it is not B", "B is wrong"
     kDiscussed,  // a line with the letter and other words
-    kTakenBack,  // "wait, no": all that was said before
+    kRetracted,  // "wait, no": all that was said before
   } kind = Kind::kAsserted;
   Strength strength = Strength::kMentioned;
   Letters letters = 0;    // all that it names: "A or B"

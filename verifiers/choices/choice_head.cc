@@ -114,7 +114,7 @@ class HeadReader : private ChoiceReader {
       return true;
     if (!EndsSentence(here->end) || sentence_.first == 0) return false;
     return term(sentence_.first - 1) == Term::kQuestion ||
-           (term(sentence_.first - 1) == Term::kStop && sentence_.behind_denial);
+           (term(sentence_.first - 1) == Term::kStop && sentence_.after_denial);
   }
 
   // "choose", by whoever answers.

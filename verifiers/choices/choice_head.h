@@ -14,7 +14,7 @@ struct Sentence {
   // After the choice that was denied last, and how strong a claim of what is named in its place is.
   size_t denied_end = 0;
   Strength denied_strength = Strength::kMentioned;
-  bool behind_denial = false;  // the last thing said was one, or took back
+  bool after_denial = false;  // the last claim was a denial or a retraction
 };
 
 // How the words before a choice govern it.

@@ -52,7 +52,7 @@ Letters Standing(const std::vector<Claim>& claims) {
         case Claim::Kind::kDiscussed:
           discussed |= claim.letters;
           break;
-        case Claim::Kind::kTakenBack:
+        case Claim::Kind::kRetracted:
           standing = 0;
           break;
       }

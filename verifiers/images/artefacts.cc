@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kLongestPeriod = 16;  // pixels
 constexpr int kLeastSpacing = 3;    // bins between two multiples, so that others lie between them
-constexpr double kStandsOutBy = 2;  // times the energy beside it
+constexpr double kStandsOutBy = 2;  // times the energy around it
 
 // Lines of equal length, one after the other.
 struct Lines {
@@ -78,16 +78,16 @@ Energy Measure(const Lines& lines, int period) {
   if (energy.all <= 0) return energy;
   const int spacing = lines.length / period, highest = lines.length / 2;
   for (int bin = spacing; bin <= highest; bin += spacing) {
-    double beside = 0;
+    double around = 0;
     int count = 0;
     for (const int neighbour : {bin - 1, bin + 1}) {
       if (neighbour < 1 || neighbour > highest) continue;
-      beside += EnergyAt(neighbour, lines);
+      around += EnergyAt(neighbour, lines);
       ++count;
     }
     // The highest bin holds one sign of the frequency, its neighbour two.
-    beside /= count * (bin == highest ? 2 : 1);
-    energy.grid += std::max(0.0, EnergyAt(bin, lines) - kStandsOutBy * beside);
+    around /= count * (bin == highest ? 2 : 1);
+    energy.grid += std::max(0.0, EnergyAt(bin, lines) - kStandsOutBy * around);
   }
   return energy;
 }

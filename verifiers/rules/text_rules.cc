@@ -129,7 +129,7 @@ absl::StatusOr<Verdict> VerifyAnswerTag(const v1::AnswerTagRule& rule, absl::str
     return Broken(0.25, absl::StrCat(closing, " is there ", places.closed, " times, not once"));
   if (!places.paired) return Broken(0.25, absl::StrCat(closing, " stands before ", opening));
   if (CountWords(places.content) == 0) return Broken(0.5, absl::StrCat(opening, " is empty"));
-  if (CountWords(places.behind) > 0) return Broken(0.75, absl::StrCat("there is text behind ", closing));
+  if (CountWords(places.after) > 0) return Broken(0.75, absl::StrCat("there is text behind ", closing));
   return Holds();
 }
 
