@@ -14,21 +14,21 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-int64_t WholePanels(int64_t n) {
-  const int64_t panel = BestCpuKernels().panel;
-  return (n + panel - 1) / panel * panel;
+int64_t PadToNr(int64_t n) {
+  const int64_t nr = BestCpuKernels().nr;
+  return (n + nr - 1) / nr * nr;
 }
 
-// The kernels read and write rows: numbers of a head behind each other.
-torch::Tensor Rows(const torch::Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
+// The kernels need the last dimension contiguous.
+torch::Tensor ContiguousRows(const torch::Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
 
-// A [B, heads, T, d] tensor by its strides.
-struct HeadRows {
+// A strided view of a [B, heads, T, d] tensor, contiguous along d.
+struct HeadView {
   const float* data = nullptr;
   int64_t batch_stride = 0, head_stride = 0, stride = 0;
 
-  HeadRows() = default;
-  explicit HeadRows(const torch::Tensor& x)
+  HeadView() = default;
+  explicit HeadView(const torch::Tensor& x)
       : data(x.const_data_ptr<float>()),
         batch_stride(x.size(0) == 1 ? 0 : x.stride(0)),
         head_stride(x.stride(1)),
@@ -38,65 +38,66 @@ struct HeadRows {
   }
 };
 
-// Keys or values of a segment: of its past, by its rows, and its own, by the batch's.
-struct PastAndOwn {
-  HeadRows past, own;
+// Keys or values of a segment: of the past tokens, indexed by the segment's rows, and of its own (new)
+// tokens, indexed by the batch's.
+struct KvSource {
+  HeadView past, own;
   int64_t past_length = 0;
 };
 
-// Keys or values of one head, the past in front, in the two orders that the kernels take.
-class Gathered {
+// Keys or values of one head, past followed by own, in the two layouts that the kernels read.
+class PackedKv {
  public:
-  Gathered(int64_t length, int64_t d)
-      : length_(length), d_(d), filled_(WholePanels(d)), rows_(static_cast<size_t>(length * filled_)) {}
+  PackedKv(int64_t length, int64_t d)
+      : length_(length), d_(d), padded_d_(PadToNr(d)), rows_(static_cast<size_t>(length * padded_d_)) {}
 
-  // Row `b` of the batch is row `row` of the segment.
-  void Take(const PastAndOwn& source, int64_t b, int64_t row, int64_t head) {
+  // Copies one head. Row `b` of the batch is row `row` of the segment.
+  void Load(const KvSource& source, int64_t b, int64_t row, int64_t head) {
     const int64_t past = source.past_length;
     for (int64_t i = 0; i < length_; ++i) {
       std::copy_n(i < past ? source.past.at(row, head, i) : source.own.at(b, head, i - past), d_,
-                  rows_.data() + i * filled_);
+                  rows_.data() + i * padded_d_);
     }
   }
-  // [length, d] in whole panels; Take's.
+  // [length, padded_d], filled by Load.
   const float* rows() const { return rows_.data(); }
-  // In pack's order.
+  // The rows as packed by CpuKernels::pack.
   const float* Pack() {
-    packed_.resize(static_cast<size_t>(WholePanels(length_) * d_));
-    BestCpuKernels().pack(rows_.data(), filled_, length_, d_, packed_.data());
+    packed_.resize(static_cast<size_t>(PadToNr(length_) * d_));
+    BestCpuKernels().pack(rows_.data(), padded_d_, length_, d_, packed_.data());
     return packed_.data();
   }
 
  private:
-  int64_t length_, d_, filled_;
+  int64_t length_, d_, padded_d_;
   std::vector<float> rows_, packed_;
 };
 
-// One segment as the kernels see it.
-struct Work {
-  HeadRows q;
-  PastAndOwn keys, values;
+// One segment by pointers and strides.
+struct SegmentView {
+  HeadView q;
+  KvSource keys, values;
   int64_t queries = 0, length = 0, heads = 0, kv_heads = 0, d = 0;
-  torch::Tensor mask;  // bool [rows, T, L], numbers of a row behind each other; may be undefined
+  torch::Tensor mask;  // bool [rows, T, L], contiguous along L; may be undefined
 
-  Work(const torch::Tensor& all_q, const torch::Tensor& all_k, const torch::Tensor& all_v,
-       const AttentionSegment& segment)
+  SegmentView(const torch::Tensor& all_q, const torch::Tensor& all_k, const torch::Tensor& all_v,
+              const AttentionSegment& segment)
       : q(all_q),
-        keys{.past = {}, .own = HeadRows(all_k)},
-        values{.past = {}, .own = HeadRows(all_v)},
+        keys{.past = {}, .own = HeadView(all_k)},
+        values{.past = {}, .own = HeadView(all_v)},
         queries(all_q.size(2)),
         length(all_k.size(2)),
         heads(all_q.size(1)),
         kv_heads(all_k.size(1)),
         d(all_q.size(3)) {
     if (segment.past_keys.defined()) {
-      kept = {Rows(segment.past_keys), Rows(segment.past_values)};
-      keys.past = HeadRows(kept[0]);
-      values.past = HeadRows(kept[1]);
-      keys.past_length = values.past_length = kept[0].size(2);
+      owned = {ContiguousRows(segment.past_keys), ContiguousRows(segment.past_values)};
+      keys.past = HeadView(owned[0]);
+      values.past = HeadView(owned[1]);
+      keys.past_length = values.past_length = owned[0].size(2);
       length += keys.past_length;
     }
-    if (segment.mask.defined()) mask = Rows(segment.mask.expand({segment.rows, queries, length}));
+    if (segment.mask.defined()) mask = ContiguousRows(segment.mask.expand({segment.rows, queries, length}));
   }
 
   AttentionHead Head(int64_t b, int64_t row, int64_t head, int64_t first, int64_t count) const {
@@ -108,63 +109,63 @@ struct Work {
                          .q_stride = q.stride,
                          .packed_keys = nullptr,
                          .values = nullptr,
-                         .seen = nullptr,
-                         .seen_stride = 0};
+                         .mask = nullptr,
+                         .mask_stride = 0};
     if (mask.defined()) {
-      out.seen_stride = mask.stride(1);
-      out.seen = reinterpret_cast<const uint8_t*>(mask.const_data_ptr<bool>()) + row * mask.stride(0) +
+      out.mask_stride = mask.stride(1);
+      out.mask = reinterpret_cast<const uint8_t*>(mask.const_data_ptr<bool>()) + row * mask.stride(0) +
                  first * mask.stride(1);
     }
     return out;
   }
 
  private:
-  variable_list kept;
+  variable_list owned;
 };
 
-// q, k, v with numbers of a head behind each other -> out [B, T, heads * d], stats [B, heads, T, 2].
+// q, k, v contiguous along head_dim -> out [B, T, heads * d], stats [B, heads, T, 2].
 void Run(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
          std::span<const AttentionSegment> segments, const torch::Tensor& out, const torch::Tensor& stats) {
   if (out.numel() == 0) return;
-  std::vector<Work> works;
-  std::vector<std::pair<const Work*, int64_t>> place;  // of each row of the batch: segment, row in it
-  works.reserve(segments.size());
+  std::vector<SegmentView> views;
+  std::vector<std::pair<const SegmentView*, int64_t>> place;  // each batch row's segment, and its row there
+  views.reserve(segments.size());
   for (const AttentionSegment& segment : segments) {
-    works.emplace_back(q, k, v, segment);
-    for (int64_t row = 0; row < segment.rows; ++row) place.emplace_back(&works.back(), row);
+    views.emplace_back(q, k, v, segment);
+    for (int64_t row = 0; row < segment.rows; ++row) place.emplace_back(&views.back(), row);
   }
   const int64_t batch = q.size(0), heads = q.size(1), tokens = q.size(2), d = q.size(3), kv_heads = k.size(1),
                 group = heads / kv_heads;
   const CpuKernels& kernels = BestCpuKernels();
-  // Few heads and many threads: the queries are split too.
+  // With fewer heads than threads the queries are split too.
   const int64_t wanted = (ThreadsHere() + batch * kv_heads - 1) / (batch * kv_heads),
                 most = (tokens + kernels.query_rows - 1) / kernels.query_rows,
                 pieces = std::clamp<int64_t>(wanted, 1, most), each = (tokens + pieces - 1) / pieces;
   float *to = out.mutable_data_ptr<float>(), *stat = stats.mutable_data_ptr<float>();
   ParallelFor(0, batch * kv_heads * pieces, 1, [&](int64_t begin, int64_t end) {
-    std::optional<Gathered> keys, values;
+    std::optional<PackedKv> keys, values;
     std::vector<float> scores;
-    int64_t room = -1;
+    int64_t allocated = -1;
     for (int64_t item = begin; item < end; ++item) {
       const int64_t b = item / (kv_heads * pieces), kv_head = item / pieces % kv_heads,
                     first = item % pieces * each, count = std::min(each, tokens - first);
       if (count <= 0) continue;
-      const auto& [work, row] = place[static_cast<size_t>(b)];
-      if (room != work->length) {
-        room = work->length;
-        keys.emplace(room, d);
-        values.emplace(room, d);
-        scores.resize(static_cast<size_t>(kernels.query_rows * WholePanels(room)));
+      const auto& [segment, row] = place[static_cast<size_t>(b)];
+      if (allocated != segment->length) {
+        allocated = segment->length;
+        keys.emplace(allocated, d);
+        values.emplace(allocated, d);
+        scores.resize(static_cast<size_t>(kernels.query_rows * PadToNr(allocated)));
       }
-      keys->Take(work->keys, b, row, kv_head);
-      values->Take(work->values, b, row, kv_head);
+      keys->Load(segment->keys, b, row, kv_head);
+      values->Load(segment->values, b, row, kv_head);
       const float* packed_keys = keys->Pack();
       for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-        AttentionHead view = work->Head(b, row, head, first, count);
-        view.packed_keys = packed_keys;
-        view.values = values->rows();
-        kernels.attend_rows(view, scores.data(), to + ((b * tokens + first) * heads + head) * d, heads * d,
-                            stat + 2 * ((b * heads + head) * tokens + first));
+        AttentionHead attention = segment->Head(b, row, head, first, count);
+        attention.packed_keys = packed_keys;
+        attention.values = values->rows();
+        kernels.attend_rows(attention, scores.data(), to + ((b * tokens + first) * heads + head) * d,
+                            heads * d, stat + 2 * ((b * heads + head) * tokens + first));
       }
     }
   });
@@ -196,32 +197,31 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
       return torch::empty(x.sizes(), x.options().memory_format(torch::MemoryFormat::Contiguous));
     };
     const torch::Tensor grad_q = like(q), grad_k = like(k), grad_v = like(v);
-    const Work work(q, k, v, segment);
+    const SegmentView view(q, k, v, segment);
     const CpuKernels& kernels = BestCpuKernels();
-    const int64_t heads = work.heads, kv_heads = work.kv_heads, group = heads / kv_heads, d = work.d,
-                  tokens = work.queries, length = work.length, filled = WholePanels(d);
+    const int64_t heads = view.heads, kv_heads = view.kv_heads, group = heads / kv_heads, d = view.d,
+                  tokens = view.queries, length = view.length, padded_d = PadToNr(d);
     const float *o = out.const_data_ptr<float>(), *g = grad_out.const_data_ptr<float>(),
                 *stat = stats.const_data_ptr<float>();
     float *to_q = grad_q.mutable_data_ptr<float>(), *to_k = grad_k.mutable_data_ptr<float>(),
           *to_v = grad_v.mutable_data_ptr<float>();
     ParallelFor(0, q.size(0) * kv_heads, 1, [&](int64_t begin, int64_t end) {
-      Gathered keys(length, d), values(length, d);
-      std::vector<float> scratch(
-          static_cast<size_t>(2 * kernels.query_rows * (WholePanels(length) + filled))),
-          key_sums(static_cast<size_t>(length * filled)), value_sums(key_sums.size());
+      PackedKv keys(length, d), values(length, d);
+      std::vector<float> scratch(static_cast<size_t>(2 * kernels.query_rows * (PadToNr(length) + padded_d))),
+          key_acc(static_cast<size_t>(length * padded_d)), value_acc(key_acc.size());
       for (int64_t item = begin; item < end; ++item) {
         const int64_t b = item / kv_heads, kv_head = item % kv_heads;
-        keys.Take(work.keys, b, b, kv_head);
-        values.Take(work.values, b, b, kv_head);
+        keys.Load(view.keys, b, b, kv_head);
+        values.Load(view.values, b, b, kv_head);
         const float *packed_keys = keys.Pack(), *packed_values = values.Pack();
-        std::fill(key_sums.begin(), key_sums.end(), 0.f);
-        std::fill(value_sums.begin(), value_sums.end(), 0.f);
+        std::fill(key_acc.begin(), key_acc.end(), 0.f);
+        std::fill(value_acc.begin(), value_acc.end(), 0.f);
         for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-          AttentionHead view = work.Head(b, b, head, 0, tokens);
-          view.packed_keys = packed_keys;
-          view.values = values.rows();
+          AttentionHead attention = view.Head(b, b, head, 0, tokens);
+          attention.packed_keys = packed_keys;
+          attention.values = values.rows();
           const int64_t merged = (b * tokens * heads + head) * d, split = (b * heads + head) * tokens;
-          kernels.attend_rows_backward(view,
+          kernels.attend_rows_backward(attention,
                                        {.out = o + merged,
                                         .grad_out = g + merged,
                                         .out_stride = heads * d,
@@ -230,13 +230,13 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
                                         .keys = keys.rows(),
                                         .grad_q = to_q + split * d,
                                         .grad_q_stride = d,
-                                        .grad_keys = key_sums.data(),
-                                        .grad_values = value_sums.data()},
+                                        .grad_keys = key_acc.data(),
+                                        .grad_values = value_acc.data()},
                                        scratch.data());
         }
         for (int64_t i = 0; i < length; ++i) {
-          std::copy_n(key_sums.data() + i * filled, d, to_k + (item * length + i) * d);
-          std::copy_n(value_sums.data() + i * filled, d, to_v + (item * length + i) * d);
+          std::copy_n(key_acc.data() + i * padded_d, d, to_k + (item * length + i) * d);
+          std::copy_n(value_acc.data() + i * padded_d, d, to_v + (item * length + i) * d);
         }
       }
     });
@@ -248,8 +248,7 @@ torch::Tensor ByTorch(const torch::Tensor& q, const torch::Tensor& k, const torc
                       const torch::Tensor& mask) {
   const int64_t batch = q.size(0), heads = q.size(1), tokens = q.size(2), d = q.size(3);
   const int64_t kv_heads = k.size(1), groups = heads / kv_heads;
-  // The query heads of one kv head lie behind each other along the token axis: keys and values are not copied
-  // for the groups.
+  // The query heads of one kv head are stacked along the token axis, so keys and values are not repeated.
   std::optional<torch::Tensor> grouped_mask;
   if (mask.defined())
     grouped_mask = mask.expand({mask.dim() == 3 ? mask.size(0) : 1, tokens, k.size(2)})
@@ -279,7 +278,7 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
   }
   if (by_kernel && !gradients) {
     const torch::Tensor out = OutFor(q);
-    Run(Rows(q), Rows(k), Rows(v), segments, out, StatsFor(q));
+    Run(ContiguousRows(q), ContiguousRows(k), ContiguousRows(v), segments, out, StatsFor(q));
     return out;
   }
   variable_list parts;
@@ -289,7 +288,7 @@ torch::Tensor Attention(const torch::Tensor& q, const torch::Tensor& k, const to
     const torch::Tensor keys = ConcatPast(segment.past_keys, own(k)),
                         values = ConcatPast(segment.past_values, own(v));
     parts.push_back(by_kernel ? AttentionFunction::apply(
-                                    Rows(own(q)), Rows(keys), Rows(values),
+                                    ContiguousRows(own(q)), ContiguousRows(keys), ContiguousRows(values),
                                     segment.mask.defined() ? std::optional(segment.mask) : std::nullopt)
                               : ByTorch(own(q), keys, values, segment.mask));
     row += segment.rows;

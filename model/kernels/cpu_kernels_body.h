@@ -9,19 +9,19 @@
 namespace lvrpo::LVRPO_KERNELS_NAME {
 namespace {
 
-// A register of numbers; and for products, how many of them a panel is wide and how many rows of x go through
-// it at once: as many sums as there are registers for.
+// Floats of a vector register, and the GEMM's micro-tile of MR x NR = kMr x kNr, whose accumulators fill the
+// register file (model/kernels/README.md).
 #if defined(__AVX512F__)
 constexpr int64_t kWidth = 16;
-constexpr int kPanelVectors = 2, kTileRows = 12;
+constexpr int kMr = 12, kNrVectors = 2;
 #elif defined(__AVX2__)
 constexpr int64_t kWidth = 8;
-constexpr int kPanelVectors = 2, kTileRows = 6;
+constexpr int kMr = 6, kNrVectors = 2;
 #else
 constexpr int64_t kWidth = 4;
-constexpr int kPanelVectors = 2, kTileRows = 4;
+constexpr int kMr = 4, kNrVectors = 2;
 #endif
-constexpr int64_t kPanel = kPanelVectors * kWidth;
+constexpr int64_t kNr = kNrVectors * kWidth;
 
 typedef float Vector __attribute__((vector_size(kWidth * 4)));
 typedef int32_t Integers __attribute__((vector_size(kWidth * 4)));
@@ -34,7 +34,7 @@ LVRPO_INLINE Vector Load(const float* from) {
   return v;
 }
 LVRPO_INLINE void Store(float* to, const Vector& v) { __builtin_memcpy(to, &v, sizeof(v)); }
-// `count` < kWidth numbers; zeros behind them.
+// The first `count` < kWidth lanes, the others zero.
 LVRPO_INLINE Vector LoadSome(const float* from, int64_t count) {
   Vector v = {};
   __builtin_memcpy(&v, from, static_cast<uint64_t>(count) * sizeof(float));
@@ -46,7 +46,7 @@ LVRPO_INLINE void StoreSome(float* to, const Vector& v, int64_t count) {
 LVRPO_INLINE Vector Broadcast(float x) { return Vector{} + x; }
 
 template <int64_t kBy, uint64_t... kLane>
-LVRPO_INLINE Vector Rotated(const Vector& v, std::integer_sequence<uint64_t, kLane...>) {
+LVRPO_INLINE Vector RotateLanes(const Vector& v, std::integer_sequence<uint64_t, kLane...>) {
   return __builtin_shufflevector(v, v, ((kLane + kBy) % kWidth)...);
 }
 template <int64_t kHalf = kWidth / 2>
@@ -54,11 +54,11 @@ LVRPO_INLINE float Sum(const Vector& v) {
   if constexpr (kHalf == 0) {
     return v[0];
   } else {
-    return Sum<kHalf / 2>(v + Rotated<kHalf>(v, std::make_integer_sequence<uint64_t, kWidth>()));
+    return Sum<kHalf / 2>(v + RotateLanes<kHalf>(v, std::make_integer_sequence<uint64_t, kWidth>()));
   }
 }
 
-// e^x, within 2 units in the last place; 0 below -87 and the largest at 88. Cephes' expf: 2^k e^r with r in
+// e^x, within 2 ulp; 0 below -87, clamped at 88. Cephes' expf: 2^k e^r with r in
 // +-ln(2)/2, a polynomial of degree 6 for e^r.
 LVRPO_INLINE Vector Exp(Vector x) {
   const Vector low = Broadcast(-87.33654f), high = Broadcast(88.02969f);
@@ -83,8 +83,8 @@ LVRPO_INLINE Vector Exp(Vector x) {
 
 LVRPO_INLINE Vector Sigmoid(const Vector& x) { return 1.0f / (1.0f + Exp(-x)); }
 
-// Calls work(offset, load, store) for each whole vector of n numbers and once for the rest. `load` and
-// `store` take a pointer to the row's first number.
+// Calls work(load, store) for each whole vector of a row of n floats and once for the tail. `load` and
+// `store` take a pointer to the row's start.
 template <typename Work>
 LVRPO_INLINE void ForEachVector(int64_t n, const Work& work) {
   int64_t i = 0;
@@ -141,11 +141,11 @@ void AddRmsNormBackward(const float* grad_out, const float* grad_sum, const floa
     ForEachVector(
         n, [&](auto load, auto) __attribute__((always_inline)) { dots += load(g) * load(weight) * load(s); });
     // d(s r w)/ds for r = 1 / rms: r (g w - s r^2 mean(g w s)).
-    const float along = Sum(dots) * scale * scale / static_cast<float>(n);
+    const float radial = Sum(dots) * scale * scale / static_cast<float>(n);
     ForEachVector(
         n, [&](auto load, auto store) __attribute__((always_inline)) {
           const Vector gs = load(g), ss = load(s);
-          Vector value = (gs * load(weight) - ss * along) * scale;
+          Vector value = (gs * load(weight) - ss * radial) * scale;
           if (direct != nullptr) value += load(direct);
           store(to, value);
           if (grad_weight != nullptr) store(grad_weight, load(grad_weight) + gs * ss * scale);
@@ -206,7 +206,7 @@ void GeluBackward(const float* grad_out, const float* x, int64_t n, int64_t begi
                 });
 }
 
-// 1 / rms of d numbers.
+// 1 / rms of x [d].
 LVRPO_INLINE float InverseRms(const float* x, int64_t d, float eps) {
   Vector squares = {};
   ForEachVector(
@@ -232,9 +232,9 @@ void RotateHeads(const float* in, const float* norm_weight, float eps, const flo
             b = b * scale * load(norm_weight + half);
           }
           if (cosine != nullptr) {
-            const Vector c = load(cosine), s = load(sine), turned = a * c - b * s;
+            const Vector c = load(cosine), s = load(sine), rotated = a * c - b * s;
             b = b * c + a * s;
-            a = turned;
+            a = rotated;
           }
           store(to, a);
           store(to + half, b);
@@ -250,14 +250,14 @@ void RotateHeadsBackward(const float* grad_out, int64_t grad_stride, const float
     const float* g = grad_out + head * grad_stride;
     const float* x = in + head * d;
     float* to = grad_in + head * d;
-    // Turned back: the gradient of the normalised head.
+    // Inverse rotation: the gradient of the normalised head.
     ForEachVector(
         half, [&](auto load, auto store) __attribute__((always_inline)) {
           Vector a = load(g), b = load(g + half);
           if (cosine != nullptr) {
-            const Vector c = load(cosine), s = load(sine), turned = a * c + b * s;
+            const Vector c = load(cosine), s = load(sine), rotated = a * c + b * s;
             b = b * c - a * s;
-            a = turned;
+            a = rotated;
           }
           store(to, a);
           store(to + half, b);
@@ -268,118 +268,122 @@ void RotateHeadsBackward(const float* grad_out, int64_t grad_stride, const float
     ForEachVector(
         d, [&](auto load, auto)
                __attribute__((always_inline)) { dots += load(to) * load(norm_weight) * load(x); });
-    const float along = Sum(dots) * scale * scale / static_cast<float>(d);
+    const float radial = Sum(dots) * scale * scale / static_cast<float>(d);
     ForEachVector(
         d, [&](auto load, auto store) __attribute__((always_inline)) {
           const Vector gs = load(to), xs = load(x);
           if (grad_norm_weight != nullptr) store(grad_norm_weight, load(grad_norm_weight) + gs * xs * scale);
-          store(to, (gs * load(norm_weight) - xs * along) * scale);
+          store(to, (gs * load(norm_weight) - xs * radial) * scale);
         });
   }
 }
 
-// The numbers of a and b in turns, from their first or second half.
+// The lanes of a and b interleaved: of their low halves (kHalf 0) or their high ones (1).
 template <int64_t kHalf, uint64_t... kLane>
-LVRPO_INLINE Vector InTurns(const Vector& a, const Vector& b, std::integer_sequence<uint64_t, kLane...>) {
+LVRPO_INLINE Vector InterleaveHalves(const Vector& a, const Vector& b,
+                                     std::integer_sequence<uint64_t, kLane...>) {
   return __builtin_shufflevector(a, b, (kHalf * (kWidth / 2) + kLane / 2 + kLane % 2 * kWidth)...);
 }
 
-// Rows become columns: each round turns the digits of a number's place, row before column, by one.
+// In-register transpose: log2(kWidth) rounds of interleaving.
 LVRPO_INLINE void Transpose(Vector (&rows)[kWidth]) {
   constexpr auto kLanes = std::make_integer_sequence<uint64_t, kWidth>();
   for (int64_t round = 1; round < kWidth; round *= 2) {
-    Vector turned[kWidth];
+    Vector mixed[kWidth];
     for (int64_t i = 0; i < kWidth / 2; ++i) {
-      turned[2 * i] = InTurns<0>(rows[i], rows[i + kWidth / 2], kLanes);
-      turned[2 * i + 1] = InTurns<1>(rows[i], rows[i + kWidth / 2], kLanes);
+      mixed[2 * i] = InterleaveHalves<0>(rows[i], rows[i + kWidth / 2], kLanes);
+      mixed[2 * i + 1] = InterleaveHalves<1>(rows[i], rows[i + kWidth / 2], kLanes);
     }
-    for (int64_t i = 0; i < kWidth; ++i) rows[i] = turned[i];
+    for (int64_t i = 0; i < kWidth; ++i) rows[i] = mixed[i];
   }
 }
 
-void Pack(const float* weight, int64_t stride, int64_t columns, int64_t depth, float* packed) {
+void Pack(const float* weight, int64_t row_stride, int64_t columns, int64_t depth, float* packed) {
   for (int64_t first = 0; first < columns; first += kWidth) {
     const int64_t count = columns - first < kWidth ? columns - first : kWidth;
-    float* to = packed + first / kPanel * kPanel * depth + first % kPanel;
+    float* to = packed + first / kNr * kNr * depth + first % kNr;
     for (int64_t k = 0; k < depth; k += kWidth) {
-      const int64_t numbers = depth - k < kWidth ? depth - k : kWidth;
+      const int64_t depths = depth - k < kWidth ? depth - k : kWidth;
       Vector rows[kWidth] = {};
       for (int64_t i = 0; i < count; ++i) {
-        const float* from = weight + (first + i) * stride + k;
-        rows[i] = numbers == kWidth ? Load(from) : LoadSome(from, numbers);
+        const float* from = weight + (first + i) * row_stride + k;
+        rows[i] = depths == kWidth ? Load(from) : LoadSome(from, depths);
       }
       Transpose(rows);
-      for (int64_t i = 0; i < numbers; ++i) Store(to + (k + i) * kPanel, rows[i]);
+      for (int64_t i = 0; i < depths; ++i) Store(to + (k + i) * kNr, rows[i]);
     }
   }
-  // Vectors of the last panel that have no column.
-  for (int64_t first = (columns + kWidth - 1) / kWidth * kWidth; first % kPanel != 0; first += kWidth) {
-    float* to = packed + first / kPanel * kPanel * depth + first % kPanel;
-    for (int64_t k = 0; k < depth; ++k) Store(to + k * kPanel, Vector{});
+  // Pads the last panel with zero vectors.
+  for (int64_t first = (columns + kWidth - 1) / kWidth * kWidth; first % kNr != 0; first += kWidth) {
+    float* to = packed + first / kNr * kNr * depth + first % kNr;
+    for (int64_t k = 0; k < depth; ++k) Store(to + k * kNr, Vector{});
   }
 }
 
-// out[kRows, columns of a panel] from `from`, kRows rows of which the next number of a row is `step` on and
-// the next row `stride`; the panel's rows are `panel_stride` apart. The sums begin with `bias` (null: 0), or,
-// when `begun`, with what out holds already.
+// The micro-kernel: out[kRows, up to NR columns] = bias + x panel over `depth`. x[row, k] is at x[row *
+// stride + k * k_stride]; panel [depth, NR], rows panel_stride apart. The accumulators start from `bias`
+// (null: 0) or, with `accumulate`, from `out`.
 template <int kRows>
-static void Tile(const float* x, int64_t stride, int64_t step, int64_t depth, const float* panel,
-                 int64_t panel_stride, const float* bias, bool begun, float* out, int64_t out_stride,
-                 int64_t columns) {
-  Vector sums[kRows][kPanelVectors];
-  for (int v = 0; v < kPanelVectors; ++v) {
+static void MicroKernel(const float* x, int64_t stride, int64_t k_stride, int64_t depth, const float* panel,
+                        int64_t panel_stride, const float* bias, bool accumulate, float* out,
+                        int64_t out_stride, int64_t columns) {
+  Vector acc[kRows][kNrVectors];
+  for (int v = 0; v < kNrVectors; ++v) {
     const Vector start = bias == nullptr ? Vector{} : Load(bias + v * kWidth);
     const int64_t left = columns - v * kWidth;
     for (int row = 0; row < kRows; ++row) {
-      const float* kept = out + row * out_stride + v * kWidth;
-      sums[row][v] = !begun ? start : left >= kWidth ? Load(kept) : left > 0 ? LoadSome(kept, left) : start;
+      const float* from = out + row * out_stride + v * kWidth;
+      acc[row][v] = !accumulate      ? start
+                    : left >= kWidth ? Load(from)
+                    : left > 0       ? LoadSome(from, left)
+                                     : start;
     }
   }
   for (int64_t k = 0; k < depth; ++k) {
-    Vector weights[kPanelVectors];
-    for (int v = 0; v < kPanelVectors; ++v) weights[v] = Load(panel + k * panel_stride + v * kWidth);
+    Vector b[kNrVectors];
+    for (int v = 0; v < kNrVectors; ++v) b[v] = Load(panel + k * panel_stride + v * kWidth);
 #pragma GCC unroll 12
     for (int row = 0; row < kRows; ++row) {
-      const Vector factor = Broadcast(x[row * stride + k * step]);
-      for (int v = 0; v < kPanelVectors; ++v) sums[row][v] += factor * weights[v];
+      const Vector a = Broadcast(x[row * stride + k * k_stride]);
+      for (int v = 0; v < kNrVectors; ++v) acc[row][v] += a * b[v];
     }
   }
   for (int row = 0; row < kRows; ++row) {
-    for (int v = 0; v < kPanelVectors; ++v) {
+    for (int v = 0; v < kNrVectors; ++v) {
       float* to = out + row * out_stride + v * kWidth;
       const int64_t left = columns - v * kWidth;
       if (left >= kWidth) {
-        Store(to, sums[row][v]);
+        Store(to, acc[row][v]);
       } else if (left > 0) {
-        StoreSome(to, sums[row][v], left);
+        StoreSome(to, acc[row][v], left);
       }
     }
   }
 }
 
-// Tiles of kRows rows, then what is left in smaller ones.
+// The IR loop: one panel for all rows, in micro-tiles of kRows rows, then of fewer for the remainder.
 template <int kRows>
-static void Tiles(const float* x, int64_t stride, int64_t step, int64_t depth, int64_t rows,
-                  const float* panel, int64_t panel_stride, const float* bias, bool begun, float* out,
-                  int64_t out_stride, int64_t columns) {
+static void GemmRows(const float* x, int64_t stride, int64_t k_stride, int64_t depth, int64_t rows,
+                     const float* panel, int64_t panel_stride, const float* bias, bool accumulate, float* out,
+                     int64_t out_stride, int64_t columns) {
   for (; rows >= kRows; rows -= kRows, x += kRows * stride, out += kRows * out_stride)
-    Tile<kRows>(x, stride, step, depth, panel, panel_stride, bias, begun, out, out_stride, columns);
+    MicroKernel<kRows>(x, stride, k_stride, depth, panel, panel_stride, bias, accumulate, out, out_stride,
+                       columns);
   if constexpr (kRows > 1) {
     if (rows > 0)
-      Tiles<kRows - 1>(x, stride, step, depth, rows, panel, panel_stride, bias, begun, out, out_stride,
-                       columns);
+      GemmRows<kRows - 1>(x, stride, k_stride, depth, rows, panel, panel_stride, bias, accumulate, out,
+                          out_stride, columns);
   }
 }
 
-// Long rows are taken in pieces of at most kPiece numbers, for kPieceRows rows at a time, which are put in
-// the order in which tiles read them: a piece of a panel and the rows then stay in the second cache (some 700
-// KiB with AVX-512, half of it with AVX2), where whole rows would push each other out of it, and, a multiple
-// of 4 KiB apart, out of the same lines of the first.
-constexpr int64_t kLongRow = 512, kPiece = 768, kPieceRows = 17 * kTileRows;
+// From depth kMinBlockedDepth on, x is packed in blocks of at most MC x KC = kMc x kKc floats, which stay in
+// L2 together with a panel's KC x NR (some 700 KiB with AVX-512, half of it with AVX2). Unpacked rows would
+// evict each other from L2, and rows a multiple of 4 KiB apart would share the same sets of L1.
+constexpr int64_t kMinBlockedDepth = 512, kKc = 768, kMc = 17 * kMr;
 
-// [depth][kRows] out of kRows rows.
+// Packs kRows rows into a micro-panel [depth, kRows].
 template <int kRows>
-static void Interleave(const float* x, int64_t stride, int64_t depth, float* to) {
+static void PackMicroPanel(const float* x, int64_t stride, int64_t depth, float* to) {
   for (int64_t k = 0; k < depth; k += kWidth) {
     const int64_t count = depth - k < kWidth ? depth - k : kWidth;
     for (int row = 0; row < kRows; ++row) {
@@ -388,39 +392,40 @@ static void Interleave(const float* x, int64_t stride, int64_t depth, float* to)
   }
 }
 template <int kRows>
-static void InterleaveTiles(const float* x, int64_t stride, int64_t depth, int64_t rows, float* to) {
+static void PackRows(const float* x, int64_t stride, int64_t depth, int64_t rows, float* to) {
   for (; rows >= kRows; rows -= kRows, x += kRows * stride, to += kRows * depth)
-    Interleave<kRows>(x, stride, depth, to);
+    PackMicroPanel<kRows>(x, stride, depth, to);
   if constexpr (kRows > 1) {
-    if (rows > 0) InterleaveTiles<kRows - 1>(x, stride, depth, rows, to);
+    if (rows > 0) PackRows<kRows - 1>(x, stride, depth, rows, to);
   }
 }
-// Tiles of rows that are interleaved so.
+// GemmRows over rows packed by PackRows.
 template <int kRows>
-static void InterleavedTiles(const float* x, int64_t depth, int64_t rows, const float* panel,
-                             const float* bias, bool begun, float* out, int64_t out_stride, int64_t columns) {
+static void GemmPackedRows(const float* x, int64_t depth, int64_t rows, const float* panel, const float* bias,
+                           bool accumulate, float* out, int64_t out_stride, int64_t columns) {
   for (; rows >= kRows; rows -= kRows, x += kRows * depth, out += kRows * out_stride)
-    Tile<kRows>(x, 1, kRows, depth, panel, kPanel, bias, begun, out, out_stride, columns);
+    MicroKernel<kRows>(x, 1, kRows, depth, panel, kNr, bias, accumulate, out, out_stride, columns);
   if constexpr (kRows > 1) {
-    if (rows > 0) InterleavedTiles<kRows - 1>(x, depth, rows, panel, bias, begun, out, out_stride, columns);
+    if (rows > 0)
+      GemmPackedRows<kRows - 1>(x, depth, rows, panel, bias, accumulate, out, out_stride, columns);
   }
 }
 
-static void MultiplyInPieces(const float* x, int64_t depth, int64_t begin, int64_t end, const float* packed,
-                             const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel,
-                             float* out, int64_t out_stride) {
-  alignas(64) float rows_of_piece[kPieceRows * kPiece];
-  const int64_t pieces = (depth + kPiece - 1) / kPiece, piece = (depth + pieces - 1) / pieces;
-  for (int64_t row = begin; row < end; row += kPieceRows) {
-    const int64_t rows = end - row < kPieceRows ? end - row : kPieceRows;
-    for (int64_t k = 0; k < depth; k += piece) {
-      const int64_t count = depth - k < piece ? depth - k : piece;
-      InterleaveTiles<kTileRows>(x + row * depth + k, depth, count, rows, rows_of_piece);
+static void MultiplyBlocked(const float* x, int64_t depth, int64_t begin, int64_t end, const float* packed,
+                            const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel,
+                            float* out, int64_t out_stride) {
+  alignas(64) float packed_x[kMc * kKc];
+  const int64_t blocks = (depth + kKc - 1) / kKc, kc = (depth + blocks - 1) / blocks;  // kc <= kKc
+  for (int64_t row = begin; row < end; row += kMc) {                                   // IC
+    const int64_t rows = end - row < kMc ? end - row : kMc;
+    for (int64_t k = 0; k < depth; k += kc) {  // PC
+      const int64_t count = depth - k < kc ? depth - k : kc;
+      PackRows<kMr>(x + row * depth + k, depth, count, rows, packed_x);
       for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-        const int64_t column = panel * kPanel;
-        InterleavedTiles<kTileRows>(rows_of_piece, count, rows, packed + column * depth + k * kPanel,
-                                    bias == nullptr ? nullptr : bias + column, k > 0,
-                                    out + row * out_stride + column, out_stride, columns - column);
+        const int64_t column = panel * kNr;
+        GemmPackedRows<kMr>(packed_x, count, rows, packed + column * depth + k * kNr,
+                            bias == nullptr ? nullptr : bias + column, k > 0, out + row * out_stride + column,
+                            out_stride, columns - column);
       }
     }
   }
@@ -429,37 +434,39 @@ static void MultiplyInPieces(const float* x, int64_t depth, int64_t begin, int64
 void Multiply(const float* x, int64_t depth, int64_t begin, int64_t end, const float* packed,
               const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel, float* out,
               int64_t out_stride) {
-  // Worth its order when enough rows and columns use it.
-  if (depth >= kLongRow && end - begin >= kTileRows && last_panel - first_panel >= 4) {
-    MultiplyInPieces(x, depth, begin, end, packed, bias, columns, first_panel, last_panel, out, out_stride);
+  // Packing x pays off when enough rows and columns reuse it.
+  if (depth >= kMinBlockedDepth && end - begin >= kMr && last_panel - first_panel >= 4) {
+    MultiplyBlocked(x, depth, begin, end, packed, bias, columns, first_panel, last_panel, out, out_stride);
     return;
   }
-  // As many rows at a time as stay in the second cache while all panels pass by: 256 KiB of them.
-  const int64_t fitting = 65536 / depth / kTileRows * kTileRows, block = fitting > 0 ? fitting : kTileRows;
+  // Unpacked blocks of rows, 256 KiB, that stay in L2 while all panels stream by.
+  const int64_t fitting = 65536 / depth / kMr * kMr, block = fitting > 0 ? fitting : kMr;
   for (int64_t row = begin; row < end; row += block) {
     const int64_t rows = end - row < block ? end - row : block;
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-      const int64_t column = panel * kPanel;
-      Tiles<kTileRows>(x + row * depth, depth, 1, depth, rows, packed + column * depth, kPanel,
-                       bias == nullptr ? nullptr : bias + column, false, out + row * out_stride + column,
-                       out_stride, columns - column);
+      const int64_t column = panel * kNr;
+      GemmRows<kMr>(x + row * depth, depth, 1, depth, rows, packed + column * depth, kNr,
+                    bias == nullptr ? nullptr : bias + column, false, out + row * out_stride + column,
+                    out_stride, columns - column);
     }
   }
 }
 
-// Attention goes through keys and values once for up to kQueries queries, kBlock vectors of each at a time.
-constexpr int kBlock = 4;
+// Attention of a decode step: one pass over keys and values for up to kQueries queries, in blocks of
+// kBlockVectors vectors along head_dim.
+constexpr int kBlockVectors = 4;
 
-// scores[query, key] += q k over kBlock vectors of both, which start at `q` and `k`; rows are d apart.
+// scores[query, key] += q . k over one block of head_dim, at `q` and `k`; rows are d apart.
 template <int kQueries>
-static void Dots(const float* q, const float* k, int64_t length, int64_t d, float* scores, int64_t stride) {
-  Vector queries[kQueries][kBlock];
+static void AccumulateScores(const float* q, const float* k, int64_t length, int64_t d, float* scores,
+                             int64_t stride) {
+  Vector queries[kQueries][kBlockVectors];
   for (int i = 0; i < kQueries; ++i) {
-    for (int v = 0; v < kBlock; ++v) queries[i][v] = Load(q + i * d + v * kWidth);
+    for (int v = 0; v < kBlockVectors; ++v) queries[i][v] = Load(q + i * d + v * kWidth);
   }
   for (int64_t key = 0; key < length; ++key) {
-    Vector keys[kBlock];
-    for (int v = 0; v < kBlock; ++v) keys[v] = Load(k + key * d + v * kWidth);
+    Vector keys[kBlockVectors];
+    for (int v = 0; v < kBlockVectors; ++v) keys[v] = Load(k + key * d + v * kWidth);
     for (int i = 0; i < kQueries; ++i) {
       scores[i * stride + key] += Sum((queries[i][0] * keys[0] + queries[i][1] * keys[1]) +
                                       (queries[i][2] * keys[2] + queries[i][3] * keys[3]));
@@ -467,30 +474,31 @@ static void Dots(const float* q, const float* k, int64_t length, int64_t d, floa
   }
 }
 
-// out[query] = sum over keys of weights[query, key] v, kBlock vectors of it.
+// out[query] = sum over keys of probs[query, key] v[key], over one block of head_dim.
 template <int kQueries>
-static void Mix(const float* weights, int64_t stride, const float* v, int64_t length, int64_t d, float* out) {
-  Vector sums[kQueries][kBlock] = {};
+static void WeightedSum(const float* probs, int64_t stride, const float* v, int64_t length, int64_t d,
+                        float* out) {
+  Vector acc[kQueries][kBlockVectors] = {};
   for (int64_t key = 0; key < length; ++key) {
-    for (int b = 0; b < kBlock; ++b) {
+    for (int b = 0; b < kBlockVectors; ++b) {
       const Vector value = Load(v + key * d + b * kWidth);
-      for (int i = 0; i < kQueries; ++i) sums[i][b] += value * weights[i * stride + key];
+      for (int i = 0; i < kQueries; ++i) acc[i][b] += value * probs[i * stride + key];
     }
   }
   for (int i = 0; i < kQueries; ++i) {
-    for (int b = 0; b < kBlock; ++b) Store(out + i * d + b * kWidth, sums[i][b]);
+    for (int b = 0; b < kBlockVectors; ++b) Store(out + i * d + b * kWidth, acc[i][b]);
   }
 }
 
 template <int kQueries>
-static void AttendSome(const float* q, const float* k, const float* v, int64_t length, int64_t d, float scale,
-                       float* scores, float* out) {
-  const int64_t stride = length + kWidth, whole = d / (kBlock * kWidth) * (kBlock * kWidth);
+static void AttendGroup(const float* q, const float* k, const float* v, int64_t length, int64_t d,
+                        float scale, float* scores, float* out) {
+  const int64_t stride = length + kWidth, whole = d / (kBlockVectors * kWidth) * (kBlockVectors * kWidth);
   for (int i = 0; i < kQueries; ++i) {
     for (int64_t key = 0; key < length; ++key) scores[i * stride + key] = 0;
   }
-  for (int64_t at = 0; at < whole; at += kBlock * kWidth)
-    Dots<kQueries>(q + at, k + at, length, d, scores, stride);
+  for (int64_t at = 0; at < whole; at += kBlockVectors * kWidth)
+    AccumulateScores<kQueries>(q + at, k + at, length, d, scores, stride);
   for (int i = 0; i < kQueries; ++i) {
     float* row = scores + i * stride;
     if (whole < d) {
@@ -503,29 +511,30 @@ static void AttendSome(const float* q, const float* k, const float* v, int64_t l
         row[key] += Sum(dots);
       }
     }
-    float largest = row[0];
-    for (int64_t key = 1; key < length; ++key) largest = row[key] > largest ? row[key] : largest;
-    // exp(scale (score - largest)), whose sum the numbers are divided by.
+    float row_max = row[0];
+    for (int64_t key = 1; key < length; ++key) row_max = row[key] > row_max ? row[key] : row_max;
+    // Softmax: exp(scale (score - row_max)), divided by its sum.
     ForEachVector(
         length, [&](auto load, auto store)
-                    __attribute__((always_inline)) { store(row, Exp((load(row) - largest) * scale)); });
+                    __attribute__((always_inline)) { store(row, Exp((load(row) - row_max) * scale)); });
     Vector total = {};
     ForEachVector(
         length, [&](auto load, auto) __attribute__((always_inline)) { total += load(row); });
-    const float share = 1.0f / Sum(total);
+    const float inverse_sum = 1.0f / Sum(total);
     ForEachVector(
-        length, [&](auto load, auto store) __attribute__((always_inline)) { store(row, load(row) * share); });
+        length, [&](auto load, auto store)
+                    __attribute__((always_inline)) { store(row, load(row) * inverse_sum); });
   }
-  for (int64_t at = 0; at < whole; at += kBlock * kWidth)
-    Mix<kQueries>(scores, stride, v + at, length, d, out + at);
+  for (int64_t at = 0; at < whole; at += kBlockVectors * kWidth)
+    WeightedSum<kQueries>(scores, stride, v + at, length, d, out + at);
   if (whole == d) return;
   for (int i = 0; i < kQueries; ++i) {
     ForEachVector(
         d - whole, [&](auto load, auto store) __attribute__((always_inline)) {
-          Vector mixed = {};
+          Vector acc = {};
           for (int64_t key = 0; key < length; ++key)
-            mixed += load(v + key * d + whole) * scores[i * stride + key];
-          store(out + i * d + whole, mixed);
+            acc += load(v + key * d + whole) * scores[i * stride + key];
+          store(out + i * d + whole, acc);
         });
   }
 }
@@ -533,10 +542,10 @@ static void AttendSome(const float* q, const float* k, const float* v, int64_t l
 void Attend(const float* q, int64_t queries, const float* k, const float* v, int64_t length, int64_t d,
             float scale, float* scores, float* out) {
   for (; queries >= 4; queries -= 4, q += 4 * d, out += 4 * d)
-    AttendSome<4>(q, k, v, length, d, scale, scores, out);
+    AttendGroup<4>(q, k, v, length, d, scale, scores, out);
   for (; queries >= 2; queries -= 2, q += 2 * d, out += 2 * d)
-    AttendSome<2>(q, k, v, length, d, scale, scores, out);
-  if (queries > 0) AttendSome<1>(q, k, v, length, d, scale, scores, out);
+    AttendGroup<2>(q, k, v, length, d, scale, scores, out);
+  if (queries > 0) AttendGroup<1>(q, k, v, length, d, scale, scores, out);
 }
 
 }  // namespace
@@ -557,7 +566,7 @@ extern const CpuKernels kKernels = {.name = LVRPO_TEXT(LVRPO_KERNELS_NAME),
                                     .gelu_backward = GeluBackward,
                                     .rotate_heads = RotateHeads,
                                     .rotate_heads_backward = RotateHeadsBackward,
-                                    .panel = kPanel,
+                                    .nr = kNr,
                                     .pack = Pack,
                                     .multiply = Multiply,
                                     .attend = Attend,

@@ -4,8 +4,9 @@
 
 namespace lvrpo {
 
-// How this process multiplies matrices, in a word: whose product ("own" or "torch"), the instruction set of
-// our kernels and that of LibTorch's. Processes of one name get the same bits from the same numbers.
+// Which products this process uses, "own/avx512/AVX512": whose GEMM ("own" or "torch"), the instruction set
+// of our kernels and that of LibTorch's. Processes of the same name compute the same bits from the same
+// inputs.
 std::string CpuProductName();
 
 }  // namespace lvrpo

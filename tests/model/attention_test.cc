@@ -134,7 +134,7 @@ TEST_F(AttentionTest, IsTheSameOnEachInstructionSet) {
   for (int i = 0; i < available.count; ++i) {
     const CpuKernels& kernels = *available.sets[i];
     SCOPED_TRACE(kernels.name);
-    const auto whole = [&](int64_t n) { return (n + kernels.panel - 1) / kernels.panel * kernels.panel; };
+    const auto whole = [&](int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
     std::vector<float> packed(static_cast<size_t>(whole(length) * d)),
         values(static_cast<size_t>(length * whole(d))),
         scores(static_cast<size_t>(kernels.query_rows * whole(length))),
@@ -150,8 +150,8 @@ TEST_F(AttentionTest, IsTheSameOnEachInstructionSet) {
                          .q_stride = d,
                          .packed_keys = packed.data(),
                          .values = values.data(),
-                         .seen = reinterpret_cast<const uint8_t*>(seen.data_ptr<bool>()),
-                         .seen_stride = length},
+                         .mask = reinterpret_cast<const uint8_t*>(seen.data_ptr<bool>()),
+                         .mask_stride = length},
                         scores.data(), out.data(), d, stats.data());
     const torch::Tensor expected =
         (q.to(torch::kFloat64).matmul(k.to(torch::kFloat64).t()) * static_cast<double>(.3f))

@@ -130,7 +130,7 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
       SCOPED_TRACE(testing::Message() << kernels.name << " " << rows << " " << depth << " " << columns);
       const torch::Tensor x = torch::randn({rows, depth}), weight = torch::randn({columns, depth}),
                           bias = torch::randn({columns});
-      const int64_t panels = (columns + kernels.panel - 1) / kernels.panel, padded = panels * kernels.panel;
+      const int64_t panels = (columns + kernels.nr - 1) / kernels.nr, padded = panels * kernels.nr;
       std::vector<float> packed(static_cast<size_t>(padded * depth)), start(static_cast<size_t>(padded)),
           out(static_cast<size_t>(rows * columns), -1);
       std::copy_n(bias.data_ptr<float>(), columns, start.data());
@@ -159,7 +159,7 @@ TEST(CpuKernels, ARowsProductIsTheSameBitsWhateverIsBesideIt) {
     for (const int64_t depth : {300, 1024, 2500}) {
       SCOPED_TRACE(testing::Message() << kernels.name << " " << depth);
       const torch::Tensor x = torch::randn({rows, depth}), weight = torch::randn({columns, depth});
-      const int64_t panels = (columns + kernels.panel - 1) / kernels.panel, padded = panels * kernels.panel;
+      const int64_t panels = (columns + kernels.nr - 1) / kernels.nr, padded = panels * kernels.nr;
       std::vector<float> packed(static_cast<size_t>(padded * depth)), bias(static_cast<size_t>(padded), .5f),
           together(static_cast<size_t>(rows * columns)), alone(together.size());
       kernels.pack(weight.data_ptr<float>(), depth, columns, depth, packed.data());
