@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The layering rules of docs/architecture.md, checked over every include and link, and the judge's independence.
+"""Checks the layering rules of docs/architecture.md for every include and link, that the held-out judge shares no code
+with the rewards, and that the documentation names paths that exist.
 
 Prints each offence as file:line and exits 1 if there is one.
 """
@@ -7,10 +8,11 @@ import pathlib
 import re
 import sys
 
+import doc_paths
 import leaves
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LAYERS = [  # bottom first; a folder may include its own layer's folders only where named below
+LAYERS = [  # bottom first; within a layer a folder may include others only where named below
     {"proto", "common"},
     {"data", "shapes_world"},
     {"model", "verifiers"},
@@ -26,7 +28,7 @@ GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|clien
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 CHECKER = "shapes_world/checker."  # the held-out judge
-SHARED_WITH_CHECKER = re.compile(r"^data/image/image\.h$|^proto/")  # what it and a reward may both be given
+SHARED_WITH_CHECKER = re.compile(r"^data/image/image\.h$|^proto/")  # the only code that it and a reward may share
 
 
 def includes_of(path):
@@ -38,7 +40,7 @@ def includes_of(path):
 
 
 def reached_from(names):
-    """Files of this repository that these include, directly or not, themselves among them."""
+    """Files of this repository that these include, directly or indirectly, and these themselves."""
     reached, todo = set(), list(names)
     while todo:
         name = todo.pop()
@@ -50,18 +52,18 @@ def reached_from(names):
 
 
 def judge_offences():
-    """The judge and the rewards share no code: what deceives one must not deceive the other."""
+    """The judge and the rewards share no code: an exploit of one must not work on the other."""
     judge = reached_from(str(path.relative_to(ROOT)) for path in ROOT.glob(CHECKER + "*"))
     rewards = reached_from(str(path.relative_to(ROOT)) for path in (ROOT / "reward_server").rglob("*.*")
                            if path.suffix in (".h", ".cc"))
     if not judge or not rewards:
-        yield "the judge or the rewards are not where this test looks for them"
+        yield "this test does not find the judge or the rewards: update its paths"
     for name in sorted(rewards):
         if name.startswith(CHECKER):
-            yield f"reward_server includes {name}, directly or not"
+            yield f"reward_server includes {name}, directly or indirectly"
     for name in sorted(judge):
         if name.startswith("reward_server/"):
-            yield f"{CHECKER}* includes {name}, directly or not"
+            yield f"{CHECKER}* includes {name}, directly or indirectly"
     for name in sorted(judge & rewards):
         if not SHARED_WITH_CHECKER.match(name) and not name.startswith((CHECKER, "reward_server/")):
             yield f"{CHECKER}* and reward_server both include {name}"
@@ -79,9 +81,9 @@ def offences():
                     other = LAYER_OF[top]
                     client = name == f"{top}/client.h"
                     if other > level:
-                        yield f"{where}: {folder} includes {name}, which lies above it"
+                        yield f"{where}: {folder} includes {name}, which is in a higher layer"
                     elif other == level and not client and (folder, top) not in SIDEWAYS_ALLOWED:
-                        yield f"{where}: {folder} includes {name} beside it; only its client.h is allowed"
+                        yield f"{where}: {folder} includes {name} of its own layer; only its client.h is allowed"
                     elif folder == "cli" and other == LAYER_OF["coordinator"] and not client and top not in (
                             "evaluation",):
                         yield f"{where}: cli includes {name}; only a role's client.h is allowed"
@@ -93,14 +95,14 @@ def offences():
                     yield f"{where}: NCCL and CUDA headers belong in files named for them ({name})"
 
 
-# What is done in one place only: pattern, where it may stand, what to use instead.
+# Calls allowed in one place only: pattern, files that may contain it, what to use instead.
 ONE_PLACE = [
     (re.compile(r"\bstd::filesystem\b|#include <filesystem>|\b(?:opendir|readdir|getcwd|tmpfile|tmpnam)\("),
      {"common/files/filesystem.cc"}, "common/files/filesystem.h, which never throws"),
-    (re.compile(r"(?:\.|->)dump\("), {"common/json/json_text.h"}, "JsonText (common/json/json_text.h), which takes any bytes"),
+    (re.compile(r"(?:\.|->)dump\("), {"common/json/json_text.h"}, "JsonText (common/json/json_text.h), which accepts any bytes"),
     (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/files/file.h"),
-    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run's folder: /tmp may not be writable"),
-    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"}, "MakeChannel (common/net/rpc.h), which passes proxies by"),
+    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run folder: /tmp may not be writable"),
+    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"}, "MakeChannel (common/net/rpc.h), which bypasses proxies"),
     (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/net/host_port.cc", "common/net/listen_socket.cc"},
      "common/net/host_port.h or common/net/listen_socket.h"),
 ]
@@ -108,7 +110,7 @@ MAIN = re.compile(r"^int main\(", re.M)
 
 
 def one_place_offences():
-    """Calls that throw at odd bytes, or that have a better place."""
+    """Calls outside their one place, and main() without RunMain."""
     for folder in LAYER_OF:
         for path in sorted((ROOT / folder).glob("**/*")):
             if path.suffix not in (".h", ".cc"):
@@ -120,11 +122,13 @@ def one_place_offences():
                     if name not in allowed and pattern.search(code):
                         yield f"{name}:{number}: use {instead}"
             if MAIN.search(text) and "RunMain(" not in text:
-                yield f"{name}: main() must be RunMain (common/flags/run_main.h), which catches what is left"
+                yield f"{name}: main() must call RunMain (common/flags/run_main.h), which catches what is thrown"
 
 
 def main():
-    found = list(offences()) + list(leaves.offences(ROOT, [f for f in sorted(LAYER_OF) if f != "proto"])) + list(judge_offences()) + list(one_place_offences())
+    folders = [folder for folder in sorted(LAYER_OF) if folder != "proto"]
+    found = [*offences(), *leaves.offences(ROOT, folders), *judge_offences(), *one_place_offences(),
+             *doc_paths.offences(ROOT)]
     print("\n".join(found) if found else "layers: no offence")
     return 1 if found else 0
 

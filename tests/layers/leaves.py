@@ -1,18 +1,18 @@
-"""The leaves: folders of C++ that are one library each. What they include, what CMake says they link, how large they are.
+"""Leaves: folders of C++ that are one library each. Checks their includes against the DEPS in CMake, and their size.
 
-A leaf's target is named in the CMakeLists.txt of its folder by lvrpo_leaf; a file that is a target alone (a client, a
-main) is named there by lvrpo_library or lvrpo_binary.
+lvrpo_leaf in the folder's CMakeLists.txt names a leaf's target; lvrpo_library and lvrpo_binary name single files that
+are targets of their own (a client, a main).
 """
 import collections
 import re
 
-MOST_FILES = 31  # of one folder: more are more than one subject
+MOST_FILES = 31  # in one folder: a larger one holds more than one subject
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 CALL = re.compile(r"\blvrpo_(leaf|library|binary)\(([^)]*)\)")
 
 
 def _words(arguments):
-    """{"": [name, options], "SOURCES": [...], "EXCLUDE": [...], "DEPS": [...]} of one call."""
+    """One call as {"": [name, options], "SOURCES": [...], "EXCLUDE": [...], "DEPS": [...]}."""
     parts, key = collections.defaultdict(list), ""
     for word in arguments.split():
         if word in ("SOURCES", "EXCLUDE", "DEPS"):
@@ -23,7 +23,7 @@ def _words(arguments):
 
 
 class Targets:
-    """What CMake builds of the folders: which file belongs to which target, and what each links."""
+    """The CMake targets of these folders: which file belongs to which, and what each links."""
 
     def __init__(self, root, folders):
         self.root = root
@@ -51,7 +51,7 @@ class Targets:
                 self.files[str(path.relative_to(self.root))] = alone.get(path.stem, leaf)
 
     def linked(self, target):
-        """Targets that a target gets, directly or not, itself among them."""
+        """Targets that a target links, directly or indirectly, and itself."""
         reached, todo = set(), [target]
         while todo:
             name = todo.pop()
