@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const TextDecoder& model,
   }
   const int64_t count = std::min({std::max<int64_t>(limits.slots, 1), limits.kv_bytes / bytes_each,
                                   static_cast<int64_t>(waiting.size())});
-  KvTable slots = model.MakeSlots(count, capacity);
+  KvTable slots = model.MakeKvTable(count, capacity);
   std::vector<Sequence> active;
   const auto start = [&](int64_t slot) {
     slots.Fill(slot, requests[waiting.back().request].context);

@@ -115,9 +115,9 @@ class Bagel : public TextDecoder {
 
   // --- Text.
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
-  torch::Tensor DecodeTokens(KvTable& slots, const torch::Tensor& ids) const override;
+  torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const override;
   torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> [..., V]
-  KvTable MakeSlots(int64_t slots, int64_t capacity) const override;
+  KvTable MakeKvTable(int64_t slots, int64_t capacity) const override;
   int64_t SlotBytes(int64_t capacity) const override;
   // log p(response | context) per token, [B, L]: the response follows bos. `responses` int64 [B, L], padded
   // at the end with any id. Shared or per-sample cache. Divides logits by `temperature`.

@@ -67,39 +67,39 @@ torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) cons
   const torch::Tensor positions = first + torch::arange(tokens, first.options());
   const Segment segment = {&cache, batch, SegmentMask(cache, batch, tokens, tokens > 1, device())};
   KvCache grown;
-  const Streams out = decoder_.Run({.u = EmbedTokens(ids.to(device()).expand({batch, tokens})), .g = {}},
+  const Streams out = decoder_.Run({.und = EmbedTokens(ids.to(device()).expand({batch, tokens})), .gen = {}},
                                    positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, tokens, tokens);
-  return out.u;
+  return out.und;
 }
 
 torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) const {
   const int64_t batch = pixels.size(0), p = config_.vit_patch;
   const torch::Tensor places = VitPositions(pixels.size(2) / p, pixels.size(3) / p);
   const torch::Tensor ends = StartAndEnd(batch);
-  const torch::Tensor u =
+  const torch::Tensor und =
       torch::cat({ends.narrow(1, 0, 1), EmbedImage(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
   const torch::Tensor positions =
-      NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, u.size(1)});
-  const Segment segment = {&cache, batch, SegmentMask(cache, batch, u.size(1), false, device())};
+      NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, und.size(1)});
+  const Segment segment = {&cache, batch, SegmentMask(cache, batch, und.size(1), false, device())};
   KvCache grown;
-  const Streams out = decoder_.Run({.u = u, .g = {}}, positions, {&segment, 1}, &grown);
-  Extend(cache, std::move(grown), batch, u.size(1), 1);
-  return out.u;
+  const Streams out = decoder_.Run({.und = und, .gen = {}}, positions, {&segment, 1}, &grown);
+  Extend(cache, std::move(grown), batch, und.size(1), 1);
+  return out.und;
 }
 
 torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h,
                                    int64_t grid_w) const {
   const int64_t batch = tokens.size(0), count = tokens.size(1) + 2;
-  const torch::Tensor g =
+  const torch::Tensor gen =
       EmbedLatents(tokens, torch::zeros({batch}, torch::TensorOptions(torch::kFloat32).device(device())),
                    LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, count});
   const Segment segment = {&cache, batch, SegmentMask(cache, batch, count, false, device())};
   KvCache grown;
-  const Streams out = decoder_.Run({.u = StartAndEnd(batch), .g = g}, positions, {&segment, 1}, &grown);
+  const Streams out = decoder_.Run({.und = StartAndEnd(batch), .gen = gen}, positions, {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, count, 1);
-  return out.g;
+  return out.gen;
 }
 
 KvCache Bagel::PrefillPrompt(const std::vector<int32_t>& ids) const {
@@ -137,9 +137,10 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
     segments.push_back({cache, rows, SegmentMask(*cache, rows, count, false, device())});
     next.push_back(NextPosition(*cache, rows, device()));
   }
-  const torch::Tensor g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
+  const torch::Tensor gen = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = torch::cat(next).unsqueeze(1).expand({batch, count});
-  return OutputVelocity(decoder_.Run({.u = StartAndEnd(batch), .g = g}, positions, segments, nullptr).g);
+  return OutputVelocity(
+      decoder_.Run({.und = StartAndEnd(batch), .gen = gen}, positions, segments, nullptr).gen);
 }
 
 bool Bagel::SamplesAreIndependent() const {
@@ -214,11 +215,11 @@ torch::Tensor Bagel::GuidedForward(std::span<const GuidedContext> contexts, cons
   return torch::where(on, guided, v);
 }
 
-torch::Tensor Bagel::DecodeTokens(KvTable& slots, const torch::Tensor& ids) const {
-  return decoder_.Step(slots, EmbedTokens(ids.to(device())));
+torch::Tensor Bagel::DecodeTokens(KvTable& table, const torch::Tensor& ids) const {
+  return decoder_.Step(table, EmbedTokens(ids.to(device())));
 }
 
-KvTable Bagel::MakeSlots(int64_t slots, int64_t capacity) const {
+KvTable Bagel::MakeKvTable(int64_t slots, int64_t capacity) const {
   return KvTable(decoder_.kv_shape(), slots, capacity, torch::TensorOptions(dtype()).device(device()));
 }
 

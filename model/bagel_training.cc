@@ -27,27 +27,27 @@ Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, cons
   mask.narrow(1, text, image).narrow(2, text, image).fill_(true);
   const Segment segment = {nullptr, batch, mask};
   Decoder::Tap tap = {.after_layers = tap_layer, .hidden = {}};
-  const Streams out = decoder_.Run({.u = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
-                                    .g = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
+  const Streams out = decoder_.Run({.und = torch::cat({EmbedTokens(captions), StartAndEnd(batch)}, 1),
+                                    .gen = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w))},
                                    positions, {&segment, 1}, nullptr, &tap);
-  return {OutputVelocity(out.g), out.u.narrow(1, 0, text), tap.hidden.g};
+  return {OutputVelocity(out.gen), out.und.narrow(1, 0, text), tap.hidden.gen};
 }
 
 torch::Tensor Bagel::ForwardUnderstanding(const torch::Tensor& pixels, const torch::Tensor& text) const {
   const int64_t batch = pixels.size(0), p = config_.vit_patch, length = text.size(1);
   const torch::Tensor places = VitPositions(pixels.size(2) / p, pixels.size(3) / p);
   const torch::Tensor ends = StartAndEnd(batch);
-  const torch::Tensor u = torch::cat(
+  const torch::Tensor und = torch::cat(
       {ends.narrow(1, 0, 1), EmbedImage(VitTokens(pixels), places), ends.narrow(1, 1, 1), EmbedTokens(text)},
       1);
-  const int64_t image = u.size(1) - length, all = u.size(1);
+  const int64_t image = und.size(1) - length, all = und.size(1);
   const torch::Tensor positions =
       torch::cat({places.new_zeros({image}), 1 + torch::arange(length, places.options())}).unsqueeze(0);
   torch::Tensor mask = torch::ones({all, all}, places.options().dtype(torch::kBool)).tril();
   mask.narrow(0, 0, image).narrow(1, 0, image).fill_(true);
   const Segment segment = {nullptr, batch, mask.unsqueeze(0)};
-  const Streams out = decoder_.Run({.u = u, .g = {}}, positions, {&segment, 1}, nullptr);
-  return out.u.narrow(1, image, length);
+  const Streams out = decoder_.Run({.und = und, .gen = {}}, positions, {&segment, 1}, nullptr);
+  return out.und.narrow(1, image, length);
 }
 
 torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
@@ -72,9 +72,9 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
     indexes.push_back(in.vit_indexes);
   }
   Streams x;
-  if (!embeddings.empty()) x.u = torch::cat(embeddings).unsqueeze(0);
+  if (!embeddings.empty()) x.und = torch::cat(embeddings).unsqueeze(0);
   if (in.latents.defined()) {
-    x.g = EmbedLatents(in.latents, in.latent_times, in.latent_positions).unsqueeze(0);
+    x.gen = EmbedLatents(in.latents, in.latent_times, in.latent_positions).unsqueeze(0);
     indexes.push_back(in.latent_indexes);
   }
   const torch::Tensor order = torch::cat(indexes);
@@ -82,7 +82,7 @@ torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
   const Streams out =
       decoder_.Run(x, in.positions.index_select(0, order).unsqueeze(0), {&segment, 1}, nullptr);
   std::vector<torch::Tensor> parts;
-  for (const torch::Tensor& part : {out.u, out.g}) {
+  for (const torch::Tensor& part : {out.und, out.gen}) {
     if (part.defined()) parts.push_back(part.squeeze(0));
   }
   const torch::Tensor hidden = torch::cat(parts);

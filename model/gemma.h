@@ -15,13 +15,13 @@ namespace lvrpo {
 // Settings of a Gemma language model of the first generation (transformers' GemmaConfig).
 struct GemmaConfig {
   int64_t hidden = 0, mlp = 0, layers = 0, heads = 0, kv_heads = 0, vocabulary = 0;
-  int64_t head_dim = 256;  // of its own: heads * head_dim need not be `hidden`
+  int64_t head_dim = 256;  // independent: heads * head_dim need not be `hidden`
   double rms_eps = 1e-6, rope_theta = 1e4;
 
-  // Takes what the JSON says and notes every setting that is missing or cannot be honoured: another
+  // Reads the JSON and reports every setting that is missing or unsupported: another
   // generation, another activation, biases, an untied head, scaled RoPE, quantised weights.
   void ReadFrom(ConfigReader& reader);
-  // What is wrong with the sizes together, "" when nothing is.
+  // What is inconsistent among the sizes, "" when nothing is.
   std::string SizeProblem() const;
   nlohmann::json ToJson() const;  // the published form
 };
@@ -30,7 +30,7 @@ struct GemmaConfig {
 // functional over named tensors, which it shares. A layer is
 //   x += o_proj(attention(norm(x)));  x += down_proj(gelu_tanh(gate_proj(norm'(x))) * up_proj(norm'(x)))
 // with norm(x) = x / rms(x) * (1 + weight), RoPE on queries and keys, no biases, and the embedding table as
-// head. What sees what is for the caller to say. Computes in the dtype of its weights. Copies share the
+// head. The caller gives the attention mask. Computes in the dtype of its weights. Copies share the
 // tensors. Thread-safe while nobody changes them.
 class Gemma {
  public:
@@ -38,12 +38,12 @@ class Gemma {
   Gemma(const GemmaConfig& config, const TensorMap& tensors, const std::string& prefix);
   static void AddShapes(ShapeMap& shapes, const GemmaConfig& config, const std::string& prefix);
 
-  // ids int64 [...] -> [..., H], times sqrt(H) as the model wants its text.
+  // ids int64 [...] -> [..., H], scaled by sqrt(H).
   torch::Tensor Embed(const torch::Tensor& ids) const;
-  // Runs embedded tokens x [B, T, H] behind a cache of L tokens, to which their keys and values are appended
+  // Runs embedded tokens x [B, T, H] after a cache of L past tokens, to which their keys and values are
+  // appended
   // (`valid` and `next_position` are left to the caller). positions int64 [B or 1, T]; mask bool
-  // [B or 1, T, L + T], true where a token (row) sees another, or undefined: all see all. Hidden states after
-  // the final norm, [B, T, H].
+  // [B or 1, T, L + T], true: attended to; undefined: no mask. Hidden states after the final norm, [B, T, H].
   torch::Tensor Append(KvCache& cache, torch::Tensor x, const torch::Tensor& positions,
                        const torch::Tensor& mask) const;
   torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> fp32 [..., V]
@@ -59,7 +59,7 @@ class Gemma {
   torch::Tensor embeddings_, norm_;
   std::vector<Layer> layers_;
   FusedLinear head_;
-  torch::Tensor frequencies_;  // of RoPE, [head_dim / 2]
+  torch::Tensor frequencies_;  // RoPE, [head_dim / 2]
 };
 
 }  // namespace lvrpo

@@ -104,7 +104,7 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
   const torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.expand({batch, tokens}));
   const Decoder::Segment segment = {&cache, batch, CausalMask(cache, flags, batch, tokens)};
   KvCache grown;
-  const torch::Tensor hidden = decoder_.Run({.u = x, .g = {}}, positions, {&segment, 1}, &grown).u;
+  const torch::Tensor hidden = decoder_.Run({.und = x, .gen = {}}, positions, {&segment, 1}, &grown).und;
   grown.next_position = start + counted.select(1, tokens - 1);
   if (cache.valid.defined() || flags.defined()) {
     const auto or_all = [&](const torch::Tensor& which, int64_t length) {
@@ -118,11 +118,11 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
 
 torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
 
-torch::Tensor Qwen2::DecodeTokens(KvTable& slots, const torch::Tensor& ids) const {
-  return decoder_.Step(slots, torch::embedding(tensors_.at(kEmbeddings), ids));
+torch::Tensor Qwen2::DecodeTokens(KvTable& table, const torch::Tensor& ids) const {
+  return decoder_.Step(table, torch::embedding(tensors_.at(kEmbeddings), ids));
 }
 
-KvTable Qwen2::MakeSlots(int64_t slots, int64_t capacity) const {
+KvTable Qwen2::MakeKvTable(int64_t slots, int64_t capacity) const {
   return KvTable(decoder_.kv_shape(), slots, capacity, tensors_.at(kEmbeddings).options());
 }
 

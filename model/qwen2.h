@@ -34,9 +34,9 @@ class Qwen2 : public TextDecoder {
   // Positions count real tokens; padding is seen by no real token, and its own hidden states mean nothing.
   torch::Tensor Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real = {}) const;
   // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
-  torch::Tensor DecodeTokens(KvTable& slots, const torch::Tensor& ids) const override;
+  torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const override;
   torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> fp32 [..., V]
-  KvTable MakeSlots(int64_t slots, int64_t capacity) const override;
+  KvTable MakeKvTable(int64_t slots, int64_t capacity) const override;
   int64_t SlotBytes(int64_t capacity) const override;
 
   // Of completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at

@@ -1,6 +1,7 @@
-// The kernels of model/kernels/cpu_kernels.h, for inclusion by one .cc an instruction set, which defines
-// LVRPO_KERNELS_NAME (a namespace and a name). Nothing from the standard library is called and everything is
-// static: a function compiled here for a newer processor must not be the one that the linker picks for all.
+// The kernels of model/kernels/cpu_kernels.h, included by one .cc per instruction set, which defines
+// LVRPO_KERNELS_NAME (namespace and name). Everything is static and nothing of the standard library is
+// called: the linker must never pick a function compiled here for a newer processor as the program's only
+// copy.
 
 #include <utility>  // integer_sequence, which has no code
 

@@ -29,15 +29,15 @@ bool HasOwnProduct() {
   return uses;
 }
 
-// Rows that a thread takes at a time where there are many.
-constexpr int64_t kRowsEach = 96;
-bool UseRowBlocks(int64_t rows) { return rows >= 4 * kRowsEach * ThreadsHere(); }
+// Rows of a block where the threads split the rows.
+constexpr int64_t kBlockRows = 96;
+bool UseRowBlocks(int64_t rows) { return rows >= 4 * kBlockRows * ThreadsHere(); }
 
 }  // namespace
 
-// Weights in the kernel's order.
+// Prepacked weights.
 struct FusedLinear::Packed {
-  std::vector<uint32_t> versions;  // of weights and biases when they were packed
+  std::vector<uint32_t> versions;  // of the weights and biases that were packed
   int64_t columns = 0, depth = 0;
   torch::Tensor weight, bias;  // bias: undefined when there is none
 
@@ -47,27 +47,27 @@ struct FusedLinear::Packed {
   }
 
   int64_t panels() const {
-    const int64_t panel = BestCpuKernels().panel;
-    return (columns + panel - 1) / panel;
+    const int64_t nr = BestCpuKernels().nr;
+    return (columns + nr - 1) / nr;
   }
-  const float* start() const { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
+  const float* bias_data() const { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; }
 
   // x [rows, depth] -> [rows, columns]
   torch::Tensor Multiply(const torch::Tensor& x) const {
     const CpuKernels& kernels = BestCpuKernels();
     const int64_t rows = x.size(0);
     const torch::Tensor out = torch::empty({rows, columns}, x.options().requires_grad(false));
-    const float *from = x.const_data_ptr<float>(), *ordered = weight.const_data_ptr<float>();
+    const float *from = x.const_data_ptr<float>(), *packed = weight.const_data_ptr<float>();
     float* to = out.mutable_data_ptr<float>();
-    // Many rows are split between the threads, of few rows the columns.
+    // The threads split the rows where there are many, else the columns.
     if (UseRowBlocks(rows)) {
-      ParallelFor(0, rows, kRowsEach, [&](int64_t begin, int64_t end) {
-        kernels.multiply(from, depth, begin, end, ordered, start(), columns, 0, panels(), to, columns);
+      ParallelFor(0, rows, kBlockRows, [&](int64_t begin, int64_t end) {
+        kernels.multiply(from, depth, begin, end, packed, bias_data(), columns, 0, panels(), to, columns);
       });
     } else {
-      const int64_t each = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, rows * depth * kernels.panel));
+      const int64_t each = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, rows * depth * kernels.nr));
       ParallelFor(0, panels(), each, [&](int64_t first, int64_t last) {
-        kernels.multiply(from, depth, 0, rows, ordered, start(), columns, first, last, to, columns);
+        kernels.multiply(from, depth, 0, rows, packed, bias_data(), columns, first, last, to, columns);
       });
     }
     return out;
@@ -108,9 +108,9 @@ std::shared_ptr<const FusedLinear::Packed> FusedLinear::Pack(bool transposed) co
     if (bias.defined()) versions.push_back(bias._version());
   }
   const std::lock_guard lock(cache_->mutex);
-  std::shared_ptr<const Packed>& kept = transposed ? cache_->transposed : cache_->forward;
-  if (kept != nullptr && kept->versions == versions) return kept;
-  kept = nullptr;  // before its successor, so that there is one at a time
+  std::shared_ptr<const Packed>& cached = transposed ? cache_->transposed : cache_->forward;
+  if (cached != nullptr && cached->versions == versions) return cached;
+  cached = nullptr;  // freed first, so that there is never a second one
 
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> weights, biases;
@@ -120,23 +120,22 @@ std::shared_ptr<const FusedLinear::Packed> FusedLinear::Pack(bool transposed) co
     biased = biased || bias.defined();
     biases.push_back(bias.defined() ? bias : torch::zeros({weight.size(0)}));
   }
-  torch::Tensor joined = weights.size() == 1 ? weights[0] : torch::cat(weights);
-  if (transposed) joined = joined.t().contiguous();
-  const int64_t panel = BestCpuKernels().panel;
+  torch::Tensor fused = weights.size() == 1 ? weights[0] : torch::cat(weights);
+  if (transposed) fused = fused.t().contiguous();
   auto made = std::make_shared<Packed>();
   made->versions = std::move(versions);
-  made->columns = joined.size(0);
-  made->depth = joined.size(1);
-  const int64_t padded = made->panels() * panel;
+  made->columns = fused.size(0);
+  made->depth = fused.size(1);
+  const int64_t padded = made->panels() * BestCpuKernels().nr;
   made->weight = torch::empty({padded, made->depth});
   packed_bytes += made->bytes();
-  BestCpuKernels().pack(joined.const_data_ptr<float>(), made->depth, made->columns, made->depth,
+  BestCpuKernels().pack(fused.const_data_ptr<float>(), made->depth, made->columns, made->depth,
                         made->weight.mutable_data_ptr<float>());
   if (!transposed && biased) {
     made->bias = torch::zeros({padded});
     made->bias.narrow(0, 0, made->columns).copy_(torch::cat(biases));
   }
-  return kept = made;
+  return cached = made;
 }
 
 torch::Tensor FusedLinear::Forward(const torch::Tensor& x) const {
@@ -158,14 +157,14 @@ torch::Tensor FusedLinear::Forward(const torch::Tensor& x) const {
   return out;
 }
 
-// Keeps a layer alive as long as its gradient may be asked for.
+// Keeps a layer alive until its backward.
 struct LayerHolder : torch::CustomClassHolder {
-  explicit LayerHolder(FusedLinear kept) : layer(std::move(kept)) {}
+  explicit LayerHolder(FusedLinear held) : layer(std::move(held)) {}
   FusedLinear layer;
 };
 
 struct FusedLinearFunction : torch::autograd::Function<FusedLinearFunction> {
-  // tensors: all weights, then the biases of the parts that have one.
+  // `tensors`: all weights, then the biases of the parts that have one, as autograd's inputs.
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, torch::TensorList tensors,
                                const FusedLinear* layer) {
     variable_list saved = {x};
@@ -232,19 +231,19 @@ torch::Tensor FusedLinear::operator()(const torch::Tensor& x) const {
 
 bool FusedLinear::NeedsGrad(const torch::Tensor& x) const {
   if (!torch::GradMode::is_enabled()) return false;
-  bool asks = x.requires_grad();
+  bool needs = x.requires_grad();
   for (const auto& [weight, bias] : parts_)
-    asks = asks || weight.requires_grad() || (bias.defined() && bias.requires_grad());
-  return asks;
+    needs = needs || weight.requires_grad() || (bias.defined() && bias.requires_grad());
+  return needs;
 }
 
 torch::Tensor FusedLinear::Mlp(const FusedLinear& first_layer, Activation activation,
                                const FusedLinear& second_layer, const torch::Tensor& x) {
   const int64_t rows = x.numel() / x.size(-1);
-  const bool plain = !UsesCpuKernels(x) || !HasCpuKernel(activation) || !UseRowBlocks(rows) ||
-                     first_layer.NeedsGrad(x) || second_layer.NeedsGrad(x);
-  const auto first = plain ? nullptr : first_layer.Pack(false),
-             second = plain ? nullptr : second_layer.Pack(false);
+  const bool unblocked = !UsesCpuKernels(x) || !HasCpuKernel(activation) || !UseRowBlocks(rows) ||
+                         first_layer.NeedsGrad(x) || second_layer.NeedsGrad(x);
+  const auto first = unblocked ? nullptr : first_layer.Pack(false),
+             second = unblocked ? nullptr : second_layer.Pack(false);
   if (first == nullptr || second == nullptr) return second_layer(Activate(activation, first_layer(x)));
   const torch::Tensor in = x.contiguous();
   std::vector<int64_t> sizes = x.sizes().vec();
@@ -255,15 +254,15 @@ torch::Tensor FusedLinear::Mlp(const FusedLinear& first_layer, Activation activa
   float* to = out.mutable_data_ptr<float>();
   const CpuKernels& kernels = BestCpuKernels();
   const auto activate = activation == Activation::kSwiGlu ? kernels.swiglu : kernels.gelu;
-  ParallelFor(0, rows, kRowsEach, [&](int64_t begin, int64_t end) {
-    std::vector<float> wide(static_cast<size_t>(kRowsEach * first->columns)),
-        narrow(static_cast<size_t>(kRowsEach * second->depth));
-    for (int64_t row = begin; row < end; row += kRowsEach) {
-      const int64_t count = std::min(kRowsEach, end - row);
-      kernels.multiply(from + row * first->depth, first->depth, 0, count, first_weight, first->start(),
+  ParallelFor(0, rows, kBlockRows, [&](int64_t begin, int64_t end) {
+    std::vector<float> wide(static_cast<size_t>(kBlockRows * first->columns)),
+        narrow(static_cast<size_t>(kBlockRows * second->depth));
+    for (int64_t row = begin; row < end; row += kBlockRows) {
+      const int64_t count = std::min(kBlockRows, end - row);
+      kernels.multiply(from + row * first->depth, first->depth, 0, count, first_weight, first->bias_data(),
                        first->columns, 0, first->panels(), wide.data(), first->columns);
       activate(wide.data(), second->depth, 0, count, narrow.data());
-      kernels.multiply(narrow.data(), second->depth, 0, count, second_weight, second->start(),
+      kernels.multiply(narrow.data(), second->depth, 0, count, second_weight, second->bias_data(),
                        second->columns, 0, second->panels(), to + row * second->columns, second->columns);
     }
   });

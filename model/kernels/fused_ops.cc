@@ -12,17 +12,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-const float* Read(const torch::Tensor& tensor) {
+const float* Data(const torch::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
 }
-float* Write(const torch::Tensor& tensor) {
+float* MutableData(const torch::Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
 }
 torch::Tensor Contiguous(const torch::Tensor& tensor) {
   return tensor.defined() ? tensor.contiguous() : tensor;
 }
 
-// How a function of autograd is told that there is none.
+// An undefined tensor as autograd's functions take it: nullopt.
 std::optional<torch::Tensor> Optional(const torch::Tensor& tensor) {
   return tensor.defined() ? std::optional<torch::Tensor>(tensor) : std::nullopt;
 }
@@ -33,22 +33,22 @@ bool NeedsGrad(std::initializer_list<torch::Tensor> tensors) {
                      [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); });
 }
 
-// Splits rows between the threads, in pieces of about 16,000 numbers at least.
+// Splits rows between the threads, at least about 16,000 elements each.
 template <typename Work>
 void ForRows(int64_t rows, int64_t width, const Work& work) {
   ParallelFor(0, rows, std::max<int64_t>(1, 16384 / std::max<int64_t>(width, 1)), work);
 }
 
-// The same where each row adds to a common sum of `width` numbers: a fixed number of pieces with a sum each,
-// so that the result does not depend on the number of threads. work(begin, end, sum).
+// The same where each row accumulates into a common sum [width]: a fixed number of blocks with an accumulator
+// each, so that the result does not depend on the number of threads. work(begin, end, accumulator).
 template <typename Work>
 torch::Tensor SumOverRows(int64_t rows, int64_t width, bool wanted, const Work& work) {
-  constexpr int64_t kPieces = 16;
-  const torch::Tensor sums = wanted ? torch::zeros({kPieces, width}) : torch::Tensor();
-  float* out = Write(sums);
-  ParallelFor(0, kPieces, 1, [&](int64_t first, int64_t last) {
-    for (int64_t piece = first; piece < last; ++piece)
-      work(rows * piece / kPieces, rows * (piece + 1) / kPieces, wanted ? out + piece * width : nullptr);
+  constexpr int64_t kBlocks = 16;
+  const torch::Tensor sums = wanted ? torch::zeros({kBlocks, width}) : torch::Tensor();
+  float* out = MutableData(sums);
+  ParallelFor(0, kBlocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; ++block)
+      work(rows * block / kBlocks, rows * (block + 1) / kBlocks, wanted ? out + block * width : nullptr);
   });
   return wanted ? sums.sum(0) : torch::Tensor();
 }
@@ -63,8 +63,9 @@ NormResult RunAddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, con
                          double eps) {
   const int64_t n = x.size(-1), rows = x.numel() / n;
   NormResult r = {delta.defined() ? torch::empty_like(x) : x, torch::empty_like(x), torch::empty({rows})};
-  const float *from = Read(x), *added = Read(delta), *scale = Read(weight);
-  float *sum = delta.defined() ? Write(r.sum) : nullptr, *norm = Write(r.norm), *inverse = Write(r.inverse);
+  const float *from = Data(x), *added = Data(delta), *scale = Data(weight);
+  float *sum = delta.defined() ? MutableData(r.sum) : nullptr, *norm = MutableData(r.norm),
+        *inverse = MutableData(r.inverse);
   ForRows(rows, n, [&](int64_t begin, int64_t end) {
     BestCpuKernels().add_rms_norm(from, added, scale, static_cast<float>(eps), n, begin, end, sum, norm,
                                   inverse);
@@ -92,9 +93,9 @@ struct AddRmsNormFunction : torch::autograd::Function<AddRmsNormFunction> {
         gradients[0].defined() ? gradients[0].contiguous() : torch::zeros_like(sum);
     const torch::Tensor grad_sum = has_delta ? Contiguous(gradients[1]) : torch::Tensor();
     const torch::Tensor grad_x = torch::empty_like(sum);
-    const float *g = Read(grad_norm), *direct = Read(grad_sum), *s = Read(sum), *w = Read(weight),
-                *r = Read(inverse);
-    float* out = Write(grad_x);
+    const float *g = Data(grad_norm), *direct = Data(grad_sum), *s = Data(sum), *w = Data(weight),
+                *r = Data(inverse);
+    float* out = MutableData(grad_x);
     const torch::Tensor grad_weight = SumOverRows(
         rows, n, context->needs_input_grad(has_delta ? 2 : 1), [&](int64_t begin, int64_t end, float* into) {
           BestCpuKernels().add_rms_norm_backward(g, direct, s, w, r, n, begin, end, out, into);
@@ -118,8 +119,8 @@ torch::Tensor RunActivation(const torch::Tensor& x, Activation activation) {
   sizes.back() = OutputsOf(activation, sizes.back());
   const torch::Tensor out = torch::empty(sizes, x.options().requires_grad(false));
   const int64_t n = sizes.back(), rows = out.numel() / n;
-  const float* from = Read(x);
-  float* to = Write(out);
+  const float* from = Data(x);
+  float* to = MutableData(out);
   ForRows(rows, 4 * n,
           [&](int64_t begin, int64_t end) { ActivationKernel(activation)(from, n, begin, end, to); });
   return out;
@@ -136,8 +137,8 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
     const torch::Tensor grad = gradients[0].contiguous(), grad_x = torch::empty_like(x);
     const int64_t n = grad.size(-1), rows = grad.numel() / n;
-    const float *g = Read(grad), *from = Read(x);
-    float* to = Write(grad_x);
+    const float *g = Data(grad), *from = Data(x);
+    float* to = MutableData(grad_x);
     const auto kernel =
         activation == Activation::kSwiGlu ? BestCpuKernels().swiglu_backward : BestCpuKernels().gelu_backward;
     ForRows(rows, 4 * n, [&](int64_t begin, int64_t end) { kernel(g, from, n, begin, end, to); });
@@ -147,13 +148,13 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
 
 // --- SplitRotateHeads
 
-// Where the heads of every token are read and written: `work(row pointers)` once a token.
+// Where each token's heads are read and written.
 struct HeadLayout {
   int64_t batch, tokens, first_tokens, heads, kv_heads, d;
   int64_t tables_batch;
 
   int64_t width() const { return (heads + 2 * kv_heads) * d; }
-  // Offsets of token `t` of sample `b`: in the qkv of its source, in q, in k and v, in the tables.
+  // Offsets of token `t` of sample `b` in its input's qkv, in q, in k and v, and in the tables.
   int64_t in(int64_t b, int64_t t) const {
     return t < first_tokens ? (b * first_tokens + t) * width()
                             : (b * (tokens - first_tokens) + t - first_tokens) * width();
@@ -183,11 +184,11 @@ Heads RunSplitRotateHeads(const std::array<QkvInput, 2>& sources, const torch::T
   const Heads out = {torch::empty({at.batch, heads, at.tokens, at.d}, options),
                      torch::empty({at.batch, kv_heads, at.tokens, at.d}, options),
                      torch::empty({at.batch, kv_heads, at.tokens, at.d}, options)};
-  const float *c = Read(cosine), *s = Read(sine);
-  const std::array<const float*, 2> in = {Read(sources[0].qkv), Read(sources[1].qkv)},
-                                    q_norm = {Read(sources[0].q_norm), Read(sources[1].q_norm)},
-                                    k_norm = {Read(sources[0].k_norm), Read(sources[1].k_norm)};
-  float *q = Write(out.q), *k = Write(out.k), *v = Write(out.v);
+  const float *c = Data(cosine), *s = Data(sine);
+  const std::array<const float*, 2> in = {Data(sources[0].qkv), Data(sources[1].qkv)},
+                                    q_norm = {Data(sources[0].q_norm), Data(sources[1].q_norm)},
+                                    k_norm = {Data(sources[0].k_norm), Data(sources[1].k_norm)};
+  float *q = MutableData(out.q), *k = MutableData(out.k), *v = MutableData(out.v);
   const auto e = static_cast<float>(eps);
   const CpuKernels& kernels = BestCpuKernels();
   ForRows(at.batch * at.tokens, at.width(), [&](int64_t begin, int64_t end) {
@@ -242,26 +243,26 @@ struct SplitRotateHeadsFunction : torch::autograd::Function<SplitRotateHeadsFunc
     };
     const torch::Tensor grad_q = gradient(0, heads), grad_k = gradient(1, kv_heads),
                         grad_v = gradient(2, kv_heads);
-    const float *gq = Read(grad_q), *gk = Read(grad_k), *gv = Read(grad_v), *c = Read(cosine),
-                *s = Read(sine);
+    const float *gq = Data(grad_q), *gk = Data(grad_k), *gv = Data(grad_v), *c = Data(cosine),
+                *s = Data(sine);
     const CpuKernels& kernels = BestCpuKernels();
     const int64_t stride = at.tokens * at.d;
     variable_list result(11);
-    size_t input = 0;  // of those that there are
+    size_t input = 0;  // index among the defined inputs
     for (int source = 0; source < 2; ++source) {
       const torch::Tensor &qkv = saved[source * 3], &q_norm = saved[source * 3 + 1],
                           &k_norm = saved[source * 3 + 2];
       if (!qkv.defined()) continue;
-      const bool norms_asked =
+      const bool norms_need_grad =
           q_norm.defined() && (context->needs_input_grad(input + 1) || context->needs_input_grad(input + 2));
       input += q_norm.defined() ? 3 : 1;
       const torch::Tensor grad_qkv = torch::empty_like(qkv);
       const int64_t begin_token = source == 0 ? 0 : at.first_tokens, own = qkv.size(1);
-      const float *in = Read(qkv), *qn = Read(q_norm), *kn = Read(k_norm);
-      float* out = Write(grad_qkv);
-      // Of both norms, side by side.
-      const torch::Tensor grad_norms =
-          SumOverRows(at.batch * own, 2 * at.d, norms_asked, [&](int64_t begin, int64_t end, float* into) {
+      const float *in = Data(qkv), *qn = Data(q_norm), *kn = Data(k_norm);
+      float* out = MutableData(grad_qkv);
+      // [2 d]: q_norm's gradient, then k_norm's.
+      const torch::Tensor grad_norms = SumOverRows(
+          at.batch * own, 2 * at.d, norms_need_grad, [&](int64_t begin, int64_t end, float* into) {
             for (int64_t row = begin; row < end; ++row) {
               const int64_t b = row / own, t = begin_token + row % own;
               const float *from = in + row * at.width(), *cos_row = c + at.table(b, t),
@@ -289,7 +290,7 @@ struct SplitRotateHeadsFunction : torch::autograd::Function<SplitRotateHeadsFunc
   }
 };
 
-// --- The same from torch's operations.
+// --- The same composed of torch's operations.
 
 torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
   const torch::Tensor wide = x.to(torch::kFloat32);
@@ -322,7 +323,7 @@ torch::Tensor ActivateByTorch(Activation activation, const torch::Tensor& x) {
 Heads SplitRotateHeadsByTorch(const std::array<QkvInput, 2>& sources, const RotaryTables& rotary,
                               int64_t heads, int64_t kv_heads, double eps) {
   const torch::Tensor cosine = rotary.cosine.unsqueeze(1), sine = rotary.sine.unsqueeze(1);
-  const auto turned = [&](const torch::Tensor& x) {
+  const auto rotated = [&](const torch::Tensor& x) {
     const torch::Tensor a = x.narrow(-1, 0, x.size(-1) / 2), b = x.narrow(-1, x.size(-1) / 2, x.size(-1) / 2);
     return torch::cat({a * cosine - b * sine, b * cosine + a * sine}, -1).to(x.scalar_type());
   };
@@ -338,7 +339,7 @@ Heads SplitRotateHeadsByTorch(const std::array<QkvInput, 2>& sources, const Rota
     };
     parts[i] = {part(0, heads, q_norm), part(heads, kv_heads, k_norm), part(heads + kv_heads, kv_heads, {})};
   }
-  return {turned(Concat(parts[0].q, parts[1].q, 2)), turned(Concat(parts[0].k, parts[1].k, 2)),
+  return {rotated(Concat(parts[0].q, parts[1].q, 2)), rotated(Concat(parts[0].k, parts[1].k, 2)),
           Concat(parts[0].v, parts[1].v, 2)};
 }
 

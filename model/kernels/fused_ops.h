@@ -6,9 +6,9 @@
 
 namespace lvrpo {
 
-// What stands between the matrices of a decoder layer (Qwen2's, both halves of BAGEL's). In fp32 on a CPU
-// each is one pass by the kernels of model/kernels/cpu_kernels.h, with its own gradient; anywhere else, and
-// in any other dtype, the same from torch's operations. Values are the same bits with and without gradients.
+// The operations between the GEMMs of a decoder layer (Qwen2's, both experts of BAGEL's). In fp32 on a CPU
+// each is fused into one pass by the kernels of model/kernels/cpu_kernels.h, forward and backward; on other
+// devices and in other dtypes it is composed of torch's. Values are the same bits with and without gradients.
 
 struct SumAndNorm {
   torch::Tensor sum;   // x + delta
@@ -19,15 +19,15 @@ struct SumAndNorm {
 SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
                       double eps);
 
-// What stands between the two products of an MLP.
+// The activation between the two products of an MLP.
 enum class Activation {
   kSwiGlu,     // silu(gate) * up of [gate | up] along the last dimension: [..., 2 n] -> [..., n]
-  kGelu,       // in its tanh form: [..., n] -> [..., n]
-  kGeGlu,      // gelu(gate) * up in the tanh form (Gemma): [..., 2 n] -> [..., n]
+  kGelu,       // tanh approximation: [..., n] -> [..., n]
+  kGeGlu,      // gelu(gate) * up, tanh approximation (Gemma): [..., 2 n] -> [..., n]
   kExactGelu,  // x * Phi(x), by erf
   kQuickGelu,  // x * sigmoid(1.702 x) (CLIP)
 };
-// The first two have kernels; the others are torch's everywhere.
+// kSwiGlu and kGelu have kernels; the others are torch's everywhere.
 constexpr bool HasCpuKernel(Activation activation) {
   return activation == Activation::kSwiGlu || activation == Activation::kGelu;
 }
@@ -38,18 +38,17 @@ struct RotaryTables {
   torch::Tensor cosine, sine;
 };
 
-// Queries, keys and values of consecutive tokens from the projections that made them.
+// The output of a fused q, k, v projection for consecutive tokens, and the norms of its heads.
 struct QkvInput {
-  torch::Tensor qkv;             // [B, T, (heads + 2 kv_heads) d]: q, k and v side by side; may be undefined
-  torch::Tensor q_norm, k_norm;  // [d], of an RMS norm of each head; undefined: none
+  torch::Tensor qkv;             // [B, T, (heads + 2 kv_heads) d]: q, k, v concatenated; may be undefined
+  torch::Tensor q_norm, k_norm;  // [d], weights of an RMS norm per head; undefined: none
 };
 struct Heads {
   torch::Tensor q;     // [B, heads, T, d]
   torch::Tensor k, v;  // [B, kv_heads, T, d]
 };
-// The tokens of `first`, then those of `second`, normalised and turned by their angles: in the half-split
-// form of RoPE, the first half of each head against its second. Turned in the tables' dtype, then cast to
-// qkv's.
+// Splits the tokens of `first` followed by those of `second` into heads, RMS-normalises and rotates them
+// (RoPE in its half-split form). Rotated in the tables' dtype, then cast to qkv's.
 Heads SplitRotateHeads(const QkvInput& first, const QkvInput& second, const RotaryTables& rotary,
                        int64_t heads, int64_t kv_heads, double eps);
 

@@ -17,23 +17,23 @@ torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
 }  // namespace
 
 Decoder::Decoder(const DecoderConfig& config, const TensorMap& tensors, const std::string& prefix,
-                 const std::string& second)
+                 const std::string& gen_suffix)
     : config_(config) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string own = absl::StrCat(prefix, "model.layers.", layer, ".");
-    layers_.push_back({.first = ResolveHalf(tensors, own, ""),
-                       .second = second.empty() ? Half() : ResolveHalf(tensors, own, second),
-                       .experts = {}});
+    layers_.push_back({.und = ResolveExpert(tensors, own, ""),
+                       .gen = gen_suffix.empty() ? Expert() : ResolveExpert(tensors, own, gen_suffix),
+                       .pool = {}});
     if (config.router.top_k)
-      layers_.back().experts = ExpertPool(tensors, own + "mlp.", config.router, layer, config.lora_scale);
+      layers_.back().pool = ExpertPool(tensors, own + "mlp.", config.router, layer, config.lora_scale);
   }
   norms_[0] = tensors.at(prefix + "model.norm.weight");
-  if (!second.empty()) norms_[1] = tensors.at(absl::StrCat(prefix, "model.norm", second, ".weight"));
+  if (!gen_suffix.empty()) norms_[1] = tensors.at(absl::StrCat(prefix, "model.norm", gen_suffix, ".weight"));
   frequencies_ = RotaryFrequencies(config.rope_theta, config.head_dim()).to(norms_[0].device());
 }
 
-Decoder::Half Decoder::ResolveHalf(const TensorMap& tensors, const std::string& prefix,
-                                   const std::string& suffix) const {
+Decoder::Expert Decoder::ResolveExpert(const TensorMap& tensors, const std::string& prefix,
+                                       const std::string& suffix) const {
   const auto linears = [&](std::vector<std::string> modules) {
     for (std::string& module : modules) module = prefix + module;
     return LinearLayer(tensors, modules, config_.lora_scale);
@@ -54,14 +54,14 @@ Decoder::Half Decoder::ResolveHalf(const TensorMap& tensors, const std::string& 
 
 Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
                               std::span<const Segment> segments, KvCache* grown, Tap* tap) const {
-  // Of both streams: what has been summed up, and what is still to be added.
+  // A residual stream is sum + delta; AddRmsNorm fuses the addition with the next norm.
   struct Stream {
     torch::Tensor sum, delta;
     int64_t tokens;
   };
   const auto stream = [](const torch::Tensor& in) { return Stream{in, {}, in.defined() ? in.size(1) : 0}; };
-  std::array<Stream, 2> streams = {{stream(x.u), stream(x.g)}};
-  const torch::Dtype dtype = (x.u.defined() ? x.u : x.g).scalar_type();
+  std::array<Stream, 2> streams = {{stream(x.und), stream(x.gen)}};
+  const torch::Dtype dtype = (x.und.defined() ? x.und : x.gen).scalar_type();
   const RotaryTables rotary =
       MakeRotaryTables(positions, frequencies_, config_.rotary_in_fp32 ? torch::kFloat32 : dtype);
   const auto norm = [&](Stream& s, const torch::Tensor& weight) {
@@ -71,24 +71,24 @@ Decoder::Streams Decoder::Run(const Streams& x, const torch::Tensor& positions,
   };
 
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
-    const std::array<const Half*, 2> halves = {&layers_[layer].first, &layers_[layer].second};
-    std::array<QkvInput, 2> sources;
+    const std::array<const Expert*, 2> experts = {&layers_[layer].und, &layers_[layer].gen};
+    std::array<QkvInput, 2> inputs;
     for (size_t i = 0; i < 2; ++i) {
       if (streams[i].tokens == 0) continue;
-      sources[i] = {halves[i]->qkv(norm(streams[i], halves[i]->input_norm)), halves[i]->q_norm,
-                    halves[i]->k_norm};
+      inputs[i] = {experts[i]->qkv(norm(streams[i], experts[i]->input_norm)), experts[i]->q_norm,
+                   experts[i]->k_norm};
     }
     const Heads heads =
-        SplitRotateHeads(sources[0], sources[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
+        SplitRotateHeads(inputs[0], inputs[1], rotary, config_.heads, config_.kv_heads, config_.rms_eps);
     const torch::Tensor merged = Attend(layer, heads, segments, grown);  // [B, T, H]
     for (size_t i = 0; i < 2; ++i) {
       Stream& s = streams[i];
       if (s.tokens == 0) continue;
-      s.delta = halves[i]->o(merged.narrow(1, i == 0 ? 0 : streams[0].tokens, s.tokens).contiguous());
-      const torch::Tensor normed = norm(s, halves[i]->post_norm);
+      s.delta = experts[i]->o(merged.narrow(1, i == 0 ? 0 : streams[0].tokens, s.tokens).contiguous());
+      const torch::Tensor normed = norm(s, experts[i]->post_norm);
       s.delta = config_.router.top_k
-                    ? layers_[layer].experts(normed, static_cast<TokenKind>(i))
-                    : LinearLayer::Mlp(halves[i]->gate_up, Activation::kSwiGlu, halves[i]->down, normed);
+                    ? layers_[layer].pool(normed, static_cast<TokenKind>(i))
+                    : LinearLayer::Mlp(experts[i]->gate_up, Activation::kSwiGlu, experts[i]->down, normed);
     }
     if (tap != nullptr && static_cast<int64_t>(layer) + 1 == tap->after_layers) {
       const auto hidden = [](const Stream& s) { return s.tokens == 0 ? torch::Tensor() : s.sum + s.delta; };
@@ -108,7 +108,7 @@ torch::Tensor Decoder::Attend(size_t layer, const Heads& heads, std::span<const 
     return any ? (segment.past->*list)[layer] : torch::Tensor();
   };
   const Segment& first = segments[0];
-  if (first.slots != nullptr) return first.slots->Attend(layer, heads.q, heads.k, heads.v);
+  if (first.table != nullptr) return first.table->Attend(layer, heads.q, heads.k, heads.v);
   if (grown != nullptr) {
     grown->keys.push_back(ConcatPast(past(first, &KvCache::keys), heads.k));
     grown->values.push_back(ConcatPast(past(first, &KvCache::values), heads.v));
@@ -121,12 +121,12 @@ torch::Tensor Decoder::Attend(size_t layer, const Heads& heads, std::span<const 
   return Attention(heads.q, heads.k, heads.v, parts);
 }
 
-torch::Tensor Decoder::Step(KvTable& slots, const torch::Tensor& embedded) const {
-  const torch::Tensor positions = slots.BeginStep(embedded.size(0));
-  const Segment segment = {nullptr, embedded.size(0), {}, &slots};
-  const Streams out = Run({.u = embedded.unsqueeze(1), .g = {}}, positions, {&segment, 1}, nullptr);
-  slots.EndStep();
-  return out.u.squeeze(1);
+torch::Tensor Decoder::Step(KvTable& table, const torch::Tensor& embedded) const {
+  const torch::Tensor positions = table.BeginStep(embedded.size(0));
+  const Segment segment = {nullptr, embedded.size(0), {}, &table};
+  const Streams out = Run({.und = embedded.unsqueeze(1), .gen = {}}, positions, {&segment, 1}, nullptr);
+  table.EndStep();
+  return out.und.squeeze(1);
 }
 
 }  // namespace lvrpo

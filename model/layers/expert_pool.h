@@ -10,15 +10,15 @@
 
 namespace lvrpo {
 
-// The feed-forward part of a layer whose router is top_k: a pool of gated MLPs that tokens of both kinds
-// share, and a learned router that sends each token to a few of them (paper, equation 15 and App. A).
+// The mixture-of-experts MLP of a layer whose router is top_k: a pool of gated MLPs shared by tokens of both
+// kinds, and a learned router that sends each token to a few of them (paper, equation 15 and App. A).
 //
-//   s = gate(x) + modality_bias[kind of the token]              one number an expert, at least fp32
-//   y = sum over the k experts with the largest s of softmax(those k numbers) * expert(x)
+//   s = gate(x) + modality_bias[kind of the token]              [E], at least fp32
+//   y = sum over the k experts with the largest s of softmax(those k scores) * expert(x)
 //
 // Names below `prefix` ("...layers.0.mlp."): gate.weight [E, H], gate.modality_bias [2, E] (row 0:
 // understanding tokens, row 1: latent tokens), experts.<e>.{gate,up,down}_proj.weight.
-// A token's result depends on that token alone, as far as LinearLayer's does. Thread-safe while nobody
+// Rows are as independent as LinearLayer's. Thread-safe while nobody
 // changes the tensors.
 class ExpertPool {
  public:
@@ -44,8 +44,8 @@ class ExpertPool {
   int64_t per_token_ = 0, layer_ = 0;
 };
 
-// Counts, while it lives, where the routers of this thread's forward passes send their tokens: is the load
-// spread, or do a few experts get everything? One at a time on a thread.
+// Counts, while it lives, the tokens that the routers of this thread's forward passes send to each expert.
+// One at a time per thread.
 class ExpertLoad {
  public:
   ExpertLoad();
@@ -53,20 +53,20 @@ class ExpertLoad {
   ExpertLoad(const ExpertLoad&) = delete;
   ExpertLoad& operator=(const ExpertLoad&) = delete;
 
-  // How many experts a kind's tokens use, as exp(entropy of the shares), mean over the layers: 1 when all go
-  // to one expert, the number of experts when they are spread evenly. 0: no tokens were seen.
+  // exp(entropy of the experts' shares of a kind's tokens), mean over the layers: 1 when all go to one
+  // expert, the number of experts when the load is balanced. 0: no tokens.
   double EffectiveExperts(TokenKind kind) const;
-  // The largest share that one expert of a layer got of a kind's tokens, mean over the layers. 0: none seen.
+  // The largest share of a kind's tokens that goes to one expert, mean over the layers. 0: no tokens.
   double LargestShare(TokenKind kind) const;
 
  private:
   friend class ExpertPool;
   void Count(int64_t layer, TokenKind kind, const torch::Tensor& tokens_per_expert);
-  // Of each kind and layer, the mean of `figure` over the shares.
+  // `figure` of the shares of a kind's tokens, mean over the layers.
   template <typename Figure>
   double Mean(TokenKind kind, const Figure& figure) const;
 
-  std::array<std::vector<torch::Tensor>, 2> counts_;  // [kind][layer], int64 [E]; undefined: none seen
+  std::array<std::vector<torch::Tensor>, 2> counts_;  // [kind][layer], int64 [E]; undefined: no tokens
   ExpertLoad* outer_;
 };
 

@@ -11,7 +11,7 @@ namespace lvrpo {
 // them. Batch 1 serves any number of samples that share the context.
 struct KvCache {
   std::vector<torch::Tensor> keys, values;  // per layer [B, Hkv, L, head_dim]; empty: nothing cached
-  torch::Tensor valid;                      // bool [B, L]; undefined: every entry counts
+  torch::Tensor valid;                      // bool [B, L], false: padding; undefined: none
   torch::Tensor next_position;              // int64 [B]; undefined: 0
 
   int64_t length() const { return keys.empty() ? 0 : keys[0].size(2); }
@@ -20,12 +20,12 @@ struct KvCache {
     return next_position.defined() ? next_position.size(0) : 1;
   }
 
-  // Caches of batch 1 as one batch, padded at the end to a common length (padding is not valid). Every sample
-  // keeps its own next position.
+  // Concatenates caches of batch 1 along the batch axis, padded at the end to a common length (`valid` is
+  // false there). Every sample keeps its own next position.
   static KvCache Stack(const std::vector<KvCache>& caches);
-  // Batch 1 as batch `size`, without copying.
+  // Expands batch 1 to batch `size`, without copying.
   KvCache Expand(int64_t size) const;
-  // Every row `times` times, one after another: batch B as batch B * times.
+  // Repeats every row `times` times, interleaved: batch B becomes batch B * times.
   KvCache Repeat(int64_t times) const;
 };
 

@@ -92,7 +92,7 @@ torch::Tensor KvTable::AttendByKernel(size_t layer, const torch::Tensor& q, cons
       float *own_keys = keys + item * capacity_ * d, *own_values = values + item * capacity_ * d;
       std::copy_n(from_k + item * d, d, own_keys + length * d);
       std::copy_n(from_v + item * d, d, own_values + length * d);
-      // The query heads of one kv head lie behind each other.
+      // The query heads of one kv head are contiguous.
       BestCpuKernels().attend(from_q + item * groups * d, groups, own_keys, own_values, length + 1, d, scale,
                               scores.data(), to + item * groups * d);
     }

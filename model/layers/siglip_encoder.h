@@ -8,7 +8,7 @@
 
 namespace lvrpo {
 
-// fc2(gelu(fc1(x))) of the layers prefix + "fc1" and prefix + "fc2", with one of the forms of GELU.
+// fc2(gelu(fc1(x))), layers prefix + "fc1" and prefix + "fc2", with a choice of GELU.
 class GeluMlp {
  public:
   GeluMlp() = default;
@@ -37,7 +37,7 @@ class SiglipEncoder {
   SiglipEncoder(const TensorMap& tensors, const std::string& prefix, int64_t layers, int64_t heads,
                 double eps, double lora_scale = 0, Activation gelu = Activation::kGelu);
 
-  // [B, T, D] -> [B, T, D]. `mask`: bool, broadcast to [B, T, T], true: seen; or undefined.
+  // [B, T, D] -> [B, T, D]. `mask`: bool, broadcast to [B, T, T], true: attended to; or undefined.
   torch::Tensor operator()(torch::Tensor x, const torch::Tensor& mask = {}) const;
 
   // Names and shapes of one layer.

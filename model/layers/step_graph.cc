@@ -31,7 +31,7 @@ torch::Tensor StepGraph::operator()(const torch::Tensor& x, const torch::Tensor&
     recording_ = std::make_unique<Recording>();
     recording_->x = x.clone();
     recording_->t = t.clone();
-    // A graph is recorded on a stream of its own, never on the default one.
+    // A graph is captured on a side stream, never on the default one.
     c10::cuda::device_synchronize();
     {
       const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool(false, x.device().index()));

@@ -7,23 +7,23 @@
 
 namespace lvrpo {
 
-// A step that is taken many times on tensors of the same shapes, such as one denoising call. On a CUDA device
-// it is recorded as a CUDA graph the first time and replayed from then on, so that its hundreds of small
+// A function called many times on tensors of the same shapes, such as a denoising step. On a CUDA device it
+// is captured as a CUDA graph at the first call and replayed from then on, so that its hundreds of small
 // kernels cost one launch; everywhere else, and in builds without LVRPO_CUDA, it is simply called.
 //
-// To be recorded a step must be the same work every time: no copies between host and device, no choice that
-// depends on values, and all else that it reads must stay where it is. No gradients. Not thread-safe.
+// A capturable step does the same work every time: no copies between host and device, no branches on values,
+// and everything else that it reads keeps its address. No gradients. Not thread-safe.
 class StepGraph {
  public:
   using Step = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
 
-  // `recordable`: false where the step is not the same work every time.
+  // `recordable`: false where the step cannot be captured.
   StepGraph(Step step, bool recordable);
   ~StepGraph();
   StepGraph(const StepGraph&) = delete;
   StepGraph& operator=(const StepGraph&) = delete;
 
-  // step(x, t), in memory of its own.
+  // step(x, t), in a new tensor.
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& t);
 
  private:

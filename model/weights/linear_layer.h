@@ -8,19 +8,19 @@
 
 namespace lvrpo {
 
-// Linear layers of a model, by name, with their adapters (model/weights/lora.h) where they have any. Several
-// that read the same input are one, with their outputs side by side. Shares the tensors; copies share them
-// too. Thread-safe while nobody changes the tensors.
+// Linear layers of a model, by name, with their adapters (model/weights/lora.h) if any. Several with a common
+// input are fused, their outputs concatenated (model/kernels/fused_linear.h). Shares the tensors; copies
+// share them too. Thread-safe while nobody changes the tensors.
 class LinearLayer {
  public:
   LinearLayer() = default;
-  // `modules`: names without ".weight". The weights must be there; biases and adapters may be.
+  // `modules`: names without ".weight". Weights are required, biases and adapters optional.
   LinearLayer(const TensorMap& tensors, const std::vector<std::string>& modules, double lora_scale = 0);
 
   // [..., in] -> [..., sum of outs]
   torch::Tensor operator()(const torch::Tensor& x) const;
 
-  // second(activation(first(x))); for SwiGLU `first` joins gate and up.
+  // second(activation(first(x))); for SwiGLU `first` is gate and up fused.
   static torch::Tensor Mlp(const LinearLayer& first, Activation activation, const LinearLayer& second,
                            const torch::Tensor& x);
 
@@ -28,8 +28,8 @@ class LinearLayer {
   struct Adapter {
     torch::Tensor a, b;  // both undefined: none
   };
-  FusedLinear joined_;
-  std::vector<Adapter> adapters_;  // of each part; empty: none has one
+  FusedLinear fused_;
+  std::vector<Adapter> adapters_;  // one per part; empty: none
   double lora_scale_ = 0;
 };
 
