@@ -2,9 +2,9 @@
 
 namespace lvrpo {
 
-// For processes that make and drop large arrays all the time, once at their start: the C library keeps up to
-// 512 MiB that was freed instead of giving it back to the system, which would hand it out again page by page,
-// zeroed. Arrays from 32 MiB on still go back at once.
+// Call once at start, in processes that allocate and free large arrays all the time: malloc keeps up to 512
+// MiB of freed memory instead of returning it to the system, which would zero it page by page on the next
+// use. Arrays of 32 MiB and more are still returned at once.
 void KeepFreedMemory();
 
 }  // namespace lvrpo

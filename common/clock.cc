@@ -7,8 +7,8 @@
 namespace lvrpo {
 namespace {
 
-// The wall clock's time at the start, moved on by the steady clock: a wall clock that is set, or a machine
-// that slept, ends no lease and no wait early or late.
+// The wall clock's time at the start, advanced by the steady clock, so that setting the wall clock or
+// suspending the machine ends no lease or wait early or late.
 class SystemClock : public Clock {
  public:
   absl::Time Now() override {

@@ -6,17 +6,17 @@
 
 namespace lvrpo {
 
-// Where time comes from. Nothing outside clock.cc and main asks the system for it. Thread-safe.
+// The source of time. Nothing outside clock.cc and main reads the system's clock. Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual absl::Time Now() = 0;
 };
 
-// Never goes backwards: wall time when the process first asked, moved on by the steady clock.
+// Never goes backwards: wall time at the first call, advanced by the steady clock.
 Clock& RealClock();
 
-// A clock that stands still until it is told otherwise.
+// A clock that advances only when told to. For tests.
 class FakeClock : public Clock {
  public:
   explicit FakeClock(absl::Time now = absl::FromUnixSeconds(1000000000)) : now_(now) {}

@@ -5,8 +5,8 @@
 
 namespace lvrpo {
 
-// A number with the fewest digits that give it back: 1.0000001 does not read as 1. Of a float, those of a
-// float.
+// The shortest decimal text that parses back to the same number, at the argument's precision: 1.0000001 is
+// not written as 1.
 template <typename Number>
 std::string Digits(Number value) {
   char text[64];

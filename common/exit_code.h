@@ -11,7 +11,7 @@ enum ExitCode : int {
   kExitConfig = 64,       // bad configuration
   kExitData = 65,         // bad data, checkpoint or run folder
   kExitUnavailable = 69,  // a dependency was unreachable past its deadline
-  kExitBug = 70,          // broken promise of our own
+  kExitBug = 70,          // a bug: an invariant of this program is broken
   kExitRetry = 75,        // try again: a transient failure
   kExitDiverged = 76,     // non-finite training
   kExitHardware = 77,     // hardware suspect

@@ -24,7 +24,7 @@ int64_t Milliseconds() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000 + 1;  // never 0
 }
 
-// When shutdown was first asked for: now, if it was not before.
+// The time of the first shutdown request: now, if there was none before.
 int64_t RequestAt(int64_t now) {
   int64_t before = 0;
   if (!g_requested_at.compare_exchange_strong(before, now)) return before;
@@ -32,8 +32,8 @@ int64_t RequestAt(int64_t now) {
   return 0;
 }
 
-// Whether a signal from `sender` is the system's report that our parent has ended: it is sent in the name of
-// the parent, which by then is our parent no longer.
+// Whether a signal from `sender` is the system's report that the parent has ended: its sender is the former
+// parent, which by then is not the parent any more.
 bool TellsOfParentsDeath(pid_t sender) {
   const pid_t parent = getppid();
   if (const pid_t before = g_parent.exchange(parent); before != parent) g_dead_parent = before;

@@ -6,25 +6,25 @@
 
 namespace lvrpo {
 
-// What a signal that asks a process to leave is answered with.
+// The response to a signal that asks a process to exit.
 enum class SignalAnswer { kDrain, kNothing, kEndAtOnce };
 
 struct SignalFacts {
   int number = 0;                // SIGTERM, SIGINT or SIGHUP
-  bool parents_death = false;    // the system tells that the parent has ended
-  bool draining = false;         // something asked before
+  bool parents_death = false;    // sent by the system because the parent has ended
+  bool draining = false;         // shutdown was requested before
   int64_t milliseconds_ago = 0;  // since then
 };
 
-// The first one starts the drain. A later SIGTERM or SIGINT ends the process at once, but not within a second
-// of the first (a terminal, a supervisor and a service manager may all pass on the same wish), and not when
-// it is the system that reports a parent's death, which may be more than once. SIGHUP tells of a terminal
-// that was closed, and never ends anything at once. Pure; safe in a signal handler.
+// The first signal starts the drain. A later SIGTERM or SIGINT ends the process at once, but not within a
+// second of the first (a terminal, a supervisor and a service manager may all forward the same request), and
+// not when the system reports a parent's death, which may come more than once. SIGHUP means that the terminal
+// was closed, and never ends the process at once. Pure; safe in a signal handler.
 SignalAnswer AnswerTo(const SignalFacts& facts);
 
-// Turns SIGTERM, SIGINT and SIGHUP into a request to drain; a further one may end the process (AnswerTo) with
-// exit code 128 + number. A SIGHUP that was ignored before (nohup) stays ignored. One per process, made in
-// main before threads start.
+// Turns SIGTERM, SIGINT and SIGHUP into a request to drain; another signal may end the process (AnswerTo)
+// with exit code 128 + number. A SIGHUP that was ignored before (nohup) stays ignored. One per process,
+// created in main before threads start.
 class ShutdownSignal {
  public:
   ShutdownSignal();

@@ -6,12 +6,12 @@
 
 namespace lvrpo {
 
-// What is being thrown, as an error; for a catch block or a terminate handler. ResourceExhausted when memory
-// could not be had (LibTorch's CPU allocator says so in words only), Internal otherwise, with the first line
-// of what was said: LibTorch adds its whole stack.
+// The current exception as a status; for a catch block or a terminate handler. ResourceExhausted when out of
+// memory (recognised by its text for LibTorch's CPU allocator), Internal otherwise, with the first line of
+// the message: LibTorch appends its stack trace.
 absl::Status ThrownStatus();
 
-// Runs `work`; what it throws as an error.
+// Runs `work`; returns an exception as a status.
 absl::Status TryToRun(const std::function<void()>& work);
 
 }  // namespace lvrpo

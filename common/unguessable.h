@@ -5,7 +5,7 @@
 
 namespace lvrpo {
 
-// Numbers that nobody can guess, from the kernel's generator: incarnations, leases, tokens of processes.
+// Unpredictable numbers from the kernel's generator: incarnations, lease ids, process tokens.
 uint64_t UnguessableNumber();
 
 // The same as 16 hexadecimal digits.

@@ -3,7 +3,7 @@
 namespace lvrpo {
 
 inline constexpr char kVersion[] = "0.1.0";
-// Rises when run folders of an older program can no longer be read.
+// Incremented when run folders of an older program can no longer be read.
 inline constexpr int kRunFormat = 1;
 
 }  // namespace lvrpo

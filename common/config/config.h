@@ -33,9 +33,9 @@ struct ConfigOverride {
   std::string where = "--set";
 };
 
-// The strict reader behind LoadRunConfig, for any message of settings: fills `message`, which holds the
-// defaults, from YAML `text` (`source` is its name in messages), then from `overrides`, then asks `validate`
-// what is wrong with the values. Gives the origins, as in LoadedConfig, or InvalidArgument with every error.
+// The strict reader that LoadRunConfig uses, for any message of settings: fills `message`, which holds the
+// defaults, from YAML `text` (`source` is its name in messages), then from `overrides`, then runs `validate`
+// over the values. Returns the origins, as in LoadedConfig, or InvalidArgument with every error.
 absl::StatusOr<std::map<std::string, std::string>> FillConfig(
     const std::string& text, const std::string& source, const std::vector<ConfigOverride>& overrides,
     const std::function<std::vector<std::string>()>& validate, google::protobuf::Message& message);

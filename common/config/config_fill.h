@@ -10,11 +10,11 @@
 
 namespace lvrpo {
 
-// Fills a message of settings from YAML by its descriptor, gathering every error with its place: "file:line:
-// field: what". Not thread-safe.
+// Fills a message of settings from YAML by its descriptor, collecting every error with its position:
+// "file:line: field: what". Not thread-safe.
 class ConfigFiller {
  public:
-  // A YAML text. False when it could not be read at all, so that nothing can be said of values.
+  // A YAML text. False when it could not be parsed, so that there are no values to check.
   bool FillText(const std::string& text, const std::string& source, google::protobuf::Message& message);
   // One setting from outside of a file.
   void Override(const ConfigOverride& given, google::protobuf::Message& message);

@@ -58,7 +58,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.timesteps", rollout.timesteps(), 2, 1000);
   p.Positive("rollout.shift", rollout.shift());
   p.OneOf("rollout.kernel", rollout.kernel(), {"flow_sde", "dance", "cps"});
-  // cps keeps the share cos(a pi / 2) of the old noise: 1 draws all of it anew.
+  // cps keeps the fraction cos(a pi / 2) of the old noise: 1 draws all of it again.
   p.Range("rollout.noise_level", rollout.noise_level(), 1e-6, rollout.kernel() == "cps" ? 1 : 10);
   if (rollout.antithetic() && rollout.group_size() % 2 != 0) {
     p.Add("rollout.antithetic",

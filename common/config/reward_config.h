@@ -16,7 +16,7 @@ bool IsHttpAddress(const std::string& address);
 // exact_match has weight 1 for text tasks. Components of weight 0 are absent.
 std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config);
 
-// Components and guards that are shown and are no part of R.
+// Components and guards that are logged but not part of R.
 std::set<std::string> LoggedNames(const v1::RewardConfig& config);
 
 // What is wrong with the reward section.

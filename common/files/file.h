@@ -10,18 +10,18 @@
 
 namespace lvrpo {
 
-// Whole file, or whatever comes out of a pipe until it ends. Errors as in common/files/filesystem.h.
+// The whole file, or everything read from a pipe until it ends. Errors as in common/files/filesystem.h.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
-// Writes a temporary file beside `path`, flushes it to disk, renames it over `path` and flushes the folder:
-// afterwards the old or the new bytes are there, never a mixture.
+// Writes a temporary file next to `path`, syncs it to disk, renames it over `path` and syncs the folder:
+// after a crash `path` holds the old or the new bytes, never a mixture.
 absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes);
 
-// Appends to the file, which is made if there is none; all the bytes or, if the disk is full, none of them.
+// Appends to the file, which is created if missing; all the bytes or, if the disk is full, none of them.
 absl::Status AppendToFile(const std::string& path, absl::string_view bytes);
 
-// As WriteFileAtomic for a file that is too large to be held: written piece by piece under another name
-// next to `path`, it appears under its own with Commit(). Without Commit() nothing is left. Not thread-safe.
+// As WriteFileAtomic, for a file too large for memory: written in pieces to a temporary file next to `path`,
+// which Commit() renames to `path`. Without Commit() the temporary file is removed. Not thread-safe.
 class AtomicFile {
  public:
   static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);

@@ -30,7 +30,7 @@ constexpr char kUnpack[] = "unpack it first";
 constexpr char kPickle[] = "a Python pickle, as older .pt, .bin and .pkl files are";
 constexpr char kSave[] = "save it as safetensors";
 
-// Where a beginning of few bytes could also be the length of a safetensors header, more of it is asked for.
+// A short magic number could also be the length of a safetensors header: then more bytes must match.
 const Magic kMagics[] = {
     {0, "version https://git-lfs.github.com/", "a Git LFS pointer",
      "fetch the file itself, e.g. with git lfs pull"},
@@ -165,7 +165,7 @@ absl::Status WithFileKind(const absl::Status& refused, const std::string& path) 
   if (refused.ok() || absl::IsPermissionDenied(refused)) return refused;  // the reason is said
   const std::string what = WhatIsAt(path);
   if (what.empty() || absl::StrContains(refused.message(), what)) return refused;
-  // Something is there: nobody may go on as if nothing were.
+  // Something exists: do not report NotFound.
   const absl::StatusCode code =
       absl::IsNotFound(refused) ? absl::StatusCode::kInvalidArgument : refused.code();
   return absl::Status(code, absl::StrCat(refused.message(), "; it is ", what));

@@ -7,11 +7,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-// All questions to the file system, and all changes of it but the writing of a file's bytes
-// (common/files/file.h). Nothing here throws, whatever bytes a path holds, whoever may not enter a folder,
-// and also when the working folder is gone. A failure names the path and the system's reason; NotFound: it is
-// not there; PermissionDenied: it may not be read, written or entered; ResourceExhausted: the disk is full.
-// Links are followed.
+// All queries and changes of the file system except writing a file's bytes (common/files/file.h). Nothing
+// here throws, whatever the bytes of a path or the permissions, even when the working folder was removed. A
+// failure names the path and the system's reason; NotFound: it does not exist; PermissionDenied: it may not
+// be read, written or entered; ResourceExhausted: the disk is full. Links are followed.
 namespace lvrpo {
 
 enum class PathKind { kMissing, kFile, kFolder, kOther };  // kOther: a pipe, a device, a socket
@@ -19,8 +18,8 @@ enum class PathKind { kMissing, kFile, kFolder, kOther };  // kOther: a pipe, a 
 // What is at `path`, kMissing included. PermissionDenied: a folder above it may not be entered.
 absl::StatusOr<PathKind> KindOf(const std::string& path);
 
-// Whether something that can be seen is there. A folder that may not be entered hides what is in it: where
-// that matters, ask KindOf.
+// Whether something visible exists. A folder without search permission hides its entries: where that matters,
+// use KindOf.
 bool Exists(const std::string& path);
 bool IsFile(const std::string& path);
 bool IsFolder(const std::string& path);
@@ -40,9 +39,9 @@ absl::Status Rename(const std::string& from, const std::string& to);
 // Replaces a file at `to`.
 absl::Status CopyFile(const std::string& from, const std::string& to);
 
-// Makes the folder and its parents.
+// Creates the folder and its parents.
 absl::Status MakeFolder(const std::string& path);
-// Flushes a folder's entries to disk.
+// Syncs a folder's entries to disk.
 absl::Status SyncFolder(const std::string& path);
 
 // Absolute, without ".", ".." and a slash at the end, links as they are. NotFound: the working folder is

@@ -11,8 +11,7 @@ namespace lvrpo {
 std::string IdentityOf(const std::string& path) {
   struct statx about = {};
   if (statx(AT_FDCWD, path.c_str(), 0, STATX_INO | STATX_BTIME, &about) != 0) return "";
-  // Numbers of removed files are given to new ones soon, so the time of birth belongs to it where it is
-  // known.
+  // Inode numbers are soon reused, so the creation time is included where it is known.
   return absl::StrCat(about.stx_dev_major, ":", about.stx_dev_minor, ":", about.stx_ino, ":",
                       about.stx_btime.tv_sec, ".", about.stx_btime.tv_nsec);
 }

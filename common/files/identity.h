@@ -4,12 +4,11 @@
 
 namespace lvrpo {
 
-// What tells a file or folder from another one that is made at its path later: device, inode and time
-// of birth. Empty: cannot be found out.
+// Identifies a file or folder across replacements at the same path: device, inode and creation time. Empty:
+// unknown.
 std::string IdentityOf(const std::string& path);
 
-// Whether what had this identity was removed, or another one took its place. False where that cannot be found
-// out.
+// Whether the file with this identity was removed or replaced. False when unknown.
 bool IsGone(const std::string& path, const std::string& identity);
 
 }  // namespace lvrpo

@@ -8,7 +8,7 @@
 
 namespace lvrpo {
 
-// Reads a file, or a pipe, line by line, however long it is. Not thread-safe.
+// Reads a file or a pipe line by line in bounded memory. Not thread-safe.
 class LineReader {
  public:
   // Errors as in common/files/filesystem.h.
@@ -26,7 +26,7 @@ class LineReader {
 
   const std::string path_;
   const int descriptor_;
-  std::string buffer_;  // read and not yet given
+  std::string buffer_;  // read, not yet returned
   size_t at_ = 0;       // into buffer_
   bool ended_ = false;
 };

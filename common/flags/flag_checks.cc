@@ -19,7 +19,7 @@ bool IsWhole(absl::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// A check that gives the number as CLI11 reads it (to which "010" is 8 and "-1" may be a very large number).
+// Parses the number as CLI11 does (to which "010" is 8 and "-1" may be a very large number).
 template <typename Integer>
 CLI::Validator WholeNumber() {
   return CLI::Validator(

@@ -11,7 +11,7 @@
 
 namespace lvrpo {
 
-// What options hold, for CLI11's check() and transform(). Each refusal is a sentence that names the value.
+// Validators for CLI11's check() and transform(). Each error is a sentence that names the value.
 CLI::Validator AtLeast(int64_t low);
 CLI::Validator AboveZero();                   // a finite number
 CLI::Validator HostPortText(AddressUse use);  // common/net/host_port.h
@@ -23,11 +23,11 @@ CLI::Validator ByteSize();
 // fractions are finite.
 void CheckAllOptions(CLI::App& app);
 
-// What is wrong with arguments in a way that CLI11 would not notice; empty: nothing. Options written
-// "--name=" with nothing after would take the next word.
+// What is wrong with the arguments that CLI11 does not check; empty: nothing. An option written "--name="
+// with no value would take the next word.
 std::string ProblemOfArguments(const CLI::App& app, const std::vector<std::string>& arguments);
 
-// Asks any program of ours to print FlagTree of itself, as JSON, instead of doing anything: for completion.
+// The option with which each of these programs prints its FlagTree as JSON and exits, for shell completion.
 inline constexpr char kFlagTreeFlag[] = "--print-flag-tree";
 
 // The commands and options of a program: {"name", "help", "options": [{"names": ["-n", "--n"], "takes_value",

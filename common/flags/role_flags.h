@@ -17,7 +17,7 @@ struct RoleFlags {
   std::string coordinator;
   std::string run_dir;
   std::string listen = "127.0.0.1:0";
-  std::string advertise;  // what others should dial; empty: the address listened on
+  std::string advertise;  // address that others connect to; empty: the listen address
   std::string metrics_listen = "127.0.0.1:0";
   std::string member_id;
   std::string address_file;
@@ -27,7 +27,7 @@ struct RoleFlags {
   // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
   // listen/advertise/insecure, m member-id, t threads.
   void AddTo(CLI::App& app, const std::string& uses);
-  // Where others reach a server of this process that listens on `listening`: there or at --advertise.
+  // The address at which others reach a server of this process: `listening`, or --advertise.
   absl::StatusOr<std::string> Reachable(const std::string& listening) const;
   // Writes {"address","metrics","pid"} as JSON to address_file, unless that is empty.
   absl::Status WriteAddressFile(const std::string& address, const std::string& metrics) const;

@@ -2,10 +2,9 @@
 
 namespace lvrpo {
 
-// What every main() does: runs `body` and ends with its exit code. Whatever is thrown, here or on another
-// thread, becomes one sentence on stderr and an exit code: kExitRetry for memory that is not there, kExitBug
-// for the rest. A program that is done but whose standard output could not be written whole (a full disk)
-// says so and ends with kExitRetry.
+// Runs the `body` of a main() and returns its exit code. An exception on any thread becomes one sentence on
+// stderr and an exit code: kExitRetry when out of memory, kExitBug for the rest. A program that finished but
+// could not write all of its standard output (a full disk) says so and exits with kExitRetry.
 int RunMain(const char* program, int argc, char** argv, int (*body)(int argc, char** argv));
 
 }  // namespace lvrpo

@@ -7,8 +7,8 @@
 
 namespace lvrpo {
 
-// JSON as text, the one way to write it: bytes that are not UTF-8 become U+FFFD instead of an exception.
-// `indent`: blanks a level; -1 keeps everything on one line.
+// Serialises JSON, everywhere in this project: bytes that are not UTF-8 become U+FFFD instead of an
+// exception. `indent`: spaces per level; -1: everything on one line.
 inline std::string JsonText(const nlohmann::json& value, int indent = -1) {
   return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -36,7 +36,7 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
   if (std::string wrong = NotUtf8(text); !wrong.empty()) return absl::InvalidArgumentError(wrong);
   if (absl::StripAsciiWhitespace(text).empty()) return absl::InvalidArgumentError("not JSON: it is empty");
   size_t stop = 0;
-  try {  // where it stopped is told by the parser's exception only
+  try {  // only the parser's exception has the position
     return nlohmann::json::parse(text.begin(), text.end());
   } catch (const nlohmann::json::parse_error& error) {
     stop = std::min(text.size(), error.byte == 0 ? 0 : error.byte - 1);
@@ -44,7 +44,7 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("not JSON that can be read: ", OneLine(error.what(), 120)));
   }
-  // The parser has read the first byte that cannot be: the word that it belongs to begins before.
+  // The parser stops after the first invalid byte: the word that contains it begins earlier.
   size_t at = stop;
   while (at > 0 && (absl::ascii_isalnum(static_cast<unsigned char>(text[at - 1])) || text[at - 1] == '-'))
     --at;

@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kLongestName = 253, kLongestLabel = 63, kLongestShown = 100;
 
-// Its bytes; nullopt when it is no such address. A string that goes on after a NUL is none.
+// Its bytes; nullopt when it is not such an address. A string that continues after a NUL is not.
 std::optional<in_addr> ToIpv4(const std::string& host) {
   in_addr address;
   if (absl::StrContains(host, '\0') || inet_pton(AF_INET, host.c_str(), &address) != 1) return std::nullopt;

@@ -14,8 +14,7 @@ namespace {
 
 constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
 
-// What gRPC says on its own goes into our log, where it can be had with LVRPO_LOG_LEVEL=debug: users get one
-// sentence from us.
+// gRPC's own messages go to the log at LVRPO_LOG_LEVEL=debug: users get one sentence from the program.
 void QuietGrpc() {
   static const bool once = [] {
     gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); });
@@ -24,9 +23,9 @@ void QuietGrpc() {
   (void)once;
 }
 
-// A process that only calls others looks at its idle connections no more often than gRPC's backup poller
-// does, every 5 s unless this variable says otherwise: so late would it notice that a peer is back. gRPC
-// reads the variable when it starts; it is set before main, because threads may read the environment later.
+// A process with clients only polls its idle connections as often as gRPC's backup poller does, every 5 s
+// unless this variable is set: it would notice a peer's return that late. gRPC reads the variable when it
+// starts; it is set before main, because threads may read the environment later.
 const bool kPollsOften = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0) == 0;
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }

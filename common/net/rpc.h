@@ -17,23 +17,22 @@
 
 namespace lvrpo {
 
-// Status codes are the same on both sides. A machine-readable reason rides along in the details
-// (v1::ErrorInfo).
+// Status codes are the same on both sides. A machine-readable reason is sent in the details (v1::ErrorInfo).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 
-// An absl::Status that carries a reason, and how to read it back ("" when there is none).
+// Attaches a reason to an absl::Status, and reads it back ("" when there is none).
 absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info);
 v1::ErrorInfo ErrorInfoOf(const absl::Status& status);
 
-// How a process talks to others.
+// Options of a process's client channels.
 struct ChannelOptions {
   ChannelOptions(int max_message_mib) : max_message_mib(max_message_mib) {}  // NOLINT: a limit is enough
   ChannelOptions(const v1::RpcConfig& config)                                // NOLINT: the run's settings
       : max_message_mib(config.max_message_mib()), use_proxy(config.use_proxy()) {}
 
   int max_message_mib;
-  // Whether proxies that the environment names (http_proxy, grpc_proxy, ...) stand between the two.
+  // Whether to use the proxies that the environment names (http_proxy, grpc_proxy, ...).
   bool use_proxy = false;
 };
 
@@ -59,9 +58,8 @@ class RpcServer {
     std::string listen = "127.0.0.1:0";  // port 0 picks one
     int max_message_mib = 64;
     bool insecure = false;  // allow plain text on addresses other than loopback
-    // A connection is closed that does not begin to talk for `silence`, or makes no call for `idle`:
-    // strangers' connections would use up the process's descriptors. Clients of ours connect again by
-    // themselves.
+    // Closes connections that send nothing for `silence` after connecting, or make no call for `idle`:
+    // unknown clients could use up the process's descriptors. This project's clients reconnect by themselves.
     absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
     int max_threads = 0;  // calls beyond are refused with ResourceExhausted; 0: no limit
   };
@@ -72,7 +70,7 @@ class RpcServer {
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // host:port
-  // Lets running calls finish until `grace` is over.
+  // Lets running calls finish for at most `grace`.
   void Shutdown(absl::Duration grace);
 
  private:

@@ -15,15 +15,15 @@ namespace lvrpo {
 // thread-safe.
 class EventFile {
  public:
-  // Makes `folder` if need be and <folder>/events.out.tfevents.<unix_seconds>.lvrpo in it. Event files that
-  // an earlier EventFile left in the folder are removed: whoever starts again writes all steps again.
+  // Creates `folder` if missing and <folder>/events.out.tfevents.<unix_seconds>.lvrpo in it. Event files of
+  // an earlier EventFile in the folder are removed: after a restart all steps are written again.
   static absl::StatusOr<std::unique_ptr<EventFile>> Create(const std::string& folder, int64_t unix_seconds);
   ~EventFile();
   EventFile(const EventFile&) = delete;
   EventFile& operator=(const EventFile&) = delete;
 
-  // Appends one record, which readers see when this returns. A record that could not be written whole leaves
-  // nothing behind.
+  // Appends one record, visible to readers when this returns. A record that could not be written whole is
+  // removed.
   absl::Status AddScalars(int64_t step, double unix_seconds, const std::map<std::string, double>& values);
 
   const std::string& path() const { return path_; }
@@ -34,7 +34,7 @@ class EventFile {
 
   const int fd_;
   const std::string path_;
-  int64_t size_ = 0;  // bytes of whole records
+  int64_t size_ = 0;  // bytes of complete records
 };
 
 // CRC-32C (Castagnoli): not zlib's CRC-32 of common/hash.h.

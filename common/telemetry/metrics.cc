@@ -127,7 +127,7 @@ void MetricsServer::Accept(std::list<Client>& clients) const {
   if (!clients.empty() && (no_room || clients.size() >= kMaxClients)) {
     close(clients.front().fd);
     clients.pop_front();
-  } else if (no_room) {  // others have all descriptors: look again a little later
+  } else if (no_room) {  // no free descriptors: retry a little later
     pollfd stop = {.fd = stop_pipe_[0], .events = POLLIN, .revents = 0};
     poll(&stop, 1, 100);
   }

@@ -37,8 +37,8 @@ class Metrics {
 
 // Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a
 // small HTTP/1.0 server of one thread that serves up to 64 clients at once; for one more, the oldest is
-// dropped. A request above 8 KiB is dropped, and so is one that was not sent and answered within `patience`
-// in all. So nobody keeps another one waiting.
+// dropped. Requests above 8 KiB, and those not sent and answered within `patience` in total, are dropped, so
+// that no client blocks another.
 class MetricsServer {
  public:
   // Why the process is not ready, or empty when it is.
@@ -49,7 +49,7 @@ class MetricsServer {
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address,
                                                               const Metrics& metrics, Readiness readiness,
                                                               absl::Duration patience = absl::Seconds(2));
-  // Drops the requests at hand.
+  // Drops open requests.
   ~MetricsServer();
 
   const std::string& address() const { return address_; }  // host:port
@@ -65,7 +65,7 @@ class MetricsServer {
                 absl::Duration patience);
   void Serve();
   void Accept(std::list<Client>& clients) const;
-  // Reads or writes what is possible now; false: the client is done with.
+  // Reads or writes without blocking; false: the connection is finished.
   bool Advance(Client& client) const;
   std::string Answer(const std::string& request) const;
 

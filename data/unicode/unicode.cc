@@ -149,7 +149,7 @@ std::string ToNfc(absl::string_view text) {
   if (IsPlain(text)) return std::string(text);
   std::vector<char32_t> points = Decomposed(text);
   size_t size = 0, starter = points.size();  // points[0, size) are done; starter: none yet
-  uint8_t last_class = 0;                    // of the last one kept behind the starter
+  uint8_t last_class = 0;                    // of the last mark kept after the starter
   for (size_t i = 0; i < points.size(); ++i) {
     const char32_t c = points[i];
     const uint8_t own_class = CombiningClass(c);

@@ -16,7 +16,7 @@ bool IsWordCharacter(char32_t c);  // \w
 
 // The functions below need well-formed UTF-8.
 
-// The code point at text[*at]; moves *at behind it. Needs *at < text.size().
+// The code point at text[*at]; moves *at past it. Needs *at < text.size().
 char32_t NextCodePoint(absl::string_view text, size_t* at);
 // The one that ends before text[end]. Needs end > 0.
 char32_t LastCodePoint(absl::string_view text, size_t end);

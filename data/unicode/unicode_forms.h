@@ -4,9 +4,8 @@
 
 #include "absl/strings/string_view.h"
 
-// What Unicode says of texts that are the same but for their form: compatibility and case, by the tables of
-// libutf8proc. unicode.h has the forms C and D. Well-formed UTF-8 in and out; pure functions; linear but for
-// runs of combining marks, which are sorted.
+// Compatibility forms and case folding, by the tables of libutf8proc. unicode.h has the forms C and D.
+// Well-formed UTF-8 in and out; pure functions; linear but for runs of combining marks, which are sorted.
 namespace lvrpo::unicode {
 
 // Normalisation form KC: full-width letters, ligatures, superscripts, circled digits, ... become plain ones.

@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <span>
 
-// The tables behind data/unicode/unicode.h, which is what to include. Each is sorted by its first member.
+// Tables of data/unicode/unicode.h; include that instead. Each is sorted by its first member.
 namespace lvrpo::unicode {
 
 // Code points first .. last.
 struct Range {
   char32_t first, last;
 };
-// Those of one canonical combining class; all others have class 0.
+// Code points of one canonical combining class; all others have class 0.
 struct ClassRange {
   char32_t first, last;
   uint8_t combining_class;
