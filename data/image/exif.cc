@@ -107,7 +107,7 @@ int ExifOrientation(absl::string_view block) {
 absl::string_view JpegExif(absl::string_view file) {
   size_t at = 2;  // after the start marker
   while (at + 4 <= file.size()) {
-    if (file[at] != '\xff') {  // what does not belong between segments is skipped, as decoders do
+    if (file[at] != '\xff') {  // bytes between segments are skipped, as decoders do
       ++at;
       continue;
     }

@@ -18,7 +18,7 @@ struct Input {
   bool ended = false;
 };
 
-// A file that ends where a block's length is due ends as if it said so: the picture may be whole.
+// An end of file where a block length is expected is read as a terminator: the frame may be complete.
 int Read(GifFileType* gif, GifByteType* to, int size) {
   auto* input = static_cast<Input*>(gif->UserData);
   const auto wanted = static_cast<size_t>(std::max(size, 0));
@@ -39,7 +39,7 @@ absl::Status Damaged(const Input& input, int error) {
       absl::StrCat("damaged GIF: ", message != nullptr ? message : "it cannot be decoded"));
 }
 
-// Reads up to the first picture's description; the number of the transparent colour, or -1.
+// Reads up to the first image descriptor; returns the index of the transparent colour, or -1.
 absl::StatusOr<int> SeekPicture(GifFileType* gif, const Input& input) {
   int transparent = -1;
   for (;;) {
@@ -65,7 +65,7 @@ absl::StatusOr<int> SeekPicture(GifFileType* gif, const Input& input) {
   }
 }
 
-// What each number of a colour looks like. Numbers that the palette lacks are black.
+// The colour of each palette index. Indices beyond the palette are black.
 std::array<std::array<uint8_t, 4>, 256> Colours(const ColorMapObject* palette, int transparent) {
   std::array<std::array<uint8_t, 4>, 256> colours;
   for (int i = 0; i < 256; ++i) {
@@ -80,7 +80,7 @@ std::array<std::array<uint8_t, 4>, 256> Colours(const ColorMapObject* palette, i
   return colours;
 }
 
-// The rows of a picture in the order in which they are stored.
+// The rows of a frame in storage order (interlaced or not).
 std::vector<int> RowOrder(int height, bool interlaced) {
   std::vector<int> rows;
   rows.reserve(static_cast<size_t>(height));

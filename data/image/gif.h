@@ -7,11 +7,11 @@
 
 namespace lvrpo {
 
-// The first picture of a GIF through giflib, on its whole canvas: three channels, or four when a colour of it
-// is transparent. Interlaced pictures and local palettes are read. A picture that reaches beyond the
-// canvas enlarges it. What it does not cover is transparent, or has the palette's first colour; without any
-// palette, numbers of colours are levels of gray. InvalidArgument for damaged and truncated bytes. What
-// follows the first picture is not looked at. Pure, thread-safe.
+// Decodes the first frame of a GIF with giflib, on its whole canvas: three channels, or four when one of its
+// colours is transparent. Interlacing and local palettes are supported. A frame that exceeds the canvas
+// enlarges it. Pixels outside the frame are transparent, or have the palette's first colour; without any
+// palette, colour indices are gray levels. InvalidArgument for damaged and truncated bytes. Data after the
+// first frame is ignored. Pure, thread-safe.
 absl::StatusOr<Raster> DecodeGif(absl::string_view bytes, const ImageLimits& limits = {});
 
 }  // namespace lvrpo

@@ -8,8 +8,8 @@
 
 namespace lvrpo {
 
-// What an image file may hold at most. All are checked on the file's first bytes, before anything is decoded:
-// a small file can declare a huge picture.
+// Limits on image files. All are checked on the header, before anything is decoded: a small file can declare
+// a huge picture.
 struct ImageLimits {
   int64_t max_file_bytes = int64_t{128} << 20;
   int max_side = 65535;                   // pixels, width and height each
@@ -21,8 +21,8 @@ absl::Status CheckFileSize(absl::string_view format, int64_t bytes, const ImageL
 // InvalidArgument for an empty side, a side that is too long or too many pixels.
 absl::Status CheckDimensions(absl::string_view format, int64_t width, int64_t height,
                              const ImageLimits& limits);
-// Whether a picture of `rows` rows (or rows of blocks) is still worth reading when this many of its last ones
-// are missing or damaged: up to a sixteenth. Other programs show what there is, however little that is.
+// Whether an image of `rows` rows (or rows of blocks) is accepted when this many of its last ones are missing
+// or damaged: up to a sixteenth.
 inline bool IsSmallLoss(int missing, int rows) { return int64_t{16} * missing <= rows; }
 // InvalidArgument unless there are pixels for exactly its size, which is at least 1x1. For encoders.
 absl::Status CheckImage(const RgbImage& image);

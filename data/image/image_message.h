@@ -5,8 +5,8 @@
 
 namespace lvrpo {
 
-// An image as it travels to reward servers: its pixels, or, with `as_png`, a PNG file of fewer bytes that
-// takes time to make. REQUIRES pixels for exactly its size.
+// The message in which an image is sent to reward servers: raw pixels, or with `as_png` a PNG, which is
+// smaller but takes time to encode. REQUIRES pixels for exactly its size.
 v1::RgbImage ToMessage(const RgbImage& image, bool as_png = false);
 
 }  // namespace lvrpo

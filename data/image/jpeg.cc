@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kMaxScans = 500;
 
-// Warnings that tell of pixels that were not in the file, or not as they were written.
+// Warnings about missing or damaged pixels.
 bool IsDamage(int code) {
   switch (code) {
     case JWRN_JPEG_EOF:
@@ -33,8 +33,8 @@ bool IsDamage(int code) {
   }
 }
 
-// Whether no further pass over the picture is missing: all components and, of a progressive file, all bits of
-// every coefficient have been sent or are being sent.
+// Whether no further scan is missing: all components and, of a progressive file, all bits of every
+// coefficient have been sent or are being sent.
 bool InLastScan(const jpeg_decompress_struct& jpeg) {
   if (!jpeg.progressive_mode) return jpeg.comps_in_scan == jpeg.num_components;
   for (int component = 0; component < jpeg.num_components; ++component) {
@@ -45,27 +45,27 @@ bool InLastScan(const jpeg_decompress_struct& jpeg) {
   return true;
 }
 
-// Whether what is lost from here on is little: the last rows of blocks. The last one is, when there are four.
+// Whether only little is lost from here on: the last rows of blocks. With four rows or more, the last one is
+// little.
 bool IsAtItsEnd(const jpeg_decompress_struct& jpeg) {
   const auto rows = static_cast<int>(jpeg.total_iMCU_rows);
   const int left = rows - static_cast<int>(jpeg.input_iMCU_row);
   return IsSmallLoss(left, rows) || (left <= 1 && rows >= 4);
 }
 
-// Whether a file can be read in spite of a warning. That it ends without its end marker is none but in an
-// earlier pass: when pixels are missing too, that is another warning.
+// Whether a file can be read in spite of a warning. A missing end marker matters only before the last scan:
+// missing pixels give a warning of their own.
 bool IsHarmless(const jpeg_decompress_struct& jpeg, int code) {
   if (!IsDamage(code)) return true;
   return InLastScan(jpeg) && (code == JWRN_JPEG_EOF || IsAtItsEnd(jpeg));
 }
 
-// How libjpeg reports to us. It leaves its functions by a jump: every call into it is made inside Try(), and
-// nothing that has a destructor lives in the frames that are jumped over: these functions and Try()'s
-// argument.
+// libjpeg's error handler. libjpeg returns from errors by longjmp: every call into it is made inside Try(),
+// and no object with a destructor lives in the frames that are skipped: these functions and Try()'s argument.
 struct ErrorManager : jpeg_error_mgr {
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX] = "";
-  bool reads_pixels = false;  // before, everything counts
+  bool reads_pixels = false;  // before that, every warning is an error
 
   ErrorManager() {
     jpeg_std_error(this);
@@ -128,7 +128,7 @@ absl::Status Damaged(const ErrorManager& errors) {
   return absl::InvalidArgumentError(absl::StrCat("damaged JPEG: ", errors.message));
 }
 
-// Four inks a pixel, stored inverted (255 is no ink), as Adobe's programs do and everybody after them.
+// CMYK pixels, stored inverted (255 is no ink), as by Adobe's programs and by others since.
 void InksToRgb(const uint8_t* inks, size_t pixels, uint8_t* rgb) {
   for (size_t i = 0; i < pixels; ++i, inks += 4, rgb += 3) {
     for (size_t c = 0; c < 3; ++c) {

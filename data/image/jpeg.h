@@ -12,11 +12,10 @@
 namespace lvrpo {
 
 // Baseline and progressive JPEG: gray gives one channel, YCbCr and RGB give three, CMYK and YCCK too: their
-// inks are taken as inverted, whatever the file says of them, and mixed as Pillow does, without a colour
-// profile. A file that is cut or damaged within its last rows of pixels (a sixteenth, or the last row of
-// blocks of four or more) is read, and so is one without its end marker or with anything after it.
-// InvalidArgument for other damage, and for a progressive file of more than 500 scans, which would cost
-// hours.
+// inks are read as inverted, whatever the file declares, and converted as Pillow does, without a colour
+// profile. A file truncated or damaged within its last rows of pixels (a sixteenth, or the last row of blocks
+// of four or more) is read, and so is one without an end marker or with trailing data. InvalidArgument for
+// other damage, and for a progressive file of more than 500 scans, which would cost hours.
 absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& limits = {});
 
 struct JpegOptions {

@@ -4,9 +4,9 @@
 
 namespace lvrpo {
 
-// The picture as it is seen upright, of one whose EXIF orientation is 1 to 8: mirrored (2, 4), turned by half
-// a turn (3), a quarter to the right (6) or to the left (8), or by a quarter and mirrored (5, 7), where width
-// and height change places. Any other number leaves it as it is.
+// Makes an image of EXIF orientation 1 to 8 upright: mirrors it (2, 4), rotates it by 180 degrees (3), 90
+// clockwise (6) or counterclockwise (8), or transposes it (5, 7); 5 to 8 swap width and height. Any other
+// value leaves it as it is.
 RgbImage Upright(RgbImage image, int orientation);
 
 }  // namespace lvrpo

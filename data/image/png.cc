@@ -18,8 +18,8 @@ namespace {
 
 constexpr uint32_t kMaxAncillaryBytes = 1 << 20;  // of one chunk other than the pixels
 
-// libpng reports errors by a jump out of its functions. Every call into it is made inside Try(), and nothing
-// that has a destructor lives in the frames that are jumped over: the callbacks below and Try()'s argument.
+// libpng returns from errors by longjmp. Every call into it is made inside Try(), and no object with a
+// destructor lives in the frames that are skipped: the callbacks below and Try()'s argument.
 class Reader {
  public:
   explicit Reader(absl::string_view bytes) : rest_(bytes) {
@@ -50,7 +50,7 @@ class Reader {
     std::strncpy(reader->message_, message, sizeof(reader->message_) - 1);
     std::longjmp(reader->jump_, 1);
   }
-  // Of the warnings one tells of wrong pixels: that zlib's checksum of them does not hold.
+  // Only one warning means wrong pixels: zlib's checksum of them does not match.
   static void Warn(png_structp png, png_const_charp message) {
     if (!absl::StrContains(message, "incorrect data check")) return;
     static_cast<Reader*>(png_get_error_ptr(png))->wrong_pixels_ = true;
@@ -99,7 +99,7 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
   const bool header = reader.Try([&] {
     png_set_user_limits(png, width, height);
     png_set_chunk_malloc_max(png, kMaxAncillaryBytes);
-    // Texts, profiles and the like are skipped unread: they would only be a way in.
+    // Texts, profiles and the like are skipped unparsed, to reduce the attack surface.
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_benign_errors(png, 1);
     png_read_info(png, info);
@@ -123,11 +123,12 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < height; ++y) rows[y] = raster.pixels.data() + y * row_bytes;
   const bool pixels = reader.Try([&] {
-    png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);  // of the pixels; zlib has one of its own
+    png_set_crc_action(png, PNG_CRC_QUIET_USE,
+                       PNG_CRC_QUIET_USE);  // chunk checksums of the pixels; zlib has its own
     png_read_image(png, rows.data());
     png_read_end(png, nullptr);
   });
-  // When all rows are there, what is wrong after them is not: a missing end, say.
+  // Once all rows are read, later errors are ignored, such as a missing end chunk.
   const bool complete = png_get_current_row_number(png) == height || png_get_current_pass_number(png) == 7;
   if (!pixels && !complete) return Damaged(reader);
   if (reader.wrong_pixels()) {

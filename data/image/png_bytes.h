@@ -5,7 +5,7 @@
 
 #include "absl/strings/string_view.h"
 
-// How a PNG file is laid out, for the files that look at its bytes themselves.
+// The layout of PNG files, for code that parses their bytes.
 namespace lvrpo {
 
 inline constexpr absl::string_view kPngSignature = "\x89PNG\r\n\x1a\n";

@@ -97,7 +97,7 @@ absl::StatusOr<std::string> Inflate(absl::string_view data) {
   return text;
 }
 
-// Cuts what comes before the next NUL off `data`, and the NUL; false when there is none.
+// Splits `data` at the next NUL, which is dropped; false when there is none.
 bool TakeString(absl::string_view& data, absl::string_view& string) {
   const size_t end = data.find('\0');
   if (end == absl::string_view::npos) return false;

@@ -35,7 +35,7 @@ double Sinc(double x) {
 
 double Lanczos(double x) { return -3.0 <= x && x < 3.0 ? Sinc(x) * Sinc(x / 3) : 0.0; }
 
-// What one output position takes from a row or column.
+// The inputs of one output position in a row or column.
 struct Window {
   int first = 0;      // input position of the first weight
   int count = 0;      // weights
@@ -98,8 +98,8 @@ void ResizeRows(const uint8_t* in, int in_width, int height, const Windows& wind
   }
 }
 
-// [in height, row_bytes] -> [out height, row_bytes], some columns at a time so that their sums stay in the
-// nearest cache.
+// [in height, row_bytes] -> [out height, row_bytes], a block of columns at a time so that the accumulators
+// stay in L1.
 void ResizeColumns(const uint8_t* in, size_t row_bytes, const Windows& windows, uint8_t* out) {
   constexpr size_t kColumns = 1024;
   std::array<int32_t, kColumns> sum;
@@ -120,7 +120,7 @@ void ResizeColumns(const uint8_t* in, size_t row_bytes, const Windows& windows, 
 
 using Bytes = std::vector<uint8_t>;
 
-// Columns go first where that takes away far more rows than columns.
+// Columns go first where that removes far more rows than columns.
 bool ColumnsFirst(ImageSize from, ImageSize to) {
   return to.height < from.height && from.height - to.height > 2 * (int64_t{from.width} - to.width);
 }
@@ -188,7 +188,7 @@ absl::Status Check(const Bytes& pixels, int channels, ImageSize from, ImageSize 
                                                    channels, " channels and ", pixels.size(),
                                                    " pixel bytes: they do not fit"));
   }
-  // What lies between the passes is never larger than the larger of image and result.
+  // The intermediate image is never larger than the larger of input and result.
   if (to.width < 1 || to.height < 1 || to.width > kMaxResizedSide || to.height > kMaxResizedSide ||
       from.width > kMaxResizedSide || from.height > kMaxResizedSide ||
       int64_t{to.width} * to.height > kMaxResizedPixels) {
@@ -220,7 +220,7 @@ void MultiplyAlpha(Raster& image) {
   }
 }
 
-// Colours times 255 / alpha, rounded down; they stay where nothing of them is seen.
+// Colours times 255 / alpha, rounded down; unchanged where alpha is 0.
 void DivideAlpha(Raster& image) {
   const size_t channels = static_cast<size_t>(image.channels);
   for (size_t i = 0; i + channels <= image.pixels.size(); i += channels) {

@@ -9,11 +9,11 @@
 // Resizing of 8-bit images, equal to Image.resize of Pillow 13 bit for bit: the models' preprocessing is
 // defined by it.
 //
-// A filter is stretched with the image when it shrinks (so it averages, antialiased). Rows are resized first,
-// then columns; columns first when that takes away more than twice as many rows as the other pass takes away
-// columns (Pillow's rule since release 13; before, rows were always first, which may differ by a level). Each
-// pass works with weights rounded to 22 binary places and rounds its result to 8 bits; a pass is skipped
-// where that side keeps its length. Nearest copies the pixel at the centre of its place, positions
+// When shrinking, the filter's support is scaled with the image (antialiasing). Rows are resized first, then
+// columns; columns first when that removes more than twice as many rows as the other pass removes columns
+// (Pillow's rule since release 13; before, rows were always first, which may differ by a level). Each pass
+// uses weights rounded to 22 fractional bits and rounds its result to 8 bits; a pass is skipped where that
+// side keeps its length. Nearest copies the pixel at the centre of the output pixel, with positions
 // accumulated by addition.
 //
 // Pure functions, thread-safe, on one thread. InvalidArgument for an image whose pixels do not fit its size,
@@ -31,10 +31,10 @@ absl::StatusOr<ResizeFilter> ResizeFilterByName(absl::string_view name);
 absl::StatusOr<ResizeFilter> ResizeFilterByNumber(int64_t resample);
 
 absl::StatusOr<RgbImage> Resize(const RgbImage& image, ImageSize size, ResizeFilter filter);
-// Every channel alone.
+// Resizes every channel independently.
 absl::StatusOr<Raster> Resize(const Raster& image, ImageSize size, ResizeFilter filter);
-// For two and four channels: colours weigh as much as they are opaque, so that what is hidden does not bleed
-// into its surroundings (Pillow's way with LA and RGBA). Otherwise as Resize.
+// For two and four channels: colours are premultiplied by alpha, so that transparent pixels do not bleed into
+// their neighbours (as Pillow does for LA and RGBA). Otherwise as Resize.
 absl::StatusOr<Raster> ResizeWithAlpha(const Raster& image, ImageSize size, ResizeFilter filter);
 
 }  // namespace lvrpo

@@ -39,7 +39,7 @@ absl::StatusOr<Raster> DecodeWebp(absl::string_view bytes, const ImageLimits& li
   }
   const bool alpha = webp->animated ? webp->alpha : webp->alpha || config.input.has_alpha != 0;
   // An animation's first frame may cover a part of the canvas: the rest is transparent, or black without
-  // alpha. Its own transparency counts for nothing in a file that has none.
+  // alpha. The frame's alpha is ignored in a file without alpha.
   Raster raster{canvas.width, canvas.height, alpha ? 4 : 3, {}};
   const size_t channels = static_cast<size_t>(raster.channels);
   const size_t row_bytes = static_cast<size_t>(raster.width) * channels;
@@ -47,7 +47,7 @@ absl::StatusOr<Raster> DecodeWebp(absl::string_view bytes, const ImageLimits& li
   const size_t begin =
       static_cast<size_t>(webp->top) * row_bytes + static_cast<size_t>(webp->left) * channels;
   config.output.colorspace = alpha ? MODE_RGBA : MODE_RGB;
-  config.output.is_external_memory = 1;  // nothing of the library's to free
+  config.output.is_external_memory = 1;  // the caller's buffer: the library frees nothing
   config.output.u.RGBA.rgba = raster.pixels.data() + begin;
   config.output.u.RGBA.stride = static_cast<int>(row_bytes);
   config.output.u.RGBA.size = raster.pixels.size() - begin;

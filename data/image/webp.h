@@ -10,8 +10,8 @@
 // WebP through libwebp. Pure functions, thread-safe.
 namespace lvrpo {
 
-// Lossy and lossless images, three channels or four; of an animation its first picture, on its whole canvas.
-// What follows the picture is not looked at. InvalidArgument for damaged bytes.
+// Lossy and lossless images, three channels or four; of an animation the first frame, on its whole canvas.
+// Data after it is ignored. InvalidArgument for damaged bytes.
 absl::StatusOr<Raster> DecodeWebp(absl::string_view bytes, const ImageLimits& limits = {});
 
 struct WebpOptions {

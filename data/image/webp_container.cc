@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kRiffHeader = 12;  // "RIFF", a size, "WEBP"
 constexpr size_t kChunkHeader = 8;  // name, size
 constexpr size_t kExtendedBytes = 10;
-constexpr size_t kFrameHeader = 16;  // place, size, duration and flags in front of a frame's chunks
+constexpr size_t kFrameHeader = 16;  // position, size, duration and flags before a frame's chunks
 constexpr uint8_t kAnimationFlag = 2, kExifFlag = 8, kAlphaFlag = 16;
 
 // Little-endian; `bytes` has at least `size`.

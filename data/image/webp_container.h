@@ -6,7 +6,7 @@
 
 namespace lvrpo {
 
-// The parts of a WebP file that show its picture, or the first one of an animation. Views into the file.
+// The parts of a WebP file that hold its image, or the first frame of an animation. Views into the file.
 struct WebpContainer {
   bool extended = false;  // it has a VP8X header, which says `canvas` and `alpha`
   bool animated = false;
@@ -18,8 +18,8 @@ struct WebpContainer {
   absl::string_view exif;   // the EXIF chunk's data, if the header announces it; may be empty
 };
 
-// Reads the chunks' headers alone. The size that the file gives for itself is not looked at: programs that
-// write to a pipe leave it wrong. InvalidArgument when there is no coded picture or it is cut.
+// Reads the chunks' headers alone. The RIFF size is ignored: programs that write to a pipe leave it wrong.
+// InvalidArgument when there is no coded image or it is truncated.
 absl::StatusOr<WebpContainer> ParseWebp(absl::string_view file);
 
 }  // namespace lvrpo

@@ -28,7 +28,7 @@ constexpr size_t kMostNameBytes = 128;  // class and colour
 constexpr size_t kMostPromptBytes = size_t{1} << 16;
 constexpr const char* kCounting = "counting";
 
-// One row, read field by field. The first thing that is wrong stays.
+// One row, read field by field. Keeps the first error.
 class Row {
  public:
   v1::PromptRecord Read(const json& row) {
@@ -142,7 +142,7 @@ class Row {
     const int count = Count(entry, field);
     for (const v1::DetectedObjectsRule::Include& include : rule->include()) {
       if (include.class_name() != name) continue;
-      if (rule->exact_count() && count == include.count() + 1) return;  // said by exact_count
+      if (rule->exact_count() && count == include.count() + 1) return;  // implied by exact_count
       if (count <= include.count())
         return Wrong(field, absl::StrCat("excludes ", count, " of a class of which ", include.count(),
                                          " are included"));

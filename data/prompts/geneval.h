@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// Prompt records out of GenEval's metadata (djghosh13/geneval:prompts/evaluation_metadata.jsonl), one JSON
-// row a line, empty lines skipped:
+// Converts GenEval's metadata to prompt records (djghosh13/geneval:prompts/evaluation_metadata.jsonl), one
+// JSON row a line, empty lines skipped:
 //   {"tag": "position", "include": [{"class": "bear", "count": 1},
 //                                   {"class": "bench", "count": 1, "color": "red", "position": ["left of",
 //                                   0]}],
@@ -19,17 +19,17 @@ namespace lvrpo {
 // A record has the id "geneval-00000", by the row's place, as GenEval numbers its folders; task IMAGE; the
 // tag as its kind; the prompt as text and in key_phrases (ExtractKeyPhrases); and one DetectedObjectsRule.
 //
-// Rows of the tag "counting" become exact_count: GenEval excludes one object more than it includes there,
-// which says the same, and counts only what its detector is surer of, which a verifier does for exact_count.
-// Those exclusions are left out, as they would be graded twice; others stay.
+// Rows of the tag "counting" become exact_count: there GenEval excludes one object more than it includes,
+// which is the same, and counts only detections of a higher score, as the verifier does for exact_count.
+// Those exclusions are dropped, as they would be graded twice; others stay.
 //
 // InvalidArgument holds every line that is wrong (data/prompts/line_errors.h), `where`:line with the field
 // ("include[1].count"). Names that are not listed here are refused, as are counts beyond 1 to 64 and
-// positions that name no earlier entry. A byte order mark is passed over.
+// positions that name no earlier entry. A byte order mark is skipped.
 absl::StatusOr<std::vector<v1::PromptRecord>> GenEvalPrompts(absl::string_view jsonl,
                                                              const std::string& where);
 
-// The same of a file; its status when it cannot be read.
+// The same for a file; the read error when it cannot be read.
 absl::StatusOr<std::vector<v1::PromptRecord>> ReadGenEvalFile(const std::string& path);
 
 }  // namespace lvrpo

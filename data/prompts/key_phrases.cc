@@ -19,7 +19,7 @@ constexpr size_t kMostPhrases = 64;  // CheckPromptBounds
 constexpr size_t kMostWords = 8;     // of a phrase
 constexpr size_t kLookAhead = 8;     // tokens, for adjectives that are joined by "and" and commas
 
-// Walks over the tokens with one chunk in hand: the words that may become a phrase. A chunk begins with a
+// Scans the tokens and keeps one open chunk: the words that may become a phrase. A chunk begins with a
 // determiner or a word, grows by adjectives, then by nouns, and is closed by everything else.
 class Chunker {
  public:
@@ -215,7 +215,7 @@ class Chunker {
     return false;
   }
 
-  // Ends the chunk in hand and begins an empty one.
+  // Closes the open chunk and begins an empty one.
   void Close(Before next_before) {
     if (!chunk_.words.empty()) Finish();
     chunk_ = {};
@@ -281,8 +281,8 @@ class Chunker {
   size_t at_ = 0;
   Chunk chunk_;
   bool nothing_yet_ = true;  // no phrase in this sentence
-  bool in_tail_ = false;     // behind a comma
-  bool in_style_ = false;    // behind "style of"
+  bool in_tail_ = false;     // after a comma
+  bool in_style_ = false;    // after "style of"
   std::vector<std::string> phrases_;
 };
 

@@ -8,7 +8,7 @@
 
 namespace lvrpo {
 
-// What is wrong with lines of a file, gathered so that a user reads it all at once. Not thread-safe.
+// Collects the errors of a file's lines, so that a user sees them all at once. Not thread-safe.
 class LineErrors {
  public:
   static constexpr size_t kMostShown = 20;

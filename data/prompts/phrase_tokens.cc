@@ -12,7 +12,7 @@ constexpr size_t kLongestWord = 64;     // bytes
 constexpr size_t kLongestQuote = 1000;  // characters between the marks; beyond, the mark stands alone
 
 // Marks that open a quotation, and what closes it. The single ones are apostrophes too: they open before a
-// word and close behind one.
+// word and close after one.
 struct Quotation {
   char32_t open, close;
   bool single;
@@ -64,8 +64,8 @@ class Tokenizer {
     if (c != U'*' && c != U'_' && c != U'#') Add(Token::Kind::kComma);  // those three are mark-up
   }
 
-  // Whether the mark at at_ begins a quotation; closing_[which] is then its end. Each closing mark is looked
-  // for once, whatever stands before it.
+  // Whether the mark at at_ begins a quotation; closing_[which] is then its end. Each closing mark is
+  // searched for once.
   bool Opens(size_t which) {
     const Quotation& marks = kQuotations[which];
     if (marks.single && (at_ > 0 && IsInWord(text_[at_ - 1]))) return false;

@@ -8,14 +8,14 @@
 
 namespace lvrpo::phrase {
 
-// A word of a prompt, or what stands between words. For data/prompts/key_phrases.h.
+// A word of a prompt, or a separator. For data/prompts/key_phrases.h.
 struct Token {
   enum class Kind {
     kWord,
     kComma,       // also "/", "+" and whatever else is neither letter nor digit nor one of those below
     kStop,        // . ; : ! ? brackets, dashes, a new line, the end
     kQuote,       // a whole quotation: what should be written in the picture
-    kPossessive,  // the 's behind a word
+    kPossessive,  // the 's after a word
   };
   Kind kind = Kind::kStop;
   std::string text;  // kWord: lower-case
@@ -27,8 +27,8 @@ struct Token {
 };
 
 // Words are runs of letters, digits and marks, with hyphens and apostrophes inside; longer ones than 64 bytes
-// become a comma. The last token is a kStop. At most kMostTokens, then the text is taken as ended. `prompt`
-// is well-formed UTF-8; time grows with its length.
+// become a comma. The last token is a kStop. At most kMostTokens, the rest of the text is ignored. `prompt`
+// is well-formed UTF-8; linear time.
 constexpr size_t kMostTokens = size_t{1} << 14;
 std::vector<Token> Tokenize(std::string_view prompt);
 

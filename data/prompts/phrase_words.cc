@@ -15,7 +15,7 @@ struct ClassList {
   const char* words;
 };
 
-// A word in two lists has the class of the first.
+// A word in two lists has the class of the first list.
 constexpr ClassList kClasses[] = {
     {WordClass::kArticle, "a an each every another one this"},
     {WordClass::kDeterminer,

@@ -2,12 +2,12 @@
 
 #include <string_view>
 
-// What data/prompts/key_phrases.h knows of English: lists of closed-class and of frequent words, and the
-// endings that tell the rest. Words are lower-case. Pure functions.
+// The English of data/prompts/key_phrases.h: lists of closed-class and frequent words, and endings that
+// classify the rest. Words are lower-case. Pure functions.
 namespace lvrpo::phrase {
 
 enum class WordClass {
-  kNoun,         // every word that no list and no ending tells to be something else
+  kNoun,         // the default
   kAdjective,    // "red"
   kManner,       // "brightly"
   kParticiple,   // "running", "painted", "broken": an adjective or a verb, by its place
@@ -20,10 +20,10 @@ enum class WordClass {
   kOf,
   kTo,
   kConjunction,  // "and"
-  kDegree,       // "very": passed over
+  kDegree,       // "very": skipped
 };
 
-// Rules that single words are named in; a word may have several.
+// Properties of single words; a word may have several.
 enum Trait : unsigned {
   kNounToo = 1u << 0,         // an adjective that may also be the thing: "orange"
   kSingularInS = 1u << 1,     // not a plural, though it looks like one: "bus"
@@ -35,7 +35,7 @@ enum Trait : unsigned {
   kTime = 1u << 7,            // says when: "night"
   kLook = 1u << 8,            // says how the picture looks: "style"
   kLookInTail = 1u << 9,      // the same, after a comma: "digital art"
-  kNamesText = 1u << 10,      // names the quoted text behind it: "words"
+  kNamesText = 1u << 10,      // names the quoted text after it: "words"
   kImperative = 1u << 11,     // asks for a picture: "draw"
   kTakesObject = 1u << 12,    // an -ing word that is a verb where no determiner stands before: "wearing"
   kShows = 1u << 13,          // leads from a frame to what is seen: "showing"
@@ -45,11 +45,11 @@ enum Trait : unsigned {
 
 WordClass ClassOf(std::string_view word);
 bool Has(std::string_view word, Trait trait);
-// Ends as a plural does, or is one of those that do not.
+// Has a plural ending, or is a listed irregular plural.
 bool IsPlural(std::string_view word);
 // Ends in s and so may be the third person of a verb.
 bool EndsAsVerb(std::string_view word);
-// That of a verb that is known, or the verb itself.
+// The base form of a listed verb, or the verb itself.
 bool IsVerbForm(std::string_view word);
 
 }  // namespace lvrpo::phrase

@@ -6,8 +6,9 @@
 
 namespace lvrpo {
 
-// Which prompt each group ordinal of a run asks: a function of (counts, share, seed, ordinal) alone, so that
-// any process and any retry finds the same one. Every prompt of a task comes once before any comes again.
+// Maps each group ordinal of a run to a prompt: a function of (counts, fraction, seed, ordinal) alone, so
+// that any process and any retry gets the same one. Every prompt of a task is used once before any is
+// repeated.
 class PromptOrder {
  public:
   struct Choice {

@@ -35,7 +35,7 @@ bool HoldsControlCharacters(absl::string_view text) {
   return false;
 }
 
-// The parser answers in lines: what is wrong, the text near it, a caret.
+// The parser's message has several lines: the error, the text near it, a caret.
 std::string InOneLine(absl::string_view parser_message) {
   const std::vector<absl::string_view> lines = absl::StrSplit(parser_message, '\n');
   const std::string what = OneLine(absl::StripPrefix(absl::StripSuffix(lines[0], "."), ": "));

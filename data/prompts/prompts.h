@@ -11,25 +11,25 @@
 
 namespace lvrpo {
 
-// Bounds that hold for every record, also one that came over the wire: counts of 1 to 64, at most 64 objects,
-// relations, key phrases, questions and choices of a question, relations of a known name between listed
-// objects. InvalidArgument, in one line, names the prompt and what is wrong.
+// Bounds on every record, including those received by RPC: counts of 1 to 64, at most 64 objects, relations,
+// key phrases, questions and choices of a question, relations of a known name between listed objects.
+// InvalidArgument, in one line, names the prompt and what is wrong.
 absl::Status CheckPromptBounds(const v1::PromptRecord& record);
 
 // Whether the record is of this task. InvalidArgument names the prompt and both.
 absl::Status CheckPromptTask(const v1::PromptRecord& record, v1::TaskKind task);
 
-// One record out of its JSON, unchecked. InvalidArgument, in one line, says what the parser does not like.
+// Parses one record from JSON, unchecked. InvalidArgument gives the parser's error in one line.
 absl::StatusOr<v1::PromptRecord> PromptFromJson(absl::string_view json);
 
-// What else must be right for the one who reads a file: a status whose message names the prompt. Called once
-// for each record that is sound so far, in order.
+// An additional check of the caller's: a status whose message names the prompt. Called once for each record
+// that passed the other checks, in order.
 using PromptCheck = std::function<absl::Status(const v1::PromptRecord& record)>;
 
-// Reads a prompt file: JSONL in UTF-8 (a byte order mark is passed over), one PromptRecord a line, empty
-// lines skipped. Checks each record: its id is there, no other record's, at most 4096 bytes and without
-// control characters; task and text set; TEXT has source_image, and answer or rules; no key phrase is empty;
-// bounds as above; and what `also` says.
+// Reads a prompt file: JSONL in UTF-8 (a byte order mark is skipped), one PromptRecord a line, empty lines
+// skipped. Checks each record: its id is there, no other record's, at most 4096 bytes and without control
+// characters; task and text set; TEXT has source_image, and answer or rules; no key phrase is empty; bounds
+// as above; and what `also` says.
 //
 // InvalidArgument holds every line that is wrong, "path:line: what" each (data/prompts/line_errors.h), or
 // says that the file holds no records or is of another kind. Errors of ReadFile.
@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& 
 
 absl::Status WritePromptFile(const std::string& path, const std::vector<v1::PromptRecord>& records);
 
-// Where the source image of a record from `prompt_file` lies.
+// The path of the source image of a record from `prompt_file`.
 std::string SourceImagePath(const std::string& prompt_file, const v1::PromptRecord& record);
 
 }  // namespace lvrpo

@@ -9,13 +9,12 @@
 
 namespace lvrpo {
 
-// Whether the models that score a run's images have the words that a prompt puts to them. Immutable after
+// Checks that the tokenizers of a run's reward models can encode what a prompt asks them. Immutable after
 // loading; thread-safe.
 class RewardWords {
  public:
   // The tokenizers of the referee and of the VQA model, of those that the run's weights use. One that cannot
-  // be read here, or whose model is behind an endpoint, is not asked: its reward server says what is wrong
-  // with it.
+  // be read here, or whose model is served by an endpoint, is skipped: its reward server reports problems.
   static RewardWords Load(const v1::RunConfig& config);
 
   // InvalidArgument names the prompt and the key phrase, question or choice that a tokenizer cannot encode,
@@ -25,7 +24,7 @@ class RewardWords {
  private:
   absl::Status CheckQuestion(const v1::Question& question) const;
 
-  std::unique_ptr<const Tokenizer> referee_, vqa_;  // null: not asked
+  std::unique_ptr<const Tokenizer> referee_, vqa_;  // null: skipped
 };
 
 }  // namespace lvrpo

@@ -20,7 +20,7 @@ constexpr size_t kMaxShards = 1000;  // each is an open file
 using WeightMap = std::map<std::string, std::string>;  // tensor -> file
 
 // {"metadata": {...}, "weight_map": {tensor: file}}. The JSON library keeps the last of two equal keys, so
-// those are looked for while it parses.
+// duplicates are detected while parsing.
 absl::StatusOr<WeightMap> ReadWeightMap(const std::string& path) {
   const auto bad = [&](const auto&... words) {
     return absl::DataLossError(absl::StrCat(path, ": ", words...));
@@ -156,7 +156,7 @@ absl::StatusOr<CheckpointIndex> OpenCheckpoint(const std::string& folder,
   for (const std::string& stem : stems) {
     const std::string single = JoinPath(folder, stem + ".safetensors");
     const std::string index = single + ".index.json";
-    if (const auto kind = KindOf(single); !kind.ok()) return kind.status();  // nobody may look
+    if (const auto kind = KindOf(single); !kind.ok()) return kind.status();  // no permission
     if (Exists(index)) return OpenShards(folder, index);
     if (Exists(single)) return OpenCheckpointFile(single);
     for (const std::string& path : {index, single}) {

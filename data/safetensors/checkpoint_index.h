@@ -11,7 +11,7 @@
 
 namespace lvrpo {
 
-// Which tensors a checkpoint holds, in which file and where: known from the headers alone, so it costs
+// The tensors of a checkpoint, with the file and offsets of each: read from the headers alone, in
 // milliseconds whatever the checkpoint's size. A checkpoint is one safetensors file, or shards with an index
 // (huggingface/huggingface_hub:src/huggingface_hub/serialization). The files stay open. Immutable but for
 // `tensors`, from which a reader may remove what it does not want.
@@ -30,10 +30,10 @@ struct CheckpointIndex {
 absl::StatusOr<CheckpointIndex> OpenCheckpointFile(const std::string& path);
 
 // The checkpoint of this stem in a folder: the shards that <stem>.safetensors.index.json lists when there is
-// such an index, otherwise <stem>.safetensors. Of several stems the first that is there: {"ema", "model"}.
-// NotFound names the files that were looked for. DataLoss when a shard lies outside the folder (its name has
-// a slash or is ..) or is missing, when a tensor is in two shards, not in the shard that the index says, or
-// in a shard but not in the index. A shard may be a symbolic link, as in a download cache.
+// such an index, otherwise <stem>.safetensors. Of several stems the first that exists: {"ema", "model"}.
+// NotFound names the files that were looked for. DataLoss when a shard is outside the folder (its name has a
+// slash or is ..) or is missing, when a tensor is in two shards, not in the shard that the index says, or in
+// a shard but not in the index. A shard may be a symbolic link, as in a download cache.
 absl::StatusOr<CheckpointIndex> OpenCheckpoint(const std::string& folder,
                                                const std::vector<std::string>& stems);
 

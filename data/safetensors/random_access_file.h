@@ -10,7 +10,7 @@
 
 namespace lvrpo {
 
-// A regular file that is read at any place, without a mapping: a file cut short meanwhile is an error and not
+// A regular file with reads at any offset, not memory-mapped: a file truncated meanwhile gives an error, not
 // a signal. Thread-safe.
 class RandomAccessFile {
  public:

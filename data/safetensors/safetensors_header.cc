@@ -169,7 +169,7 @@ absl::StatusOr<RawHeader> ParseSafetensorsHeader(absl::string_view json) {
   }
   if (first == json.size() || json[first] != '{')
     return absl::DataLossError("its header is not a JSON object");
-  // The parser takes a zero byte for the end of its input.
+  // The parser treats a zero byte as the end of its input.
   if (json.find('\0') != absl::string_view::npos) return absl::DataLossError("its header has a zero byte");
   HeaderReader reader;
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);

@@ -14,10 +14,10 @@ namespace lvrpo {
 
 // Bits per element of a safetensors dtype name ("F32" -> 32); 0 for a name that is not one.
 int SafetensorsDtypeBits(absl::string_view dtype);
-// Its place in the order of increasing alignment that writers use; -1 for a name that is not one.
+// Its rank in the order of increasing alignment that writers use; -1 for a name that is not one.
 int SafetensorsDtypeRank(absl::string_view dtype);
 
-// Where a tensor lies in its file.
+// The location of a tensor in its file.
 struct SafetensorsPlace {
   std::string dtype;            // as in the file: "F32", "BF16", ...
   std::vector<uint64_t> shape;  // [] is a scalar
@@ -27,8 +27,8 @@ struct SafetensorsPlace {
   uint64_t elements() const;
 };
 
-// What a safetensors file's header says, after every check of the reference reader: no holes, no overlaps,
-// sizes that follow from shapes and dtypes, and an end that is the file's.
+// A safetensors header that passed every check of the reference reader: no holes, no overlaps, sizes that
+// match shapes and dtypes, data that ends at the end of the file.
 struct SafetensorsLayout {
   std::map<std::string, SafetensorsPlace> tensors;
   std::map<std::string, std::string> metadata;

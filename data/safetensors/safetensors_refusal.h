@@ -7,7 +7,7 @@
 
 namespace lvrpo {
 
-// What the status of a refused safetensors file says: what it is instead, by its first bytes
+// The status of a refused safetensors file: what it is instead, by its first bytes
 // (common/files/file_kind.h), or `why` its header is wrong. DataLoss.
 absl::Status UnsoundSafetensors(const std::string& path, absl::string_view beginning, absl::string_view why);
 

@@ -20,15 +20,15 @@ struct SafetensorsDescription {
   uint64_t bytes() const;
 };
 
-// Brings the tensors into the reference writer's order (by dtype, widest alignment first, then by name) and
-// gives the bytes of the header: its length, then JSON padded with spaces to a multiple of 8.
+// Sorts the tensors into the reference writer's order (by dtype, widest alignment first, then by name) and
+// returns the bytes of the header: its length, then JSON padded with spaces to a multiple of 8.
 std::string SafetensorsHeader(std::vector<SafetensorsDescription>& tensors,
                               const std::map<std::string, std::string>& metadata,
                               bool empty_metadata = false);
 
 // Writes a safetensors file whose tensors need not fit into memory: the header first, then the tensors' bytes
-// in order(), in pieces of any size. The file appears under its name with Finish(), flushed to disk; without
-// it nothing is left. Not thread-safe.
+// in order(), in pieces of any size. Finish() syncs the file to disk and renames it into place; without it
+// the temporary file is removed. Not thread-safe.
 class SafetensorsWriter {
  public:
   static absl::StatusOr<std::unique_ptr<SafetensorsWriter>> Create(
@@ -37,7 +37,7 @@ class SafetensorsWriter {
 
   const std::vector<SafetensorsDescription>& order() const { return order_; }
   absl::Status Append(absl::string_view bytes);
-  // FailedPrecondition when fewer or more bytes came than the header promises.
+  // FailedPrecondition when fewer or more bytes were written than the header declares.
   absl::Status Finish();
 
  private:

@@ -112,7 +112,7 @@ absl::StatusOr<AddedTokens> AddedTokens::Create(std::vector<AddedToken> tokens,
 std::vector<AddedTokens::Span> AddedTokens::Spans(absl::string_view text, const Trie& trie,
                                                   bool specials_are_text) const {
   std::vector<Span> spans;
-  size_t done = 0, spaces_from = 0, spaces_to = 0;  // spaces: looked over already
+  size_t done = 0, spaces_from = 0, spaces_to = 0;  // spaces: already scanned
   for (size_t at = 0; at < text.size() && !trie.empty();) {
     const auto [length, place] = trie.Longest(text, at);
     if (place < 0) {

@@ -14,20 +14,20 @@
 
 namespace lvrpo {
 
-// A token that is cut out of the text before anything else looks at it.
+// A token that is split off the text before any other step.
 struct AddedToken {
   std::string content;
   int32_t id = 0;
   bool single_word = false;  // no match where a word character (\w) touches it
-  bool lstrip = false;       // takes the white space before it along
-  bool rstrip = false;       // and behind it
-  bool normalized = false;   // its normal form is looked for in normalised text; otherwise it in the raw text
+  bool lstrip = false;       // includes the white space before it
+  bool rstrip = false;       // and after it
+  bool normalized = false;   // matched in its normal form in normalised text; otherwise as is in the raw text
   bool special = false;      // a control token: left out of decoded text
 };
 
-// The added tokens of a tokenizer. The text is cut twice: at the raw-text tokens, then, after each piece
-// between them was normalised, at the others. Of the tokens at the leftmost place the longest wins; a match
-// that single_word rejects still takes its text, as in the reference. Immutable; thread-safe.
+// The added tokens of a tokenizer. The text is split twice: at the raw-text tokens, then, after each piece
+// between them was normalised, at the others. Of the leftmost matches the longest wins; a match that
+// single_word rejects still consumes its text, as in the reference. Immutable; thread-safe.
 class AddedTokens {
  public:
   // A part of the text: an added token, or normalised text.
@@ -40,7 +40,7 @@ class AddedTokens {
   // with the same normal form.
   static absl::StatusOr<AddedTokens> Create(std::vector<AddedToken> tokens, const TextNormalizer* normalizer);
 
-  // `specials_are_text`: special tokens are not cut out. The normalizer is that of Create.
+  // `specials_are_text`: special tokens are not split off. The normalizer is that of Create.
   absl::StatusOr<std::vector<Piece>> Cut(absl::string_view text, const TextNormalizer* normalizer,
                                          bool specials_are_text) const;
 
@@ -48,13 +48,13 @@ class AddedTokens {
   const AddedToken* Find(int32_t id) const;
   const AddedToken* Find(absl::string_view content) const;
   bool IsSpecial(absl::string_view content) const { return specials_.contains(content); }
-  // How a decoder gets to see the token: its normal form.
+  // The token as a decoder sees it: its normal form.
   absl::string_view DecodedForm(const AddedToken& token) const;
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 
  private:
-  // A trie over bytes. Places of tokens_ are its values.
+  // A trie over bytes. Its values are indices into tokens_.
   class Trie {
    public:
     void Insert(absl::string_view key, int32_t value);  // `key` is new
@@ -71,13 +71,13 @@ class AddedTokens {
 
   struct Span {
     size_t begin, end;
-    int32_t token;  // place in tokens_; -1: text
+    int32_t token;  // index into tokens_; -1: text
   };
 
   std::vector<Span> Spans(absl::string_view text, const Trie& trie, bool specials_are_text) const;
 
   std::vector<AddedToken> tokens_;
-  std::vector<std::string> normal_forms_;  // of each; its content if it is a raw-text token
+  std::vector<std::string> normal_forms_;  // of each token; its content for a raw-text token
   absl::flat_hash_map<int32_t, size_t> by_id_;
   absl::flat_hash_map<std::string, size_t> by_content_;
   absl::flat_hash_set<std::string> specials_;

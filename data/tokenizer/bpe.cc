@@ -15,7 +15,7 @@ uint64_t PairKey(int32_t left, int32_t right) {
   return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
 }
 
-// A place where two tokens can merge. Ordered by the rank of the merge, then from left to right.
+// A candidate merge of two neighbours. Ordered by the rank of the merge, then from left to right.
 uint64_t Candidate(uint32_t rank, int32_t place) {
   return uint64_t{rank} << 32 | static_cast<uint32_t>(place);
 }
@@ -118,8 +118,8 @@ absl::Status Bpe::Cut(absl::string_view word, std::vector<Symbol>* symbols) cons
     if (place > 0) symbols->back().next = place;
     symbols->push_back({id, place - 1, -1});
   };
-  // Unknown tokens wait until the next known character, behind what byte fallback gave meanwhile: an oddity
-  // of the reference that ids depend on.
+  // Unknown tokens are emitted at the next known character, after the byte-fallback tokens in between: a
+  // quirk of the reference that ids depend on.
   bool unknown_waits = false;
   std::string decorated;
   for (size_t at = 0; at < word.size();) {

@@ -13,18 +13,18 @@
 
 namespace lvrpo {
 
-// Byte pair encoding (Sennrich et al., arXiv 1508.07909): a word is cut into characters, and then the two
-// neighbours that stand earliest in the list of merges become one token, the leftmost first, as long as any
-// two stand in it. O(n log n) in the length of the word. Immutable after Create; thread-safe.
+// Byte pair encoding (Sennrich et al., arXiv 1508.07909): a word is split into characters, then the adjacent
+// pair of the lowest merge rank (the leftmost of equals) is merged, until no pair has a rank. O(n log n) in
+// the length of the word. Immutable after Create; thread-safe.
 class Bpe {
  public:
   struct Options {
-    std::string unknown_token;       // "": characters without a token vanish
+    std::string unknown_token;       // "": characters without a token are dropped
     bool fuse_unknown = false;       // a run of unknown characters gives one unknown token
     bool byte_fallback = false;      // they become "<0x0A>" ..., if there is a token for each of their bytes
-    bool ignore_merges = false;      // a word that is a token as a whole is not merged together
-    std::string continuing_prefix;   // stands before every character of a word but the first
-    std::string end_of_word_suffix;  // stands behind the last one
+    bool ignore_merges = false;      // a word that is a token itself is emitted without merging
+    std::string continuing_prefix;   // precedes every character of a word but the first
+    std::string end_of_word_suffix;  // follows the last one
   };
 
   // InvalidArgument: a token or an id that occurs twice, a merge whose parts or result are no tokens. Errors
@@ -49,7 +49,7 @@ class Bpe {
     int32_t left, right, result;
   };
   struct Symbol {
-    int32_t id, previous, next;  // places of the neighbours; -1: none. id -1: merged into a symbol before it
+    int32_t id, previous, next;  // neighbours' indices; -1: none. id -1: merged into a symbol before it
   };
 
   Bpe() = default;

@@ -14,8 +14,8 @@ struct ByteTokenizerIds {
 };
 
 // Writes tokenizer.json and tokenizer_config.json of the smallest tokenizer in Qwen2's form: byte-level BPE
-// without merges, so that every byte of a text is a token, and BAGEL's special tokens. For model folders that
-// come without a tokenizer of their own.
+// without merges, so that every byte of a text is a token, and BAGEL's special tokens. For model folders
+// without a tokenizer.
 absl::Status WriteByteTokenizer(const std::string& folder);
 
 }  // namespace lvrpo

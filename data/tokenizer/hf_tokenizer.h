@@ -19,34 +19,34 @@
 
 namespace lvrpo {
 
-// A byte-pair tokenizer as published models bring it, with the meaning that the Python package `tokenizers`
-// 0.23 gives to the file: added tokens (data/tokenizer/added_tokens.h), normalizer, pre-tokenizer, BPE,
-// post-processor, decoder. Ids equal those of the package. Immutable; thread-safe.
+// A byte-pair tokenizer of a published model, with the semantics of the Python package `tokenizers` 0.23:
+// added tokens (data/tokenizer/added_tokens.h), normalizer, pre-tokenizer, BPE, post-processor, decoder. Ids
+// equal those of the package. Immutable; thread-safe.
 //
 //   text -> added tokens | normalised pieces -> words -> BPE -> cut -> special tokens around -> padded ids
 //
-// What a file asks for and cannot be done is refused when it is loaded, by name.
+// Unsupported features of a file are refused, by name, when it is loaded.
 class HfTokenizer {
  public:
   struct Options {
     bool lowercase = false;  // lower-case in front of the file's normalizer, as SigLIP 2 does
     // Special tokens that have to exist: those that the files lack get the next free ids.
     std::vector<std::string> control_tokens = {};
-    // CLIP's published files name "!" as the pad token, so that it is cut out of texts as a special one. With
-    // this it is the ordinary character that CLIP was trained with. For vocab.json and merges.txt only.
+    // CLIP's published files name "!" as the pad token, so that it would be split off as a special token.
+    // With this it is the ordinary character that CLIP was trained with. For vocab.json and merges.txt only.
     bool pad_token_is_text = false;
   };
 
-  // Which ids of a longer text are kept: room is left for the special tokens.
+  // Truncation: which ids of a longer text are kept, with room for the special tokens.
   struct Truncation {
     int32_t max_length = 0;
-    bool left = false;  // cut at the front instead of the end
+    bool left = false;  // truncated on the left instead of the right
   };
   struct Padding {
     int32_t length = 0;    // at least so many ids
     int32_t multiple = 0;  // then up to the next multiple; 0: any number
     int32_t pad_id = 0;
-    bool left = false;  // in front instead of behind
+    bool left = false;  // left instead of right
   };
   struct EncodeOptions {
     bool add_special_tokens = true;  // what the post-processor puts around the text
@@ -65,9 +65,9 @@ class HfTokenizer {
   // <|startoftext|> and <|endoftext|> around the text). Which one is said by tokenizer_class in
   // tokenizer_config.json; Qwen2's without it. Added tokens come from tokenizer_config.json or
   // added_tokens.json where these exist, otherwise <|endoftext|> is the only one, and <|startoftext|> with
-  // CLIP. Ids are those that a tokenizer.json of the same model gives. Transformers 4's own reading
-  // of this form has another version of Unicode in NFC and applies it before it looks for added tokens, so
-  // that a U+0338 right behind one hides it.
+  // CLIP. Ids are those that a tokenizer.json of the same model gives. Transformers 4's own reading of this
+  // form has another version of Unicode in NFC and applies it before it looks for added tokens, so that a
+  // U+0338 right after one hides it.
   static absl::StatusOr<std::unique_ptr<const HfTokenizer>> FromVocabularyFiles(const std::string& folder,
                                                                                 const Options& options);
   // <folder>/tokenizer.json, or the other form if there is no such file.
@@ -84,13 +84,14 @@ class HfTokenizer {
 
   std::optional<int32_t> IdOf(absl::string_view token) const;
   bool IsSpecial(int32_t id) const;
-  // What unknown characters become; none with byte-level models.
+  // The token of unknown characters; none for byte-level models.
   std::optional<int32_t> unknown_id() const { return bpe_.unknown_id(); }
   int32_t vocabulary_size() const { return vocabulary_size_; }  // greatest id + 1
   // SHA-256, in hex, over all that decides ids: the files, the options and the version of this code's tables.
   const std::string& digest() const { return digest_; }
 
-  // What the file says of them; as with the Python package `transformers` it is for the caller to use or not.
+  // The file's truncation and padding; as with the Python package `transformers`, the caller decides whether
+  // to use them.
   const std::optional<Truncation>& file_truncation() const { return file_truncation_; }
   const std::optional<Padding>& file_padding() const { return file_padding_; }
 

@@ -92,7 +92,7 @@ absl::StatusOr<std::vector<AddedToken>> AddedTokensFromJson(const json& list, co
 }
 
 // The package gives added tokens that are not in the vocabulary the ids that follow it, whatever the file
-// says. A file that says otherwise is not what its model was trained with.
+// says. A file with other ids does not match what its model was trained with.
 absl::Status CheckAddedIds(const Bpe& bpe, const std::vector<AddedToken>& added, const std::string& where) {
   auto next = static_cast<int32_t>(bpe.token_count());
   for (const AddedToken& token : added) {

@@ -10,7 +10,7 @@
 // For the files that make an HfTokenizer, data/hf_tokenizer_*.cc.
 namespace lvrpo {
 
-// What is read from files before the tokens are put in order.
+// The contents of the files before the tables are built.
 struct HfTokenizer::Parts {
   VocabularyTable vocabulary;
   MergeTable merges;

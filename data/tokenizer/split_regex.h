@@ -11,10 +11,9 @@
 namespace lvrpo {
 
 // A regular expression as tokenizer.json files hold them, in the syntax of Oniguruma (Ruby), matched by
-// PCRE2. Where the two read the same spelling differently it is translated (\s, \w, \b and their negations)
-// or refused (\h, \R, \X, (?m), POSIX and nested classes, && in classes, backreferences, {n}+, {,n}). PCRE2
-// knows the properties of characters up to Unicode 14: later ones count as unassigned. Immutable;
-// thread-safe.
+// PCRE2. Where their syntax differs in meaning it is translated (\s, \w, \b and their negations) or refused
+// (\h, \R, \X, (?m), POSIX and nested classes, && in classes, backreferences, {n}+, {,n}). PCRE2 has the
+// properties of characters up to Unicode 14: later ones are treated as unassigned. Immutable; thread-safe.
 class SplitRegex {
  public:
   struct Match {
@@ -22,7 +21,7 @@ class SplitRegex {
   };
 
   // InvalidArgument: no regular expression. Unimplemented: it means something else to PCRE2, or it can match
-  // the empty text, which would cut between all characters.
+  // the empty text, which would split between all characters.
   static absl::StatusOr<std::shared_ptr<const SplitRegex>> Create(const std::string& regex);
 
   // The first match at or after `from`. `text` is well-formed UTF-8 and `from` the border of a character.

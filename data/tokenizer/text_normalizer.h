@@ -8,7 +8,8 @@
 
 namespace lvrpo {
 
-// The longest text that is tokenized, before and after any step: a file could ask for steps that blow it up.
+// The longest text that is tokenized, before and after any step: a file could define steps that expand it
+// without bound.
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
 
 // The component "normalizer" of a tokenizer.json: NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip,

@@ -26,7 +26,7 @@ using unicode::NextCodePoint;
 bool IsLineEnd(char32_t c) { return c == '\r' || c == '\n'; }
 bool IsOther(char32_t c) { return !IsSpace(c) && !IsLetter(c) && !IsNumber(c); }
 
-// Behind the longest run of characters of a kind that begins at `at`, of at most `most` characters.
+// The end of the longest run of characters of a kind that begins at `at`, of at most `most` characters.
 template <typename Kind>
 size_t Run(absl::string_view text, size_t at, Kind kind, size_t most = absl::string_view::npos) {
   for (size_t count = 0; at < text.size() && count < most; ++count) {

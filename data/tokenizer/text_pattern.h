@@ -11,9 +11,9 @@
 
 namespace lvrpo {
 
-// What the components of a tokenizer.json search for: a literal text, or a regular expression. Those that
-// known models use are matched by dedicated functions in one pass, with the Unicode version that the
-// Python package `tokenizers` has; others by data/tokenizer/split_regex.h. Immutable; thread-safe.
+// The search pattern of a component of a tokenizer.json: a literal text, or a regular expression. Those that
+// known models use are matched by dedicated functions in one pass, with the Unicode version that the Python
+// package `tokenizers` has; others by data/tokenizer/split_regex.h. Immutable; thread-safe.
 class TextPattern {
  public:
   using Match = SplitRegex::Match;
@@ -27,7 +27,7 @@ class TextPattern {
   using Matcher = size_t (*)(absl::string_view text, size_t at);
   static TextPattern By(Matcher matcher);
 
-  // The first match at or behind `from`, leftmost, as the regular expression would choose it. `text` is
+  // The first match at or after `from`, leftmost, as the regular expression would choose it. `text` is
   // well-formed UTF-8 and `from` the border of a character. ResourceExhausted as in SplitRegex::Find.
   absl::StatusOr<std::optional<Match>> Find(absl::string_view text, size_t from) const;
 
@@ -55,7 +55,7 @@ extern const char kGpt2Pattern[];
 extern const char kClipPattern[];
 extern const char kSpacesPattern[];
 
-// What the named pre-tokenizers search for; no regular expressions of files.
+// The patterns of the named pre-tokenizers; not regular expressions in files.
 TextPattern WordsPattern();     // Whitespace: \w+|[^\w\s]+
 TextPattern OneSpacePattern();  // WhitespaceSplit: \s
 TextPattern OneDigitPattern();  // Digits: \p{N}

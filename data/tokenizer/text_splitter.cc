@@ -14,7 +14,7 @@ namespace {
 
 using Owned = std::unique_ptr<const TextSplitter>;
 
-// What becomes of the matches of a Split.
+// What a Split does with its matches.
 enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
 struct Part {
@@ -22,7 +22,7 @@ struct Part {
   bool match;
 };
 
-// Matches and what lies between them; together all of the text.
+// Matches and the parts between them; together all of the text.
 absl::StatusOr<std::vector<Part>> Parts(const TextPattern& pattern, absl::string_view text, bool invert) {
   std::vector<Part> parts;
   size_t done = 0;

@@ -12,20 +12,19 @@
 
 namespace lvrpo {
 
-// Normalised text on its way to becoming words: pieces of well-formed UTF-8 in order, none of them empty.
+// Normalised text during splitting into words: pieces of well-formed UTF-8 in order, none of them empty.
 struct TextPieces {
   std::vector<std::string> pieces;
-  bool first_begins_text = false;  // nothing stands in front of pieces[0], no added token either
+  bool first_begins_text = false;  // nothing precedes pieces[0], not even an added token
 };
 
-// The component "pre_tokenizer" of a tokenizer.json, which cuts normalised text into the words that BPE then
-// works on: Split, ByteLevel, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence.
-// Immutable; thread-safe.
+// The component "pre_tokenizer" of a tokenizer.json, which splits normalised text into words for BPE: Split,
+// ByteLevel, Metaspace, Whitespace, WhitespaceSplit, Digits, Punctuation, Sequence. Immutable; thread-safe.
 class TextSplitter {
  public:
   virtual ~TextSplitter() = default;
-  // Replaces each piece by what it is cut into. ResourceExhausted: the pieces became longer than twice
-  // kMaxTextBytes, or a regular expression takes too many steps.
+  // Splits each piece in place. ResourceExhausted: the pieces became longer than twice kMaxTextBytes, or a
+  // regular expression takes too many steps.
   virtual absl::Status Split(TextPieces* text) const = 0;
 
   // Null for null. Unimplemented names a type, behaviour or regular expression that is not supported,

@@ -109,7 +109,7 @@ class Replace : public TokenDecoder {
   const Replacement replacement_;
 };
 
-// Takes one character away, up to `start` times in front and up to `stop` times at the end of each token.
+// Strips one character, up to `start` times at the front and up to `stop` times at the end of each token.
 class Strip : public TokenDecoder {
  public:
   Strip(std::string character, uint64_t start, uint64_t stop)
@@ -134,8 +134,7 @@ class Strip : public TokenDecoder {
   const uint64_t start_, stop_;
 };
 
-// Spaces for the character that stands for them. The first token's stands for nothing that was in the text,
-// unless none was put there.
+// Replaces the replacement character by spaces. The first token's is dropped, unless the file prepends none.
 class MetaspaceDecoder : public TokenDecoder {
  public:
   explicit MetaspaceDecoder(Metaspace options) : options_(std::move(options)) {}

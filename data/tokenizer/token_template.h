@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// The component "post_processor" of a tokenizer.json for a single text: which special tokens stand before and
-// after its ids. TemplateProcessing, RobertaProcessing, BertProcessing, Sequence; ByteLevel adds none.
+// The component "post_processor" of a tokenizer.json for a single text: which special tokens surround its
+// ids. TemplateProcessing, RobertaProcessing, BertProcessing, Sequence; ByteLevel adds none.
 struct TokenTemplate {
   std::vector<int32_t> before, after;
 

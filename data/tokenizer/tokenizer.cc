@@ -45,7 +45,7 @@ class PublishedTokenizer : public Tokenizer {
   }
 
   std::string Decode(std::span<const int32_t> ids) const override {
-    // Too long a text, which a file with a decoder of ill will can make of any ids, is no text.
+    // A text beyond the limit, which a malicious decoder in a file can produce, becomes empty.
     return inner_->Decode(ids, /*skip_special_tokens=*/true).value_or("");
   }
 
@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   if (options.add_control_tokens) published.control_tokens = {kBos, kEos, kStartOfImage, kEndOfImage};
   absl::StatusOr<std::unique_ptr<const HfTokenizer>> inner;
   const std::string path = JoinPath(folder, "tokenizer.json");
-  if (const auto kind = KindOf(path); !kind.ok()) return kind.status();  // nobody may look
+  if (const auto kind = KindOf(path); !kind.ok()) return kind.status();  // no permission
   if (Exists(path) || !WhatIsAt(path).empty()) {                         // a link without its target too
     const absl::StatusOr<std::string> bytes = ReadTokenizerFile(path);
     if (!bytes.ok()) return bytes.status();

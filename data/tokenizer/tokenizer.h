@@ -13,8 +13,8 @@
 namespace lvrpo {
 
 // Text to token ids and back. Immutable after loading; thread-safe. Special tokens are never produced from
-// text: written inside a prompt they are plain text (and unknown words to a word tokenizer). For the other
-// way of reading published files, where they are, there is data/tokenizer/hf_tokenizer.h.
+// text: written inside a prompt they are plain text (and unknown words to a word tokenizer).
+// data/tokenizer/hf_tokenizer.h can parse them too.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

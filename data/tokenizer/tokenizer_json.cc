@@ -92,7 +92,7 @@ class Reader : public nlohmann::json_sax<json> {
   }
 
   bool key(std::string& name) override {
-    // A table's tokens are checked by who indexes them.
+    // A table's tokens are checked by the code that indexes them.
     if (table_ == Table::kNone && !names_.back().insert(name).second)
       return Fail(absl::StrCat("the key ", QuoteToken(name), " occurs twice"));
     if (depth_ == 1) section_ = name;

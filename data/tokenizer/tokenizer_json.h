@@ -11,8 +11,8 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 
-// Reading of the JSON files of a tokenizer, which come from strangers: the parser stops at bad UTF-8, a key
-// that occurs twice, deep nesting and too many values, and the two large tables never become JSON objects.
+// Reads the JSON files of a tokenizer, which are untrusted: the parser stops at bad UTF-8, duplicate keys,
+// deep nesting and too many values, and the two large tables never become JSON objects.
 namespace lvrpo {
 
 // Limits, several times what the largest published tokenizers need.
@@ -23,7 +23,7 @@ constexpr size_t kMaxAddedTokens = size_t{1} << 17;
 constexpr size_t kMaxTokenBytes = 4096;
 constexpr size_t kMaxComponents = 64;  // members of a Sequence, pieces of a template
 
-// Token text -> id, in the order of the file. The texts lie in one string.
+// Token text -> id, in the order of the file. The texts are concatenated in one string.
 struct VocabularyTable {
   struct Entry {
     uint32_t begin, end;
@@ -37,7 +37,7 @@ struct VocabularyTable {
   }
 };
 
-// Pairs of tokens that merge, the first one first.
+// Pairs of tokens that merge, in order of rank.
 struct MergeTable {
   struct Entry {
     uint32_t begin, middle, end;
@@ -63,7 +63,7 @@ struct TokenizerJson {
 absl::StatusOr<TokenizerJson> ParseTokenizerJson(absl::string_view bytes, const std::string& where);
 // vocab.json and added_tokens.json: one object of ids.
 absl::StatusOr<VocabularyTable> ParseVocabularyJson(absl::string_view bytes, const std::string& where);
-// merges.txt: a pair a line, parted by one space; an optional first line "#version: ...".
+// merges.txt: a pair per line, separated by one space; an optional first line "#version: ...".
 absl::StatusOr<MergeTable> ParseMergesText(absl::string_view bytes, const std::string& where);
 // Small files, e.g. tokenizer_config.json: one object.
 absl::StatusOr<nlohmann::json> ParseConfigJson(absl::string_view bytes, const std::string& where);

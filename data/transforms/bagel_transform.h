@@ -6,9 +6,9 @@
 #include "data/image/image.h"
 #include "data/transforms/siglip_transform.h"
 
-// What BAGEL's autoencoder and ViT see of an image: resized (Pillow's bicubic) to a size that a few rules
-// give, then divided by 255 in float and (x - mean) / stddev. Transparency must have been composited on white
-// (AlphaPolicy::kOnWhite). Pure functions, thread-safe.
+// Image preprocessing of BAGEL's autoencoder and ViT: resized (Pillow's bicubic) to a size computed by a few
+// rules, then divided by 255 in float and (x - mean) / stddev. Transparency must have been composited on
+// white (AlphaPolicy::kOnWhite). Pure functions, thread-safe.
 namespace lvrpo {
 
 struct BagelImageRules {

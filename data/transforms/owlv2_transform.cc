@@ -12,13 +12,13 @@ namespace {
 
 constexpr int kMaxSide = 65535, kMaxTargetSide = 8192;
 
-// Of one output place: how much of which inputs it takes.
+// The input weights of one output position.
 struct Taps {
   int first = 0;
   std::vector<double> weights;
 };
 
-// The place in 0 .. length - 1 that an index beyond the edges mirrors.
+// The position in 0 .. length - 1 that mirrors an index beyond the edges.
 int64_t Mirrored(int64_t index, int64_t length) {
   if (length == 1) return 0;
   const int64_t period = 2 * (length - 1);
@@ -67,7 +67,7 @@ std::vector<Taps> AxisTaps(int length, int target) {
   return all;
 }
 
-// The share of an output that comes from inputs at and behind `length`, which all have the same value.
+// The weight of inputs at `length` and beyond, which all have the same value.
 double PaddedShare(const Taps& taps, int length) {
   double share = 0;
   for (auto i = static_cast<size_t>(std::max(0, length - taps.first)); i < taps.weights.size(); ++i)
@@ -75,7 +75,7 @@ double PaddedShare(const Taps& taps, int length) {
   return share;
 }
 
-// How many of the taps lie in front of `length`.
+// How many of the taps are before `length`.
 int RealTaps(const Taps& taps, int length) {
   return std::clamp(length - taps.first, 0, static_cast<int>(taps.weights.size()));
 }
@@ -115,7 +115,7 @@ absl::StatusOr<PixelPlanes> TransformForOwlv2(const RgbImage& image, const Owlv2
     greatest = std::max(greatest, transform.pad_value);
   }
 
-  // Down the columns: [out_height, width, 3]. To the right of them all is padding, and stays it.
+  // Vertical pass: [out_height, width, 3]. Everything to the right is padding and stays so.
   const size_t row_values = static_cast<size_t>(width) * 3;
   std::vector<float> columns(static_cast<size_t>(out_height) * row_values);
   const std::vector<Taps> down = AxisTaps(side, out_height), across = AxisTaps(side, out_width);

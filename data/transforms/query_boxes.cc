@@ -10,7 +10,7 @@ namespace {
 
 float Sigmoid(float x) { return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x)))); }
 
-// The likeliest first; each that overlaps a likelier one of its query is left out.
+// Non-maximum suppression per query; sorted by falling score.
 std::vector<QueryBox> Thinned(std::vector<QueryBox> boxes, double most_overlap) {
   std::stable_sort(boxes.begin(), boxes.end(),
                    [](const QueryBox& a, const QueryBox& b) { return a.score > b.score; });
@@ -43,7 +43,7 @@ absl::StatusOr<std::vector<QueryBox>> FindQueryBoxes(std::span<const float> logi
         logits.subspan(patch * static_cast<size_t>(queries), static_cast<size_t>(queries));
     size_t best = 0;
     for (size_t q = 1; q < row.size(); ++q) {
-      if (row[q] > row[best] || std::isnan(row[q])) best = q;  // not a number is no score at all
+      if (row[q] > row[best] || std::isnan(row[q])) best = q;  // NaN is not a score
     }
     const float score = Sigmoid(row[best]);
     if (!(score > static_cast<float>(options.threshold))) continue;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kMaxSide = 65535;
 
-// The float of every byte in every channel.
+// The normalised value of every byte in every channel.
 using Table = std::array<std::array<float, 256>, 3>;
 
 Table MakeTable(const PixelNorm& norm) {

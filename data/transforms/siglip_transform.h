@@ -9,10 +9,10 @@
 #include "data/image/image.h"
 #include "data/image/resize.h"
 
-// What SigLIP and SigLIP 2 see of an image, as the published processors (transformers, the Pillow ones) make
-// it: resized to 8 bits, times the double 1/255, rounded to float, then (x - mean) / stddev in float. Images
-// are RGB; how transparency was removed is the caller's choice (data/image/image_file.h; the processors drop
-// it). Pure functions, thread-safe.
+// Image preprocessing of SigLIP and SigLIP 2, as in the published processors (transformers, the Pillow ones):
+// resized to 8 bits, times the double 1/255, rounded to float, then (x - mean) / stddev in float. Images are
+// RGB; how transparency was removed is the caller's choice (data/image/image_file.h; the processors drop it).
+// Pure functions, thread-safe.
 namespace lvrpo {
 
 struct PixelNorm {

@@ -49,13 +49,13 @@ const Basis& CosineBasis() {
   return basis;
 }
 
-// Which bit a carrier serves, and with which sign.
+// The bit that a carrier carries, and its sign.
 struct Role {
   int8_t bit = 0;
   int8_t sign = 1;  // or -1
 };
 
-// Streams of the key.
+// Random streams derived from the key.
 enum Stream : uint64_t { kOrigins, kChecksum, kRoles };
 
 // The geometry of one image's carriers under a key.
@@ -91,7 +91,7 @@ class Carriers {
   std::vector<Role> roles_;  // [blocks, carriers]
 };
 
-// Each bit's carriers added up, scaled so that they form a unit vector.
+// The projection of each bit's carriers, as a unit vector.
 Sums Project(const RgbImage& image, const Carriers& carriers) {
   Sums sums = {};
   const Basis& basis = CosineBasis();
@@ -189,8 +189,7 @@ absl::StatusOr<RgbImage> EmbedWatermark(const RgbImage& image, uint32_t number,
   Sums sums = Project(image, carriers), targets;
   for (int bit = 0; bit < kBits; ++bit) targets[bit] = lattices.Nearest(sums[bit], bit, Bit(message, bit));
 
-  // Rounding to bytes and clipping at black and white take some of the change away: repeat with what is
-  // missing.
+  // Rounding to bytes and clipping at black and white lose some of the change: repeat with the remainder.
   std::vector<float> change(static_cast<size_t>(image.width) * static_cast<size_t>(image.height));
   RgbImage marked = image;
   for (int round = 0; round < kMaxRounds; ++round) {
@@ -225,7 +224,7 @@ std::optional<Watermark> ReadWatermark(const RgbImage& image, const WatermarkOpt
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int a, int b) { return certainty[a] < certainty[b]; });
 
-  // Of the readings that fit, the one that changes least certainty; usually there is one at most.
+  // Choose the valid reading that flips the least certain bits; usually there is at most one.
   std::optional<Watermark> found;
   double least = 0;
   const double total = std::accumulate(certainty.begin(), certainty.end(), 0.0);

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "data/image/image.h"
 
-// An invisible mark: a 32-bit number in an image's pixels, read without the original.
+// An invisible watermark: a 32-bit number in an image's pixels, read without the original.
 //
 // Method: spread-transform dither modulation (Chen and Wornell, "Quantization Index Modulation", IEEE
 // Trans. Inf. Theory 47(4), 2001). The luminance is cut into 8x8 blocks, as JPEG does, and eight middle
@@ -32,10 +32,10 @@ namespace lvrpo {
 inline constexpr int kMinWatermarkBlocks = 64;  // of 8x8 whole pixels: 64x64, or 32x128, ...
 
 struct WatermarkOptions {
-  uint64_t key = 0x6c7672706f;  // who embeds and who reads must agree
-  // How far a carrier moves at most, times two, in an orthonormal transform's units. The distortion's root
-  // mean square is strength / sqrt(96) gray levels: 20 gives 41.9 dB PSNR, some less where white or black
-  // clips. Both sides must agree; 4 .. 64.
+  uint64_t key = 0x6c7672706f;  // embedder and reader must agree
+  // Twice the largest change of a carrier, in units of the orthonormal transform. The distortion's root mean
+  // square is strength / sqrt(96) gray levels: 20 gives 41.9 dB PSNR, some less where white or black clips.
+  // Both sides must agree; 4 .. 64.
   double strength = 20;
 };
 
@@ -51,7 +51,7 @@ struct Watermark {
   double certainty = 0;
 };
 
-// Nothing when the image is not marked with this key and strength, or too small, or damaged too much.
+// nullopt when the image is not marked with this key and strength, is too small or too damaged.
 std::optional<Watermark> ReadWatermark(const RgbImage& image, const WatermarkOptions& options = {});
 
 }  // namespace lvrpo
