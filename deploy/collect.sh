@@ -15,7 +15,7 @@ ldd "$out"/bin/* | awk '/=> \//{print $3}' | sort -u |
   while read -r library; do cp -L "$library" "$out/lib/"; done
 mkdir -p "$2/etc/ld.so.conf.d"
 echo /opt/lvrpo/lib > "$2/etc/ld.so.conf.d/lvrpo.conf"
-# What rules about written text read with.
+# Language data of Tesseract, for rules about written text.
 mkdir -p "$2/usr/share/tesseract-ocr/5/tessdata"
 cp /usr/share/tesseract-ocr/5/tessdata/eng.traineddata "$2/usr/share/tesseract-ocr/5/tessdata/"
 cp -r "$root/configs" "$root/assets" "$out/"
