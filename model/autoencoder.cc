@@ -55,7 +55,7 @@ absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::js
   reader.Integer("norm_groups", config.norm_groups);
   reader.Exactly("in_channels", 3);
   reader.Exactly("out_ch", 3);
-  reader.Harmless({"resolution"});  // of the images it was trained on; nothing depends on it
+  reader.Harmless({"resolution"});  // the training images' size; nothing depends on it
   if (reader.Has("ch_mult")) {
     const nlohmann::json& factors = json["ch_mult"];
     config.ch_mult.clear();
@@ -77,7 +77,7 @@ absl::StatusOr<AutoencoderConfig> AutoencoderConfig::FromJson(const nlohmann::js
                     config.num_res_blocks >= 1 && config.num_res_blocks <= 64 && config.z_channels >= 1 &&
                     config.z_channels <= 4096 && config.scale_factor != 0;
   if (!sane) return absl::InvalidArgumentError(where + " out of range");
-  // Published beside z_channels alone, it says what the rest must come to.
+  // Published next to z_channels only; the other settings must agree with it.
   int64_t downsample = config.downsample();
   reader.Integer("downsample", downsample);
   if (downsample != config.downsample()) {
@@ -196,8 +196,8 @@ torch::Tensor Autoencoder::Normalize(const torch::Tensor& raw) const {
 }
 
 torch::Tensor Autoencoder::Decode(const torch::Tensor& latent) const {
-  // Channels last through all layers: the convolutions of the upper levels have few channels and many pixels,
-  // and run much faster on a CPU this way.
+  // channels_last through all layers: the upper levels' convolutions have few channels and many pixels, and
+  // run much faster on a CPU in that layout.
   torch::Tensor h =
       Conv((latent / config_.scale_factor + config_.shift_factor).contiguous(kLayout), "decoder.conv_in", 1);
   h = ResBlock(h, "decoder.mid.block_1");

@@ -27,7 +27,7 @@ struct AutoencoderConfig {
 };
 
 // Functional over named tensors (names of the published ae.safetensors), so that gradients reach whichever of
-// them ask for it. Copies share the tensors. Thread-safe while nobody changes the tensors.
+// them require grad. Copies share the tensors. Thread-safe while nobody changes the tensors.
 class Autoencoder {
  public:
   // DataLoss when the tensors do not fit the configuration.
@@ -37,11 +37,11 @@ class Autoencoder {
   static TensorMap RandomInit(const AutoencoderConfig& config, uint64_t seed);
 
   struct Moments {
-    torch::Tensor mean, logvar;  // [B, z, h, w], raw encoder halves
+    torch::Tensor mean, logvar;  // [B, z, h, w], the two halves of the encoder's output
   };
   Moments Encode(
       const torch::Tensor& image) const;  // [B, 3, H, W] in [-1, 1]; H and W multiples of downsample
-  // scale * (x - shift): the latent that the policy sees.
+  // scale * (x - shift): the policy's latent.
   torch::Tensor Normalize(const torch::Tensor& raw) const;
   torch::Tensor Decode(
       const torch::Tensor& latent) const;  // normalised [B, z, h, w] -> [B, 3, H, W], may leave [-1, 1]

@@ -23,7 +23,7 @@ struct GuidanceOptions {
   enum class Renorm { kGlobal, kChannel, kTextChannel } renorm = Renorm::kGlobal;
   double renorm_min = 0;
 
-  // The same for samples that are all at time t: outside of the interval guidance is off, and its branches
+  // The options for samples that are all at time t: outside the interval guidance is off, and its branches
   // are not computed.
   GuidanceOptions At(double t) const {
     GuidanceOptions options = *this;
@@ -32,64 +32,61 @@ struct GuidanceOptions {
   }
 };
 
-// BAGEL: one transformer whose every layer has two sets of weights. Text, understanding (ViT) and
-// start/end-of-image tokens run through the understanding half, latent tokens through the generation half
-// (names with _moe_gen); all meet in one attention. model/layers/decoder.h
-// draws it.
+// BAGEL: one transformer whose every layer has two experts. Text, ViT and start/end-of-image tokens run
+// through the understanding expert (und), latent tokens through the generation expert (gen, names with
+// _moe_gen); both share one attention. model/layers/decoder.h draws it.
 //
-// Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them ask
-// for it, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe while
-// nobody changes the tensors.
+// Functional over named tensors (the names of ema.safetensors), so that gradients reach whichever of them
+// require grad, and new weights are a new object that costs nothing. Copies share the tensors. Thread-safe
+// while nobody changes the tensors.
 class Bagel : public TextDecoder {
  public:
-  // DataLoss when the tensors do not fit the configuration. With `lora` they hold adapters too
-  // (model/weights/lora.h), of any linear layers.
+  // DataLoss when the tensors do not fit the configuration. With `lora` they include
+  // adapters (model/weights/lora.h) of any linear layers.
   static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source,
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.
   static absl::StatusOr<Bagel> Load(const std::string& folder, const WeightReadOptions& options = {});
   // The same model on another device.
   Bagel To(torch::Device device) const;
-  // The same model with some tensors replaced. DataLoss when one of them has no place in it.
+  // The same model with some tensors replaced. DataLoss when one of them does not belong to it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   static ShapeMap ExpectedTensors(const BagelConfig& config);
-  // Generation half copied from the understanding half, llm2vae zero, position tables as published.
+  // gen is a copy of und, llm2vae zero, position tables as published.
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
 
   // --- Contexts. Each appends one segment to a cache and returns the segment's hidden states after the final
   // norm, [B, T, H]. A cache of batch 1 is expanded to the segment's batch.
 
-  // Token ids [B, T], causal, as they are (the caller adds bos and eos). One position each.
+  // Token ids [B, T], causal; the caller adds bos and eos. One position each.
   torch::Tensor AppendTokens(KvCache& cache, const torch::Tensor& ids) const;
   // start-of-image, ViT tokens, end-of-image; full attention inside; one shared position.
   // pixels [B, 3, H, W] in [-1, 1].
   torch::Tensor AppendImage(KvCache& cache, const torch::Tensor& pixels) const;
-  // start-of-image, clean latent tokens [B, N, D] at t = 0 through the generation half, end-of-image.
+  // start-of-image, clean latent tokens [B, N, D] at t = 0 through gen, end-of-image.
   torch::Tensor AppendLatents(KvCache& cache, const torch::Tensor& tokens, int64_t grid_h,
                               int64_t grid_w) const;
-  // bos, ids, eos: the same for every row of the cache.
+  // bos, ids, eos, the same in every row of the cache.
   void AppendPrompt(KvCache& cache, const std::vector<int32_t>& ids) const;
-  // The same on an empty cache.
+  // AppendPrompt on an empty cache.
   KvCache PrefillPrompt(const std::vector<int32_t>& ids) const;
   // A question about each image of a batch: the image segment, then bos, ids, eos. pixels [B, 3, H, W] in
   // [-1, 1].
   KvCache PrefillQuestion(const torch::Tensor& pixels, const std::vector<int32_t>& ids) const;
 
   // --- Images. v = noise - data of the latent tokens x_t [B, N, D] at times t [B]; D = token_dim.
-  // The cache is shared (batch 1) or one a sample (batch B); it is not changed.
+  // The cache is shared (batch 1) or per sample (batch B); it is not changed.
   torch::Tensor Velocity(const KvCache& cache, const torch::Tensor& x_t, const torch::Tensor& t,
                          int64_t grid_h, int64_t grid_w) const;
-  // The same for samples of several contexts in one forward: rows of x_t in the order of the contexts, which
-  // have batch 1 or as many rows as they are given. Linear layers run over all rows at once; attention runs a
-  // context at a time, without padding.
+  // Samples of several contexts in one forward: rows of x_t in the order of the contexts, each of batch 1 or
+  // `rows`. Linear layers run over all rows at once; attention runs per context, without padding.
   struct ContextRows {
     const KvCache* cache;
     int64_t rows;
   };
   torch::Tensor Velocity(std::span<const ContextRows> contexts, const torch::Tensor& x_t,
                          const torch::Tensor& t, int64_t grid_h, int64_t grid_w) const;
-  // With guidance, all branches in one forward. The scale and the renormalisation act on each sample by
-  // itself.
+  // With guidance, all branches in one forward. The scale and the renormalisation act per sample.
   struct GuidedContext {
     const KvCache* full;
     const KvCache* text_free;   // without the last text
@@ -108,13 +105,13 @@ class Bagel : public TextDecoder {
     return GuidedVelocity(std::span(&context, 1), x_t, t, grid_h, grid_w, options);
   }
 
-  // Whether a sample's numbers are the same bits whatever shares its forward: every layer's product is our
-  // own (model/kernels/fused_linear.h), and no experts or adapters stand between. Where it is so and
-  // gradients are off, GuidedVelocity gives each thread samples of its own.
+  // Whether a sample's velocity is the same bits whatever else is in its batch: every layer uses our own GEMM
+  // (model/kernels/README.md), without expert pools and adapters. Then, with gradients off, GuidedVelocity
+  // splits the samples between the threads.
   bool SamplesAreIndependent() const;
 
   // --- Text.
-  // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
+  // Appends one token, ids int64 [R], to each of the first R slots: hidden after the final norm, [R, H].
   torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const override;
   torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> [..., V]
   KvTable MakeKvTable(int64_t slots, int64_t capacity) const override;
@@ -127,8 +124,8 @@ class Bagel : public TextDecoder {
   // --- Training (model/bagel_training.cc). All sequences of a call in one padded batch.
   struct TextToImage {
     torch::Tensor velocity;     // [B, N, D]
-    torch::Tensor text_hidden;  // [B, L, H], after the final norm; junk behind each sample's length
-    torch::Tensor tapped;  // [B, N, H]: the latents' residual stream after `tap_layer` layers, if asked for
+    torch::Tensor text_hidden;  // [B, L, H], after the final norm; undefined past each sample's length
+    torch::Tensor tapped;  // [B, N, H]: the latents' residual stream after `tap_layer` layers; 0: undefined
   };
   // captions int64 [B, L] with bos and eos, padded at the end; lengths int64 [B], 0 = no caption.
   TextToImage ForwardTextToImage(const torch::Tensor& captions, const torch::Tensor& lengths,
@@ -168,7 +165,7 @@ class Bagel : public TextDecoder {
 
   const BagelConfig& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }
-  // Of the weights, adapters apart. Velocities, logits and log-probs are fp32 whatever it is.
+  // The weights' dtype (adapters may differ). Velocities, logits and log-probs are always fp32.
   torch::Dtype dtype() const { return final_norm().scalar_type(); }
   torch::Device device() const { return final_norm().device(); }
 

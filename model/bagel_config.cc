@@ -13,7 +13,7 @@
 namespace lvrpo {
 namespace {
 
-// The file that the publisher puts beside config.json, with what config.json embeds on top of it.
+// A section's file in the published folder, overridden by the section of that name in config.json.
 absl::StatusOr<nlohmann::json> Section(const nlohmann::json& config, const std::string& folder,
                                        const std::string& name) {
   const auto embedded = config.find(name);
@@ -111,8 +111,8 @@ void ReadVision(ConfigReader& reader, BagelConfig& c) {
   reader.RefuseUnknown();
 }
 
-// A folder that names its special tokens, as ours do. The published one does not (its bos_token_id is another
-// token): there the defaults hold.
+// The special tokens of a folder that names them, as ours do. The published one does not (its bos_token_id is
+// another token): there the defaults hold.
 void ReadSpecialTokens(ConfigReader& top, ConfigReader& language, BagelConfig& c) {
   if (!top.Has("start_of_image_id")) {
     if (top.Has("end_of_image_id")) top.Problem("end_of_image_id", "is there without start_of_image_id");

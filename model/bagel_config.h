@@ -10,24 +10,24 @@
 namespace lvrpo {
 
 // Settings of a BAGEL model (reference: ByteDance-Seed/Bagel), read from a published folder. The language and
-// vision sections are llm_config.json and vit_config.json, or objects inside config.json, which win. What
-// neither says is as the reference application (its app.py) sets it; these settings it sets whatever the
-// files say, and so do we: QK-norm on, embeddings not tied to the head, the vision tower's last layer unused.
+// vision sections are llm_config.json and vit_config.json, overridden by objects inside config.json. Absent
+// settings have the defaults of the reference application (its app.py). Like it, we ignore the files on:
+// QK-norm on, embeddings not tied to the head, the vision tower's last layer unused.
 struct BagelConfig {
-  // Language model (Qwen2 with QK-norm, every layer doubled into an understanding and a generation half).
+  // Language model (Qwen2 with QK-norm, every layer with an understanding and a generation expert).
   int64_t hidden = 3584, mlp = 18944, layers = 28, heads = 28, kv_heads = 4, vocabulary = 152064;
   double rms_eps = 1e-6, rope_theta = 1e6;
   int64_t max_positions = 32768;  // longest context
   // Vision tower (SigLIP, patches as a linear layer). `vit_layers` is what is used and stored: one less than
   // vit_config.json says.
   int64_t vit_hidden = 1152, vit_mlp = 4304, vit_layers = 26, vit_heads = 16, vit_patch = 14;
-  int64_t vit_max_side = 70;  // patches per side of its position tables
+  int64_t vit_max_side = 70;  // patches per side of its position table
   double vit_eps = 1e-6;
   // Latents.
   int64_t latent_patch = 2, max_latent_side = 64;
   AutoencoderConfig autoencoder;
-  // The feed-forward layers' routing. A setting of ours in config.json, "router": {"type": "top_k",
-  // "experts": 8, "experts_per_token": 2}; without it hard, as the model is published.
+  // Routing of the MLPs. Our extension of config.json: "router": {"type": "top_k", "experts": 8,
+  // "experts_per_token": 2}; absent: hard, as published.
   RouterConfig router;
   // Special tokens.
   int32_t bos = 151644, eos = 151645, start_of_image = 151652, end_of_image = 151653;
@@ -43,9 +43,9 @@ struct BagelConfig {
 // the folder holds another one. Unknown settings are refused. config.json may be a stub or absent, as long as
 // the two sections are there: the reference application does not read it.
 absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder);
-// InvalidArgument when sizes are out of range or do not fit together; `source` begins the sentence.
+// InvalidArgument when sizes are out of range or do not fit together; `source` begins the message.
 absl::Status ValidateBagelConfig(const BagelConfig& config, const std::string& source);
-// How config.json says a top_k router.
+// A top_k router in config.json's form.
 nlohmann::json RouterJson(const RouterConfig& router);
 // Writes config.json, llm_config.json and vit_config.json.
 absl::Status SaveBagelConfig(const BagelConfig& config, const std::string& folder);

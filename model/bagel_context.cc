@@ -14,7 +14,7 @@ torch::Tensor NextPosition(const KvCache& cache, int64_t batch, torch::Device de
   return cache.next_position.expand({batch});
 }
 
-// Which keys (cache, then own segment) the queries of a segment see; undefined: all.
+// The mask of a segment's queries over keys (past, then own tokens); undefined: no mask.
 torch::Tensor SegmentMask(const KvCache& cache, int64_t batch, int64_t tokens, bool causal,
                           torch::Device device) {
   if (!causal && !cache.valid.defined()) return {};
@@ -36,15 +36,15 @@ void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_
   cache = std::move(grown);
 }
 
-// Tokens, of all guidance branches, that go through the layers together on one thread. Fewer cost more calls,
-// more push each other out of the cache: of 140, 280, 576 and 1,200 this is the fastest with 128 channels.
+// Tokens of one thread's forward, over all guidance branches. Fewer cost more calls, more overflow the cache:
+// of 140, 280, 576 and 1,200 this is the fastest with 128 channels.
 constexpr int64_t kTokensAtOnce = 1200;
 
 bool IsShared(const Bagel::GuidedContext& context) {
   return context.full->batch() == 1 && context.text_free->batch() == 1 && context.image_free->batch() == 1;
 }
 
-// What contexts that any number of samples may share are for samples [first, first + count).
+// The contexts, each of batch 1, of samples [first, first + count).
 std::vector<Bagel::GuidedContext> Part(std::span<const Bagel::GuidedContext> contexts, int64_t first,
                                        int64_t count) {
   std::vector<Bagel::GuidedContext> part;
@@ -145,7 +145,7 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
 
 bool Bagel::SamplesAreIndependent() const {
   const int64_t qkv = config_.hidden + 2 * config_.kv_heads * config_.head_dim(),
-                widest = std::max(2 * config_.mlp, qkv);  // of the layers that denoising runs through
+                widest = std::max(2 * config_.mlp, qkv);  // over the layers of a denoising step
   return dtype() == torch::kFloat32 && device().is_cpu() && lora_scale_ == 0 && !config_.router.top_k &&
          FusedLinear::UsesOwnProduct(widest * config_.hidden);
 }
@@ -157,8 +157,8 @@ torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, con
   if (threads == 1 || samples < 2 * threads || torch::GradMode::is_enabled() || !SamplesAreIndependent() ||
       !std::all_of(contexts.begin(), contexts.end(), IsShared))
     return GuidedForward(contexts, x_t, t, grid_h, grid_w, options);
-  // Each thread takes samples of its own through all layers: nobody waits for the others between operations,
-  // and what lies between them stays in the core's cache.
+  // Each thread runs its own samples through all layers: no barrier between operations, and activations stay
+  // in the core's cache.
   const int64_t branches = options.text_scale > 1 ? 2 : 1,
                 at_once = std::max<int64_t>(1, kTokensAtOnce / (branches * (x_t.size(1) + 2))),
                 pieces = threads * ((samples + threads * at_once - 1) / (threads * at_once));
@@ -231,7 +231,7 @@ torch::Tensor Bagel::ResponseLogProbs(const KvCache& cache, const torch::Tensor&
                                       double temperature) const {
   const torch::Tensor bos = responses.new_full({responses.size(0), 1}, config_.bos);
   KvCache context = cache;
-  // Token i is predicted from bos and the tokens before it; padding stands behind and is seen by nobody.
+  // Token i is predicted from bos and the tokens before it; padding follows, where causality masks it.
   const torch::Tensor hidden =
       AppendTokens(context, torch::cat({bos, responses.narrow(1, 0, responses.size(1) - 1)}, 1));
   const torch::Tensor log_probs = torch::log_softmax(Logits(hidden) / temperature, -1);

@@ -8,8 +8,8 @@
 
 namespace lvrpo {
 
-// A BAGEL folder in the published layout, opened: its settings, and its weights checked against them by their
-// headers but not read. This is what Bagel::Load, inspection and export begin with.
+// An opened BAGEL folder in the published layout: its settings, and its weights, checked against them by
+// their headers but not read. Bagel::Load, inspection and export start from it.
 struct BagelFolder {
   BagelConfig config;
   StoredWeights weights;  // exactly Bagel::ExpectedTensors(config)
@@ -18,7 +18,7 @@ struct BagelFolder {
 // Weights are ema.safetensors, or shards with an index of the stem ema or model. max_latent_side is taken
 // from the stored position table. Layers of the vision tower beyond those used are ignored; every other
 // tensor that is missing, unexpected, mis-shaped or of a wrong dtype is named. NotFound names the missing
-// file; InvalidArgument and DataLoss as LoadBagelConfig and StoredWeights give them.
+// file; InvalidArgument and DataLoss as from LoadBagelConfig and StoredWeights.
 absl::StatusOr<BagelFolder> OpenBagelFolder(const std::string& folder);
 
 // The folder's ae.safetensors, checked against the settings.

@@ -15,7 +15,7 @@ Bagel::TextToImage Bagel::ForwardTextToImage(const torch::Tensor& captions, cons
       torch::cat({place.expand({batch, text}), lengths.unsqueeze(1).expand({batch, image})}, 1);
   const torch::Tensor in_text = place < lengths.unsqueeze(1);  // [B, text]
   torch::Tensor mask = in_text.new_zeros({batch, all, all});
-  // Text sees itself causally. Rows of padding would see nothing without the diagonal; nobody reads them.
+  // Text is causal. The diagonal keeps rows of padding, which are never read, from being masked entirely.
   mask.narrow(1, 0, text)
       .narrow(2, 0, text)
       .copy_(in_text.new_ones({text, text})
@@ -52,7 +52,7 @@ torch::Tensor Bagel::ForwardUnderstanding(const torch::Tensor& pixels, const tor
 
 torch::Tensor Bagel::ForwardPacked(const Packed& in) const {
   const int64_t total = in.positions.size(0);
-  // Understanding tokens first, latents behind: the two streams of Run.
+  // Understanding tokens followed by latents: the two streams of Run.
   std::vector<torch::Tensor> embeddings, indexes;
   if (in.text_ids.defined()) {
     embeddings.push_back(EmbedTokens(in.text_ids));

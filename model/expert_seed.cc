@@ -17,7 +17,7 @@ namespace {
 constexpr char kExperts[] = ".mlp.experts.";
 constexpr char kGate[] = ".mlp.gate.weight";
 constexpr char kBias[] = ".mlp.gate.modality_bias";
-// The gate's numbers are about a tenth (inputs are normalised), the two biases far apart.
+// The gate's logits are about 0.1 (inputs are normalised), the two biases far apart.
 constexpr double kGateDeviation = 0.1, kBiasSize = 5;
 
 torch::Tensor GateSeed(const std::string& name, const std::vector<int64_t>& shape, uint64_t seed) {

@@ -13,7 +13,7 @@ namespace {
 constexpr char kVision[] = "owlv2.vision_model.", kText[] = "owlv2.text_model.";
 constexpr char kLayers[] = "encoder.layers.";
 
-// Of contrastive training, and constant buffers that some savers keep.
+// Tensors of contrastive training, and constant buffers that some savers keep.
 bool IsUnused(const std::string& name) {
   return name == "owlv2.logit_scale" || name == "owlv2.visual_projection.weight" ||
          absl::EndsWith(name, ".position_ids");
@@ -115,7 +115,7 @@ torch::Tensor Owlv2::TextTokens(const torch::Tensor& ids) const {
 }
 
 torch::Tensor Owlv2::PoolText(const torch::Tensor& tokens, const torch::Tensor& ids) const {
-  // argmax names any of several equal ids; the first is the one with the largest rank counted from behind.
+  // argmax may return any of several equal ids; ranking positions in descending order makes it the first.
   const torch::Tensor largest = ids.eq(ids.amax(1, true)).to(torch::kInt64);
   const torch::Tensor rank = torch::arange(ids.size(1), 0, -1, largest.options());
   const torch::Tensor place = (largest * rank).argmax(1);  // [T]

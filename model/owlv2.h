@@ -10,22 +10,22 @@
 
 namespace lvrpo {
 
-// What a detector looks for. One set for all images of a batch (first dimension 1), or one for each.
+// The text queries of a detector. One set for all images of a batch (first dimension 1), or one for each.
 struct Owlv2Queries {
   torch::Tensor embeds;  // [B or 1, Q, P], unit length
-  torch::Tensor real;    // bool [B or 1, Q]; false: padding, which is found nowhere
+  torch::Tensor real;    // bool [B or 1, Q]; false: padding, which is never found
 };
 
-// Of every patch of every image; N patches, row by row from the upper left.
+// The prediction of every patch of every image; N patches, row-major from the upper left.
 struct Owlv2Prediction {
-  torch::Tensor logits;  // fp32 [B, N, Q]; sigmoid: how sure that the patch's box holds what is asked for.
-                         // The lowest number of all for a query that is padding
-  torch::Tensor boxes;   // [B, N, 4]: centre x, centre y, width, height in sides of the padded image
+  torch::Tensor logits;      // fp32 [B, N, Q]; sigmoid: confidence that the patch's box holds the query.
+                             // The lowest float for a query that is padding
+  torch::Tensor boxes;       // [B, N, 4]: centre x, centre y, width, height in sides of the padded image
   torch::Tensor objectness;  // [B, N], logits: whether the box holds anything; not part of `logits`
   torch::Tensor class_embeds, raw_class_embeds;  // [B, N, P], unit length (to 1e-6), and as projected
 };
 
-// OWLv2 (transformers:models/owlv2/modeling_owlv2.py), a detector of whatever is named in words.
+// OWLv2 (transformers:models/owlv2/modeling_owlv2.py), an open-vocabulary detector.
 //
 //   pixels -> patches, class token -> pre-LN -> CLIP ViT -> post-LN -> tokens x class token -> LN  [B, N, H]
 //                                                                        |        |         |
@@ -37,26 +37,26 @@ class Owlv2 {
  public:
   // DataLoss when the tensors do not fit the configuration.
   static absl::StatusOr<Owlv2> Create(Owlv2Config config, TensorMap tensors, const std::string& source);
-  // Reads config.json and model.safetensors, or its shards, of a published folder. What only contrastive
-  // training needs (logit_scale, visual_projection) is passed over.
+  // Reads config.json and model.safetensors, or its shards, of a published folder. Tensors that only
+  // contrastive training uses (logit_scale, visual_projection) are ignored.
   static absl::StatusOr<Owlv2> Load(const std::string& folder, const WeightReadOptions& options = {});
   static ShapeMap ExpectedTensors(const Owlv2Config& config);
   static TensorMap RandomInit(const Owlv2Config& config, uint64_t seed);
 
   // ids int64 [T, L], L at most the configuration's text_length, below the vocabulary's size. Hidden states
-  // after final_layer_norm, [T, L, D]; each position sees itself and those before it.
+  // after final_layer_norm, [T, L, D]; causal.
   torch::Tensor TextTokens(const torch::Tensor& ids) const;
-  // The hidden state at the first of the row's largest ids, which is where eos stands: [T, D].
+  // The hidden state at the first of the row's largest ids, the position of eos: [T, D].
   torch::Tensor PoolText(const torch::Tensor& tokens, const torch::Tensor& ids) const;
   torch::Tensor ProjectText(const torch::Tensor& pooled) const;  // [T, D] -> [T, P]
   // ids int64 [B or 1, Q, L]. A query whose first id is 0 is padding.
   Owlv2Queries Queries(const torch::Tensor& ids) const;
 
   // Pixels [B, 3, S, S] of the configuration's size, as data/transforms/owlv2_transform.h makes them; those
-  // beyond the last whole patch do not count. Output of the encoder, class token first, [B, 1 + N, H].
+  // beyond the last whole patch are ignored. Output of the encoder, class token first, [B, 1 + N, H].
   torch::Tensor EncodeImage(const torch::Tensor& pixels) const;
-  torch::Tensor PostNorm(const torch::Tensor& tokens) const;  // of each of them
-  // After PostNorm, what the heads read: layer_norm(patches * class token), [B, N, H].
+  torch::Tensor PostNorm(const torch::Tensor& tokens) const;  // per token
+  // The heads' input, after PostNorm: layer_norm(patches * class token), [B, N, H].
   torch::Tensor MergeClassToken(const torch::Tensor& normed) const;
   torch::Tensor ImageEmbeds(const torch::Tensor& pixels) const {
     return MergeClassToken(PostNorm(EncodeImage(pixels)));

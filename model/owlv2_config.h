@@ -16,7 +16,7 @@ struct Owlv2TowerConfig {
 };
 
 // Settings of an OWLv2 detector (config.json of transformers' Owlv2ForObjectDetection). Published files are
-// sparse: a key that is absent has the value given here.
+// sparse: an absent key has the default given here.
 struct Owlv2Config {
   Owlv2TowerConfig vision, text = {.width = 512, .heads = 8, .mlp = 2048};
   int64_t image_size = 768, patch_size = 16;     // pixels
@@ -29,7 +29,7 @@ struct Owlv2Config {
   // InvalidArgument names every setting that is of a wrong type, out of range or not supported, and the
   // model's type when it is another one.
   static absl::StatusOr<Owlv2Config> FromJson(const nlohmann::json& json, const std::string& source);
-  // What is wrong with the sizes together, "" when nothing is.
+  // What is inconsistent among the sizes, "" when nothing is.
   std::string SizeProblem() const;
   nlohmann::json ToJson() const;  // the published form
 };

@@ -38,8 +38,7 @@ absl::StatusOr<PaliGemmaConfig> PaliGemmaConfig::FromJson(const nlohmann::json& 
   }
   ReadCommonSettings(reader);
   reader.OneOf("model_type", {"paligemma"});
-  // The token that stands for an image is never one of ours; the vocabulary of old files is that of
-  // text_config.
+  // Our ids never include the image token; old files' vocabulary is in text_config.
   reader.Harmless({"image_token_index", "image_token_id", "_vocab_size", "vocab_size"});
   bool tied = true;
   reader.Flag("tie_word_embeddings", tied);

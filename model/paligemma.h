@@ -24,7 +24,7 @@ struct PaliGemmaConfig {
   // InvalidArgument names every setting that is missing, of a wrong type, out of range or not supported
   // (PaliGemma 2, whose language model is a gemma2, among them), and the model's type when it is another one.
   static absl::StatusOr<PaliGemmaConfig> FromJson(const nlohmann::json& json, const std::string& source);
-  // What is wrong with the sizes together, "" when nothing is.
+  // What is inconsistent among the sizes, "" when nothing is.
   std::string SizeProblem() const;
   nlohmann::json ToJson() const;  // the published form
 };
@@ -36,7 +36,7 @@ struct PaliGemmaConfig {
 //                                                               |--> Gemma -> the answer's tokens
 //   <bos> question "\n" -> embeddings -------------------------'
 //
-// Image and question see each other both ways; the answer is causal, and they do not see it. Positions count
+// Prefix-LM mask: image and question attend to each other both ways, the answer is causal. Positions count
 // from 1, the image's tokens first.
 //
 // Functional over named tensors (the published names). Computes in the dtype of its weights. Copies share the
@@ -52,13 +52,13 @@ class PaliGemma {
   static TensorMap RandomInit(const PaliGemmaConfig& config, uint64_t seed);
 
   // Pixels [B, 3, S, S] of the configuration's size, normalised as SigLIP's
-  // (data/transforms/siglip_transform.h): what the language model sees of them, [B, N, H].
+  // (data/transforms/siglip_transform.h): the language model's image tokens, [B, N, H].
   torch::Tensor ImageTokens(const torch::Tensor& pixels) const;
 
-  // An image and a question, read.
+  // A prefilled image and question.
   struct Prefix {
-    KvCache cache;         // of N + L tokens
-    torch::Tensor hidden;  // [B, H], at the question's last token: what the answer's first is predicted from
+    KvCache cache;         // N + L tokens
+    torch::Tensor hidden;  // [B, H], at the question's last token, which predicts the answer's first
   };
   // image_tokens [B or 1, N, H]: one image serves any number of questions. ids int64 [B, L] padded at the
   // end, lengths int64 [B], 1 .. L; a question begins with <bos> and ends with the token of "\n". Padding
@@ -67,9 +67,9 @@ class PaliGemma {
                     const torch::Tensor& lengths) const;
   torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> fp32 [..., V]
 
-  // How likely each token of an answer is after the prefix and the tokens before it, in nats: fp32 [B, M].
-  // ids int64 [B, M], M at least 1, padded at the end; whoever wants the probability of a complete answer
-  // ends it with <eos>. `lengths` int64 [B]: 0 behind them; undefined: all M count.
+  // log p of each token of an answer given the prefix and the tokens before it, in nats: fp32 [B, M]. ids
+  // int64 [B, M], M at least 1, padded at the end; end with <eos> for the probability of a complete answer.
+  // `lengths` int64 [B]: log p is 0 past them; undefined: no padding.
   torch::Tensor SuffixLogProbs(const Prefix& prefix, const torch::Tensor& ids,
                                const torch::Tensor& lengths = {}) const;
 
@@ -86,13 +86,13 @@ class PaliGemma {
   Gemma text_;
 };
 
-// What ReadPrefix wants of a question: <bos>, its tokens, and "\n" as a token of its own. The tokenizer is
+// A question's ids for ReadPrefix: <bos>, its tokens, and "\n" as a separate token. The tokenizer is
 // the model's, loaded without control tokens. FailedPrecondition: it has no <bos>; InvalidArgument: the
 // question cannot be encoded.
 absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokenizer,
                                                         absl::string_view question);
 
-// How a choice between two sets of first tokens comes out: {"yes", "Yes"} and {"no", "No"}.
+// A choice between two sets of first tokens: {"yes", "Yes"} and {"no", "No"}.
 struct TokenChoice {
   torch::Tensor first;  // [B], P(first set) / (P(first set) + P(second set))
   torch::Tensor mass;   // [B], P(first set) + P(second set): low when the model would say something else

@@ -15,8 +15,8 @@ constexpr char kHead[] = "lm_head.weight";
 
 std::string LayerPrefix(int64_t layer) { return absl::StrCat("model.layers.", layer, "."); }
 
-// Which keys (cache, then own tokens) each of the new tokens sees: bool [B or 1, T, L + T], or undefined when
-// all of them see everything. A padding token sees itself, so that its softmax has something to stand on.
+// The mask of new tokens over keys (past, then new): bool [B or 1, T, L + T], or undefined without one. A
+// padding token attends to itself, so that its softmax is defined.
 torch::Tensor CausalMask(const KvCache& past, const torch::Tensor& real, int64_t batch, int64_t tokens) {
   const bool padded = past.valid.defined() || real.defined();
   if (tokens == 1 && !padded) return {};
@@ -133,7 +133,7 @@ int64_t Qwen2::SlotBytes(int64_t capacity) const {
 Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
                                            const torch::Tensor& completion_lengths,
                                            double temperature) const {
-  // Padding stands behind every row's tokens, where causality hides it.
+  // Padding follows every row's tokens, where causality masks it.
   KvCache cache;
   const torch::Tensor hidden = Append(cache, ids);
   const int64_t longest = completion_lengths.max().item<int64_t>();

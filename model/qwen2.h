@@ -13,17 +13,17 @@
 namespace lvrpo {
 
 // A Qwen2 or Qwen2.5 language model (transformers:models/qwen2), functional over named tensors (the names of
-// its model.safetensors), so that gradients reach whichever of them ask for it. Computes in the dtype of its
-// weights. Copies share the tensors. Thread-safe while nobody changes the tensors.
+// its model.safetensors), so that gradients reach whichever of them require grad. Computes in the dtype of
+// its weights. Copies share the tensors. Thread-safe while nobody changes the tensors.
 //
-// The body of BAGEL's language model is this one with QK-norm and a second set of weights (model/bagel.h).
+// BAGEL's language model is this one with QK-norm and a second expert per layer (model/bagel.h).
 class Qwen2 : public TextDecoder {
  public:
   // DataLoss when the tensors do not fit the configuration or are not all of one dtype.
   static absl::StatusOr<Qwen2> Create(Qwen2Config config, TensorMap tensors, const std::string& source);
   // Reads config.json and model.safetensors, or its shards, of a published folder. Names the model's type
-  // when the folder holds another one. Kept as stored (options.dtype nullopt), the dtype is that of the
-  // weights.
+  // when the folder holds another one. With options.dtype nullopt the dtype is that of the
+  // stored weights.
   static absl::StatusOr<Qwen2> Load(const std::string& folder, const WeightReadOptions& options = {});
   // Without lm_head.weight when the embeddings are tied.
   static ShapeMap ExpectedTensors(const Qwen2Config& config);
@@ -31,25 +31,25 @@ class Qwen2 : public TextDecoder {
 
   // Appends tokens int64 [B, T] to a cache, causally, and returns their hidden states after the final norm,
   // [B, T, H]. `real`: bool or int [B, T], 0 where a token is padding (on either side); undefined: none is.
-  // Positions count real tokens; padding is seen by no real token, and its own hidden states mean nothing.
+  // Positions count real tokens; padding is masked, and its own hidden states are undefined.
   torch::Tensor Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real = {}) const;
-  // One more token, ids int64 [R], in each of the first R slots: hidden after the final norm, [R, H].
+  // Appends one token, ids int64 [R], to each of the first R slots: hidden after the final norm, [R, H].
   torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const override;
   torch::Tensor Logits(const torch::Tensor& hidden) const override;  // [..., H] -> fp32 [..., V]
   KvTable MakeKvTable(int64_t slots, int64_t capacity) const override;
   int64_t SlotBytes(int64_t capacity) const override;
 
-  // Of completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at
+  // Scores completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at
   // least one), then completion_lengths [B] tokens; C is the longest completion. Logits are divided by
   // `temperature`.
   struct TokenScores {
-    torch::Tensor log_probs;  // fp32 [B, C], of each completion token; 0 behind a row's completion
-    torch::Tensor entropy;    // fp32 [B, C], in nats, of the distribution that each was drawn from
+    torch::Tensor log_probs;  // fp32 [B, C], per completion token; 0 past a row's completion
+    torch::Tensor entropy;    // fp32 [B, C], in nats, of each token's distribution; 0 likewise
   };
   TokenScores ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
                                const torch::Tensor& completion_lengths, double temperature) const;
 
-  // The likeliest next token again and again, until `eos` (which is included) or `max_tokens`.
+  // Greedy decoding until `eos` (included) or `max_tokens`.
   std::vector<int64_t> Greedy(const std::vector<int64_t>& prompt, int64_t max_tokens, int64_t eos) const;
 
   const Qwen2Config& config() const { return config_; }

@@ -16,11 +16,11 @@ struct Qwen2Config {
 
   int64_t head_dim() const { return hidden / heads; }
 
-  // Takes what the JSON says and leaves the rest as it is. Notes every setting that the code cannot honour:
-  // another activation, RoPE scaling, sliding windows, quantised weights. The rotary base may be written
+  // Reads the JSON's settings and reports every one that is not supported:
+  // another activation, RoPE scaling, sliding windows, quantised weights. The rotary base may be
   // rope_theta, or rope_parameters.rope_theta as transformers 5 does.
   void ReadFrom(ConfigReader& reader);
-  // What is wrong with the sizes together, "" when nothing is.
+  // What is inconsistent among the sizes, "" when nothing is.
   std::string SizeProblem() const;
 
   // InvalidArgument names every setting that is missing, of a wrong type, out of range or not supported, and

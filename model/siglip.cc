@@ -36,10 +36,10 @@ absl::StatusOr<SiglipConfig> SiglipConfig::FromJson(const nlohmann::json& json, 
   vision.Flag("vision_use_head", config.use_head);
   if (config.naflex) {
     vision.Integer("num_patches", config.num_patches);
-    vision.Harmless({"image_size"});  // its images have any
+    vision.Harmless({"image_size"});  // images of any size
   } else {
     vision.Integer("image_size", config.image_size);
-    vision.Harmless({"num_patches"});  // the two sizes make it
+    vision.Harmless({"num_patches"});  // follows from the two sizes
   }
   ReadTower(text, family + "_text_model", config.text);
   config.vocabulary = 32000;
@@ -215,8 +215,8 @@ torch::Tensor Siglip::HeadProjection(HeadPart part, const char* kind) const {
 }
 
 torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& keys) const {
-  // One query asks all tokens, so its keys and values need not be made: q (K x) = (q K) x, and what the
-  // values' projection makes of a mean of tokens is the mean of what it makes of each.
+  // With one query, keys and values need not be computed: q (K x) = (q K) x, and the value projection
+  // commutes with the weighted mean of the tokens.
   const int64_t d = config_.vision.width, heads = config_.vision.heads, each = d / heads;
   const torch::Tensor probe = tensors_.at("vision_model.head.probe").view({1, d});
   const torch::Tensor query =

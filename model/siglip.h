@@ -17,7 +17,8 @@ struct SiglipTowerConfig {
   Activation gelu = Activation::kGelu;
 };
 
-// Of a fixed-resolution or NaFlex SigLIP 2 folder (config.json of transformers' SiglipModel or Siglip2Model).
+// Settings of a fixed-resolution or NaFlex SigLIP 2 (config.json of transformers' SiglipModel or
+// Siglip2Model).
 struct SiglipConfig {
   SiglipTowerConfig vision, text;
   int64_t image_size = 224;  // fixed resolution only
@@ -25,7 +26,7 @@ struct SiglipConfig {
   int64_t num_patches = 256;  // NaFlex: rows of the position table
   bool naflex = false;
   bool use_head = true;    // false: no pooling head
-  bool calibrated = true;  // false: the towers alone were saved, without logit_scale and logit_bias
+  bool calibrated = true;  // false: saved without logit_scale and logit_bias
   int64_t vocabulary = 256000, text_length = 64;
   int64_t projection = 768;  // width of the shared space
 
@@ -40,8 +41,8 @@ struct SiglipConfig {
 class Siglip {
  public:
   static absl::StatusOr<Siglip> Create(SiglipConfig config, TensorMap tensors, const std::string& source);
-  // Reads config.json and model.safetensors, or its shards, of a published folder, also where both towers
-  // were saved without scale and bias, or as parts of something ("model.vision_model. ...").
+  // Reads config.json and model.safetensors, or its shards, of a published folder, also one saved without
+  // scale and bias, or with a common prefix ("model.vision_model. ...").
   static absl::StatusOr<Siglip> Load(const std::string& folder);
   static ShapeMap ExpectedTensors(const SiglipConfig& config);
   static TensorMap RandomInit(const SiglipConfig& config, uint64_t seed);
@@ -52,10 +53,10 @@ class Siglip {
   torch::Tensor VisionTokens(const torch::Tensor& patches, const torch::Tensor& mask,
                              const torch::Tensor& shapes) const;
 
-  // The pooling head: [B, N, D] -> [B, D]. `keys`: bool [B, N], true where a token counts; undefined = all.
+  // The pooling head: [B, N, D] -> [B, D]. `keys`: bool [B, N], false: masked; undefined: no mask.
   torch::Tensor Pool(const torch::Tensor& tokens, const torch::Tensor& keys = {}) const;
   // The pooling head on each token alone, [B, N, D] -> [B, N, D]: softmax over one key is 1, so the head
-  // reduces to its value and output projections and its MLP. These vectors lie in the text's space.
+  // reduces to its value and output projections and its MLP. The vectors are in the text's space.
   torch::Tensor DenseTokens(const torch::Tensor& tokens) const;
 
   // Hidden states after final_layer_norm [B, L, Dt], and their projection at the last position [B, P].
@@ -73,10 +74,10 @@ class Siglip {
 
  private:
   Siglip(SiglipConfig config, TensorMap tensors);
-  // Rows of the pooling head's joined projection. `kind`: "weight" [D, D] or "bias" [D].
+  // Rows of the pooling head's fused q, k, v projection. `kind`: "weight" [D, D] or "bias" [D].
   enum HeadPart { kQuery, kKey, kValue };
   torch::Tensor HeadProjection(HeadPart part, const char* kind) const;
-  // What the pooling head does to what it has attended to: out_proj, then the MLP with its residual.
+  // The pooling head after its attention: out_proj, then the MLP with its residual.
   torch::Tensor FinishPooling(const torch::Tensor& attended) const;
 
   SiglipConfig config_;

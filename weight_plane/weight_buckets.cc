@@ -9,8 +9,8 @@
 namespace lvrpo {
 namespace {
 
-// Over everything that decides the weights: names, types, shapes, places and checksums; not the version
-// number.
+// Digest of everything that determines the weights: names, types, shapes, offsets and checksums; not the
+// version number.
 std::string DigestOfManifest(const v1::WeightManifest& manifest) {
   Sha256 hash;
   for (const v1::TensorEntry& tensor : manifest.tensors()) {

@@ -10,7 +10,7 @@
 
 namespace lvrpo {
 
-// One version of the trained weights as it travels: tensors in name order, packed into buckets of about
+// One version of the trained weights as it is sent: tensors in name order, packed into buckets of about
 // `kBucketBytes`, each with its SHA-256; the version's digest covers them all. Immutable once made.
 struct PackedWeights {
   v1::WeightManifest manifest;
@@ -25,7 +25,7 @@ PackedWeights PackWeights(const TensorMap& tensors, int64_t version);
 // DataLoss unless the manifest is consistent: its digest, and every tensor inside its bucket.
 absl::Status CheckManifest(const v1::WeightManifest& manifest);
 
-// Back to tensors (copies). `buckets` are checked already.
+// Copies the tensors out of `buckets`, which must have been checked.
 absl::StatusOr<TensorMap> UnpackWeights(const v1::WeightManifest& manifest,
                                         const std::vector<std::string>& buckets);
 

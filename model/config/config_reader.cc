@@ -29,7 +29,7 @@ bool IsOneOf(const nlohmann::json& value, absl::Span<const absl::string_view> al
          std::find(allowed.begin(), allowed.end(), value.get_ref<const std::string&>()) != allowed.end();
 }
 
-// Without the commas that stand before a closing bracket; text in quotes is left alone.
+// Removes commas before a closing bracket, outside of quoted strings.
 std::string WithoutTrailingCommas(absl::string_view json) {
   std::string kept;
   bool quoted = false;
@@ -48,7 +48,7 @@ std::string WithoutTrailingCommas(absl::string_view json) {
 }
 
 // A rope_scaling or rope_parameters object: only the plain rotary embedding is supported. rope_parameters may
-// say the base.
+// hold the base.
 void ReadRope(ConfigReader& reader, absl::string_view key, double& theta) {
   const nlohmann::json& object = reader.Object(key);
   if (object.empty()) return;

@@ -8,7 +8,7 @@ absl::Span<const absl::string_view> HarmlessOfAnyModel() {
       "_name_or_path", "_commit_hash", "architectures", "auto_map", "transformers_version", "finetuning_task",
       "task_specific_params", "problem_type", "id2label", "label2id", "num_labels", "tokenizer_class",
       "prefix", "model_name", "language", "tags",
-      // How weights were stored and are run: the files say what they hold, the results are the same.
+      // How weights were stored and are run: known from the files, and without effect on results.
       "torch_dtype", "dtype", "use_bfloat16", "torchscript", "_attn_implementation",
       "_attn_implementation_autoset", "attn_implementation", "chunk_size_feed_forward", "use_cache",
       // Training.
@@ -17,7 +17,7 @@ absl::Span<const absl::string_view> HarmlessOfAnyModel() {
       // What a call returns.
       "return_dict", "use_return_dict", "output_attentions", "output_hidden_states", "output_scores",
       "return_dict_in_generate",
-      // Tokens: the tokenizer's files say them.
+      // Special tokens: read from the tokenizer's files.
       "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id",
       // Sampling.
       "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups",
@@ -32,9 +32,9 @@ absl::Span<const absl::string_view> HarmlessOfProcessors() {
   static constexpr absl::string_view kNames[] = {
       // Who wrote the file.
       "processor_class", "feature_extractor_type", "auto_map", "_valid_processor_keys",
-      // Images are RGB when they come here, and pixels are laid out as the model wants them.
+      // Images are RGB already, and pixels laid out as the model needs them.
       "do_convert_rgb", "data_format", "input_data_format", "return_tensors", "device", "disable_grouping",
-      // Of steps that are off (do_center_crop, do_pad), and of sizes given as one number.
+      // Parameters of disabled steps (do_center_crop, do_pad), and sizes given as one number.
       "crop_size", "pad_size", "default_to_square"};
   return kNames;
 }

@@ -3,17 +3,15 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-// Settings that published files hold and that change nothing of what the models here compute. Whatever is
-// neither read nor listed is refused (ConfigReader::RefuseUnknown): it may belong to another model than the
-// one that would be computed.
+// Settings of published files that do not affect what the models here compute. Settings neither read nor
+// listed are refused (ConfigReader::RefuseUnknown): they may ask for a different model.
 namespace lvrpo {
 
-// Those that transformers writes for any model, whether or not it has a use for them, and its older releases
-// into every section: who wrote the file, how weights were stored, training, what a Python call returns, and
-// how text is sampled, which this program's own settings say.
+// Those that transformers writes for any model, in older releases into every section: who wrote the file, how
+// weights were stored, training, what a Python call returns, and text sampling, which has our own settings.
 absl::Span<const absl::string_view> HarmlessOfAnyModel();
 
-// Those of an image processor, besides the ones that ImageProcessor reads
+// Those of an image processor that ImageProcessor does not read
 // (reward_server/scorers/image_processor.h).
 absl::Span<const absl::string_view> HarmlessOfProcessors();
 

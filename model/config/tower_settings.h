@@ -6,11 +6,11 @@
 #include "model/kernels/fused_ops.h"
 #include "nlohmann/json.hpp"
 
-// What the configurations of SigLIP's and OWLv2's towers have in common. `Tower` has width, layers, heads,
-// mlp, eps and gelu, which say what holds where a setting is absent.
+// Common settings of SigLIP's and OWLv2's towers. `Tower` has width, layers, heads, mlp, eps and gelu, whose
+// values are the defaults of absent settings.
 namespace lvrpo {
 
-// The setting hidden_act; `gelu` stays where it is absent. Notes a name that is none of the three forms.
+// The setting hidden_act; absent: `gelu` is unchanged. Reports a name that is none of the three forms.
 void ReadGelu(ConfigReader& reader, Activation& gelu);
 const char* GeluName(Activation gelu);
 

@@ -61,7 +61,7 @@ std::string NewestCheckpoint(const std::string& folder) {
   return path;
 }
 
-// W + scale B A of the layer that `weight` gives, a piece of rows at a time.
+// W + scale B A of the layer that `weight` gives, a block of rows at a time.
 TensorSource MergedSource(const TensorSource& weight, const torch::Tensor& a, const torch::Tensor& b,
                           double scale) {
   TensorSource merged = weight;
@@ -77,7 +77,7 @@ TensorSource MergedSource(const TensorSource& weight, const torch::Tensor& a, co
   return merged;
 }
 
-// The tensor, refused when a value of it is no number or does not fit the dtype it is written as.
+// The tensor, refused when a value is not finite in the dtype it is written as.
 TensorSource FiniteSource(const TensorSource& tensor, const std::string& base) {
   TensorSource checked = tensor;
   checked.read = [read = tensor.read, name = tensor.name, base](int64_t first, torch::Tensor into) {
@@ -112,7 +112,7 @@ absl::Status MergeAdapter(const std::string& folder, const BagelConfig& config,
   return absl::OkStatus();
 }
 
-// The tensors of the same model with a top_k router, each expert read from the one that it is a copy of.
+// The tensors of the model with a top_k router, each expert read from the weights that it copies.
 absl::Status RouteToExperts(const ExportOptions& options, BagelConfig config,
                             std::vector<TensorSource>& tensors) {
   if (config.router.top_k) return absl::InvalidArgumentError("the base's router is top_k already");
@@ -136,7 +136,7 @@ absl::Status RouteToExperts(const ExportOptions& options, BagelConfig config,
   return absl::OkStatus();
 }
 
-// config.json as the base has it, with the router.
+// The base's config.json with the router added.
 absl::Status WriteRouter(const RouterConfig& router, const std::string& folder) {
   const std::string path = JoinPath(folder, "config.json");
   absl::StatusOr<nlohmann::json> json = ReadJsonObject(path);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kFp32 = 4;
 
-// The product, or the largest number of bytes that sums still hold.
+// The product, saturated so that sums of a few do not overflow.
 int64_t Product(std::initializer_list<int64_t> factors) {
   constexpr int64_t kMost = INT64_MAX / 64;
   int64_t product = 1;
@@ -40,8 +40,8 @@ int64_t Parameters(const ShapeMap& shapes) {
   return count;
 }
 
-// Bytes of the ordered copies that FusedLinear keeps of fp32 weights. Layers that read the same input are
-// one there: q, k and v; gate and up.
+// Bytes of FusedLinear's prepacked copies of fp32 weights. Layers with a common input are one there: q, k and
+// v; gate and up.
 int64_t OrderedCopyBytes(const ShapeMap& shapes) {
   std::map<std::string, int64_t> joined;
   for (const auto& [name, shape] : shapes) {

@@ -13,7 +13,7 @@ namespace lvrpo {
 // exact; activations are estimates whose formulas are given, without allocator slack and without LibTorch's
 // own 0.3 GB or so.
 struct MemoryOptions {
-  torch::Dtype dtype = torch::kBFloat16;  // of weights, caches and activations; the autoencoder is fp32
+  torch::Dtype dtype = torch::kBFloat16;  // weights, caches and activations; the autoencoder is fp32
   int64_t image_size = 0;  // pixels per side; 0: 1024, or less when the position table is smaller
   int64_t guidance_branches =
       2;                   // velocity calls a denoising step: 1 none, 2 text, 3 text and image guidance
@@ -21,8 +21,7 @@ struct MemoryOptions {
   int64_t context_tokens = 1024;  // prompt and answer of one sample
   // Name patterns of the trained tensors (MatchesPatterns in model/weights/weights.h).
   std::vector<std::string> trainable = {"_moe_gen"};
-  // 0: those tensors themselves are trained. Otherwise adapters of this rank on those of them that are
-  // linear layers.
+  // 0: those tensors themselves are trained. Otherwise adapters of this rank on those that are linear layers.
   int64_t lora_rank = 0;
 };
 
@@ -46,7 +45,7 @@ struct MemoryPlan {
   std::vector<RoleMemory> roles;  // rollout worker, learner, reward server
 };
 
-// Alive at the peak of a forward pass without gradients, per token of the batch: in a layer's MLP the
+// Bytes alive at the peak of a forward pass without gradients, per token of the batch: in a layer's MLP the
 // residual and attention streams, queries, keys and values with their rotated copies, and the MLP's four
 // intermediates.
 int64_t ForwardBytesPerToken(const BagelConfig& config, torch::Dtype dtype);

@@ -10,11 +10,11 @@
 
 namespace lvrpo {
 
-// One tensor to be written, and how to get at its elements a few MiB at a time.
+// A tensor to be written, read a few MiB at a time.
 struct TensorSource {
   std::string name;
   std::vector<int64_t> shape;
-  torch::Dtype dtype;  // as it is to be written
+  torch::Dtype dtype;  // in the file
   // Fills `into` (one dimension, contiguous, of `dtype`) with the elements from `first` on, row-major.
   std::function<absl::Status(int64_t first, torch::Tensor into)> read;
 
@@ -26,7 +26,7 @@ struct TensorSource {
 TensorSource SourceOf(const StoredWeights& weights, const std::string& name, torch::Dtype dtype);
 TensorSource SourceOf(const std::string& name, const torch::Tensor& tensor, torch::Dtype dtype);
 
-// Writes a checkpoint in the published layout, streaming: memory holds one piece of one tensor. Without a
+// Writes a checkpoint in the published layout, streaming: memory holds one block of one tensor. Without a
 // limit, or when all fits into it, the file is <folder>/<stem>.safetensors; otherwise shards of at most
 // `max_shard_bytes` of data (a larger tensor has one to itself) in the order of `tensors`,
 // model-00001-of-0000N.safetensors, with model.safetensors.index.json. Every file appears whole, the index
@@ -34,14 +34,14 @@ TensorSource SourceOf(const std::string& name, const torch::Tensor& tensor, torc
 absl::Status WriteCheckpoint(const std::string& folder, const std::string& stem,
                              const std::vector<TensorSource>& tensors, int64_t max_shard_bytes = 0);
 
-// The files of a published folder beside its weights; those that are not there are left out.
+// The files of a published folder other than its weights.
 const std::vector<std::string>& SettingsFiles();
 const std::vector<std::string>& TokenizerFiles();
-// Copies those of these files that `from` has. NotFound never; what cannot be read or written is an error.
+// Copies those of `names` that `from` has; missing ones are skipped, I/O errors returned.
 absl::Status CopyFiles(const std::string& from, const std::string& to, const std::vector<std::string>& names);
 
-// Makes a folder out of what `fill` writes: under a name beside `path` while it works, under `path` when it
-// returned OK. FailedPrecondition when `path` exists; nothing is left when `fill` fails.
+// Creates the folder `path` atomically: `fill` writes to a temporary sibling, which is renamed when it
+// returns OK and removed when it fails. FailedPrecondition when `path` exists.
 absl::Status MakeWholeFolder(const std::string& path,
                              const std::function<absl::Status(const std::string& unfinished)>& fill);
 

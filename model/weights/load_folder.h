@@ -10,9 +10,9 @@
 namespace lvrpo {
 
 // Reads config.json and model.safetensors, or its shards, of a published folder. `adapt(config, weights)` may
-// drop or rename what some savers keep or call otherwise, and set in the configuration what only the weights
-// tell, before they are checked and read. `Config` has FromJson, `Model` ExpectedTensors and Create; their
-// errors come through, and those of reading name the file.
+// drop or rename tensors of some savers, and set in the configuration what only the weights tell, before they
+// are checked and read. `Config` has FromJson, `Model` ExpectedTensors and Create, whose
+// errors are returned; read errors name the file.
 template <typename Model, typename Config, typename Adapt>
 absl::StatusOr<Model> LoadFolder(const std::string& folder, const WeightReadOptions& options,
                                  const Adapt& adapt) {

@@ -10,12 +10,12 @@
 
 namespace lvrpo {
 
-// Low-rank adapters of linear layers (LoRA, arXiv 2106.09685). An adapter is two more tensors beside a
-// layer's own, under the names that the PEFT library gives them:
+// Low-rank adapters of linear layers (LoRA, arXiv 2106.09685). An adapter adds two tensors to a layer's own,
+// named as in the PEFT library:
 //
 //   <module>.weight         W [out, in]     frozen
 //   <module>.lora_A.weight  A [rank, in]    trained
-//   <module>.lora_B.weight  B [out, rank]   trained; zero at first, so that nothing changes
+//   <module>.lora_B.weight  B [out, rank]   trained; initially zero, so that the model is unchanged
 //
 //   y = x W^T + b + scale (x A^T) B^T,   scale = alpha / rank, or alpha / sqrt(rank) with `rslora`
 //
@@ -31,11 +31,11 @@ struct LoraConfig {
 
 double LoraScale(const LoraConfig& config);
 
-// The names of an adapter's tensors end so.
+// Suffixes of an adapter's tensors.
 inline constexpr char kLoraA[] = ".lora_A.weight";
 inline constexpr char kLoraB[] = ".lora_B.weight";
 
-// Whether a tensor belongs to an adapter, well-formed or not.
+// Whether a tensor's name has an adapter's suffix, well-formed or not.
 bool IsLoraName(const std::string& name);
 
 // Whether a tensor is the weight of a linear layer, which can have an adapter.
@@ -50,17 +50,17 @@ ShapeMap ShapesOf(const TensorMap& tensors);
 absl::StatusOr<ShapeMap> LoraShapes(const ShapeMap& base, const LoraConfig& config);
 
 // Adds those tensors: fp32 whatever the layer's dtype (steps of 1e-4 vanish in bf16), on the layer's device,
-// without asking for gradients. A is uniform in +-1/sqrt(in), PEFT's default (Kaiming-uniform with a =
+// without requires_grad. A is uniform in +-1/sqrt(in), PEFT's default (Kaiming-uniform with a =
 // sqrt(5)), and a function of (seed, name, shape) alone; B is zero. Errors as above, and InvalidArgument for
-// a layer without floating-point weights; then `tensors` is as it was.
+// a layer without floating-point weights; then `tensors` is unchanged.
 absl::Status AddLora(TensorMap& tensors, const LoraConfig& config, uint64_t seed);
 
 // The adapters alone, and everything else. Both share the tensors.
 TensorMap ExtractLora(const TensorMap& tensors);
 TensorMap WithoutLora(const TensorMap& tensors);
 
-// DataLoss naming what is wrong with the adapters among `tensors` (what else is in it is not looked at) for a
-// model of shapes `base`: an A without its B or the other way round, a layer that the model does not have, a
+// DataLoss naming what is wrong with the adapters among `tensors` (other tensors are ignored) for a model of
+// shapes `base`: an A without its B or the other way round, a layer that the model does not have, a
 // shape that does not fit the layer and config.rank, a dtype that is not floating-point; or no adapter.
 absl::Status CheckLora(const TensorMap& tensors, const ShapeMap& base, const LoraConfig& config,
                        const std::string& source);
@@ -71,7 +71,7 @@ absl::StatusOr<TensorMap> MergeLora(const TensorMap& tensors, const LoraConfig& 
 
 // The formula above for y = x W^T + b, [..., out]: adds the adapter's part, in the dtype of y. Where `a` is
 // undefined, y itself. The product with A and B is computed in their dtype, so fp32 adapters under bf16
-// weights keep their precision. Gradients reach all that ask for them.
+// weights keep their precision. Gradients reach all that require grad.
 torch::Tensor WithLora(const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& a,
                        const torch::Tensor& b, double scale);
 

@@ -16,24 +16,24 @@ namespace lvrpo {
 struct LoraAdapter {
   LoraConfig config;                     // `modules`: the full names of the adapted layers
   TensorMap tensors;                     // A and B, under this project's names, fp32
-  std::map<std::string, double> scales;  // of each adapted layer
-  TensorMap whole;                       // of modules_to_save: what takes the place of the base's, fp32
-  std::string base_model;                // what the file calls the base model; may be empty
+  std::map<std::string, double> scales;  // per adapted layer
+  TensorMap whole;                       // modules_to_save: tensors that replace the base's, fp32
+  std::string base_model;                // the base model's name in the file; may be empty
 };
 
 // Writes the adapters among `tensors` as they are stored, and names each adapted layer in full, so that PEFT
 // adapts exactly these. Makes the folder. Each file is written atomically, the configuration last.
-// DataLoss when an adapter is not whole or not of config.rank.
+// DataLoss when an adapter is incomplete or not of config.rank.
 absl::Status SaveAdapter(const std::string& folder, const TensorMap& tensors, const LoraConfig& config,
                          const std::string& base_model);
 
 // Reads an adapter for a model whose tensors have the shapes `base`. The tensors alone say which layers are
 // adapted; target_modules and exclude_modules (lists of name endings, "all-linear", or a regular expression
 // that a whole name must match, read by RE2) with layers_to_transform and layers_pattern are held against
-// them. A regular expression with look-around, which RE2 does not know, goes unchecked. Ranks and scales of
-// single layers come from rank_pattern and alpha_pattern, by PEFT's rule: the first expression that the end
-// of the layer's name matches. Names may have the adapter's in them (lora_A.default.weight), and one common
-// prefix other than PEFT's, or none.
+// them. A regular expression with look-around, which RE2 does not support, is not checked. Ranks and scales
+// of single layers come from rank_pattern and alpha_pattern, by PEFT's rule: the first expression that the
+// end of the layer's name matches. Names may contain the adapter's name (lora_A.default.weight), and one
+// common prefix other than PEFT's, or none.
 //
 // NotFound names the missing file. InvalidArgument names every setting that is missing, wrong or beyond LoRA
 // on linear layers (another peft_type, DoRA, biases, an initialization that changed the base model, ...;

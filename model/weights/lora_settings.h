@@ -10,7 +10,7 @@
 #include "model/weights/lora.h"
 #include "re2/re2.h"
 
-// adapter_config.json of the PEFT library: which layers an adapter is for, and how strong it is on each.
+// adapter_config.json of the PEFT library: which layers an adapter is for, and its scale on each.
 namespace lvrpo {
 
 // A set of layers by name: a list of names or name endings, or a regular expression that a whole name must
@@ -18,7 +18,7 @@ namespace lvrpo {
 class ModuleRule {
  public:
   bool present = false;  // null: no rule
-  bool readable = true;  // false: an expression with look-around, which RE2 does not know
+  bool readable = true;  // false: an expression with look-around, which RE2 does not support
   bool all_linear = false;
   std::set<std::string> endings;
   std::shared_ptr<const RE2> pattern;
@@ -28,18 +28,17 @@ class ModuleRule {
 };
 
 // Values for some layers, by regular expressions that the end of a layer's name must match, after a dot or
-// as the whole name. The first that matches counts.
+// as the whole name. The first that matches wins.
 template <typename Value>
 using ValuesByPattern = std::vector<std::pair<std::shared_ptr<const RE2>, Value>>;
 
 struct AdapterSettings {
-  LoraConfig config;  // rank and alpha where no pattern says otherwise
+  LoraConfig config;  // rank and alpha where no pattern matches
   std::string base_model;
   ModuleRule targets, excluded;
-  bool some_layers = false;  // of the listed targets only those in these layers
-  std::set<int64_t> layers;  // layers_to_transform
-  std::vector<std::string>
-      layer_names;  // layers_pattern: what stands before a layer's number; empty: anything
+  bool some_layers = false;                // only targets in `layers`
+  std::set<int64_t> layers;                // layers_to_transform
+  std::vector<std::string> layer_names;    // layers_pattern: the name before a layer's number; empty: any
   std::vector<std::string> saved_modules;  // modules_to_save: endings of names
   ValuesByPattern<int64_t> ranks;
   ValuesByPattern<double> alphas;
@@ -48,12 +47,12 @@ struct AdapterSettings {
   bool Targets(const std::string& module) const;
   int64_t RankOf(const std::string& module) const;
   double ScaleOf(const std::string& module) const;
-  // Whether a tensor, by its full name, belongs to a module that is saved whole.
+  // Whether a tensor, by its full name, belongs to one of saved_modules.
   bool SavesWhole(const std::string& tensor) const;
 };
 
-// NotFound; InvalidArgument names every setting that is missing, wrong, or that makes more of an adapter than
-// LoRA on linear layers. Settings that only steered the training are allowed, unknown ones as long as they
+// NotFound; InvalidArgument names every setting that is missing, wrong, or beyond LoRA
+// on linear layers. Settings that only steered the training are allowed, unknown ones as long as they
 // are off.
 absl::StatusOr<AdapterSettings> ReadAdapterSettings(const std::string& path);
 

@@ -34,12 +34,11 @@ absl::Status CheckWeights(const ShapeMap& expected, const TensorMap& got, const 
 // DataLoss naming the tensors whose safetensors dtype is not one of a model's weights (F32, F64, F16, BF16).
 absl::Status CheckWeightDtypes(const std::map<std::string, std::string>& dtypes, const std::string& source);
 
-// DataLoss naming the first tensor that has a NaN or an infinity in it, and how many values are such.
+// DataLoss naming the first tensor with a NaN or an infinity, and how many there are.
 absl::Status CheckFinite(const TensorMap& tensors, const std::string& source);
 
-// What stands in front of the names of `got` ("module.", "model.", as wrappers of a model add it), beside
-// what `expected` has: the prefix, ending in a dot, without which most of them are expected; "" when it takes
-// none.
+// The prefix, ending in a dot, that wrappers of a model added to the names of `got` ("module.", "model."):
+// the one without which most of them are in `expected`; "" when there is none.
 std::string CommonPrefix(const ShapeMap& expected, const std::vector<std::string>& got);
 std::string CommonPrefix(const ShapeMap& expected, const TensorMap& got);
 
