@@ -16,7 +16,7 @@ struct Moments {
   torch::Tensor mean, std;
 };
 
-// Over the dimensions `dims` (kept), NaN left out; std is NaN where fewer than two values are known.
+// Mean and std over `dims` (kept), ignoring NaN; std is NaN where fewer than two values are known.
 Moments KnownMoments(const torch::Tensor& values, torch::IntArrayRef dims, int ddof) {
   const torch::Tensor known = values.isnan().logical_not();
   const torch::Tensor count = known.sum(dims, true).to(torch::kFloat64);

@@ -11,7 +11,7 @@ namespace lvrpo {
 
 enum class AdvantageScale {
   kGroup,  // divide by the group's standard deviation + eps
-  kBatch,  // by that of all groups' rewards; the mean stays the group's
+  kBatch,  // divide by that of all groups' rewards; the mean stays the group's
   kNone    // do not divide (Dr. GRPO)
 };
 enum class RewardAggregation {
@@ -35,12 +35,12 @@ struct AdvantageOptions {
 
 struct Advantages {
   torch::Tensor advantages;            // [P, G]
-  torch::Tensor group_mean;            // [P], of the summed rewards
+  torch::Tensor group_mean;            // [P], mean of the summed rewards
   torch::Tensor zero_variance;         // [P] bool: max - min of the summed rewards <= 1e-6
   torch::Tensor component_advantages;  // [P, G, K] with kNormalizeThenSum, otherwise undefined
 };
 
-// rewards [P, G, K] with weights [K], or [P, G] with undefined weights; everything comes back in float64. A
+// rewards [P, G, K] with weights [K], or [P, G] with undefined weights; results are float64. A
 // missing reward is NaN: it is left out of mean and standard deviation and adds 0 to a sum; a sample that
 // misses all of its rewards has advantage 0, and so has every sample of a group with fewer than two known
 // rewards (unless scale is kNone). Groups of zero variance get their (tiny) advantages too; drop them by

@@ -13,7 +13,7 @@ namespace lvrpo {
 enum class ImageLossForm {
   kPpo,        // clipped surrogate + beta KL (zhtmike/flow_grpo:scripts/train_bagel.py)
   kGrpoGuard,  // centred, step-normalised ratio (flow_grpo:scripts/train_sd3_GRPO_Guard.py): gradients of
-               // early and late steps have one size, where kPpo's are proportional to 1 / std
+               // early and late steps have the same scale, where kPpo's are proportional to 1 / std
   kFlowDppo  // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
 };
 enum class ImageKlForm {
@@ -35,7 +35,7 @@ struct ImageLossOptions {
   double kl_beta = 0;                           // not used by kFlowDppo; 0 = no KL term
   ImageKlForm kl_form = ImageKlForm::kVelocityMse;
   GuardBias guard_bias = GuardBias::kPerSample;
-  double dppo_threshold = 0;  // kFlowDppo: a term this far from old, and moving on away, is dropped
+  double dppo_threshold = 0;  // kFlowDppo: a term this far from old, and moving away, is dropped
 };
 
 // One step of B samples. Only `velocity` and `mean` carry gradients; mean = SdeMean(step, x, velocity).
@@ -61,7 +61,7 @@ struct ImageLossTerms {
   torch::Tensor log_prob;       // [B]
   torch::Tensor ratio_minus_1;  // [B], by expm1: exact near 0
   torch::Tensor kl_new_old;     // [B], kFlowDppo
-  // Shares of the B terms whose ratio is outside the range on each side (any sign of the advantage).
+  // Fractions of the B terms whose ratio is outside the range on each side (any sign of the advantage).
   double clip_low_fraction = 0, clip_high_fraction = 0;
 };
 

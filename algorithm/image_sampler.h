@@ -9,16 +9,16 @@
 #include "model/bagel.h"
 #include "torch/torch.h"
 
-// From noise to latents, and back to log-probabilities. Everything but the velocity is fp32 (log-probs:
-// double).
+// Samples latents from noise, and re-evaluates their log-probabilities. Everything but the velocity is fp32
+// (log-probs: double).
 namespace lvrpo {
 
-// v = noise - data of latent tokens x [B, N, D] at time t (the same for all): [B, N, D]. The whole policy as
-// the sampler sees it; tests put closed forms here.
+// v = noise - data of latent tokens x [B, N, D] at time t (the same for all): [B, N, D]. The sampler's whole
+// view of the policy; tests use closed forms.
 using VelocityFunction = std::function<torch::Tensor(const torch::Tensor& x, double t)>;
 
 // Velocity of `model` in the prompt's context; shares the model's tensors. The cache is shared (batch 1) or
-// one a sample. With text_scale != 1 guidance is against the empty context.
+// per sample. With text_scale != 1 guidance is against the empty context.
 VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
                                const GuidanceOptions& guidance = {});
 
@@ -27,14 +27,14 @@ struct ImageSampleOptions {
   SdeKernel kernel = SdeKernel::kFlowSde;
   double noise_level = 0.7;
   Window window;  // SDE steps; the others are Euler ODE steps
-  // Slots 2j and 2j + 1 are a pair: the same noise at t = 1, opposite noise at each SDE step. Each sample is
-  // distributed as before, but within a pair only the sign of the SDE noise decides which is better: what
-  // two draws of the noise at t = 1, and anything even in the SDE noise, do to the reward cancels in the
-  // gradient (antithetic variates, as in evolution strategies: Salimans et al. 2017, section 2.1).
+  // Slots 2j and 2j + 1 are an antithetic pair: the same noise at t = 1, opposite noise at each SDE step.
+  // Each sample's distribution is unchanged, but within a pair only the sign of the SDE noise decides which
+  // is better: reward variance from the noise at t = 1, and from even functions of the SDE noise, cancels in
+  // the gradient (antithetic variates, as in evolution strategies: Salimans et al. 2017, section 2.1).
   bool antithetic = false;
 };
 
-// Step `index` of the schedule as it is sampled: SDE inside the window, ODE outside.
+// Denoising step `index` of the schedule: SDE inside the window, ODE outside.
 SdeStep StepOf(const ImageSampleOptions& options, int index);
 
 struct ImageSamples {
@@ -60,7 +60,7 @@ torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& n
 torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens,
                               int64_t token_dim);
 
-// One window step of stored latents evaluated again, with the gradient of `velocity`.
+// One window step re-evaluated on stored latents, with the gradient of `velocity`.
 struct WindowStep {
   SdeStep step;
   torch::Tensor velocity, mean;  // [G, N, D]

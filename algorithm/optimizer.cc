@@ -27,7 +27,7 @@ AdamW::AdamW(TensorMap parameters, AdamWOptions options)
   }
 }
 
-// Summed in double and in name order, so that it is the same on every run.
+// Accumulated in double and in name order, so that it is the same on every run.
 double AdamW::GradientNorm() const {
   double sum = 0;
   bool any = false;

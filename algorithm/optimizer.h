@@ -9,18 +9,18 @@
 
 namespace lvrpo {
 
-// Field for field the OptimizerConfig of config.proto, with what the caller knows besides.
+// The fields of config.proto's OptimizerConfig, and what only the caller knows.
 struct AdamWOptions {
   double learning_rate = 1e-4;  // at its peak
   double weight_decay = 0;      // decoupled
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   int64_t warmup_steps = 0;  // linear
   int64_t total_steps = 0;   // the cosine ends here; 0: constant after the warm-up
-  double cosine_floor = 1;   // share of the peak at the end; 1: constant
+  double cosine_floor = 1;   // fraction of the peak at the end; 1: constant
   double gradient_clip = 1;  // largest L2 norm of the gradient; 0: no limit
 };
 
-// Learning rate of the step with this number, from 0: step w - 1 of w warm-up steps is the first at the peak.
+// Learning rate of optimizer step `step`, from 0: step w - 1 of w warm-up steps is the first at the peak.
 double LearningRateAt(const AdamWOptions& options, int64_t step);
 
 struct OptimizerStep {
@@ -31,7 +31,7 @@ struct OptimizerStep {
 };
 
 // AdamW (Loshchilov, Hutter 2019) over one group of named fp32 tensors, with linear warm-up and cosine,
-// gradient-norm clip, and a guard against non-finite gradients. Groups that need other settings are other
+// gradient-norm clip, and a guard against non-finite gradients. Groups with other settings are other
 // objects, stepped by StepTogether(). Results depend only on parameters, gradients and state. Not
 // thread-safe.
 class AdamW {
@@ -40,9 +40,8 @@ class AdamW {
   // changed in place.
   AdamW(TensorMap parameters, AdamWOptions options);
 
-  // One update from the gradients, which are cleared. When no parameter has a gradient the group is left
-  // alone; in other cases a parameter without gradient counts as gradient zero. The schedule advances in
-  // every call.
+  // One update from the gradients, which are cleared. When no parameter has a gradient the group is
+  // unchanged; otherwise a missing gradient is zero. The schedule advances in every call.
   OptimizerStep Step();
   void ClearGradients();
   double GradientNorm() const;  // over all parameters; -1: no gradient at all
@@ -53,8 +52,8 @@ class AdamW {
   int64_t nonfinite_steps() const { return nonfinite_steps_; }  // of which skipped for a non-finite gradient
   int64_t nonfinite_in_a_row() const { return nonfinite_in_a_row_; }  // skipped since the last finite one
 
-  // Everything but the parameters, as copies: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters"
-  // int64. Restore(State()) goes on bit for bit. DataLoss when it does not fit.
+  // Copies of everything but the parameters: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters"
+  // int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
 
@@ -70,10 +69,10 @@ class AdamW {
   int64_t steps_ = 0, updates_ = 0, nonfinite_steps_ = 0, nonfinite_in_a_row_ = 0;
 };
 
-// One step of several groups as one: each has its own schedule and clip, but when a gradient of any of them
-// is not finite none is changed. The norm over all is the root of the sum of their squares.
+// One optimizer step of several groups as one: each has its own schedule and clip, but when a gradient of any
+// of them is not finite none is changed. The norm over all is the root of the sum of their squares.
 std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
-// The same when there are no gradients because they were not finite.
+// The same for a step whose gradients were not finite and are gone.
 std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers);
 
 }  // namespace lvrpo

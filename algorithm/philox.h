@@ -6,8 +6,8 @@
 
 #include "torch/torch.h"
 
-// Counter-based random numbers: every number of the sample path is a function of (run seed, purpose, group,
-// slot, step, index) alone, so any worker, on any retry, draws the same sample. Nothing here has state; all
+// Counter-based random numbers: every random number of the sample path is a function of (run seed, purpose,
+// group, slot, step, index) alone, so any worker, on any retry, draws the same sample. Stateless and
 // thread-safe.
 namespace lvrpo {
 
@@ -39,9 +39,9 @@ struct PhiloxStream {
   uint32_t step = 0;
 };
 
-// `count` words: blocks 0, 1, ... one after another; the tail of the last block is dropped.
+// `count` words: blocks 0, 1, ... concatenated; the tail of the last block is dropped.
 std::vector<uint32_t> PhiloxWords(const PhiloxStream& stream, int64_t count);
-// One word, without making those before it.
+// One word, without generating those before it.
 uint32_t PhiloxWord(const PhiloxStream& stream, uint32_t index);
 
 // Standard normal numbers by Box-Muller on pairs of words (a, b): u1 = (floor(a / 512) + 1/2) 2^-23, u2

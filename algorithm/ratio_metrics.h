@@ -4,7 +4,7 @@
 
 namespace lvrpo {
 
-// How far two policies are apart on the same samples; the same figures for text tokens and image steps.
+// How far apart two policies are on the same samples; the same figures for text tokens and image steps.
 struct RatioMetrics {
   double clip_low_fraction = 0;   // share of ratios below 1 - clip_low
   double clip_high_fraction = 0;  // share of ratios above 1 + clip_high
@@ -14,8 +14,8 @@ struct RatioMetrics {
   double effective_sample_share = 1;  // (sum w)^2 / (n sum w^2)
 };
 
-// log_ratio, any shape; `mask` of the same shape (non-zero = counts) or undefined. All zeros but the last
-// when nothing counts.
+// log_ratio, any shape; `mask` of the same shape (0: masked) or undefined. All zeros but the last
+// when everything is masked.
 RatioMetrics MeasureRatios(const torch::Tensor& log_ratio, const torch::Tensor& mask, double clip_low,
                            double clip_high);
 

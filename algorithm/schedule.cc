@@ -13,7 +13,7 @@ std::vector<float> Timesteps(int n, double shift) {
   const float s = static_cast<float>(shift);
   const float spacing = 1.0f / static_cast<float>(std::max(n - 1, 1));
   for (int i = 0; i < n; ++i) {
-    // From the nearer end, so that both ends are exact.
+    // Computed from the nearer end, so that both ends are exact.
     const float u = i == 0 || i < n / 2 ? 1.0f - spacing * static_cast<float>(i)
                                         : spacing * static_cast<float>(n - 1 - i);
     timesteps[i] = s * u / (1.0f + (s - 1.0f) * u);

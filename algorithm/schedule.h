@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 
-// The time grid of the sampler. t = 1 is noise and t = 0 is data; n values are n - 1 model calls, and step i
-// goes from timesteps[i] to timesteps[i + 1].
+// The time grid of the sampler. t = 1 is noise and t = 0 is data; n values are n - 1 model calls, and
+// denoising step i goes from timesteps[i] to timesteps[i + 1].
 namespace lvrpo {
 
 // u = n values from 1 to 0, t = s u / (1 + (s - 1) u), computed in fp32. Needs n >= 2 and s > 0.

@@ -30,7 +30,7 @@ struct SdeStep {
   double t = 0, t_next = 0;
   double x_coefficient = 1, v_coefficient = 0;
   double sigma = 0;  // s above; for cps the same as std
-  double std = 0;    // of the step
+  double std = 0;    // of x_next given the mean
 
   double dt() const { return t_next - t; }  // negative
 };
@@ -48,7 +48,7 @@ torch::Tensor SdeSample(const SdeStep& step, const torch::Tensor& mean, const to
 // summed in double: clip ranges of 1e-5 leave no room for fp32 sums). No gradient flows through x_next.
 //   flow_sde, dance   mean of -(x' - m)^2 / 2 std^2 - log std - log(2 pi) / 2; undefined when std = 0
 //   cps               mean of -(x' - m)^2
-// `constants` = false leaves the last two terms out, as the BAGEL version of flow_grpo does; ratios are the
+// `constants` = false omits the last two terms, as the BAGEL version of flow_grpo does; ratios are the
 // same.
 torch::Tensor SdeLogProb(const SdeStep& step, const torch::Tensor& x_next, const torch::Tensor& mean,
                          bool constants = true);

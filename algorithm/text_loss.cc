@@ -95,7 +95,7 @@ absl::StatusOr<CorrectionMode> ParseCorrectionMode(absl::string_view name) {
 TextLossTerms TextLoss(const TextLossInput& input, const TextLossOptions& options) {
   const torch::Tensor inactive = input.mask.detach().eq(0);  // [B, T]
   const torch::Tensor active = inactive.logical_not().to(torch::kFloat64);
-  // Junk is removed before anything is computed from it: NaN times 0 would be NaN.
+  // Masked values are zeroed before anything is computed from them: NaN times 0 would be NaN.
   const torch::Tensor log_probs = Masked(input.log_probs, inactive);
   const torch::Tensor old = Masked(input.old_log_probs.detach(), inactive);
   const torch::Tensor advantages = input.advantages.detach().to(torch::kFloat64).unsqueeze(1);  // [B, 1]

@@ -7,8 +7,8 @@
 #include "torch/torch.h"
 
 // The surrogate loss of text (paper, equation 2, with the token as the action), and the correction for
-// samples that older weights or another implementation drew. Computed in double whatever the inputs are: B x
-// T numbers cost nothing.
+// samples drawn by older weights or another implementation. Always computed in double: B x T elements cost
+// nothing.
 namespace lvrpo {
 
 enum class RatioLevel {
@@ -38,7 +38,7 @@ struct TextLossOptions {
   TextKlForm kl = TextKlForm::kNone;
   double beta = 0;
   Aggregation aggregation = Aggregation::kTokenMean;
-  // Outside of a clamp the gradient is zero.
+  // The gradient is zero outside of a clamp.
   std::optional<double> log_ratio_clamp = 20.0;        // +-
   std::optional<double> log_ratio_max = std::nullopt;  // from above
   std::optional<double> kl_log_clamp = 20.0;           // +- on d
@@ -66,7 +66,7 @@ struct TextLossTerms {
   torch::Tensor ratio;           // [B, T]
   torch::Tensor per_token_loss;  // [B, T]
   torch::Tensor kl;              // [B, T], before beta; undefined without a KL form
-  // Shares of the active tokens where the clip acts: ratio below 1 - eps_low and A < 0; above 1 + eps_high
+  // Fractions of the active tokens that are clipped: ratio below 1 - eps_low and A < 0; above 1 + eps_high
   // and A > 0.
   double clip_low_fraction = 0, clip_high_fraction = 0;
 };

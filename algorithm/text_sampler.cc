@@ -8,8 +8,7 @@
 namespace lvrpo {
 namespace {
 
-// The ids that top_k and top_p leave, in no order. The likeliest token always stays; equal scores are taken
-// by lower id.
+// The ids that top_k and top_p leave, unordered. The likeliest token always stays; ties go to the lower id.
 std::vector<int32_t> Candidates(std::span<const float> scores, int top_k, double top_p) {
   std::vector<int32_t> ids(scores.size());
   std::iota(ids.begin(), ids.end(), 0);
@@ -21,7 +20,7 @@ std::vector<int32_t> Candidates(std::span<const float> scores, int top_k, double
     ids.resize(static_cast<size_t>(top_k));
   }
   if (top_p >= 1) return ids;
-  // The likeliest leave a heap one by one until they hold enough probability.
+  // Pops the likeliest off a heap until they hold enough probability.
   const auto after = [&](int32_t a, int32_t b) { return before(b, a); };
   const double largest = scores[*std::min_element(ids.begin(), ids.end(), before)];
   const auto mass = [&](int32_t id) { return std::exp(scores[id] - largest); };
@@ -62,7 +61,7 @@ int32_t ChooseToken(std::span<const float> scores, const PhiloxStream& stream,
     // -log(u) >= 1 - u, so the noise at u is at most -log(1 - u): where even that and the largest score would
     // not win, the logarithms are not computed. Few candidates are left.
     const double largest = *std::max_element(scores.begin(), scores.end());
-    double most = std::numeric_limits<double>::infinity();  // 1 - u of what may still win
+    double most = std::numeric_limits<double>::infinity();  // 1 - u of candidates that may still win
     for (size_t id = 0; id < scores.size(); ++id) {
       if (1 - Uniform(words[id]) > most) continue;
       offer(static_cast<int32_t>(id), words[id]);

@@ -6,7 +6,7 @@
 
 #include "algorithm/philox.h"
 
-// How a token of a text answer is drawn; generation/text_engine.h decodes with it.
+// Draws a token of a text answer; generation/text_engine.h decodes with it.
 namespace lvrpo {
 
 struct TextSampleOptions {
@@ -19,7 +19,7 @@ struct TextSampleOptions {
 
 // The next token of one sample: argmax(score + Gumbel noise) among the scores (logits / temperature) that
 // top_k and top_p leave; temperature 0: the largest. The noise is Philox words at `stream`, whose step is the
-// token's index. No sort of the vocabulary.
+// token's index. Does not sort the vocabulary.
 int32_t ChooseToken(std::span<const float> scores, const PhiloxStream& stream,
                     const TextSampleOptions& options);
 

@@ -41,8 +41,8 @@ struct GuidanceOptions {
 // while nobody changes the tensors.
 class Bagel : public TextDecoder {
  public:
-  // DataLoss when the tensors do not fit the configuration. With `lora` they include
-  // adapters (model/weights/lora.h) of any linear layers.
+  // DataLoss when the tensors do not fit the configuration. With `lora` they include adapters
+  // (model/weights/lora.h) of any linear layers.
   static absl::StatusOr<Bagel> Create(BagelConfig config, TensorMap tensors, const std::string& source,
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.

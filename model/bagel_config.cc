@@ -80,7 +80,7 @@ void ReadLanguage(ConfigReader& reader, BagelConfig& c) {
   reader.OneOf("layer_module", {"Qwen2MoTDecoderLayer"});
   reader.Integer("max_position_embeddings", c.max_positions);
   reader.Harmless(
-      {"qk_norm", "freeze_und"});  // on whatever it says, as in the reference application; training
+      {"qk_norm", "freeze_und"});  // qk_norm is always on, as in the reference application; training
   reader.RefuseUnknown();
   c.hidden = language.hidden, c.mlp = language.mlp, c.layers = language.layers;
   c.heads = language.heads, c.kv_heads = language.kv_heads, c.vocabulary = language.vocabulary;
@@ -101,7 +101,7 @@ void ReadVision(ConfigReader& reader, BagelConfig& c) {
   reader.Integer("patch_size", c.vit_patch);
   reader.Number("layer_norm_eps", c.vit_eps);
   ReadCommonSettings(reader);
-  // Neither a head nor rotary positions, whatever it says, as in the reference application.
+  // Ignored, as in the reference application: there is neither a head nor rotary positions.
   reader.Harmless({"rope", "vision_use_head", "tie_word_embeddings"});
   constexpr int64_t kMost = int64_t{1} << 30;  // beyond, ValidateBagelConfig refuses
   if (c.vit_patch > 0 && c.vit_patch < kMost && c.vit_max_side > 0 && c.vit_max_side < kMost)
@@ -187,7 +187,7 @@ absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   top.OneOf("connector_act", {"gelu_pytorch_tanh"});
   top.Never("interpolate_pos");
   ReadCommonSettings(top);
-  // Both sides are there, whatever it says, as in the reference application; a shift is a sampling setting.
+  // Ignored, as in the reference application: both sides exist, and the shift is a sampling setting.
   top.Harmless({"model_type", "visual_gen", "visual_und", "timestep_shift", "tie_word_embeddings"});
   top.Harmless({"llm_config", "vit_config", "vae_config"});  // read below
   ReadLanguage(language, c);

@@ -18,8 +18,8 @@ struct GemmaConfig {
   int64_t head_dim = 256;  // independent: heads * head_dim need not be `hidden`
   double rms_eps = 1e-6, rope_theta = 1e4;
 
-  // Reads the JSON and reports every setting that is missing or unsupported: another
-  // generation, another activation, biases, an untied head, scaled RoPE, quantised weights.
+  // Reads the JSON and reports every setting that is missing or unsupported: another generation, another
+  // activation, biases, an untied head, scaled RoPE, quantised weights.
   void ReadFrom(ConfigReader& reader);
   // What is inconsistent among the sizes, "" when nothing is.
   std::string SizeProblem() const;
@@ -41,9 +41,9 @@ class Gemma {
   // ids int64 [...] -> [..., H], scaled by sqrt(H).
   torch::Tensor Embed(const torch::Tensor& ids) const;
   // Runs embedded tokens x [B, T, H] after a cache of L past tokens, to which their keys and values are
-  // appended
-  // (`valid` and `next_position` are left to the caller). positions int64 [B or 1, T]; mask bool
-  // [B or 1, T, L + T], true: attended to; undefined: no mask. Hidden states after the final norm, [B, T, H].
+  // appended (`valid` and `next_position` are left to the caller). positions int64 [B or 1, T]; mask bool
+  // [B or 1, T, L + T], true: attended to; undefined: no mask. Hidden states after the final norm, [B, T,
+  // H].
   torch::Tensor Append(KvCache& cache, torch::Tensor x, const torch::Tensor& positions,
                        const torch::Tensor& mask) const;
   torch::Tensor Logits(const torch::Tensor& hidden) const;  // [..., H] -> fp32 [..., V]

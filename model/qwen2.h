@@ -22,8 +22,7 @@ class Qwen2 : public TextDecoder {
   // DataLoss when the tensors do not fit the configuration or are not all of one dtype.
   static absl::StatusOr<Qwen2> Create(Qwen2Config config, TensorMap tensors, const std::string& source);
   // Reads config.json and model.safetensors, or its shards, of a published folder. Names the model's type
-  // when the folder holds another one. With options.dtype nullopt the dtype is that of the
-  // stored weights.
+  // when the folder holds another one. With options.dtype nullopt the dtype is that of the stored weights.
   static absl::StatusOr<Qwen2> Load(const std::string& folder, const WeightReadOptions& options = {});
   // Without lm_head.weight when the embeddings are tied.
   static ShapeMap ExpectedTensors(const Qwen2Config& config);

@@ -33,7 +33,7 @@ TensorSource NormalSource(const std::string& name, std::vector<int64_t> shape, t
           }};
 }
 
-// The table is made when its first element is asked for, and forgotten with the last.
+// The table is computed when its first element is read, and freed with the last.
 TensorSource TableSource(const std::string& name, std::vector<int64_t> shape, torch::Dtype dtype,
                          int64_t side) {
   auto table = std::make_shared<torch::Tensor>();

@@ -59,8 +59,8 @@ LVRPO_INLINE float Sum(const Vector& v) {
   }
 }
 
-// e^x, within 2 ulp; 0 below -87, clamped at 88. Cephes' expf: 2^k e^r with r in
-// +-ln(2)/2, a polynomial of degree 6 for e^r.
+// e^x, within 2 ulp; 0 below -87, clamped at 88. Cephes' expf: 2^k e^r with r in +-ln(2)/2, a polynomial of
+// degree 6 for e^r.
 LVRPO_INLINE Vector Exp(Vector x) {
   const Vector low = Broadcast(-87.33654f), high = Broadcast(88.02969f);
   const Integers under = x < low;

@@ -18,8 +18,7 @@ namespace lvrpo {
 //
 // Names below `prefix` ("...layers.0.mlp."): gate.weight [E, H], gate.modality_bias [2, E] (row 0:
 // understanding tokens, row 1: latent tokens), experts.<e>.{gate,up,down}_proj.weight.
-// Rows are as independent as LinearLayer's. Thread-safe while nobody
-// changes the tensors.
+// Rows are as independent as LinearLayer's. Thread-safe while nobody changes the tensors.
 class ExpertPool {
  public:
   ExpertPool() = default;

@@ -9,10 +9,10 @@
 
 namespace lvrpo {
 
-// Reads config.json and model.safetensors, or its shards, of a published folder. `adapt(config, weights)` may
-// drop or rename tensors of some savers, and set in the configuration what only the weights tell, before they
-// are checked and read. `Config` has FromJson, `Model` ExpectedTensors and Create, whose
-// errors are returned; read errors name the file.
+// Reads config.json and model.safetensors, or its shards, of a published folder. `adapt(config, weights)`
+// may drop or rename tensors of some savers, and set in the configuration what only the weights tell,
+// before they are checked and read. `Config` has FromJson, `Model` ExpectedTensors and Create, whose errors
+// are returned; read errors name the file.
 template <typename Model, typename Config, typename Adapt>
 absl::StatusOr<Model> LoadFolder(const std::string& folder, const WeightReadOptions& options,
                                  const Adapt& adapt) {

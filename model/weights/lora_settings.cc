@@ -207,7 +207,7 @@ absl::StatusOr<AdapterSettings> ReadAdapterSettings(const std::string& path) {
                                        });
   if (reader.Has("base_model_name_or_path") && (*json)["base_model_name_or_path"].is_string())
     settings.base_model = (*json)["base_model_name_or_path"].get<std::string>();
-  // Of the training, of how an adapter began, and who wrote the file.
+  // Training, initialization, and who wrote the file.
   reader.Harmless({"lora_dropout", "inference_mode", "task_type", "auto_mapping", "revision", "peft_version",
                    "ensure_weight_tying", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
                    "megatron_core", "qalora_group_size"});

@@ -51,9 +51,8 @@ struct AdapterSettings {
   bool SavesWhole(const std::string& tensor) const;
 };
 
-// NotFound; InvalidArgument names every setting that is missing, wrong, or beyond LoRA
-// on linear layers. Settings that only steered the training are allowed, unknown ones as long as they
-// are off.
+// NotFound; InvalidArgument names every setting that is missing, wrong, or beyond LoRA on linear layers.
+// Settings that only steered the training are allowed, unknown ones as long as they are off.
 absl::StatusOr<AdapterSettings> ReadAdapterSettings(const std::string& path);
 
 }  // namespace lvrpo

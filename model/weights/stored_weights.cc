@@ -117,7 +117,7 @@ void StoredWeights::AlignNames(const ShapeMap& expected) {
     std::string better = name;
     if (!more.empty() && name.rfind(more, 0) == 0) better = name.substr(more.size());
     if (!less.empty() && !expected.contains(name) && expected.contains(less + name)) better = less + name;
-    // A name that is taken keeps its prefix: whoever checks the names will say so.
+    // A name that is taken keeps its prefix, which Check() will report.
     if (better != name && index_.tensors.contains(better)) better = name;
     renamed.emplace(better, std::move(tensor));
   }

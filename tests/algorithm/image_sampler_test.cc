@@ -135,7 +135,7 @@ TEST(Bagel, TheLearnerSeesExactlyTheSamplersLogProbs) {
   }
 }
 
-TEST(Bagel, AWindowStepHasGradientsInTheGenerationHalf) {
+TEST(Bagel, AWindowStepHasGradientsInTheGenerationExpert) {
   TensorMap tensors = TinyBagel().tensors();
   for (auto& [name, tensor] : tensors) {
     tensor = tensor.clone();

@@ -20,7 +20,7 @@ inline Tensors As(const Tensors& tensors, torch::Dtype dtype) {
   return result;
 }
 
-// In fp32 the kernels, in fp64 torch's operations: the same values and the same gradients.
+// Compares the kernels, in fp32, with torch's operations in fp64: values and gradients.
 inline void ExpectKernelsAreTorch(const Op& op, const Tensors& inputs) {
   const Tensors narrow = As(inputs, torch::kFloat32), wide = As(inputs, torch::kFloat64);
   const Tensors got = op(narrow), expected = op(wide);
@@ -40,7 +40,7 @@ inline void ExpectKernelsAreTorch(const Op& op, const Tensors& inputs) {
     EXPECT_LT((narrow[i].grad() - wide[i].grad()).abs().max().item<double>(), 2e-5 * scale)
         << "gradient of input " << i;
   }
-  // Bit for bit the same where nobody asks for gradients.
+  // The same bits without gradients.
   const torch::NoGradGuard no_grad;
   const Tensors plain = op(narrow);
   for (size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(torch::equal(plain[i], got[i])) << "output " << i;

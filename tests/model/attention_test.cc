@@ -15,14 +15,14 @@ class AttentionTest : public ::testing::Test {
   void SetUp() override { torch::manual_seed(8); }
 };
 
-// bool [rows, T, L]: about two keys of three, the last one always.
-torch::Tensor SomeSeen(int64_t rows, int64_t queries, int64_t length) {
+// bool [rows, T, L]: true for about two keys of three, and always for the last.
+torch::Tensor RandomMask(int64_t rows, int64_t queries, int64_t length) {
   torch::Tensor mask = torch::rand({rows, queries, length}) < .67;
   mask.select(2, length - 1).fill_(true);
   return mask;
 }
 
-TEST_F(AttentionTest, IsTorchsWithItsGradients) {
+TEST_F(AttentionTest, MatchesTorchWithItsGradients) {
   struct Case {
     int64_t batch, heads, kv_heads, queries, keys, d;
   };
@@ -38,21 +38,21 @@ TEST_F(AttentionTest, IsTorchsWithItsGradients) {
                             torch::randn({batch, kv_heads, keys, d}),
                             torch::randn({batch, kv_heads, keys, d})};
     for (const torch::Tensor& mask :
-         {torch::Tensor(), SomeSeen(batch, queries, keys), SomeSeen(1, 1, keys)}) {
+         {torch::Tensor(), RandomMask(batch, queries, keys), RandomMask(1, 1, keys)}) {
       ExpectKernelsAreTorch(
           [&](const Tensors& in) -> Tensors { return {Attention(in[0], in[1], in[2], mask)}; }, inputs);
     }
   }
 }
 
-// A context that samples share, one that each has of its own, and none.
-TEST_F(AttentionTest, OfSegmentsIsEachBehindItsPast) {
+// A past shared by samples, one per sample, and none.
+TEST_F(AttentionTest, AttendsInEachSegmentToItsPast) {
   const int64_t heads = 4, kv_heads = 2, tokens = 30, d = 16;
   const Tensors inputs = {torch::randn({6, heads, tokens, d}),    torch::randn({6, kv_heads, tokens, d}),
                           torch::randn({6, kv_heads, tokens, d}), torch::randn({1, kv_heads, 9, d}),
                           torch::randn({1, kv_heads, 9, d}),      torch::randn({2, kv_heads, 40, d}),
                           torch::randn({2, kv_heads, 40, d})};
-  const torch::Tensor mask = SomeSeen(2, tokens, 40 + tokens);
+  const torch::Tensor mask = RandomMask(2, tokens, 40 + tokens);
   ExpectKernelsAreTorch(
       [&](const Tensors& in) -> Tensors {
         const std::array<AttentionSegment, 3> segments = {
@@ -62,7 +62,7 @@ TEST_F(AttentionTest, OfSegmentsIsEachBehindItsPast) {
       inputs);
 }
 
-TEST_F(AttentionTest, TakesHeadsWhereverTheyLie) {
+TEST_F(AttentionTest, TakesHeadsOfAnyStrides) {
   const torch::Tensor qkv = torch::randn({2, 11, 3 * 24});
   const std::vector<torch::Tensor> parts = qkv.chunk(3, -1);
   const auto heads = [](const torch::Tensor& x) { return SplitHeads(x, 3); };
@@ -75,13 +75,14 @@ TEST_F(AttentionTest, TakesHeadsWhereverTheyLie) {
         return {Attention(heads(own[0]), heads(own[1]), heads(own[2]))};
       },
       {qkv});
-  // Numbers of a head that are not side by side.
-  const torch::Tensor turned = torch::randn({2, 3, 8, 11}).transpose(2, 3);
-  EXPECT_TRUE(torch::equal(Attention(turned, turned, turned),
-                           Attention(turned.contiguous(), turned.contiguous(), turned.contiguous())));
+  // Heads that are not contiguous along head_dim.
+  const torch::Tensor strided_heads = torch::randn({2, 3, 8, 11}).transpose(2, 3);
+  EXPECT_TRUE(torch::equal(
+      Attention(strided_heads, strided_heads, strided_heads),
+      Attention(strided_heads.contiguous(), strided_heads.contiguous(), strided_heads.contiguous())));
 }
 
-TEST_F(AttentionTest, OfASampleIsTheSameBitsWhateverIsBesideItAndOnAnyNumberOfThreads) {
+TEST_F(AttentionTest, GivesASampleTheSameBitsInAnyBatchOnAnyNumberOfThreads) {
   const torch::Tensor q = torch::randn({5, 4, 50, 32}), k = torch::randn({5, 2, 50, 32}),
                       v = torch::randn({5, 2, 50, 32});
   const int threads = torch::get_num_threads();
@@ -96,7 +97,7 @@ TEST_F(AttentionTest, OfASampleIsTheSameBitsWhateverIsBesideItAndOnAnyNumberOfTh
   torch::set_num_threads(threads);
 }
 
-TEST_F(AttentionTest, OfAQueryThatSeesNothingIsZero) {
+TEST_F(AttentionTest, GivesZerosToAQueryWhoseKeysAreAllMasked) {
   const auto leaf = [](at::IntArrayRef sizes) { return torch::randn(sizes).requires_grad_(); };
   const torch::Tensor q = leaf({1, 1, 3, 8}), k = leaf({1, 1, 4, 8}), v = leaf({1, 1, 4, 8});
   torch::Tensor mask = torch::ones({1, 3, 4}, torch::kBool);
@@ -109,7 +110,7 @@ TEST_F(AttentionTest, OfAQueryThatSeesNothingIsZero) {
   for (const torch::Tensor& x : {q, k, v}) EXPECT_TRUE(x.grad().isfinite().all().item<bool>());
 }
 
-TEST_F(AttentionTest, OfNoRowsIsEmpty) {
+TEST_F(AttentionTest, GivesNoRowsForNone) {
   const torch::Tensor q = torch::randn({0, 2, 3, 8}).requires_grad_();
   const torch::Tensor out = Attention(q, q, q);
   EXPECT_EQ(out.sizes(), (std::vector<int64_t>{0, 3, 16}));
@@ -118,7 +119,7 @@ TEST_F(AttentionTest, OfNoRowsIsEmpty) {
 }
 
 // Scores far apart and far from zero do not overflow.
-TEST_F(AttentionTest, OfLargeScoresIsFinite) {
+TEST_F(AttentionTest, IsFiniteForLargeScores) {
   const torch::Tensor q = 1e4 * torch::randn({1, 1, 5, 8}), k = 1e4 * torch::randn({1, 1, 6, 8}),
                       v = torch::randn({1, 1, 6, 8});
   const torch::Tensor best = q.matmul(k.transpose(2, 3)).argmax(-1).view({5});  // [T]
@@ -130,7 +131,7 @@ TEST_F(AttentionTest, IsTheSameOnEachInstructionSet) {
   const CpuKernelSets available = AvailableCpuKernels();
   const int64_t queries = 29, length = 45, d = 20;
   const torch::Tensor q = torch::randn({queries, d}), k = torch::randn({length, d}),
-                      v = torch::randn({length, d}), seen = SomeSeen(1, queries, length)[0];
+                      v = torch::randn({length, d}), seen = RandomMask(1, queries, length)[0];
   for (int i = 0; i < available.count; ++i) {
     const CpuKernels& kernels = *available.sets[i];
     SCOPED_TRACE(kernels.name);

@@ -64,7 +64,7 @@ TEST(BagelLoad, ReadsHalfPrecisionAsFloat32) {
   EXPECT_TRUE(torch::equal(got, tensors.at("vae2llm.weight").to(torch::kBFloat16).to(torch::kFloat32)));
 }
 
-TEST(BagelLoad, FindsTheSectionsBesideConfigJson) {
+TEST(BagelLoad, FindsTheSectionsNextToConfigJson) {
   const TestFolder folder;
   Save(folder, TinyBagel().tensors());
   EditJson(folder.file("config.json"), [](nlohmann::json& json) {

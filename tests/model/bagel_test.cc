@@ -75,7 +75,7 @@ TEST(VitPatches, HoldTheirPixelsInRowColumnChannelOrder) {
 
 // --- A fresh model.
 
-TEST(RandomInit, StartsWithEqualHalvesAndNoVelocity) {
+TEST(RandomInit, StartsWithEqualExpertsAndNoVelocity) {
   const TensorMap tensors = Bagel::RandomInit(TinyConfig(), 5);
   int64_t pairs = 0;
   for (const auto& [name, tensor] : tensors) {
@@ -137,8 +137,8 @@ TEST(Routing, EveryGenerationWeightMovesTheVelocityAndNoneMovesText) {
   EXPECT_EQ(seen, 2 * 14 + 1 + 4 + 4 + 1);  // layers, last norm, both projections, time embedder, positions
 }
 
-// Latents meet the understanding half in attention only: in the last layer through keys and values, so that
-// layer's understanding queries, output and MLP, the last norm and the head never reach an image.
+// Latents meet the und expert in attention only: in the last layer through keys and values, so that layer's
+// und queries, output and MLP, the last norm and the head never reach an image.
 TEST(Routing, UnderstandingWeightsReachLatentsThroughKeysAndValuesOnly) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
@@ -192,7 +192,7 @@ TEST(AppendLatents, EncodesCleanLatentsAsVelocityDoesAtTimeZero) {
 
 // --- Batched training forwards against the contexts of sampling.
 
-// Rows: a caption, a shorter one, an empty one, and none. `padding` stands behind each.
+// Rows: a caption, a shorter one, an empty one, and none. each followed by `padding`.
 struct Captions {
   std::vector<std::vector<int64_t>> rows = {{1, 10, 11, 12, 2}, {1, 13, 2}, {1, 2}, {}};
   torch::Tensor ids, lengths;
@@ -367,7 +367,7 @@ TEST(GuidedVelocity, OfSeveralContextsIsEachContextAlone) {
   }
 }
 
-// On several threads each takes samples of its own.
+// Several threads each run their own samples.
 TEST(GuidedVelocity, IsTheSameOnAnyNumberOfThreads) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
@@ -398,7 +398,7 @@ TEST(GuidanceOptions, AreOffOutsideTheInterval) {
     EXPECT_EQ(options.At(t).text_scale, scale) << t;
 }
 
-// Velocity and logits behind an image and a prompt: every part has a say in them.
+// Velocity and logits after an image and a prompt: they depend on every part.
 std::pair<torch::Tensor, torch::Tensor> OutputsOf(const Bagel& model) {
   KvCache context;
   torch::manual_seed(5);

@@ -31,7 +31,7 @@ std::string Message(const absl::Status& status) { return std::string(status.mess
 
 TensorMap SomeTensors() {
   torch::manual_seed(3);
-  return {{"long", torch::randn({(int64_t{1} << 21) + 5})},  // more than one piece
+  return {{"long", torch::randn({(int64_t{1} << 21) + 5})},  // more than one block
           {"double", torch::randn({4, 3}, torch::kFloat64)},
           {"half", torch::randn({7}).to(torch::kFloat16)},
           {"brain", torch::randn({2, 5}).to(torch::kBFloat16)},
@@ -227,7 +227,7 @@ TEST_F(BagelFolderTest, NamesEveryTensorThatDoesNotFit) {
                                      HasSubstr("llm2vae.weight [5,32] instead of [4,32]")));
 }
 
-TEST_F(BagelFolderTest, WantsAHeadOfItsOwnWhateverTheSettingsSay) {
+TEST_F(BagelFolderTest, NeedsASeparateHeadEvenIfTheSettingsTieIt) {
   EditSettings([](nlohmann::json& j) { j["llm_config"]["tie_word_embeddings"] = true; });
   EXPECT_TRUE(Open().ok()) << Open();  // the head is there
   tensors_.erase("language_model.lm_head.weight");

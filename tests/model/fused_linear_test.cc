@@ -27,7 +27,7 @@ class FusedLinearTest : public ::testing::Test {
   void SetUp() override { torch::manual_seed(8); }
 };
 
-TEST_F(FusedLinearTest, IsItsPartsSideBySide) {
+TEST_F(FusedLinearTest, ConcatenatesItsParts) {
   for (const bool biases : {true, false}) {
     for (const std::vector<int64_t>& outs : {std::vector<int64_t>{24}, {24, 7, 7}, {33, 33}}) {
       const std::vector<LinearWeights> parts = RandomParts(outs, 20, biases);
@@ -48,7 +48,7 @@ TEST_F(FusedLinearTest, TakesPartsWithAndWithoutBiasAndNoRows) {
   EXPECT_EQ(layer(x.narrow(0, 0, 0)).sizes(), (std::vector<int64_t>{0, 11}));
 }
 
-TEST_F(FusedLinearTest, DoesNotCopyLargeLayers) {
+TEST_F(FusedLinearTest, DoesNotPackLargeLayers) {
   const int64_t before = FusedLinear::PackedBytes(), in = 1024,
                 out = FusedLinear::kMostWeightBytes / 4 / in + 1;
   const torch::Tensor weight = torch::ones({out, in}), x = torch::ones({2, in});
@@ -57,7 +57,7 @@ TEST_F(FusedLinearTest, DoesNotCopyLargeLayers) {
   EXPECT_EQ(FusedLinear::PackedBytes(), before);
 }
 
-TEST_F(FusedLinearTest, HasTorchsGradients) {
+TEST_F(FusedLinearTest, MatchesTorchsGradients) {
   for (const bool biases : {true, false}) {
     std::vector<LinearWeights> parts = RandomParts({9, 4}, 12, biases), wide = parts;
     for (size_t i = 0; i < parts.size(); ++i) {
@@ -111,7 +111,7 @@ TEST_F(FusedLinearTest, SeesWeightsThatChangeInPlace) {
   EXPECT_TRUE(torch::allclose(layer(x), ByTorch(parts, x), 1e-5, 1e-5));
 }
 
-TEST_F(FusedLinearTest, GivesItsMemoryBack) {
+TEST_F(FusedLinearTest, FreesItsPackedCopies) {
   const int64_t before = FusedLinear::PackedBytes();
   {
     const FusedLinear layer(RandomParts({8}, 16, true));
@@ -129,8 +129,8 @@ TEST_F(FusedLinearTest, ComputesInTheWeightsDtype) {
   EXPECT_TRUE(torch::equal(FusedLinear(parts)(x), ByTorch(parts, x)));
 }
 
-TEST_F(FusedLinearTest, MlpIsTheSameBitsInPieces) {
-  // Enough rows that they are taken in pieces where nobody asks for gradients; the last piece is not whole.
+TEST_F(FusedLinearTest, MlpIsTheSameBitsInRowBlocks) {
+  // Enough rows for row blocks without gradients; the last block is partial.
   const int64_t rows = 4 * 96 * at::get_num_threads() + 17;
   for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
     std::vector<LinearWeights> first = RandomParts({40, 40}, 24, false),

@@ -15,7 +15,7 @@ class FusedOps : public ::testing::Test {
   void SetUp() override { torch::manual_seed(3); }
 };
 
-TEST_F(FusedOps, AddRmsNormIsTorchs) {
+TEST_F(FusedOps, AddRmsNormMatchesTorch) {
   for (const int64_t n : {1, 5, 16, 37, 256}) {
     const Tensors inputs = {torch::randn({3, 7, n}), torch::randn({3, 7, n}), torch::randn({n})};
     const auto with_delta = [](const Tensors& in) -> Tensors {
@@ -31,7 +31,7 @@ TEST_F(FusedOps, AddRmsNormIsTorchs) {
   }
 }
 
-TEST_F(FusedOps, AddRmsNormNeedsNotUseBothResults) {
+TEST_F(FusedOps, AddRmsNormMayUseEitherResult) {
   const Tensors inputs = {torch::randn({9, 20}), torch::randn({9, 20}), torch::randn({20})};
   ExpectKernelsAreTorch(
       [](const Tensors& in) -> Tensors { return {AddRmsNorm(in[0], in[1], in[2], 1e-6).sum + 0 * in[2]}; },
@@ -40,7 +40,7 @@ TEST_F(FusedOps, AddRmsNormNeedsNotUseBothResults) {
       [](const Tensors& in) -> Tensors { return {AddRmsNorm(in[0], in[1], in[2], 1e-6).norm}; }, inputs);
 }
 
-TEST_F(FusedOps, ActivationsAreTorchs) {
+TEST_F(FusedOps, ActivationsMatchTorch) {
   for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
     for (const int64_t n : {1, 7, 16, 50}) {
       SCOPED_TRACE(n);
@@ -63,7 +63,7 @@ TEST_F(FusedOps, ActivationsWithoutKernelsFollowTheirDefinitions) {
   EXPECT_LT((narrow(Activation::kQuickGelu) - quick).abs().max().item<double>(), 1e-5);
 }
 
-TEST_F(FusedOps, ActivationsStandLargeNumbers) {
+TEST_F(FusedOps, ActivationsAreFiniteForLargeInputs) {
   const torch::Tensor gate_up =
       torch::tensor({-1e4f, -100.f, -88.f, 88.f, 100.f, 1e4f, 1.f, 1.f, 1.f, 1.f, 1.f, 1.f}).view({1, 12});
   for (const Activation activation : {Activation::kSwiGlu, Activation::kGelu}) {
@@ -105,7 +105,7 @@ TEST_F(FusedOps, SplitRotateHeadsMatchesTorch) {
   }
 }
 
-TEST_F(FusedOps, TheRestOfTheWorkDoesNotChangeARow) {
+TEST_F(FusedOps, ARowIsTheSameBitsInAnyBatch) {
   const torch::Tensor x = torch::randn({70, 33}), weight = torch::randn({33});
   const torch::Tensor all = AddRmsNorm(x, x, weight, 1e-6).norm;
   EXPECT_TRUE(torch::equal(AddRmsNorm(x[40], x[40], weight, 1e-6).norm, all[40]));
@@ -135,7 +135,7 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
           out(static_cast<size_t>(rows * columns), -1);
       std::copy_n(bias.data_ptr<float>(), columns, start.data());
       kernels.pack(weight.data_ptr<float>(), depth, columns, depth, packed.data());
-      // In two parts of the columns, as two threads do it.
+      // Split into two ranges of panels, as for two threads.
       for (const auto& [first, last] : {std::pair{int64_t{0}, panels / 2}, {panels / 2, panels}}) {
         kernels.multiply(x.data_ptr<float>(), depth, 0, rows, packed.data(), start.data(), columns, first,
                          last, out.data(), columns);
@@ -149,8 +149,8 @@ TEST(CpuKernels, MultiplyIsTheProductOnEachInstructionSet) {
   }
 }
 
-// Long rows of many are taken in pieces, a few of them whole: nobody may see it.
-TEST(CpuKernels, ARowsProductIsTheSameBitsWhateverIsBesideIt) {
+// The blocked and the unblocked loop nest give the same bits.
+TEST(CpuKernels, AProductRowIsTheSameBitsInAnyBatch) {
   torch::manual_seed(6);
   const CpuKernelSets available = AvailableCpuKernels();
   const int64_t rows = 61, columns = 150;
@@ -197,7 +197,7 @@ TEST(CpuKernels, AttendIsAttentionOnEachInstructionSet) {
   }
 }
 
-TEST(CpuKernels, TheSmallOperationsAgreeBetweenInstructionSets) {
+TEST(CpuKernels, FusedOpsAgreeBetweenInstructionSets) {
   torch::manual_seed(6);
   const CpuKernelSets available = AvailableCpuKernels();
   constexpr int64_t kRows = 3, kN = 38;

@@ -63,8 +63,8 @@ TEST(MemoryPlan, AgreesWithFiguresWorkedByHand) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->options.image_size, 1024);
   EXPECT_EQ(plan->image_tokens, 4096);
-  // A half: 28 x (2 x 3584^2 + 2 x 3584 x 512 + 3 x 3584 x 18944 + biases 3584 + 2 x 512 + norms 2 x 3584 +
-  // 2 x 128) + the final norm.
+  // An expert: 28 x (2 x 3584^2 + 2 x 3584 x 512 + 3 x 3584 x 18944 + biases 3584 + 2 x 512 + norms 2 x 3584
+  // + 2 x 128) + the final norm.
   const int64_t half = 28 * (int64_t{2} * 3584 * 3584 + int64_t{2} * 3584 * 512 + int64_t{3} * 3584 * 18944 +
                              3584 + 2 * 512 + 2 * 3584 + 2 * 128) +
                        3584;
@@ -88,7 +88,7 @@ TEST(MemoryPlan, CountsAdaptersAsTheLiteratureDoes) {
   EXPECT_EQ(plan->trained_parameters, int64_t{28} * 64 * (2 * 7168 + 2 * 4096 + 3 * 22528));
 }
 
-TEST(MemoryPlan, CountsTheCopiesOfSmallLayersInTheCpusOrder) {
+TEST(MemoryPlan, CountsThePrepackedCopiesOfSmallLayers) {
   const MemoryPlan plan = *PlanMemory(BagelConfig(), {.dtype = torch::kFloat32});
   // The transformer's layers are above 48 MiB; below are the vision tower's 26, what leads into the
   // transformer (patches, connector.fc1, latents, frequencies of time) and out of it.

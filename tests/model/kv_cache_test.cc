@@ -51,7 +51,7 @@ TEST(KvCache, ALongerNeighbourNeverMovesAnImage) {
   EXPECT_FALSE(Close(model.Velocity(moved, Noise(1), Times(1), 3, 2), alone, 1e-3));
 }
 
-TEST(KvCache, TextAppendedBehindPaddingIsTextAppendedAlone) {
+TEST(KvCache, TextAppendedAfterPaddingIsTextAppendedAlone) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
   const std::vector<KvCache> caches = {model.PrefillPrompt({10}), model.PrefillPrompt({11, 12, 13, 14}),
@@ -104,7 +104,7 @@ TEST(KvCache, RepeatKeepsTheRowsOfOneSampleTogether) {
                            model.Velocity(KvCache::Stack({a, a, b, b}), Noise(4), Times(4), 3, 2)));
 }
 
-TEST(KvCache, APromptInPiecesIsThePromptInOnePiece) {
+TEST(KvCache, APrefillInChunksIsThePrefillInOne) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
   const std::vector<int64_t> prompt = {1, 10, 11, 12, 13, 14, 15, 2};

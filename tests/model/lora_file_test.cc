@@ -185,7 +185,7 @@ TEST(LoadAdapter, AllowsSettingsThatSteerTrainingAndUnknownOnesThatAreOff) {
 }
 
 TEST(LoadAdapter, HoldsTheTargetsAgainstTheTensors) {
-  const std::string beside = "not targeted but adapted ", without = "targeted but without adapter ";
+  const std::string extra = "not targeted but adapted ", without = "targeted but without adapter ";
   const struct {
     nlohmann::json targets, excluded;
     std::string words;  // empty: fits
@@ -199,13 +199,13 @@ TEST(LoadAdapter, HoldsTheTargetsAgainstTheTensors) {
       {{"up", "up_moe"}, {"up_moe"}, ""},
       {"^(?!.*moe).*up$", nullptr, ""},  // look-around: goes unchecked
       {{"up"}, "(?<!x)y", ""},
-      // A name's end counts only behind a dot, and a regular expression must match the whole name.
-      {{"p"}, nullptr, beside + "2 (model.layers.0.up, model.layers.1.up)"},
-      {"up", nullptr, beside + "2 (model.layers.0.up, model.layers.1.up)"},
-      {"layers\\.0\\.up", nullptr, beside + "2 (model.layers.0.up, model.layers.1.up)"},
-      {{"layers.0.up"}, nullptr, beside + "1 (model.layers.1.up)"},
-      {{"up"}, {"layers.0.up"}, beside + "1 (model.layers.0.up)"},
-      {nlohmann::json::array(), nullptr, beside + "2"},
+      // A name's suffix matches only after a dot, and a regular expression must match the whole name.
+      {{"p"}, nullptr, extra + "2 (model.layers.0.up, model.layers.1.up)"},
+      {"up", nullptr, extra + "2 (model.layers.0.up, model.layers.1.up)"},
+      {"layers\\.0\\.up", nullptr, extra + "2 (model.layers.0.up, model.layers.1.up)"},
+      {{"layers.0.up"}, nullptr, extra + "1 (model.layers.1.up)"},
+      {{"up"}, {"layers.0.up"}, extra + "1 (model.layers.0.up)"},
+      {nlohmann::json::array(), nullptr, extra + "2"},
       {{"up", "down"}, nullptr, without + "1 (model.layers.0.down)"},
       {".*up.*", nullptr, without + "1 (model.layers.1.up_moe)"},
       {{"up", "embed_tokens"}, nullptr, without + "1 (model.embed_tokens)"},

@@ -360,7 +360,7 @@ int64_t CountElements(const ShapeMap& shapes, const std::string& part) {
 
 // Worked by hand: rank (in + out) a layer; per block 2 of [3584, 3584] (q, o), 2 of [512, 3584] (k, v) and 3
 // of [18944, 3584]: 64 * (2 * 7168 + 2 * 4096 + 3 * 22528) = 5767168, in 28 blocks.
-TEST(LoraShapes, OnBagelsGenerationHalfAre161MillionParametersAtRank64) {
+TEST(LoraShapes, OnBagelsGenerationExpertAre161MillionParametersAtRank64) {
   const ShapeMap base = Bagel::ExpectedTensors(BagelConfig{});
   const auto shapes = LoraShapes(base, Config(64, {"_moe_gen", "!norm"}));
   ASSERT_TRUE(shapes.ok()) << shapes.status();

@@ -60,7 +60,7 @@ TEST(Owlv2Text, IsPooledAtTheFirstOfTheLargestIds) {
   EXPECT_TRUE(torch::equal(pooled[2], tokens[2][0]));
 }
 
-TEST(Owlv2Text, DoesNotDependOnWhatStandsBehindEosNorOnItsLength) {
+TEST(Owlv2Text, DoesNotDependOnTokensAfterEosNorOnItsLength) {
   torch::NoGradGuard no_grad;
   const Owlv2 model = TinyOwl();
   const Owlv2Queries whole = model.Queries(Ids({28, 7, 29, 0, 0, 0}).unsqueeze(0)),

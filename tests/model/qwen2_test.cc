@@ -121,7 +121,7 @@ TEST(Qwen2, GradientsReachEveryWeight) {
   model.Logits(model.Append(cache, RandomIds(2, 5))).square().sum().backward();
   for (const auto& [name, tensor] : model.tensors()) {
     ASSERT_TRUE(tensor.grad().defined()) << name;
-    // Keys' biases shift all scores of a query alike before RoPE turns them: small but not zero.
+    // Keys' biases shift all scores of a query alike before RoPE rotates them: small but not zero.
     EXPECT_GT(tensor.grad().abs().sum().item<double>(), 0) << name;
   }
 }

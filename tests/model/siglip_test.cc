@@ -95,7 +95,7 @@ TEST(VisionTokens, OfNaFlexAtTheTablesOwnShapeAreThoseOfFixedResolution) {
   const torch::Tensor expected = fixed.VisionTokens(pixels);
   EXPECT_TRUE(Close(naflex.VisionTokens(patches, torch::ones({2, 9}, torch::kInt32), shapes), expected));
 
-  // Two padded patches behind, whatever they hold.
+  // Followed by two padded patches of any values.
   for (const double junk : {0.0, 5.0}) {
     const torch::Tensor padded = torch::constant_pad_nd(patches, {0, 0, 0, 2}, junk);
     const torch::Tensor mask = torch::constant_pad_nd(torch::ones({2, 9}, torch::kInt32), {0, 2}, 0);

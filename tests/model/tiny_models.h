@@ -10,7 +10,7 @@
 #include "model/bagel.h"
 #include "model/siglip.h"
 
-// Small random models, and the words in which their tests compare.
+// Small random models, and helpers of their tests.
 namespace lvrpo {
 
 inline BagelConfig TinyConfig() {
@@ -26,7 +26,7 @@ inline BagelConfig TinyConfig() {
   return config;
 }
 
-// Every weight random: biases, norms and llm2vae too, and the two halves differ. Position tables stay.
+// Every weight random: biases, norms and llm2vae too; und and gen differ. Position tables are unchanged.
 inline void Scramble(TensorMap& tensors, uint64_t seed) {
   torch::manual_seed(seed);
   for (auto& [name, tensor] : tensors) {

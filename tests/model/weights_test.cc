@@ -262,8 +262,8 @@ TEST(WeightBuckets, RefuseTensorsOutsideTheirBucketUnderARightDigest) {
   ASSERT_EQ(ManifestDigest(packed.manifest), packed.manifest.version().digest());
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   const std::vector<std::pair<std::string, Damage>> damages = {
-      {"behind its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(20); }},
-      {"far behind its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(kHuge - 4); }},
+      {"past its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(20); }},
+      {"far past its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(kHuge - 4); }},
       {"before its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(-4); }},
       {"in no bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_bucket(1); }},
       {"in a bucket below 0", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_bucket(-1); }},
