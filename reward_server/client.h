@@ -21,7 +21,7 @@ namespace lvrpo {
 std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
                                      const std::set<std::string>& excluded, uint64_t random);
 
-// Internal, naming the sample, when a reward or a score is not finite: no honest server says so.
+// Internal, naming the sample, when a reward or a score is not finite.
 absl::Status CheckFinite(const v1::ScoreResponse& response);
 
 // Calls reward servers. Thread-safe.

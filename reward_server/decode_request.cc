@@ -38,7 +38,7 @@ absl::StatusOr<RgbImage> DecodeImage(const v1::RgbImage& image, int index) {
   return RgbImage{image.width(), image.height(), {image.pixels().begin(), image.pixels().end()}};
 }
 
-// Texts that models and rules are given are short: what they cost grows faster than their length.
+// Texts for models and rules must be short: their cost grows faster than their length.
 absl::Status CheckLengths(const v1::PromptRecord& prompt) {
   const auto check = [&](const char* what, const std::string& text, size_t most) {
     if (text.size() <= most) return absl::OkStatus();

@@ -6,8 +6,8 @@
 
 namespace lvrpo {
 
-// Checks a request and turns it into images or texts. Sizes are checked before a PNG is decoded, and what all
-// items hold is bounded. InvalidArgument names the item that is wrong.
+// Validates a request and decodes it into images or texts. Sizes are checked before a PNG is decoded, and the
+// total over all items is bounded. InvalidArgument names the item that is wrong.
 absl::StatusOr<ScoringGroup> DecodeRequest(const v1::ScoreRequest& request);
 
 }  // namespace lvrpo

@@ -80,8 +80,8 @@ LoadedScorer LoadInstruction(const v1::RunConfig& config, Metrics&) {
                                              std::move(detector));
 }
 
-// By an endpoint where one is set, else by a PaliGemma where the folder holds one, or a model of the policy's
-// kind.
+// Uses an endpoint if one is configured, else a PaliGemma if the folder holds one, else a model of the
+// policy's architecture.
 LoadedScorer LoadKnowledge(const v1::RunConfig& config, Metrics& metrics) {
   const v1::VqaEndpointConfig& endpoint = config.reward().vqa_endpoint();
   if (!endpoint.url().empty())

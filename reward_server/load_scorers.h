@@ -9,9 +9,9 @@
 
 namespace lvrpo {
 
-// The scorers that a run's settings ask for: with their frozen models loaded from the run's folders, or,
-// those that run elsewhere, asked who they are. Errors name the file or the address; Unavailable: one
-// elsewhere cannot be reached. `metrics` must outlive the scorers.
+// The scorers that a run's settings ask for: with their frozen models loaded from the run's folders; remote
+// ones are queried for their digests. Errors name the file or the address; Unavailable: a remote scorer
+// cannot be reached. `metrics` must outlive the scorers.
 absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config, Metrics& metrics);
 
 }  // namespace lvrpo

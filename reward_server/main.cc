@@ -75,7 +75,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
     if (!joined.ok()) return joined.status();
     session = *std::move(joined);
   }
-  // While a run drains, what is queued is still answered; workers hand back what comes too late.
+  // While a run drains, what is queued is still answered; workers return the leases of what comes too late.
   absl::Status lost;
   while (!shutdown.WaitFor(absl::Milliseconds(200))) {
     pool.Report();

@@ -72,7 +72,7 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
   }
   absl::StatusOr<ScoreJob> job = ParseScoreJob(JsonText(line), "");
   if (!job.ok()) return job.status();
-  job->image = flags.image;  // a path is bytes, which JSON does not always hold
+  job->image = flags.image;  // a path may not be UTF-8, so not JSON
   const absl::StatusOr<v1::ItemScore> score = ScoreOne(scorers, *job, options);
   if (!score.ok()) return score.status();
   std::fputs(flags.json ? (JsonText(ScoreJson(*score, true)) + "\n").c_str() : ScoreText(*score).c_str(),
@@ -84,7 +84,8 @@ absl::Status Single(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOpt
                            : absl::DataLossError("a component gave no score: see its outcome");
 }
 
-// One line of output a line of input, in order; a line that cannot be scored says why and costs itself only.
+// One line of output per line of input, in order; a line that cannot be scored gives an error and affects no
+// other.
 absl::Status Batch(ScorerSet& scorers, const ScoreFlags& flags, const DecodeOptions& options) {
   const absl::StatusOr<std::unique_ptr<LineReader>> in = LineReader::Open(flags.batch);
   if (!in.ok()) return in.status();
@@ -117,7 +118,7 @@ int Main(int argc, char** argv) {
                "lvrpo score");
   ScoreFlags flags;
   flags.common.AddTo(app, "t");
-  // `lvrpo` hands over the name of the command too.
+  // `lvrpo` passes the name of the command too.
   std::vector<char*> arguments(argv, argv + argc);
   if (arguments.size() > 1 && std::string(arguments[1]) == "score") arguments.erase(arguments.begin() + 1);
   app.add_option("--image", flags.image,

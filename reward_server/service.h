@@ -11,7 +11,7 @@
 
 namespace lvrpo {
 
-// The reward server's RPCs: checks the request, queues it, counts. All arguments must outlive it.
+// The reward server's RPCs: validates requests, queues them, counts outcomes. All arguments must outlive it.
 class RewardService final : public v1::Reward::Service {
  public:
   RewardService(ScorerSet& scorers, ScoringPool& pool, absl::Duration deadline, Clock& clock,
@@ -25,7 +25,7 @@ class RewardService final : public v1::Reward::Service {
 
  private:
   void Count(const v1::ComponentScore& score);
-  // A few at once: a request may hold far more pixels than bytes.
+  // Concurrency is limited: a decoded request may be far larger than its bytes.
   absl::StatusOr<ScoringGroup> Decode(const v1::ScoreRequest& request);
   absl::Status Answer(absl::Time deadline, const v1::ScoreRequest& request, v1::ScoreResponse& response);
 

@@ -11,21 +11,21 @@
 
 namespace lvrpo {
 
-// The way to an external scorer: gRPC or JSON over HTTP. Calls that failed for want of capacity or connection
-// are repeated within the deadline. Called by one thread at a time.
+// The connection to an external scorer: gRPC or JSON over HTTP. Calls that failed for lack of capacity or
+// connection are retried within the deadline. Called by one thread at a time.
 class ExternalLink {
  public:
   virtual ~ExternalLink() = default;
-  // The scorer's digest. Asks until there is an answer, or the deadline is over.
+  // The scorer's digest. Retries until there is an answer or the deadline has passed.
   virtual absl::StatusOr<std::string> Describe() = 0;
   // The scorer's answer, with its form checked but not its values. InvalidArgument: nobody can score this.
   virtual absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) = 0;
 };
 
 struct LinkOptions {
-  absl::Duration deadline = absl::Seconds(20);  // of one call, with its repetitions
+  absl::Duration deadline = absl::Seconds(20);  // of one call, retries included
   int max_message_mib = 64;                     // gRPC: largest request and answer
-  bool use_proxy = false;                       // gRPC: whether proxies of the environment stand between
+  bool use_proxy = false;                       // gRPC: whether to use the environment's proxies
   RetryPolicy retry = {};
   Waiting waiting = {};
 };

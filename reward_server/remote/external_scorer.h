@@ -11,12 +11,12 @@
 
 namespace lvrpo {
 
-// A user's own reward, computed elsewhere (docs/remote_scorers.md). It is trusted with the scores and nothing
-// else: whatever is not one finite score of 0 to 1 a sample, from the scorer that was described at the start,
-// is a failure. Errors name the component and its address.
+// A user-defined reward, computed by a remote service (docs/remote_scorers.md). Its answers are validated:
+// anything but one finite score of 0 to 1 per sample, from the scorer that was described at the start, is a
+// failure. Errors name the component and its address.
 class ExternalScorer : public Scorer {
  public:
-  // Asks the scorer who it is. Over `link`; or over HTTP or gRPC as config.address says, within
+  // Queries the scorer's digest. Over `link`; or over HTTP or gRPC as config.address says, within
   // config.timeout_seconds instead of options.deadline when they are set. Unavailable when it cannot be
   // reached in that time.
   static absl::StatusOr<std::unique_ptr<ExternalScorer>> Create(const v1::ExternalScorerConfig& config,
@@ -38,11 +38,11 @@ class ExternalScorer : public Scorer {
   const std::string remote_digest_;
 };
 
-// What an external scorer is sent. InvalidArgument for a sample that cannot be sent.
+// The request to an external scorer. InvalidArgument for a sample that cannot be sent.
 absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGroup& group);
 
-// The scores of an answer for `count` samples by the scorer of that digest. FailedPrecondition when another
-// one gave them, Internal for everything that is no answer.
+// The scores in a response for `count` samples by the scorer of that digest. FailedPrecondition when another
+// scorer answered, Internal for any malformed response.
 absl::StatusOr<std::vector<SampleScore>> ReadExternalScores(const v1::ScoreSamplesResponse& response,
                                                             size_t count, const std::string& digest);
 

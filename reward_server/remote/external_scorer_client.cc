@@ -8,7 +8,7 @@
 namespace lvrpo {
 namespace {
 
-// As the scorer says it, but that a message beyond the limits is so each time: no reason to try again.
+// The scorer's status, except that a message beyond the size limits is not retried: it fails every time.
 absl::Status Failure(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
       absl::StrContains(status.error_message(), "larger than max")) {

@@ -7,8 +7,8 @@
 
 namespace lvrpo {
 
-// To the gRPC service of proto/lvrpo/v1/external_scorer.proto at host:port, in plain text. Calls carry the
-// deadline, so that a server can give up what nobody waits for.
+// Connects to the gRPC service of proto/lvrpo/v1/external_scorer.proto at host:port, without TLS. Calls carry
+// the deadline, so that a server can cancel work that nobody waits for.
 std::unique_ptr<ExternalLink> MakeGrpcLink(const std::string& address, const LinkOptions& options);
 
 }  // namespace lvrpo

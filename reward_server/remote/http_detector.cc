@@ -23,14 +23,14 @@ constexpr JsonBounds kBounds = {.bytes = kMostHttpAnswer, .values = 4000000, .de
 
 constexpr int kSmall = 8;  // pixels; of smaller images boxes may well be one pixel large
 
-// A class as it is compared: in small letters, "_" and "-" as blanks.
+// A class name normalised for comparison: lower-case, "_" and "-" as spaces.
 std::string FoldClass(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
   return Folded(unicode::RepairUtf8(name), Spaces::kSingle);
 }
 
-// One image's answer with plain numbers, where they are other spellings of such.
+// One image's answer with numbers in place of strings that spell them.
 json Plain(json image) {
   for (const char* name : {"width", "height"}) {
     if (!image.is_object() || !image.contains(name)) continue;
@@ -54,7 +54,7 @@ json Plain(json image) {
   return image;
 }
 
-// Whether boxes are given as shares of an image's sides: none reaches beyond its first pixel.
+// Whether boxes are relative to the image's size: no coordinate exceeds 1.
 bool LookLikeShares(const Detections& image) {
   if (image.objects.empty() || std::min(image.width, image.height) < kSmall) return false;
   return std::all_of(image.objects.begin(), image.objects.end(),

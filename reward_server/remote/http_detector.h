@@ -14,17 +14,17 @@
 
 namespace lvrpo {
 
-// A detector that runs elsewhere (docs/remote_scorers.md): GET {address}/describe, POST {address}. Objects of
-// classes that were not asked for are passed over. Errors name the address.
+// A remote detector (docs/remote_scorers.md): GET {address}/describe, POST {address}. Objects of classes that
+// were not requested are ignored. Errors name the address.
 class HttpDetector : public ObjectDetector {
  public:
-  // Asks the detector who it is. Unavailable when it cannot be reached within options.deadline. Without a
-  // transport: libcurl.
+  // Queries the detector's description. Unavailable when it cannot be reached within options.deadline.
+  // Without a transport: libcurl.
   static absl::StatusOr<std::unique_ptr<HttpDetector>> Create(
       const std::string& address, const LinkOptions& options,
       std::unique_ptr<HttpTransport> transport = nullptr);
 
-  // Of the detector's own digest and of its thresholds.
+  // Covers the detector's own digest and its thresholds.
   std::string digest() const override;
   DetectionThresholds thresholds() const override { return description_.thresholds; }
   absl::StatusOr<std::vector<std::vector<Detection>>> Detect(
@@ -40,13 +40,13 @@ class HttpDetector : public ObjectDetector {
   RemoteDescription description_;  // set once, by Create
 };
 
-// {"classes": ["bench", ...], "images": [base64 of a PNG, ...]}. InvalidArgument for an image that is none.
+// {"classes": ["bench", ...], "images": [base64 of a PNG, ...]}. InvalidArgument for an invalid image.
 absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& images,
                                               const std::vector<std::string>& classes);
 
-// {"digest": "...", "images": [{as verifiers/images/detections.h has it}, ...]}: what was found of these
-// classes, whatever their case, and blanks written as "_" or "-", in images of these sizes, by the detector
-// of that digest. FailedPrecondition when another one answered, Internal for everything that is no answer.
+// {"digest": "...", "images": [{as verifiers/images/detections.h has it}, ...]}: the detections of these
+// classes (case-insensitive, spaces may be written as "_" or "-") in images of these sizes, by the detector
+// of that digest. FailedPrecondition when another one answered, Internal for any malformed answer.
 absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
     absl::string_view text, const std::vector<ImageSize>& sizes, const std::vector<std::string>& classes,
     const std::string& digest);

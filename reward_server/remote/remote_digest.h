@@ -7,11 +7,11 @@
 #include "absl/strings/string_view.h"
 #include "verifiers/images/detected_objects.h"
 
-// What a scorer or detector elsewhere says about itself. Pure functions.
+// The description of a remote scorer or detector. Pure functions.
 namespace lvrpo {
 
 // The answer to GET .../describe: {"digest": "...", "thresholds": {"score": 0.3, "counting_score": 0.9}}.
-// Thresholds matter to detectors only, and may be left out.
+// Thresholds are for detectors only, and optional.
 struct RemoteDescription {
   std::string digest;
   DetectionThresholds thresholds;
@@ -20,10 +20,10 @@ struct RemoteDescription {
 // Internal, in one clause, says what is wrong.
 absl::StatusOr<RemoteDescription> ReadDescription(absl::string_view json);
 
-// Whether this can be a digest: 1 to 200 printable ASCII characters. Internal when it cannot.
+// Checks that this is a valid digest: 1 to 200 printable ASCII characters. Internal when not.
 absl::Status CheckRemoteDigest(absl::string_view digest);
 
-// FailedPrecondition when an answer comes from another scorer than the one that was described.
+// FailedPrecondition when an answer is from another scorer than the one that was described.
 absl::Status CheckUnchanged(absl::string_view described, absl::string_view answered);
 
 // The same status, its reason too, with another message; with "who: " before its own.

@@ -16,10 +16,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kRounding = 1e-3;   // above 0 that a log-probability may come out
+constexpr double kRounding = 1e-3;   // how far above 0 a log-probability may be by rounding
 constexpr size_t kMostWritten = 40;  // bytes
 
-// Whether a token is the number of one and not its text, as servers say it that were started so.
+// Whether a token is given by its id and not its text, as some servers are configured to do.
 bool IsNumbered(absl::string_view token) {
   return absl::ConsumePrefix(&token, "token_id:") && !token.empty() &&
          std::all_of(token.begin(), token.end(),

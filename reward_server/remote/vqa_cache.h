@@ -9,12 +9,12 @@
 
 namespace lvrpo {
 
-// Answers by what was asked. Holds the newest `limit`, the least recently used goes first. Not thread-safe.
+// Answers by question. Holds up to `limit`, evicts the least recently used. Not thread-safe.
 class VqaCache {
  public:
   explicit VqaCache(size_t limit) : limit_(limit) {}
 
-  // nullptr when it is not there; otherwise until the next Keep().
+  // nullptr when absent; otherwise valid until the next Keep().
   const VqaAnswer* Find(const std::string& key) {
     const auto place = places_.find(key);
     if (place == places_.end()) return nullptr;

@@ -37,7 +37,7 @@ absl::StatusOr<std::string> ReadKey(const std::string& variable) {
 
 std::string HashOf(const std::vector<std::string>& parts) {
   Sha256 hash;
-  for (const std::string& part : parts) {  // lengths first, so that no two different lists read the same
+  for (const std::string& part : parts) {  // length-prefixed, so that different lists never hash the same
     hash.Update(absl::StrCat(part.size(), ":"));
     hash.Update(part);
   }
@@ -51,7 +51,7 @@ std::string HashOf(const RgbImage& image) {
   return hash.FinishHex();
 }
 
-// What is to be said about one answer; empty when all is well.
+// The detail of one answer; empty when there is nothing to report.
 std::string Remark(const v1::Question& question, const VqaAnswer& answer) {
   std::vector<std::string> remarks;
   if (!answer.floored.empty()) {
@@ -139,7 +139,7 @@ absl::StatusOr<VqaAnswer> VqaEndpointScorer::Receive(const absl::StatusOr<std::s
                                                      const std::vector<std::string>& labels) {
   if (!body.ok()) {
     metrics_.CountFailure(body.status());
-    // What the endpoint does not like is how it was asked, which is not the prompt's fault.
+    // The endpoint rejected the request's form, which is not the prompt's fault.
     if (absl::IsInvalidArgument(body.status())) return absl::FailedPreconditionError(body.status().message());
     return body.status();
   }

@@ -19,32 +19,31 @@ namespace lvrpo {
 
 // "knowledge", R_know (paper, equation 8), by any OpenAI-compatible endpoint for chat completions that
 // returns log-probabilities (docs/remote_scorers.md): the probability of the right answer among a question's
-// choices, as a mean over the record's questions. Questions about all images are asked side by side, and
-// answers are remembered. Errors name the model and the URL.
+// choices, as a mean over the record's questions. Questions about all images are sent concurrently, and
+// answers are cached. Errors name the model and the URL.
 class VqaEndpointScorer : public Scorer {
  public:
   struct Options {
-    absl::Duration deadline = absl::Seconds(20);  // of a group, repetitions included
+    absl::Duration deadline = absl::Seconds(20);  // of a group, retries included
     Waiting waiting = {};
   };
-  // Asks nothing yet. FailedPrecondition when config.api_key_variable is set and that variable is not in the
+  // Sends nothing yet. FailedPrecondition when config.api_key_variable is set and that variable is not in the
   // environment, or holds no key. `metrics` must outlive the scorer. Without a transport: libcurl.
   static absl::StatusOr<std::unique_ptr<VqaEndpointScorer>> Create(
       const v1::VqaEndpointConfig& config, const Options& options, Metrics& metrics,
       std::unique_ptr<HttpTransport> transport = nullptr);
 
   std::string name() const override { return "knowledge"; }
-  // Of the URL, the model's name there and how it is asked: weights behind a name cannot be seen from here.
+  // Covers the URL, the model's name and the prompt format: the endpoint's actual weights are not visible.
   std::string digest() const override { return digest_; }
   bool AppliesTo(const v1::PromptRecord& prompt) const override {
     return prompt.task() == v1::TASK_KIND_IMAGE && prompt.questions_size() > 0;
   }
-  // detail: choices that were floored, and questions to which the model would rather have said something
-  // else.
+  // detail: choices that were floored, and questions where other answers were likelier than all choices.
   absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
-  // A question about an image that is to be asked.
+  // A question about an image that is to be sent.
   struct Asked {
     size_t image, question;
     std::string key;
@@ -52,10 +51,10 @@ class VqaEndpointScorer : public Scorer {
 
   VqaEndpointScorer(const v1::VqaEndpointConfig& config, const Options& options, std::string key,
                     Metrics& metrics, std::unique_ptr<HttpTransport> transport);
-  // [image, question]: from memory, or asked for, each once.
+  // [image, question]: from the cache, or requested, each once.
   absl::StatusOr<std::vector<VqaAnswer>> AnswerAll(const ScoringGroup& group,
                                                    const std::vector<VqaQuestion>& questions);
-  // Adds the answers by key; remembers and counts them. The first failure when there is one.
+  // Requests the answers and adds them by key; caches and counts them. Returns the first failure, if any.
   absl::Status Ask(const ScoringGroup& group, const std::vector<VqaQuestion>& questions,
                    const std::vector<Asked>& asked, absl::flat_hash_map<std::string, VqaAnswer>* answers);
   absl::StatusOr<VqaAnswer> Receive(const absl::StatusOr<std::string>& body,

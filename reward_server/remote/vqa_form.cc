@@ -27,13 +27,13 @@ using nlohmann::json;
 
 constexpr JsonBounds kBounds = {.bytes = size_t{1} << 20, .values = 100000, .depth = 32};
 constexpr int64_t kMostTokens = 1000000000;  // of one request
-constexpr double kMostTotal = 1.5;           // that probabilities may add up to, for whatever reason
+constexpr double kMostTotal = 1.5;           // largest accepted sum of the probabilities
 constexpr size_t kLetters = 26;
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 std::string Fold(absl::string_view text) { return Folded(unicode::RepairUtf8(text), Spaces::kSingle); }
 
-// Whether each begins with another character.
+// Whether all first characters differ.
 bool BeginDifferently(const std::vector<std::string>& texts) {
   std::set<char32_t> first;
   for (const std::string& text : texts) {
@@ -43,7 +43,7 @@ bool BeginDifferently(const std::vector<std::string>& texts) {
   return true;
 }
 
-// The text of a token, as labels are written.
+// The text of a token, normalised like labels.
 std::string FoldToken(absl::string_view token) {
   while (true) {
     const absl::string_view before = token;
@@ -54,7 +54,7 @@ std::string FoldToken(absl::string_view token) {
   }
 }
 
-// The label that a token begins, and no other.
+// The only label of which a token is a prefix.
 std::optional<size_t> LabelOf(const std::string& token, const std::vector<std::string>& labels) {
   if (token.empty()) return std::nullopt;
   std::optional<size_t> found;
@@ -81,14 +81,14 @@ int64_t Tokens(const json& reply, const char* name) {
   return std::clamp<int64_t>(count->get<int64_t>(), 0, kMostTokens);
 }
 
-// The sums of what counts for each label.
+// The sums of the tokens of each label.
 struct Sums {
   std::vector<double> log_probs;  // a label; kNever: nothing
   double smallest = 0;            // of all tokens
   double total = 0;               // probability of all tokens
-  std::string first;              // what the model would say
-  // What stands where a label's log-probability belongs and is none; empty where one is known. After an
-  // entry that is good another one says little: tokens come in the order of their probabilities.
+  std::string first;              // the most probable token
+  // A label's invalid log-probability as written; empty when a valid one was seen first. After a valid entry
+  // a later one matters little: tokens come in falling order of probability.
   std::vector<std::string> odd;
 };
 
@@ -103,7 +103,7 @@ absl::StatusOr<Sums> SumUp(const std::vector<TokenLogProb>& tokens, const std::v
       if (label.has_value() && sums.log_probs[*label] == kNever) sums.odd[*label] = token.written;
       continue;
     }
-    if (*token.log_prob == kNever) continue;  // as if it were not there
+    if (*token.log_prob == kNever) continue;  // as if it were absent
     sums.smallest = std::min(sums.smallest, *token.log_prob);
     all = LogAdd(all, *token.log_prob);
     if (*token.log_prob > most) {

@@ -9,15 +9,15 @@
 
 namespace lvrpo {
 
-// What questions to an endpoint came to and cost (docs/operating.md). Thread-safe.
+// Metrics of the outcomes and cost of questions to an endpoint (docs/operating.md). Thread-safe.
 class VqaMetrics {
  public:
-  // Prices of a million tokens; both 0: there is no metric of the cost.
+  // Prices per million tokens; both 0: no cost metric.
   VqaMetrics(Metrics& metrics, double input_price, double output_price);
 
-  // A request that got no answer, after its repetitions.
+  // A request that failed after all retries.
   void CountFailure(const absl::Status& failure);
-  // One that did; `answer` says whether it is of use.
+  // One that was answered; `answer` says whether it was usable.
   void CountReply(int64_t input_tokens, int64_t output_tokens, const absl::Status& answer);
 
   prometheus::Counter& cache_hits;

@@ -4,8 +4,8 @@
 
 namespace lvrpo {
 
-// "exact_match", for TEXT tasks with an answer: 1 when the answer, without what was thought (final_text.h),
-// equals the record's as folded.h compares texts, else 0.
+// "exact_match", for TEXT tasks with an answer: 1 when the answer, without the model's thinking
+// (final_text.h), equals the record's as folded.h compares texts, else 0.
 class ExactMatchScorer : public Scorer {
  public:
   std::string name() const override { return "exact_match"; }

@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// What a model of a fixed resolution sees of images of any sizes: resized to side x side, aspect ratio not
-// kept, and normalised (values -1 to 1 by the usual mean and deviation of .5). [B, 3, side, side].
+// The input of a model of fixed resolution for images of any sizes: resized to side x side, ignoring the
+// aspect ratio, and normalised (values -1 to 1 by the usual mean and deviation of .5). [B, 3, side, side].
 absl::StatusOr<torch::Tensor> FixedPixels(const std::vector<RgbImage>& images, int side,
                                           const ImageProcessor& processor);
 

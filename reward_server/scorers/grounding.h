@@ -27,8 +27,8 @@ struct GroundingOptions {
 // The settings of a run's configuration, which has been validated.
 GroundingOptions ToGroundingOptions(const v1::RewardConfig& config);
 
-// "grounding", R_sem (paper, equation 12): the referee's pooling head on every patch alone (kMapHead),
-// against each key phrase.
+// "grounding", R_sem (paper, equation 12): similarity of each key phrase to every patch, by default through
+// the referee's pooling head per patch (kMapHead).
 //   max_patch    the mean over phrases of the largest similarity among the patches: the paper's plain form
 //   top_k_mean   the same with the mean of the k largest
 //   count_aware  phrases (repeated by count) are assigned one to one to the separate regions of the image,
@@ -38,8 +38,8 @@ GroundingOptions ToGroundingOptions(const v1::RewardConfig& config);
 // of them. Guard of each score: "one_patch" (reward_server/scorers/guard_scorers.h).
 class GroundingScorer : public Scorer {
  public:
-  // InvalidArgument when the referee has no pooling head that the options need, or, for kTokens, when its
-  // tokens are not as wide as its texts.
+  // InvalidArgument when the options need a pooling head that the referee lacks, or, for kTokens, when its
+  // tokens and text vectors differ in width.
   static absl::StatusOr<std::unique_ptr<GroundingScorer>> Create(RefereeView referee,
                                                                  std::unique_ptr<Tokenizer> tokenizer,
                                                                  const GroundingOptions& options);
@@ -58,7 +58,7 @@ class GroundingScorer : public Scorer {
  private:
   GroundingScorer(RefereeView referee, std::unique_ptr<Tokenizer> tokenizer, const GroundingOptions& options);
 
-  // What is looked for, and in what.
+  // The phrases to ground, and the images.
   struct Wanted {
     std::vector<std::string> phrases;
     torch::Tensor vectors;  // [K, P]

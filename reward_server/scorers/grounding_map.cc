@@ -9,7 +9,7 @@ namespace lvrpo {
 namespace {
 
 constexpr float kLeastConfidence = 0.5f;  // of a region's patches, as a share of the image's highest
-constexpr float kSaddle = 0.8f;           // peaks whose pass is this high, as a share of the lower, are one
+constexpr float kSaddle = 0.8f;           // merge peaks whose saddle is this high, relative to the lower peak
 constexpr size_t kMostRegions = 16;
 
 std::vector<float> Confidence(const GroundingMaps& maps) {
@@ -79,8 +79,8 @@ std::vector<Region> PeakRegions(const GroundingMaps& maps) {
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return confidence[a] > confidence[b]; });
-  // From the highest patch downwards: one beside no region begins one, one beside several joins the highest,
-  // and where the others' peaks hardly rise above this pass they join it too.
+  // Watershed from the highest patch downwards: a patch next to no region starts one, a patch next to several
+  // joins the highest, and the others merge into it if their peaks hardly rise above this saddle.
   std::vector<int> labels(confidence.size(), -1);
   std::vector<float> peaks;  // of each label, in falling order
   for (const size_t patch : order) {
@@ -124,7 +124,7 @@ std::vector<std::vector<double>> RegionSimilarity(const GroundingMaps& maps,
 double CountAwareScore(const std::vector<std::vector<double>>& similarity, size_t regions) {
   const size_t phrases = similarity.size();
   if (phrases == 0 || regions == 0) return 0;
-  // best[s] = most that the phrases of set s gain from the regions so far.
+  // best[s] = largest sum for the phrases of set s over the regions so far.
   std::vector<double> best(size_t{1} << phrases, -1);
   best[0] = 0;
   for (size_t region = 0; region < regions; ++region) {

@@ -6,7 +6,7 @@
 #include "data/image/image.h"
 #include "reward_server/scorers/objects.h"
 
-// From where phrases are found in an image to how well the image shows them. Pure functions.
+// From similarity maps of phrases to R_sem. Pure functions.
 namespace lvrpo {
 
 // Similarity in [0, 1] of each phrase to each patch of one image.
@@ -18,21 +18,22 @@ struct GroundingMaps {
 };
 
 // R_sem in the paper's plain form (equation 12): the mean over phrases of the best patch's similarity; with
-// `top` above 1 the mean of that many best patches stands for the best. 0 without phrases.
+// `top` above 1, the mean over the `top` best patches. 0 without phrases.
 double TopPatches(const GroundingMaps& maps, int top);
 
 // Patches of one region of an image; never empty, in rising order.
 using Region = std::vector<int>;
 
-// Patches whose centre lies in an object's circle, the nearest one when there is none; one region an object.
+// Patches whose centre is inside an object's circle, the nearest one when there is none; one region per
+// object.
 std::vector<Region> RegionsOfObjects(const std::vector<SegmentedObject>& objects, const RgbImage& image,
                                      int rows, int columns);
 
-// Separate peaks of the phrases' maps, for images without a plain background. A patch is as confident as its
-// best phrase. Regions are the patches of at least half the image's highest confidence, cut where they hang
-// together by a pass that is lower than .8 of the lower peak's confidence. (Shares, because confidence
-// differs by orders between checkpoints and prompts.) At most 16, the highest first. Two objects of a kind
-// are two peaks; an object that resembles no phrase makes none, so painting it costs nothing here.
+// Separate peaks of the phrases' maps, for images without a plain background. A patch's confidence is that of
+// its best phrase. Regions are the patches of at least half the image's highest confidence, split where the
+// saddle between two peaks is below .8 of the lower peak. (Relative thresholds, because confidence differs by
+// orders of magnitude between checkpoints and prompts.) At most 16, the highest first. Two objects of a kind
+// are two peaks; an object that resembles no phrase makes no peak, so it costs nothing here.
 std::vector<Region> PeakRegions(const GroundingMaps& maps);
 
 // [phrase][region]: the best patch's similarity.

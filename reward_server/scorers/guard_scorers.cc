@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<SampleScore>> WrittenTextScorer::ScoreGroup(const Sco
 
 double OnePatchShare(const std::vector<std::vector<float>>& similarity) {
   double sum = 0;
-  std::map<size_t, double> lost;  // patch -> what goes with it
+  std::map<size_t, double> lost;  // patch -> what is lost without it
   for (const std::vector<float>& map : similarity) {
     size_t best = 0;
     float second = 0;

@@ -7,7 +7,7 @@
 #include "reward_server/scoring/scorer.h"
 #include "verifiers/images/ocr.h"
 
-// Signs of reward hacking that are measured of every image and are no part of the reward (docs/rewards.md).
+// Signs of reward hacking, measured on every image and not part of the reward (docs/rewards.md).
 namespace lvrpo {
 
 // "artefacts": the share of an image's fine detail that is a regular grid (verifiers/images/artefacts.h).
@@ -36,9 +36,9 @@ class WrittenTextScorer : public Scorer {
   LazyTextReader reader_;
 };
 
-// How much of the reward one place explains: of the phrases' best similarities, [phrase][patch], the largest
-// part that is lost when one patch is looked away from, as a share of their sum. 1: all of it hangs on one
-// patch; 1 / phrases and less is usual. 0 when nothing is found at all.
+// How much of the reward depends on one patch: the largest loss in the sum of the phrases' best similarities
+// ([phrase][patch]) when one patch is masked, relative to that sum. 1: it all depends on one patch; 1 /
+// phrases and less is usual. 0 when nothing is found.
 double OnePatchShare(const std::vector<std::vector<float>>& similarity);
 
 }  // namespace lvrpo

@@ -59,7 +59,7 @@ absl::StatusOr<ImageProcessor> ReadSettings(const nlohmann::json& json, const st
   reader.Never("do_center_crop");
   if (wants.pads) {
     reader.Always("do_pad");
-    reader.Harmless({"resample"});  // its own way of resizing has no filters
+    reader.Harmless({"resample"});  // NaFlex resizing has no filter setting
   } else {
     reader.Never("do_pad");
     ReadFilter(reader, processor.filter);

@@ -9,7 +9,7 @@
 
 namespace lvrpo {
 
-// How a published folder's image processor makes pixels of images, as far as that may differ.
+// The settings of a published image processor that may differ between models.
 struct ImageProcessor {
   ResizeFilter filter = ResizeFilter::kBilinear;
   PixelNorm norm = {};
@@ -17,7 +17,7 @@ struct ImageProcessor {
   std::string Digest() const;
 };
 
-// What a model wants of its processor: settings that say something else are refused. 0: not asked for.
+// What a model requires of its processor: other settings are refused. 0: not required.
 struct ProcessorWants {
   std::vector<absl::string_view> types;  // names that image_processor_type may have
   int64_t side = 0;                      // size: a square of this many pixels a side
@@ -28,9 +28,9 @@ struct ProcessorWants {
 
 // Reads preprocessor_config.json, or image_processor of processor_config.json, as transformers 5 writes it.
 // Without either, `otherwise`. Every setting is used, known to change nothing
-// (model/config/harmless_settings.h) or refused: DataLoss names what is of a wrong type, wanted otherwise by
-// the model, not supported (an image that is not resized, scaled or normalised, or that is cropped) or
-// unknown.
+// (model/config/harmless_settings.h) or refused: DataLoss names what is of a wrong type, contrary to the
+// model's requirements, not supported (an image that is not resized, scaled or normalised, or that is
+// cropped) or unknown.
 absl::StatusOr<ImageProcessor> ReadImageProcessor(const std::string& folder, const ProcessorWants& wants,
                                                   const ImageProcessor& otherwise);
 

@@ -28,8 +28,8 @@ bool RelationHolds(const std::string& relation, const SegmentedObject& subject,
   return false;
 }
 
-// Gives found objects to what was asked so that most rules hold: depth first over all assignments, without
-// the branches that cannot beat the best one so far. Everything it is given must outlive it.
+// Assigns objects to requests so that the most rules hold: depth-first branch and bound over all assignments.
+// Everything it is given must outlive it.
 class Assignment {
  public:
   // `asked`: index of the constraint, once per object asked, in order.
@@ -57,7 +57,7 @@ class Assignment {
   // Index of the object that each thing asked got; -1: none.
   const std::vector<int>& best() const { return best_; }
 
-  // Every subject stands so to every object; false while one of them is missing.
+  // The relation holds between every subject and every object; false while one of them is missing.
   bool Holds(const v1::RelationConstraint& relation, const std::vector<int>& chosen) const {
     for (size_t a = 0; a < asked_.size(); ++a) {
       for (size_t b = 0; b < asked_.size(); ++b) {
@@ -96,8 +96,9 @@ class Assignment {
   const v1::Constraints& constraints_;
   const std::vector<int>& asked_;
   const std::vector<SegmentedObject>& objects_;
-  std::vector<std::vector<const v1::RelationConstraint*>> decided_;  // by the last thing asked they speak of
-  std::vector<int> possible_;  // rules that may still hold from this thing asked on
+  std::vector<std::vector<const v1::RelationConstraint*>>
+      decided_;                // by the last requested object they refer to
+  std::vector<int> possible_;  // rules that may still hold from this request on
   std::vector<char> used_;
   std::vector<int> chosen_, best_;
   int best_hold_ = -1;

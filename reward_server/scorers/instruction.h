@@ -10,10 +10,10 @@
 
 namespace lvrpo {
 
-// How many of the rules that a prompt's constraints imply hold for these objects: each asked object is there
-// (count, shape, colour), each relation holds, nothing else is there, the size is as asked. Objects are
-// assigned to what was asked so that most rules hold. REQUIRES: counts of at least 1, relations between
-// constraints that are there; the search is for a dozen of each.
+// How many of the rules that a prompt's constraints imply hold for these objects: each requested object is
+// present (count, shape, colour), each relation holds, nothing else is present, the size is as requested.
+// Objects are assigned to requests so that the most rules hold. REQUIRES: counts of at least 1, relations
+// between existing constraints, at most about a dozen of each (exhaustive search).
 struct RuleResult {
   int rules = 0;
   int hold = 0;

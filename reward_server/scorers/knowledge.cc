@@ -37,7 +37,7 @@ bool KnowledgeScorer::Fits(int side) const {
 
 torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choices& choices) const {
   const auto count = static_cast<int64_t>(choices.ids.size()), images = context.batch();
-  if (choices.longest == 1) {  // one token each: one step answers for all choices
+  if (choices.longest == 1) {  // one token each: one forward scores all choices
     KvCache asked = context;
     const torch::Tensor hidden =
         model_.AppendTokens(asked, torch::full({images, 1}, int64_t{tokenizer_->bos()}, torch::kInt64));
@@ -46,8 +46,8 @@ torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choi
     return model_.Logits(hidden.select(1, 0))
         .index_select(1, tokens);  // a constant apart, which softmax ignores
   }
-  // All choices of all images in one batch, image by image; each with its end, so that one that begins like
-  // another is not favoured.
+  // All choices of all images in one batch, image by image; each with its end token, so that a choice that is
+  // a prefix of another is not favoured.
   const auto length = static_cast<int64_t>(choices.longest) + 1;
   torch::Tensor responses = torch::full({count, length}, int64_t{tokenizer_->eos()}, torch::kInt64);
   torch::Tensor counts = torch::zeros({count, length});
@@ -93,7 +93,7 @@ int64_t KnowledgeScorer::RowTokens(const RgbImage& image, const std::vector<Aske
 
 torch::Tensor KnowledgeScorer::ScoreImages(const std::vector<RgbImage>& images,
                                            const std::vector<Asked>& questions) const {
-  KvCache seen;  // each image once; every question goes on from here
+  KvCache seen;  // each image once; every question continues from this cache
   model_.AppendImage(seen, FromRgbImages(images));
   torch::Tensor sum = torch::zeros({static_cast<int64_t>(images.size())});
   for (const Asked& question : questions) {
@@ -119,7 +119,7 @@ absl::StatusOr<std::vector<SampleScore>> KnowledgeScorer::ScoreGroup(const Scori
                        " pixels; 'knowledge' looks at images whose sides are multiples of ", patch, " up to ",
                        patch * model_.config().vit_max_side));
     }
-    // As many at once as memory may be spent on, each with all choices of a question.
+    // As many images per batch as the token limit allows, each with all choices of a question.
     const size_t at_once = static_cast<size_t>(std::clamp<int64_t>(kMostTokens / RowTokens(first, *questions),
                                                                    1, static_cast<int64_t>(images.size())));
     for (size_t begin = 0; begin < images.size(); begin += at_once) {

@@ -14,7 +14,7 @@ namespace lvrpo {
 // "knowledge", R_know (paper, equation 8): a frozen unified model is asked the record's questions about the
 // image. The score is the probability of the right answer among the question's choices, as a mean over the
 // questions. A choice's log-probability is the sum over its tokens, and <|im_end|> unless all choices are
-// single tokens. Images of several sizes are scored as if each size had come alone; one that the model cannot
+// single tokens. Images are grouped by size, which does not change their scores; one that the model cannot
 // take makes the group InvalidArgument.
 class KnowledgeScorer : public Scorer {
  public:
@@ -29,18 +29,18 @@ class KnowledgeScorer : public Scorer {
   absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override;
 
  private:
-  // A question as the model reads it.
+  // A tokenized question.
   struct Asked {
     std::vector<int32_t> ids;
     Choices choices;
   };
 
   absl::StatusOr<std::vector<Asked>> Read(const v1::PromptRecord& prompt) const;
-  // Whether an image's side is whole patches, and no more than the model knows.
+  // Whether an image's side is a multiple of the patch size, and within the model's position embeddings.
   bool Fits(int side) const;
-  // Tokens that one image costs at once: with each choice of the question that has the most.
+  // Tokens per image in one batch: with each choice of the question that has the most.
   int64_t RowTokens(const RgbImage& image, const std::vector<Asked>& questions) const;
-  // [B]: the mean probability of the right answers; images of one size that fits.
+  // [B]: the mean probability of the right answers; images of one valid size.
   torch::Tensor ScoreImages(const std::vector<RgbImage>& images, const std::vector<Asked>& questions) const;
   // [B, choices], up to a constant of each row; `context` [B] holds image and question.
   torch::Tensor ChoiceLogProbs(const KvCache& context, const Choices& choices) const;

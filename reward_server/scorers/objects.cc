@@ -30,7 +30,7 @@ int Saturation(const uint8_t* pixel) {
   return std::max({pixel[0], pixel[1], pixel[2]}) - std::min({pixel[0], pixel[1], pixel[2]});
 }
 
-// The palette colour of nearest hue, with lightness to tell those of one hue apart.
+// The palette colour of nearest hue, then nearest lightness among equal hues.
 int NearestColor(double r, double g, double b) {
   int best = 0;
   double best_distance = 1e30;
@@ -48,11 +48,11 @@ int NearestColor(double r, double g, double b) {
   return best;
 }
 
-// What a pixel belongs to; kTaken: to a component found already.
+// The class of a pixel; kTaken: assigned to a component.
 enum class Ground : char { kBackground, kColoured, kColourless, kTaken };
 
-// Median of the unsaturated pixels, channel by channel. Whatever covers less than half of them leaves it as
-// it is, and what covers more makes the rest stand out instead.
+// Median of the unsaturated pixels, channel by channel. An object that covers less than half of them does not
+// change it; one that covers more is taken for the background.
 std::array<int, 3> BackgroundOf(const RgbImage& image) {
   std::array<std::array<size_t, 256>, 3> histogram{};
   size_t counted = 0;
@@ -151,7 +151,7 @@ struct Segments {
   int first_speck = 0;
 };
 
-// Takes the components of one kind out of the ground. Coloured specks are left there as colourless ones.
+// Extracts the connected components of one kind. Coloured specks are relabelled as colourless.
 void TakeRegions(const RgbImage& image, Ground kind, std::vector<Ground>& ground, Segments& segments) {
   size_t taken = 0;
   for (size_t start = 0; start < ground.size() && taken < kMaxComponents; ++start) {
@@ -205,7 +205,7 @@ bool MayHaveShape(const Component& component) {
          component.inner.size() * kMaxMesh >= component.pixels.size();
 }
 
-// A component seen from its centroid: how filled each ray is, place by place.
+// The radial outline of a component: coverage along rays from its centroid.
 std::vector<float> OutlineOf(const Component& component) {
   std::vector<float> outline;
   outline.reserve(kRays * kRings);

@@ -7,7 +7,7 @@
 
 namespace lvrpo {
 
-// One blob of an image, as the rule checkers see it.
+// One object that segmentation found in an image.
 struct SegmentedObject {
   std::string color;  // name of the palette colour most of its pixels are nearest to; "unknown": it has none
   std::string shape;  // "unknown" when no shape fits
@@ -16,16 +16,15 @@ struct SegmentedObject {
   int pixels = 0;
 };
 
-// Finds objects on a grey background by segmentation, for rewards: what is coloured, and what has no colour
-// but stands out from the background all the same. It works by saturation and by radial outline, and
-// deliberately shares nothing with shapes_world/checker.h, the held-out judge.
-// Immutable after construction; thread-safe.
+// Finds objects on a grey background by segmentation, for rewards: coloured ones, and colourless ones that
+// contrast with the background. It uses saturation and radial outlines, and deliberately shares no code with
+// shapes_world/checker.h, the held-out judge. Immutable after construction; thread-safe.
 class ObjectFinder {
  public:
   ObjectFinder();
 
-  // Objects with at least 12 pixels, in order of their topmost pixel; at most 64. Smaller specks, where they
-  // are many, are together one more object of unknown colour and shape.
+  // Objects with at least 12 pixels, in order of their topmost pixel; at most 64. Smaller specks, if many,
+  // are together reported as one more object of unknown colour and shape.
   std::vector<SegmentedObject> Find(const RgbImage& image) const;
 
  private:

@@ -12,22 +12,22 @@
 
 namespace lvrpo {
 
-// A frozen OWLv2 as a detector: looks for "a photo of a {class}" of every class asked, and gives each patch's
-// box to its likeliest class, so that classes asked together compete.
+// A frozen OWLv2 as a detector: queries "a photo of a {class}" for every requested class, and assigns each
+// patch's box to its likeliest class, so that classes in one request compete.
 class Owlv2Detector : public ObjectDetector {
  public:
   struct Options {
-    double threshold = 0.1;  // detections of a lower score are left out
-    // From which they count in rules, and in rules with exact_count. OWLv2's scores are far below those that
-    // GenEval's numbers were chosen for.
+    double threshold = 0.1;  // detections of a lower score are dropped
+    // Thresholds for rules, and for rules with exact_count. OWLv2's scores are far below those that GenEval's
+    // thresholds were chosen for.
     double rule_score = 0.2, rule_counting_score = 0.3;
-    double most_overlap = 0.5;  // of two boxes of a class that overlap by more of their union the surer stays
-    int64_t batch = 8;          // images looked at together
+    double most_overlap = 0.5;  // non-maximum suppression: intersection over union
+    int64_t batch = 8;          // images per forward
     PixelNorm norm = Owlv2Transform().norm;
   };
 
-  // From a published folder with its tokenizer; its image processor's settings, when they are there, give
-  // `norm`. Errors name the file.
+  // From a published folder with its tokenizer; `norm` is set from its image processor's settings, if
+  // present. Errors name the file.
   static absl::StatusOr<std::unique_ptr<Owlv2Detector>> Load(const std::string& folder, Options options);
   Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, const Options& options);
 
@@ -35,7 +35,7 @@ class Owlv2Detector : public ObjectDetector {
   DetectionThresholds thresholds() const override {
     return {.score = options_.rule_score, .counting_score = options_.rule_counting_score};
   }
-  // InvalidArgument for more classes than 64, and one whose words the tokenizer does not take.
+  // InvalidArgument for more than 64 classes, and for one that the tokenizer cannot encode.
   absl::StatusOr<std::vector<std::vector<Detection>>> Detect(
       const std::vector<RgbImage>& images, const std::vector<std::string>& classes) override;
 

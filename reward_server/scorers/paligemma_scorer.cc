@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<SampleScore>> PaliGemmaScorer::ScoreGroup(const Scori
   const absl::StatusOr<torch::Tensor> pixels =
       FixedPixels(group.images, static_cast<int>(model_.config().image_size), processor_);
   if (!pixels.ok()) return pixels.status();
-  const torch::Tensor image_tokens = model_.ImageTokens(*pixels);  // once; every question goes on from here
+  const torch::Tensor image_tokens = model_.ImageTokens(*pixels);  // computed once for all questions
   const auto count = static_cast<int64_t>(group.images.size());
   torch::Tensor right = torch::zeros({count}), all = torch::zeros({count});
   for (const v1::Question& question : group.prompt.questions()) {

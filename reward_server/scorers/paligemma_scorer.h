@@ -13,9 +13,9 @@
 namespace lvrpo {
 
 // "knowledge", R_know (paper, equation 8), by a frozen PaliGemma: it is asked "answer en {question}", the
-// form of its training on questions, and a choice is as likely as its tokens and the end after them. The
-// score is the right answer's part of all choices, as a mean over the questions. Where the choices have
-// little of the probability at all, the detail says so: the model would rather say something else.
+// form of its training on questions, and a choice's probability is that of its tokens and the end token. The
+// score is the right answer's probability among the choices, as a mean over the questions. When the choices
+// together have little probability, the detail says so: the model prefers another answer.
 class PaliGemmaScorer : public Scorer {
  public:
   // From a published folder with its tokenizer. Errors name the file.

@@ -9,9 +9,9 @@
 
 namespace lvrpo {
 
-// "pooled": a referee's probability that the whole image goes with the whole prompt, sigmoid(scale cos +
-// bias) of the two pooled vectors, SigLIP's own use. It hardly knows which colour belongs to which object, so
-// it is no reward here, but a look from outside at what the rewards do to images: shown and never trained on.
+// "pooled": a referee's probability that the whole image matches the whole prompt, sigmoid(scale cos + bias)
+// of the two pooled vectors, as in SigLIP's training. It is weak at binding colours to objects, so it is
+// not a reward here but an independent measure of what the rewards do to images: logged and never trained on.
 class PooledScorer : public Scorer {
  public:
   PooledScorer(RefereeView referee, std::unique_ptr<Tokenizer> tokenizer)

@@ -19,19 +19,19 @@ struct ImageGrid {
   int64_t patches() const { return int64_t{rows} * columns; }
 };
 
-// Images as a SigLIP 2 takes them.
+// Preprocessed images for a SigLIP 2.
 struct RefereeInput {
   torch::Tensor pixels;          // fixed resolution: [B, 3, S, S]; NaFlex: patches [B, N, 3 p p]
   torch::Tensor mask, shapes;    // NaFlex: [B, N], [B, 2]
   std::vector<ImageGrid> grids;  // of each image
 
-  // Of several prompts, as one batch.
+  // Concatenates the images of several prompts along the batch dimension.
   static RefereeInput Concat(const std::vector<RefereeInput>& inputs);
 };
 
-// A frozen SigLIP 2 and how it looks at images of any size: of a fixed resolution, resized as its processor
-// does, for its eyes only; NaFlex, with nearly their aspect ratio and at most `max_patches` patches.
-// Immutable; thread-safe.
+// A frozen SigLIP 2 with its preprocessing for images of any size: a fixed-resolution model resizes as its
+// processor does; NaFlex nearly keeps the aspect ratio, with at most `max_patches` patches. Immutable;
+// thread-safe.
 class RefereeView {
  public:
   RefereeView(Siglip model, const ImageProcessor& processor, int max_patches)
@@ -40,13 +40,13 @@ class RefereeView {
   static absl::StatusOr<RefereeView> Load(const std::string& folder, int max_patches);
 
   absl::StatusOr<RefereeInput> Read(const std::vector<RgbImage>& images) const;
-  // Tokens after post_layernorm, [B, N, D]; of a NaFlex image those past its grid mean nothing.
+  // Tokens after post_layernorm, [B, N, D]; for NaFlex, tokens beyond an image's grid are padding.
   torch::Tensor Tokens(const RefereeInput& input) const;
   // The pooled unit vectors of whole images, [B, P].
   torch::Tensor Pooled(const RefereeInput& input) const;
 
   const Siglip& model() const { return model_; }
-  // Weights, settings and how images are read.
+  // Covers weights, settings and preprocessing.
   std::string Digest() const;
 
  private:
@@ -55,14 +55,14 @@ class RefereeView {
   int max_patches_;
 };
 
-// Unit text vectors of a SigLIP 2, those of the last texts remembered. Called by one thread at a time.
+// Unit text vectors of a SigLIP 2, cached. Called by one thread at a time.
 class TextVectors {
  public:
   TextVectors(Siglip model, std::unique_ptr<Tokenizer> tokenizer)
       : model_(std::move(model)), tokenizer_(std::move(tokenizer)) {}
 
-  // [P]. As the model was trained: cut or padded to its length. InvalidArgument for words that the tokenizer
-  // does not take.
+  // [P]. Truncated or padded to the model's length. InvalidArgument for text that the tokenizer cannot
+  // encode.
   absl::StatusOr<torch::Tensor> Of(const std::string& text);
 
  private:

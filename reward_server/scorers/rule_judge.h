@@ -13,17 +13,17 @@
 
 namespace lvrpo {
 
-// Judges the rules that a prompt record lists (docs/rules.md) on every sample of a group. Holds what rules
-// about images need: a detector, and a reader of written text, which is loaded when the first rule asks for
-// it. Called by one thread at a time.
+// Judges the rules that a prompt record lists (docs/rules.md) on every sample of a group. Owns what rules
+// about images need: a detector, and a text recogniser, which is loaded for the first rule that needs it.
+// Called by one thread at a time.
 class RuleJudge {
  public:
-  // `detector` may be null: rules about detected objects fail then for images that bring no detections of
-  // their own, and say so.
+  // `detector` may be null: rules about detected objects then fail, with a message, for images that come
+  // without detections.
   explicit RuleJudge(std::unique_ptr<ObjectDetector> detector = nullptr) : detector_(std::move(detector)) {}
 
-  // [sample][rule]. InvalidArgument: the prompt's rules cannot be judged by anyone; FailedPrecondition: not
-  // by this server as it is set up.
+  // [sample][rule]. InvalidArgument: no server can judge the prompt's rules; FailedPrecondition: this
+  // server's configuration cannot.
   absl::StatusOr<std::vector<std::vector<Verdict>>> Judge(const ScoringGroup& group);
 
   std::string digest() const { return detector_ == nullptr ? "" : detector_->digest(); }
@@ -33,7 +33,7 @@ class RuleJudge {
   // Verdicts of one rule on all images.
   absl::StatusOr<std::vector<Verdict>> JudgeObjects(const v1::DetectedObjectsRule& rule,
                                                     const ScoringGroup& group);
-  // What the caller has found in each image, and the detector in the others.
+  // The caller's detections of each image, and the detector's for the others.
   absl::StatusOr<std::vector<std::vector<Detection>>> Detections(const ScoringGroup& group,
                                                                  const std::vector<std::string>& classes);
 

@@ -15,12 +15,13 @@ namespace lvrpo {
 class ObjectDetector {
  public:
   virtual ~ObjectDetector() = default;
-  // Names the weights and settings behind the detections.
+  // Identifies the weights and settings that determine the detections.
   virtual std::string digest() const = 0;
-  // The scores from which its detections count in rules; GenEval's are those of its own detector.
+  // The score thresholds of its detections in rules; the defaults are GenEval's, for its detector.
   virtual DetectionThresholds thresholds() const { return {}; }
-  // One list an image, in order, of objects of these classes ("traffic light") with their scores and boxes;
-  // colours may be empty. InvalidArgument: nobody can look for this; any other error: this detector failed.
+  // One list per image, in order, of objects of these classes ("traffic light") with their scores and boxes;
+  // colours may be empty. InvalidArgument: no detector can search for this; any other error: this detector
+  // failed.
   virtual absl::StatusOr<std::vector<std::vector<Detection>>> Detect(
       const std::vector<RgbImage>& images, const std::vector<std::string>& classes) = 0;
 };

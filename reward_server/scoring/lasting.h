@@ -4,12 +4,12 @@
 
 namespace lvrpo {
 
-// Whether a scorer's failure would come again if the same were asked again later.
+// Whether a scorer's failure is permanent: would the same request fail again later?
 enum class Lasting {
-  kNo,         // it may pass, or is about this sample alone
-  kBadAnswer,  // what the scorer answers is no answer
-  kRefused,    // the scorer does not take such requests from us at all: a wrong key, address, model or
-               // certificate, or it is another one than at the start
+  kNo,         // transient, or specific to this sample
+  kBadAnswer,  // the scorer's answer is malformed
+  kRefused,    // the scorer rejects all such requests: a wrong key, address, model or
+               // certificate, or it is not the scorer of the start
 };
 
 // Reasons (ErrorInfo.reason) that statuses of remote scorers carry.

@@ -7,12 +7,12 @@ namespace lvrpo {
 
 namespace {
 
-// What was scored, by whom.
+// Content and scorer.
 std::string Key(const Scorer& scorer, const std::string& content) {
   return absl::StrCat(content, scorer.name(), "/", scorer.digest());
 }
 
-// Lengths first, so that no two different things read the same.
+// Length-prefixed, so that different contents never hash the same.
 void AddTo(Sha256& hash, absl::string_view bytes) {
   hash.Update(absl::StrCat(bytes.size(), ":"));
   hash.Update(bytes);

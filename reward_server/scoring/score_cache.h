@@ -12,13 +12,13 @@
 
 namespace lvrpo {
 
-// Scores given before, by what was scored and by which scorer: scorers draw no randomness, so the same key
-// has the same score. Holds the newest `limit` scores, the least recently used goes first. Thread-safe.
+// Earlier scores, by content and scorer: scorers are deterministic, so the same key has the same score. Holds
+// up to `limit` scores, evicts the least recently used. Thread-safe.
 class ScoreCache {
  public:
   explicit ScoreCache(size_t limit) : limit_(limit) {}
 
-  // One a sample: SHA-256 of all that decides its scores but the scorer.
+  // One per sample: SHA-256 of everything that determines its scores except the scorer.
   static std::vector<std::string> ContentKeys(const ScoringGroup& group);
 
   // That scorer's scores of these contents; nullopt when one is missing.

@@ -14,7 +14,7 @@
 #include "proto/lvrpo/v1/reward.pb.h"
 #include "verifiers/images/detections.h"
 
-// What `lvrpo score` scores, and how it shows a score.
+// Inputs and outputs of `lvrpo score`.
 namespace lvrpo {
 
 // One sample of a prompt.
@@ -26,15 +26,15 @@ struct ScoreJob {
 };
 
 // A line of a batch file, a JSON object:
-//   {"image": "a.png", "prompt": "a red bench"}          scored by what the text alone gives
+//   {"image": "a.png", "prompt": "a red bench"}          scored from the text alone
 //   {"image": "a.png", "record": {... a prompt record}}  with its constraints, rules and questions
 //   {"text": "It is red.", "record": {...}}
-// With an image also "detections", in the form of verifiers/images/detections.h.
-// Paths are relative to `folder`. A byte order mark is passed over. InvalidArgument says what is wrong, in
-// one line: not UTF-8, not JSON and where, ...
+// With an image also "detections", in the form of verifiers/images/detections.h. Paths are relative to
+// `folder`. A byte order mark is skipped. InvalidArgument says what is wrong, in one line: not UTF-8, not
+// JSON and where, ...
 absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string& folder);
 
-// The request of a reward server for this job, its image read, evidence wanted. Errors of ReadImage.
+// The reward server request of this job, its image read, evidence wanted. Errors of ReadImage.
 absl::StatusOr<v1::ScoreRequest> RequestFor(const ScoreJob& job, const DecodeOptions& options = {});
 
 // {"reward": .7, "complete": true, "components": [{"name", "outcome", "score", "detail"}], "logged": [the
@@ -45,7 +45,7 @@ nlohmann::json ScoreJson(const v1::ItemScore& score, bool maps);
 // The same for people: the reward, a line for each component, the largest value of each map and its place.
 std::string ScoreText(const v1::ItemScore& score);
 
-// The image, and beside it the map's values as brightness, enlarged to the image's size.
+// The image, and next to it the map's values as brightness, enlarged to the image's size.
 RgbImage MapPicture(const v1::GroundingMap& map, const RgbImage& image);
 
 }  // namespace lvrpo

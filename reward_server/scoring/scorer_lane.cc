@@ -11,7 +11,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr double kMeanShare = 0.2;  // of the newest call in the mean
+constexpr double kMeanShare = 0.2;  // weight of the newest call in the moving mean
 
 LaneAnswer Failure(v1::ComponentScore::Outcome outcome, std::string detail) {
   LaneAnswer answer;
@@ -70,7 +70,7 @@ std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringGroup*
                                           absl::StrCat("scorer '", scorer.name(), "' answered for ",
                                                        scores.size(), " of ", groups.size(), " requests")));
   } catch (const std::exception& error) {
-    const std::string what = error.what();  // LibTorch's goes on with a backtrace
+    const std::string what = error.what();  // LibTorch appends a backtrace
     answers.assign(groups.size(), Failure(v1::ComponentScore::SCORER_FAILED,
                                           absl::StrCat("scorer '", scorer.name(),
                                                        "' threw: ", what.substr(0, what.find('\n')))));

@@ -19,32 +19,31 @@
 namespace lvrpo {
 
 struct LaneOptions {
-  size_t limit = 64;  // requests that wait, at most
-  // Of several requests, scored in one call by a scorer that takes several; a larger request goes alone.
+  size_t limit = 64;  // most requests waiting
+  // Most samples per call of a scorer that takes several requests at once; a larger request goes alone.
   size_t batch_samples = 128;
-  // How long the first request of a batch waits for others to fill it.
+  // How long the first request of a batch waits for the batch to fill.
   absl::Duration batch_delay = absl::ZeroDuration();
   absl::Duration queue_deadline = absl::InfiniteDuration();    // of waiting
   absl::Duration compute_deadline = absl::InfiniteDuration();  // of one call of the scorer
 };
 
-// What became of a request's samples at one scorer.
+// One scorer's answer to a request.
 struct LaneAnswer {
   v1::ComponentScore::Outcome outcome = v1::ComponentScore::OK;
   std::string detail;               // why there are no scores
-  Lasting lasting = Lasting::kNo;   // whether that would come again
+  Lasting lasting = Lasting::kNo;   // whether that failure is permanent
   std::vector<SampleScore> scores;  // one a sample; empty unless the outcome is OK
   double queue_seconds = 0, compute_seconds = 0;
-  int64_t batch_samples = 0;  // in the call that scored them, other requests' included; 0: never begun
+  int64_t batch_samples = 0;  // of the whole call, other requests' included; 0: not started
 };
 
-// Judges what a scorer answered: exceptions and wrong numbers of scores become typed failures.
+// Calls a scorer and checks its answer: exceptions and wrong numbers of scores become typed failures.
 std::vector<LaneAnswer> CallScorer(Scorer& scorer, std::span<const ScoringGroup* const> groups);
 
-// One scorer with a thread of its own, a bounded queue in front of it, and its deadlines. Requests are taken
-// in the order they came, several in one call. A scorer that hangs keeps its thread, and its requests end by
-// their deadlines; nothing else is touched. Time passes only where the clock says so: Expire() must be called
-// now and then. Thread-safe.
+// One scorer with its thread, a bounded queue and deadlines. Requests are scored in FIFO order, several per
+// call. A scorer that hangs blocks its thread, and its requests end by their deadlines; other lanes are not
+// affected. Deadlines are enforced by Expire(), which must be called periodically. Thread-safe.
 class ScorerLane {
  public:
   // A request in the lane.
@@ -57,24 +56,24 @@ class ScorerLane {
 
   // `scorer` and `clock` must outlive the lane.
   ScorerLane(Scorer& scorer, const LaneOptions& options, Clock& clock);
-  // Finishes what is queued and the call at hand, then stops the thread.
+  // Finishes the queue and the current call, then stops the thread.
   ~ScorerLane();
 
-  // nullptr when `limit` requests wait already.
+  // nullptr when the queue is full (`limit`).
   std::shared_ptr<Ticket> TrySubmit(std::shared_ptr<const ScoringGroup> group, absl::Time deadline);
-  // Takes a request back that is not computed yet.
+  // Cancels a request that has not started.
   void Cancel(Ticket& ticket);
-  // Blocks until the answer, which comes by the request's deadlines at the latest.
+  // Blocks until the answer, at the latest until the request's deadlines.
   LaneAnswer Wait(Ticket& ticket);
 
-  // Ends requests whose deadlines have passed, and lets a batch go whose delay is over.
+  // Ends requests whose deadlines have passed, and starts a batch whose delay has passed.
   void Expire();
 
-  // Requests that wait or are computed.
+  // Requests waiting or in progress.
   size_t load() const;
-  // How long the call at hand has taken so far; 0: none.
+  // How long the current call has taken so far; 0: none.
   absl::Duration busy() const;
-  // When a request that came now would be begun, by the mean time of the last calls.
+  // Expected queueing time of a new request, from the mean time of recent calls.
   absl::Duration expected_wait() const;
   Scorer& scorer() const { return scorer_; }
 

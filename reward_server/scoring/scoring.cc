@@ -38,8 +38,8 @@ v1::ComponentScore Logged(const std::string& name, float value, const std::strin
   return component;
 }
 
-// Said of every sample of a prompt that no scorer here can judge, so that nobody takes silence for a reward
-// of 0.
+// Returned for every sample of a prompt that no scorer applies to, so that a missing score is never read as
+// 0.
 v1::ComponentScore NobodyApplies(const v1::PromptRecord& prompt) {
   v1::ComponentScore component;
   component.set_name("none");

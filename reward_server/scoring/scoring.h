@@ -13,30 +13,31 @@
 
 namespace lvrpo {
 
-// "disagreement", a guard: the largest of a sample's component scores less the smallest; 0 of fewer than two.
+// "disagreement", a guard: the largest of a sample's component scores minus the smallest; 0 for fewer than
+// two.
 float Disagreement(const std::vector<v1::ComponentScore>& scores);
 
 // The scorers of one server and how their scores are combined.
 class ScorerSet {
  public:
-  // What became of a group at one scorer.
+  // One scorer's answer for a group.
   struct Answer {
     const Scorer* scorer;
     LaneAnswer answer;
   };
 
   // `weights`: component -> weight (common/config/reward_config.h). `logged`: components and guards that are
-  // shown and are no part of the reward. A scorer that is in neither is not run.
+  // logged but not part of the reward. A scorer in neither is not run.
   ScorerSet(std::vector<std::unique_ptr<Scorer>> scorers, std::map<std::string, double> weights,
             std::set<std::string> logged = {});
 
   // Runs every scorer that applies. A scorer that fails, throws, answers for the wrong number of samples or
-  // gives a non-finite score makes its own components SCORER_FAILED and nothing else. Samples that no scorer
-  // with a weight applies to get one component, "none", that is INVALID_INPUT, and are not complete. Called
-  // by one thread at a time.
+  // returns a non-finite score makes only its own components SCORER_FAILED. Samples that no scorer with a
+  // weight applies to get one component, "none", that is INVALID_INPUT, and are not complete. Called by one
+  // thread at a time.
   v1::ScoreResponse Score(const ScoringGroup& group);
 
-  // The response for a group out of what the scorers that apply have answered. Thread-safe.
+  // Assembles the response for a group from the answers of the scorers that apply. Thread-safe.
   v1::ScoreResponse Assemble(const ScoringGroup& group, const std::vector<Answer>& answers) const;
 
   std::span<const std::unique_ptr<Scorer>> scorers() const { return scorers_; }
@@ -47,7 +48,7 @@ class ScorerSet {
   std::map<std::string, std::string> Digests() const;
 
  private:
-  // Files what one scorer said about sample `index` where it belongs.
+  // Adds one scorer's result for sample `index` to the response.
   void Add(const Answer& answer, size_t index, v1::ItemScore& item) const;
 
   std::vector<std::unique_ptr<Scorer>> scorers_;

@@ -10,7 +10,7 @@ namespace lvrpo {
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(5);
-constexpr absl::Duration kHoldsMuch = absl::Milliseconds(500);  // until it is worth asking again
+constexpr absl::Duration kHoldsMuch = absl::Milliseconds(500);  // retry hint
 
 absl::Status Overloaded(absl::string_view what, absl::Duration wait) {
   v1::ErrorInfo info;
@@ -26,7 +26,7 @@ absl::Status Overloaded(const ScorerLane& lane) {
                     lane.expected_wait());
 }
 
-// What a group holds while it is scored.
+// Memory of a group while it is scored.
 size_t BytesOf(const ScoringGroup& group) {
   size_t bytes = group.prompt.ByteSizeLong();
   for (const RgbImage& image : group.images) bytes += image.pixels.size();
@@ -106,7 +106,7 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::T
   for (const std::unique_ptr<ScorerLane>& lane : lanes_) {
     if (!lane->scorer().AppliesTo(shared->prompt)) continue;
     Part part = {lane.get(), nullptr, {}};
-    // Evidence is not kept.
+    // Evidence is not cached.
     std::optional<std::vector<SampleScore>> known;
     if (remember && !shared->want_evidence) known = cache_.Find(lane->scorer(), contents);
     if (known.has_value()) {

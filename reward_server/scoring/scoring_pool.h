@@ -19,49 +19,48 @@ namespace lvrpo {
 struct PoolOptions {
   LaneOptions lane = {};  // of each scorer
   size_t cached_scores = 0;
-  size_t most_open_bytes =
-      size_t{1} << 31;  // of samples that are being scored; a request alone may have more
-  absl::Duration verify_every = absl::InfiniteDuration();  // whether scorers are what their digests say
+  size_t most_open_bytes = size_t{1} << 31;  // bytes of samples being scored; a single request may exceed it
+  absl::Duration verify_every = absl::InfiniteDuration();  // period of comparing scorers with their digests
 };
 
 // The settings of a run's configuration.
 PoolOptions ToPoolOptions(const v1::RewardConfig& config);
 
-// All scorers of a server side by side: each has a lane (scorer_lane.h), and a request is answered when every
-// scorer that applies has answered it or run out of time. So one that hangs, throws or is slow costs its own
-// component. Thread-safe.
+// Runs all scorers of a server concurrently: each has a lane (scorer_lane.h), and a request is answered when
+// every scorer that applies has answered or timed out. So a scorer that hangs, throws or is slow affects only
+// its own component. Thread-safe.
 class ScoringPool {
  public:
   // All must outlive the pool.
   ScoringPool(ScorerSet& scorers, const PoolOptions& options, Clock& clock, Metrics& metrics);
   ~ScoringPool();
 
-  // Blocks until the answer. Components without a score say why; that is no error. ResourceExhausted when the
-  // queue of a scorer that counts is full or too much is being scored already, with a hint when to come back
-  // (ErrorInfo.retry_after_seconds), while one that is only logged is OVERLOADED; Unavailable after Drain().
+  // Blocks until the answer. Components without a score give a reason; that is not an error.
+  // ResourceExhausted when the queue of a scorer with a weight is full or too much is being scored, with
+  // ErrorInfo.retry_after_seconds; a full scorer that is only logged is marked OVERLOADED; Unavailable after
+  // Drain().
   absl::StatusOr<v1::ScoreResponse> Score(ScoringGroup group, absl::Time deadline);
 
-  // Ends what is late; what a thread of the pool does all the time.
+  // Ends late requests; a thread of the pool does this periodically.
   void Expire();
-  // Compares the scorers with their digests; what another one does every `verify_every`.
+  // Compares the scorers with their digests; a thread does this every `verify_every`.
   void Verify();
   // Sets the gauges.
   void Report();
 
-  // Refuses new requests; returns when everything taken is answered.
+  // Refuses new requests; returns when all accepted ones are answered.
   void Drain();
 
-  // Requests that are not answered yet.
+  // Requests in progress.
   size_t load() const;
-  // Name of a scorer whose call is past its deadline, empty when there is none: the pool cannot end before it
-  // comes back.
+  // Name of a scorer whose call is past its deadline, or empty: the pool cannot end before the call returns.
   std::string hanging() const;
-  // Empty; or which scorer is not what its digest says any more, so that nothing more can be scored here.
+  // Empty, or the scorer that no longer matches its digest, after which this server scores nothing.
   std::string broken() const;
 
  private:
   void Note(const Scorer& scorer, const LaneAnswer& answer);
-  // Until the pool ends: `work` each time `every` has passed.
+  // Runs `work` every `every` until the pool ends.
   std::thread Repeat(absl::Duration every, std::function<void()> work);
 
   ScorerSet& scorers_;

@@ -23,12 +23,12 @@ void StartCurl() {
   (void)once;
 }
 
-// Of libcurl, which takes 0 for no limit.
+// libcurl's milliseconds, at least 1: 0 would mean no limit.
 long Milliseconds(absl::Duration duration) {  // NOLINT(google-runtime-int): libcurl's type
   return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 1000000000));
 }
 
-// One request on its way.
+// One request in flight.
 class Call {
  public:
   Call(const HttpRequest& request, size_t index, const HttpOptions& options, absl::Duration timeout)
@@ -46,7 +46,7 @@ class Call {
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Call::Write);
     curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
     AddHeader("Accept: application/json");
-    AddHeader("Expect:");  // servers that do not know it would cost a second
+    AddHeader("Expect:");  // with servers that do not support it curl waits a second
     if (!options.bearer.empty()) AddHeader("Authorization: Bearer " + options.bearer);
     if (request.json) {
       sent_ = request.json();
@@ -107,7 +107,7 @@ class Call {
     const std::string what = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
     switch (result) {
       case CURLE_OPERATION_TIMEDOUT:
-        // A server that could not be reached is not at work on it.
+        // The server did not receive the request.
         if (!Connected()) return absl::UnavailableError("no connection: " + what);
         return absl::DeadlineExceededError(what);
       case CURLE_COULDNT_RESOLVE_HOST:
@@ -136,7 +136,7 @@ class Call {
   bool too_big_ = false;
 };
 
-// The calls on their way; takes them off libcurl in whatever way it ends.
+// The calls in flight; its destructor removes them from libcurl.
 class Running {
  public:
   explicit Running(CURLM* multi) : multi_(multi) {}
@@ -192,7 +192,7 @@ std::vector<absl::StatusOr<HttpAnswer>> CurlTransport::Send(std::span<const Http
     int queued = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
       if (message->msg != CURLMSG_DONE) continue;
-      const CURLcode result = message->data.result;  // the message goes with its handle
+      const CURLcode result = message->data.result;  // the message is freed with its handle
       const std::unique_ptr<Call> call = running.Take(message->easy_handle);
       answers[call->index()] = call->Finish(result);
       ended = true;

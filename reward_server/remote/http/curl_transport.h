@@ -5,8 +5,8 @@
 namespace lvrpo {
 
 // HTTP and HTTPS through libcurl: certificates are checked, redirections are not followed, connections are
-// kept for the next call. Bodies that come packed are unpacked, and bounded as they are then. Proxies come
-// from the environment, as with the program curl.
+// reused. Compressed bodies are decompressed, and the size limit applies to the result. Proxies come from the
+// environment, as with the program curl.
 class CurlTransport : public HttpTransport {
  public:
   CurlTransport();

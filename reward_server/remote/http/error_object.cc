@@ -46,7 +46,7 @@ std::string MessageIn(const json& object) {
   return "";
 }
 
-// The member "error" where it says something.
+// The member "error" if it is not null or empty.
 const json* ErrorOf(const json& object) {
   const auto error = object.find("error");
   if (error == object.end() || error->empty()) return nullptr;

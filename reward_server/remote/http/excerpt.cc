@@ -12,9 +12,9 @@ namespace lvrpo {
 namespace {
 
 constexpr size_t kMostExcerpt = 200;  // bytes
-constexpr size_t kLookedAt = 4096;    // bytes in which secrets are looked for
+constexpr size_t kLookedAt = 4096;    // bytes searched for secrets
 constexpr size_t kKnown = 8;          // bytes of a secret that give it away
-constexpr size_t kWhole = 4;          // bytes of one that is looked for inside of words
+constexpr size_t kWhole = 4;          // bytes of one that is searched for inside words
 
 bool EndsWord(char c) {
   return absl::ascii_isspace(static_cast<unsigned char>(c)) ||

@@ -13,34 +13,35 @@ namespace lvrpo {
 
 struct HttpRequest {
   std::string url;
-  // Makes the JSON of a POST when it is sent, so that many large ones need not be there at once; none: a GET.
+  // Builds the JSON of a POST when it is sent, so that many large bodies are not in memory at once; empty: a
+  // GET.
   std::function<std::string()> json = {};
 };
 
 struct HttpAnswer {
   int code = 0;  // HTTP's
   std::string body = {};
-  absl::Duration retry_after = absl::ZeroDuration();  // as the server asks
-  std::string redirect = {};                          // where a redirection leads
+  absl::Duration retry_after = absl::ZeroDuration();  // from the server's Retry-After
+  std::string redirect = {};                          // target of a redirection
 };
 
-inline constexpr size_t kMostHttpAnswer = size_t{16} << 20;  // bytes, where nothing is said
+inline constexpr size_t kMostHttpAnswer = size_t{16} << 20;  // bytes, the default
 
 struct HttpOptions {
   int concurrency = 8;                              // requests at once
   absl::Duration timeout = absl::Seconds(10);       // of one request, from connecting on
   absl::Duration total = absl::InfiniteDuration();  // of all of them
   size_t most_bytes = kMostHttpAnswer;              // of one answer
-  std::string bearer = {};                          // key that is sent along; empty: none
+  std::string bearer = {};                          // bearer token; empty: none
 };
 
-// Carries requests to servers and their answers back, each once. Called by one thread at a time.
+// Sends requests and returns the answers, without retries. Called by one thread at a time.
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;
   // Blocks until all are answered or failed, by options.total at the latest. One answer a request, in order,
   // whatever its code. Without an answer: Unavailable (no connection, or it broke), DeadlineExceeded,
-  // FailedPrecondition (an address or a certificate that is no good), Internal (an answer above most_bytes).
+  // FailedPrecondition (a bad address or certificate), Internal (an answer above most_bytes).
   virtual std::vector<absl::StatusOr<HttpAnswer>> Send(std::span<const HttpRequest> requests,
                                                        const HttpOptions& options) = 0;
 };

@@ -26,7 +26,7 @@ absl::StatusCode CodeOf(int http) {
       return absl::StatusCode::kResourceExhausted;
     case 502:
     case 503:
-    case 520:  // of gateways: what is behind them is away or unwell
+    case 520:  // gateways: the upstream is down or failing
     case 521:
     case 522:
     case 523:

@@ -11,36 +11,36 @@
 
 namespace lvrpo {
 
-// What an answer means: its body (codes of 200 to 299, unless it is an error object, error_object.h, whose
-// code counts then), or in one line who said what (excerpt.h). Never with a password of the URL or one of the
-// secrets.
+// Interprets an answer: its body (status codes 200 to 299, unless it is an error object, error_object.h,
+// whose code is used instead), or an error in one line (excerpt.h), never with a password of the URL or one
+// of the secrets.
 //   400, 422: InvalidArgument; other 4xx and redirections: FailedPrecondition; 429: ResourceExhausted;
 //   502, 503, 520 to 524, 529: Unavailable; 408, 504: DeadlineExceeded; everything else: Internal.
-// ErrorInfo.retry_after_seconds is what the server asked for; the reason is kRefusedReason (lasting.h) for
-// 400 and FailedPrecondition.
+// ErrorInfo.retry_after_seconds is the server's Retry-After; the reason is kRefusedReason (lasting.h) for 400
+// and FailedPrecondition.
 absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer,
                                            const std::vector<std::string>& secrets = {});
 
-// Sends requests that may be repeated, and repeats them where that helps. Called by one thread at a time.
+// Sends idempotent requests, and retries them where that helps. Called by one thread at a time.
 class HttpClient {
  public:
   HttpClient(std::unique_ptr<HttpTransport> transport, HttpOptions options, Waiting waiting = {})
       : transport_(std::move(transport)), options_(std::move(options)), waiting_(std::move(waiting)) {}
 
   // Bodies of the answers, in order; failures as in HttpTransport and ReadHttpAnswer, each naming its URL and
-  // never the key. Blocks until options.total is over, waits between tries included.
+  // never the key. Blocks for at most options.total, waits between tries included.
   std::vector<absl::StatusOr<std::string>> Send(const std::vector<HttpRequest>& requests,
                                                 const RetryPolicy& retry);
   absl::StatusOr<std::string> SendOne(const HttpRequest& request, const RetryPolicy& retry) {
     return std::move(Send({request}, retry)[0]);
   }
 
-  // Why a body from that URL is no answer, with its beginning and never the key; the reason is
+  // The error for a malformed body from that URL, with its beginning and never the key; the reason is
   // kBadAnswerReason.
   absl::Status Refused(const absl::Status& status, const std::string& url, absl::string_view body) const;
 
  private:
-  // What no message may show of what that URL answers.
+  // Secrets that messages about that URL's answers must not show.
   std::vector<std::string> Secrets(const std::string& url) const;
   absl::StatusOr<std::string> Read(const std::string& url, absl::StatusOr<HttpAnswer> answer) const;
 

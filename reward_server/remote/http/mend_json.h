@@ -6,10 +6,10 @@
 
 namespace lvrpo {
 
-// JSON as widespread writers get it wrong, made well-formed, so that one bad value costs that value and not
-// the answer around it: NaN, Infinity and -Infinity, and numbers beyond a double's range, become the strings
-// "NaN", "Infinity" and "-Infinity"; what is no text in a string (half a surrogate pair, bytes that are not
-// UTF-8, U+0000) becomes U+FFFD. Everything else stays as it is, faults included. Pure; linear.
+// Repairs common errors of JSON writers, so that one bad value does not invalidate the whole answer: NaN,
+// Infinity and -Infinity, and numbers beyond a double's range, become the strings "NaN", "Infinity" and
+// "-Infinity"; invalid text in a string (a lone surrogate, bytes that are not UTF-8, U+0000) becomes U+FFFD.
+// Everything else stays as it is, errors included. Pure; linear.
 std::string MendJson(absl::string_view text);
 
 }  // namespace lvrpo

@@ -8,21 +8,20 @@
 #include "nlohmann/json.hpp"
 #include "verifiers/rules/bounded_json.h"
 
-// Reading JSON that another machine answered: nothing in it is trusted. Errors are Internal, one clause that
-// follows the name of who answered. Pure functions.
+// Parses JSON from another machine: nothing in it is trusted. Errors are Internal, one clause to follow the
+// sender's name. Pure functions.
 namespace lvrpo {
 
-// An object within the bounds. A text that is no JSON only for what MendJson mends is read as that mends it.
+// An object within the bounds. Invalid JSON is first repaired by MendJson.
 absl::StatusOr<nlohmann::json> ParseRemoteJson(absl::string_view text, const JsonBounds& bounds);
 
-// A number, or a string that spells one, which may be infinite or no number then; nullopt for everything
-// else.
+// A number, or a string that spells one, which may be infinite or NaN; nullopt for everything else.
 std::optional<double> RemoteNumber(const nlohmann::json& value);
 
-// A share of 0 to 1; what is outside by no more than rounding explains is 0 or 1. nullopt: it is none.
+// A fraction of 0 to 1; values outside by rounding error only are clamped. nullopt: not a fraction.
 std::optional<double> AsShare(double value);
 
-// Members of an object that must be there; a share is a number as above.
+// Required members of an object; a fraction as above.
 absl::StatusOr<std::string> RemoteString(const nlohmann::json& object, const char* name);
 absl::StatusOr<double> RemoteShare(const nlohmann::json& object, const char* name);
 // A list of `count` values, or of any number when it is negative.

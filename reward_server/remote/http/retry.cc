@@ -17,7 +17,7 @@ std::optional<absl::Duration> WaitBeforeRetry(const RetryPolicy& policy, const a
   if (asked > policy.longest_wait) return std::nullopt;
   const absl::Duration doubled =
       std::min(policy.longest_wait, policy.first_wait * std::ldexp(1, std::min(tries - 1, 30)));
-  const double share =  // of the wait: a half to the whole
+  const double share =  // jitter: between half and all of the wait
       .5 + .5 * std::ldexp(static_cast<double>(StableHash64(absl::StrCat(seed, "/", tries)) >> 11), -53);
   const absl::Duration wait = std::max(asked, doubled * share);
   if (wait >= left) return std::nullopt;
