@@ -123,7 +123,7 @@ void ReadSpecialTokens(ConfigReader& top, ConfigReader& language, BagelConfig& c
     reader.Integer(key, value);
     id = value < 0 || value > INT32_MAX ? -1 : static_cast<int32_t>(value);
   };
-  if (!top.Has("end_of_image_id")) top.Problem("end_of_image_id", "is missing beside start_of_image_id");
+  if (!top.Has("end_of_image_id")) top.Problem("end_of_image_id", "is missing next to start_of_image_id");
   read(top, "start_of_image_id", c.start_of_image);
   read(top, "end_of_image_id", c.end_of_image);
   read(language, "bos_token_id", c.bos);

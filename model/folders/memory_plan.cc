@@ -167,7 +167,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& c, MemoryOptions option
   RoleMemory rollout{"rollout worker", {weights, autoencoder_weights}};
   if (ordered > 0) rollout.lines.push_back(ordered_copies(1));
   rollout.lines.push_back({"next version", Product({trained, width}),
-                           absl::StrCat(trained_words, ", fetched beside the version in use, as ", dtype)});
+                           absl::StrCat(trained_words, ", fetched next to the version in use, as ", dtype)});
   rollout.lines.push_back({"KV caches",
                            Product({std::max(group, options.guidance_branches), kv_sample.bytes}),
                            "one a text sample; a group of images has one a guidance branch"});
