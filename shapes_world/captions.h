@@ -27,8 +27,8 @@ struct TrainingPair {
   std::vector<QuestionAnswer> questions;  // a few, of random kinds
 };
 
-// Draws training pairs: kind by weight, then a composition that is not held out, then a scene that is right.
-// Pair i is a function of (seed, i) alone.
+// Draws training pairs: kind by weight, then a composition that is not held out, then a matching scene. Pair
+// i is a function of (seed, i) alone.
 class TrainingPairs {
  public:
   TrainingPairs(uint64_t seed, std::array<double, kKindCount> kind_weights)

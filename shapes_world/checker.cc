@@ -17,7 +17,7 @@ struct NamedColor {
   const char* name;
   int r, g, b;
 };
-// What people call the eight colours of this world; a detection takes the nearest.
+// The eight colours of this world; an object gets the nearest.
 constexpr std::array<NamedColor, 8> kColors = {{{"red", 220, 40, 40},
                                                 {"orange", 245, 140, 20},
                                                 {"yellow", 240, 220, 40},
@@ -181,7 +181,7 @@ bool Holds(const std::string& relation, const SegmentedShape& a, const Segmented
   return false;
 }
 
-// Can every asked object be given a detection of its own so that attributes and relations hold?
+// Can every requested object be assigned a distinct found shape so that attributes and relations hold?
 bool CanSatisfy(const v1::Constraints& asked, const std::vector<SegmentedShape>& found) {
   std::vector<int> wanted;  // constraint index of each asked object
   for (int i = 0; i < asked.objects_size(); ++i)

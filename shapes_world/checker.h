@@ -8,9 +8,9 @@
 
 namespace lvrpo::shapes {
 
-// The held-out judge. It sees pixels only and shares no code with the renderer or with any reward:
-// foreground = far from the border's grey, blobs = connected components, colour = nearest palette entry,
-// shape = best overlap of the blob with an analytic figure stretched to the blob's bounding box.
+// The held-out judge. It uses pixels only and shares no code with the renderer or any reward: foreground =
+// far from the border's grey, blobs = connected components, colour = nearest palette entry, shape = best
+// overlap of the blob with an analytic figure stretched to the blob's bounding box.
 
 struct SegmentedShape {
   std::string shape;  // "unknown" when no figure overlaps well
@@ -19,8 +19,8 @@ struct SegmentedShape {
 };
 
 struct CheckResult {
-  bool correct = false;        // everything asked is there as asked, and nothing else is
-  bool presence_only = false;  // everything asked is there; extra objects are ignored (GenEval's rule)
+  bool correct = false;        // everything requested is present as requested, and nothing else
+  bool presence_only = false;  // everything requested is present; extra objects are ignored (GenEval's rule)
   std::vector<SegmentedShape> objects;
 };
 

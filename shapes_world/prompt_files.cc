@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<v1::PromptRecord>> QuestionRecords(const std::string&
 
 absl::Status WritePromptFiles(const std::string& folder, const PromptFileOptions& options) {
   if (absl::Status status = MakeFolder(JoinPath(folder, "images")); !status.ok()) return status;
-  // Each file has a random stream of its own: a longer one changes none of the others.
+  // Each file has its own random stream: a longer one changes none of the others.
   uint64_t stream = 0;
   const auto next_random = [&] { return Random(StreamSeed(options.seed, stream++)); };
   struct File {

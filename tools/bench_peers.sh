@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench_peers.sh BIN_DIR: rollouts beside transformers and eager PyTorch, in turns, with the same weights, inputs
-# and threads; outputs are compared before anything is timed. The peers' libraries (torch, transformers: some
-# gigabytes) go into .deps/peers at the first call. About 4 minutes, 15 more with BENCH_SIZES="tiny 100m".
+# bench_peers.sh BIN_DIR: rollouts compared with transformers and eager PyTorch, alternating, with the same
+# weights, inputs and threads; outputs are compared before anything is timed. The peers' libraries (torch,
+# transformers: some gigabytes) go into .deps/peers at the first call. About 4 minutes, 15 more with
+# BENCH_SIZES="tiny 100m".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# bench_referee.sh BIN_DIR: images a second of a SigLIP 2 base referee beside ONNX Runtime and transformers, in turns,
-# with the same weights, pixels and two threads on the same two cores; outputs are compared before anything is timed. The
-# peers' libraries (torch, transformers, onnxruntime: some gigabytes) go into .deps/peers at the first call. Half an
-# hour, 10 minutes with BENCH_ROUNDS=1.
+# bench_referee.sh BIN_DIR: images per second of a SigLIP 2 base referee, ONNX Runtime and transformers,
+# alternating, with the same weights, pixels and two threads on the same two cores; outputs are compared
+# before anything is timed. The peers' libraries (torch, transformers, onnxruntime: some gigabytes) go into
+# .deps/peers at the first call. Half an hour, 10 minutes with BENCH_ROUNDS=1.
 #   LVRPO_PEERS_PYTHON=/path   a Python that has them
 #   BENCH_WORK=/path           where the model's folder is kept (1.5 GB)
 set -euo pipefail

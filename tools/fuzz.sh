@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# fuzz.sh BUILD_DIR [SECONDS]: runs every fuzz target that long (default 60), from its corpus and from what earlier runs
-# found (BUILD_DIR/fuzz/found, which grows). Stops at the first crash; its input is left in the current folder and
-# belongs into tests/fuzz/corpus/<target> together with the mend. Then random command lines for the programs.
+# fuzz.sh BUILD_DIR [SECONDS]: runs every fuzz target that long (default 60), from its corpus and from what
+# earlier runs found (BUILD_DIR/fuzz/found, which grows). Stops at the first crash; its input is left in the
+# current folder and belongs into tests/fuzz/corpus/<target> together with the fix. Then random command lines
+# for the programs.
 set -euo pipefail
 build=$1
 seconds=${2:-60}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# make_assets.sh BIN_DIR: makes the embedded default again: prompt files, autoencoder, referee, policy in two stages, manifest
-# that says how. Settings: configs/pretrain_*.yaml. One thread, so that the result depends on the machine type alone;
-# about an hour and a half. Interrupted, it goes on from its checkpoints in build/assets when it is started again; after a change
-# of settings it refuses to: remove build/assets first.
+# make_assets.sh BIN_DIR: makes the embedded default again: prompt files, autoencoder, referee, policy in two
+# stages, manifest that says how. Settings: configs/pretrain_*.yaml. One thread, so that the result depends on
+# the machine type alone; about an hour and a half. After an interruption it resumes from its checkpoints in
+# build/assets; after a change of settings it refuses to: remove build/assets first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$1

@@ -4,7 +4,7 @@
 
 namespace lvrpo {
 
-// What a verifier says about one output and one rule (proto/lvrpo/v1/rule.proto).
+// A verifier's result for one output and one rule (proto/lvrpo/v1/rule.proto).
 struct Verdict {
   bool holds = false;  // R_ins as the paper has it, equation 7
   double grade = 0;    // 0 to 1, 1 exactly when it holds: how nearly it does

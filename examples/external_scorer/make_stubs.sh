@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make_stubs.sh [DIR]: Python's classes for the gRPC service, from the schemas, into DIR (default: stubs beside this file).
-# Needs protoc and its plugin for Python: Debian's protobuf-compiler and protobuf-compiler-grpc.
+# make_stubs.sh [DIR]: Python's classes for the gRPC service, from the schemas, into DIR (default: stubs next
+# to this file). Needs protoc and its plugin for Python: Debian's protobuf-compiler and
+# protobuf-compiler-grpc.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/stubs}

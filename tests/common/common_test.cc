@@ -229,7 +229,7 @@ TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
 }
 
-// How often a process that only calls others looks at idle connections: gRPC reads it from its environment.
+// How often a process with clients only polls idle connections: gRPC reads it from its environment.
 TEST(Rpc, LooksAtIdleConnectionsOften) {
   ASSERT_NE(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS"), nullptr);
   EXPECT_LE(atoi(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS")), 500);

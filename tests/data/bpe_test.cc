@@ -244,7 +244,7 @@ TEST(AddedTokens, MatchAsTheirFlagsSay) {
       {"a  <l> b", {'a', 262, ' ', 'b'}},
       {"a <r>  \u3000b", {'a', ' ', 263, 'b'}},
       {"\n\n\n", {264, 265}},
-      // The white space that <r> takes along is looked at again, as in the reference.
+      // The white space that <r> includes is scanned again, as in the reference.
       {"<r> \nb", {263, 265, 'b'}},
   };
   for (const auto& [text, ids] : cases) EXPECT_EQ(Encode(tokenizer, text), ids) << text;

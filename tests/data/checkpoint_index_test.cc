@@ -64,7 +64,7 @@ TEST_F(CheckpointFolder, FindsTensorsOfOneFileAndOfShards) {
   EXPECT_EQ(index->files.size(), 2u);
   EXPECT_EQ(Bytes(*index, "x") + Bytes(*index, "y") + Bytes(*index, "z"), "123456");
 
-  // Of several stems the first that is there.
+  // The first existing one of several stems.
   Save("ema.safetensors", {{"x", "7"}});
   index = Open();
   ASSERT_TRUE(index.ok()) << index.status();

@@ -268,7 +268,7 @@ TEST(PngText, ReadsOtherPrograms) {
   EXPECT_EQ(
       *read,
       (PngText{{"latin", "caf\xc3\xa9"}, {"packed", "xyz"}, {"packed utf", "\xc3\xa9"}, {"twice", "2"}}));
-  // Behind the pixels too.
+  // After the pixels too.
   std::string late = Png(1, 1, 8, 0, Bytes({0, 1}));
   late.insert(late.size() - 12, Chunk("tEXt", "late" + zero + "yes"));
   EXPECT_EQ(ReadPngText(late)->at("late"), "yes");

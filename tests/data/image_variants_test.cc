@@ -36,12 +36,12 @@ TEST(Jpeg, MixesInks) {
       ASSERT_TRUE(raster.ok()) << raster.status();
       ASSERT_EQ(raster->channels, 3);
       for (size_t i = 0; i < raster->pixels.size(); ++i) {
-        // YCCK is rounded on its way.
+        // YCCK is rounded in the conversion.
         EXPECT_NEAR(raster->pixels[i], test.rgb[i % 3], saved_as == JCS_CMYK ? 0 : 2) << saved_as;
       }
     }
   }
-  // Inks count as inverted without Adobe's marker too.
+  // Inks are read as inverted without Adobe's marker too.
   std::string plain = Jpeg(8, 8, {255, 0, 0, 255}, JCS_CMYK);
   const size_t marker = plain.find("\xff\xee");
   ASSERT_NE(marker, std::string::npos);
@@ -50,7 +50,7 @@ TEST(Jpeg, MixesInks) {
   EXPECT_THAT(ErrorOf(Jpeg(8, 8, {1, 2}, JCS_UNKNOWN)), HasSubstr("2 components"));
 }
 
-// Of 64 rows; with 4:4:4, rows of blocks are 8 pixels high.
+// A JPEG of 64 rows; with 4:4:4, rows of blocks are 8 pixels high.
 TEST(Jpeg, ReadsFilesWhoseEndIsMissing) {
   const RgbImage image = NaturalImage(64, 64, 3);
   const std::string file = *EncodeJpeg(image, {.quality = 90, .subsample_chroma = false});

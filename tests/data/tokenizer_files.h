@@ -15,7 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-// Tokenizer files in small, and the words in which their tests speak.
+// Small tokenizer files, and helpers for their tests.
 namespace lvrpo::tokenizer_files {
 
 using nlohmann::json;

@@ -38,8 +38,7 @@ TEST(Unicode, ComposesToNfc) {
   EXPECT_EQ(ToNfd("\u1EC7\uAC01"), "e\u0323\u0302\u1100\u1161\u11A8");
 }
 
-// Of every character that the tables name: normal forms are their own normal forms, and come back from the
-// other one.
+// For every character in the tables: normal forms are idempotent, and are restored from the other form.
 TEST(Unicode, NormalFormsAreFixedPoints) {
   for (const Decomposition& entry : Decompositions()) {
     std::string text;

@@ -6,10 +6,9 @@
 
 #include "absl/strings/string_view.h"
 
-// A fuzz target is one function: bytes that anybody might send, through code that must refuse them in a
-// sentence. What it may not do is crash, read outside of its memory, or never end. The same function runs in
-// two programs: under libFuzzer, which looks for such bytes (`make fuzz`), and in replay.cc, which runs the
-// corpus in `make test`.
+// A fuzz target is one function: it passes untrusted bytes to code that must refuse them with a message, and
+// must not crash, read out of bounds, or hang. The same function runs in two programs: under libFuzzer, which
+// looks for such bytes (`make fuzz`), and in replay.cc, which runs the corpus in `make test`.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace lvrpo::fuzz {

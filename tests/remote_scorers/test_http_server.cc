@@ -14,7 +14,7 @@
 namespace lvrpo {
 namespace {
 
-// Whatever proxy the machine has is not for its own servers.
+// Requests to this machine's own servers must not use a proxy.
 [[maybe_unused]] const int no_proxy = setenv("no_proxy", "127.0.0.1", 1);
 
 int Listen(std::string* url, int backlog = 64) {

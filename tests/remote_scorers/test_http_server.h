@@ -10,8 +10,8 @@
 
 namespace lvrpo {
 
-// A web server on a port of its own that says exactly what a test wants, broken answers included. One request
-// a connection, one thread each.
+// A web server on a free port that answers exactly what a test wants, broken answers included. One request
+// per connection, one thread each.
 class TestHttpServer {
  public:
   struct Request {
@@ -24,7 +24,7 @@ class TestHttpServer {
   using Handler = std::function<std::string(const Request&)>;
 
   explicit TestHttpServer(Handler handler);
-  // Waits for handlers that are at work.
+  // Waits for running handlers.
   ~TestHttpServer();
 
   const std::string& url() const { return url_; }  // "http://127.0.0.1:PORT"
@@ -59,7 +59,7 @@ class UnansweredListener {
   std::vector<int> waiting_;
 };
 
-// A URL of this machine where nobody listens.
+// A URL of this machine on which nothing listens.
 std::string UrlOfNobody();
 
 }  // namespace lvrpo

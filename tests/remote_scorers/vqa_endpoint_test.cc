@@ -39,7 +39,7 @@ void Ask(ScoringGroup& group, const std::string& text, const std::string& answer
   for (const std::string& choice : choices) question.add_choices(choice);
 }
 
-// Of the first token, with probabilities.
+// An answer with these candidates for the first token, by probability.
 std::string Reply(const std::vector<std::pair<std::string, double>>& tokens) {
   json top = json::array();
   for (const auto& [token, p] : tokens) top.push_back({{"token", token}, {"logprob", std::log(p)}});
@@ -103,7 +103,7 @@ TEST_F(VqaEndpointTest, RemembersAnswersByQuestionAndImage) {
   Ask(group, "Is it round?", "yes", {"yes", "no"});
   ASSERT_TRUE(scorer_->ScoreGroup(group).ok());
   EXPECT_EQ(log_.sent.size(), 2u);
-  // The right answer has no part in what is asked.
+  // The right answer is not part of the request.
   group.prompt.mutable_questions(0)->set_answer("no");
   const auto scores = scorer_->ScoreGroup(group);
   ASSERT_TRUE(scores.ok());

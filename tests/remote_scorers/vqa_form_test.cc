@@ -183,7 +183,7 @@ TEST(ReadVqaReply, RefusesEverythingElse) {
   EXPECT_TRUE(ReadVqaReply(WithTop(R"([{"token": "yes", "logprob": 1e-6}])"), {"yes", "no"}).answer.ok());
 }
 
-// Of yes and no in these top_logprobs; what is wrong where there is no answer.
+// The probabilities of yes and no in these top_logprobs; the error where there is no answer.
 std::string Yes(const std::string& top) {
   const VqaReply reply = ReadVqaReply(WithTop(top), {"yes", "no"});
   if (!reply.answer.ok()) return std::string(reply.answer.status().message());

@@ -267,10 +267,10 @@ TEST(InstructionScorer, JudgesRulesAboutImagesBesideConstraints) {
     return *scorer.ScoreGroup(group);
   };
   const std::vector<SampleScore> mean = scores(InstructionScorer::Form::kMean);
-  // Of the first image: circle there, nothing else, half of the size, a ball whose crop is red.
+  // First image: circle present, nothing else, half of the size, a ball whose crop is red.
   EXPECT_FLOAT_EQ(mean[0].value, (1 + 1 + .5f + 1) / 4);
   EXPECT_EQ(mean[0].detail, "the image has 64x64 pixels where 64x128 are asked");
-  // Of the second: no circle, and a ball without its colour.
+  // Second image: no circle, and a ball without its colour.
   EXPECT_FLOAT_EQ(mean[1].value, (0 + 1 + .5f + .5f) / 4);
   for (const SampleScore& score : scores(InstructionScorer::Form::kProduct)) EXPECT_EQ(score.value, 0);
 }

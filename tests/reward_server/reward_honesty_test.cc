@@ -111,7 +111,7 @@ Scene ColorsSwapped(const Scene& right) {
   return scene;
 }
 
-// What a policy might paint beside or over the right scene: nothing that any prompt asks for, so that the
+// What a policy might paint next to or over the right scene: nothing that any prompt asks for, so that the
 // image is wrong whatever a judge says of it.
 using Disturbance = std::function<void(const Scene& right, RgbImage& image, Random& random)>;
 
@@ -156,7 +156,7 @@ Disturbance Over(const Grey& grey) {
     });
   };
 }
-// Every object is looked at through a lens: what stands at (dx, dy) from its centre is fetched from `from`.
+// Distorts every object: the pixel at (dx, dy) from its centre is taken from `from`.
 Disturbance Deformed(const std::function<std::pair<double, double>(double dx, double dy)>& from) {
   return [from](const Scene& right, RgbImage& image, Random&) {
     const RgbImage original = image;

@@ -128,7 +128,7 @@ TEST_F(LaneTest, SaysWhichDeadlinePassed) {
   EXPECT_EQ(hung.outcome, v1::ComponentScore::TIMED_OUT);
   EXPECT_THAT(hung.detail, HasSubstr("computed longer than its deadline of 8 s"));
   EXPECT_EQ(hung.compute_seconds, 8);
-  // The scorer came back: the lane works again.
+  // The call returned: the lane works again.
   scorer_.Open();
   const auto next = Submit("next");
   EXPECT_EQ(lane_->Wait(*next).outcome, v1::ComponentScore::OK);
@@ -159,7 +159,7 @@ TEST_F(LaneTest, WaitsForABatchToFillOrItsDelayToPass) {
   EXPECT_THAT(scorer_.calls, ElementsAre(ElementsAre("a", "b"), ElementsAre("c")));
 }
 
-// What a scorer may do wrong.
+// Ways in which a scorer may misbehave.
 class WrongScorer : public GatedScorer {
  public:
   enum class Kind {

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Does what it is told to.
+// A scorer whose behaviour the test sets.
 class FakeScorer : public Scorer {
  public:
   FakeScorer(std::string name, std::function<float()> score)
@@ -122,7 +122,7 @@ TEST_F(PoolTest, AScorerThatHangsEndsByItsDeadlineAndTheOthersAnswer) {
   open.Notify();
 }
 
-// A scorer "slow" whose queue of one request is full, beside one that is quick.
+// A scorer "slow" whose queue of one request is full, and a quick one.
 class FullPoolTest : public PoolTest {
  protected:
   void Fill() {
@@ -170,7 +170,7 @@ TEST_F(PoolTest, HoldsNoMoreThanItMay) {
     return 1.f;
   });
   Start({.most_open_bytes = 1000});
-  // However large, a request alone is taken.
+  // A single request is accepted however large.
   std::thread large([&] { EXPECT_TRUE(Score(std::string(5000, 'x')).ok()); });
   inside.WaitForNotification();
   const absl::Status refused = Score("little").status();

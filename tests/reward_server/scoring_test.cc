@@ -111,7 +111,7 @@ TEST(ScorerSet, AFailingScorerCostsOnlyItsOwnComponent) {
   }
 }
 
-// A scorer that has nothing to say about any prompt.
+// A scorer that applies to no prompt.
 class SilentScorer : public ConstantScorer {
  public:
   explicit SilentScorer(const std::string& name) : ConstantScorer(name, 1) {}
@@ -131,7 +131,7 @@ TEST(ScorerSet, NoScoreIsNotARewardOfZero) {
     ASSERT_EQ(response.items_size(), 2);
     for (const v1::ItemScore& item : response.items()) {
       EXPECT_FALSE(item.complete());
-      // Whoever looks at outcomes alone sees it too.
+      // The outcomes alone show it too.
       ASSERT_EQ(item.scores_size(), 1);
       EXPECT_EQ(item.scores(0).outcome(), v1::ComponentScore::INVALID_INPUT);
       EXPECT_THAT(item.scores(0).detail(), HasSubstr("no scorer of this server applies to prompt 'p'"));

@@ -111,7 +111,7 @@ TEST(DetectedObjects, Colors) {
        {At("dog", 0, 0, "red", 0.8), At("dog", 0, 0, "red", 0.9), At("dog", 0, 0, "blue", 0.5)},
        1,
        ""},
-      // Of equal scores the first counts.
+      // Of equal scores the first is used.
       {two_red, {At("dog", 0, 0, "red"), At("dog", 0, 0, "red"), At("dog", 0, 0, "blue")}, 1, ""},
       {two_red, {At("dog", 0, 0, "red")}, 0.5, R"(found 1 "dog" where at least 2 are asked)"},
       {two_red, {}, 0, R"(found 0 "dog" where at least 2 are asked)"},

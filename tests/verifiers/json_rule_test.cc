@@ -31,7 +31,7 @@ TEST(JsonSchemaRule, AcceptsAndRefusesByEveryKeyword) {
       {R"(true)", {"1"}, {}},
       {R"(false)", {}, {"1", "null"}},
       {R"({"type": "integer"})", {"1", "-3", "2.0", "1e3"}, {"1.5", "\"1\"", "true", "null"}},
-      // Of any number of digits.
+      // Any number of digits.
       {R"({"type": "integer"})",
        {"99999999999999999999", "-99999999999999999999", "18446744073709551615", "9007199254740993",
         std::string(400, '9'), "-1" + std::string(5000, '0'), "1e300"},

@@ -8,7 +8,7 @@ namespace {
 
 constexpr absl::string_view kBlanks = " \t\r\n";
 
-// What stands in the braces that begin `text`.
+// The content of the braces that begin `text`.
 std::optional<absl::string_view> Braced(absl::string_view text) {
   int depth = 0;
   for (size_t at = 0; at < text.size(); ++at) {

@@ -75,7 +75,7 @@ constexpr absl::string_view kEnds[] = {
     "<\uFF5CUser\uFF5C>",
 };
 
-// Whether a mark of the lists above can begin with this byte.
+// Whether a tag of the lists above can begin with this byte.
 bool MayBegin(char c) { return c == '<' || c == '[' || c == '\xE2'; }
 
 bool Begins(absl::string_view text, absl::string_view mark) { return absl::StartsWithIgnoreCase(text, mark); }

@@ -15,7 +15,7 @@ bool IsSuperscript(char32_t c) {
 bool IsSubscript(char32_t c) { return c >= 0x2080 && c <= 0x208B; }
 bool IsFraction(char32_t c) { return (c >= 0xBC && c <= 0xBE) || (c >= 0x2150 && c <= 0x215F); }
 
-// What has to be done while a character is still what it was written as.
+// Replacements that must be made before normalisation.
 std::string Prepared(absl::string_view text) {
   std::string prepared;
   prepared.reserve(text.size());

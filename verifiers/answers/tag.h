@@ -11,15 +11,15 @@
 namespace lvrpo {
 
 struct TagPlaces {
-  int opened = 0, closed = 0;        // how often <tag> and </tag> are there
+  int opened = 0, closed = 0;        // how often <tag> and </tag> occur
   bool paired = false;               // each once, in this order
-  absl::string_view content, after;  // when paired: what stands between them, and after the second
+  absl::string_view content, after;  // when paired: the text between them, and after the second
 };
 
 TagPlaces FindTag(absl::string_view text, const std::string& tag);
 
-// What an answer rule judges: the content of the tag, or all of the text when `tag` is empty. nullopt: the
-// tag is not there exactly once; a text with two answers has none.
+// The part of a text that an answer rule judges: the content of the tag, or all of the text when `tag` is
+// empty. nullopt: the tag does not occur exactly once.
 std::optional<absl::string_view> AnswerPart(absl::string_view text, const std::string& tag);
 // Why AnswerPart was nullopt, as a clause.
 std::string NotOnce(const std::string& tag);

@@ -12,7 +12,7 @@ namespace {
 // What follows a choice that the words before it claim.
 enum class After { kFine, kDenied, kNoClaim };
 
-// What a sentence says of the choice that is its subject.
+// What a sentence says about the choice that is its subject.
 struct Predicate {
   enum Judgement { kNone, kRight, kAnswer, kWrong, kNot } judgement = kNone;
   size_t end = 0;
@@ -66,7 +66,7 @@ class Claims : private ChoiceReader {
     sentence_.after_denial = claim.kind == Claim::Kind::kDenied || claim.kind == Claim::Kind::kRetracted;
   }
 
-  // Adds what is said of the choice; returns where to go on.
+  // Adds what is said about the choice; returns the next token to read.
   size_t Judge(const Target& one) {
     Head head = HeadOf(*this, sentence_, one.begin);
     if (head.strength) ReadClause(*this, sentence_, &head);
@@ -82,7 +82,7 @@ class Claims : private ChoiceReader {
     return Assert(target, one.boxed ? Strength::kBoxed : *head.strength, head, end);
   }
 
-  // A box that no words before it are about.
+  // A box without words before it that refer to it.
   size_t JudgeBox(const Target& target) {
     const size_t said = claims_.size();
     const size_t end = Verdict(target);
@@ -97,7 +97,7 @@ class Claims : private ChoiceReader {
     return end;
   }
 
-  // What is named in its place has the strength `instead`.
+  // A choice named in its place has the strength `instead`.
   size_t Deny(const Target& target, Strength strength, Strength instead, size_t end) {
     Say({Claim::Kind::kDenied, strength, target.letters});
     sentence_.denied_strength = instead;
@@ -201,7 +201,7 @@ class Claims : private ChoiceReader {
     return Assert(target, strength, head, said.end);
   }
 
-  // What is said of the choice that ends at `at`.
+  // What is said about the choice that ends at `at`.
   void ReadPredicate(size_t at, Predicate* said) const {
     const size_t begin = at;
     bool link = false;

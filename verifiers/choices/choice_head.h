@@ -5,10 +5,10 @@
 
 #include "verifiers/choices/choice_target.h"
 
-// What stands before a choice in its sentence.
+// The words before a choice in its sentence.
 namespace lvrpo {
 
-// The sentence that is read, and what was said before.
+// The current sentence, and the claims before it.
 struct Sentence {
   size_t first = 0;  // its first token
   // After the choice that was denied last, and how strong a claim of what is named in its place is.
@@ -23,16 +23,16 @@ struct Head {
   size_t begin = 0;                  // the first token of them
   bool denied = false, guessed = false, would = false;
   bool replaces = false;  // Claim::replaces
-  bool instead = false;   // in place of all that was said
-  bool ignored = false;   // under a condition, or what another says
+  bool instead = false;   // replaces all earlier claims
+  bool ignored = false;   // under a condition, or another person's opinion
   bool bare = false;      // "option B", "answer B": a claim only as a separate sentence
 };
 
 // "the answer is", "I choose", "so", ... before the token `target`.
 Head HeadOf(const ChoiceReader& reader, const Sentence& sentence, size_t target);
 
-// What the words before head->begin make of it: negation and guesses in its clause, conditions and others'
-// opinions in its sentence.
+// Applies the words before head->begin: negation and guesses in its clause, conditions and others' opinions
+// in its sentence.
 void ReadClause(const ChoiceReader& reader, const Sentence& sentence, Head* head);
 
 // Whether a clause begins at `at`.

@@ -2,21 +2,21 @@
 
 #include "verifiers/choices/choice_claims.h"
 
-// Which choice an answer names, when all that it says is counted. Pure functions, linear.
+// Decides which choice an answer names, from all its claims. Pure functions, linear.
 namespace lvrpo {
 
-// The letters that the claims leave standing: those of the plainest strength that leaves any.
+// The letters claimed and not denied or retracted, of the greatest strength that has any.
 Letters Standing(const std::vector<Claim>& claims);
 
-// What a text names that is a letter ("(B)", "option B"), letters ("A, C"), a letter with its choice's text
-// or a choice's text, and nothing else; 0 for any other.
+// The letters named by a text that is only a letter ("(B)", "option B"), letters ("A, C"), a letter with its
+// choice's text or a choice's text, 0 for any other text.
 Letters ReadWhole(const ChoiceText& text, const ChoicePieces& choices);
 
-// What the content of a box or tag names: as ReadWhole does, or a letter with a delimiter and any text that
-// does not judge it ("B. The city"), or what its claims leave standing.
+// The letters named by the content of a box or tag: as ReadWhole does, or a letter with a delimiter and any
+// text that does not judge it ("B. The city"), or the remaining letters of its claims.
 Letters ReadContent(const ChoiceText& content, const ChoicePieces& choices);
 
-// Fills in what each box of the text names.
+// Fills in the letters that each box of the text names.
 void NameBoxes(const ChoicePieces& choices, ChoiceText* text);
 
 }  // namespace lvrpo

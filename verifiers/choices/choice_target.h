@@ -8,9 +8,9 @@
 
 namespace lvrpo {
 
-inline constexpr size_t kFarthest = 64;  // tokens that are looked at before and after a choice
+inline constexpr size_t kFarthest = 64;  // tokens inspected before and after a choice
 
-// A choice that is named somewhere, by letter or by its text, and how far that reaches.
+// A mention of a choice, by letter or by its text, and its extent.
 struct Target {
   size_t begin = 0, end = 0;  // tokens, closing brackets and a choice's own text after the letter included
   Letters letters = 0;        // several when the text after the letter is another choice's
@@ -20,7 +20,7 @@ struct Target {
   bool boxed = false;
 };
 
-// Walks over the tokens of a text. Places after the end are ends of lines.
+// Reads the tokens of a text. Positions after the end are ends of lines.
 class ChoiceReader {
  public:
   ChoiceReader(const ChoiceText& text, const ChoicePieces& choices) : text_(text), choices_(choices) {}
@@ -35,7 +35,7 @@ class ChoiceReader {
   const std::string& piece(size_t at) const { return text_.pieces[text_.tokens[at].first]; }
   const Token& token(size_t at) const { return text_.tokens[at]; }
 
-  // What is named at exactly this token.
+  // The mention that begins at exactly this token.
   std::optional<Target> At(size_t at) const;
   // With all that is joined to it: "A or B", "A, B and C". With `clauses`, what is followed by a verb begins
   // a separate clause ("A, and B is wrong").
@@ -47,7 +47,7 @@ class ChoiceReader {
   bool GoesOnWithCondition(size_t at) const;
   // Whether a choice is what is named next.
   bool NamesNext(size_t at) const;
-  // After what stands in brackets at `at`, if anything does.
+  // After the bracketed text at `at`, if there is any.
   size_t BehindAside(size_t at) const;
 
  private:

@@ -20,7 +20,7 @@ namespace {
 constexpr size_t kMostBoxBytes = 4096;
 constexpr size_t kMostTagBytes = 80;
 
-// Chinese, Japanese and Korean, whose words are not told apart by blanks.
+// Chinese, Japanese and Korean, whose words are not separated by spaces.
 bool IsEastAsian(char32_t c) {
   return (c >= 0x1100 && c <= 0x11FF) || c == 0x3005 || (c >= 0x3041 && c <= 0x30FA) || c == 0x30FC ||
          (c >= 0x3131 && c <= 0x318E) || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3) ||
@@ -137,7 +137,7 @@ bool IsBlock(absl::string_view element) {
   return std::find(std::begin(kElements), std::end(kElements), element) != std::end(kElements);
 }
 
-// What the content of a box stands between, but for LaTeX.
+// The delimiters of a box, except LaTeX's.
 constexpr std::pair<absl::string_view, absl::string_view> kTagBoxes[] = {
     {"<answer>", "</answer>"},
     {"<final_answer>", "</final_answer>"},

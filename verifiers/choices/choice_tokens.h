@@ -13,11 +13,11 @@ using Letters = uint32_t;  // bit i: the letter 'A' + i
 
 struct Token {
   Term term = Term::kLine;
-  size_t first = 0, last = 0;  // of the pieces it is made of: [first, last)
+  size_t first = 0, last = 0;  // its pieces: [first, last)
   char letter = 0;             // of kLetter, 'A' to 'Z'
-  Letters box = 0;             // of kBox: what its content names, when NameBoxes has been there
+  Letters box = 0;             // of kBox: what its content names, set by NameBoxes
   bool small = false;          // of kLetter: written as a small one
-  bool spaced = false;         // a blank stands before it
+  bool spaced = false;         // preceded by a space
 };
 
 // A text as terms (choice_words.h), without Markdown, HTML and LaTeX around them.
@@ -28,8 +28,8 @@ struct ChoiceText {
   std::vector<Token> tokens;  // a phrase is one; kLine is the last one
 };
 
-// Of a text as Plain (folded.h) leaves it. Without `boxes` what stands in one is read like all the rest. One
-// pass; thread-safe.
+// Splits a text in the form of Plain (folded.h). Without `boxes` the content of a box is read as ordinary
+// text. One pass; thread-safe.
 ChoiceText ReadChoiceText(absl::string_view plain, bool boxes = true);
 
 }  // namespace lvrpo

@@ -2,7 +2,7 @@
 
 #include <span>
 
-// What the words mean by which an answer names its choice.
+// The meanings of the words with which an answer names its choice.
 namespace lvrpo {
 
 enum class Term {
@@ -10,7 +10,7 @@ enum class Term {
   kAnswer,    // answer, solution
   kOption,    // option, choice, letter
   kRight,     // correct, best
-  kFinal,     // final: replaces what was said before
+  kFinal,     // final: replaces earlier claims
   kWrong,     // incorrect
   kHolds,     // a verb that says "is right": fits
   kLink,      // is
@@ -19,11 +19,11 @@ enum class Term {
   kPick,      // choose, go with
   kFirst,     // we, I'd: who chooses (the letter I is a letter)
   kThus,      // therefore, so
-  kThen,      // then: like therefore, but of a condition too
-  kActually,  // actually: in place of all that was said before
+  kThen,      // then: like therefore, but also after a condition
+  kActually,  // actually: replaces all earlier claims
   kFiller,    // the, clearly, I think: changes nothing
   kThat,      // that: begins a clause which the words before it govern
-  kOf,        // of, to, for: goes on with more about the noun
+  kOf,        // of, to, for: continues the noun phrase
   kNot,       // not, cannot
   kNotBut,    // after a choice: not this one but
   kBut,       // but
@@ -31,7 +31,7 @@ enum class Term {
   kMaybe,     // might, perhaps
   kSaid,      // said, thought, at first: another's claim, or an earlier one
   kOther,     // another, first, his: of a noun that is not this answer
-  kBack,      // wait, correction: takes back
+  kBack,      // wait, correction: retracts
   kAlso,      // both, also
   kAnd,       // and
   kOr,        // or
@@ -60,8 +60,7 @@ struct TermWords {
 };
 
 // One table a language: English, German, French, Spanish, Italian, Portuguese, Russian, Chinese, Japanese,
-// Korean. They are used all at once: answers mix languages. Of what begins alike the longest counts, and of
-// what is there twice the first.
+// Korean. All are used at once: answers mix languages. The longest match wins, and of duplicates the first.
 std::span<const std::span<const TermWords>> ChoiceWords();
 
 }  // namespace lvrpo

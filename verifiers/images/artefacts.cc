@@ -9,10 +9,10 @@ namespace lvrpo {
 namespace {
 
 constexpr int kLongestPeriod = 16;  // pixels
-constexpr int kLeastSpacing = 3;    // bins between two multiples, so that others lie between them
-constexpr double kStandsOutBy = 2;  // times the energy around it
+constexpr int kLeastSpacing = 3;    // bins between two multiples, so that there are others between them
+constexpr double kStandsOutBy = 2;  // times the energy of adjacent bins
 
-// Lines of equal length, one after the other.
+// Lines of equal length, contiguous.
 struct Lines {
   int count = 0, length = 0;
   std::vector<float> values;  // [count, length]

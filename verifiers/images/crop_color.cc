@@ -22,7 +22,7 @@ struct NamedColor {
   std::vector<Rgb> samples;
 };
 
-// Of each name its pure colour, and darker and paler ones that people still call so.
+// Sample colours of each name: the pure one, and darker and paler ones that people still call so.
 const std::vector<NamedColor>& NamedColors() {
   static const std::vector<NamedColor>& colors = *new std::vector<NamedColor>{
       {"red", {0xDC141E, 0xAA0A14, 0x78000A, 0xF0413C}},
@@ -42,7 +42,7 @@ const std::vector<NamedColor>& NamedColors() {
 
 using Lab = std::array<float, 3>;
 
-// Of an 8-bit sRGB value, 0 to 1.
+// Linear value of an 8-bit sRGB value, 0 to 1.
 float Linear(Rgb value) {
   static const std::array<float, 256>& table = *new std::array<float, 256>([] {
     std::array<float, 256> made;

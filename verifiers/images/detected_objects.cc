@@ -20,7 +20,7 @@ bool IsRelation(const std::string& name) {
   return name == "left of" || name == "right of" || name == "above" || name == "below";
 }
 
-// What both kinds of entries have; as below, empty when nothing is wrong.
+// Checks the fields that both kinds of entries have; empty when nothing is wrong.
 template <typename Entry>
 std::string WhatIsWrong(const Entry& entry) {
   if (entry.class_name().empty()) return "has no class_name";
@@ -54,7 +54,7 @@ std::string WhatIsWrong(const v1::DetectedObjectsRule& rule, int index) {
   return "";
 }
 
-// The best detections of a class, as many as count.
+// The best detections of a class, as many as are kept.
 class Found {
  public:
   Found(const v1::DetectedObjectsRule& rule, const std::vector<Detection>& detections,
@@ -160,9 +160,9 @@ class Verification {
     }
     if (!include.relation().empty()) {
       const bool stands = matched && StandTo(objects, include);
-      // A position that fails is one check of 0. The graded form of GenEval in circulation
-      // (yifan123/reward-server, gen_eval.py) notes a 0, leaves its loops over the pairs, and behind them
-      // notes the 1 of a right position in any case: there a wrong one is worth one half of two checks.
+      // A position that fails is one check of 0. The graded version of GenEval in circulation
+      // (yifan123/reward-server, gen_eval.py) appends a 0, leaves its loops over the pairs, and then appends
+      // the 1 of a right position in any case: there a wrong position is worth one half of two checks.
       checks_.Add(stands ? 1 : 0, absl::StrCat("\"", include.class_name(), "\" is not ", include.relation(),
                                                " \"", rule_.include(include.target()).class_name(), "\""));
       matched = matched && stands;
@@ -191,7 +191,7 @@ class Verification {
   const v1::DetectedObjectsRule& rule_;
   const DetectionThresholds& thresholds_;
   const Found found_;
-  std::vector<Objects> groups_;  // of each included entry: the objects that match, none when it fails
+  std::vector<Objects> groups_;  // per included entry: the matching objects, none when it fails
   Checks checks_;
 };
 

@@ -9,7 +9,7 @@
 
 namespace lvrpo {
 
-// GenEval's numbers.
+// GenEval's parameters.
 struct DetectionThresholds {
   double score = 0.3;           // detections count above this
   double counting_score = 0.9;  // and above this for a rule with exact_count
@@ -19,20 +19,20 @@ struct DetectionThresholds {
   double position_share = 0.5;   // of the distance that must lie along the relation's axis
 };
 
-// What makes a rule one that can be checked, and can hold: at least one entry, at most 32 of each list, class
-// names not empty, counts of 1 to 64, a known relation or none, the target of a relation below the entry's
-// own index, no class excluded at a count that is included. InvalidArgument, in one line, names the entry.
+// Whether a rule can be checked, and can hold: at least one entry, at most 32 of each list, class names not
+// empty, counts of 1 to 64, a known relation or none, the target of a relation below the entry's own index,
+// no class excluded at a count that is included. InvalidArgument, in one line, names the entry.
 absl::Status CheckDetectedObjectsRule(const v1::DetectedObjectsRule& rule);
 
-// Whether the detections show what the rule asks. They need no order; of equal scores the earlier counts
-// first. The rule must have passed CheckDetectedObjectsRule.
+// Whether the detections show what the rule asks. They need not be sorted; of equal scores the earlier one
+// ranks first. The rule must have passed CheckDetectedObjectsRule.
 //
 // Holds: of each included class at least `count` are found, exactly that many with exact_count; the best
 // `count` of them all have the colour, if one is asked; each of them stands in the relation to each of the
-// best of the target; of no excluded class are `count` or more found. Entries are checked by themselves: two
-// for one class look at the same objects.
+// best of the target; of no excluded class are `count` or more found. Entries are checked independently: two
+// for one class see the same objects.
 //
-// Grade: mean over everything the rule states, so many checks for each included entry as it names things,
+// Grade: mean over everything the rule states: for each included entry one check per property it names,
 //   count     1 - |count - found| / count, at least 0; a surplus costs only with exact_count
 //   colour    share of `count` that has it
 //   relation  1 or 0; 0 also while an object or its target is not there in number and colour

@@ -22,11 +22,12 @@ constexpr int kMostSide = 4096;    // pixels
 constexpr int kLeastSide = 8;      // pixels; nothing can be written in less
 constexpr int kGoodSide = 1024;    // pixels; small images are enlarged up to it
 constexpr int kMostEnlarged = 4;   // times
-constexpr int kDotsPerInch = 300;  // said of every image, so that none is estimated
+constexpr int kDotsPerInch = 300;  // set for every image, so that none is estimated
 
 // Tesseract's matrix products ask for a team of OpenMP threads. Within this scope they get none: a parallel
 // region at a level beyond the greatest active one runs on the thread that meets it. The functions are looked
-// up because the runtime comes with Tesseract, and compilers that have another do not find its header.
+// up with dlsym because the runtime comes with Tesseract, and compilers that have another do not find its
+// header.
 class OneThread {
  public:
   OneThread() {
@@ -79,14 +80,14 @@ bool Overlap(const ReadWord& a, const ReadWord& b) {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }
 
-// How much was read, and how surely.
+// Amount of text read, weighted by confidence.
 double Weight(const std::vector<Word>& words) {
   double weight = 0;
   for (const Word& read : words) weight += read.word.confidence * static_cast<double>(read.word.text.size());
   return weight;
 }
 
-// What is written in dark letters on a lighter ground. `times`: how much the image was enlarged.
+// Reads dark letters on a lighter background. `times`: the enlargement factor.
 std::vector<Word> ReadDarkLetters(const RgbImage& image, int times, tesseract::TessBaseAPI* recogniser) {
   recogniser->SetImage(image.pixels.data(), image.width, image.height, 3, image.width * 3);
   recogniser->SetSourceResolution(kDotsPerInch);
@@ -112,7 +113,7 @@ std::vector<Word> ReadDarkLetters(const RgbImage& image, int times, tesseract::T
   return words;
 }
 
-// All of one reading, and what the other found where this one found nothing.
+// Merges two readings: all of one, and words of the other where it found nothing.
 ReadText Merged(const std::vector<Word>& first, const std::vector<Word>& second) {
   std::vector<Word> words = first;
   for (const Word& other : second) {

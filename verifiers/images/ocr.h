@@ -26,17 +26,16 @@ struct ReadText {
   std::vector<ReadWord> words;  // in the order of `text`
 };
 
-// Reads what is written in an image, with Tesseract's LSTM recogniser. The same image always gives the same
-// text: no thread but the caller's works on it, and nothing learnt from one image is kept for the next.
+// Recognises the text in an image, with Tesseract's LSTM recogniser. Deterministic: only the caller's thread
+// works on it, and no adaptation is kept from one image to the next.
 //
-// It looks for text anywhere, in no layout ("sparse text"), and tells ink from ground by the surroundings of
-// each pixel (Sauvola), once in the image and once in its negative, for light letters; of words found at one
-// place those of the better reading are kept. Of a few words on a picture that finds more than the analysis
-// of pages, and than one threshold for all of an image, which falls into the ground's own shades when letters
-// are small. An image is enlarged first, by the greatest whole number from 1 to 4 that keeps its longer side
-// within 1,024 pixels: letters of 8 pixels are hardly ever read otherwise, as the recogniser was trained on
-// print of 20 to 40. Of single letters, and of letters of 200 pixels and more, many are missed. Images with a
-// side under 8 pixels hold no text.
+// It searches for text anywhere, without layout analysis ("sparse text"), and binarises with an adaptive
+// threshold (Sauvola), once the image and once its negative, for light letters; of overlapping words those of
+// the better reading are kept. For a few words on a picture this finds more than page analysis, and more than
+// a global threshold, which fails on small letters over a shaded background. An image is enlarged first, by
+// the greatest whole factor from 1 to 4 that keeps its longer side within 1,024 pixels: letters of 8 pixels
+// are hardly ever read otherwise, as the recogniser was trained on print of 20 to 40. Many single letters,
+// and letters of 200 pixels and more, are missed. Images with a side under 8 pixels hold no text.
 //
 // Not thread-safe: one reader a thread. Loading takes tens of milliseconds and megabytes; reading a picture
 // of 512x512 some tenths of a second.

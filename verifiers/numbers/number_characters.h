@@ -5,8 +5,8 @@
 
 #include "absl/strings/string_view.h"
 
-// What single characters mean where numbers are written: digits of all scripts, the many minus signs, blanks
-// and marks. Pure functions.
+// Character classes for reading numbers: digits of all scripts, the many minus signs, blanks and marks. Pure
+// functions.
 namespace lvrpo::numbers {
 
 // 0 to 9 for a decimal digit of any script (category Nd), -1 for anything else.
@@ -22,8 +22,8 @@ struct Ratio {
 };
 std::optional<Ratio> VulgarFraction(char32_t c);
 
-// One character for all that mean the same: symbol::kHyphen for each of "-", U+2010, U+FF0D ..., and the
-// small form of full-width ASCII. Other characters stay what they are.
+// The canonical character of a class of equivalents: symbol::kHyphen for each of "-", U+2010, U+FF0D ..., and
+// the small form of full-width ASCII. Other characters stay what they are.
 char32_t Canonical(char32_t c);
 
 namespace symbol {
@@ -39,14 +39,14 @@ constexpr char32_t kListComma = U'\uFF0C';  // full-width: groups thousands, but
 constexpr char32_t kSeparator = U'\u2E3A';  // two or three hyphens: a dash in a sentence, no sign
 }  // namespace symbol
 
-// Characters that are not seen: zero-width ones, marks of direction, variation selectors, soft hyphens.
+// Invisible characters: zero-width ones, marks of direction, variation selectors, soft hyphens.
 bool IsInvisible(char32_t c);
-// White space, and control characters, which no reader sees as anything else.
+// White space, and control characters, which are treated as such.
 bool IsBlank(char32_t c);
 bool IsLineBreak(char32_t c);
 // Marks that do not change which number it is: currency signs, quotation marks, bullets, backquotes.
 bool IsMark(char32_t c);
-// Scripts that put no blanks between words, and so are read character by character.
+// Scripts without spaces between words, which are read character by character.
 bool IsUnspaced(char32_t c);
 
 // The digits of `raw` (of any script, superscript and subscript ones too) as ASCII.

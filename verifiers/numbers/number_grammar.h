@@ -16,7 +16,7 @@ namespace lvrpo::numbers {
 struct Quantity {
   enum class State {
     kNone,  // no number begins here
-    kBad,   // digits that are no number as they stand: "1,23,456", "1/2/3", "10^x", "1e999"
+    kBad,   // malformed numbers: "1,23,456", "1/2/3", "10^x", "1e999"
     kRead,
   };
   State state = State::kNone;
@@ -27,13 +27,13 @@ struct Quantity {
   size_t end = 0;                         // the token after all that belongs to it
 };
 
-// What begins at tokens[at]. Time: linear in the tokens it passes.
+// Parses the number that begins at tokens[at]. Linear in the tokens it consumes.
 Quantity ReadQuantity(const std::vector<Token>& tokens, size_t at);
 
-// Whether the word at tokens[at] is percent, or the first of two that are; *end is behind them.
+// Whether the word at tokens[at] is percent, or the first of two that are; *end is the token after them.
 bool ReadPercent(const std::vector<Token>& tokens, size_t at, size_t* end);
 
-// "^2", "^{-2}": whole exponents of ten and of units. *end is behind them.
+// "^2", "^{-2}": whole exponents of ten and of units. *end is the token after them.
 bool ReadExponent(const std::vector<Token>& tokens, size_t at, std::string* exponent, size_t* end);
 
 }  // namespace lvrpo::numbers

@@ -4,9 +4,9 @@
 
 #include "absl/strings/string_view.h"
 
-// Numbers as people and LaTeX write them; docs/rules.md has the grammar and examples. Both functions read the
-// same grammar (number_grammar.h) and differ in what may stand around the number. Texts must be well-formed
-// UTF-8. Pure functions; time linear in the text.
+// Reads numbers as written by people and LaTeX; docs/rules.md has the grammar and examples. Both functions
+// use the same grammar (number_grammar.h) and differ in what may surround the number. Texts must be
+// well-formed UTF-8. Pure functions; time linear in the text.
 namespace lvrpo {
 
 struct NumberInText {
@@ -14,13 +14,13 @@ struct NumberInText {
   bool percent = false;
 };
 
-// What a box or a tag says: [words | variable =] [sign] quantity [words]. All of the content has to be that;
-// one root, constant, letter, function, operator, relation or second number in it, and there is no number.
+// What a box or a tag says: [words | variable =] [sign] quantity [words]. All of the content must match; with
+// a root, constant, letter, function, operator, relation or second number in it there is no number.
 std::optional<NumberInText> WholeNumber(absl::string_view content);
 
-// The last number of a text, with the sign before it and what belongs to it after it. When the last one is
-// part of something else ("√2", "2x", "3 + 4", "12:30"), the text ends with no number. Names with digits
-// ("H2O", "x_1", "v1.2") are words.
+// The last number of a text, with its sign, unit and exponent. When the last one is part of something else
+// ("√2", "2x", "3 + 4", "12:30"), the text ends with no number. Names with digits ("H2O", "x_1", "v1.2") are
+// words.
 std::optional<NumberInText> LastNumber(absl::string_view text);
 
 }  // namespace lvrpo

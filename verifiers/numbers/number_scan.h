@@ -4,8 +4,8 @@
 
 #include "absl/strings/string_view.h"
 
-// How far certain things reach that begin at text[at]: they return where it ends, or `at` where it is not
-// there. What has bounds is looked for in the next 256 bytes. Need well-formed UTF-8.
+// Scanners: each returns the end of the item that begins at text[at], or `at` if there is none. Delimited
+// items are searched for within the next 256 bytes. Need well-formed UTF-8.
 namespace lvrpo::numbers {
 
 // The code point at `at`; 0 at the end.
@@ -18,10 +18,10 @@ size_t RaisedDegreeEnd(absl::string_view text, size_t at);
 // A command's argument in braces.
 size_t ArgumentEnd(absl::string_view text, size_t at);
 
-// Letters of scripts that put blanks between words, with apostrophes between them.
+// Letters of scripts with spaces between words, with apostrophes between them.
 size_t LettersEnd(absl::string_view text, size_t at);
 // After letters: digits, letters and underscores that make a name of them ("H2O", "x_1", "v1.2"). The first
-// digit is looked for in the next 256 bytes.
+// digit is searched for within the next 256 bytes.
 size_t NameEnd(absl::string_view text, size_t at);
 // After "e": "+3", "-3", "3", unless a letter follows.
 size_t ExponentEnd(absl::string_view text, size_t at);
@@ -34,7 +34,7 @@ size_t LowerPartEnd(absl::string_view text, size_t at);
 
 // Marks that combine with the character before them.
 bool IsCombining(char32_t c);
-// A letter of a script that puts blanks between words.
+// A letter of a script with spaces between words.
 bool IsSpacedLetter(char32_t c);
 
 }  // namespace lvrpo::numbers

@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 
-// Text and LaTeX as the pieces a number may be made of.
+// Tokens of text and LaTeX for reading numbers.
 namespace lvrpo::numbers {
 
 enum class TokenKind : uint8_t {
@@ -20,7 +20,7 @@ enum class TokenKind : uint8_t {
   kSymbol,    // everything else, see number_characters.h
 };
 
-// What stands before a token.
+// The gap before a token.
 enum class Gap : uint8_t {
   kNone,
   kMark,   // only marks: quotes, currency signs, emphasis, tags
@@ -38,8 +38,8 @@ struct Token {
 };
 constexpr size_t kNoPartner = static_cast<size_t>(-1);
 
-// Marks, invisible characters, fonts and spaces are left out; superscripts come as "^{...}", and braces
-// around one sign or separator are taken off. One pass. Needs well-formed UTF-8 that outlives the tokens.
+// Marks, invisible characters, fonts and spaces are dropped; superscripts become "^{...}", and braces around
+// one sign or separator are removed. One pass. Needs well-formed UTF-8 that outlives the tokens.
 std::vector<Token> Tokenize(absl::string_view text);
 
 bool IsSymbol(const Token& token, char32_t symbol);

@@ -34,7 +34,7 @@ bool IsNear(const v1::NumericAnswerRule& rule, double value) {
          std::max(rule.absolute_tolerance(), relative * std::abs(rule.value()));
 }
 
-// What the box or the tag says, or else the last number of the text.
+// The number in the box or the tag, or else the last number of the text.
 std::optional<NumberInText> AnsweredNumber(absl::string_view part, bool tagged) {
   if (const std::optional<absl::string_view> boxed = LastBoxed(part)) return WholeNumber(*boxed);
   return tagged ? WholeNumber(part) : LastNumber(part);

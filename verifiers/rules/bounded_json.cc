@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr size_t kMostWholeDigits = 300;  // of those a double can still be made
 
-// Counts what the parser meets and stops it at a bound; keeps nothing.
+// Counts the parser's events and stops it at a bound; stores nothing.
 class Gauge : public nlohmann::json_sax<json> {
  public:
   explicit Gauge(const JsonBounds& bounds) : bounds_(bounds) {}
@@ -115,7 +115,7 @@ absl::StatusOr<json> ParseBoundedJson(absl::string_view text, const JsonBounds& 
   if (text.size() > bounds.bytes)
     return absl::InvalidArgumentError(
         absl::StrCat("it has ", text.size(), " bytes, more than ", bounds.bytes));
-  // The parser takes a zero byte for the end of its input.
+  // The parser treats a zero byte as the end of its input.
   if (const size_t zero = text.find('\0'); zero != absl::string_view::npos)
     return absl::InvalidArgumentError(absl::StrCat("it is not JSON at byte ", zero + 1));
   const std::string kept = WithoutOverflow(text);

@@ -5,7 +5,8 @@
 
 namespace lvrpo {
 
-// The size is exactly as asked; the grade is the product of the asked sides' ratios, smaller by larger.
+// Holds when the size is exactly as requested; the grade is the product of the requested sides' ratios,
+// smaller by larger.
 Verdict VerifyImageSize(const v1::ImageSizeRule& rule, int width, int height);
 
 // The grade falls with the logarithm of how far the ratio is off, and is 0 at a factor of 2.

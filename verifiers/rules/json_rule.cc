@@ -28,7 +28,7 @@ constexpr JsonBounds kAnswerBounds = {.bytes = 256 << 10, .values = 4096, .depth
 // Beyond this many (value, subschema) pairs reasons are not collected: the validator keeps all it finds.
 constexpr int64_t kMostForReasons = 50000;
 
-// The validator's parser throws at what it does not like; PlainSchema should leave it nothing.
+// The validator's parser throws on unsupported schemas; PlainSchema should have excluded them all.
 absl::Status Compile(const PlainSchema& plain, valijson::Schema* schema) {
   try {
     valijson::SchemaParser(valijson::SchemaParser::kDraft7)
@@ -40,7 +40,7 @@ absl::Status Compile(const PlainSchema& plain, valijson::Schema* schema) {
   }
 }
 
-// The first thing that is wrong, where it can be said at a bounded price.
+// The first error, where it can be found at bounded cost.
 std::string Reason(const PlainSchema& plain, const valijson::Schema& schema, const nlohmann::json& value) {
   const std::string general = "the JSON is not what the schema asks";
   if (plain.unique_items || CountValues(value) * plain.parts > kMostForReasons) return general;

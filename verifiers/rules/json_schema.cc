@@ -113,7 +113,7 @@ class Reader {
     return json();
   }
 
-  // The plain form of a schema; null, and error_ set, when it cannot be had.
+  // The plain form of a schema; null, with error_ set, on failure.
   json Schema(const json& schema, const std::string& where, int depth) {
     if (!error_.ok()) return json();
     if (++result_.parts > kMostParts)
@@ -227,7 +227,7 @@ class Reader {
       case Form::kNumber:
         return value.is_number() ? value : Fail(where, "must be a number");
       case Form::kDivisor:
-        // As a floating-point number: by whole ones the validator divides whole parts alone.
+        // As a floating-point number: with an integer the validator uses integer division.
         if (!value.is_number() || !(value.get<double>() > 0)) return Fail(where, "must be a number above 0");
         return value.get<double>();
       case Form::kFlag:

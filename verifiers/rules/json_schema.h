@@ -8,8 +8,8 @@
 
 namespace lvrpo {
 
-// A schema that is safe to hand to a validator: references replaced by what they refer to, annotations gone,
-// every keyword known and of the right form. Its size bounds the validator's work per value of the answer.
+// A schema that is safe to hand to a validator: references replaced by what they refer to, annotations
+// removed, every keyword known and well-formed. Its size bounds the validator's work per value of the answer.
 struct PlainSchema {
   nlohmann::json schema;
   int64_t parts = 0;          // subschemas, at most 500
@@ -18,7 +18,7 @@ struct PlainSchema {
 
 // A JSON Schema of draft 7. InvalidArgument says what is wrong, where (a JSON pointer) and what to do for
 //   - what is not JSON, has more than 64 KiB or is nested deeper than 32 levels, references followed;
-//   - a $ref outside of the schema, to itself, or beside other keywords (draft 7 would ignore them);
+//   - a $ref outside of the schema, to itself, or next to other keywords (draft 7 would ignore them);
 //   - pattern and patternProperties: the validator's engine (std::regex) can take exponential time, and its
 //     recursion overflows the stack on long strings; a regex rule takes their place;
 //   - format: it says nothing that is checked everywhere, and uses the same engine;

@@ -6,7 +6,7 @@
 #include "proto/lvrpo/v1/prompt.pb.h"
 #include "verifiers/verdict.h"
 
-// The rules of a prompt record (docs/rules.md), each judged by a function of its own: image_rules.h,
+// The rules of a prompt record (docs/rules.md), each judged by a separate function: image_rules.h,
 // detected_objects.h, written_text.h, text_rules.h, json_rule.h, answer_rules.h.
 namespace lvrpo {
 
@@ -15,13 +15,13 @@ namespace lvrpo {
 // received.
 absl::Status CheckRule(const v1::Rule& rule);
 
-// All rules of a prompt: each passes CheckRule and is about what the prompt asks for, an image or a text.
-// InvalidArgument names the prompt, the rule's place and what is wrong.
+// All rules of a prompt: each passes CheckRule and applies to the prompt's task, image or text.
+// InvalidArgument names the prompt, the rule's index and what is wrong.
 absl::Status CheckPromptRules(const v1::PromptRecord& prompt);
 
-// A rule about text, judged on an answer of any bytes: ill-formed UTF-8 counts as U+FFFD. The time is linear
-// in the answer but for the bounds that json_rule.h names. InvalidArgument when the rule is about images, is
-// none, or CheckRule refuses it. Thread-safe.
+// A rule about text, judged on an answer of any bytes: ill-formed UTF-8 counts as U+FFFD. Linear in the
+// answer, except for JSON (see json_rule.h). InvalidArgument when the rule is about images, is empty, or
+// CheckRule refuses it. Thread-safe.
 absl::StatusOr<Verdict> VerifyText(const v1::Rule& rule, absl::string_view output);
 
 }  // namespace lvrpo

@@ -10,10 +10,10 @@ namespace lvrpo {
 // objects to what was asked.
 inline constexpr int kMostAskedObjects = 8;
 
-// Whether the components of a run can ever score an answer to the prompt, as far as the prompt and the
-// settings tell: some component with a weight applies to it, and each that applies can judge it.
-// InvalidArgument names the prompt, what is missing and what to do. A prompt that fails here would be sampled
-// again and again for nothing. Expects CheckPromptRules to hold.
+// Whether the components of a run can ever score an answer to the prompt, judging by the prompt and the
+// settings: some component with a weight applies to it, and each that applies can judge it. InvalidArgument
+// names the prompt, what is missing and what to do. Groups of a prompt that fails here could never be trained
+// on. Expects CheckPromptRules to hold.
 absl::Status CheckScorable(const v1::PromptRecord& prompt, const v1::RewardConfig& reward);
 
 }  // namespace lvrpo

@@ -15,7 +15,7 @@ bool IsCloser(char32_t c) {
          c == U'\u00BB' || c == U'\u300D';
 }
 
-// Moves *at behind the end marks and closers that follow; whether white space or the text's end is next.
+// Moves *at past the end marks and closers that follow; whether white space or the text's end is next.
 bool EndsHere(absl::string_view text, size_t* at) {
   while (*at < text.size()) {
     size_t next = *at;

@@ -4,12 +4,12 @@
 
 #include "absl/strings/string_view.h"
 
-// How long a text is. All need well-formed UTF-8 and make one pass.
+// Lengths of texts. All need well-formed UTF-8 and make one pass.
 namespace lvrpo {
 
-int64_t CountCharacters(absl::string_view text);  // code points, without the white space at both ends
+int64_t CountCharacters(absl::string_view text);  // code points, white space at both ends excluded
 int64_t CountWords(absl::string_view text);       // runs of what is not white space
-int64_t CountLines(absl::string_view text);       // that hold more than white space; ended by LF or CR
+int64_t CountLines(absl::string_view text);       // lines that are not blank; ended by LF or CR
 
 // A sentence holds a letter or a number and ends with a run of . ! ? or an ellipsis (closing quotes and
 // brackets may follow) before white space, with a CJK full stop, or with the text. So "3.5" is no end, but

@@ -88,7 +88,7 @@ int64_t CountLetters(absl::string_view text) {
   return letters;
 }
 
-// Letters that lie in the class, e.g. "\p{Latin}".
+// Letters in the class, e.g. "\p{Latin}".
 int64_t CountLettersOf(const std::string& character_class, absl::string_view text) {
   const RE2 runs(absl::StrCat("([", character_class, "]+)"), Quiet());
   re2::StringPiece rest = Piece(text), run;

@@ -2,7 +2,7 @@
 """Makes the images of tests/verifiers/ocr_test.cc: words on pictures, in the font that comes with Pillow.
 
     pip install pillow==13.0.0
-    tests/verifiers/testdata/make_written_images.py        # writes the PNGs beside itself
+    tests/verifiers/testdata/make_written_images.py        # writes the PNGs to its own folder
 """
 import pathlib
 import random
