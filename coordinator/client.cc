@@ -18,7 +18,7 @@ bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 
-// The coordinator is there and waits for its disk: however long that takes, it is waited for.
+// The coordinator is up and waits for its disk: callers wait without a limit.
 bool IsDegraded(const absl::Status& status) { return ErrorInfoOf(status).reason() == "DEGRADED"; }
 
 }  // namespace
@@ -82,7 +82,7 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (IsDegraded(response.status())) deadline = RealClock().Now() + options.patience;
     if (RealClock().Now() > deadline) {
-      if (!ErrorInfoOf(response.status()).reason().empty()) return response.status();  // it says why
+      if (!ErrorInfoOf(response.status()).reason().empty()) return response.status();  // its reason is final
       return absl::UnavailableError(
           absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
                        absl::FormatDuration(options.patience), ": is it running there? (",
@@ -138,7 +138,7 @@ absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
         absl::StrCat("the coordinator serves run ", response->run_id(), " now"));
   }
   spdlog::info("registered again with the coordinator");
-  // What is sampled for a lease that is gone would be refused in the end.
+  // Samples for a lost lease would be refused.
   if (revoked_ && response->revoked_ordinals_size() > 0)
     revoked_({response->revoked_ordinals().begin(), response->revoked_ordinals().end()});
   return absl::OkStatus();

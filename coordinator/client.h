@@ -25,7 +25,7 @@ class CoordinatorClient {
   absl::Status Drain(const std::string& reason, absl::Duration deadline);
 
  private:
-  // gRPC's words about a peer that is not there, as a sentence.
+  // gRPC's message about an unreachable peer, as a sentence.
   absl::Status Explained(const absl::Status& status) const;
 
   const std::string address_;
@@ -48,7 +48,7 @@ class MemberSession {
     absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
     ChannelOptions channel = 64;
   };
-  // What the heartbeat says. Called from the session's thread.
+  // Contents of the heartbeat. Called from the session's thread.
   struct Report {
     double load = 0;
     std::string state = "ready";
@@ -57,19 +57,19 @@ class MemberSession {
     std::string waiting_for;
   };
 
-  // Registers, waiting up to options.patience for the coordinator to come up (or an older process of this
-  // name, or another learner, to be gone; a learner also for a coordinator of another
-  // configuration to be replaced), and for as long as it takes while the coordinator waits for its
-  // disk. `give_up` is asked in between, here and in later calls: once it says so, an unreachable coordinator
-  // is waited for only a few seconds. `revoked` gets the leases that were lost, whether a heartbeat or a
-  // registration said so, from the thread that learned of it; it may be null.
+  // Registers, waiting up to options.patience for the coordinator to come up (or for an older process of this
+  // name, or another learner, to be gone; a learner also for a coordinator of another configuration to be
+  // replaced), and without a limit while the coordinator waits for its disk. `give_up` is polled meanwhile,
+  // here and in later calls: once it returns true, an unreachable coordinator is waited for only a few
+  // seconds. `revoked` gets the lost leases, whether a heartbeat or a registration reported them, on the
+  // thread that learned of it; it may be null.
   static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
       const Options& options, std::function<Report()> report, std::function<bool()> give_up,
       std::function<void(const std::vector<int64_t>&)> revoked = nullptr);
   // Stops heartbeats; does not leave.
   ~MemberSession();
 
-  // As answered at the first registration.
+  // From the answer to the first registration.
   const v1::RegisterResponse& registration() const { return registration_; }
   v1::Fence fence() const;
   v1::PoolView view() const;
@@ -81,7 +81,7 @@ class MemberSession {
   absl::Status lost() const;
 
   // A fenced call. After a coordinator restart it registers again and repeats; while the coordinator is
-  // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf tells the
+  // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf has the
   // reason).
   template <class Request, class Response>
   absl::StatusOr<Response> Call(grpc::Status (v1::Coordinator::Stub::*method)(grpc::ClientContext*,

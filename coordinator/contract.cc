@@ -6,7 +6,7 @@
 namespace lvrpo {
 namespace {
 
-// How processors multiply must be the same among the members that are there; the run may go on on others.
+// Processors' GEMMs must round alike among the current members; a run may continue on others.
 constexpr char kOfMembersOnly[] = "CPU product";
 
 bool MustName(v1::Role role, v1::Role settled_by) {

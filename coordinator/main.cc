@@ -57,7 +57,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
       JoinPath(run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
-  // Records are opened and begun by a process that can serve, and no other.
+  // Only a process that can serve opens or creates the records.
   if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
   const std::string digest = ConfigDigest(config);
   absl::StatusOr<std::unique_ptr<Store>> store =
@@ -93,7 +93,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   if (!metrics_server.ok()) return metrics_server.status();
   const absl::StatusOr<std::string> address = flags.Reachable((*server)->address());
   if (!address.ok()) return address.status();
-  // With its ports at hand: this raises the run epoch.
+  // After its ports are bound: this raises the run epoch.
   if (absl::Status status = (*service)->Start(); !status.ok()) return status;
   const nlohmann::json where = {{"address", *address},
                                 {"metrics", BesideAddress((*metrics_server)->address(), *address)},

@@ -14,7 +14,7 @@ namespace lvrpo {
 // "rollout worker", "reward server", "learner"; "member" for anything else.
 const char* RoleName(v1::Role role);
 
-// Who takes part in the run, as the coordinator last heard. Pure; not thread-safe.
+// The members of the run, as of their last messages. Pure; not thread-safe.
 class Members {
  public:
   struct Member {
@@ -29,11 +29,11 @@ class Members {
     std::map<std::string, std::string> contract;
     absl::Time last_heard;
     absl::Time joined;
-    v1::PolicyVersion acknowledged;  // newest version that the records say it holds
-    std::set<std::string> told;      // what it was last told to wait for: in its own reports this is no news
+    v1::PolicyVersion acknowledged;  // newest acknowledged version on record
+    std::set<std::string> told;      // what it was last told to wait for; ignored in its own reports
   };
 
-  // A new process, or the same one again: the incarnation that joined last is the member.
+  // A new process, or the same one again: the newest incarnation is the member.
   void Join(const std::string& id, Member member) { members_[id] = std::move(member); }
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
@@ -49,7 +49,7 @@ class Members {
   std::string OtherOfRole(const std::string& id, v1::Role role) const;
   // Notes what a member is told to wait for.
   void Tell(const std::string& id, const std::string& waiting_for);
-  // What keeps a member of this role from its work by its own word, with its name; empty when none complains.
+  // What a member of this role says it waits for, with its name; empty when none waits.
   std::string Complaint(v1::Role role) const;
   const std::map<std::string, Member>& all() const { return members_; }
 

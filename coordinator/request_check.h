@@ -5,8 +5,8 @@
 #include "absl/status/status.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 
-// What is looked at in a request before anything else is: sizes, names, numbers. Whatever comes from the
-// network ends in logs, in the database and in the answers to other members.
+// Validates a request before it is used: sizes, names, numbers. Its contents end up in logs, in the database
+// and in answers to other members.
 namespace lvrpo {
 
 // InvalidArgument names the field. Names are 1 to 128 of letters, digits, '.', '_' and '-'; addresses
@@ -18,10 +18,9 @@ absl::Status CheckCommit(const v1::CommitStepRequest& request);
 // The path is one folder below checkpoints/.
 absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
 
-// Free text as it is kept: one line of bounded length (common/files/file_kind.h).
+// Free text as it is stored: one line of bounded length (common/files/file_kind.h).
 std::string Tidy(const std::string& text);
-// The same for the texts that are kept with a group: they come from prompt files and scorers, and an honest
-// group is not refused for them.
+// The same for the texts of a group, which come from prompt files and scorers: they are cut, not refused.
 void TidyTexts(v1::SubmitGroupRequest* request);
 
 }  // namespace lvrpo

@@ -1,5 +1,5 @@
-// Membership: the calls that every role makes. Workers' calls are in service_groups.cc, the learner's in
-// service_steps.cc, operators' in service_status.cc; what the service does by itself in service_upkeep.cc.
+// Membership: the calls of every role. Workers' calls are in service_groups.cc, the learner's in
+// service_steps.cc, operators' in service_status.cc, periodic work in service_upkeep.cc.
 
 #include "coordinator/service.h"
 
@@ -25,7 +25,7 @@ grpc::Status CoordinatorService::Write(const v1::Fence& fence, v1::Role role, co
   if (absl::Status status = CheckReady(/*writes=*/true); !status.ok()) return ToGrpcStatus(status);
   Draft draft = NewDraft();
   const absl::Status status = change(draft);
-  // What a refused request changed on its way (it may have retired a group) is kept all the same.
+  // Side effects of a refused request (it may have retired a group) are kept.
   const absl::Status saved = Save(draft);
   return ToGrpcStatus(saved.ok() ? status : saved);
 }
@@ -122,7 +122,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
 grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
                                            v1::HeartbeatResponse* response) {
   absl::MutexLock lock(&mutex_);
-  // Nothing of this is written: it goes on while the disk is full.
+  // Nothing of this is written, so it works while the disk is full.
   if (absl::Status status = CheckFence(request->fence(), kAnyone); !status.ok()) return ToGrpcStatus(status);
   Members::Member& member = *members_.Find(request->fence().member_id());
   member.load = request->load();
@@ -159,8 +159,7 @@ void CoordinatorService::SettleContract(Draft& draft, const std::string& id) {
   }
   RunContract settled = contract_;
   settled.Settle(fresh);
-  // Whoever joined before with other terms finds that it is no member any more, and why when it registers
-  // again.
+  // Earlier members with other terms are removed, and are told why when they register again.
   std::vector<std::string> gone;
   for (const auto& [other_id, other] : members_.all()) {
     if (other_id == id) continue;

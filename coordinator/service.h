@@ -22,12 +22,11 @@
 
 namespace lvrpo {
 
-// The coordinator's RPCs: a thin shell of one lock around RunState (the rules), Members (who is here),
-// RunContract (what they work with) and Store (what survives). Every change is made to a copy of the state,
-// written to disk, and only then kept and answered. While the disk is full, read-only or locked the service
-// is degraded: it goes on reading, answers heartbeats, refuses writes (UNAVAILABLE, reason DEGRADED) and
-// tries again by itself. When the records cannot be trusted any more, or nothing can be scored, fatal() says
-// why.
+// The coordinator's RPCs: one lock around RunState (the rules), Members (who takes part), RunContract (what
+// they must agree on) and Store (what is durable). Every change is made to a copy of the state and written to
+// disk; only then it replaces the state and is acknowledged. While the disk is full, read-only or locked the
+// service is degraded: it serves reads and heartbeats, refuses writes (UNAVAILABLE, reason DEGRADED) and
+// retries by itself. When the records are no longer sound, or nothing can be scored, fatal() says why.
 class CoordinatorService final : public v1::Coordinator::Service {
  public:
   struct Options {
@@ -42,13 +41,13 @@ class CoordinatorService final : public v1::Coordinator::Service {
     int max_members = 4096;
   };
 
-  // Reads what the store holds; writes nothing and refuses everything until Start(). `clock` and `metrics`
+  // Reads the store; writes nothing and refuses all calls until Start(). `clock` and `metrics`
   // must outlive it.
   static absl::StatusOr<std::unique_ptr<CoordinatorService>> Create(Options options,
                                                                     std::unique_ptr<Store> store,
                                                                     Clock& clock, Metrics& metrics);
-  // Raises the run epoch and takes calls. OK too when the disk cannot be written now: degraded, it starts
-  // later.
+  // Raises the run epoch and accepts calls. Also OK when the disk cannot be written now: it is degraded and
+  // starts later.
   absl::Status Start();
 
   grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest*, v1::RegisterResponse*) override;
@@ -75,22 +74,22 @@ class CoordinatorService final : public v1::Coordinator::Service {
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status Drain(grpc::ServerContext*, const v1::DrainRequest*, v1::DrainResponse*) override;
 
-  // Ends leases and memberships whose time is up, refreshes gauges, tries again what the disk refused, and
-  // speaks up when nothing progresses. Called several times a second.
+  // Expires leases and members, refreshes gauges, retries failed writes, and logs a watchdog event when
+  // nothing progresses. Called several times a second.
   void Tick();
 
   void StartDraining(const std::string& reason);
-  // Finished or draining, and nobody is here any more.
+  // Finished or draining, and all members have left.
   bool Done() const;
   bool draining() const;
-  int64_t starts() const;  // of a coordinator in this run, this one included
+  int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
-  // Why the service cannot do all of its work now: fatal, degraded or starting; empty when it can.
+  // Why the service is not ready: fatal, degraded or starting; empty when it is.
   std::string trouble() const;
 
  private:
-  // One change: a copy of the state, and what is to be written and done together with it.
+  // One change: a copy of the state, the rows to write with it, and the actions that follow.
   struct Draft {
     RunState state;
     std::vector<std::function<absl::Status()>> rows;  // writes to the store, in the same transaction
@@ -108,13 +107,13 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Unavailable unless the service is started and not fatal; of writes, unless it is not degraded either.
   absl::Status CheckReady(bool writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // All steps are committed and the last checkpoint is recorded: nothing of the result can be lost any more.
+  // All steps are committed and the last checkpoint is recorded: the result is safe.
   bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Refuse(const std::string& reason, const std::string& message,
                       absl::StatusCode code = absl::StatusCode::kFailedPrecondition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Draft NewDraft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return {state_, {}, {}, {}}; }
-  // Writes everything that changed in one transaction, and then keeps it. Unavailable when it could not.
+  // Writes all changes in one transaction, then adopts the new state. Unavailable when it could not.
   absl::Status Save(Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteWriteFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Degraded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -132,7 +131,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // Why this registration is refused; OK when it is not.
   absl::Status CheckRegistration(const v1::RegisterRequest& request, const RunContract::Terms& terms)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes down what of the member's terms is not settled yet; members that brought others have to go.
+  // Records the member's terms that are not fixed yet; members with other terms are removed.
   void SettleContract(Draft& draft, const std::string& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records that the member holds the current version, unless the records say so already.
   void Acknowledge(Draft& draft, const std::string& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -31,13 +31,12 @@ grpc::Status CoordinatorService::LeaseGroup(grpc::ServerContext*, const v1::Leas
     FillView(&view);
     if (draining_) return wait_for("nothing: the run is draining");
     if (view.learners().empty()) return wait_for("a learner");
-    if (view.reward_servers().empty())
-      return wait_for("a reward server");  // nobody could score what is sampled
+    if (view.reward_servers().empty()) return wait_for("a reward server");  // nothing could score the samples
     const std::string lease_id = UnguessableToken();
     const RunState::LeaseDecision decision =
         draft.state.Lease(id, request->fence().incarnation(), request->version(), lease_id, clock_.Now());
     if (decision.group == nullptr) return wait_for(decision.waiting_for);
-    // It says that it holds these very weights: on record before, or together with, the lease.
+    // The request acknowledges these weights: recorded before the lease or together with it.
     Acknowledge(draft, id);
     SettleContract(draft, id);
     response->set_granted(true);
@@ -112,7 +111,7 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
     *response = *answer;
     if (answer->repeated_submit()) return absl::OkStatus();
     draft.then.push_back([this, submit, answer = *answer]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      // A run that only retires groups makes no progress: the watchdog must be able to say so.
+      // A run that only retires groups makes no progress: the watchdog must see that.
       if (answer.accepted()) Progress();
       if (answer.accepted() || answer.retired_reason() == "zero_variance") NoteScores(submit);
       const std::string outcome = answer.accepted() ? "accepted" : answer.retired_reason();
@@ -131,7 +130,7 @@ grpc::Status CoordinatorService::AcknowledgeVersion(grpc::ServerContext*,
     const std::string& id = request->fence().member_id();
     const v1::PolicyVersion &current = draft.state.current_version(), &held = request->version();
     if (absl::Status status = CheckVersion(held); !status.ok()) return status;
-    // Of an older version the acknowledgement comes too late to matter: nothing is leased for it any more.
+    // An acknowledgement of an older version is not recorded: nothing is leased for it any more.
     if (held.number() < current.number()) return absl::OkStatus();
     if (!SameVersion(held, current)) {
       return Refuse("WRONG_DIGEST", absl::StrCat(id, " holds version ", Describe(held),

@@ -1,4 +1,4 @@
-// How CoordinatorService restores and saves its records, and what it does while it cannot.
+// How CoordinatorService restores and saves its records, and what it does while degraded.
 
 #include "absl/strings/str_cat.h"
 #include "common/unguessable.h"
@@ -10,12 +10,11 @@ namespace {
 
 constexpr int kLockPatienceMilliseconds = 100;  // other programs' locks, while all members wait
 constexpr absl::Duration kRetry = absl::Milliseconds(500);
-constexpr int64_t kCheckedBytes = int64_t{64}
-                                  << 20;  // a larger database is not read as a whole at each start
-constexpr int kClosedGroups = 1024;       // retired ones whose submit may still be repeated
-constexpr int kEpochShift = 32;           // of a run epoch: above the starts, below a random part
+constexpr int64_t kCheckedBytes = int64_t{64} << 20;  // a larger database is not checked at each start
+constexpr int kClosedGroups = 1024;                   // retired ones whose submit may still be repeated
+constexpr int kEpochShift = 32;                       // of a run epoch: above the starts, below a random part
 
-// What may pass by itself; anything else does not.
+// Transient errors.
 bool MayPass(const absl::Status& status) {
   return absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
 }
@@ -127,7 +126,7 @@ absl::Status CoordinatorService::Begin() {
   if (!status.ok()) return status;
   started_ = true;
   spdlog::info("{}: {}", event.kind, event.text);
-  (void)store_->CheckpointLog();  // the log alone must not hold a run for long
+  (void)store_->CheckpointLog();  // a run must not live in the log alone for long
   RewriteLog();
   return absl::OkStatus();
 }
@@ -193,7 +192,7 @@ void CoordinatorService::NoteWriteFailure(const absl::Status& status) {
   next_try_ = now + kRetry;
 }
 
-// While degraded: writes something now and then; once that works all goes on.
+// While degraded: tries a write now and then; once it succeeds the service resumes.
 void CoordinatorService::TryAgain() {
   const absl::Time now = clock_.Now();
   if (degraded_.ok() || now < next_try_) return;

@@ -1,4 +1,4 @@
-// What operators ask, and what the run waits for.
+// Operators' calls, and what the run waits for.
 
 #include <algorithm>
 

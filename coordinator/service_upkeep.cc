@@ -1,5 +1,4 @@
-// What CoordinatorService does apart from its calls: it checks fences, watches the time, writes logs. Its
-// records are in service_records.cc.
+// CoordinatorService's fence checks, timers and logs. Its records are in service_records.cc.
 
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
@@ -9,7 +8,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr double kRetrySeconds = 0.5;  // for what may have passed by then
+constexpr double kRetrySeconds = 0.5;  // between retries after transient errors
 constexpr absl::Duration kHousekeeping = absl::Seconds(30);
 constexpr int64_t kLoggedOneByOne = 3;
 
@@ -101,7 +100,7 @@ void CoordinatorService::FillView(v1::PoolView* view) {
   members_.FillView(clock_.Now(), view);
 }
 
-// The log is a copy of the records, made anew at the next start: a run does not end for it.
+// The log is a copy of the records, rewritten at the next start: a run does not end because of it.
 void CoordinatorService::RewriteLog() {
   const absl::Status status =
       step_log_.Rewrite([this](const StepLog::Visit& visit)
@@ -113,7 +112,7 @@ void CoordinatorService::RewriteLog() {
 }
 
 void CoordinatorService::AppendLog(const v1::StepRecord& step) {
-  if (log_is_behind_) return;  // written anew by Tick
+  if (log_is_behind_) return;  // Tick rewrites it
   const absl::Status status = step_log_.Append(step);
   log_is_behind_ = !status.ok();
   if (!status.ok())

@@ -1,4 +1,4 @@
-// Checkpoints of an audit: what their records, their manifests and their steps say of each other.
+// Audits checkpoints: their records, manifests and steps must agree.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -19,8 +19,7 @@ std::string Text(const nlohmann::json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-// SHA-256 of a file, read piece by piece (weights do not fit into memory twice); empty when it cannot be
-// read.
+// SHA-256 of a file, read in blocks (weights do not fit into memory twice); empty when it cannot be read.
 std::string FileDigest(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return "";

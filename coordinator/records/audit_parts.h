@@ -15,7 +15,7 @@
 
 namespace lvrpo {
 
-// Collects what is wrong under one promise.
+// Collects the violations of one invariant.
 class Promise {
  public:
   explicit Promise(std::string text) : text_(std::move(text)) {}
@@ -28,8 +28,8 @@ class Promise {
   int64_t broken_ = 0;
 };
 
-// One reading of a run's records, from the first to the last: memory stays bounded by the number of steps,
-// not of groups. Parts are run in the order in which they stand here. Not thread-safe.
+// One pass over a run's records, first to last: memory grows with the number of steps, not of groups. Parts
+// run in the order of declaration. Not thread-safe.
 class RunAudit {
  public:
   RunAudit(Store& store, std::string run_dir);

@@ -1,4 +1,4 @@
-// Steps, groups and acknowledgements of an audit.
+// Audits steps, groups and acknowledgements.
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 namespace lvrpo {
 namespace {
 
-// Beyond any run: an ordinal that is larger was not planned by anybody.
+// Larger than in any run: no larger ordinal was ever planned.
 constexpr int64_t kMostOrdinals = int64_t{1} << 31;
 
 std::string Name(const v1::PolicyVersion& version) {

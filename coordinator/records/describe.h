@@ -7,11 +7,11 @@
 
 namespace lvrpo {
 
-// What a run folder's records say, for reports: {"run_epochs", "steps", "total_steps",
+// Summary of a run folder's records, for reports: {"run_epochs", "steps", "total_steps",
 // "config_digest", "groups_consumed",
 // "groups_retired_by_reason": {reason: count}, "events": [{"unix_seconds", "kind", "text"}], "checkpoint"}
-// where checkpoint is the newest one's path, or "". Of a run folder (run.json) whose coordinator ended before
-// it had written anything all is 0. Errors as AuditRun.
+// where checkpoint is the newest one's path, or "". All is 0 for a run folder (run.json) whose coordinator
+// ended before it had written anything. Errors as AuditRun.
 absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir);
 
 }  // namespace lvrpo

@@ -12,10 +12,9 @@ struct DatabaseFacts {
   bool has_index = false;  // -shm, which may be read
 };
 
-// What to tell SQLite (with SQLITE_OPEN_URI) so that it opens the database at `path` for reading. It wants to
-// make files beside a database that has a write-ahead log; where nobody may write and no log was left behind,
-// the name says that the file does not change. PermissionDenied when a log is left that cannot be read that
-// way. Pure.
+// The name (for SQLITE_OPEN_URI) that makes SQLite open the database at `path` for reading. SQLite creates
+// files next to a database with a write-ahead log; where the folder is read-only and no log is left, the name
+// declares the file immutable. PermissionDenied when a log is left that cannot be read that way. Pure.
 absl::StatusOr<std::string> ReadOnlyName(const std::string& path, const DatabaseFacts& facts);
 
 DatabaseFacts LookAtDatabase(const std::string& path);

@@ -99,7 +99,7 @@ absl::Status RowSums::Attach(sqlite3* database) {
 }
 
 absl::Status RowSums::Watch(sqlite3* database) const {
-  // A row that INSERT OR REPLACE removes fires its delete trigger only so.
+  // Without this, a row that INSERT OR REPLACE removes does not fire its delete trigger.
   if (absl::Status status = Execute(database, "PRAGMA recursive_triggers=1"); !status.ok()) return status;
   for (const SummedTable& table : SummedTables()) {
     const std::string add =

@@ -21,18 +21,17 @@ struct SummedTable {
 };
 const std::vector<SummedTable>& SummedTables();
 
-// Checksums of whole tables: for each, the sum (modulo 2^256) of the SHA-256 of all its rows. A row that is
-// written adds to it and one that is removed takes away, so a sum costs the same however large the table is;
-// and a row that anything else than the coordinator changed, added or removed leaves a sum that is wrong.
-// They say that something was changed, not who may change it: whoever writes rows could write sums. Not
-// thread-safe.
+// Checksums of whole tables: the sum (modulo 2^256) of the SHA-256 of all rows. Writing a row adds to it,
+// removing one subtracts, so an update costs the same however large the table is; a row that anything but the
+// coordinator changed, added or removed makes the sum wrong. This detects changes and does not prevent them:
+// whoever writes rows could write sums. Not thread-safe.
 class RowSums {
  public:
   using Sum = std::array<uint64_t, 4>;  // lowest word first
 
-  // Makes the SQL function account(sign, table, column...) of this connection. The object must outlive it.
+  // Defines the SQL function account(sign, table, column...) on this connection. The object must outlive it.
   absl::Status Attach(sqlite3* database);
-  // From here on whatever this connection changes in a summed table is accounted for (by temporary triggers).
+  // From here on the sums follow all changes of this connection to summed tables (by temporary triggers).
   absl::Status Watch(sqlite3* database) const;
   // Adds all rows that a table has now.
   absl::Status AddTable(sqlite3* database, const SummedTable& table);

@@ -10,7 +10,7 @@
 
 namespace lvrpo {
 
-// What SQLite's newest error means to the coordinator: ResourceExhausted for a full disk; Unavailable for
+// Maps SQLite's newest error: ResourceExhausted for a full disk; Unavailable for
 // what may pass (the database is locked or read-only, an input or output error); DataLoss for a damaged file;
 // Internal for the rest.
 absl::Status DatabaseError(sqlite3* database);
@@ -29,7 +29,7 @@ class Statement {
   // True while there is a row.
   absl::StatusOr<bool> Step();
   absl::Status Run();
-  // To be bound and stepped again.
+  // Makes it ready to be bound and stepped again.
   Statement& Reset();
 
   int64_t Integer(int column) const { return sqlite3_column_int64(statement_, column); }

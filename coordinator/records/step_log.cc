@@ -27,7 +27,7 @@ std::string Line(const v1::StepRecord& step) {
   return JsonText(line) + "\n";
 }
 
-// Lines are only ever appended while all earlier ones are there, so the last one speaks for them.
+// Lines are appended only when all earlier ones are there, so checking the last one is enough.
 bool EndsWith(const std::string& path, const std::string& line) {
   const absl::StatusOr<int64_t> size = FileSize(path);
   const auto length = static_cast<int64_t>(line.size());

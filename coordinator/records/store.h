@@ -26,19 +26,18 @@ struct EventRecord {
 // One entry of the run's contract (contract.h), as the database keeps it.
 struct ContractEntry {
   std::string value;
-  v1::Role role = v1::ROLE_UNSPECIFIED;  // whose word it was
+  v1::Role role = v1::ROLE_UNSPECIFIED;  // role of the member that named it
 };
 
-// The coordinator's durable memory: one SQLite file in WAL mode, flushed to disk at every commit. Errors of
-// what it writes and reads: ResourceExhausted (disk full) and Unavailable (locked, read-only, input or output
+// The coordinator's durable state: one SQLite file in WAL mode, flushed to disk at every commit. Errors of
+// reads and writes: ResourceExhausted (disk full) and Unavailable (locked, read-only, input or output
 // error) may pass, DataLoss and Internal do not. Not thread-safe.
 class Store {
  public:
   // Opens or creates; a new file appears under its name only when its first transaction is on disk, and a
   // database without one counts as absent. Databases of older schemas are brought up to date.
   // FailedPrecondition for a run folder of another version of the program or another configuration; DataLoss
-  // for a damaged file, or one whose records are gone while other files of the run folder still speak of
-  // them.
+  // for a damaged file, or one without records while other files of the run folder show that there were some.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const std::string& run_id,
                                                      const std::string& config_digest);
   // Read-only, for audits and reports: one snapshot, whatever a coordinator writes meanwhile. NotFound, or as
@@ -46,30 +45,29 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& path);
   ~Store();
 
-  // How long other programs' locks are waited for.
+  // How long to wait for other programs' locks.
   void SetPatience(int milliseconds);
   // Runs `changes` in one transaction that is on disk when this returns OK; rolls back on error.
   absl::Status Transaction(const std::function<absl::Status()>& changes);
   // Moves what the write-ahead log holds into the database, as far as readers let it.
   absl::Status CheckpointLog();
-  // SQLite's own check of the file, of one that has at most `bytes`. DataLoss says what is wrong.
+  // SQLite's own check of the file, if it has at most `bytes`. DataLoss says what is wrong.
   absl::Status CheckFile(int64_t bytes) const;
-  // The tables whose rows are not those that were written (row_sums.h). Reads all of it. None for schema 1.
+  // The tables whose rows do not match their sums (row_sums.h). Reads all rows. None for schema 1.
   absl::StatusOr<std::vector<std::string>> ChangedTables();
 
   // Inside a transaction:
   absl::Status PutGroup(const v1::GroupRecord& group);  // counts a group that is RETIRED
   absl::Status DeleteGroupsFrom(int64_t ordinal);
   absl::Status PutStep(const v1::StepRecord& step);
-  // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of what was
-  // abandoned.
+  // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of abandoned ones.
   absl::Status AbandonStepsFrom(int64_t step);
-  // One that replaces another of the same step moves that to the table of abandoned ones.
+  // Moves a checkpoint of the same step to the table of abandoned ones.
   absl::Status PutCheckpoint(const v1::CheckpointRecord& checkpoint);
   absl::Status PutAcknowledgement(const std::string& member, int64_t incarnation,
                                   const v1::PolicyVersion& version);
   absl::Status PutContract(const std::string& key, const ContractEntry& entry);
-  absl::Status PutEvent(const EventRecord& event);  // the oldest of more than kEvents are forgotten
+  absl::Status PutEvent(const EventRecord& event);  // keeps the newest kEvents
   absl::Status SetNumber(const std::string& key, int64_t value);
   absl::Status SetText(const std::string& key, const std::string& value);
 

@@ -1,4 +1,4 @@
-// How a run's database is created, found and brought up to date. What is done with it is in store.cc.
+// Creates, opens and migrates a run's database. Store's reads and writes are in store_read.cc and store.cc.
 
 #include <sqlite3.h>
 
@@ -14,7 +14,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr int kSchema = 2;  // 2: digests, sums, contract, what was abandoned
+constexpr int kSchema = 2;  // 2: digests, sums, contract, abandoned steps
 constexpr int kOpenPatience = 5000;
 constexpr char kInMemory[] = ":memory:";
 
@@ -33,11 +33,11 @@ constexpr const char* kTables[] = {
     "CREATE TABLE IF NOT EXISTS retired(reason TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY, unix_seconds REAL, kind TEXT, text TEXT)",
     "CREATE TABLE IF NOT EXISTS sums(name TEXT PRIMARY KEY, sum TEXT) WITHOUT ROWID",
-    // A start reads the groups that are on their way and the newest retired ones, not a million closed ones.
+    // A start reads the open groups and the newest retired ones, not a million closed ones.
     "CREATE INDEX IF NOT EXISTS open_groups ON groups(ordinal) WHERE state < 5",
     "CREATE INDEX IF NOT EXISTS retired_groups ON groups(ordinal) WHERE state = 6"};
 
-// What other files of the folder say about steps that were taken; empty when they say nothing.
+// Evidence of committed steps in other files of the folder; empty when there is none.
 std::string TraceOfSteps(const std::string& database_path) {
   const std::string folder = ParentFolder(database_path);
   if (FileSize(JoinPath(folder, "metrics.jsonl")).value_or(0) > 0) return "metrics.jsonl";
@@ -55,7 +55,7 @@ absl::Status RecordsAreGone(const std::string& path, const std::string& trace) {
                                           " and ", path, "-wal, or begin a new run in another folder"));
 }
 
-// What may pass stays what it is; anything else means that this is no sound database.
+// Transient errors pass through; any other means a damaged database.
 absl::Status OpenError(const std::string& path, const absl::Status& status) {
   if (absl::IsUnavailable(status) || absl::IsResourceExhausted(status)) return status;
   return absl::DataLossError(absl::StrCat(path, " is not a sound run database: ", status.message()));
@@ -65,8 +65,8 @@ absl::Status OpenError(const std::string& path, const absl::Status& status) {
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenFile(const std::string& path, bool create) {
   sqlite3* database = nullptr;
-  // Not SQLITE_OPEN_READONLY for readers: what a run that was killed left in its log is brought in where that
-  // is allowed.
+  // Not SQLITE_OPEN_READONLY for readers: the log that a killed run left is recovered where writing is
+  // allowed.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | (create ? SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
   if (code != SQLITE_OK) {
@@ -155,7 +155,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
         absl::StrCat(path, " is empty: its coordinator ended before it had written anything"));
   }
   if (absl::Status status = (*store)->CheckIdentity(path, /*config_digest=*/""); !status.ok()) return status;
-  // One snapshot for all that is read: a run that goes on meanwhile does not show through.
+  // One snapshot for all reads, whatever a running coordinator writes meanwhile.
   for (const char* sql : {"PRAGMA query_only=1", "BEGIN"}) {
     if (absl::Status status = (*store)->Execute(sql); !status.ok()) return status;
   }

@@ -18,10 +18,10 @@ constexpr char kBadPrompt[] = "bad_prompt";
 constexpr char kUnscorable[] = "unscorable";
 constexpr size_t kReasonLength = 48, kReasons = 64, kRecentOutcomes = 32, kClosed = 4096;
 
-// Reasons that another attempt of the same prompt cannot mend.
+// Reasons for which another attempt of the same prompt cannot help.
 bool IsDataFault(const std::string& reason) { return reason == kNoReward || reason == kBadPrompt; }
 
-// Reasons that say nothing about the prompt: however often they come, it is sampled again.
+// Reasons that are not the prompt's fault: it is sampled again however often they occur.
 bool IsOutage(const std::string& reason) {
   return reason == "drain" || reason == "reward_unreachable" || reason == "learner_unreachable" ||
          reason == "worker_failed" || reason == kUnscorable;
@@ -131,7 +131,7 @@ void RunState::Fail(int64_t ordinal, const std::string& reason) {
 void RunState::Retire(int64_t ordinal, const std::string& reason) {
   v1::GroupRecord& group = Edit(ordinal);
   group.set_state(v1::RETIRED);
-  // Reasons come from outside: there is an end to how many are counted apart.
+  // Reasons come from outside: the number of counters is bounded.
   const bool too_many =
       retired_by_reason_.size() >= kReasons && !retired_by_reason_.contains(ReasonClass(reason));
   group.set_retired_reason(too_many ? absl::StrCat("other: ", reason) : reason);
@@ -178,7 +178,7 @@ absl::StatusOr<v1::SubmitGroupResponse> RunState::Submit(const v1::SubmitGroupRe
   v1::SubmitGroupResponse response;
   if (request.lease_id().empty()) return absl::InvalidArgumentError("a submit names its lease");
   const auto repeated = [&](const v1::GroupRecord& first) -> absl::StatusOr<v1::SubmitGroupResponse> {
-    // A group that was given back under this lease was never submitted; it has nothing to compare with.
+    // A group returned under this lease was never submitted; there is nothing to compare with.
     if (!first.trajectory_digest().empty() && !SameContents(request, first)) {
       return absl::AlreadyExistsError(
           absl::StrCat("ordinal ", request.ordinal(), " attempt ", request.attempt(),

@@ -25,7 +25,7 @@ struct RunRules {
   bool filter_zero_variance = true;
   int max_failures = 5;  // failures of one ordinal (not outages) before it is retired
   absl::Duration lease = absl::Seconds(30);
-  absl::Duration lease_limit = absl::Seconds(900);  // a lease ends then, however often it was renewed
+  absl::Duration lease_limit = absl::Seconds(900);  // a lease expires then, however often it was renewed
 };
 
 // The state machine of a run: groups, leases, steps, versions.
@@ -35,20 +35,20 @@ struct RunRules {
 //      +---------+-----------+-----------+   infrastructure: the same ordinal, next attempt
 //                \-----------+-> RETIRED(reason)   data: another ordinal takes its place
 //
-// Pure: no clock, lock, socket or disk; time comes as an argument. Each method that changes anything leaves
-// the changed groups in `dirty()` for the store to write in the same transaction. A copy costs a few pointers
-// a group: who changes a state changes a copy of it, writes that down, and only then keeps it, so that what
-// is in memory is never ahead of the disk. What is kept does not grow with the run. Not thread-safe.
+// Pure: no clock, lock, socket or disk; time is an argument. Each method that changes anything leaves the
+// changed groups in `dirty()` for the store to write in the same transaction. A copy costs a few pointers per
+// group: callers change a copy, write it, and only then keep it, so memory is never ahead of the disk. Memory
+// does not grow with the run. Not thread-safe.
 class RunState {
  public:
   explicit RunState(RunRules rules) : rules_(std::move(rules)) {}
 
-  // --- Restoring what the store holds.
-  // Groups that are on their way, and closed ones that may be submitted again. Leases start anew.
+  // --- Restore from the store.
+  // Open groups, and closed ones that may be submitted again. Leases start anew.
   void RestoreGroup(const v1::GroupRecord& group, absl::Time now);
   // The newest step, and the digest of its record (digests.h).
   void RestoreLastStep(const v1::StepRecord& step, const std::string& digest);
-  // Where the chain of digests begins; before RestoreLastStep.
+  // Start of the digest chain; call before RestoreLastStep.
   void RestoreChain(const std::string& digest) { chain_ = digest; }
   void RestoreBase(const std::string& digest) { base_digest_ = digest; }
   void RestoreCheckpoint(const v1::CheckpointRecord& checkpoint);
@@ -65,24 +65,23 @@ class RunState {
   };
   // Leases the lowest planned ordinal, or a new one while leased + complete + assigned groups are fewer than
   // (max_staleness + 1) * groups_per_step: then no sample can become too old. Only for the current version,
-  // and not at once to a member that let a lease run into its limit.
+  // and after a pause for a member whose last lease reached its limit.
   LeaseDecision Lease(const std::string& member, int64_t incarnation, const v1::PolicyVersion& version,
                       const std::string& lease_id, absl::Time now);
   // Extends the member's leases on these ordinals, up to their limit; returns those it no longer has.
   std::vector<int64_t> RenewLeases(const std::string& member, const std::vector<int64_t>& ordinals,
                                    absl::Time now);
-  // Plans the ordinals of leases that ended again.
+  // Plans the ordinals of expired leases again.
   struct EndedLeases {
     int count = 0;
-    std::vector<std::string> at_limit;  // of those, the ones that were renewed to their limit, in words
+    std::vector<std::string> at_limit;  // those that were renewed up to their limit, in words
   };
   EndedLeases ExpireLeases(absl::Time now);
   // Whether ExpireLeases has anything to do.
   bool AnyLeaseEnded(absl::Time now) const;
-  // Plans the member's leases again, but for `kept`.
+  // Plans the member's leases again, except `kept`.
   void DropLeasesOf(const std::string& member, const std::set<int64_t>& kept);
-  // The worker gives a lease back: FailedPrecondition when it is not its own, InvalidArgument without a
-  // reason.
+  // The worker returns a lease: FailedPrecondition when it is not its own, InvalidArgument without a reason.
   absl::Status Return(const v1::ReturnLeaseRequest& request);
 
   // --- Groups.
@@ -101,35 +100,34 @@ class RunState {
   absl::StatusOr<std::vector<const v1::GroupRecord*>> Assign(int64_t step);
   // Idempotent. FailedPrecondition when the step or its groups are not the assigned ones.
   absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds);
-  // Groups whose trajectories the learner lost or cannot use: planned again.
-  // `reason` is what is recorded of one that failed too often.
+  // Unusable groups: planned again. `reason` is recorded for one that failed too often.
   void Lose(const std::vector<int64_t>& ordinals, const std::string& reason);
   // A checkpoint of the current line of steps: its version is filled in. Aborted when it is ahead of the
   // records, InvalidArgument when the step was not taken or cannot be named.
   absl::Status RecordCheckpoint(v1::CheckpointRecord* checkpoint);
 
-  // --- Looking.
+  // --- Accessors.
   int64_t committed_steps() const { return last_step_ == nullptr ? 0 : last_step_->step() + 1; }
   bool finished() const { return committed_steps() >= rules_.total_steps; }
   bool started() const { return started_; }
-  // A new learner process is there, which has not said yet where it starts: nothing is leased until it does.
+  // A new learner has not started training yet: nothing is leased until it does.
   void AwaitLearner() { started_ = false; }
   const v1::PolicyVersion& current_version() const { return current_version_; }
   const v1::StepRecord* last_step() const { return last_step_.get(); }
   const std::string& base_digest() const { return base_digest_; }  // of version 0; empty: not known yet
   int64_t next_ordinal() const { return next_ordinal_; }
-  // Nothing will be asked of lower ordinals any more.
+  // Lower ordinals are closed for good.
   int64_t lowest_open_ordinal() const { return groups_.empty() ? next_ordinal_ : groups_.begin()->first; }
   int32_t generation() const { return generation_; }
   int Count(v1::GroupState state) const;
-  // Counted by what stands before the first colon of the reason.
+  // Counted by the text before the reason's first colon.
   const std::map<std::string, int64_t>& retired_by_reason() const { return retired_by_reason_; }
   int64_t consumed() const { return committed_steps() * rules_.groups_per_step; }
   // Retired for data reasons since the last step: many mean that the data or the policy gives no signal.
   int64_t retired_in_a_row() const { return retired_in_a_row_; }
   // What became of the newest groups, oldest first: "accepted" or why not.
   const std::deque<std::string>& recent_outcomes() const { return recent_outcomes_; }
-  // Groups in a row that came back as "unscorable", and what the newest one said.
+  // Groups in a row returned as "unscorable", and the newest one's message.
   int64_t unscorable_in_a_row() const { return unscorable_in_a_row_; }
   const std::string& unscorable_reason() const { return unscorable_reason_; }
   const std::map<int64_t, std::shared_ptr<const v1::GroupRecord>>& active_groups() const { return groups_; }
@@ -152,10 +150,10 @@ class RunState {
   };
   struct Lateness {
     int times = 0;
-    absl::Time until;  // nothing is leased to the member before
+    absl::Time until;  // the member is granted no lease before
   };
 
-  // A copy of the open group in which it may be changed; it is dirty.
+  // A copy of the open group, to be changed; marks it dirty.
   v1::GroupRecord& Edit(int64_t ordinal);
   v1::GroupRecord& Plan(int64_t ordinal, int32_t attempt);
   void PlanAgain(int64_t ordinal);
@@ -181,7 +179,7 @@ class RunState {
   v1::PolicyVersion current_version_;
   bool started_ = false;
   int64_t next_ordinal_ = 0;
-  int32_t generation_ = 0;  // times that steps were abandoned; keeps attempts of replanned ordinals apart
+  int32_t generation_ = 0;  // how often steps were abandoned; keeps attempts of replanned ordinals apart
   int64_t retired_in_a_row_ = 0, unscorable_in_a_row_ = 0;
   std::string unscorable_reason_;
   std::map<std::string, int64_t> retired_by_reason_;
@@ -195,10 +193,10 @@ class RunState {
 // max - min <= 1e-6 in every component that the samples have.
 bool HasZeroVariance(const google::protobuf::RepeatedPtrField<v1::SampleSummary>& samples);
 
-// Why a complete-looking group may not be trained on; empty when it may.
+// Why a complete group is unusable; empty when it is not.
 std::string SamplesFault(const google::protobuf::RepeatedPtrField<v1::SampleSummary>& samples);
 
-// What a reason is counted by: the text before its first colon, of bounded length.
+// The key under which a reason is counted: the text before its first colon, of bounded length.
 std::string ReasonClass(const std::string& reason);
 
 }  // namespace lvrpo

@@ -1,4 +1,4 @@
-// Who may work on which group, and for how long.
+// Leases of RunState.
 
 #include <algorithm>
 
@@ -29,7 +29,7 @@ RunState::LeaseDecision RunState::Lease(const std::string& member, int64_t incar
     }
   }
   if (ordinal < 0) {
-    // Nothing is sampled that no step will consume.
+    // Never plan a group that no step will consume.
     const int64_t steps_left = rules_.total_steps - committed_steps();
     const int64_t capacity = std::min<int64_t>(rules_.max_staleness + 1, steps_left) * rules_.groups_per_step;
     if (Active() >= capacity) return {nullptr, absl::StrCat("step ", committed_steps(), " of the learner")};

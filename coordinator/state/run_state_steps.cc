@@ -57,8 +57,8 @@ absl::Status RunState::CheckStart(const v1::PolicyVersion& version) const {
   return absl::OkStatus();
 }
 
-// Back to the plan as it stood when step `step - 1` committed. Every ordinal below its frontier that no
-// surviving step consumed is planned again; those above are forgotten and will come again in order.
+// Rolls the plan back to when step `step - 1` committed. Every ordinal below its frontier that no surviving
+// step consumed is planned again; those above are dropped and will be planned in order.
 absl::Status RunState::GoBack(int64_t step, const std::vector<v1::StepRecord>& since) {
   const int64_t first = step == 0 ? 0 : step - 1;
   if (since.empty() || since.front().step() != first ||
@@ -96,8 +96,8 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
   if (step < committed_steps()) {
     if (absl::Status status = GoBack(step, since); !status.ok()) return status;
   } else {
-    // Groups of these very weights, or older ones that are not too old, can still be trained on; an assigned
-    // step stays assigned.
+    // Groups of these weights, or older ones within max_staleness, remain usable; an assigned step stays
+    // assigned.
     std::vector<int64_t> again;
     for (const auto& [ordinal, group] : groups_) {
       if (group->state() == v1::PLANNED) continue;
@@ -221,8 +221,7 @@ absl::Status RunState::RecordCheckpoint(v1::CheckpointRecord* checkpoint) {
                                                    " are recorded: only the newest step can be saved"));
   }
   v1::PolicyVersion version = current_version_;
-  if (step == 0 && version.digest().empty())
-    version.set_digest(base_digest_);  // a coordinator that began again
+  if (step == 0 && version.digest().empty()) version.set_digest(base_digest_);  // after a coordinator restart
   if (version.digest().empty())
     return absl::InvalidArgumentError("a checkpoint before the learner has said where it starts");
   *checkpoint->mutable_version() = version;

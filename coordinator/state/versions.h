@@ -17,8 +17,8 @@ inline std::string Describe(const v1::PolicyVersion& version) {
   return absl::StrCat(version.number(), " (", version.digest().substr(0, 12), ")");
 }
 
-// Attempts of ordinals that are planned in this generation of the run begin here: nothing that was abandoned
-// can be mistaken for what came after.
+// First attempt number of ordinals planned in this generation of the run: abandoned attempts never equal
+// later ones.
 inline int32_t FirstAttempt(int32_t generation) { return generation * 100000; }
 
 }  // namespace lvrpo
