@@ -4,7 +4,7 @@
 
 namespace lvrpo {
 
-// Exit codes of every binary (docs/operating.md).
+// Exit codes of all binaries (docs/operating.md).
 enum ExitCode : int {
   kExitDone = 0,          // done, or drained
   kExitUsage = 2,         // wrong command line

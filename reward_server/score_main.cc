@@ -139,7 +139,7 @@ int Main(int argc, char** argv) {
       ->excludes("--record")
       ->excludes("--detections");
   app.add_option("--maps", flags.maps,
-                 "folder for a picture of each phrase's grounding map beside the image");
+                 "folder for a picture of each phrase's grounding map next to the image");
   app.add_flag("--json", flags.json, "the answer as JSON, maps included");
   app.add_flag("--batch-maps", flags.batch_maps, "the answers of --batch with their maps");
   app.footer(

@@ -20,7 +20,7 @@ double Distance(int shape, double x, double y, double r) {
       return std::min(std::max(ax - r, ay - 0.34 * r), std::max(ay - r, ax - 0.34 * r));
     case 4:  // ring
       return std::abs(std::hypot(x, y) - 0.74 * r) - 0.25 * r;
-    default: {  // heart: two discs above a wedge
+    default: {  // heart: two discs over a wedge
       const double discs = std::hypot(ax - 0.46 * r, y + 0.3 * r) - 0.5 * r;
       const double wedge = std::max(-(y + 0.1 * r), (0.97 * ax + 0.9 * (y + 0.02 * r) - 0.873 * r) / 1.323);
       return std::min(discs, wedge);

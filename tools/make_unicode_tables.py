@@ -8,7 +8,7 @@ Ids have to equal those of the Python package `tokenizers`, whose parts follow d
 So it is asked about every code point, and what it answers becomes the table:
 
     \\p{L}, \\p{N}, \\s of split patterns      Oniguruma: Unicode 16.0 (unicodedata2 agrees on every code point)
-    \\w, \\s beside added tokens              the Rust crate `regex`; \\s is the same set
+    \\w, \\s next to added tokens             the Rust crate `regex`; \\s is the same set
     Lowercase                              Rust's char::to_lowercase: Unicode 17.0
     NFC                                    crate unicode-normalization-alignments: Unicode 9.0
 

@@ -18,7 +18,7 @@ absl::StatusOr<std::map<std::string, std::string>> FillConfig(
   ConfigFiller filler;
   const bool readable = filler.FillText(text, source, message);
   for (const ConfigOverride& given : overrides) filler.Override(given, message);
-  // After errors above, fields that nobody set say nothing: their key may be the misspelt one.
+  // After the errors above, problems of unset fields are not reported: the misspelt key may be theirs.
   const bool all_read = filler.errors.empty();
   if (readable) {
     for (const std::string& problem : validate()) {

@@ -62,7 +62,7 @@ class Merger {
         return ConfigTextError{LineOf(entry.first.Mark()),
                                absl::StrCat("the key '", OneLine(key), "' is given twice")};
       } else if (!merging || !keys_.contains(key)) {
-        entries_.push_back({entry.first, entry.second});  // own repeated keys too: whoever asked refuses them
+        entries_.push_back({entry.first, entry.second});  // own repeated keys too: the caller refuses them
       }
     }
     for (const ConfigEntry& entry : entries_) keys_.insert(entry.key.IsScalar() ? entry.key.Scalar() : "");

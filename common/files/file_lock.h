@@ -9,7 +9,7 @@
 namespace lvrpo {
 
 // A lock file that one process at a time may hold (flock), for what only one may write, such as a run folder.
-// Released by the destructor, and by the kernel when the process ends in any way.
+// Released by the destructor, and by the kernel when the process ends.
 class FileLock {
  public:
   // Creates the file if missing. Waits up to `patience` for the current holder, then Unavailable names the

@@ -64,7 +64,7 @@ bool IsPort(absl::string_view text, int& port) {
          absl::SimpleAtoi(text, &port) && port <= 65535;
 }
 
-// `text` taken apart, or what is wrong with it.
+// `text` split into host and port, or what is wrong with it.
 std::string Parse(absl::string_view text, HostPort& result) {
   absl::string_view port;
   if (absl::StartsWith(text, "[")) {

@@ -36,7 +36,7 @@ class Chunker {
     bool noun = false;  // or an adjective
     bool capital = false;
   };
-  // What stands before a chunk.
+  // The token class before a chunk.
   enum class Before { kStart, kComma, kPreposition, kTo, kConjunction, kVerb, kCopula };
   struct Chunk {
     Before before = Before::kStart;

@@ -1,4 +1,4 @@
-// How an HfTokenizer is made from a tokenizer.json.
+// Creates an HfTokenizer from a tokenizer.json.
 #include <algorithm>
 #include <map>
 
@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-// Changes whenever the same files could give other ids than before, e.g. with new Unicode tables.
+// Must change whenever the same files may give other ids than before, e.g. with new Unicode tables.
 constexpr char kPipelineVersion[] = "hf-tokenizer/1 tokenizers-0.23 letters-16.0 case-17.0 nfc-9.0";
 
 constexpr int32_t kMaxPadding = 1 << 20;

@@ -1,4 +1,4 @@
-// How an HfTokenizer is made from vocab.json and merges.txt.
+// Creates an HfTokenizer from vocab.json and merges.txt.
 #include <algorithm>
 #include <set>
 
@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<std::string>> NamedSpecials(const json& config, bool 
   return names;
 }
 
-// What CLIP puts around a text, as a tokenizer.json says it.
+// CLIP's template, in the form of a tokenizer.json.
 absl::StatusOr<json> ClipPostProcessor(const json& config, const VocabularyTable& vocabulary,
                                        const std::string& where) {
   json spec = {{"type", "RobertaProcessing"}};

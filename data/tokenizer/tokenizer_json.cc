@@ -221,7 +221,7 @@ class Reader : public nlohmann::json_sax<json> {
   // Puts a value where it belongs; null and a status if there are too many.
   json* Put(json value) {
     if (++values_ > kMaxValues) {
-      Fail(absl::StrCat("more than ", kMaxValues, " values beside the vocabulary and the merges"));
+      Fail(absl::StrCat("more than ", kMaxValues, " values besides the vocabulary and the merges"));
       return nullptr;
     }
     if (open_.empty()) {

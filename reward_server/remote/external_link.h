@@ -18,7 +18,7 @@ class ExternalLink {
   virtual ~ExternalLink() = default;
   // The scorer's digest. Retries until there is an answer or the deadline has passed.
   virtual absl::StatusOr<std::string> Describe() = 0;
-  // The scorer's answer, with its form checked but not its values. InvalidArgument: nobody can score this.
+  // The scorer's answer, with its form checked but not its values. InvalidArgument: no scorer can score this.
   virtual absl::StatusOr<v1::ScoreSamplesResponse> ScoreSamples(const v1::ScoreSamplesRequest& request) = 0;
 };
 

@@ -9,7 +9,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr size_t kMostObjects = 12;  // of an image that are looked at
+constexpr size_t kMostObjects = 12;  // per image that are considered
 
 bool Fits(const SegmentedObject& object, const v1::ObjectConstraint& asked) {
   return (asked.shape().empty() || asked.shape() == object.shape) &&
@@ -104,7 +104,7 @@ class Assignment {
   int best_hold_ = -1;
 };
 
-// Why nobody can check these constraints; empty when one can.
+// Why these constraints cannot be checked; empty when they can.
 std::string WhatIsWrong(const v1::Constraints& constraints) {
   int asked = 0;
   for (const v1::ObjectConstraint& object : constraints.objects()) {

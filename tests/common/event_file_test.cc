@@ -157,7 +157,7 @@ bool SurvivesAFullDisk(const std::string& folder) {
 }
 
 TEST_F(EventFileTest, ARecordThatDoesNotFitLeavesNothingBehind) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own: the limit is one of processes
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a separate process: the limit is per process
   EXPECT_EXIT(_exit(SurvivesAFullDisk(folder_) ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 

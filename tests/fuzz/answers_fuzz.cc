@@ -28,7 +28,7 @@ void CheckNumber(const std::string& text) {
   }
 }
 
-// What a box is read as does not depend on what stands around it.
+// The value read from a box does not depend on the text around it.
 void CheckBox(const std::string& text) {
   lvrpo::v1::NumericAnswerRule rule;
   const std::optional<NumberInText> number = lvrpo::WholeNumber(text);

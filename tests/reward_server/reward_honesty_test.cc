@@ -137,7 +137,7 @@ Disturbance Colourless(int level) {
     }
   };
 }
-Disturbance Beside(const Grey& grey) {
+Disturbance InFreeCells(const Grey& grey) {
   return [grey](const Scene& right, RgbImage& image, Random&) {
     for (const int cell : FreeCells(right)) PaintGrey(image, cell % 2 * 32 + 6, cell / 2 * 32 + 6, 20, grey);
   };
@@ -187,10 +187,11 @@ const std::map<std::string, Disturbance>& Disturbances() {
       {"white objects more", Colourless(255)},
       {"black objects more", Colourless(0)},
       {"grey objects more", Colourless(90)},
-      {"checkerboards beside", Beside(Checkerboard)},
-      {"checkerboards with gaps beside", Beside([](int x, int y) { return (x + y) % 2 == 0 ? 255 : -1; })},
-      {"specks beside", Beside([](int x, int y) { return x % 2 == 0 && y % 2 == 0 ? 0 : -1; })},
-      {"noise beside", Beside(Noise)},
+      {"checkerboards in free cells", InFreeCells(Checkerboard)},
+      {"checkerboards with gaps in free cells",
+       InFreeCells([](int x, int y) { return (x + y) % 2 == 0 ? 255 : -1; })},
+      {"specks in free cells", InFreeCells([](int x, int y) { return x % 2 == 0 && y % 2 == 0 ? 0 : -1; })},
+      {"noise in free cells", InFreeCells(Noise)},
       {"checkerboard over an object", Over(Checkerboard)},
       {"checkerboard of holes", Over([](int x, int y) { return (x + y) % 2 == 0 ? 180 : -1; })},
       {"white checkerboard over an object", Over([](int x, int y) { return (x + y) % 2 == 0 ? 255 : -1; })},

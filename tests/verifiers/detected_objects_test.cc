@@ -136,7 +136,7 @@ TEST(DetectedObjects, PositionsOfTwo) {
       {40, 40, {"left of", "above"}},
       {160, 160, {"right of", "below"}},
       {100, 100, {}},          // one on the other
-      {103, 97, {}},           // hardly beside: within the margin of 4
+      {103, 97, {}},           // hardly to the right: within the margin of 4
       {96, 100, {}},           // just at the margin
       {91, 100, {"left of"}},  // 9 - 4 = 5 of 9 is more than half
       {92, 100, {}},           // 8 - 4 = 4 of 8 is not
@@ -412,7 +412,7 @@ TEST(DetectedObjectsProperties, TheGradeIsOneExactlyWhenTheRuleHolds) {
   EXPECT_GT(failed, 1000);
 }
 
-// An object that is missing, of the colour that is asked, never lowers the grade, wherever it is put.
+// Adding a missing object of the requested colour never lowers the grade, wherever it is.
 TEST(DetectedObjectsProperties, AMissingObjectNeverLowersTheGrade) {
   Random random(2);
   int added = 0, raised = 0;

@@ -117,7 +117,7 @@ class HeadReader : private ChoiceReader {
            (term(sentence_.first - 1) == Term::kStop && sentence_.after_denial);
   }
 
-  // "choose", by whoever answers.
+  // "choose", by the author of the answer.
   void Picked(size_t at, Head* head) const {
     for (; at > sentence_.first; --at) {
       const Term before = term(at - 1);
@@ -196,7 +196,7 @@ class HeadReader : private ChoiceReader {
     }
   }
 
-  // "the correct answer": the noun and what stands before it.
+  // "the correct answer": the noun and its modifiers.
   void Named(size_t noun, Head* head) const {
     size_t at = noun;
     for (; at > sentence_.first && Is(at - 1, {Term::kRight, Term::kFinal, Term::kFiller, Term::kAnswer,

@@ -28,9 +28,9 @@ absl::Status CheckDetectedObjectsRule(const v1::DetectedObjectsRule& rule);
 // ranks first. The rule must have passed CheckDetectedObjectsRule.
 //
 // Holds: of each included class at least `count` are found, exactly that many with exact_count; the best
-// `count` of them all have the colour, if one is asked; each of them stands in the relation to each of the
-// best of the target; of no excluded class are `count` or more found. Entries are checked independently: two
-// for one class see the same objects.
+// `count` of them all have the requested colour, if any; each of them is in the relation to each of the best
+// of the target; of no excluded class are `count` or more found. Entries are checked independently: two for
+// one class see the same objects.
 //
 // Grade: mean over everything the rule states: for each included entry one check per property it names,
 //   count     1 - |count - found| / count, at least 0; a surplus costs only with exact_count

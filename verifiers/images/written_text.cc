@@ -26,7 +26,7 @@ std::vector<char32_t> Characters(absl::string_view text) {
 }
 
 // The least edit distance of `wanted` to any part of `text`: the usual table, whose first row is 0 because a
-// part may begin anywhere and whose last row is looked at everywhere because it may end anywhere.
+// part may begin anywhere and whose last row is minimised over all columns because it may end anywhere.
 size_t DistanceToPart(const std::vector<char32_t>& wanted, const std::vector<char32_t>& text) {
   std::vector<size_t> column(wanted.size() + 1);  // distance of wanted[0, i) to the parts that end here
   for (size_t i = 0; i < column.size(); ++i) column[i] = i;

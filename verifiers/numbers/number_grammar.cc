@@ -18,7 +18,7 @@ constexpr size_t kMostExponentDigits = 6;  // beyond it a double is 0 or infinit
 
 using State = Quantity::State;
 
-// A part of a quantity. `bad`: something is there that is no number.
+// A part of a quantity. `bad`: present but malformed.
 struct Value {
   bool found = false, bad = false, whole = false;
   double value = 0;

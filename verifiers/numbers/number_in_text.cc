@@ -39,9 +39,9 @@ bool IsOperator(const Token& token) {
          IsSymbol(token, symbol::kTimes) || IsSymbol(token, symbol::kDivide);
 }
 
-// What is found where digits, a fraction, a root or a constant stand.
+// The result at digits, a fraction, a root or a constant.
 struct Item {
-  std::optional<NumberInText> number;  // none: something that is no number
+  std::optional<NumberInText> number;  // nullopt: not a number
   bool plain = false, ranged = false, compound = false;
   double value = 0;
   size_t end = 0;
@@ -65,12 +65,12 @@ class Text {
 
  private:
   struct Left {
-    bool changes = false;  // something before takes the number for another
+    bool changes = false;  // a preceding word changes the number's meaning
     bool negative = false, ranged = false, percent = false;
     bool signed_number = false;  // the token before is a sign
   };
 
-  // Looks at what stands at `at`; the place to go on from.
+  // Reads the token at `at`; returns the next position.
   size_t Visit(size_t at) {
     const Token& token = tokens_[at];
     if (IsOpening(token) && token.partner != kNoPartner && IsArgument(at))
@@ -102,7 +102,7 @@ class Text {
     return quantity.end;
   }
 
-  // The number with what stands around it, and around brackets that hold nothing else.
+  // The number with its context, also around brackets that hold nothing else.
   std::optional<NumberInText> Surrounded(size_t begin, const Quantity& quantity, Left left) const {
     NumberInText number{quantity.value, quantity.percent};
     size_t end = quantity.end;
@@ -311,7 +311,7 @@ class Text {
     }
   }
 
-  // Whether what begins at `at` takes the number before it for another.
+  // Whether what begins at `at` changes the value of the number before it.
   bool ChangesBehind(size_t at) const {
     if (at >= tokens_.size() || tokens_[at].gap == Gap::kBreak) return false;
     const Token& token = tokens_[at];
@@ -361,8 +361,7 @@ class Text {
     }
   }
 
-  // Whether the operator at `at` goes on with an operand. After a last number that is a variable or a
-  // constant.
+  // Whether an operand follows the operator at `at`. After a last number that is a variable or a constant.
   bool IsJoined(size_t at) const {
     if (at + 1 >= tokens_.size() || tokens_[at + 1].gap > Gap::kBlank) return false;
     const Token& next = tokens_[at + 1];

@@ -296,7 +296,7 @@ class Tokenizer {
     return number && !operand ? AddSymbol(symbol::kAlmost, end) : Drop(end, Gap::kBlank);
   }
 
-  // "{-}", "{,}", "{.}", "{}" and "{\,}" are what stands in the braces.
+  // "{-}", "{,}", "{.}", "{}" and "{\,}" are replaced by the content of the braces.
   void Brace(size_t end) {
     const size_t close = text_.substr(0, end + 4).find('}', end);
     const absl::string_view inside = close == absl::string_view::npos ? "" : text_.substr(end, close - end);

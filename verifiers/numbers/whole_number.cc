@@ -23,7 +23,7 @@ size_t LetterCount(absl::string_view word) {
   return count;
 }
 
-// Content of a box or a tag. Places are half-open ranges of tokens.
+// Content of a box or a tag. Ranges of tokens are half-open.
 class Content {
  public:
   explicit Content(absl::string_view text) : tokens_(Tokenize(text)) {}
@@ -55,7 +55,7 @@ class Content {
     return at < end && IsSymbol(tokens_[at], symbol);
   }
 
-  // Takes off brackets around everything, and the full stop after it.
+  // Strips brackets around everything, and the full stop after it.
   void Unwrap(size_t* begin, size_t* end) const {
     while (*begin < *end) {
       const Token& last = tokens_[*end - 1];
@@ -126,7 +126,7 @@ class Content {
     return Signed(begin, end, 0);
   }
 
-  // Whether a word, or a mark after one, leads to a number further on.
+  // Whether a word, or a mark after one, may precede the number.
   bool IsLead(size_t at, size_t end) const {
     const Token& token = tokens_[at];
     if (token.kind == TokenKind::kWord) {

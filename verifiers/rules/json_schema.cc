@@ -162,7 +162,7 @@ class Reader {
       const auto known = Keywords().find(keyword);
       if (keyword != "$ref" && (known == Keywords().end() || known->second != Form::kAnnotation))
         return Fail(where, absl::StrCat("has ", QuoteToken(keyword),
-                                        " beside $ref, where draft 7 ignores it; "
+                                        " next to $ref, where draft 7 ignores it; "
                                         "put both into allOf"));
     }
     if (!schema["$ref"].is_string()) return Fail(where, "has a $ref that is no string");
