@@ -16,7 +16,7 @@ constexpr absl::string_view kVitLayers = "vit_model.vision_model.encoder.layers.
 constexpr char kLatentTable[] = "latent_pos_embed.pos_embed";
 constexpr char kHead[] = "language_model.lm_head.weight";
 
-// What some savers keep and no forward pass reads.
+// Tensors that some savers keep and no forward pass reads.
 bool IsUnused(absl::string_view name, int64_t vit_layers) {
   if (absl::EndsWith(name, ".rotary_emb.inv_freq") || absl::EndsWith(name, ".embeddings.position_ids"))
     return true;
@@ -26,10 +26,10 @@ bool IsUnused(absl::string_view name, int64_t vit_layers) {
   return absl::SimpleAtoi(rest.substr(0, rest.find('.')), &layer) && layer >= vit_layers;
 }
 
-// A side of the model that trainers leave out of what they save when they do not train it.
+// A part of the model that trainers do not save when they do not train it.
 struct Side {
   const char* name;
-  std::vector<std::string> patterns;  // of MatchesPatterns, of its tensors' names
+  std::vector<std::string> patterns;  // MatchesPatterns of its tensors' names
 };
 
 const std::vector<Side>& Sides() {
@@ -43,7 +43,7 @@ const std::vector<Side>& Sides() {
   return *sides;
 }
 
-// Which sides are missing altogether, and where to take them from; "" when none is.
+// Which parts are missing entirely, and where to take them from; "" when none is.
 std::string MissingSides(const StoredWeights& weights, const ShapeMap& expected) {
   std::vector<std::string> missing;
   for (const Side& side : Sides()) {

@@ -42,7 +42,7 @@ class Gemma {
   torch::Tensor Embed(const torch::Tensor& ids) const;
   // Runs embedded tokens x [B, T, H] after a cache of L past tokens, to which their keys and values are
   // appended (`valid` and `next_position` are left to the caller). positions int64 [B or 1, T]; mask bool
-  // [B or 1, T, L + T], true: attended to; undefined: no mask. Hidden states after the final norm, [B, T,
+  // [B or 1, T, L + T], true: attended to; undefined: no mask. Returns hidden after the final norm, [B, T,
   // H].
   torch::Tensor Append(KvCache& cache, torch::Tensor x, const torch::Tensor& positions,
                        const torch::Tensor& mask) const;

@@ -198,7 +198,7 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
             .flatten(2)
             .squeeze(0)
             .t();
-    // Padded slots get the embedding of token 0.
+    // Padded positions get the embedding of token 0.
     const torch::Tensor padding = resized.slice(0, 0, 1).expand({patches.size(1) - rows * columns, -1});
     positions.push_back(torch::cat({resized, padding}));
   }

@@ -19,7 +19,7 @@ struct Inspection {
   };
   std::string folder;
   BagelConfig config;
-  // In this order: embeddings and head, understanding expert, generation expert, vision tower, connector,
+  // In this order: embeddings and head, understanding half, generation half, vision tower, connector,
   // latent in and out, time embedder, position tables, autoencoder.
   std::vector<std::pair<std::string, Size>> parts;
   std::map<std::string, Size> dtypes;  // by safetensors name, policy and autoencoder together

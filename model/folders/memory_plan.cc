@@ -43,15 +43,15 @@ int64_t Parameters(const ShapeMap& shapes) {
 // Bytes of FusedLinear's prepacked copies of fp32 weights. Layers with a common input are one there: q, k and
 // v; gate and up.
 int64_t OrderedCopyBytes(const ShapeMap& shapes) {
-  std::map<std::string, int64_t> joined;
+  std::map<std::string, int64_t> fused;
   for (const auto& [name, shape] : shapes) {
     if (!IsLinearWeight(shapes, name)) continue;
     const std::string layer = absl::StrReplaceAll(
         name, {{".k_proj", ".q_proj"}, {".v_proj", ".q_proj"}, {".up_proj", ".gate_proj"}});
-    joined[layer] += Product({Elements(shape), kFp32});
+    fused[layer] += Product({Elements(shape), kFp32});
   }
   int64_t bytes = 0;
-  for (const auto& [layer, own] : joined) {
+  for (const auto& [layer, own] : fused) {
     if (own <= FusedLinear::kMostWeightBytes) bytes += own;
   }
   return bytes;

@@ -416,13 +416,13 @@ static void MultiplyBlocked(const float* x, int64_t depth, int64_t begin, int64_
                             const float* bias, int64_t columns, int64_t first_panel, int64_t last_panel,
                             float* out, int64_t out_stride) {
   alignas(64) float packed_x[kMc * kKc];
-  const int64_t blocks = (depth + kKc - 1) / kKc, kc = (depth + blocks - 1) / blocks;  // kc <= kKc
-  for (int64_t row = begin; row < end; row += kMc) {                                   // IC
+  const int64_t blocks = (depth + kKc - 1) / kKc, kc = (depth + blocks - 1) / blocks;
+  for (int64_t row = begin; row < end; row += kMc) {  // IC
     const int64_t rows = end - row < kMc ? end - row : kMc;
     for (int64_t k = 0; k < depth; k += kc) {  // PC
       const int64_t count = depth - k < kc ? depth - k : kc;
       PackRows<kMr>(x + row * depth + k, depth, count, rows, packed_x);
-      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+      for (int64_t panel = first_panel; panel < last_panel; ++panel) {  // JR
         const int64_t column = panel * kNr;
         GemmPackedRows<kMr>(packed_x, count, rows, packed + column * depth + k * kNr,
                             bias == nullptr ? nullptr : bias + column, k > 0, out + row * out_stride + column,

@@ -18,8 +18,8 @@ std::string ModuleOf(const std::string& name) { return name.substr(0, name.rfind
 
 std::string LastPart(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
-// Empty when the module is a linear layer, otherwise what it is instead. Shapes cannot tell a table of
-// embeddings from a linear layer without bias: the name does.
+// Empty when the module is a linear layer, otherwise what it is instead. Only the name tells an embedding
+// table from a linear layer without bias.
 std::string WhyNotLinear(const ShapeMap& base, const std::string& module) {
   const auto weight = base.find(module + ".weight");
   if (weight == base.end()) return "has no .weight";
@@ -38,7 +38,7 @@ absl::Status Refuse(const std::vector<std::string>& problems) {
                    problems.size() > shown ? absl::StrCat("; and ", problems.size() - shown, " more") : ""));
 }
 
-// Patterns that say nothing, or nothing about this model: most likely misspelt.
+// Patterns that are empty or match nothing in this model: most likely misspelt.
 void CheckPatterns(const std::set<std::string>& modules, const std::vector<std::string>& patterns,
                    std::vector<std::string>& problems) {
   bool selects = false;
@@ -60,7 +60,7 @@ void CheckPatterns(const std::set<std::string>& modules, const std::vector<std::
   if (!selects) problems.push_back("no pattern says which layers");
 }
 
-// What the adapters among `tensors` must look like where the model has the layer.
+// The expected shapes of the adapters among `tensors` whose layer the model has.
 ShapeMap ExpectedAdapters(const TensorMap& tensors, const ShapeMap& base, int64_t rank) {
   ShapeMap expected;
   for (const auto& [name, tensor] : tensors) {

@@ -31,12 +31,11 @@ std::string Listed(const std::vector<std::string>& names) {
 // The tensors of an adapter file under this project's names.
 struct AdapterTensors {
   TensorMap lora;   // A and B
-  TensorMap whole;  // of the modules that were trained whole
+  TensorMap whole;  // of modules_to_save
 };
 
-// "q_proj.lora_A.default.weight" -> "q_proj.lora_A.weight", as PEFT's files have it, while what it keeps in
-// memory has the adapter's name in it; and "head.modules_to_save.default.weight" -> "head.weight". Adds the
-// adapter's name to `adapters`.
+// "q_proj.lora_A.default.weight", PEFT's name in memory, -> "q_proj.lora_A.weight", its name in files; and
+// "head.modules_to_save.default.weight" -> "head.weight". Adds the adapter's name to `adapters`.
 std::string WithoutAdapterName(std::string name, std::set<std::string>& adapters) {
   for (const char* part : {".lora_A.", ".lora_B.", ".modules_to_save."}) {
     const size_t at = name.find(part);
@@ -49,7 +48,7 @@ std::string WithoutAdapterName(std::string name, std::set<std::string>& adapters
   return name;
 }
 
-// The names that an adapter's tensors may have, besides those of the base.
+// The names that an adapter's tensors may have in addition to the base's.
 ShapeMap NamesForAdapters(const ShapeMap& base) {
   ShapeMap names = base;
   for (const auto& [name, shape] : base) {
@@ -114,8 +113,8 @@ std::vector<std::string> AdaptedModules(const TensorMap& adapters) {
   return modules;
 }
 
-// PEFT makes adapters for what the rules say and ignores tensors for anything else: when the two files
-// disagree, it and we would compute different things.
+// PEFT creates adapters by the rules and ignores other tensors: where the two files disagree, we would
+// compute something else than PEFT.
 absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base, const std::string& folder) {
   if (!settings.targets.readable || !settings.excluded.readable) return absl::OkStatus();
   const std::set<std::string> adapted(settings.config.modules.begin(), settings.config.modules.end());
@@ -128,7 +127,7 @@ absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base,
     if (module != name && shape.size() >= 2 && settings.Targets(module) && !adapted.contains(module))
       without.push_back(module);
   }
-  // Which layers are linear ones but no heads depends on the class of the model: the tensors say it.
+  // "all-linear" depends on the model's class (it leaves out the head): the tensors decide.
   if (settings.targets.all_linear) without.clear();
   if (untargeted.empty() && without.empty()) return absl::OkStatus();
   std::string message = absl::StrCat(folder, ": ", kConfigFile, " and ", kWeightsFile, " disagree:");
@@ -137,7 +136,7 @@ absl::Status CheckTargets(const AdapterSettings& settings, const ShapeMap& base,
   return absl::DataLossError(message);
 }
 
-// Every adapter whole and of the rank that its layer has.
+// Checks that every adapter is complete and has its layer's rank.
 absl::Status CheckRanks(const AdapterSettings& settings, const TensorMap& lora, const ShapeMap& base,
                         const std::string& path) {
   std::map<int64_t, TensorMap> by_rank;
@@ -152,7 +151,7 @@ absl::Status CheckRanks(const AdapterSettings& settings, const TensorMap& lora, 
   return absl::OkStatus();
 }
 
-// The modules that were trained whole: all of their tensors, of the base's shapes, and no adapter on top.
+// Checks modules_to_save: all of their tensors, in the base's shapes, without an adapter.
 absl::Status CheckWhole(const AdapterSettings& settings, const AdapterTensors& tensors, const ShapeMap& base,
                         const std::string& path) {
   ShapeMap wanted;
@@ -179,7 +178,7 @@ absl::Status CheckWhole(const AdapterSettings& settings, const AdapterTensors& t
 
 nlohmann::json ConfigJson(const LoraConfig& config, const std::vector<std::string>& modules,
                           const std::string& base_model) {
-  nlohmann::json alpha = config.alpha;  // PEFT's is an integer, most often
+  nlohmann::json alpha = config.alpha;  // usually an integer in PEFT
   if (config.alpha == std::floor(config.alpha) && config.alpha < 1e15)
     alpha = static_cast<int64_t>(config.alpha);
   const nlohmann::json none;
@@ -206,7 +205,7 @@ nlohmann::json ConfigJson(const LoraConfig& config, const std::vector<std::strin
 absl::Status SaveAdapter(const std::string& folder, const TensorMap& tensors, const LoraConfig& config,
                          const std::string& base_model) {
   const TensorMap adapters = ExtractLora(tensors);
-  // The base's shapes as A and B have them: what is left to find are halves without the other and ranks.
+  // Weight shapes implied by A and B, so that CheckLora can only find incomplete adapters and wrong ranks.
   ShapeMap base;
   for (const auto& [name, tensor] : adapters) {
     std::vector<int64_t>& weight =

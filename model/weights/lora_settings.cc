@@ -21,7 +21,7 @@ bool IsOff(const nlohmann::json& value) {
   return value.is_null() || value == false || (!value.is_boolean() && value.empty()) || value == "";
 }
 
-// nullptr when RE2 cannot read it; then either it has look-around, or the problem is noted.
+// nullptr when RE2 cannot parse it: either it has look-around, or the problem is reported.
 std::shared_ptr<const RE2> ReadPattern(const std::string& text, absl::string_view key, ConfigReader& reader) {
   RE2::Options options;
   options.set_log_errors(false);
@@ -106,8 +106,8 @@ std::vector<std::string> ReadTexts(const nlohmann::json& config, const char* key
   return {};
 }
 
-// The number of a module's layer: in "model.layers.12.mlp.up_proj" 12. Of several the last, as PEFT's greedy
-// expression finds it. -1: none.
+// The number of a module's layer: in "model.layers.12.mlp.up_proj" 12. With several numbers the last, as in
+// PEFT's greedy expression. -1: none.
 int64_t LayerOf(const std::string& module, const std::vector<std::string>& names) {
   const std::vector<std::string> any = {"[^.]*"};
   for (const std::string& name : names.empty() ? any : names) {
@@ -131,7 +131,7 @@ bool ModuleRule::Matches(const std::string& module) const {
 
 bool AdapterSettings::Targets(const std::string& module) const {
   if (!targets.Matches(module) || (excluded.present && excluded.Matches(module))) return false;
-  const bool by_name = targets.endings.contains(module);  // a full name counts in every layer
+  const bool by_name = targets.endings.contains(module);  // a full name matches in every layer
   if (!some_layers || targets.pattern != nullptr || targets.all_linear || by_name) return true;
   return layers.contains(LayerOf(module, layer_names));
 }
@@ -165,7 +165,7 @@ absl::StatusOr<AdapterSettings> ReadAdapterSettings(const std::string& path) {
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
   nlohmann::ordered_json ordered = nlohmann::ordered_json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
-  if (ordered.is_discarded()) ordered = *json;  // with a comma too many
+  if (ordered.is_discarded()) ordered = *json;  // with a trailing comma
 
   AdapterSettings settings;
   LoraConfig& config = settings.config;
