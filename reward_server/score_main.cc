@@ -39,7 +39,7 @@ absl::StatusOr<v1::ItemScore> ScoreOne(ScorerSet& scorers, const ScoreJob& job,
   const absl::StatusOr<v1::ScoreRequest> request = RequestFor(job, options);
   if (!request.ok()) return request.status();
   const absl::StatusOr<ScoringGroup> group = DecodeRequest(*request);
-  if (!group.ok()) return batch.status();
+  if (!group.ok()) return group.status();
   return scorers.Score(*group).items(0);
 }
 
