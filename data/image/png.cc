@@ -123,8 +123,7 @@ absl::StatusOr<Raster> DecodePngRaster(absl::string_view bytes, const ImageLimit
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < height; ++y) rows[y] = raster.pixels.data() + y * row_bytes;
   const bool pixels = reader.Try([&] {
-    png_set_crc_action(png, PNG_CRC_QUIET_USE,
-                       PNG_CRC_QUIET_USE);  // chunk CRCs; zlib has its own
+    png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);  // chunk CRCs; zlib has its own
     png_read_image(png, rows.data());
     png_read_end(png, nullptr);
   });

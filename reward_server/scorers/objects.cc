@@ -152,7 +152,7 @@ struct Segments {
 };
 
 // Extracts the connected components of one kind. Coloured specks are relabelled as colourless.
-void TakeRegions(const RgbImage& image, Ground kind, std::vector<Ground>& ground, Segments& segments) {
+void TakeComponents(const RgbImage& image, Ground kind, std::vector<Ground>& ground, Segments& segments) {
   size_t taken = 0;
   for (size_t start = 0; start < ground.size() && taken < kMaxComponents; ++start) {
     if (ground[start] != kind) continue;
@@ -183,7 +183,7 @@ void TakeRegions(const RgbImage& image, Ground kind, std::vector<Ground>& ground
 Segments Segment(const RgbImage& image) {
   Segments segments;
   std::vector<Ground> ground = GroundOf(image);
-  TakeRegions(image, Ground::kColoured, ground, segments);
+  TakeComponents(image, Ground::kColoured, ground, segments);
   // Colourless pixels that touch a coloured component are its soft edge.
   for (size_t i = 0; i < ground.size(); ++i) {
     if (ground[i] != Ground::kColourless) continue;
@@ -192,7 +192,7 @@ Segments Segment(const RgbImage& image) {
                   [&](size_t neighbour) { edge |= ground[neighbour] == Ground::kTaken; });
     if (edge) ground[i] = Ground::kBackground;
   }
-  TakeRegions(image, Ground::kColourless, ground, segments);
+  TakeComponents(image, Ground::kColourless, ground, segments);
   std::sort(segments.components.begin(), segments.components.end(),
             [](const Component& a, const Component& b) { return a.pixels[0] < b.pixels[0]; });
   if (segments.components.size() > kMaxComponents) segments.components.resize(kMaxComponents);
