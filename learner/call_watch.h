@@ -13,25 +13,25 @@
 
 namespace lvrpo {
 
-// The streams that a service is busy with: a bound on how many there are, how long each may take and how long
-// it may be silent, so that none holds a thread for good. Thread-safe.
+// A service's open streams: bounds their number, duration and silence, so that none holds a thread for good.
+// Thread-safe.
 class CallWatch {
  public:
   struct Options {
     int most = 64;  // at once
     absl::Duration longest = absl::Seconds(60);
     absl::Duration silent = absl::Seconds(10);
-    absl::Duration every = absl::Milliseconds(500);  // a thread looks so often; 0: CancelLate() is called
+    absl::Duration every = absl::Milliseconds(500);  // between checks; 0: the caller calls CancelLate()
   };
   explicit CallWatch(const Options& options, Clock& clock = RealClock());
   // Calls must have ended.
   ~CallWatch();
 
-  // One stream, from Begin() on; its end is its destruction.
+  // One stream, from Begin() to its destruction.
   class Call {
    public:
     ~Call();
-    void Heard();  // something came, or could be sent
+    void Heard();  // something was received or sent
 
    private:
     friend class CallWatch;
@@ -45,7 +45,7 @@ class CallWatch {
 
   // Cancels what has taken too long; returns how many.
   int CancelLate();
-  // Waits until exactly so many streams are open; false: that did not come within `timeout`.
+  // Waits until exactly so many streams are open; false on `timeout`.
   bool AwaitOpen(int streams, absl::Duration timeout) const;
 
  private:

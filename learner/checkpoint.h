@@ -13,14 +13,14 @@
 namespace lvrpo {
 
 // A checkpoint folder: policy.safetensors (the trained tensors, fp32), optimizer.safetensors, and
-// manifest.json with the SHA-256 of all files. It appears under its name only when it is whole.
+// manifest.json with the SHA-256 of all files. It gets its name only when it is complete.
 struct Checkpoint {
   int64_t step = 0;            // committed steps it holds
   std::string weights_digest;  // of the policy version (weight_plane/weight_buckets.h)
   std::string config_digest;
   TensorMap weights, optimizer;
-  // Of the adapters, where `weights` are such; written as PEFT's files too, into the folder adapter/. Not
-  // read back: the run's configuration says it.
+  // Adapters' settings, when `weights` are adapters; also written as PEFT's files, to the folder adapter/.
+  // Not read back: the run's configuration has them.
   std::optional<LoraConfig> lora;
   std::string base_model;  // what the adapters' file calls the base model
 };
@@ -32,10 +32,10 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
 // the program wrote it.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
 
-// Tidies a folder of checkpoints after the newest was recorded. `recorded`: steps of the checkpoints that the
-// coordinator's records name, the newest last. Removes what was left unfinished, and of those up to the
-// newest all but the newest `kept` recorded ones. What lies after the newest stays until its step comes
-// again: it may be all that is left of steps that were abandoned by mistake.
+// Cleans up a folder of checkpoints after the newest was recorded. `recorded`: steps of the checkpoints that
+// the coordinator's records name, the newest last. Removes unfinished ones, and of those up to the newest all
+// but the newest `kept` recorded ones. Later ones stay until their step is trained again: they may be all
+// that is left of steps abandoned by mistake.
 void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& recorded, int kept);
 
 // "checkpoints/step_000025", relative to the run folder.

@@ -14,7 +14,7 @@
 
 namespace lvrpo {
 
-// Calls learners: hands trajectories over and fetches weights. Thread-safe.
+// Calls learners: uploads trajectories and fetches weights. Thread-safe.
 class LearnerClient {
  public:
   explicit LearnerClient(const ChannelOptions& options) : channels_(options) {}
@@ -27,10 +27,10 @@ class LearnerClient {
     v1::WeightManifest manifest;
     std::vector<std::string> buckets;  // each matches its checksum
   };
-  // Says whether what a manifest announces may be fetched; asked before anything is.
+  // Whether a manifest's tensors may be fetched; called before anything is.
   using CheckManifest = std::function<absl::Status(const v1::WeightManifest&)>;
-  // All buckets of one version. DataLoss when bytes do not match, NotFound when the holder has not this
-  // version, or what `check` says. `on_bytes` is told of bytes as they come; may be null.
+  // All buckets of one version. DataLoss when bytes do not match, NotFound when the holder does not have this
+  // version, or the error of `check`. `on_bytes` gets the number of bytes as they arrive; may be null.
   absl::StatusOr<Weights> FetchWeights(const std::string& address, const v1::PolicyVersion& version,
                                        const CheckManifest& check, absl::Duration deadline,
                                        const std::function<void(int64_t)>& on_bytes = nullptr);

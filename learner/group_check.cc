@@ -14,7 +14,7 @@
 namespace lvrpo {
 namespace {
 
-// Figures that are logged come with their names, which become names of metrics.
+// Names of logged figures become names of metrics.
 constexpr int kMostLoggedScores = 64;
 constexpr size_t kLongestName = 64;
 
@@ -167,7 +167,7 @@ absl::Status CheckPrompt(const v1::TrajectoryGroup& group, const PromptSource::P
 }
 
 int64_t LargestGroupBytes(const v1::RunConfig& config, const BagelConfig& model) {
-  // What comes with the numbers: the prompt's record and the scores with their details.
+  // Non-tensor parts: the prompt's record and the scores with their details.
   constexpr int64_t kWords = int64_t{16} << 20;
   const v1::RolloutConfig& rollout = config.rollout();
   int64_t numbers = 0;

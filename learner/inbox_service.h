@@ -10,10 +10,10 @@
 
 namespace lvrpo {
 
-// Receives trajectories into the spool. Nothing is held in memory but the chunk at hand.
+// Receives trajectories into the spool. Memory holds only the current chunk.
 class InboxService final : public v1::TrajectoryInbox::Service {
  public:
-  // `open` says what may be uploaded now; `most_bytes` bounds one group. All must outlive it.
+  // `open`: which ordinals may be uploaded now; `most_bytes` bounds one group. All must outlive it.
   InboxService(Spool& spool, CallWatch& watch, std::function<OpenLeases()> open, int64_t most_bytes,
                Metrics& metrics)
       : spool_(spool), watch_(watch), open_(std::move(open)), most_bytes_(most_bytes), metrics_(metrics) {}

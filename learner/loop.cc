@@ -98,12 +98,12 @@ absl::Status LearnerLoop::Start() {
   absl::Status restored = checkpoints.empty() ? Publish() : absl::Status();
   for (int i = 0; i < checkpoints.size(); ++i) {
     const absl::Status status = Restore(checkpoints[i]);
-    restored = i == 0 || status.ok() ? status : restored;  // the newest one's trouble is what matters
+    restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
     if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
     spdlog::warn("{}; {}", std::string(status.message()),
                  i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
   }
-  // Records of later steps end with those steps.
+  // Records of later steps are dropped with those steps.
   for (const v1::CheckpointRecord& record : checkpoints) {
     if (record.step() <= step_) recorded_.insert(record.step());
   }
@@ -187,7 +187,7 @@ absl::Status LearnerLoop::CheckStorage() {
     absl::MutexLock lock(&mutex_);
     disk_ = complained_ ? absl::StrCat("its disk: ", trouble->what) : "";
   }
-  // Without checkpoints training goes on, without groups it does not.
+  // Training goes on without new checkpoints, but not without groups.
   if (spool.has_value() && spool->disk && now - spool->since >= options_.storage_patience) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "no group could be stored for ", absl::FormatDuration(options_.storage_patience), ": ", spool->what));
@@ -205,7 +205,7 @@ absl::StatusOr<v1::TrajectoryGroup> LearnerLoop::Load(const v1::AssignedGroup& a
     return absl::InvalidArgumentError(
         absl::StrCat("the trajectories of ordinal ", assigned.ordinal(), " say they are another group's"));
   }
-  // What the coordinator recorded is the truth about rewards.
+  // The coordinator's recorded rewards are authoritative.
   for (int i = 0; i < assigned.samples_size() && i < group->samples_size(); ++i) {
     group->mutable_samples(i)->set_reward(assigned.samples(i).reward());
     *group->mutable_samples(i)->mutable_scores() = assigned.samples(i).scores();

@@ -18,14 +18,14 @@
 
 namespace lvrpo {
 
-// The learner's life: start where the records say, then assign, load, train, publish, commit, save, until the
-// run has finished or drains. One thread.
+// The learner's main loop: start where the records say, then assign, load, train, publish, commit, save,
+// until the run has finished or drains. One thread.
 class LearnerLoop {
  public:
   struct Options {
     v1::RunConfig config;
     std::string run_dir;
-    // With a disk that cannot be written, and between attempts.
+    // How long to retry a disk that cannot be written, and the pause between attempts.
     absl::Duration storage_patience = absl::Seconds(60), storage_pause = absl::Seconds(1);
   };
   // Whether a group answers the run's own prompt of its ordinal: InvalidArgument when not.
@@ -34,8 +34,8 @@ class LearnerLoop {
   LearnerLoop(Options options, PromptCheck check_prompt, GrpoTrainer& trainer, Spool& spool,
               WeightService& weights, MemberSession& session, Metrics& metrics);
 
-  // Restores the newest checkpoint on the coordinator's records that is whole, publishes the weights and
-  // opens the run. Steps after it are trained again. DataLoss: there are checkpoints, and none is whole.
+  // Restores the newest intact checkpoint of the coordinator's records, publishes the weights and starts
+  // training. Steps after it are trained again. DataLoss: there are checkpoints, and none is intact.
   absl::Status Start();
   // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged;
   // ResourceExhausted: the disk could not be written for too long; NotFound: the run folder is gone.
@@ -50,22 +50,21 @@ class LearnerLoop {
   absl::Status Restore(const v1::CheckpointRecord& record);
   absl::Status Publish();
   absl::Status Open();
-  // False when no step was trained: none was assigned yet, or groups of it were lost.
+  // False when no step was trained: none was assigned yet, or groups of it were unusable.
   absl::StatusOr<bool> TrainOneStep();
-  // The group as it is in the spool, with the rewards that the coordinator recorded. InvalidArgument when it
-  // can never be trained on; other errors when it is not there or damaged.
+  // The group from the spool, with the rewards that the coordinator recorded. InvalidArgument when it is
+  // unusable; other errors when it is missing or damaged.
   absl::StatusOr<v1::TrajectoryGroup> Load(const v1::AssignedGroup& assigned) const;
-  // Gives up groups of the assigned step, which the coordinator plans again or retires in the end. One bad
-  // group costs itself, never the run.
+  // Reports unusable groups of the assigned step, which the coordinator plans again or finally retires.
   absl::Status GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups);
-  // A checkpoint, unless the newest holds this step. False when it could not be written, which is noted: it
-  // is tried again after the next step.
+  // Saves a checkpoint, unless the newest holds this step. False when it could not be written: it is retried
+  // after the next step.
   absl::StatusOr<bool> Save();
   absl::StatusOr<std::string> WriteCheckpoint(const std::string& path);
-  // Saves at the end, however often it takes within the patience; after `stop` only once more.
+  // Saves at the end, with retries within the patience; after `stop` only one more.
   absl::Status SaveLast(const std::function<bool()>& stop);
-  // Says in heartbeats and in the log what keeps the disk from being written, and when that is over. An error
-  // when the run cannot go on: NotFound, ResourceExhausted.
+  // Reports in heartbeats and in the log why the disk cannot be written, and when that is over. An error when
+  // the run cannot go on: NotFound, ResourceExhausted.
   absl::Status CheckStorage();
   void SetWaiting(const std::string& text);
 
@@ -88,7 +87,7 @@ class LearnerLoop {
   mutable absl::Mutex mutex_;
   v1::PolicyVersion version_ ABSL_GUARDED_BY(mutex_);
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_);
-  std::string disk_ ABSL_GUARDED_BY(mutex_);  // its trouble; comes before everything else that is waited for
+  std::string disk_ ABSL_GUARDED_BY(mutex_);  // the disk's error, reported before other reasons to wait
 };
 
 }  // namespace lvrpo

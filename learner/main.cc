@@ -28,9 +28,10 @@ namespace lvrpo {
 namespace {
 
 constexpr char kProgram[] = "lvrpo-learner";
-constexpr int kMostUploads = 64, kMostDownloads = 128;  // at once; others are told to come again
+constexpr int kMostUploads = 64, kMostDownloads = 128;  // at once; others are told to retry
 constexpr absl::Duration kFolderPatience = absl::Seconds(60);
-// Of a text log-prob in fp32 between sampling and evaluating it; a wrong position or mask makes it about 1.
+// Largest fp32 difference of a text log-prob between sampling and evaluation; a wrong position or mask gives
+// about 1.
 constexpr double kTextTolerance = 1e-3;
 
 absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
@@ -55,7 +56,7 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
         " (image; 0 wanted) and ", text, " (text; at most ", kTextTolerance, "); ratios would not be 1"));
   }
 
-  // A coordinator that is started at the same time makes the folder of a new run in a moment.
+  // A coordinator started at the same time creates the folder of a new run in a moment.
   const absl::Time deadline = RealClock().Now() + kFolderPatience;
   while (!IsFolder(flags.run_dir)) {
     if (shutdown.WaitFor(absl::Milliseconds(100))) return absl::OkStatus();

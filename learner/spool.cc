@@ -16,7 +16,7 @@ namespace {
 constexpr char kEnding[] = ".group";
 constexpr int64_t kPiece = int64_t{1} << 20;
 
-// The ordinal and attempt that a file's name says.
+// The ordinal and attempt in a file's name.
 std::optional<std::pair<int64_t, int32_t>> KeyOf(const std::string& name) {
   absl::string_view rest = name;
   const size_t dash = rest.find('-');

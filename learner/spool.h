@@ -20,26 +20,26 @@
 
 namespace lvrpo {
 
-// Trajectories on the learner's disk: one file a group, named by ordinal and attempt, written as its bytes
-// come, flushed before it is acknowledged, checked against its digest when it is read. Holds at most so many
-// bytes. Thread-safe.
+// Trajectories on the learner's disk: one file per group, named by ordinal and attempt, written as its bytes
+// arrive, flushed before it is acknowledged, checked against its digest when it is read. Bounded in bytes.
+// Thread-safe.
 class Spool {
  public:
-  // `folder` lies in the run folder: it is made again when it is missing, the run folder never.
+  // `folder` is in the run folder: it is created when missing, the run folder never.
   explicit Spool(std::string folder, int64_t most_bytes = std::numeric_limits<int64_t>::max(),
                  Clock& clock = RealClock());
 
-  // Makes the folder, counts what is there, removes what a killed process left half written.
+  // Creates the folder, counts its files, removes what a killed process left half written.
   absl::Status Open();
 
-  // One group on its way to the disk. Nothing of it stays without Commit().
+  // One group being written. Removed unless Commit() succeeds.
   class Writer {
    public:
     ~Writer();
-    // DataLoss when more comes than was announced. Other errors: the disk.
+    // DataLoss when more bytes arrive than were announced. Other errors: the disk.
     absl::Status Append(const std::string& bytes);
-    // The group is on disk. DataLoss when bytes are missing or do not match the digest. Attempts before this
-    // one are removed: they are over.
+    // OK: the group is on disk. DataLoss when bytes are missing or do not match the digest. Removes earlier
+    // attempts.
     absl::Status Commit();
 
    private:
@@ -55,19 +55,19 @@ class Spool {
     Sha256 hash_;
     std::unique_ptr<AtomicFile> file_;
   };
-  // ResourceExhausted when `size` bytes more are more than the spool may hold, or the disk is full; NotFound
-  // when the run folder is gone; other errors of the disk.
+  // ResourceExhausted when `size` more bytes exceed the spool's limit, or the disk is full; NotFound when the
+  // run folder is gone; other errors: the disk.
   absl::StatusOr<std::unique_ptr<Writer>> Begin(int64_t ordinal, int32_t attempt, const std::string& digest,
                                                 int64_t size);
 
   // NotFound, or DataLoss when the file is damaged.
   absl::StatusOr<v1::TrajectoryGroup> Get(int64_t ordinal, int32_t attempt, const std::string& digest) const;
-  // Removes what belongs to lower ordinals.
+  // Removes groups of lower ordinals.
   void RemoveBelow(int64_t ordinal);
 
-  int64_t bytes() const;  // on disk and on their way
+  int64_t bytes() const;  // on disk and being written
 
-  // Why nothing can be stored, and since when: the disk fails, or the spool holds all it may.
+  // Why nothing can be stored, and since when: the disk fails, or the spool is full.
   struct Trouble {
     std::string what;
     absl::Time since;
@@ -76,15 +76,15 @@ class Spool {
   };
   // None while groups can be stored, as far as is known.
   std::optional<Trouble> trouble() const;
-  // Finds out whether a disk that failed takes as much again as it refused.
+  // Probes a failed disk: whether it now takes as many bytes as it refused.
   void Probe();
 
  private:
   using Key = std::pair<int64_t, int32_t>;
   std::string PathOf(int64_t ordinal, int32_t attempt) const;
-  // A file in the folder, which is made again if need be.
+  // Path of a file in the folder, which is created when missing.
   absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
-  // Of an attempt to store a group of `bytes`; returns `status`.
+  // Notes the outcome of an attempt to store a group of `bytes`; returns `status`.
   absl::Status Note(const absl::Status& status, bool disk, int64_t bytes);
   void Remove(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

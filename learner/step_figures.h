@@ -15,7 +15,7 @@ struct Mean {
   double value() const { return count > 0 ? sum / count : 0; }
 };
 
-// What the figures of one step are computed from.
+// Inputs of one step's metrics.
 struct StepSums {
   Mean image_loss, image_kl, image_clip_low, image_clip_high;
   Mean text_loss, text_kl, text_clip_low, text_clip_high;

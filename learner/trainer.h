@@ -36,8 +36,8 @@ class GrpoTrainer {
   struct StepResult {
     // Figures of the step by name: docs/operating.md lists them.
     std::map<std::string, double> metrics;
-    // Groups that cannot be trained on, by their index, and why: they throw, or their gradients are not
-    // finite. Then no step was made and nothing has changed.
+    // Unusable groups by index, and why: they throw, or their gradients are not finite. Then no step was made
+    // and nothing has changed.
     std::map<size_t, std::string> unusable;
   };
 
@@ -48,7 +48,7 @@ class GrpoTrainer {
   // Nothing has changed then, but for weights out of range.
   absl::StatusOr<StepResult> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
 
-  // The step-0 promise: an image sampled here, evaluated here, has the same log-probs. Returns the largest
+  // The step-0 invariant: an image sampled and evaluated here has the same log-probs. Returns the largest
   // difference; 0 on the CPU.
   double SelfTest() const;
   // The same for text, which is sampled token by token and evaluated in one pass: the last bits differ.
@@ -88,10 +88,10 @@ class GrpoTrainer {
     torch::Tensor advantages;      // [G]
     bool current = false;
   };
-  struct Groups;  // a step's, as they are evaluated
+  struct Groups;  // a step's groups as tensors
 
   GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap trained);
-  // Of groups that CheckGroup() accepts.
+  // Converts groups that CheckGroup() accepts.
   ImageGroup ReadImageGroup(const v1::TrajectoryGroup& group) const;
   TextGroup ReadTextGroup(const v1::TrajectoryGroup& group) const;
   void SetAdvantages(const std::vector<const v1::TrajectoryGroup*>& groups,
@@ -106,9 +106,9 @@ class GrpoTrainer {
   // Groups that the policy draws itself.
   ImageGroup OwnImages() const;
   TextGroup OwnTexts() const;
-  // Whether those have finite gradients; OutOfRange when not. Leaves no gradients.
+  // OK when those have finite gradients, otherwise OutOfRange. Leaves no gradients.
   absl::Status ProbePolicy() const;
-  // What the gradients of each group alone say, by its place in Step()'s. Leaves no gradients.
+  // Status of each group's own gradients, by its index in Step()'s argument. Leaves no gradients.
   std::vector<absl::Status> TryAlone(Groups& groups, bool first) const;
   // What Step() returns when it was not the policy's fault.
   static absl::StatusOr<StepResult> Unusable(const absl::Status& together,

@@ -1,4 +1,4 @@
-// How GrpoTrainer reads groups, and what each adds to the gradient.
+// How GrpoTrainer reads groups and accumulates their gradients.
 
 #include <algorithm>
 #include <cmath>

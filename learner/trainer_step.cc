@@ -1,4 +1,4 @@
-// GrpoTrainer's step: gradients of all groups, and whose fault it is when they cannot be had.
+// GrpoTrainer's step: gradients of all groups, and whose fault it is when they cannot be computed.
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +21,7 @@ absl::Status NotFinite() { return absl::InvalidArgumentError("its gradients are 
 struct GrpoTrainer::Groups {
   std::vector<ImageGroup> images;
   std::vector<TextGroup> texts;
-  std::vector<size_t> image_places, text_places;  // in what Step() was given
+  std::vector<size_t> image_places, text_places;  // indices into Step()'s argument
   double image_terms = 0, text_tokens = 0;        // of all groups
 };
 
@@ -151,7 +151,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<v1::
   const ExpertLoad load;
   const std::vector<AdamW*> optimizers = Optimizers();
   const int updates = config_.train().updates_per_step();
-  TensorMap weights_before, optimizers_before;  // only a later update has something to take back
+  TensorMap weights_before, optimizers_before;  // only a later update may have to be undone
   if (updates > 1) {
     weights_before = CloneTensors(trained_);
     optimizers_before = OptimizerState();

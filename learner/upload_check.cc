@@ -9,7 +9,7 @@
 namespace lvrpo {
 namespace {
 
-// Leases that may have been given since the view was drawn up.
+// Leases that may have been granted since the view was sent.
 constexpr int64_t kNewer = 1000;
 constexpr size_t kDigest = 64, kLongestName = 256;
 

@@ -18,7 +18,7 @@ class WeightService final : public v1::WeightSource::Service {
   // `watch` bounds the streams. Both must outlive it.
   WeightService(CallWatch& watch, Metrics& metrics) : watch_(watch), metrics_(metrics) {}
 
-  // From now on newest; the two newest are kept.
+  // Makes this version the newest; the two newest are kept.
   void Publish(std::shared_ptr<const PackedWeights> weights);
 
   grpc::Status GetManifest(grpc::ServerContext*, const v1::GetManifestRequest*, v1::WeightManifest*) override;

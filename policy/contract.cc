@@ -75,7 +75,7 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
       {"tokenizer", tokenizer.digest()},
       {"model", Sha256Hex(model)},
       {"base weights", DigestOf(base.tensors())}};
-  // Its name is its advice: whoever is refused for it reads it.
+  // Its name is in the refusal, so it carries the advice.
   if (config.train().max_staleness() == 0) contract[kCpuProduct] = CpuProductName();
   return contract;
 }

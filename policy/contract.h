@@ -9,13 +9,13 @@
 #include "model/bagel.h"
 #include "proto/lvrpo/v1/config.pb.h"
 
-// What a rollout worker and a learner must agree on before they may work together, and how both read the
+// What a rollout worker and a learner must agree on before they work together, and how both read the
 // settings.
 namespace lvrpo {
 
 // Name -> digest of the schedule, the sampler's settings, the tokenizer, the model's structure and its base
-// weights (those that are not trained never travel). With max_staleness 0, where runs promise the same bits
-// whoever samples, also how this processor multiplies.
+// weights (untrained tensors are never transferred). With max_staleness 0, where a run's bits must not depend
+// on who samples, also how this processor's GEMM rounds.
 std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
                                                 const Tokenizer& tokenizer);
 
@@ -23,7 +23,7 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
 bool UsesImages(const v1::RunConfig& config);
 bool UsesText(const v1::RunConfig& config);
 
-// The tensors of `base` that the run trains, by task: those that travel. With train.lora the adapters of the
+// The tensors of `base` that the run trains and transfers, by task. With train.lora the adapters of the
 // layers that a task's patterns match. FailedPrecondition when a pattern list that is used matches nothing.
 struct TrainedTensors {
   TensorMap image, text;  // may share tensors

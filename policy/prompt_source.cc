@@ -13,7 +13,7 @@
 namespace lvrpo {
 namespace {
 
-// Every record of the file that is wrong, for this run and this model, is named with its line.
+// Names the line of every record that is wrong for this run and this model.
 absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer& tokenizer,
                     const BagelConfig& model, const v1::RunConfig& config, const RewardWords& words,
                     std::vector<PromptSource::Prompt>* prompts) {
@@ -58,7 +58,7 @@ absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, con
                                                 const BagelConfig& model) {
   std::vector<Prompt> images, texts;
   const RewardWords words = RewardWords::Load(config);
-  absl::Status problems;  // of all files, so that a user reads them at once
+  absl::Status problems;  // of all files, so that a user gets them at once
   const auto append = [&](const std::string& path, v1::TaskKind task, std::vector<Prompt>* prompts) {
     const absl::Status status = Append(path, task, tokenizer, model, config, words, prompts);
     if (status.ok()) return;

@@ -7,19 +7,19 @@
 
 namespace lvrpo {
 
-// Side of the images that are painted, in pixels: this model family's training size in the embedded default.
+// Side of the sampled images, in pixels: the training size of the embedded default.
 inline constexpr int64_t kImageSide = 64;
 
 // Latent tokens per side of such an image.
 int64_t ImageGridSide(const BagelConfig& model);
 
-// Tokens that a group puts into one context: the prompt's `tokens` and their marks with an image's latents,
+// Tokens of one context of a group: the prompt's `tokens` and their marker tokens with an image's latents,
 // or with a source image of width x height pixels and the longest answer. At most the model's max_positions.
 int64_t ImageContextTokens(int64_t tokens, const BagelConfig& model);
 int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v1::RolloutConfig& rollout,
                           const BagelConfig& model);
 
-// How a run's configuration, which has been checked, samples images; `window` is each group's own.
+// Image sampling settings of a checked configuration; `window` differs per group.
 // absl::BadStatusOrAccess for an unknown kernel.
 ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window);
 

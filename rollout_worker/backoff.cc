@@ -8,7 +8,7 @@ namespace {
 
 constexpr absl::Duration kFirst = absl::Seconds(1), kLongest = absl::Seconds(30);
 
-// Says nothing about whether the next group would come home.
+// Outcomes that do not predict whether the next group can be delivered.
 bool IsNeutral(const std::string& outcome) {
   return outcome == "revoked" || outcome == "lease_ended" || outcome == "drain";
 }

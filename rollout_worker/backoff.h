@@ -9,14 +9,14 @@
 
 namespace lvrpo {
 
-// How long a worker leases nothing after groups that came to nothing for reasons that are not theirs: a
-// second, then twice as long each time, up to half a minute, until one comes home. Sampling the same group
-// again at once would only heat the machine. Thread-safe.
+// Pause before the next lease after groups that failed for reasons other than themselves: 1 s, then twice as
+// long each time, up to 30 s, until one is delivered. Sampling the same group again at once would waste
+// compute. Thread-safe.
 class Backoff {
  public:
   explicit Backoff(Clock& clock = RealClock()) : clock_(clock) {}
 
-  // What became of a group: what Delivery::Deliver() said.
+  // Outcome of a group, from Delivery::Deliver().
   void Note(const std::string& outcome);
   // Zero when there is nothing to wait for.
   absl::Duration Left() const;

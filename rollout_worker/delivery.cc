@@ -13,13 +13,14 @@
 namespace lvrpo {
 namespace {
 
-constexpr size_t kMostWords = 500;  // characters of what a scorer said
+constexpr size_t kMostWords = 500;  // characters of a scorer's message
 
 bool MayHelpElsewhere(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
 }
 
-// Who has no score for want of time or connection, and its words; "" when nobody: another server may give it.
+// The scorer without a score for lack of time or connection, and its message; another server may have the
+// score. "" when there is none.
 std::string WhoRanOutOfTime(const v1::ScoreResponse& response) {
   for (const v1::ItemScore& item : response.items()) {
     for (const v1::ComponentScore& score : item.scores()) {
@@ -93,7 +94,7 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   absl::Status last = absl::UnavailableError("no learner is there");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
     if (held_.IsRevoked(group.lease)) return absl::AbortedError("revoked");
-    // A learner that came back may have another address than the lease says.
+    // A restarted learner may have another address than the lease has.
     const v1::PoolView view = calls_.view();
     const std::string address =
         view.learners_size() > 0 ? view.learners(0).address() : group.lease.learner_address();
@@ -112,7 +113,7 @@ std::string Delivery::GiveBack(const v1::Lease& lease, const std::string& reason
   request.set_attempt(lease.attempt());
   request.set_reason(reason);
   request.set_data_is_at_fault(data_is_at_fault);
-  (void)calls_.give_back(request);  // a lease that cannot be handed back ends by itself
+  (void)calls_.give_back(request);  // a lease that cannot be returned expires
   return reason.substr(0, reason.find(':'));
 }
 

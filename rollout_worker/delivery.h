@@ -19,9 +19,9 @@
 
 namespace lvrpo {
 
-// Brings one generated group home: scores, trajectories to the learner, the submit to the coordinator. Each
-// step is repeated while it can succeed; a lease that was lost drops the group quietly; what cannot succeed
-// hands the lease back with the reason. Thread-safe.
+// Scores a generated group, uploads its trajectories to the learner and submits it to the coordinator. Each
+// call is retried while it can succeed; a revoked lease drops the group; a permanent failure returns the
+// lease with the reason. Thread-safe.
 class Delivery {
  public:
   // The outside world, as calls: real clients in main.cc, scripts in tests.
@@ -35,9 +35,9 @@ class Delivery {
     std::function<absl::Status(const v1::ReturnLeaseRequest&)> give_back;
     std::function<v1::Fence()> fence;
     std::function<void(absl::Duration)> sleep;
-    std::function<bool()> stopping;  // no more patience: hand back what cannot be delivered at once
+    std::function<bool()> stopping;  // no more retries: return what cannot be delivered at once
   };
-  // `seed` of the choice among reward servers: another one in each worker, so that they do not crowd.
+  // `seed` of the choice among reward servers: differs between workers, to spread the load.
   Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, ScoringTrouble& trouble,
            Metrics& metrics)
       : calls_(std::move(calls)),
@@ -47,24 +47,22 @@ class Delivery {
         metrics_(metrics),
         random_(seed) {}
 
-  // Returns what became of it: "accepted", a retirement reason, "revoked", or the reason the lease was handed
-  // back.
+  // Returns the outcome: "accepted", a retirement reason, "revoked", or why the lease was returned.
   std::string Deliver(GeneratedGroup group);
 
-  // Hands a lease back; returns what stands before the first colon of `reason`.
+  // Returns the lease to the coordinator; gives the text before the first colon of `reason`.
   std::string GiveBack(const v1::Lease& lease, const std::string& reason, bool data_is_at_fault);
 
  private:
   absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
   absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
-  // A try to get scores failed; says so when it is time to.
+  // Notes a failed score call; logs it when due.
   void Complain(const std::string& why);
-  // Waits a little longer each time; false when there is no patience left.
-  // `hint`: what a full server said.
+  // Waits longer each time; false when out of retries. `hint`: the retry delay of a full server.
   bool Pause(int attempt, absl::Duration hint = absl::ZeroDuration());
 
   const Calls calls_;
-  const int attempts_;  // of each call, before the lease is handed back
+  const int attempts_;  // of each call, before the lease is returned
   HeldLeases& held_;
   ScoringTrouble& trouble_;
   Metrics& metrics_;

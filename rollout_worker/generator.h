@@ -30,8 +30,8 @@ struct GeneratedGroup {
   double prefill_seconds = 0, sample_seconds = 0, decode_seconds = 0;
 };
 
-// Samples the groups of a run. What comes out is a function of (seed, ordinal, weights) alone: the same bytes
-// on any worker and any attempt. Immutable; thread-safe.
+// Samples the groups of a run. The output is a function of (seed, ordinal, weights) alone: the same bytes on
+// any worker and any attempt. Immutable; thread-safe.
 class Generator {
  public:
   Generator(v1::RunConfig config, Autoencoder autoencoder, const Tokenizer& tokenizer)
@@ -41,14 +41,13 @@ class Generator {
   // and ODE outside (paper, section 4), or answers token by token.
   GeneratedGroup Generate(const Policy& policy, const PromptSource::Prompt& prompt,
                           const v1::Lease& lease) const;
-  // The same without exceptions. InvalidArgument: the prompt is at fault, no worker can sample it. Everything
-  // else is this process's trouble: ResourceExhausted when memory is short, Internal for whatever LibTorch
-  // throws.
+  // The same without exceptions. InvalidArgument: the prompt is at fault, no worker can sample it. Other
+  // errors are this process's: ResourceExhausted when memory is short, Internal for whatever LibTorch throws.
   absl::StatusOr<GeneratedGroup> TryGenerate(const Policy& policy, const PromptSource::Prompt& prompt,
                                              const v1::Lease& lease) const;
 
  private:
-  // InvalidArgument for a prompt that the model cannot take, before anything is made of it.
+  // InvalidArgument for a prompt that the model cannot take, before anything is allocated.
   absl::Status CheckPrompt(const BagelConfig& model, const PromptSource::Prompt& prompt) const;
   void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
   void GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;

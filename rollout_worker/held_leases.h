@@ -12,19 +12,19 @@
 
 namespace lvrpo {
 
-// The leases that this process works on. An ordinal comes again with another attempt: what happens to one
-// attempt says nothing about the next. Thread-safe.
+// The leases that this process works on. An ordinal may be leased again with another attempt: attempts are
+// independent. Thread-safe.
 class HeldLeases {
  public:
-  // Earlier attempts of the same ordinal are over: a lease is given only when nobody has it any more.
+  // Drops earlier attempts of the same ordinal: a lease is granted only when nobody holds the ordinal.
   void Add(const v1::Lease& lease);
   void Remove(const v1::Lease& lease);
   bool IsRevoked(const v1::Lease& lease) const;
 
   // The ordinals, to be reported to the coordinator.
   std::vector<int64_t> Report();
-  // What the coordinator answers to a report: these are no longer held, and their work is dropped. A lease
-  // that came after the report is not meant.
+  // The coordinator's answer to a report: these are revoked, and their work is dropped. Leases granted after
+  // the report are not affected.
   void Revoke(const std::vector<int64_t>& ordinals);
 
  private:

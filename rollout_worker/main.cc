@@ -69,7 +69,7 @@ absl::Status Work(const RoleFlags& flags, const v1::RunConfig& config, ShutdownS
   if (!autoencoder.ok()) return autoencoder.status();
   const absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
   if (!prompts.ok()) return prompts.status();
-  // What workers alone have: they must agree with one another, or a group would depend on who sampled it.
+  // Terms of workers only: they must agree with one another, or a group would depend on who sampled it.
   std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
   contract["prompts"] = prompts->Digest();
   contract["autoencoder"] = DigestOf(autoencoder->tensors());

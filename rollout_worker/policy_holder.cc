@@ -16,7 +16,7 @@ bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
   return a.number() == b.number() && a.digest() == b.digest();
 }
 
-// Whether a manifest announces the run's own tensors, and no more bytes than they have.
+// Whether a manifest lists exactly the run's own tensors, and no more bytes than they have.
 absl::Status CheckShapes(const v1::WeightManifest& manifest, const ShapeMap& expected) {
   int64_t tensor_bytes = 0, bucket_bytes = 0;
   std::set<std::string> names;

@@ -20,26 +20,26 @@ absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, cons
                                                          const v1::PolicyVersion& version);
 
 // The version that this worker samples with. A thread follows the coordinator's current version: it fetches
-// the new weights beside those in use, checks every byte, and swaps them in; whoever holds the old version
-// finishes its group with it. Thread-safe.
+// the new weights while the old ones stay in use, checks every byte, and swaps them in; a group that is being
+// sampled finishes with the old version. Thread-safe.
 class PolicyHolder {
  public:
-  // Gives the current version's weights: LearnerClient's, or a test's. `check` refuses a manifest before
-  // anything of what it announces is fetched.
+  // Fetches the current version's weights: LearnerClient's, or a test's. `check` can refuse a manifest before
+  // any of its buckets is fetched.
   using Fetch = std::function<absl::StatusOr<LearnerClient::Weights>(
       const v1::PolicyVersion&, const LearnerClient::CheckManifest& check)>;
-  // `acknowledge` is told after each swap. `initial` is version 0 from the model's own folder; `trained`: the
-  // tensors that travel.
+  // `acknowledge` is called after each swap. `initial` is version 0 from the model folder; `trained`: the
+  // tensors that are transferred.
   PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Fetch fetch,
                std::function<absl::Status(const v1::PolicyVersion&)> acknowledge, Metrics& metrics);
 
   std::shared_ptr<const Policy> current() const;
-  // The same when the coordinator has this member's word for it (`incarnation`: of its registration): groups
-  // are leased for nothing else. Null until then.
+  // The same once it is acknowledged to the coordinator (`incarnation`: of the registration): groups are
+  // leased only for it. Null until then.
   std::shared_ptr<const Policy> acknowledged(int64_t incarnation) const;
 
-  // Brings `wanted` in unless it is here already, and acknowledges it unless that was done. DataLoss for
-  // damaged weights, other tensors than the run trains and numbers that are not finite: what is in use stays.
+  // Fetches and installs `wanted` if it is not current, and acknowledges it if that was not done. DataLoss
+  // for damaged weights, other tensors than the run trains and non-finite values: the current version stays.
   absl::Status Update(const v1::PolicyVersion& wanted, int64_t incarnation);
   // Why the last Update() failed; empty when it did not.
   std::string trouble() const;

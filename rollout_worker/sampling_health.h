@@ -6,15 +6,15 @@
 
 namespace lvrpo {
 
-// Whether a worker that could not sample goes on: after a pause that doubles, until it has failed too often
-// in a row. Fewer failures than cost a prompt its place in the run, so that a worker that is unwell (memory,
-// hardware) ends before any prompt does. Not thread-safe.
+// Whether a worker that could not sample continues: after a pause that doubles, until it has failed too often
+// in a row. The limit is below the failures that retire a prompt, so that a failing worker (memory, hardware)
+// ends before it retires any. Not thread-safe.
 class SamplingHealth {
  public:
   static constexpr int kMostInARow = 4;
 
   void Sampled() { failures_ = 0; }
-  // A group could not be sampled. How long to wait before the next; nullopt: end, to be started anew.
+  // A group could not be sampled. Returns the pause before the next; nullopt: exit, to be restarted.
   std::optional<absl::Duration> Failed() {
     if (++failures_ >= kMostInARow) return std::nullopt;
     return absl::Seconds(1 << (failures_ - 1));

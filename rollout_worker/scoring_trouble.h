@@ -10,17 +10,17 @@
 
 namespace lvrpo {
 
-// Why no group gets its scores, when that has lasted longer than a scorer may take: what a worker logs while
-// it goes on trying, and what it says it waits for. Groups come and go; only scores end it. Thread-safe.
+// Why no group gets its scores, once that has lasted longer than a scorer may take: what a worker logs while
+// it retries, and reports as what it waits for. Only received scores end it. Thread-safe.
 class ScoringTrouble {
  public:
   // `patience`: how long a scorer may take. The clock must outlive it.
   ScoringTrouble(absl::Duration patience, Clock& clock) : patience_(patience), clock_(clock) {}
 
-  // A try to get scores failed, `why` naming who and how. Returns the line that is to be logged now: the
-  // first when patience is over, then one every half a minute; otherwise "".
+  // A score call failed; `why` names the scorer and the error. Returns the line to log now: the first when
+  // patience is over, then one every 30 s; otherwise "".
   std::string Failed(absl::string_view why);
-  // Scores came.
+  // Scores were received.
   void End();
   // "scores, for 34 s now: scorer 'brand' OVERLOADED: ..." from the moment that patience is over; otherwise
   // "".
