@@ -26,13 +26,12 @@ std::vector<std::string> NamesOf(const nlohmann::json& command, const char* what
   return names;
 }
 
-// In single quotes for a shell.
+// Quotes with single quotes for a shell.
 std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
-// The words that may stand after a path of commands ("", "run", "watermark check"), and the values of
-// options.
+// The words that may follow a path of commands ("", "run", "watermark check"), and the values of options.
 void BashCases(const nlohmann::json& command, const std::string& path, std::string& words,
                std::string& values) {
   std::vector<std::string> all = NamesOf(command, "commands");
@@ -59,7 +58,7 @@ void CommandPaths(const nlohmann::json& command, const std::string& path, std::v
   }
 }
 
-// Of zsh's _arguments: what is special there is escaped.
+// Escapes what is special to zsh's _arguments.
 std::string ZshText(const std::string& text) {
   return absl::StrReplaceAll(text, {{"'", "'\\''"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}});
 }

@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// All commands of `lvrpo`, as FlagTree (common/flags/flag_checks.h) gives them: `own` (lvrpo's), where each
-// forwarded command has the options that its binary in `folder` tells; without that binary, none.
+// All commands of `lvrpo`, as FlagTree (common/flags/flag_checks.h) gives them: `own` (lvrpo's), with the
+// options of forwarded commands as their binary in `folder` prints them; none without that binary.
 nlohmann::json WholeTree(const nlohmann::json& own, const std::string& folder);
 
 // Scripts that complete commands, options and the values that an option is one of; file names elsewhere.

@@ -29,7 +29,7 @@
 namespace lvrpo {
 namespace {
 
-// A run that has finished: how long its members may take to hear of it, and to leave.
+// After the run has finished: how long its members may take to hear of it, and to leave.
 constexpr absl::Duration kMembersHear = absl::Seconds(3), kMembersLeave = absl::Seconds(15);
 
 // The state of one `lvrpo run`.
@@ -56,10 +56,9 @@ class Runner {
     folder_.seconds[phase] += absl::ToDoubleSeconds(RealClock().Now() - begin);
   }
   absl::Status WriteResults();
-  // What the coordinator's records say (coordinator/records/describe.h).
+  // Summary of the coordinator's records (coordinator/records/describe.h).
   absl::StatusOr<nlohmann::json> Describe() const;
-  // The records of a run that goes on, null for a new one. FailedPrecondition when they are of other
-  // settings.
+  // The records of a resumed run, null for a new one. FailedPrecondition when their settings differ.
   absl::StatusOr<nlohmann::json> ReadRecords() const;
 
   RunFolder folder_;
@@ -148,7 +147,7 @@ void Runner::EvaluateBetween(int64_t step) {
     const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
     const nlohmann::json json = nlohmann::json::parse(scores.ok() ? *scores : std::string(), nullptr, false);
     if (*code == 0 && json.is_object() && json.contains("score")) {
-      // Fewer images than before training, so their score means something beside those images' alone.
+      // Fewer images than before training: compare their score with that of the same images only.
       const PairedDifference gain =
           ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
                                     ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
@@ -195,7 +194,7 @@ absl::Status Runner::Train() {
       printer_.Say(
           "draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
     }
-    if (draining && !drain_heard) {  // until a coordinator that is just starting again has heard it, too
+    if (draining && !drain_heard) {  // until a restarting coordinator has received it, too
       drain_heard = coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5)).ok();
     }
     const absl::StatusOr<v1::GetStatusResponse> status = coordinator.GetStatus(absl::Seconds(2));
@@ -207,7 +206,7 @@ absl::Status Runner::Train() {
     if ((draining || finished) && leave_by == absl::InfiniteFuture())
       leave_by = now + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
     if (finished && tell_at == absl::InfiniteFuture()) {
-      // Nothing that a member still does matters now. One that did not hear it from the coordinator is told.
+      // Members have nothing left to do. Those that did not hear it from the coordinator get SIGTERM.
       tell_at = now + kMembersHear;
       leave_by = std::min(leave_by, now + kMembersLeave);
     }
@@ -331,7 +330,7 @@ int Runner::Run() {
       return Fail(status);
     }
   }
-  // A run whose steps are all done only lacks its results.
+  // All steps are done: only the results are missing.
   absl::Status status;
   if (!records->is_object() || !records->value("trained", false)) status = Train();
   if (!status.ok() && !absl::IsCancelled(status)) return Fail(status, supervisor_.ended_code());

@@ -25,7 +25,7 @@ std::string RoleName(v1::Role role) {
                                           : "rollout worker";
 }
 
-// What a coordinator says that serves this folder's run; an error when none does.
+// Status from the coordinator that serves this folder's run; an error when none does.
 absl::StatusOr<v1::GetStatusResponse> Ask(const std::string& run_dir, const std::string& given) {
   const absl::StatusOr<std::string> address = CoordinatorAddress(run_dir, given);
   if (!address.ok()) return address.status();

@@ -15,12 +15,12 @@ namespace lvrpo {
 // host:port of a run's coordinator, from --coordinator or the run folder's coordinator.json.
 absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const std::string& address);
 
-// How a run stands, as one JSON object, for `lvrpo status --json`: "run_id", "state" (running, draining,
+// A run's status as one JSON object, for `lvrpo status --json`: "run_id", "state" (running, draining,
 // finished or stopped), "step", "total_steps", "seconds_left" (null: not known), "waiting_for",
 // "groups_by_state", "groups_retired_by_reason", "reward_means", "version", "digest",
 // "seconds_since_progress", "run_epoch", "members". Pure.
 nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<double> seconds_left);
-// The same of a run that nobody works on, from its records (coordinator/records/describe.h): with
+// The same for a run without a coordinator, from its records (coordinator/records/describe.h): with
 // "checkpoint" and "last_event", without members.
 nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& records);
 // Either of them in words.

@@ -16,7 +16,7 @@
 
 namespace lvrpo {
 
-// A policy as it is evaluated.
+// A policy under evaluation.
 struct EvaluatedPolicy {
   Bagel model;
   Autoencoder autoencoder;
@@ -24,18 +24,18 @@ struct EvaluatedPolicy {
   std::string weights_digest;
 };
 
-// The run's base policy, with the tensors of `weights` over it (a checkpoint's policy.safetensors) unless
-// that is empty.
+// The run's base policy, with the tensors of `weights` (a checkpoint's policy.safetensors) unless that is
+// empty.
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights);
 
-// The first `per_kind` records of each kind, with their place in the file: that decides their noise.
+// The first `per_kind` records of each kind, with their index in the file, which is the key of their noise.
 struct HeldOutPrompt {
   v1::PromptRecord record;
   uint32_t place = 0;
 };
-// Errors of ReadPromptFile; those that are taken are asked of the policy too: they are of this task, the
-// tokenizer has their words, their source images can be read and have a size that the model takes. Every line
-// that is wrong is named.
+// Errors of ReadPromptFile. The selected records are also checked against the policy: they are of this task,
+// the tokenizer has their words, their source images can be read and have a size that the model takes. Every
+// wrong line is named.
 absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& config,
                                                        const EvaluatedPolicy& policy, v1::TaskKind task,
                                                        const std::string& path, int per_kind);

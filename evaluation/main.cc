@@ -33,7 +33,7 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
   nlohmann::json scores = {{"images", 0}};
   std::string lines;
   SampleWriter samples(options.out, options.samples_per_kind);
-  // Both files before any of them is evaluated: a bad record is known at once.
+  // Reads both files before evaluating any, so that a bad record is reported at once.
   std::vector<HeldOutPrompt> prompts, questions;
   const std::string &image_file = config.data().heldout_image_prompts(),
                     &text_file = config.data().heldout_text_prompts();

@@ -10,11 +10,11 @@
 
 namespace lvrpo {
 
-// What all.jsonl says of one image.
+// One image's line of all.jsonl.
 nlohmann::json ImageLine(const ImageJudgement& judgement);
 
-// Writes the pictures of the first images of each kind to a folder and lists them. Files are numbered: ids
-// are part of the list only. Not thread-safe.
+// Writes the first images of each kind to a folder and lists them. Files are numbered; ids appear in the list
+// only. Not thread-safe.
 class SampleWriter {
  public:
   SampleWriter(std::string folder, int per_kind) : folder_(std::move(folder)), per_kind_(per_kind) {}

@@ -9,7 +9,7 @@
 
 namespace lvrpo {
 
-// What the independent checker said about one held-out image.
+// Verdict of the independent checker on one held-out image.
 struct ImageJudgement {
   std::string id;
   std::string kind;
@@ -23,7 +23,7 @@ struct ImageJudgement {
   std::vector<std::string> colors;    // colour of each object found
 };
 
-// How one held-out question was answered.
+// Result of one held-out question.
 struct AnswerJudgement {
   std::string id;
   std::string kind;

@@ -9,7 +9,7 @@
 namespace lvrpo {
 namespace {
 
-struct Sequence {  // in the slot of its place in a list
+struct Sequence {  // its index in the list is its slot
   size_t request;
   int64_t sample;
   int64_t newest;
@@ -109,7 +109,7 @@ absl::StatusOr<std::vector<TextSamples>> GenerateTexts(const TextDecoder& model,
         start(slot);
         continue;
       }
-      // The last sequence takes the free slot; those behind `slot` were looked at already.
+      // The last sequence moves to the free slot; those after `slot` were handled already.
       const int64_t last = static_cast<int64_t>(active.size()) - 1;
       if (slot != last) {
         slots.Move(last, slot);

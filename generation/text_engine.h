@@ -13,7 +13,7 @@ namespace lvrpo {
 
 struct TextRequest {
   KvCache context;      // of batch 1, computed once and shared by the samples
-  int64_t start;        // the token behind the context: BAGEL's bos, another model's last one of the prompt
+  int64_t start;        // the token after the context: BAGEL's bos, or another model's last prompt token
   int64_t samples = 1;  // slots 0 .. samples - 1 of the group
   uint32_t group = 0;   // with the seed, slot and token index: the key of the Gumbel noise
   TextSampleOptions options;
@@ -34,13 +34,13 @@ struct TextEngineLimits {
 };
 
 // Decodes many requests together, by continuous batching: each sample has a slot of a table
-// (model/layers/kv_table.h) and leaves it to the next one when it ends. A sample's tokens are a function of
-// (seed, group, slot, context, weights), whatever else is decoded beside it; logits differ between batch
-// shapes in their last bits only (1e-5 of their size in fp32), so a token can differ only where two
-// candidates are closer than that.
+// (model/layers/kv_table.h), which the next one gets when it ends. A sample's tokens are a function of (seed,
+// group, slot, context, weights), whatever else is in the batch; logits differ between batch shapes in their
+// last bits only (relative 1e-5 in fp32), so a token can differ only where two candidates are closer than
+// that.
 //
 // Element i answers requests[i]. ResourceExhausted when a single sequence does not fit kv_bytes;
-// `progress`, when given, is told the number of tokens made so far after each step. No gradients.
+// `progress`, when given, gets the number of tokens so far after each decode step. No gradients.
 absl::StatusOr<std::vector<TextSamples>> GenerateTexts(
     const TextDecoder& model, std::span<const TextRequest> requests, uint64_t seed,
     const TextEngineLimits& limits = {}, const std::function<void(int64_t tokens)>& progress = {});

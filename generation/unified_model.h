@@ -13,22 +13,22 @@
 
 namespace lvrpo {
 
-// A model folder with all that turns words and pictures into contexts. Immutable; thread-safe.
+// A loaded model folder: model, tokenizer and image encoders. Immutable; thread-safe.
 struct UnifiedModel {
   Bagel bagel;
-  std::optional<Autoencoder> autoencoder;  // none when it was not asked for: images are only looked at
+  std::optional<Autoencoder> autoencoder;  // none when not asked for: images are input only
   std::unique_ptr<Tokenizer> tokenizer;
 
   // Pixels per latent token and side.
   int64_t stride() const { return bagel.config().autoencoder.downsample() * bagel.config().latent_patch; }
-  // Pixels of the largest image it can paint, per side.
+  // Pixels of the largest image it can generate, per side.
   int64_t max_side() const { return bagel.config().max_latent_side * stride(); }
 
   // Each appends a segment to a context of batch 1. InvalidArgument when the context would become longer than
   // the model's positions, or the text cannot be encoded.
   absl::Status AppendText(KvCache& context, absl::string_view text) const;
   absl::Status AppendTokens(KvCache& context, const std::vector<int32_t>& ids) const;  // without bos and eos
-  // Through the ViT, resized by BAGEL's rules as far as the model's position table goes.
+  // Through the ViT, resized by BAGEL's rules within the model's position table.
   absl::Status AppendImage(KvCache& context, const RgbImage& image) const;
   // Needs the autoencoder. As clean latents (t = 0) of its mean; `size` gets the size in pixels after
   // resizing.
@@ -37,7 +37,7 @@ struct UnifiedModel {
   absl::Status CheckRoom(const KvCache& context, int64_t tokens) const;
 };
 
-// Where weights are put: "cpu", "cuda" or "cuda:1". Unavailable when there is no such device, or this program
+// Device of the weights: "cpu", "cuda" or "cuda:1". Unavailable when there is no such device, or this program
 // was built for CPUs.
 absl::StatusOr<torch::Device> ParseDevice(const std::string& name);
 

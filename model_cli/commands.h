@@ -11,13 +11,13 @@ inline constexpr char kModelProgram[] = "lvrpo";
 
 // Largest memory that a flag may give, in MiB: a pebibyte.
 inline constexpr int kMostMib = 1 << 30;
-// Of the flag --as-stored of commands that read photographs.
+// Help of the flag --as-stored of commands that read photographs.
 inline constexpr char kAsStoredHelp[] = "do not turn images upright as their EXIF orientation says";
 
 // A subcommand of lvrpo-model.
 struct Command {
   CLI::App* app;             // knows whether it was given; owned by the app it was added to
-  std::function<int()> run;  // does its work and gives the exit code; its own errors are already explained
+  std::function<int()> run;  // runs it and returns the exit code; prints its own errors
 };
 
 // Each adds its subcommand with its flags; the work is in the file of the same name.
@@ -29,7 +29,7 @@ Command AddAskCommand(CLI::App& app);         // ask_command.cc
 Command AddEditCommand(CLI::App& app);        // edit_command.cc
 Command AddWatermarkCommand(CLI::App& app);   // watermark_command.cc
 
-// `watermark check`: an image without a mark. Beside the codes of common/exit_code.h, as grep's 1.
+// `watermark check`: an image without a mark. In addition to the codes of common/exit_code.h, like grep's 1.
 inline constexpr int kExitUnmarked = 1;
 
 }  // namespace lvrpo

@@ -25,7 +25,7 @@ struct GenerateFlags {
   int64_t width = 0, height = 0;
 };
 
-// The contexts of the images, and what was thought for each.
+// The contexts of the images, and the thinking text of each.
 absl::StatusOr<std::vector<ImageRequest>> MakeRequests(const UnifiedModel& model, const GenerateFlags& flags,
                                                        std::vector<std::string>& thoughts) {
   KvCache system;

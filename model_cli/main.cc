@@ -13,7 +13,7 @@
 namespace lvrpo {
 namespace {
 
-// Runs it; what it throws is a sentence, with advice for memory that is not there.
+// Runs it; prints an exception as one sentence, with advice when out of memory.
 int RunOrExplain(const Command& command) {
   int code = kExitBug;
   const absl::Status thrown = TryToRun([&] { code = command.run(); });

@@ -14,7 +14,7 @@ struct WatermarkFlags {
   std::vector<std::string> images;
 };
 
-// Prints a line an image. Unmarked images are an answer too, but of another exit code.
+// Prints one line per image. An unmarked image is a valid answer with its own exit code.
 int Check(const WatermarkFlags& flags) {
   int code = kExitDone;
   for (const std::string& path : flags.images) {

@@ -30,7 +30,7 @@ class LatentCache {
   std::vector<std::vector<int64_t>> prompts_, full_;
 };
 
-// Which caption a text-to-image sample is shown with.
+// The caption of a text-to-image sample.
 struct CaptionChoice {
   int64_t pair = -1;  // the pair whose caption it is; -1: none
   bool full = false;  // its full caption instead of the prompt's wording
@@ -40,7 +40,7 @@ struct CaptionChoice {
 // trained on such captions follows them less strictly than it could, which reinforcement learning brings out.
 CaptionChoice ChooseCaption(Random& random, int64_t pick, int64_t pairs, double dropout, double wrong);
 
-// What the understanding half reads.
+// Data of the und expert.
 struct UnderstandingData {
   int64_t batch = 24;           // images per iteration
   int questions_per_image = 3;  // asked one after another, where the image is not captioned

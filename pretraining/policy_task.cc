@@ -141,7 +141,7 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
   auto model = Bagel::Create(config, tensors, "the policy");
   if (!model.ok()) return model.status();
   TrainerOptions options = TrainerOptionsFor(task, resume);
-  // What was made before decides the numbers too: the referee's tower and `start` are in the first weights.
+  // Earlier results decide the numbers too: the initial weights contain the referee's tower and `start`.
   options.settings["first weights"] = DigestOf(tensors).substr(0, kShownDigest);
   options.settings["autoencoder"] =
       Sha256Hex(DigestOf(autoencoder->tensors()) + JsonText(autoencoder->config().ToJson()))
@@ -236,7 +236,7 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
     }
     return total;
   };
-  // Without the alignment's projection, which has done its work.
+  // Without the alignment's projection, which only training needs.
   const auto policy_weights = [&]() {
     TensorMap weights = trainer->averaged();
     for (const auto& [name, tensor] : head) weights.erase(name);

@@ -38,11 +38,11 @@ absl::StatusOr<Settings> LoadSettings(const std::string& path, const std::vector
 // Dotted path of each setting -> its value.
 std::map<std::string, std::string> FlatSettings(const google::protobuf::Message& settings);
 
-// Those of them that decide the numbers of a training run, to the last bit: all but where files lie, how
-// often something is written, and what is scored on the way.
+// The settings that decide the numbers of a training run, to the last bit: all except paths, how often
+// something is written, and what is scored during training.
 std::map<std::string, std::string> DecidingSettings(const google::protobuf::Message& settings);
 
-// How the trainer is to run: `settings.train()`, and DecidingSettings() for its checkpoints.
+// Options of the trainer: `settings.train()`, and DecidingSettings() for its checkpoints.
 template <typename Settings>
 TrainerOptions TrainerOptionsFor(const Settings& settings, bool resume) {
   const v1::PretrainLoop& loop = settings.train();

@@ -17,10 +17,10 @@ struct PaddedText {
 // Pads with id 0; L is `min_length` or the longest row, whichever is larger.
 PaddedText Pad(const std::vector<std::vector<int64_t>>& rows, int64_t min_length = 0, int64_t pad = 0);
 
-// Text of this world's own making: encoding it cannot fail.
+// Text of the shapes world: encoding it cannot fail.
 std::vector<int64_t> EncodeKnown(const Tokenizer& tokenizer, const std::string& text);
 
-// [B, L] for SigLIP's text tower: padded to `length` with the token behind the words.
+// [B, L] for SigLIP's text tower: padded to `length` with the pad token.
 torch::Tensor RefereeText(const Tokenizer& tokenizer, const std::vector<std::string>& texts, int64_t length);
 
 }  // namespace lvrpo

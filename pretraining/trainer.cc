@@ -71,7 +71,7 @@ absl::StatusOr<Trainer> Trainer::Create(std::string name, TensorMap trainable, T
       return absl::InvalidArgumentError("there is nothing to resume from: set train.checkpoint");
     return trainer;
   }
-  // Now rather than when the first checkpoint is written.
+  // Fail now rather than at the first checkpoint.
   const std::string folder = ParentFolder(checkpoint);
   if (!folder.empty()) {
     if (absl::Status status = MakeFolder(folder); !status.ok()) return status;

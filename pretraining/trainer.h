@@ -19,8 +19,8 @@ struct TrainerOptions {
   bool resume = false;     // go on from `checkpoint` if it is there
   double ema_decay = 0;    // > 0: keep an exponential moving average of the weights
   AdamWOptions optimizer;
-  // Name -> value of everything that decides the numbers. Kept in the checkpoint; a run with others does not
-  // go on from it.
+  // Name -> value of everything that decides the numbers. Stored in the checkpoint; a run with other values
+  // does not resume from it.
   std::map<std::string, std::string> settings;
 };
 

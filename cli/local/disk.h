@@ -11,10 +11,10 @@ struct DiskFacts {
   bool read_only = false;
 };
 
-// Why nothing can be written there: "full", "out of file entries", "read-only"; empty: it can. Pure.
+// Why it cannot be written: "full", "out of file entries", "read-only"; empty: it can. Pure.
 std::string DiskProblem(const DiskFacts& facts);
 
-// "the disk of PATH is full", or empty; empty too when nothing can be found out.
+// "the disk of PATH is full", or empty; also empty when its state is unknown.
 std::string DiskProblemOf(const std::string& path);
 
 }  // namespace lvrpo

@@ -6,8 +6,8 @@
 
 namespace lvrpo {
 
-// What a line of a role's log says, without time, level and name: a readable line, a JSON line, or the
-// sentence with which a program ended ("lvrpo-learner: no memory left"). Valid UTF-8, at most about 300
+// The message of a line of a role's log, without time, level and name: a readable line, a JSON line, or a
+// program's last message ("lvrpo-learner: no memory left"). Valid UTF-8, at most about 300
 // bytes. Pure.
 std::string MessageOfLine(absl::string_view line);
 

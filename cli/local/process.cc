@@ -116,8 +116,7 @@ class Pipe {
   int ends_[2];
 };
 
-// Reads what both pipes bring until both have ended; false: not before `deadline`. Of the second text only
-// the end is kept.
+// Reads both pipes until both are closed; false: `deadline` passed. Keeps only the end of the second text.
 bool ReadBoth(const Pipe& first, const Pipe& second, absl::Time deadline, std::string& all,
               std::string& end) {
   constexpr size_t kKept = 4096;
@@ -193,7 +192,7 @@ std::string LastLines(const std::string& path, int count) {
 std::string LastMessage(const std::string& path, int count) {
   constexpr int kMostOfMessage = 25;  // more than data/prompts/line_errors.h gives
   const std::string text = ReadFile(path).value_or("");
-  // A program's last words begin with its name and may go on for several lines.
+  // A program's last message begins with its name and may have several lines.
   size_t message = text.rfind("\nlvrpo");
   if (message == std::string::npos) message = absl::StartsWith(text, "lvrpo") ? 0 : text.size();
   const std::string words(absl::StripAsciiWhitespace(text.substr(message)));

@@ -39,8 +39,8 @@ class Process {
   std::optional<int> exit_code_;
 };
 
-// Runs a command to its end and gives its standard output. FailedPrecondition with the end of what it said
-// when it fails, DeadlineExceeded when it takes longer than `patience`: then it is killed.
+// Runs a command and returns its standard output. FailedPrecondition with the end of its error output when it
+// fails, DeadlineExceeded when it takes longer than `patience`: then it is killed.
 absl::StatusOr<std::string> Capture(const std::vector<std::string>& command,
                                     absl::Duration patience = absl::Minutes(10));
 
@@ -48,7 +48,7 @@ absl::StatusOr<std::string> Capture(const std::vector<std::string>& command,
 std::string LastLinesOf(absl::string_view text, int count);
 // The same of a file; empty when it cannot be read.
 std::string LastLines(const std::string& path, int count);
-// Of a log, at least so many lines, and all of a program's last message ("lvrpo-...: ..."), up to 25.
+// The last lines of a log: at least so many, and a program's whole last message ("lvrpo-...: ..."), up to 25.
 std::string LastMessage(const std::string& path, int count);
 
 // Folder of the running binary.

@@ -9,8 +9,8 @@
 
 namespace lvrpo {
 
-// One line that tells how a run stands: step, time left, what is waited for, reward by component, newest
-// held-out score, samples per second. Pure. `heldout` is empty while there is none.
+// One line with a run's status: step, time left, what it waits for, reward by component, newest held-out
+// score, samples per second. Pure. `heldout` is empty while there is none.
 struct ProgressInput {
   v1::GetStatusResponse status;
   std::string heldout;
@@ -19,14 +19,14 @@ struct ProgressInput {
 };
 std::string FormatProgress(const ProgressInput& input);
 
-// When a run was seen to have taken how many steps.
+// A number of committed steps and when it was seen.
 struct StepTime {
   int64_t steps;
   double seconds;
 };
-// Seconds that the steps from the newest of `seen` (in order) to `total` will take if they take as long as
-// the median of those seen: a pause between two sessions does not count. nullopt while no step was seen, and
-// when the newest is so long ago, at `now`, that the run does not go on as it did. Pure.
+// Seconds that the steps from the newest of `seen` (in order) to `total` take at the median duration of those
+// seen, so that a pause between sessions does not count. nullopt while no step was seen, and when the newest
+// is so old, at `now`, that the run is stalled. Pure.
 std::optional<double> SecondsLeft(const std::vector<StepTime>& seen, int64_t total, double now);
 
 // "1 min 05 s"

@@ -12,9 +12,9 @@ namespace lvrpo {
 // data or divergence.
 bool MayRestart(int exit_code);
 
-// When roles that died are started again: the first time at once, then after 1, 2, 4, ... 30 s, so that what
-// lasts a while (a full disk) does not use them up; a role that lived for a minute begins anew. At most
-// `most` times for all roles together. Pure.
+// When roles that died are restarted: the first time at once, then after 1, 2, 4, ... 30 s, so that a lasting
+// error (a full disk) does not use up the restarts; the pause resets after a role has lived for a minute. At
+// most `most` restarts for all roles together. Pure.
 class Restarts {
  public:
   explicit Restarts(int most) : most_(most) {}

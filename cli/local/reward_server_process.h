@@ -9,7 +9,7 @@
 
 namespace lvrpo {
 
-// A reward server that belongs to no run, in a process of its own; ends with the object.
+// A reward server process without a run; ends with the object.
 class RewardServerProcess {
  public:
   struct Options {

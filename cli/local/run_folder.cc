@@ -41,7 +41,7 @@ namespace {
 
 constexpr int kMostOfOneSecond = 1000;
 
-// Makes the folder itself, which nobody may have made before: AlreadyExists.
+// Creates the folder; AlreadyExists when it exists.
 absl::Status MakeNewFolder(const std::string& path) {
   if (absl::Status status = MakeFolder(ParentFolder(path)); !status.ok()) return status;
   if (mkdir(path.c_str(), 0777) == 0) return absl::OkStatus();

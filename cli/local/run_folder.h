@@ -15,7 +15,7 @@ struct RunFolder {
   std::string path;
   std::string run_id;
   LoadedConfig config;
-  bool resumed = false;                   // this run was stopped and went on at least once
+  bool resumed = false;                   // this run was stopped and resumed at least once
   std::map<std::string, double> seconds;  // by phase of `lvrpo run`, over all its sessions
 
   std::string Inside(const std::string& name) const { return path + "/" + name; }
@@ -26,12 +26,12 @@ struct RunFolder {
 // Whether a run id can name a folder: letters, digits, '-', '_' and '.', with no '.' in front, at most 200.
 absl::Status CheckRunId(const std::string& run_id);
 
-// Makes the folder <out>/<run_id> with its resolved configuration. AlreadyExists when there is one. An empty
-// run_id asks for a fresh one: the configured name and the time, with a number after it when that is taken.
+// Creates the folder <out>/<run_id> with its resolved configuration. AlreadyExists when there is one. An
+// empty run_id gives a fresh one: the configured name and the time, followed by a number when that is taken.
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id);
 
-// Opens a run to go on with it or look at it, and changes the working directory to `working_folder`, or, when
-// that is empty, to where the run was started: its configuration names files from there. NotFound, or
+// Opens a run to resume or inspect it, and changes the working directory to `working_folder`, or, when that
+// is empty, to where the run was started: paths in its configuration are relative to it. NotFound, or
 // FailedPrecondition for another version's folder.
 absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::string& working_folder = "");
 

@@ -13,18 +13,18 @@
 
 namespace lvrpo {
 
-// What `lvrpo run` tells of its training: how it stands, and why it stands still. Not thread-safe; what it is
-// given must outlive it.
+// Prints the status of a training for `lvrpo run`: progress, and why it is stalled. Not thread-safe; its
+// arguments must outlive it.
 class RunMonitor {
  public:
   RunMonitor(const RunFolder& folder, Supervisor& supervisor, ProgressPrinter& printer)
       : folder_(folder), supervisor_(supervisor), printer_(printer) {}
 
-  // The roles were started just now.
+  // Call when the roles were started.
   void Begin() { stall_ = StallWatch(RealClock().Now()); }
   void SetHeldout(const std::string& score) { heldout_ = score; }
 
-  // Says why the run takes no step, when it is time to. `status`: the coordinator's newest answer.
+  // Prints why the run takes no step, when due. `status`: the coordinator's newest answer.
   void WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& status);
   void ShowProgress(const v1::GetStatusResponse& status);
 

@@ -10,7 +10,7 @@ namespace lvrpo {
 namespace {
 
 constexpr absl::Duration kFirst = absl::Seconds(15), kEvery = absl::Seconds(60), kNews = absl::Seconds(5);
-// A run that accepts a group at least as often is slow, but goes on.
+// A run that accepts groups at least this often is slow, not stalled.
 constexpr double kRecentSeconds = 15;
 
 }  // namespace

@@ -11,7 +11,7 @@
 
 namespace lvrpo {
 
-// What is known about a run that takes no step.
+// Facts about a run that takes no step.
 struct StallFacts {
   absl::Duration since_step;
   std::string waiting_for;                 // as the coordinator says; empty: nothing
@@ -20,32 +20,32 @@ struct StallFacts {
   std::string disk;                        // what is wrong with the run's disk
 };
 
-// One line that says why: "no step for 31 s: waiting for rollout-0; 40 groups were retired because ...".
+// One line with the cause: "no step for 31 s: waiting for rollout-0; 40 groups were retired because ...".
 // Pure.
 std::string FormatStall(const StallFacts& facts);
 
-// What a reason of retired groups means, in words; the reason itself where there are none.
+// A retirement reason in words; the reason itself where there are none.
 std::string ReasonInWords(const std::string& reason);
 
-// Decides when a run that takes no step has to say so: 15 s after its last step or its start if no group was
-// accepted for as long either, and every minute from then on; groups that are retired for a reason that was
-// not told yet are told after 5 s. Pure; not thread-safe.
+// Decides when to report a run that takes no step: 15 s after its last step or its start if no group was
+// accepted for as long either, then every minute; groups retired for a reason that was not reported yet are
+// reported after 5 s. Pure; not thread-safe.
 class StallWatch {
  public:
   explicit StallWatch(absl::Time start) : last_step_(start) {}
 
-  // The newest status. True when the caller should speak now, with what `Facts` gives.
+  // Takes the newest status. True when the caller should print a report now, from `Facts`.
   bool Look(const v1::GetStatusResponse& status, absl::Time now);
   // The coordinator does not answer.
   bool LookAtSilence(absl::Time now);
-  // A step was taken since the last look: complaints from before are old.
+  // A step was taken since the last call: earlier complaints are outdated.
   bool moved() const { return moved_; }
   // Without complaints and disk.
   StallFacts Facts(absl::Time now) const;
 
  private:
   bool Due(absl::Time now);
-  // Whether groups were retired for a reason that was not told since the last step.
+  // Whether groups were retired for a reason that was not reported since the last step.
   bool HasNews() const;
 
   absl::Time last_step_, spoke_ = absl::InfinitePast();

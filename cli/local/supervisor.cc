@@ -103,7 +103,7 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
     if (waits) deadline = RealClock().Now() + kStartPatience;
     if (give_up()) return absl::CancelledError("stopped while the coordinator started");
     if (RealClock().Now() > deadline) {
-      return absl::UnavailableError(absl::StrCat("the coordinator did not say its address for ",
+      return absl::UnavailableError(absl::StrCat("the coordinator did not publish its address within ",
                                                  absl::FormatDuration(kStartPatience), "; see ",
                                                  LogOf("coordinator")));
     }
@@ -153,7 +153,7 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
     if (!code.has_value()) continue;
     if (*code == 0) {
       // It was told to leave: the run has finished or drains, which the caller may learn a moment later. If
-      // the run still goes on at the next look, the role left for another reason (a signal) and is missed.
+      // the run is still active at the next check, the role left for another reason (a signal): restart it.
       const bool seen_before = role.left;
       role.left = true;
       if (!goes_on || !seen_before) continue;
@@ -162,7 +162,7 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
                                   ? absl::StrCat(role.name, " was killed by signal ", *code - 128)
                                   : absl::StrCat(role.name, " ended with exit code ", *code, LastWords(role));
     if (ending) {
-      // It cannot finish its part; what is on disk is enough to go on from.
+      // It cannot finish; what is on disk is enough to resume from.
       say_(death);
       role.process.reset();
       continue;

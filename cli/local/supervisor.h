@@ -15,9 +15,8 @@
 
 namespace lvrpo {
 
-// The four roles of a run as processes on this machine. One that dies is started again
-// (cli/local/restarts.h), at most max_restarts times in all, never silently: each death is a line for `say`,
-// with the reason that the role gave.
+// The four roles of a run as processes on this machine. One that dies is restarted (cli/local/restarts.h), at
+// most max_restarts times in all; each death is a line for `say`, with the role's last error.
 class Supervisor {
  public:
   Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say)
@@ -26,15 +25,14 @@ class Supervisor {
         say_(std::move(say)),
         restarts_(folder.config.config.local().max_restarts()) {}
 
-  // Starts the coordinator, again if it dies, waits for its address, then starts the rest. Cancelled when
-  // `give_up` says so first.
+  // Starts the coordinator, restarting it if it dies, waits for its address, then starts the rest. Cancelled
+  // when `give_up` returns true first.
   absl::Status Start(const std::function<bool()>& give_up);
   const std::string& coordinator() const { return coordinator_; }
 
-  // Looks after the processes and starts dead ones again. `ending`: the run has finished or drains, so that
-  // nothing is started again. `goes_on`: the coordinator said so just now, so that nobody has a reason to
-  // leave. An error ends the run: a role cannot live, whose exit code is ended_code(), or the run's folder is
-  // gone.
+  // Checks the processes and restarts dead ones. `ending`: the run has finished or drains, so nothing is
+  // restarted. `goes_on`: the coordinator just said that the run is active, so no role has a reason to leave.
+  // An error ends the run: a role keeps failing, with the exit code ended_code(), or the run folder is gone.
   absl::Status Tend(bool ending, bool goes_on);
   int ended_code() const { return ended_code_; }
   bool AllEnded();
@@ -62,18 +60,18 @@ class Supervisor {
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
   absl::Status Launch(Role& role);
-  // Plans to start a role again that died of `why`; an error when that is of no use.
+  // Schedules the restart of a role that died of `why`; an error when a restart cannot help.
   absl::Status PlanRestart(Role& role, int code, const std::string& why);
-  // What a role that ended with this code said last, as "(...)"; that the disk is full where nothing could be
-  // said.
+  // The last error of a role that ended with this code, as "(...)"; that the disk is full when it could not
+  // log.
   std::string LastWords(const Role& role) const;
-  // A run goes on without this file; what is wrong with it is said once.
+  // The run continues without this file; an error is printed once.
   void WriteProcessIds();
   void AddRole(const std::string& binary, const std::string& name, int threads,
                std::vector<std::string> more);
 
   const RunFolder& folder_;
-  const std::string folder_identity_;  // a role may make a folder of the same name again
+  const std::string folder_identity_;  // a role may recreate a folder of the same name
   const std::function<void(const std::string&)> say_;
   std::string coordinator_;  // host:port
   std::vector<Role> roles_;

@@ -61,7 +61,7 @@ Series OfSteps(const std::vector<nlohmann::json>& steps, const std::string& key,
   return series;
 }
 
-// A mean over the last `window` points, so that trends show.
+// Moving average over the last `window` points.
 Series Smoothed(Series series, size_t window) {
   std::vector<std::pair<double, double>> smooth;
   double sum = 0;

@@ -16,7 +16,7 @@ constexpr size_t kSteps = 10;  // at each end
 constexpr double kLeastMove = 0.02, kStandardErrors = 3;
 constexpr char kPrefix[] = "logged_";
 
-// Guards, which should not rise; whatever else is logged is a scorer that should not fall.
+// Guards, which should not rise; other logged figures are scorers, which should not fall.
 const std::map<std::string, const char*>& Meanings() {
   static const auto* meanings = new std::map<std::string, const char*>{
       {"artefacts", "share of the images' fine detail that is a regular grid: checkerboards, block edges"},

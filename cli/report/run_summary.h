@@ -16,13 +16,13 @@ struct PairedDifference {
 };
 PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after);
 
-// Whether it was right before and after, of every held-out item of a task ("image" or "text") that both
+// Right or wrong, before and after, for every held-out item of a task ("image" or "text") that both
 // evaluations have. The lines are those of their all.jsonl.
 std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json>& before_lines,
                                                 const std::vector<nlohmann::json>& after_lines,
                                                 const std::string& task);
 
-// What summary.json says of a run (docs/operating.md lists the fields). `before`, `after`: scores.json of the
+// Contents of summary.json (docs/operating.md lists the fields). `before`, `after`: scores.json of the
 // two evaluations; the `_lines` are their all.jsonl; `records`: what `lvrpo-coordinator --describe` printed;
 // `steps`: the lines of metrics.jsonl. Pure.
 struct SummaryInput {

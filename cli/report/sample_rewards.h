@@ -5,8 +5,8 @@
 
 namespace lvrpo {
 
-// Has a reward server, started for this alone, score the sample images of the evaluations before and after
-// training, with evidence; writes images/<before|after>/rewards.json: [{"id", "reward", "scores": {name:
+// Scores the sample images of the evaluations before and after training, with evidence, by a reward server
+// started for this; writes images/<before|after>/rewards.json: [{"id", "reward", "scores": {name:
 // {"score", "detail"}}, "maps": [{"phrase", "rows", "columns", "values"}]}].
 absl::Status ScoreSamples(const RunFolder& folder);
 
