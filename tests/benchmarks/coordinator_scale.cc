@@ -1,5 +1,5 @@
-// How long a coordinator takes to start in a run of many groups, and how much memory: makes the records of
-// such a run, as a coordinator writes them, and starts one on them; then describes and audits it.
+// Measures time and memory of a coordinator's start in a run of many groups: writes the records of such a run
+// as a coordinator does, starts one on them, then describes and audits the run.
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -144,7 +144,7 @@ absl::Status Audit(const std::string& folder) {
   return absl::OkStatus();
 }
 
-// In a separate process, whose memory is its own.
+// In a separate process, to measure its memory alone.
 bool Measure(const char* what, const std::function<absl::Status()>& work) {
   std::fflush(stdout);
   const absl::Time begin = RealClock().Now();

@@ -1,5 +1,5 @@
-// Says how much of the policy gradient is signal, by family of tensors: which settings of rollout and which
-// tensors are worth their noise. It decided the embedded default's (docs/benchmarks.md).
+// Measures the share of signal in the policy gradient, by family of tensors, to choose rollout settings and
+// trained tensors. It decided the embedded default's (docs/benchmarks.md).
 //
 // The gradients g_1 .. g_n of n training steps are made from the same weights and independent samples, so
 // what they have in common is the expected gradient: signal = mean over pairs of g_i g_j, total = mean of
@@ -50,7 +50,7 @@ struct Sums {
   }
 };
 
-// Of one family of tensors.
+// Share of signal of one family of tensors.
 struct Share {
   double sum = 0;
   int64_t elements = 0;

@@ -1,5 +1,5 @@
-// Image rollouts of a BAGEL folder, to be held beside peers/image_sampling.py: the same folder, prompts,
-// noise and steps. Shows first that it computes what the peer computed, from the files that the peer wrote.
+// Image rollouts of a BAGEL folder, for comparison with peers/image_sampling.py: the same folder, prompts,
+// noise and steps. First checks its results against those in the peer's files.
 // Prints one line of JSON; decoding to pixels is not part of it.
 
 #include <cstdio>
@@ -45,8 +45,8 @@ torch::Tensor Sample(const Bagel& model, const TensorMap& inputs, const Flags& f
   return GenerateLatents(model, requests, options);
 }
 
-// Multiplications and additions of one run, counted as two: the layers' matrices on latents (generation half)
-// and on the two ends (understanding half), and attention's two products.
+// Operations of one run, 2 per multiply-add: the layers' GEMMs on latents (gen expert) and on the two marker
+// tokens (und expert), and attention's two.
 double FlopsOf(const BagelConfig& c, int64_t images, int64_t latents, int64_t context, int calls,
                bool guided) {
   const double half =
@@ -58,7 +58,7 @@ double FlopsOf(const BagelConfig& c, int64_t images, int64_t latents, int64_t co
   return static_cast<double>(images) * calls * ((guided ? 2 : 1) * matrices + attention);
 }
 
-// FLOP/s of the layers' products by themselves, at the batch's shapes: the best that a library here gives.
+// FLOP/s of the layers' GEMMs alone, at the batch's shapes, by the fastest library here.
 double BestGemm(const BagelConfig& c, int64_t rows, int repeats) {
   const torch::NoGradGuard no_grad;
   double flops = 0, seconds = 0;

@@ -1,6 +1,6 @@
-// How fast a checkpoint is read and how much memory that takes at its peak, beside plain read() of the same
-// bytes. Each case is a process of its own, so that its peak is its own. The files are in the page cache when
-// they are measured: this is the cost of reading, not of the disk.
+// Speed and peak memory of reading a checkpoint, compared with plain read() of the same bytes. Each case runs
+// in its own process, to measure its own peak. The files are in the page cache: this is the cost of reading,
+// not of the disk.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -98,7 +98,7 @@ absl::Status Run(const std::string& work, double gigabytes) {
   SynthesizeOptions options;
   options.config.vocabulary = 4096;
   options.config.vit_layers = 1;
-  constexpr double kLayerBytes = 2 * 2 * 233e6;  // both halves, bf16
+  constexpr double kLayerBytes = 2 * 2 * 233e6;  // both experts, bf16
   options.config.layers = std::max<int64_t>(1, std::llround(gigabytes * 1e9 / kLayerBytes));
   const std::string narrow = JoinPath(work, "bf16"), wide = JoinPath(work, "fp32");
   if (absl::Status status = SynthesizeBagel(options, narrow); !status.ok()) return status;
@@ -125,7 +125,7 @@ absl::Status Run(const std::string& work, double gigabytes) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Measures the reading of a checkpoint, beside plain read() of the same bytes.");
+  CLI::App app("Compares reading a checkpoint with plain read() of the same bytes.");
   std::string work = "/tmp";
   double gigabytes = 4;
   Case one;

@@ -121,7 +121,7 @@ class Caller {
   LoadResult result_;
 };
 
-// Runs the threads, each with calls of its own, and adds up what they counted.
+// Runs the threads, each with its own calls, and adds up their counts.
 LoadResult RunThreads(const std::vector<std::string>& addresses, const LoadOptions& options,
                       const std::function<void(int thread, absl::Time begin, Caller& caller)>& work) {
   std::vector<LoadResult> results(static_cast<size_t>(options.threads));

@@ -9,18 +9,18 @@
 #include "absl/time/time.h"
 #include "proto/lvrpo/v1/reward.pb.h"
 
-// Clients that load reward servers, and what became of their requests.
+// Clients that load reward servers, and the outcomes of their requests.
 namespace lvrpo {
 
 // Request number `index`. Called by several threads at once.
 using RequestSource = std::function<v1::ScoreRequest(int64_t index)>;
 
-// What became of requests; each is counted once.
+// Outcomes of requests; each is counted once.
 struct LoadResult {
   int64_t sent = 0;
   int64_t complete = 0;  // every component of every sample has a score
   int64_t typed = 0;     // answered; some component has no score and says why
-  int64_t refused = 0;   // RESOURCE_EXHAUSTED that says when to come back
+  int64_t refused = 0;   // RESOURCE_EXHAUSTED that says when to retry
   int64_t failed = 0;    // anything else: no result and no typed refusal
   std::string first_failure;
   std::map<std::string, int64_t> outcomes;  // of samples' components and guards without a score
@@ -42,12 +42,12 @@ struct LoadOptions {
   absl::Duration deadline = absl::Seconds(60);
 };
 
-// Seconds from the start at which requests are due: Poisson's process, given that `per_second * seconds` of
-// them come, so that the rate is what was asked for. A function of the seed.
+// Seconds from the start at which requests are due: a Poisson process conditioned on `per_second * seconds`
+// arrivals, so that the rate is exact. A function of the seed.
 std::vector<double> PoissonArrivals(double per_second, double seconds, uint64_t seed);
 
-// Open loop: request i is sent when it is due, whatever became of those before it. Thread t has every
-// `threads`-th. A request that is sent late is late in its latency too.
+// Open loop: request i is sent when it is due, whatever the state of earlier ones. Thread t sends every
+// `threads`-th. Latency counts from when a request was due.
 LoadResult LoadOpen(const std::string& address, const RequestSource& source,
                     const std::vector<double>& arrivals, const LoadOptions& options);
 

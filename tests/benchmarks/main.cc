@@ -1,5 +1,5 @@
-// Prints how fast the parts are, each beside a baseline of the same run, so that the ratio means something on
-// any machine.
+// Prints the speed of the parts, each with a baseline of the same run, so that the ratio is meaningful on any
+// machine.
 
 #include <unistd.h>
 
@@ -173,7 +173,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   start.mutable_version()->set_digest("base");
   v1::StartTrainingResponse started;
   (void)(*service)->StartTraining(nullptr, &start, &started);
-  join("reward-0", v1::ROLE_REWARD_SERVER);  // nothing is leased that nobody could score
+  join("reward-0", v1::ROLE_REWARD_SERVER);  // nothing is leased without a reward server
   v1::LeaseGroupRequest lease;
   *lease.mutable_fence() = join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   *lease.mutable_version() = start.version();

@@ -1,5 +1,5 @@
-// Images a second of a SigLIP 2 referee, to be held beside peers/referee.py: the same folder and pixels.
-// Shows first that it computes what the peer computed, from the file that the peer wrote. Prints one line of
+// Images a second of a SigLIP 2 referee, for comparison with peers/referee.py: the same folder and pixels.
+// First checks its results against those in the peer's file. Prints one line of
 // JSON; with --profile also where the time goes.
 
 #include <cstdio>
@@ -49,7 +49,7 @@ double RelativeDifference(const torch::Tensor& ours, const torch::Tensor& theirs
 }
 
 // Where the time of one batch goes, in milliseconds: each part by itself, on numbers of the same shapes. The
-// products are those of the tower's layers, which the model keeps in its kernel's order.
+// GEMMs are those of the tower's layers, on prepacked weights as in the model.
 nlohmann::json Profile(const Siglip& model, int64_t batch, int repeats) {
   const SiglipTowerConfig& c = model.config().vision;
   const int64_t n = model.config().grid() * model.config().grid(), d = c.width;
@@ -101,7 +101,7 @@ nlohmann::json Profile(const Siglip& model, int64_t batch, int repeats) {
       {"head_dense", milliseconds([&] { model.DenseTokens(tokens); }, 1)}};
 }
 
-// FLOP/s of a tower's products at this batch: 2 operations a multiply-add, attention's two products included.
+// Operations of a tower's GEMMs at this batch: 2 per multiply-add, attention's two included.
 double FlopsOf(const SiglipConfig& config, int64_t batch) {
   const auto n = static_cast<double>(config.grid() * config.grid()),
              d = static_cast<double>(config.vision.width), mlp = static_cast<double>(config.vision.mlp);

@@ -50,7 +50,7 @@ struct ErrorKind {
   std::function<void(Composition&, Random&)> change;
 };
 
-// One of 0 .. count - 1 that is none of the others.
+// One of 0 .. count - 1 that differs from the others.
 int Another(int count, int not_this, int nor_this, Random& random) {
   int value = 0;
   do {
@@ -124,7 +124,7 @@ Pair MakePair(const ErrorKind& kind, uint64_t seed, uint64_t index, bool held_ou
   return pair;
 }
 
-// What is judged: a way to score an image by a record.
+// A way to score an image by a record.
 struct Component {
   std::string name;
   std::function<absl::StatusOr<double>(const RgbImage& image, const v1::PromptRecord& record)> score;
@@ -228,7 +228,7 @@ double Auc(const Scores& scores) {
   return wins / static_cast<double>(scores.right.size() * wrong.size());
 }
 
-// Of the AUC, over images drawn with replacement, each with both of its scores.
+// Standard error of the AUC, over images drawn with replacement, each with both of its scores.
 double BootstrapError(const Scores& scores, int resamples, uint64_t seed) {
   Random random(seed);
   const auto count = static_cast<int>(scores.right.size());

@@ -1,7 +1,6 @@
-// A reward server under load: the latency and the batches of requests that come at given rates, what becomes
-// of ten times too many, one process beside one for each scorer, known scores beside computed ones, and raw
-// pixels beside PNG. Server and clients share the machine. Each figure stands beside a baseline of the same
-// run.
+// A reward server under load: latency and batch sizes at given request rates and at ten times its capacity;
+// one process or one per scorer; cached or computed scores; raw pixels or PNG. Server and clients share the
+// machine. Each figure has a baseline of the same run.
 
 #include <atomic>
 #include <cstdio>
@@ -302,7 +301,7 @@ absl::StatusOr<std::vector<double>> InTurns(const std::string& what, const std::
   return medians;
 }
 
-// Every way beside the first.
+// Every way compared with the first.
 void PrintWays(const std::vector<Way>& ways, const std::vector<double>& rates) {
   for (size_t i = 0; i < ways.size(); ++i) {
     std::printf("%-46s %10.1f requests/s %6.2fx of %s (%.1f)\n", ways[i].name.c_str(), rates[i],
@@ -355,7 +354,7 @@ absl::Status MeasureCache(const Flags& flags, const std::vector<Group>& groups) 
   return absl::OkStatus();
 }
 
-// What a request is to send: its bytes, and the milliseconds that making and reading one take.
+// Cost of sending a request: its bytes, and the milliseconds to encode and decode one.
 nlohmann::json TransportCosts(const std::vector<Group>& groups, Transport transport) {
   const RequestSource source = RequestsOf(groups, transport, false);
   std::vector<v1::ScoreRequest> requests;

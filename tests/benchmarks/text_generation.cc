@@ -1,6 +1,6 @@
-// Text rollouts of a plain Qwen2 by the engine that rollout workers use, to be held beside
-// peers/text_generation.py: the same folder, prompts and numbers of samples and tokens. Shows first that it
-// computes what the peer computed, from the file that the peer wrote. Prints one line of JSON.
+// Text rollouts of a plain Qwen2 by the engine that rollout workers use, for comparison with
+// peers/text_generation.py: the same folder, prompts and numbers of samples and tokens. First checks its
+// results against those in the peer's file. Prints one line of JSON.
 
 #include <cmath>
 #include <cstdio>
@@ -43,7 +43,7 @@ std::vector<TextSamples> Generate(const Qwen2& model, const torch::Tensor& promp
 }
 
 // Greedy choices against the peer's. Where two candidates are closer than rounding, either may be chosen;
-// from there on the texts differ rightly.
+// from there on the texts may differ.
 nlohmann::json Compare(const Qwen2& model, const TensorMap& peer, const Flags& flags) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor prompts = peer.at("prompt_ids"), margin = peer.at("step_margin"),

@@ -39,7 +39,7 @@ inline double Median(std::vector<double> values) {
 
 inline double Rounded(double value, double unit) { return std::round(value / unit) * unit; }
 
-// Of `repeats` runs, each of which makes `count` things called `what`, after one that does not count.
+// Times `repeats` runs, each of which makes `count` things called `what`, after one warm-up run.
 inline nlohmann::json Timed(const std::function<void()>& run, int repeats, int64_t count,
                             const std::string& what) {
   run();
@@ -57,7 +57,7 @@ inline nlohmann::json Timed(const std::function<void()>& run, int repeats, int64
           {what + "_per_second", Rounded(static_cast<double>(count) / median, .01)}};
 }
 
-// Of this process since it began.
+// Peak memory of this process.
 inline double PeakRssMb() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);

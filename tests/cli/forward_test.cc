@@ -24,7 +24,7 @@ class Forwarding : public ::testing::Test {
   }
   ~Forwarding() override { std::filesystem::remove_all(path_); }
 
-  // Forward() in a child process, which it replaces; the exit code it ends with.
+  // Runs Forward() in a child process, which it replaces; returns the exit code.
   int ExitCodeOf(const std::vector<std::string>& arguments) const {
     const ForwardedCommand* command = FindForwarded(arguments);
     EXPECT_NE(command, nullptr);

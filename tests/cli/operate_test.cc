@@ -99,7 +99,7 @@ TEST(Stall, SpeaksWithinHalfAMinuteAndThenEveryMinute) {
   }
   EXPECT_THAT(spoke, ElementsAre(15, 75, 135, 195));
   EXPECT_EQ(watch.Facts(start + absl::Seconds(200)).retired["zero_variance"], 200);
-  // A step begins anew: what was retired before it is not told again.
+  // A step resets the count: earlier retirements are not reported again.
   EXPECT_FALSE(watch.Look(Status(4, 0, {{"zero_variance", 300}}), start + absl::Seconds(201)));
   EXPECT_TRUE(watch.moved());
   EXPECT_THAT(watch.Facts(start + absl::Seconds(201)).retired, IsEmpty());

@@ -17,8 +17,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A finished run of three steps with a retired group, abandoned steps and several checkpoints: what an audit
-// can look at. Each test changes copies of it.
+// A finished run of three steps with a retired group, abandoned steps and several checkpoints. Each test
+// changes copies of it.
 class AuditTest : public ServiceTest {
  protected:
   void SetUp() override {
@@ -44,7 +44,7 @@ class AuditTest : public ServiceTest {
     for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(DatabasePath() + suffix);
     ASSERT_TRUE(WriteFileAtomic(DatabasePath(), whole_).ok());
   }
-  // The sentences of the promises that do not hold; those about changed tables apart.
+  // The sentences of violated invariants, without those about changed tables.
   std::string Broken(bool tables = false) {
     const auto proofs = AuditRun(dir_.string());
     if (!proofs.ok()) return proofs.status().ToString();
@@ -291,7 +291,7 @@ void ForEachChangedField(google::protobuf::Message* root, google::protobuf::Mess
   }
 }
 
-// Whatever field of whatever row somebody changes, an audit sees it.
+// An audit detects a change of any field of any row.
 TEST_F(AuditTest, FindsEveryFieldThatWasChanged) {
   int changed = 0;
   const auto check_records = [&](const std::string& table, google::protobuf::Message* record) {
@@ -411,7 +411,7 @@ TEST_F(AuditTest, ARunOfAnOlderProgramIsReadAsItIs) {
   ASSERT_TRUE(proofs.ok()) << proofs.status();
   for (const Proof& proof : *proofs) EXPECT_TRUE(proof.holds) << proof.sentence;
   EXPECT_THAT(proofs->back().sentence, HasSubstr("an older program wrote them without digests"));
-  // Its coordinator brings it up to date, and an audit says from where on digests are there.
+  // A coordinator migrates it, and an audit says where digests begin.
   Open();
   service_.reset();
   const auto later = AuditRun(dir_.string());

@@ -37,7 +37,7 @@ TEST(RunContract, WhoMustNameWhat) {
   }
 }
 
-// A run may go on on other processors, as long as its members' multiply alike.
+// A run may continue on other processors, as long as its members' GEMMs round alike.
 TEST(RunContract, HowProcessorsMultiplyIsNotSettledForGood) {
   const RunContract contract;
   const Terms here = {{"schedule", "aaaa"}, {"CPU product (one kind)", "own/avx512"}};
@@ -75,7 +75,7 @@ TEST_F(ContractTest, AWorkerMustAgreeWithTheLearnerThatIsHere) {
   EXPECT_TRUE(Register(worker).ok());
 }
 
-// Whoever comes first with something else locks nobody out: the learner's word counts.
+// A member that comes first with other terms locks nobody out: the learner's terms count.
 TEST_F(ContractTest, TheLearnerThatStartsTrainingSettlesIt) {
   v1::Fence stranger;
   ASSERT_TRUE(
@@ -98,7 +98,7 @@ TEST_F(ContractTest, AnotherLearnerIsHeldToIt) {
   EXPECT_TRUE(Lease(worker, 0).granted());  // a learner that is refused disturbs nobody
 }
 
-// What changed between two starts of a run is named, whoever brings it.
+// What changed between two starts of a run is named, for any role.
 TEST_F(ContractTest, FilesThatChangedSinceTheRunBeganAreNamed) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
@@ -119,7 +119,7 @@ TEST_F(ContractTest, FilesThatChangedSinceTheRunBeganAreNamed) {
   Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
 }
 
-// What the learner does not name is settled by the first worker that gets a group.
+// Terms that the learner does not name are fixed by the first worker that gets a lease.
 TEST_F(ContractTest, WorkersSettleTheRestWithTheFirstLease) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   v1::Fence other;

@@ -61,7 +61,7 @@ TEST_F(DegradedTest, WritesAreRefusedAndReadsGoOn) {
 TEST_F(DegradedTest, AFullDiskLosesNothing) {
   TakeStep(learner_, worker_, 0);
   FillDisk();
-  // Until not one page more is to be had.
+  // Until no page is free.
   for (int i = 0; i < 200 && service_->trouble().empty(); ++i) {
     v1::RegisterRequest filler = Registration("reward-1", v1::ROLE_REWARD_SERVER, "r:1");
     Register(filler);

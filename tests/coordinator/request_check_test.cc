@@ -108,7 +108,7 @@ TEST_F(RequestTest, CommitsAndCheckpoints) {
   EXPECT_TRUE(CheckCheckpoint(request).ok());
 }
 
-// Nothing of a refused or accepted request reaches others unlooked at.
+// Nothing from a refused or accepted request reaches other members unchecked.
 TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
   EXPECT_EQ(Register(Registration("line\nfeed", v1::ROLE_ROLLOUT_WORKER)).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);

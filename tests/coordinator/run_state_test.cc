@@ -213,7 +213,7 @@ TEST(RunState, ALeaseEndsAtItsLimitHoweverOftenItIsRenewed) {
   ASSERT_EQ(ended.at_limit.size(), 1u);
   EXPECT_EQ(ended.at_limit[0], "ordinal 0 at stuck");
   EXPECT_EQ(state.RenewLeases("stuck", {0}, now), (std::vector<int64_t>{0}));
-  // Others go first; the one that is late waits, longer each time.
+  // Others go first; the late one waits, longer each time.
   EXPECT_EQ(state.Lease("stuck", 1, Version(0), "b", now).group, nullptr);
   EXPECT_EQ(MustLease(state, "other", 0, "c", now).ordinal(), 0);
   EXPECT_EQ(state.Lease("stuck", 1, Version(0), "d", now + absl::Seconds(9)).group, nullptr);
@@ -223,7 +223,7 @@ TEST(RunState, ALeaseEndsAtItsLimitHoweverOftenItIsRenewed) {
   state.ExpireLeases(now);
   EXPECT_EQ(state.Lease("stuck", 1, Version(0), "f", now + absl::Seconds(19)).group, nullptr);
   const v1::GroupRecord delivered = MustLease(state, "stuck", 0, "g", now + absl::Seconds(20));
-  // Whoever delivers is like any other again.
+  // Delivering clears the penalty.
   EXPECT_TRUE(state.Submit(Submit(delivered))->accepted());
   EXPECT_TRUE(absl::IsFailedPrecondition(state.Submit(Submit(held)).status()));
 }

@@ -20,7 +20,7 @@ class ServiceTest : public ::testing::Test {
   void SetUp() override;
   void TearDown() override;
 
-  // A coordinator process starts (again).
+  // Starts (or restarts) a coordinator process.
   void Open();
   CoordinatorService::Options ServiceOptions() const;
   std::string DatabasePath() const { return (dir_ / "coordinator.sqlite").string(); }
@@ -31,7 +31,7 @@ class ServiceTest : public ::testing::Test {
                                           const std::string& address = "");
   grpc::Status Register(const v1::RegisterRequest& request, v1::Fence* fence = nullptr,
                         v1::RegisterResponse* response = nullptr);
-  // Must be let in.
+  // Registration must succeed.
   v1::Fence Join(const std::string& id, v1::Role role, const std::string& address = "");
   static v1::PolicyVersion Version(int64_t version);
   grpc::Status Start(const v1::Fence& fence, int64_t version);

@@ -98,7 +98,7 @@ TEST_F(ServiceTest, NumbersThatCannotBeAreRefused) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-// A coordinator on an older copy of the records: the learner must not take its own word for the run's.
+// A coordinator on an older copy of the records: the learner must not continue from its own, newer history.
 TEST_F(ServiceTest, ALearnerThatIsAheadOfTheRecordsStartsAgainFromThem) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   for (const grpc::Status& status : {Start(learner, 1), Checkpoint(learner, 1)}) {

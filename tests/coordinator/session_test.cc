@@ -12,7 +12,7 @@ namespace {
 
 class SessionTest : public ServiceTest {
  protected:
-  // Of rollout-0.
+  // Session of rollout-0.
   static MemberSession::Options SessionOptions(const std::string& coordinator) {
     const v1::RegisterRequest request = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
     MemberSession::Options options;
@@ -99,7 +99,7 @@ TEST_F(SessionTest, ASecondProcessOfOneNameDoesNotEndTheFirst) {
   EXPECT_TRUE((*first)->lost().ok());
 }
 
-// Whoever registers again learns at once which of its leases are gone.
+// A member that registers again learns at once which of its leases are revoked.
 TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
   const std::string address = (*server)->address();
@@ -128,7 +128,7 @@ TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
   EXPECT_EQ(revoked.front(), 5);
 }
 
-// A full disk is waited for, however long it takes; a coordinator that is away is not.
+// Sessions wait for a full disk without a limit, but not for an unreachable coordinator.
 TEST_F(SessionTest, ASessionWaitsForACoordinatorThatWaitsForItsDisk) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
   MemberSession::Options options = SessionOptions((*server)->address());

@@ -180,7 +180,7 @@ TEST_F(StoreTest, AStartReadsWhatIsOnItsWayOnly) {
   EXPECT_TRUE(submitted.accepted());
 }
 
-// The log of steps is made anew where it lacks something, and left alone where it does not.
+// The step log is rewritten when it lacks steps, and left alone otherwise.
 TEST_F(StoreTest, TheLogOfStepsIsWholeAfterEachStart) {
   v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);

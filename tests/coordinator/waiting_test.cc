@@ -5,7 +5,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What a run that stands still says about it.
+// What a stalled run reports.
 using WaitingTest = StartedServiceTest;
 
 TEST_F(WaitingTest, NamesWhoHoldsTheGroup) {
@@ -31,7 +31,7 @@ TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
   }
 }
 
-// Members repeat what they were told to wait for: that is not the reason why the run stands still.
+// Members repeat what they were told to wait for: that is not why the run is stalled.
 TEST_F(WaitingTest, AnEchoIsNoComplaint) {
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner_;

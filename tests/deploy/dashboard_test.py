@@ -58,7 +58,7 @@ def matches(labels, matchers):
 
 
 def documented():
-    """Metric name -> label names, from the tables of docs/operating.md. `_suffix` stands behind the row's first two words."""
+    """Metric name -> label names, from the tables of docs/operating.md. `_suffix` extends the row's first two words."""
     found = {}
     for row in re.findall(r"^\| (`lvrpo_.*?) \|", (ROOT / "docs/operating.md").read_text(), re.M):
         names = re.findall(r"`([a-z_]+)(?:\{([a-z_,]*)\})?`", row)

@@ -123,7 +123,7 @@ class Manifests(unittest.TestCase):
                     self.assertEqual({m["name"] for m in container["volumeMounts"]}, {v["name"] for v in pod(w)["volumes"]})
 
     def test_coordinator_and_learner_share_one_run_folder(self):
-        """So that `lvrpo audit` finds the checkpoints beside the records."""
+        """So that `lvrpo audit` finds the checkpoints next to the records."""
         coordinator, learner = named("StatefulSet", "lvrpo-coordinator"), named("Job", "lvrpo-learner")
         self.assertEqual(flag(coordinator, "--run-dir"), flag(learner, "--run-dir"))
         for w in (coordinator, learner, named("Deployment", "lvrpo-inspect")):

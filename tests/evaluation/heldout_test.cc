@@ -1,4 +1,4 @@
-// What is asked of held-out records before anything is evaluated.
+// Checks of held-out records before anything is evaluated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -30,7 +30,7 @@ class Commands : public ::testing::Test {
     int code;
     std::string out, err;
   };
-  // What `lvrpo-model ARGUMENTS` does.
+  // Runs `lvrpo-model ARGUMENTS`.
   Result Run(std::vector<std::string> arguments) const {
     ::testing::internal::CaptureStdout();
     ::testing::internal::CaptureStderr();

@@ -107,7 +107,7 @@ class RunTest : public ::testing::Test {
 };
 
 TEST_F(RunTest, TrainsAndReports) {
-  // A proxy that lets nothing through stands between no two roles.
+  // A dead proxy in the environment does not affect the roles.
   const Outcome outcome = Run(RunCommand("short", {"data.text_fraction=0.5"}),
                               {{"http_proxy", "http://127.0.0.1:9"}, {"grpc_proxy", "http://127.0.0.1:9"}});
   ASSERT_EQ(outcome.code, kExitDone) << outcome.text;
@@ -143,7 +143,7 @@ TEST_F(RunTest, TrainsAndReports) {
       nlohmann::json::parse(Run({kLvrpo, "status", "--json", dir_ + "/short"}).text, nullptr, false);
   EXPECT_EQ(json.value("state", ""), "finished");
   EXPECT_EQ(json.value("step", 0), 4);
-  // It cannot be made longer.
+  // It cannot be extended.
   const std::string config = ReadFile(dir_ + "/short/config.yaml").value_or("");
   ASSERT_THAT(config, HasSubstr("\n  steps: 4"));
   ASSERT_TRUE(WriteFileAtomic(dir_ + "/short/config.yaml",
@@ -166,7 +166,7 @@ TEST_F(RunTest, TrainsAndReports) {
   const Outcome moved = Run({kLvrpo, "run", "--resume", dir_ + "/short", "--working-folder", here});
   EXPECT_EQ(moved.code, kExitDone) << moved.text;
   EXPECT_THAT(ReadFile(dir_ + "/short/run.json").value_or(""), HasSubstr(here));
-  // A finished run can be reported again, and refuses to be made again.
+  // A finished run can be reported again, and not started again.
   EXPECT_EQ(Run({kLvrpo, "report", dir_ + "/short"}).code, kExitDone);
   const Outcome again = Run(RunCommand("short", {}));
   EXPECT_EQ(again.code, kExitData);
@@ -179,7 +179,7 @@ TEST_F(RunTest, TrainsAndReports) {
   EXPECT_THAT(second.text, HasSubstr("another process holds"));
 }
 
-// Strict on-policy: whatever happens to whichever process, the weights come out the same.
+// Strict on-policy: whatever happens to the processes, the final weights are the same.
 TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   const std::vector<std::string> strict = {"train.max_staleness=0", "coordinator.member_timeout_seconds=2",
                                            "rollout.lease_seconds=5"};

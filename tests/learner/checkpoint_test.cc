@@ -60,7 +60,7 @@ TEST(PruneCheckpoints, KeepsTheNewestThatAreRecorded) {
   for (const Case& c : std::vector<Case>{
            {{"step_000005", "step_000010", "step_000015"}, {5, 10, 15}, 2, {"step_000010", "step_000015"}},
            {{"step_000005", "step_000010"}, {5, 10}, 0, {"step_000010"}},  // the newest always stays
-           // Of another history, and unfinished: they push out nothing that is recorded.
+           // Another history's, and unfinished: they displace no recorded ones.
            {{"step_000008", "step_000010", "step_000015", "step_000015.unfinished"},
             {10, 15},
             2,

@@ -139,7 +139,7 @@ TEST(GrpoTrainer, TrainsAdaptersAloneAndSavesThemForOthers) {
   EXPECT_EQ(DigestOf(WithoutLora(policy.tensors())), before);
   EXPECT_NE(DigestOf(ExtractLora(policy.tensors())), DigestOf(ExtractLora(base.tensors())));
 
-  // What others make of the checkpoint's adapter is the trained policy.
+  // The checkpoint's PEFT adapter, loaded as others load it, gives the trained policy.
   const std::string folder = TestFolder() + "/step_000002";
   Checkpoint saved;
   saved.weights = CloneTensors((*trainer)->trained());
@@ -208,7 +208,7 @@ void FillLatents(v1::TrajectoryGroup& group, float value) {
   }
 }
 
-// Groups that CheckGroup() would not let through: what lies after it must hold without it.
+// Groups that CheckGroup() would refuse: later checks must hold without it.
 TEST(GrpoTrainer, AGroupWithoutFiniteGradientsOrThatThrowsCostsItselfAlone) {
   for (const int updates : {1, 2}) {
     v1::RunConfig config = TinyRun();
@@ -228,7 +228,7 @@ TEST(GrpoTrainer, AGroupWithoutFiniteGradientsOrThatThrowsCostsItselfAlone) {
       EXPECT_EQ(DigestOfTrained(**trainer), before);
     }
     EXPECT_EQ((*trainer)->nonfinite_in_a_row(), 0);
-    // What is left is trained as if the others had never been there.
+    // The rest is trained as if the others had never been there.
     auto other = GrpoTrainer::Create(config, TinyModel());
     const auto with = (*trainer)->Step({good, good_text}, 0), without = (*other)->Step({good, good_text}, 0);
     ASSERT_TRUE(with.ok() && without.ok());

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every parity case below cases/ is whole: what its case.json says is there, and it says who made its numbers.
+"""Checks that every parity case below cases/ is complete: its files exist, and it names the producer of its numbers.
 
 Plain Python, no packages. Prints each fault as case: sentence and exits 1 if there is one.
 """

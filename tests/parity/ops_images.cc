@@ -140,7 +140,7 @@ absl::Status ImageTransformOp(const Case& c, Report& report) {
   return absl::OkStatus();
 }
 
-// Rows of numbers that begin with height and width; the answer is the row with the target's behind.
+// Rows of numbers that begin with height and width; the answer is the row followed by the target's.
 absl::Status SizeOp(
     const Case& c, Report& report,
     const std::function<absl::StatusOr<ImageSize>(ImageSize, const nlohmann::json&)>& size_of) {

@@ -14,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Scripts what the outside world answers.
+// Scripted answers of the other roles.
 class DeliveryTest : public ::testing::Test {
  protected:
   DeliveryTest() {

@@ -11,7 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Weights that a test hands out.
+// Weights that a test serves.
 LearnerClient::Weights Pack(const TensorMap& tensors, int64_t version) {
   PackedWeights packed = PackWeights(tensors, version);
   return {packed.manifest, packed.buckets};
@@ -69,7 +69,7 @@ TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   EXPECT_EQ(holder_.trouble(), "");
   EXPECT_EQ(holder_.current()->version.number(), 1);
   EXPECT_TRUE(torch::equal(holder_.current()->model.tensors().at(kName), changed.at(kName)));
-  // Whoever still samples with the old version sees no change.
+  // A holder of the old version sees no change.
   EXPECT_TRUE(torch::equal(before->model.tensors().at(kName), Trained()));
 }
 

@@ -5,9 +5,8 @@
   image_sampling.py --folder /tmp/bagel-tiny --inputs /tmp/inputs.safetensors --out /tmp/peer.safetensors
 
 Eight prompts of equal length, eight samples each, n time values (n - 1 model calls), ODE steps, without guidance and
-with text guidance. Each prompt's keys and values are computed once, in the timed part, and kept in front of a buffer
-that every call fills anew behind them; q, k and v are one matrix, gate and up another; only the rows that a half of
-the model owns go through it. Guidance takes two calls of the model or one of twice the batch: the faster is used.
+with text guidance. Each prompt's keys and values are computed once, in the timed part, at the start of a buffer whose
+rest every call overwrites; q, k and v are one matrix, gate and up another; each expert gets only its own rows. Guidance takes two calls of the model or one of twice the batch: the faster is used.
 Decoding to pixels and loading are not timed. Prints one line of JSON.
 
   --inputs  prompt_ids [P, L] with bos and eos, noise [P * G, N, D]; written when the file is not there
@@ -135,7 +134,7 @@ class Denoiser:
     # --- Contexts.
 
     def prompt_branch(self, prompt_ids: torch.Tensor | None, group: int, batch: int, query: int) -> Branch:
-        """Prompts [P, L] as the context of P * group rows; None: no context. `query` places are left behind it."""
+        """Prompts [P, L] as the context of P * group rows; None: no context. `query` places are left free after it."""
         c = self.config
         length = 0 if prompt_ids is None else prompt_ids.shape[1]
         buffers = [[torch.empty(batch, c.kv_heads, length + query, c.head_dim) for _ in range(c.layers)]

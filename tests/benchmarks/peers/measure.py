@@ -1,4 +1,4 @@
-"""What the peers have in common: repeated timing, peak memory, versions, one line of JSON."""
+"""Shared by the peers: repeated timing, peak memory, versions, one line of JSON."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,7 @@ import torch
 
 
 def timed(run: Callable[[], object], repeats: int, count: int, what: str, warm_ups: int = 1) -> dict:
-    """Of `repeats` runs, each of which makes `count` things called `what`, after `warm_ups` that do not count.
+    """Times `repeats` runs, each of which makes `count` things called `what`, after `warm_ups` that do not count.
 
     Seconds are those of the wall clock. CPU seconds, of all threads together, say more where other programs run too.
     """
@@ -38,7 +38,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def peak_rss_mb() -> float:
-    """Of this process since it began."""
+    """Peak memory of this process."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads lines of JSON of several rounds, the peers' and ours, and prints the median of each and the ratios.
 
-A round is a process: rounds in turns show what a loaded machine does to a figure, as the smallest and the largest.
+A round is a process: the smallest and largest of interleaved rounds show the effect of a loaded machine.
 """
 import collections
 import json

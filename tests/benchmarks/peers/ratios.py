@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads lines of JSON as the peers and ours print them, a peer's before ours, and prints the ratios.
 
-Ours is held against the fastest of the peer's ways of doing the same.
+Ours is compared with the peer's fastest variant.
 """
 import json
 import sys

@@ -4,15 +4,16 @@
   referee.py --make base --folder /tmp/siglip2-base     writes a folder with random weights, then measures
   referee.py --folder /tmp/siglip2-base --peers onnxruntime
 
-Two cases, each at every batch size, fp32, from pixels that are there already (no resizing):
+Two cases, each at every batch size, fp32, from given pixels (no resizing):
   pooled  the embedding of a whole image, [B, D]
   dense   what grounding takes: the pooling head on every patch alone, unit length, and the probability of each of K
           phrases there, sigmoid(scale cos + bias), [B, N, K]. Softmax over one key is 1, so of the head's attention the
           value and output projections remain.
 transformers: SiglipModel, eval, sdpa, inference mode. ONNX Runtime: the same modules through torch.onnx.export, with
 attention as products and softmax and as one operator; the faster counts. (onnxruntime.transformers.optimizer gains
-nothing here, and its GELU is not the model's.) Loading, exporting and the session's optimisations are not timed. Prints one line of JSON for each peer. Beside the model it writes, if it is not
-there, peer.safetensors: pixels [32, 3, S, S], phrases [K, D], and of transformers pooled and dense.
+nothing here, and its GELU is not the model's.) Loading, exporting and the session's optimisations are not
+timed. Prints one line of JSON for each peer. Writes peer.safetensors next to the model if it is missing: pixels
+[32, 3, S, S], phrases [K, D], and transformers' pooled and dense.
 """
 
 import argparse
@@ -68,7 +69,7 @@ class Pooled(torch.nn.Module):
 
 
 class Dense(torch.nn.Module):
-    """Of the pooling head only what one key leaves, so that the peer does no work that ours leaves out."""
+    """The pooling head reduced to one key, so that the peer does no work that ours leaves out."""
 
     def __init__(self, model: SiglipModel, phrases: torch.Tensor):
         super().__init__()

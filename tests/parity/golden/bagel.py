@@ -23,7 +23,7 @@ __all__ = ["OPS", "PRODUCER", "drafts", "write_models"]
 class Recipe:
     merges: int  # learnt by the tokenizer
     dtype: torch.dtype
-    sections_inside: bool  # llm_config and vit_config in config.json too, not only beside it
+    sections_inside: bool  # llm_config and vit_config in config.json too, not only in their own files
     config: BagelConfig  # vocabulary and special tokens are filled in
 
 

@@ -15,7 +15,7 @@ BAGEL_SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start
 
 
 def byte_level(vocabulary: int, added: list[AddedToken] = ()) -> Tokenizer:
-    """Qwen2's layout: NFC, WORDS, bytes, BPE; BAGEL's special tokens behind the vocabulary, then `added`."""
+    """Qwen2's layout: NFC, WORDS, bytes, BPE; BAGEL's special tokens after the vocabulary, then `added`."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
@@ -92,7 +92,7 @@ def parts() -> dict[str, Tokenizer]:
 
 
 def gemma_like(vocabulary: int) -> Tokenizer:
-    """Gemma's layout: spaces become U+2581, the text is one word, unknown characters fall back to bytes, eos behind.
+    """Gemma's layout: spaces become U+2581, the text is one word, unknown characters fall back to bytes, eos appended.
 
     Runs of newlines and of U+2581 are added tokens, as in the published file.
     """
@@ -143,7 +143,7 @@ def save(tokenizer: Tokenizer, folder: pathlib.Path, merges_as_strings: bool = F
 
 
 def save_qwen2_files(tokenizer: Tokenizer, folder: pathlib.Path) -> None:
-    """vocab.json, merges.txt and tokenizer_config.json beside tokenizer.json, as Qwen2 publishes them."""
+    """vocab.json, merges.txt and tokenizer_config.json next to tokenizer.json, as Qwen2 publishes them."""
     content = json.loads(tokenizer.to_str())
     vocab, merges = content["model"]["vocab"], content["model"]["merges"]
     added = {str(token.pop("id")): token for token in content["added_tokens"]}

@@ -5,7 +5,7 @@ import platform
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Of installed packages, in the order given."""
+    """Versions of installed packages, in the order given."""
     return {name: importlib.metadata.version(name).split("+")[0] for name in packages}
 
 
