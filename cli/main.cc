@@ -80,8 +80,8 @@ int Main(int argc, char** argv) {
       ->take_all();
   run_app->add_option("--run-id", run.run_id,
                       "name of the run's folder; default: the configured name and the time");
-  auto* resume_option = run_app->add_option("--resume", run.resume, "go on with the run in this folder")
-                            ->excludes(config_option);
+  auto* resume_option =
+      run_app->add_option("--resume", run.resume, "continue the run in this folder")->excludes(config_option);
   run_app
       ->add_option(
           "--working-folder", run.working_folder,
@@ -93,7 +93,7 @@ int Main(int argc, char** argv) {
   bool json = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
-      app.add_subcommand("drain", "let a run finish the step at hand, save a checkpoint and end");
+      app.add_subcommand("drain", "let a run finish the current step, save a checkpoint and end");
   CLI::App* report_app = app.add_subcommand("report", "write a run's report.html");
   CLI::App* audit_app =
       app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");

@@ -65,7 +65,7 @@ class Runner {
   ShutdownSignal& shutdown_;
   ProgressPrinter printer_;
   Supervisor supervisor_;
-  std::optional<Process> between_;  // an evaluation while training goes on
+  std::optional<Process> between_;  // an evaluation during training
   int64_t between_step_ = 0, evaluated_step_ = 0;
   RunMonitor monitor_ = RunMonitor(folder_, supervisor_, printer_);
 };
@@ -192,7 +192,7 @@ absl::Status Runner::Train() {
     if (shutdown_.requested() && !draining) {
       draining = true;
       printer_.Say(
-          "draining: finishing the step at hand and saving a checkpoint (press again to stop at once)");
+          "draining: finishing the current step and saving a checkpoint (press again to stop at once)");
     }
     if (draining && !drain_heard) {  // until a restarting coordinator has received it, too
       drain_heard = coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5)).ok();

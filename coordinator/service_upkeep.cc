@@ -171,7 +171,7 @@ void CoordinatorService::RefreshGauges() {
                                                                          {v1::LEASED, "leased"},
                                                                          {v1::COMPLETE, "complete"},
                                                                          {v1::ASSIGNED, "assigned"}}) {
-    metrics_.Gauge("lvrpo_coordinator_groups", "Groups on their way to a step, by state.", {{"state", name}})
+    metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", name}})
         .Set(state_.Count(state));
   }
   for (const auto& [role, name] : std::map<v1::Role, std::string>{{v1::ROLE_ROLLOUT_WORKER, "rollout_worker"},

@@ -187,7 +187,7 @@ absl::Status LearnerLoop::CheckStorage() {
     absl::MutexLock lock(&mutex_);
     disk_ = complained_ ? absl::StrCat("its disk: ", trouble->what) : "";
   }
-  // Training goes on without new checkpoints, but not without groups.
+  // Training continues without new checkpoints, but not without groups.
   if (spool.has_value() && spool->disk && now - spool->since >= options_.storage_patience) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "no group could be stored for ", absl::FormatDuration(options_.storage_patience), ": ", spool->what));

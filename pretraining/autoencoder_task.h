@@ -10,7 +10,7 @@ namespace lvrpo {
 
 // Trains the embedded default's autoencoder on random scenes: L1 + L2 on pixels, object pixels weighted up,
 // KL on the latent. Writes ae.safetensors (BF16) and autoencoder.json with scale and shift that give latents
-// unit variance. `resume`: go on from the checkpoint if there is one.
+// unit variance. `resume`: continue from the checkpoint if there is one.
 absl::Status TrainAutoencoder(const v1::PretrainAutoencoder& task, bool resume);
 
 // The embedded default's architecture, before scale and shift are measured.

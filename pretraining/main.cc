@@ -59,8 +59,9 @@ class Command {
     Number("--batch", "batch", "samples per iteration");
     Number("--steps", "train.steps", "iterations");
     Text("--checkpoint", "train.checkpoint", "checkpoint file");
-    app_.add_flag("--resume", resume_,
-                  "go on from the checkpoint, if there is one; only with the settings that it was made with");
+    app_.add_flag(
+        "--resume", resume_,
+        "continue from the checkpoint, if there is one; only with the settings that it was made with");
   }
 
   bool parsed() const { return app_.parsed(); }

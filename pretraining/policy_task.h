@@ -11,7 +11,7 @@ namespace lvrpo {
 // L = text_weight L_AR + flow_weight L_flow. L_flow: text-to-image on pairs of a prompt or full caption with
 // an exactly right scene. L_AR: dense captions and answers about images, through the frozen vision tower and
 // the connector; a share of the answers is habitual instead of right (pretraining/policy_data.h). Writes a
-// complete model folder. `resume`: go on from the checkpoint if there is one.
+// complete model folder. `resume`: continue from the checkpoint if there is one.
 absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume);
 
 BagelConfig ShapesPolicyConfig(const Tokenizer& tokenizer, const AutoencoderConfig& autoencoder);

@@ -16,7 +16,7 @@ struct TrainerOptions {
   int64_t checkpoint_every = 500;  // iterations
   int64_t report_every = 50;
   std::string checkpoint;  // file; empty: none are written
-  bool resume = false;     // go on from `checkpoint` if it is there
+  bool resume = false;     // continue from `checkpoint` if it exists
   double ema_decay = 0;    // > 0: keep an exponential moving average of the weights
   AdamWOptions optimizer;
   // Name -> value of everything that decides the numbers. Stored in the checkpoint; a run with other values

@@ -46,7 +46,7 @@ TEST(Progress, TimeLeftIsThatOfTheStepsSeenOrUnknown) {
   EXPECT_EQ(SecondsLeft({{0, 0}, {1, 2}, {2, 4}, {3, 6}}, 10, 7), 14);
   EXPECT_EQ(SecondsLeft({{0, 0}, {4, 8}}, 10, 8), 12);  // several steps between two looks
   EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}, {3, 90004}, {4, 90006}}, 10, 90007), 12);  // stopped for a day
-  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}}, 10, 10000), std::nullopt);                // stands still now
+  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}}, 10, 10000), std::nullopt);                // stalled now
   EXPECT_EQ(SecondsLeft({{1, 0}, {2, 500}}, 10, 1000), 4000);                       // slow steps
   EXPECT_EQ(SecondsLeft({{9, 2}, {10, 4}}, 10, 4), 0);
 }

@@ -350,7 +350,7 @@ TEST_F(AuditTest, FindsEveryColumnAndRowThatWasChanged) {
   }
 }
 
-// A run that is still on its way, and one that was stopped before its last checkpoint, hold too.
+// A running run, and one that was stopped before its last checkpoint, pass too.
 TEST_F(AuditTest, ARunThatWasStoppedBeforeItsLastCheckpointHolds) {
   PutBack();
   std::filesystem::remove_all(dir_);

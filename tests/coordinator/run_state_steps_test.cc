@@ -89,7 +89,8 @@ TEST(RunState, ALearnerThatComesBackFromACheckpointAbandonsLaterSteps) {
   EXPECT_EQ(state.committed_steps(), 1);
   EXPECT_EQ(state.consumed(), 2);
   EXPECT_EQ(state.abandoned_from(), 1);
-  // The same ordinals come again, in order, under other attempts: nothing old can be mistaken for them.
+  // The same ordinals are planned again, in order, with other attempts: old groups cannot be mistaken for
+  // them.
   EXPECT_EQ(run.TakeStep(), second);
   EXPECT_EQ(run.TakeStep(), third);
 }

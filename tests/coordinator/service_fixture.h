@@ -12,7 +12,7 @@
 
 namespace lvrpo {
 
-// A coordinator service over a store in a folder of the test's own, with a clock that stands still.
+// A coordinator service over a store in the test's own folder, with a manual clock.
 class ServiceTest : public ::testing::Test {
  protected:
   using Terms = std::map<std::string, std::string>;

@@ -151,7 +151,7 @@ TEST_F(ServiceTest, CheckpointsOfAbandonedStepsStayOnRecord) {
   ASSERT_EQ(store_->AbandonedCheckpoints()->size(), 1u);
   EXPECT_EQ(store_->AbandonedCheckpoints()->front().step(), 2);
   EXPECT_EQ(store_->AbandonedSteps()->size(), 1u);
-  // The next learner goes on from what is left.
+  // The next learner continues from what is left.
   v1::RegisterResponse response;
   ASSERT_TRUE(Register(Registration("learner-0", v1::ROLE_LEARNER, "l:1"), nullptr, &response).ok());
   ASSERT_EQ(response.checkpoints_size(), 1);

@@ -201,7 +201,7 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_TRUE(Json("resumed/summary.json").value("resumed", false));
   ExpectSoundRun("resumed");
 
-  // The learner is told to leave while the run goes on: it saves, and is started again.
+  // The learner is told to leave while the run goes on: it saves, and is restarted.
   const Outcome told = RunDisturbed(
       RunCommand("told", strict), [&] { return Steps("told") >= 1; },
       [&](Process&) { kill(Json("told/processes.json").value("learner-0", 0), SIGTERM); });
@@ -211,7 +211,7 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_EQ(Json("told/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("told");
 
-  // The learner dies and all checkpoints but the first are damaged: it goes on from that one.
+  // The learner dies and all checkpoints but the first are damaged: it continues from that one.
   std::vector<std::string> often = strict;
   often.insert(often.end(), {"train.checkpoint_every=1", "train.checkpoints_kept=9"});
   const Outcome repaired = RunDisturbed(

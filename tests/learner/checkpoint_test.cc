@@ -65,7 +65,7 @@ TEST(PruneCheckpoints, KeepsTheNewestThatAreRecorded) {
             {10, 15},
             2,
             {"step_000010", "step_000015"}},
-           // Killed between writing 20 and recording it: it is replaced when its step comes again.
+           // Killed between writing 20 and recording it: it is replaced when its step is trained again.
            {{"step_000005", "step_000010", "step_000020"}, {5, 10}, 1, {"step_000010", "step_000020"}},
            // Begun again at step 0 by mistake: nothing of what was there is lost.
            {{"step_000003", "step_000006", "step_000009"},

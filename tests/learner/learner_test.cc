@@ -276,7 +276,7 @@ TEST(Judge, FindsWhoseFaultItIs) {
            {memory, {ok, memory}, ok, Fault::kGroups},       // larger than the others
            {memory, {memory, memory}, ok, Fault::kMachine},  // all have the run's size
            {memory, {ok, ok}, ok, Fault::kMachine},          // together too much
-           {threw, {ok, ok}, ok, Fault::kMachine},           // did not come again
+           {threw, {ok, ok}, ok, Fault::kMachine},           // did not happen again
            {ok, {ok, ok}, ok, Fault::kPolicy},               // their sum alone is not finite
            {ok, {nonfinite, ok}, diverged, Fault::kPolicy},
            {threw, {threw, ok}, threw, Fault::kMachine},  // nothing works here

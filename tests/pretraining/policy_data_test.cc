@@ -99,7 +99,7 @@ TEST_F(UnderstandingTest, HabitualAnswersReplaceTheShareThatIsSet) {
     data.habitual_answers = habitual;
     return Answers(MakeUnderstandingBatch(9, 0, data, *tokenizer_), *tokenizer_);
   };
-  // The share changes no scene and no question, so the three can be laid side by side.
+  // The share changes no scene and no question, so the three can be compared.
   const std::vector<std::string> right = answers(0), habitual = answers(1), mixed = answers(0.4);
   ASSERT_EQ(right.size(), 720u);
   ASSERT_EQ(habitual.size(), right.size());
