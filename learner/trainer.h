@@ -45,7 +45,7 @@ class GrpoTrainer {
   // `step_version` is the version of the weights before the step: groups of that version must have ratio 1.
   // An update whose gradients the policy itself makes non-finite changes nothing ("nonfinite" is 1).
   // OutOfRange: the update itself left weights that are not finite. ResourceExhausted: the machine's fault.
-  // Nothing has changed then, but for weights out of range.
+  // Nothing has changed then, except in the case of OutOfRange.
   absl::StatusOr<StepResult> Step(const std::vector<v1::TrajectoryGroup>& groups, int64_t step_version);
 
   // The step-0 invariant: an image sampled and evaluated here has the same log-probs. Returns the largest
@@ -110,7 +110,7 @@ class GrpoTrainer {
   absl::Status ProbePolicy() const;
   // Status of each group's own gradients, by its index in Step()'s argument. Leaves no gradients.
   std::vector<absl::Status> TryAlone(Groups& groups, bool first) const;
-  // What Step() returns when it was not the policy's fault.
+  // Result of Step() when it was not the policy's fault.
   static absl::StatusOr<StepResult> Unusable(const absl::Status& together,
                                              const std::vector<absl::Status>& alone, Fault fault);
 

@@ -12,7 +12,7 @@
 
 namespace lvrpo {
 
-// What `generate` and `edit` have in common: how images are sampled and where they go.
+// Flags that `generate` and `edit` share: sampling settings and output folder.
 struct ImageFlags {
   std::string model, dtype = "fp32", device = "cpu", out, watermark;
   int64_t count = 1, steps = 50;

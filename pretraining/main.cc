@@ -53,7 +53,7 @@ class Command {
         },
         absl::StrCat(help, " (", field, ")"));
   }
-  // What the commands that train share.
+  // Options shared by the training commands.
   void Training() {
     Number("--threads", "threads", "CPU threads; results depend on it in the last bits");
     Number("--batch", "batch", "samples per iteration");

@@ -38,7 +38,7 @@ void Flatten(const Message& message, const std::string& prefix, std::map<std::st
   }
 }
 
-// What is wrong with the values, "field: ..." each.
+// Errors of the values, "field: ..." each.
 class Problems : public ConfigProblems {
  public:
   void Out(const std::string& out) {
@@ -55,7 +55,7 @@ class Problems : public ConfigProblems {
     Range("train.checkpoint_every", loop.checkpoint_every(), 1, 1e9);
     Range("train.report_every", loop.report_every(), 1, 1e9);
   }
-  // What the three training commands have in common.
+  // Checks shared by the three training commands.
   template <typename Settings>
   void Training(const Settings& settings) {
     Out(settings.out());

@@ -1,4 +1,4 @@
-// What Store writes. What it reads is in store_read.cc, how it is opened in store_open.cc.
+// Store's writes. Reads are in store_read.cc, opening and migration in store_open.cc.
 
 #include "coordinator/records/store.h"
 

@@ -1,4 +1,4 @@
-// What Store reads.
+// Store's reads.
 
 #include <sqlite3.h>
 

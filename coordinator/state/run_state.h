@@ -125,7 +125,7 @@ class RunState {
   int64_t consumed() const { return committed_steps() * rules_.groups_per_step; }
   // Retired for data reasons since the last step: many mean that the data or the policy gives no signal.
   int64_t retired_in_a_row() const { return retired_in_a_row_; }
-  // What became of the newest groups, oldest first: "accepted" or why not.
+  // Outcomes of the newest groups, oldest first: "accepted" or why not.
   const std::deque<std::string>& recent_outcomes() const { return recent_outcomes_; }
   // Groups in a row returned as "unscorable", and the newest one's message.
   int64_t unscorable_in_a_row() const { return unscorable_in_a_row_; }

@@ -92,7 +92,7 @@ absl::Status MakeRun(const std::string& folder, int64_t steps) {
     state.ClearDirty();
     return absl::OkStatus();
   };
-  // As at a coordinator's first start.
+  // As a coordinator's first start does.
   for (const auto& [key, value] : {std::pair<const char*, int64_t>{"total_steps", state.rules().total_steps},
                                    {"group_size", kGroupSize},
                                    {"groups_per_step", kGroupsPerStep},

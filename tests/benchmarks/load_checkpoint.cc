@@ -94,7 +94,7 @@ absl::StatusOr<nlohmann::json> Measure(const Case& c) {
 }
 
 absl::Status Run(const std::string& work, double gigabytes) {
-  // As many layers of the published widths, without the vocabulary's share, as make the size.
+  // Number of layers of the published widths that give the size, without the vocabulary's share.
   SynthesizeOptions options;
   options.config.vocabulary = 4096;
   options.config.vit_layers = 1;

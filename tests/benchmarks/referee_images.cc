@@ -26,7 +26,7 @@ struct Flags {
   bool profile = false;
 };
 
-// What is timed, on a batch of pixels.
+// The timed cases, on a batch of pixels.
 using Work = std::function<torch::Tensor(const torch::Tensor& pixels)>;
 
 torch::Tensor Pooled(const Siglip& model, const torch::Tensor& pixels) {

@@ -332,7 +332,7 @@ absl::Status MeasureProcesses(const Flags& flags, const std::vector<Group>& grou
   return absl::OkStatus();
 }
 
-// As many scores as all groups have, twice.
+// Cache size: twice the scores of all groups.
 int CacheFor(const Flags& flags) {
   return 2 * flags.prompts * flags.group * static_cast<int>(kComponents.size());
 }

@@ -12,7 +12,7 @@
 
 namespace lvrpo {
 
-// What a rollout worker of a run has loaded.
+// The loaded state of a run's rollout worker.
 struct World {
   v1::RunConfig config;
   Bagel base;

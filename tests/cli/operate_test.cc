@@ -1,4 +1,4 @@
-// What an operator sees of a run: restarts, stalls, log lines, status, completion.
+// Operator's view of a run: restarts, stalls, log lines, status, completion.
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -368,7 +368,7 @@ TEST_F(AuditTest, ARunThatWasStoppedBeforeItsLastCheckpointHolds) {
 // Runs of the program before it wrote digests: their records are compared all the same.
 TEST_F(AuditTest, ARunOfAnOlderProgramIsReadAsItIs) {
   PutBack();
-  // What that program did not have.
+  // Removes what that program did not have.
   Sql("DROP INDEX open_groups; DROP INDEX retired_groups; DROP TABLE sums; DROP TABLE contract; DROP TABLE "
       "retired; "
       "DROP TABLE abandoned_checkpoints; DELETE FROM meta WHERE key IN ('schema', 'base_digest', "

@@ -55,7 +55,7 @@ TEST_F(SessionTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
   auto session = MemberSession::Join(
       options, [] { return MemberSession::Report(); }, nullptr);
   ASSERT_TRUE(session.ok()) << session.status();
-  // What the session would send; the answer does not reach it.
+  // Sends what the session would; the answer does not reach it.
   v1::RegisterRequest request = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   request.set_process("this");
   request.set_again(true);

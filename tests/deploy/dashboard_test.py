@@ -73,7 +73,7 @@ def scrape_config():
 
 
 def target_labels():
-    """What scraping adds to every series."""
+    """Labels that scraping adds to every series."""
     return {"job", "instance"} | {r["target_label"] for r in scrape_config()["relabel_configs"] if "target_label" in r}
 
 

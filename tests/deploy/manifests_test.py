@@ -49,7 +49,7 @@ def exit_codes():
 
 
 def job_action(job, exit_code, disrupted=False):
-    """What the Job controller does about a pod that failed so: the first rule that matches, or Count."""
+    """The Job controller's action for a pod that failed like this: the first rule that matches, or Count."""
     for rule in job["spec"]["podFailurePolicy"]["rules"]:
         on = rule.get("onExitCodes")
         if on and (exit_code in on["values"]) == (on["operator"] == "In"):

@@ -99,10 +99,13 @@ def offences():
 ONE_PLACE = [
     (re.compile(r"\bstd::filesystem\b|#include <filesystem>|\b(?:opendir|readdir|getcwd|tmpfile|tmpnam)\("),
      {"common/files/filesystem.cc"}, "common/files/filesystem.h, which never throws"),
-    (re.compile(r"(?:\.|->)dump\("), {"common/json/json_text.h"}, "JsonText (common/json/json_text.h), which accepts any bytes"),
+    (re.compile(r"(?:\.|->)dump\("), {"common/json/json_text.h"},
+     "JsonText (common/json/json_text.h), which accepts any bytes"),
     (re.compile(r"std::(?:i|o|)fstream\b|\bfopen\("), set(), "common/files/file.h"),
-    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(), "a pipe, or the run folder: /tmp may not be writable"),
-    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"}, "MakeChannel (common/net/rpc.h), which bypasses proxies"),
+    (re.compile(r'"/(?:var/)?tmp\b|\bmkstemp|\bmkdtemp'), set(),
+     "a pipe, or the run folder: /tmp may not be writable"),
+    (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"},
+     "MakeChannel (common/net/rpc.h), which bypasses proxies"),
     (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/net/host_port.cc", "common/net/listen_socket.cc"},
      "common/net/host_port.h or common/net/listen_socket.h"),
 ]

@@ -77,9 +77,11 @@ def offences(root, folders):
                 continue
             edges[target].add(other)
             if target and other not in linked:
-                yield f"{name}:{number}: {match.group(1)} is in {other}, which {target} does not link (DEPS in CMakeLists.txt)"
+                yield (f"{name}:{number}: {match.group(1)} is in {other}, which {target} does not link "
+                       "(DEPS in CMakeLists.txt)")
             if target and other in targets.torch and target not in targets.torch:
-                yield f"{name}:{number}: {target} is built without LibTorch and includes {match.group(1)}, which needs it"
+                yield (f"{name}:{number}: {target} is built without LibTorch and includes {match.group(1)}, "
+                       "which needs it")
     yield from _circles(edges)
 
 

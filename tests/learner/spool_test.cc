@@ -60,7 +60,7 @@ TEST_F(SpoolTest, HoldsNoMoreThanItMay) {
   const auto coming = spool.Begin(2, 0, Sha256Hex(Bytes(2, 1000)), 1004);
   ASSERT_TRUE(coming.ok());
   ASSERT_TRUE((*coming)->Append(std::string(1000, 'x')).ok());
-  // What has come counts, whether it is whole or not.
+  // Received bytes count, also of incomplete groups.
   EXPECT_TRUE(absl::IsResourceExhausted(Put(spool, 3, 0, Bytes(3, 1200))));
   ASSERT_TRUE(spool.trouble().has_value());
   EXPECT_FALSE(spool.trouble()->disk);

@@ -6,7 +6,7 @@
 #include "model/bagel.h"
 #include "tests/parity/parity.h"
 
-// What the ops of the family `bagel` read from a case.
+// Inputs of the ops of the family `bagel`.
 namespace lvrpo::parity {
 
 inline absl::StatusOr<Bagel> LoadModel(const Case& c) { return Bagel::Load(c.model_dir); }

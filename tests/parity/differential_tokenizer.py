@@ -23,7 +23,7 @@ from tokenizers import Tokenizer, normalizers
 ALL = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 BLOCKS = [0, 0x80, 0x300, 0x370, 0x400, 0x5D0, 0x900, 0xE00, 0x1100, 0x1E00, 0x2000, 0x2500, 0x3040, 0x4E00, 0xA700]
 BLOCKS += [0xAC00, 0x10D40, 0x11380, 0x13460, 0x16EA0, 0x1F300]
-# What normalisation, case or white space treat in a way of their own.
+# Characters that normalisation, case or white space treat specially.
 ODD = "\u0130\u03a3\u03c2\u017f\u212a\u0958\u212b\u1e9e\u01c5\ufb01\u200b\u200d\u180e\u2028\u0085\u00a0\u3000\ufeff\ufffd"
 ODD += "\x00\x1c\x7f\u0301\u0323\u0338\u0345\u093c\u3099\u1100\u1161\u11a8\uac00\U0010ffff\ufe0f\u2581\u0120\u24b6\ua7cb"
 WORDS = "the cats don'T we'LL it's I'M they'VE You'RE he'D '\u017f caf\u00e9 na\u00efve 3 12345 <0x0A> ... !?! // x=1;".split()

@@ -16,7 +16,7 @@ struct Greedy {
   std::vector<torch::Tensor> logits;
 };
 
-// What the text engine writes in `max_length` model calls at most; a predicted `end` ends it. The logits are
+// Output of the text engine in at most `max_length` model calls; a predicted `end` ends it. The logits are
 // those of the same queries appended to the context by themselves.
 absl::StatusOr<Greedy> DecodeGreedily(const Bagel& model, const KvCache& context, int max_length,
                                       int32_t end) {

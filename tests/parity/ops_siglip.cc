@@ -4,7 +4,7 @@
 namespace lvrpo::parity {
 namespace {
 
-// What a vision tower saw. NaFlex batches are padded: `valid` bool [B, N] says which tokens count, and the
+// Inputs of a vision tower. NaFlex batches are padded: `valid` bool [B, N] says which tokens count, and the
 // reference's rows of the others are stored as zeros. At fixed resolution all count and `valid` is undefined.
 struct Sight {
   torch::Tensor tokens, valid;

@@ -70,7 +70,7 @@ class Half:
 
 @dataclasses.dataclass
 class Branch:
-    """What a call attends to: by layer a buffer [B, kv_heads, L + T, d] whose first L places are the prompt's."""
+    """Keys and values: per layer a buffer [B, kv_heads, L + T, d] whose first L places are the prompt's."""
 
     keys: list[torch.Tensor]
     values: list[torch.Tensor]

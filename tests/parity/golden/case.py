@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 @dataclasses.dataclass
 class Case:
-    """What an op gets."""
+    """Inputs of an op."""
 
     folder: pathlib.Path
     spec: dict[str, Any]  # case.json
@@ -42,7 +42,7 @@ class Case:
 
 @dataclasses.dataclass
 class Expected:
-    """What an op gives."""
+    """Outputs of an op."""
 
     tensors: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     json: Any = None

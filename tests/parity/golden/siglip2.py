@@ -145,7 +145,7 @@ def _images(name: str, random: Random, batch: int) -> dict[str, torch.Tensor]:
     shapes = torch.tensor([[2, 7], [5, 3], [1, 1], [4, 4]][:batch])
     slots = 18
     valid = torch.arange(slots) < shapes.prod(1)[:, None]
-    # What lies under padding is noise: it must not matter.
+    # Padding holds noise: it must not matter.
     return {"pixel_values": random.normal(batch, slots, 3 * vision["patch_size"] ** 2),
             "pixel_attention_mask": valid.to(torch.int32), "spatial_shapes": shapes}
 
