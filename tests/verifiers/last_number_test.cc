@@ -53,7 +53,7 @@ TEST(LastNumber, IsTheLastOfTheText) {
                               {"in 1999", 1999},
                               {"1990s", 1990},
                               {"21st", 21},
-                              {"COVID-19", 19},
+                              {"COVID-19", kNone},
                               {"B-52", kNone},
                               {"x=2,y=3", 3},
                               {"(2,3)", kNone},
@@ -70,7 +70,7 @@ TEST(LastNumber, IsTheLastOfTheText) {
                               {"1-2-3", kNone},
                               {"log\u2082 8", kNone},
                               {"5 and a half", kNone},
-                              {"5 M", 5},
+                              {"5 M", kNone},
                               {"First 7, then 42.", 42},
                               {"42, or 43", 43},
                               {"between 4 and 5", 5},
@@ -102,7 +102,7 @@ TEST(LastNumber, IsTheLastOfTheText) {
                               {"- 3", -3},
                               {"\u2212 3", -3},
                               {"* 5", 5},
-                              {"GPT-4", 4},
+                              {"GPT-4", kNone},
                               {"\u7B54\u6848\u662F5", 5},
                               {"\u7B54\u6848\uFF1A5\u3002", 5},
                               {"\u7B54\u6848\u662F-5", -5},
@@ -136,7 +136,7 @@ TEST(LastNumber, IsTheLastOfTheText) {
                               {"so \\rightarrow 5", 5},
                               {"\\begin{aligned}x &= 5\\end{aligned}", 5},
                               {"| a | 5 |", 5},
-                              {"|3|", 3},
+                              {"|3|", kNone},
                               {"Step 1: 5", 5},
                               {"Step 2 - 5", 5},
                               {"Q: 12 \u00F7 4 = 3", 3},
@@ -161,7 +161,7 @@ TEST(LastNumber, IsTheLastOfTheText) {
                               {"5 (see above)", 5},
                               {"5-year", 5},
                               {"A 5 B 6", 6},
-                              {"at least 5", 5},
+                              {"at least 5", kNone},
                               {"Cost: $5.", 5},
                               {"costs $5 or $6", 6},
                               {"2x, so 6", 6},
@@ -206,18 +206,121 @@ TEST(LastNumber, IsTheLastOfTheText) {
   EXPECT_EQ(LastNumber(std::string("5\0", 2))->value, 5);
 }
 
+TEST(LastNumber, IsNoneWhereTheLeftSideIsAnExpression) {
+  const NumberCase cases[] = {{"x = 5", 5},
+                              {"-x = -5, so x = 5", 5},
+                              {"2 + 3 = 5", 5},
+                              {"x_1 = 5", 5},
+                              {"f'(2) = 5", 5},
+                              {"f(2) = 5", 5},
+                              {"P(A) = 0.3", 0.3},
+                              {"A = lw = 15", 15},
+                              {"Area = l \u00D7 w = 15", 15},
+                              {"v = d/t = 60/2 = 30", 30},
+                              {"\u221A16 = 4", 4},
+                              {"log_2 8 = 3", 3},
+                              {"\\sin(30) = 0.5", 0.5},
+                              {"\\vec{v} = 5", 5},
+                              {"\\angle ABC = 30", 30},
+                              {"AB = 5", 5},
+                              {"5 m/s = 18 km/h", 18},
+                              {"2 m = 200 cm", 200},
+                              {"y = 2x = 10", 10},
+                              {"x = 5 m", 5},
+                              {"2x = 10, so x = 5", 5},
+                              {"The value of x = 5", 5},
+                              {"12 \u00F7 4 = 3", 3},
+                              {"E(X) = 5", 5},
+                              {"-x = 5", kNone},
+                              {"2x = 5", kNone},
+                              {"x\u00B2 = 5", kNone},
+                              {"\u221Ax = 5", kNone},
+                              {"1/x = 5", kNone},
+                              {"x! = 5", kNone},
+                              {"log x = 5", kNone},
+                              {"x/2 = 5", kNone},
+                              {"x + 1 = 5", kNone},
+                              {"|x| = 5", kNone},
+                              {"\\sin\\theta = 5", kNone},
+                              {"2\\theta = 5", kNone},
+                              {"x^2 = 25", kNone},
+                              {"x^{-1} = 5", kNone},
+                              {"a + b = 5", kNone},
+                              {"\\frac{x}{2} = 5", kNone},
+                              {"\\sqrt{x} = 5", kNone},
+                              {"\\ln x = 5", kNone},
+                              {"twice x = 5", kNone},
+                              {"x squared = 5", kNone},
+                              {"2x = 6 + 4 = 10", kNone},
+                              {"3y \\approx 5", kNone},
+                              {"2(x + 1) = -6", kNone},
+                              {"\u2212x = 5", kNone}};
+  for (const NumberCase& test : cases) Expect(LastNumber(test.text), test, test.text);
+}
+
+TEST(LastNumber, LooksAtLinesAndReferences) {
+  const NumberCase cases[] = {{"x = 5$ [1]", 5},
+                              {"The answer is 5. [1]", 5},
+                              {"There are five (5) dogs", 5},
+                              {"twelve (12)", 12},
+                              {"> 5", 5},
+                              {"> > 5", 5},
+                              {"Thus:\n> 5", 5},
+                              {"COVID-19 killed 7", 7},
+                              {"5 is not odd", 5},
+                              {"The answer is not 4, it is 5", 5},
+                              {"Not 4 but 5", 5},
+                              {"I do not know why, but 5", 5},
+                              {"3\\.14", 3.14},
+                              {"equal to 5", 5},
+                              {"5 KG", 5},
+                              {"$5 a day", 5},
+                              {"\\-5", -5},
+                              {"x = 5 \\quad (1)", kNone},
+                              {"5 (6)", kNone},
+                              {">5 but x >5", kNone},
+                              {"$>5$", kNone},
+                              {"**>5**", kNone},
+                              {"x >\n5", kNone},
+                              {"minus\n5", kNone},
+                              {"It is not\n5", kNone},
+                              {"COVID-19", kNone},
+                              {"GPT-4", kNone},
+                              {"UTF-8", kNone},
+                              {"5+", kNone},
+                              {"5 is wrong", kNone},
+                              {"5 is incorrect", kNone},
+                              {"5 is not right", kNone},
+                              {"5 isn't the answer", kNone},
+                              {"5 (wrong)", kNone},
+                              {"5, which is false", kNone},
+                              {"5 ist falsch", kNone},
+                              {"5 est faux", kNone},
+                              {"5 \u043D\u0435\u0432\u0435\u0440\u043D\u043E", kNone},
+                              {"5\u662F\u9519\u7684", kNone},
+                              {"It is false that the answer is 5", kNone},
+                              {"I don't think it is 5", kNone},
+                              {"x \\to 5", kNone},
+                              {"f(5", kNone},
+                              {"\\sqrt{5", kNone},
+                              {"sin(5", kNone}};
+  for (const NumberCase& test : cases) Expect(LastNumber(test.text), test, test.text);
+}
+
 // Pieces after which a reader might look at all that follows, each time again: it would not end within this
 // test's time limit.
 TEST(LastNumber, LooksAtEachPlaceABoundedNumberOfTimes) {
   for (const char* piece :
-       {"1 234 ", "(",       "{", "\\frac{",  "-",      "<a ",       "sqrt_", "a_",   "x_1", "1,",
-        "1'234",  "\\text{", "*", "\\boxed{", "5 m/s ", "1/2",       "^",     "[1](", "- ",  "1e",
-        "\\",     "=1",      "'", "=x",       "{-",     "\\frac{1}", "1 x ",  "-("}) {
+       {"1 234 ", "(",     "{",       "\\frac{", "-",        "<a ",    "sqrt_", "a_",        "x_1",
+        "1,",     "1'234", "\\text{", "*",       "\\boxed{", "5 m/s ", "1/2",   "^",         "[1](",
+        "- ",     "1e",    "\\",      "=1",      "'",        "=x",     "{-",    "\\frac{1}", "1 x ",
+        "-(",     "~~5",   "<s>",     "&a",      "$5 ",      "f(",     "x=",    "5\u5143",   "a\nnot "}) {
     std::string text;
     while (text.size() < 300000) text += piece;
     for (const std::optional<NumberInText>& number : {LastNumber(text), WholeNumber(text)})
       EXPECT_TRUE(!number.has_value() || std::isfinite(number->value)) << piece;
-    EXPECT_LE(LastBoxed(text).value_or("").size(), text.size()) << piece;
+    EXPECT_LE(LastBoxed(text).value_or(Boxed{}).content.size(), text.size()) << piece;
+    EXPECT_FALSE(NumberOfBox({2, false}, text, "\n5").value_or(NumberInText()).percent) << piece;
   }
 }
 
@@ -232,10 +335,24 @@ TEST(LastBoxed, IsTheLastThatIsClosed) {
                      {"\\fbox{5}", "5"},
                      {"\\boxed{\\boxed{5}}", "5"},
                      {"\\boxed{\\{1\\}} x", "\\{1\\}"}};
-  for (const auto& test : cases) EXPECT_EQ(LastBoxed(test.text), test.content) << test.text;
-  for (const char* text : {"\\boxed{1", "boxed{1}", "\\boxed", "\\boxedx{1}", "", "\\", "5"}) {
-    EXPECT_EQ(LastBoxed(text), std::nullopt) << text;
+  for (const auto& test : cases) {
+    const std::optional<Boxed> box = LastBoxed(test.text);
+    ASSERT_TRUE(box.has_value()) << test.text;
+    EXPECT_EQ(box->content, test.content) << test.text;
   }
+  for (const char* text : {"\\boxed{1", "boxed{1}", "\\boxed", "\\boxedx{1}", "", "\\", "5"})
+    EXPECT_FALSE(LastBoxed(text).has_value()) << text;
+}
+
+TEST(LastBoxed, SaysWhatIsAround) {
+  const std::optional<Boxed> braces = LastBoxed("a \\boxed {5}^2");
+  ASSERT_TRUE(braces.has_value());
+  EXPECT_EQ(braces->before, "a ");
+  EXPECT_EQ(braces->after, "^2");
+  const std::optional<Boxed> word = LastBoxed("-\\boxed 5$ b");
+  ASSERT_TRUE(word.has_value());
+  EXPECT_EQ(word->before, "-");
+  EXPECT_EQ(word->after, "$ b");
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "verifiers/numbers/number_in_text.h"
@@ -27,6 +29,26 @@ inline void Expect(const std::optional<NumberInText>& number, const NumberCase& 
   ASSERT_TRUE(number.has_value()) << of;
   EXPECT_DOUBLE_EQ(number->value, wanted.value) << of;
   EXPECT_EQ(number->percent, wanted.percent) << of;
+}
+
+// In a box and at the end of a text that has other numbers.
+template <size_t kCount>
+void ExpectInBoth(const NumberCase (&cases)[kCount]) {
+  for (const NumberCase& test : cases) {
+    Expect(WholeNumber(test.text), test, absl::StrCat("box: ", test.text));
+    for (const std::string& text :
+         {std::string(test.text), absl::StrCat("We know 9 and 8. So the answer is ", test.text, ".")})
+      Expect(LastNumber(text), test, text);
+  }
+}
+
+template <size_t kCount>
+void ExpectNoneInBoth(const char* const (&cases)[kCount]) {
+  for (const char* text : cases) {
+    Expect(WholeNumber(text), {text, kNone}, absl::StrCat("box: ", text));
+    for (const std::string& sentence : {std::string(text), absl::StrCat("Then it is ", text)})
+      Expect(LastNumber(sentence), {text, kNone}, sentence);
+  }
 }
 
 }  // namespace lvrpo

@@ -487,5 +487,286 @@ TEST(NumberInText, IsNoneWhereTheNumeralIsOnlyAPart) {
   }
 }
 
+// The power belongs to all of the fraction.
+TEST(NumberInText, IsAFractionTimesAPowerOfTen) {
+  ExpectInBoth({{"1/2 \u00D7 10^3", 500},
+                {"1/2 \\times 10^3", 500},
+                {"1/2\\cdot10^2", 50},
+                {"3/4*10**2", 75},
+                {"3/4 x 10^4", 7500},
+                {"1 1/2 \\times 10^2", 150},
+                {"\\frac12\\times10^3", 500},
+                {"\\frac{3}{4} \\cdot 10^{-2}", 0.0075},
+                {"\u00BD \u00D7 10\u00B3", 500},
+                {"2\u00BD \u00D7 10^2", 250},
+                {"-1/4 \u00D7 10^2", -25},
+                {"1/2\u00B710\u00B2", 50},
+                {"5/8 \\times 10^{3} \\text{ m}", 625},
+                {"1/2e3", 0.0005},
+                {"1/10^3", 0.001},
+                {"3/4 million", 750000},
+                {"1.5 \u00D7 10^3", 1500},
+                {"2\\times{10}^{5}", 200000},
+                {"3 \\cdot {10}^3", 3000},
+                {"10^{{3}}", 1000},
+                {"10^{({-2})}", 0.01},
+                {"1/-2", -0.5},
+                {"-1/-4", 0.25},
+                {"(1)/(2)", 0.5},
+                {"(-3)/(4)", -0.75},
+                {"(3)/4", 0.75}});
+  ExpectNoneInBoth({"1/2 \u00D7 3", "1/2 \u00D7 10", "\u00BD \u00D7 10", "1/2 \u00D7 10^x",
+                    "1/2 \u00D7 10^3 \u00D7 2", "\\frac12\\times5^3", "1/2/3 \u00D7 10^2", "(1)/(2) + 1",
+                    "(1)/(x)", "\\frac12 \\times 10 3"});
+}
+
+// An exponent is read or there is no number.
+TEST(NumberInText, KeepsExponents) {
+  ExpectInBoth({{"5 E3", 5000},
+                {"5 e3", 5000},
+                {"1 e5", 100000},
+                {"5 E-3", 0.005},
+                {"1.5 e+2", 150},
+                {"5\\mathrm{e}3", 5000},
+                {"1.5\\text{E}{-2}", 0.015},
+                {"5\\mathrm{e}{3}", 5000},
+                {"10\u207A\u00B2", 100},
+                {"10^{+2}", 100}});
+  ExpectNoneInBoth({"10 to the third",
+                    "10 to the power 3",
+                    "10 raised to 3",
+                    "10 to the power of 3",
+                    "2 to the fifth",
+                    "10 hoch 3",
+                    "10 puissance 3",
+                    "5 \u00D7 10 3",
+                    "10^{3",
+                    "10\u207B",
+                    "10\u207A",
+                    "2\u207F",
+                    "10^{",
+                    "10^{-",
+                    "5 \\times 10 4",
+                    "10^{3x}",
+                    "5\u207D\u00B2\u207E",
+                    "10\u76843\u6B21\u65B9",
+                    "2\u76845\u6B21\u65B9",
+                    "10 elevado a la 3"});
+}
+
+// A scale word is not passed over.
+TEST(NumberInText, IsScaledOrNone) {
+  ExpectInBoth({{"5 grand", 5000},
+                {"$5 M", 5e6},
+                {"$5 T", 5e12},
+                {"\u20AC5 B", 5000000000.0},
+                {"\u20AC5 bn", 5000000000.0},
+                {"$5m", 5000000.0},
+                {"\u00A33m", 3000000.0},
+                {"$5 MM", 5000000.0},
+                {"5 kEUR", 5000},
+                {"5 kUSD", 5000},
+                {"2 MEUR", 2000000.0},
+                {"5 cr", 50000000.0},
+                {"5 lac", 500000},
+                {"5 tri\u1EC7u", 5000000.0},
+                {"5 juta", 5000000.0},
+                {"5 ribu", 5000},
+                {"5 tusind", 5000},
+                {"5 \u0445\u0438\u043B\u044F\u0434\u0438", 5000},
+                {"3 ezer", 3000},
+                {"4 tis\u00EDc", 4000},
+                {"2 miljoner", 2000000.0},
+                {"5 t\u1EF7", 5000000000.0},
+                {"7 \u03C7\u03B9\u03BB\u03B9\u03AC\u03B4\u03B5\u03C2", 7000},
+                {"5 MLN", 5000000.0},
+                {"$5 million", 5000000.0},
+                {"5 k\u20AC", 5000},
+                {"$5", 5},
+                {"$5 each", 5},
+                {"5 kg", 5},
+                {"5 K", 5},
+                {"5 A", 5},
+                {"5 EUR", 5},
+                {"$5 USD", 5},
+                {"5 m", 5},
+                {"\u20AC5 per person", 5}});
+  ExpectNoneInBoth({"5 M",           "5 B",          "5 T",          "5 MM",        "5 MM USD",
+                    "5 G",           "2 billones",   "\u00A55 t",    "5\u5272",     "7\u6210",
+                    "5 millionths",  "3 hundredths", "2 sixteenths", "5 per mille", "5 per thousand",
+                    "5 per million", "5 pro mille",  "5 Viertel",    "2 tercios",   "3 quintos",
+                    "5 zillion"});
+}
+
+// The smaller unit is not the answer.
+TEST(NumberInText, IsNoneWhereTheNumeralIsAPieceOfAQuantity) {
+  ExpectInBoth({{"5 pounds", 5},
+                {"3 ounces", 3},
+                {"30 cents", 30},
+                {"2 weeks", 2},
+                {"5\u00B0", 5},
+                {"5\u5143", 5},
+                {"5\u4E2A", 5},
+                {"5\u70B9", 5},
+                {"\u00BD", 0.5},
+                {"1 1/2", 1.5},
+                {"3/4", 0.75}});
+  ExpectNoneInBoth({"5 pounds and 3 ounces",
+                    "5 dollars and 30 cents",
+                    "5 euros 30 cents",
+                    "\u00A35 and 30 pence",
+                    "3 rupees and 50 paise",
+                    "5 \u0440\u0443\u0431\u043B\u0435\u0439 30 \u043A\u043E\u043F\u0435\u0435\u043A",
+                    "5 kronor 50 \u00F6re",
+                    "2 weeks and 3 days",
+                    "2 weeks, 3 days",
+                    "2 years and 3 months",
+                    "1 hour, 20 minutes",
+                    "3 Stunden und 20 Minuten",
+                    "2 heures et 30 minutes",
+                    "2 horas y 30 minutos",
+                    "2 \u0447\u0430\u0441\u0430 30 \u043C\u0438\u043D\u0443\u0442",
+                    "5 yards 2 feet",
+                    "1 mile and 200 yards",
+                    "2 gallons and 1 quart",
+                    "5 stone 3 pounds",
+                    "5 kg and 300 g",
+                    "5 m 30 cm",
+                    "5\u00B0 30'",
+                    "5\u00B030\u2032",
+                    "5\u2032 3\u2033",
+                    "2 hundred and 5",
+                    "3 thousand and 20",
+                    "5\u51433\u89D2",
+                    "5\u70B930\u5206",
+                    "3\u67085\u65E5",
+                    "2024\u5E745\u670817\u65E5",
+                    "5\u4E073",
+                    "2\u5C0F\u65F630\u5206",
+                    "5\uC2DC 30\uBD84",
+                    "4\u5206\u306E3",
+                    "10\u5206\u306E3",
+                    "3\u5206\u4E4B1",
+                    "\u4E94\u5206\u4E4B2",
+                    "4\uBD84\uC758 3",
+                    "one and 1/2",
+                    "ten 1/2",
+                    "5 und 1/2",
+                    "five and 1/2",
+                    "zwei und 1/2",
+                    "deux et 1/2",
+                    "dos y 1/2"});
+}
+
+// HTML's names of characters are those characters.
+TEST(NumberInText, ReadsEntities) {
+  ExpectInBoth({{"&minus;5", -5},
+                {"&#8722;5", -5},
+                {"&#x2212;5", -5},
+                {"&ndash;5", -5},
+                {"5&nbsp;000", 5000},
+                {"5&thinsp;000", 5000},
+                {"5&#x27;000", 5000},
+                {"5&#160;000", 5000},
+                {"&frac12;", 0.5},
+                {"2&times;10&sup3;", 2000},
+                {"&euro;5", 5},
+                {"&asymp;5", 5},
+                {"5&deg;", 5},
+                {"5&percnt;", 5, true},
+                {"x &equals; 5", 5}});
+  ExpectNoneInBoth({"x &gt;5", "x &lt;5", "x &ge; 5", "&le;5", "&ne; 5", "&plusmn;5", "&radic;5", "2&pi;",
+                    "&sum;5", "&lceil;5", "5&sup2;", "&unknown;5", "2&times;3"});
+}
+
+// Units in braces and of \SI.
+TEST(NumberInText, ReadsUnitsOfLatex) {
+  ExpectInBoth({{"5\\ {\\rm cm}", 5},
+                {"{\\bf 5}", 5},
+                {"5 {cm}", 5},
+                {"\\SI{45}{\\meter}", 45},
+                {"\\SI{1.5e3}{\\kilo\\gram}", 1500},
+                {"\\qty{45}{\\percent}", 45, true},
+                {"\\SI{45}{cm}", 45},
+                {"5^o", 5},
+                {"90^{o}", 90}});
+  ExpectNoneInBoth({"5{x}", "\\SI{x}{\\meter}", "5^x", "5^{ox}"});
+}
+
+// What is struck out is not there.
+TEST(NumberInText, IsNoneWhereItIsStruckOut) {
+  ExpectInBoth({{"~~4~~ 5", 5}, {"<del>4</del> 5", 5}});
+  ExpectNoneInBoth({"~~5~~", "**~~5~~**", "<s>5</s>", "<del>5</del>", "\\sout{5}", "\\cancel{5}"});
+}
+
+TEST(NumberInText, IsNoneWithAFurtherSign) {
+  ExpectNoneInBoth({"-+5", "+-5", "plus minus 5", "plus or minus 5", "5 theta", "5 phi", "2 tau", "3 gamma",
+                    "5 below zero", ",5", "1,,000", "1__000", "\u23085.5\u2309", "\u230A5.5\u230B", "\u22115",
+                    "\u222B5", "\u220F 5", "\u22025", "|5|"});
+}
+
+// A relation in words.
+TEST(NumberInText, IsNoneWhereItIsABoundOrDenied) {
+  ExpectInBoth({{"the minimum is 5", 5},
+                {"the maximum value is 5", 5},
+                {"a total of 5", 5},
+                {"about 5", 5},
+                {"around 5", 5}});
+  ExpectNoneInBoth({"more than 5",
+                    "exceeds 5",
+                    "exceeding 5",
+                    "a maximum of 5",
+                    "a minimum of 5",
+                    "an upper limit of 5",
+                    "different from 5",
+                    "other than 5",
+                    "not equal to 5",
+                    "unequal to 5",
+                    "at most 5",
+                    "at least 5",
+                    "up to 5",
+                    "above 5",
+                    "below 5",
+                    "under 5",
+                    "beyond 5",
+                    "greater than or equal to 5",
+                    "5 at most",
+                    "5 at least",
+                    "5 or more",
+                    "5 or less",
+                    "5 or fewer",
+                    "5 or higher",
+                    "5 and above",
+                    "5 and up",
+                    "5 minimum",
+                    "5 maximum",
+                    "5 max",
+                    "no less than 5",
+                    "not 5",
+                    "never 5",
+                    "is not 5",
+                    "cannot be 5",
+                    "not the number 5",
+                    "h\u00F6chstens 5",
+                    "mindestens 5",
+                    "mehr als 5",
+                    "5 oder mehr",
+                    "au moins 5",
+                    "5 ou plus",
+                    "5 o m\u00E1s",
+                    "\u0431\u043E\u043B\u044C\u0448\u0435 5",
+                    "\u043D\u0435 \u0431\u043E\u043B\u0435\u0435 5",
+                    "\u81F3\u5C115",
+                    "\u4E0D\u8D85\u8FC75",
+                    "\u5927\u4E8E5",
+                    "5\u4EE5\u4E0A",
+                    "5\u4EE5\u4E0B",
+                    "5 \uC774\uC0C1",
+                    "\u4E0D\u662F5",
+                    "nicht 5",
+                    "ce n'est pas 5",
+                    "\u043D\u0435 5"});
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -125,7 +125,7 @@ TEST(WholeNumber, IsAllOfTheContent) {
                               {"101_2", kNone},
                               {"5^\\prime", kNone},
                               {"\\overline{AB} = 5", 5},
-                              {"|x| = 5", 5},
+                              {"|x| = 5", kNone},
                               {"x^2 = 5", kNone},
                               {"\\frac{dy}{dx} = 5", kNone},
                               {"x = \\frac12 = 0.5", 0.5},
@@ -217,6 +217,54 @@ TEST(WholeNumber, IsAllOfTheContent) {
                               "5 xy",
                               "5ab",
                               "12 (13)"};
+  for (const char* text : none) Expect(WholeNumber(text), {text, kNone}, text);
+}
+
+TEST(WholeNumber, IsNoneWithARelationOrAnExpression) {
+  const NumberCase named[] = {{"x = 5", 5},
+                              {"\\theta = 5", 5},
+                              {"\\vec{v} = 5", 5},
+                              {"\\overline{AB} = 5", 5},
+                              {"|AB| = 5", 5},
+                              {"\\max f = 5", 5},
+                              {"\\gcd(a, b) = 5", 5},
+                              {"\\text{Area} = 5", 5},
+                              {"P(A) = 0.5", 0.5},
+                              {"5 \\text{ cm}", 5},
+                              {"=> 5", 5},
+                              {"\\implies 5", 5}};
+  for (const NumberCase& test : named) Expect(WholeNumber(test.text), test, test.text);
+  const char* const none[] = {">5",
+                              "> 5",
+                              "$>5$",
+                              "**>5**",
+                              "\\gt 5",
+                              "\\to 5",
+                              "x \\to 5",
+                              "-> 5",
+                              "\\rightarrow 5",
+                              "\u22725",
+                              "\u2208 5",
+                              "\\subset 5",
+                              "\\ln x = 5",
+                              "\\log x = 5",
+                              "log x = 5",
+                              "\\sin x = 5",
+                              "\\cos\\theta = 5",
+                              "\\tan x = 5",
+                              "\\lim x = 5",
+                              "\\exp x = 5",
+                              "\\det A = 5",
+                              "det A = 5",
+                              "|x| = 5",
+                              "|-x| = 5",
+                              "\\sgn x = 5",
+                              "\\arctan x = 5",
+                              "\\partial f = 5",
+                              "\\nabla f = 5",
+                              "twice x = 5",
+                              "5 \u2192 6",
+                              "5 < x"};
   for (const char* text : none) Expect(WholeNumber(text), {text, kNone}, text);
 }
 

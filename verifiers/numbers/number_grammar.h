@@ -1,14 +1,14 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
-#include "verifiers/numbers/number_tokens.h"
+#include "verifiers/number_tokens/number_tokens.h"
 
 // The grammar of one number, without its sign:
-//   quantity = number [power of ten] {scale word} [percent | unit]
-//   number   = decimal | whole proper-fraction | decimal "/" decimal | \frac{..}{..} | one-character fraction
+//   quantity = number [times power of ten] {scale word} [percent | unit]
+//   number   = decimal | whole proper-fraction | decimal "/" ["-"] decimal | "(" decimal ")" "/" decimal |
+//              \frac{..}{..} | one-character fraction
 //   decimal  = digits, grouped in threes or not, [point digits] [exponent]
 //   unit     = known unit [exponent] {("/" | "per" | times | blank) unit [exponent]}
 namespace lvrpo::numbers {
@@ -23,6 +23,9 @@ struct Quantity {
   double value = 0;  // finite when it was read; of "12 %" it is 12
   bool percent = false;
   bool has_unit = false, scaled = false;  // a known unit or a scale word stands after the digits
+  bool currency = false;                  // a currency stands before it
+  double scale = 1;                       // of all scale words
+  size_t unit = 0;                        // the token after digits and scale words, where a unit may stand
   bool plain = false;                     // ASCII-like digits with nothing after them but a unit or percent
   size_t end = 0;                         // the token after all that belongs to it
 };
@@ -32,8 +35,5 @@ Quantity ReadQuantity(const std::vector<Token>& tokens, size_t at);
 
 // Whether the word at tokens[at] is percent, or the first of two that are; *end is the token after them.
 bool ReadPercent(const std::vector<Token>& tokens, size_t at, size_t* end);
-
-// "^2", "^{-2}": whole exponents of ten and of units. *end is the token after them.
-bool ReadExponent(const std::vector<Token>& tokens, size_t at, std::string* exponent, size_t* end);
 
 }  // namespace lvrpo::numbers

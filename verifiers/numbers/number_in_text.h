@@ -23,4 +23,10 @@ std::optional<NumberInText> WholeNumber(absl::string_view content);
 // words.
 std::optional<NumberInText> LastNumber(absl::string_view text);
 
+// The number of a box whose content reads as `content`, in a text with `before` and `after` around it: with
+// the sign, percent sign and scale that stand there. None where the box is only a part of an expression
+// ("2[5]", "x > [5]") or is denied ("not [5]", "[5] is wrong").
+std::optional<NumberInText> NumberOfBox(const NumberInText& content, absl::string_view before,
+                                        absl::string_view after);
+
 }  // namespace lvrpo

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "verifiers/numbers/number_characters.h"
+#include "verifiers/number_tokens/number_characters.h"
 
 namespace lvrpo::numbers {
 namespace {

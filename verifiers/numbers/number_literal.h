@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "verifiers/numbers/number_tokens.h"
+#include "verifiers/number_tokens/number_tokens.h"
 
 // Digits with group separators and decimal point: "1,234.5", "1 234 567", "1'234", "3,14", ".5", "3.e2".
 namespace lvrpo::numbers {

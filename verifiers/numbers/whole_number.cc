@@ -1,13 +1,18 @@
 #include <cmath>
 #include <optional>
+#include <string>
 #include <vector>
 
-#include "data/unicode/unicode.h"
-#include "verifiers/numbers/number_characters.h"
+#include "verifiers/number_tokens/html_entities.h"
+#include "verifiers/number_tokens/number_characters.h"
+#include "verifiers/number_tokens/number_tokens.h"
+#include "verifiers/number_tokens/number_units.h"
+#include "verifiers/number_tokens/number_words.h"
+#include "verifiers/numbers/number_denials.h"
+#include "verifiers/numbers/number_equations.h"
 #include "verifiers/numbers/number_grammar.h"
 #include "verifiers/numbers/number_in_text.h"
-#include "verifiers/numbers/number_tokens.h"
-#include "verifiers/numbers/number_words.h"
+#include "verifiers/numbers/number_trail.h"
 
 namespace lvrpo {
 namespace {
@@ -17,16 +22,10 @@ using namespace numbers;  // NOLINT: one subject, two files
 constexpr int kMostBrackets = 16;
 constexpr double kSame = 1e-6, kAbout = 0.01;  // relative: "1/2 = 0.5", "1/3 ≈ 0.33"
 
-size_t LetterCount(absl::string_view word) {
-  size_t count = 0;
-  for (size_t at = 0; at < word.size(); ++count) unicode::NextCodePoint(word, &at);
-  return count;
-}
-
 // Content of a box or a tag. Ranges of tokens are half-open.
 class Content {
  public:
-  explicit Content(absl::string_view text) : tokens_(Tokenize(text)) {}
+  explicit Content(absl::string_view text) : tokens_(Tokenize(text, {.alone = true})) {}
 
   std::optional<NumberInText> Read() const {
     size_t begin = 0, end = tokens_.size();
@@ -39,7 +38,7 @@ class Content {
       const bool equals = IsSymbol(tokens_[at], U'='), almost = IsSymbol(tokens_[at], symbol::kAlmost);
       if (depth > 0 || !(equals || almost)) continue;
       const bool empty = at == begin;
-      if (!empty && !IsVariable(begin, at)) {
+      if (!empty && !IsName(tokens_, begin, at)) {
         if (!Chain(begin, at, relation, &first)) return std::nullopt;
       }
       if (empty && relation != 0 && !almost) return std::nullopt;
@@ -85,44 +84,13 @@ class Content {
     return std::abs(a - b) <= (relation == U'=' ? kSame : kAbout) * std::abs(a);
   }
 
-  // A name for what the number is: x, x_1, AB, f(2), \theta, \text{Area}, \angle ABC.
-  bool IsVariable(size_t begin, size_t end) const {
-    bool named = false;
-    for (size_t at = begin; at < end; ++at) {
-      const Token& token = tokens_[at];
-      switch (token.kind) {
-        case TokenKind::kWord:
-          if (DeniesAnswer(token.raw)) return false;
-          named = true;
-          break;
-        case TokenKind::kName:
-        case TokenKind::kCommand:
-          named = true;
-          break;
-        case TokenKind::kDigits:
-          // Only as an index or an argument.
-          if (!named || !(IsOpening(tokens_[at - 1]) || IsSymbol(tokens_[at - 1], U'_') ||
-                          IsSymbol(tokens_[at - 1], U',') || IsMinusSign(tokens_[at - 1])))
-            return false;
-          break;
-        case TokenKind::kSymbol:
-          if (IsMinusSign(token) && at > begin && IsOpening(tokens_[at - 1])) break;  // f(-2)
-          if (IsOpening(token) || IsClosing(token) || token.symbol == U'_' || token.symbol == U'|' ||
-              token.symbol == U'\'' || token.symbol == U':')
-            break;
-          if (token.symbol == U',' && at > begin && named) break;
-          return false;
-        default:
-          return false;
-      }
-    }
-    return named;
-  }
-
   // Words, a number, words.
   std::optional<NumberInText> Side(size_t begin, size_t end) const {
     Unwrap(&begin, &end);
     while (begin < end && IsLead(begin, end)) ++begin;
+    if (DeniedBefore(tokens_, begin)) return std::nullopt;
+    if (begin > 0 && tokens_[begin - 1].kind == TokenKind::kWord && IsNumberWord(tokens_[begin - 1].raw))
+      return std::nullopt;
     return Signed(begin, end, 0);
   }
 
@@ -131,7 +99,8 @@ class Content {
     const Token& token = tokens_[at];
     if (token.kind == TokenKind::kWord) {
       if (IsMinusWord(token.raw) || DeniesAnswer(token.raw) || ChangesNumberBehind(token.raw)) return false;
-      if (token.raw == kPercentBefore) return false;
+      if (token.raw == kPercentBefore || (IsUnspacedWord(token) && ChangesNumberBefore(token.raw)))
+        return false;
       const bool of = at + 1 < end && tokens_[at + 1].raw == "of";
       if (of && IsMathNoun(token.raw)) return false;
       if (JoinsNumber(token.raw) && at + 1 < end && tokens_[at + 1].kind != TokenKind::kWord) return false;
@@ -155,7 +124,7 @@ class Content {
     }
     if (at < end && tokens_[at].kind == TokenKind::kWord && IsCurrencyCode(tokens_[at].raw)) ++at;
     std::optional<NumberInText> number = Unsigned(&at, end, depth);
-    if (!number || !IsTrail(at, end)) return std::nullopt;
+    if (!number || !IsTrail(tokens_, at, end)) return std::nullopt;
     if (negative) number->value = -number->value;
     return number;
   }
@@ -190,94 +159,14 @@ class Content {
     return std::isfinite(value) ? std::optional(NumberInText{value, false}) : std::nullopt;
   }
 
-  // Units and words to the end.
-  bool IsTrail(size_t begin, size_t end) const {
-    for (size_t at = begin; at < end; ++at) {
-      const Token& token = tokens_[at];
-      switch (token.kind) {
-        case TokenKind::kWord:
-          if (!IsTrailWord(at, at == begin)) return false;
-          break;
-        case TokenKind::kName:
-          if (token.gap < Gap::kBlank) return false;
-          break;
-        case TokenKind::kFraction:  // \frac{m}{s}
-          break;
-        case TokenKind::kCommand:
-          if (token.raw != "\\Omega" && token.raw != "\\mu" && token.raw != "\\ell") return false;
-          break;
-        case TokenKind::kSymbol:
-          if (at > begin && at + 1 < end && IsPower(at)) {
-            std::string exponent;
-            size_t after = at;
-            if (!ReadExponent(tokens_, at, &exponent, &after) || after > end) return false;
-            at = after - 1;
-          } else if (!IsTrailSymbol(at, begin, end)) {
-            return false;
-          }
-          break;
-        case TokenKind::kDigits:  // H_2O
-          if (at == begin || !IsSymbol(tokens_[at - 1], U'_')) return false;
-          break;
-        default:
-          return false;
-      }
-    }
-    return true;
-  }
-
-  bool IsPower(size_t at) const {
-    return IsSymbol(tokens_[at], U'^') &&
-           (tokens_[at - 1].kind == TokenKind::kWord || IsClosing(tokens_[at - 1]) ||
-            tokens_[at - 1].kind == TokenKind::kCommand);
-  }
-
-  bool IsTrailSymbol(size_t at, size_t begin, size_t end) const {
-    const Token& token = tokens_[at];
-    const bool behind_word = at > begin && tokens_[at - 1].kind == TokenKind::kWord;
-    switch (token.symbol) {
-      case symbol::kDegree:
-        return true;
-      case U'(':
-      case U'[':
-        return token.gap != Gap::kNone || at > begin;
-      case U'{':
-        return at > begin;
-      case U')':
-      case U']':
-      case U'}':
-        return true;
-      case U'/':
-        return at + 1 < end;
-      case symbol::kTimes:
-      case U'.':
-        return behind_word;
-      case symbol::kHyphen:
-        return behind_word && token.gap == Gap::kNone && at + 1 < end && tokens_[at + 1].gap == Gap::kNone;
-      case U'_':
-        return behind_word;
-      default:
-        return false;
-    }
-  }
-
-  bool IsTrailWord(size_t at, bool first) const {
-    const Token& token = tokens_[at];
-    if (DeniesAnswer(token.raw) || ChangesNumberBefore(token.raw)) return false;
-    if (first && JoinsNumber(token.raw)) return false;
-    if (IsUnspacedWord(token) || IsUnit(token.raw)) return true;
-    const size_t letters = LetterCount(token.raw);
-    if (letters == 1) return !first && token.raw == "a" && token.gap == Gap::kBlank;
-    if (letters == 2)
-      return token.in_words || IsShortWord(token.raw) || static_cast<unsigned char>(token.raw[0]) >= 0x80;
-    return letters > 3 || token.in_words || token.gap == Gap::kBlank || !first;
-  }
-
   const std::vector<Token> tokens_;
 };
 
 }  // namespace
 
-std::optional<NumberInText> WholeNumber(absl::string_view content) { return Content(content).Read(); }
+std::optional<NumberInText> WholeNumber(absl::string_view content) {
+  const std::string decoded = WithoutEntities(content);
+  return Content(decoded).Read();
+}
 
 }  // namespace lvrpo

@@ -11,8 +11,9 @@ namespace lvrpo::numbers {
 
 // 0 to 9 for a decimal digit of any script (category Nd), -1 for anything else.
 int DigitValue(char32_t c);
-// The same for superscript and for subscript digits; 10 is their minus sign.
-constexpr int kRaisedMinus = 10;
+// The same for superscript and for subscript digits; their minus sign; kRaisedOther for another sign or
+// bracket.
+constexpr int kRaisedMinus = 10, kRaisedOther = 11;
 int SuperscriptValue(char32_t c);
 int SubscriptValue(char32_t c);
 
@@ -36,6 +37,7 @@ constexpr char32_t kAlmost = U'\u2248';
 constexpr char32_t kDegree = U'\u00B0';
 constexpr char32_t kEllipsis = U'\u2026';
 constexpr char32_t kListComma = U'\uFF0C';  // full-width: groups thousands, but is never a decimal comma
+constexpr char32_t kPrime = U'\u2032';      // feet or minutes, before inches or seconds
 constexpr char32_t kSeparator = U'\u2E3A';  // two or three hyphens: a dash in a sentence, no sign
 }  // namespace symbol
 
@@ -46,6 +48,9 @@ bool IsBlank(char32_t c);
 bool IsLineBreak(char32_t c);
 // Marks that do not change which number it is: currency signs, quotation marks, bullets, backquotes.
 bool IsMark(char32_t c);
+bool IsCurrencySign(char32_t c);
+// Signs of mathematics that are not known by name: sums, integrals, floors, sets.
+bool IsMathSign(char32_t c);
 // Scripts without spaces between words, which are read character by character.
 bool IsUnspaced(char32_t c);
 

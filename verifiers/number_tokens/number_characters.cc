@@ -1,4 +1,4 @@
-#include "verifiers/numbers/number_characters.h"
+#include "verifiers/number_tokens/number_characters.h"
 
 #include <algorithm>
 #include <iterator>
@@ -73,12 +73,14 @@ int SuperscriptValue(char32_t c) {
   if (c == 0xB2 || c == 0xB3) return static_cast<int>(c - 0xB0);
   if (c == 0xB9) return 1;
   if (c == 0x2070 || (c >= 0x2074 && c <= 0x2079)) return static_cast<int>(c - 0x2070);
-  return c == 0x207B ? kRaisedMinus : -1;
+  if (c >= 0x207A && c <= 0x207F) return c == 0x207B ? kRaisedMinus : kRaisedOther;
+  return -1;
 }
 
 int SubscriptValue(char32_t c) {
   if (c >= 0x2080 && c <= 0x2089) return static_cast<int>(c - 0x2080);
-  return c == 0x208B ? kRaisedMinus : -1;
+  if (c >= 0x208A && c <= 0x208E) return c == 0x208B ? kRaisedMinus : kRaisedOther;
+  return -1;
 }
 
 std::optional<Ratio> VulgarFraction(char32_t c) {
@@ -109,11 +111,24 @@ bool IsLineBreak(char32_t c) { return (c >= 0x9 && c <= 0xD) || c == 0x85 || c =
 
 bool IsMark(char32_t c) {
   static constexpr char32_t kMarks[] = {
-      U'$',      U'\u00A2', U'\u00A3', U'\u00A4', U'\u00A5', U'\u0E3F', U'\u060B', U'\uFDFC',  // currencies
       U'"',      U'`',      U'\'',     U'\u00AB', U'\u00BB', U'\u2018', U'\u201A', U'\u201C',  // quotes
       U'\u201D', U'\u201E', U'\u2032', U'\u2033', U'\u2039', U'\u203A', U'\u300C', U'\u300D',
       U'\u300E', U'\u300F', U'\u2022', U'\u25CF', U'\u25CB', U'\u25A0', U'\u25E6'};  // bullets
-  return IsOneOf(c, kMarks) || (c >= 0x20A0 && c <= 0x20CF);
+  return IsOneOf(c, kMarks) || IsCurrencySign(c);
+}
+
+bool IsCurrencySign(char32_t c) {
+  static constexpr char32_t kSigns[] = {U'$',      U'\u00A2', U'\u00A3', U'\u00A4',
+                                        U'\u00A5', U'\u0E3F', U'\u060B', U'\uFDFC'};
+  return IsOneOf(c, kSigns) || (c >= 0x20A0 && c <= 0x20CF);
+}
+
+bool IsMathSign(char32_t c) {
+  static constexpr char32_t kText[] = {U'\u2212', U'\u2215', U'\u2218', U'\u2219',   // minus, slash, bullets
+                                       U'\u2223', U'\u2234', U'\u2235', U'\u220E'};  // bar, so, as, end
+  if (IsOneOf(c, kText)) return false;
+  return (c >= 0x2200 && c <= 0x22FF) || (c >= 0x2308 && c <= 0x230B) || (c >= 0x27C0 && c <= 0x27EF) ||
+         (c >= 0x2980 && c <= 0x29FF) || (c >= 0x2A00 && c <= 0x2AFF);
 }
 
 bool IsUnspaced(char32_t c) {

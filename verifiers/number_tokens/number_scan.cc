@@ -1,11 +1,11 @@
-#include "verifiers/numbers/number_scan.h"
+#include "verifiers/number_tokens/number_scan.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "data/unicode/unicode.h"
 #include "re2/re2.h"
-#include "verifiers/numbers/number_characters.h"
+#include "verifiers/number_tokens/number_characters.h"
 
 namespace lvrpo::numbers {
 namespace {
@@ -44,8 +44,21 @@ size_t MarkupEnd(absl::string_view text, size_t at) {
 
 size_t RaisedDegreeEnd(absl::string_view text, size_t at) {
   static const RE2* const pattern =
-      new RE2(R"re(\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)\b))re");
+      new RE2(R"re(\^\s*(?:\{\s*(?:\\(?:circ|degree)|o)\s*\}|\\(?:circ|degree)\b|o\b))re");
   return MatchEnd(*pattern, text, at);
+}
+
+size_t StruckEnd(absl::string_view text, size_t at) {
+  static const RE2* const pattern =
+      new RE2(R"re((?s)~~[^~\s](?:[^~\n]*[^~\s])?~~|<s>.*?</s>|<del>.*?</del>|<strike>.*?</strike>)re"
+              R"re(|\\(?:sout|st|cancel|bcancel|xcancel)\s*\{[^{}]*\})re");
+  return MatchEnd(*pattern, text, at);
+}
+
+bool OpensFormula(absl::string_view text, size_t at) {
+  static const RE2* const pattern =
+      new RE2(R"re(\$(?:[^\s$\\]|\\.)(?:(?:[^$\n\\]|\\.)*(?:[^\s$\\]|\\.))?\$(?:[^0-9]|$))re");
+  return MatchEnd(*pattern, text, at) > at;
 }
 
 size_t ArgumentEnd(absl::string_view text, size_t at) {
@@ -87,6 +100,12 @@ size_t NameEnd(absl::string_view text, size_t at) {
   return digits ? end : at;
 }
 
+size_t HyphenNameEnd(absl::string_view text, size_t at) {
+  if (at >= text.size() || text[at] != '-') return at;
+  const size_t end = DigitsEnd(text, at + 1);
+  return end > at + 1 && !IsSpacedLetter(PeekCodePoint(text, end)) ? end : at;
+}
+
 size_t ExponentEnd(absl::string_view text, size_t at) {
   size_t begin = at;
   const char32_t sign = Canonical(PeekCodePoint(text, at));
@@ -103,7 +122,7 @@ size_t DigitsEnd(absl::string_view text, size_t at) {
 size_t SuperscriptEnd(absl::string_view text, size_t at) {
   return WhileEnd(text, at, [](char32_t c) {
     const int value = SuperscriptValue(c);
-    return value >= 0 && value != kRaisedMinus;
+    return value >= 0 && value < kRaisedMinus;
   });
 }
 
@@ -113,7 +132,7 @@ size_t LowerPartEnd(absl::string_view text, size_t at) {
   unicode::NextCodePoint(text, &begin);
   const size_t end = WhileEnd(text, begin, [](char32_t c) {
     const int value = SubscriptValue(c);
-    return DigitValue(c) >= 0 || (value >= 0 && value != kRaisedMinus);
+    return DigitValue(c) >= 0 || (value >= 0 && value < kRaisedMinus);
   });
   return end > begin ? end : at;
 }

@@ -13,8 +13,12 @@ char32_t PeekCodePoint(absl::string_view text, size_t at);
 
 // A tag of HTML or XML, or a token such as <|end|>.
 size_t MarkupEnd(absl::string_view text, size_t at);
-// "^\circ", "^{\circ}".
+// "^\circ", "^{\circ}", "^o".
 size_t RaisedDegreeEnd(absl::string_view text, size_t at);
+// What is struck out: "~~5~~", "<s>5</s>", "\sout{5}".
+size_t StruckEnd(absl::string_view text, size_t at);
+// Whether the dollar at `at` opens a formula, and is no currency: another one closes it on this line.
+bool OpensFormula(absl::string_view text, size_t at);
 // A command's argument in braces.
 size_t ArgumentEnd(absl::string_view text, size_t at);
 
@@ -23,6 +27,8 @@ size_t LettersEnd(absl::string_view text, size_t at);
 // After letters: digits, letters and underscores that make a name of them ("H2O", "x_1", "v1.2"). The first
 // digit is searched for within the next 256 bytes.
 size_t NameEnd(absl::string_view text, size_t at);
+// After capital letters: a hyphen and digits ("COVID-19").
+size_t HyphenNameEnd(absl::string_view text, size_t at);
 // After "e": "+3", "-3", "3", unless a letter follows.
 size_t ExponentEnd(absl::string_view text, size_t at);
 // Decimal digits.

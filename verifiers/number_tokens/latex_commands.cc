@@ -1,8 +1,9 @@
-#include "verifiers/numbers/latex_commands.h"
+#include "verifiers/number_tokens/latex_commands.h"
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_split.h"
-#include "verifiers/numbers/number_characters.h"
+#include "verifiers/number_tokens/number_characters.h"
 
 namespace lvrpo::numbers {
 namespace {
@@ -35,11 +36,15 @@ constexpr Row<Command> kCommands[] = {
      "framebox ensuremath mathord"},
     {Command::kIgnored,
      "left right big bigl bigr Big Bigl Bigr bigg Bigg displaystyle textstyle rm bf it large "
-     "Large prime pounds euro texteuro textdollar yen textsterling"},
+     "Large LARGE huge Huge small normalsize prime"},
+    {Command::kCurrency, "pounds euro texteuro textdollar yen textsterling"},
+    {Command::kQuantity, "SI qty"},
+    {Command::kArrow, "rightarrow longrightarrow leftarrow longleftarrow"},
     {Command::kBlank, "quad qquad thinspace enspace space nobreakspace"},
     {Command::kBreak,
-     "implies Rightarrow rightarrow Longrightarrow longrightarrow Leftrightarrow iff to therefore "
-     "because item newline hline par"},
+     "implies Rightarrow Longrightarrow Leftrightarrow iff therefore "
+     "because item newline hline par blacksquare Box qed qedhere checkmark hfill noindent nonumber notag "
+     "centering smallskip medskip bigskip vfill newpage"},
     {Command::kSkipped, "begin end color textcolor label tag hspace vspace phantom"},
 };
 
@@ -55,7 +60,9 @@ constexpr Row<char32_t> kSymbols[] = {
     {symbol::kAlmost, "approx sim simeq cong thickapprox approxeq"},
     {U'=', "coloneqq eq"},
     {U':', "colon"},
-    {symbol::kRelation, "lt gt le ge leq geq leqslant geqslant ll gg ne neq in notin equiv propto"},
+    {symbol::kRelation,
+     "lt gt le ge leq geq leqslant geqslant ll gg ne neq in notin equiv propto to "
+     "mapsto longmapsto subset supset perp parallel prec succ lesssim gtrsim nless ngtr nleq ngeq lneq gneq"},
     {symbol::kEllipsis, "ldots dots cdots"},
     {U'%', "percent"},
     {U'[', "lbrace lbrack"},
@@ -76,6 +83,19 @@ char32_t CommandSymbol(absl::string_view name) {
   static const auto* const symbols = MakeTable(kSymbols);
   const auto found = symbols->find(name);
   return found == symbols->end() ? 0 : found->second;
+}
+
+bool IsNameCommand(absl::string_view name) {
+  static const auto* const names = new absl::flat_hash_set<absl::string_view>(
+      absl::StrSplit("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu "
+                     "nu xi rho varrho "
+                     "sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi "
+                     "Psi Omega ell hbar "
+                     "angle measuredangle triangle square odot overline overrightarrow overleftrightarrow "
+                     "vec hat widehat bar "
+                     "tilde widetilde dot mathcal mathbb mathfrak mathscr Pr max min gcd lcm dim deg",
+                     ' '));
+  return names->contains(name);
 }
 
 }  // namespace lvrpo::numbers

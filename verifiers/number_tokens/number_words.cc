@@ -1,0 +1,166 @@
+#include "verifiers/number_tokens/number_words.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "verifiers/number_tokens/word_set.h"
+
+namespace lvrpo::numbers {
+namespace {
+
+bool Has(const WordSet& words, absl::string_view word) { return words.Has(word); }
+
+}  // namespace
+
+bool IsPercentWord(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "percent percents pct prozent pourcent percento procent procento prosent prosenttia procenta "
+      "y\u00FCzde \u043F\u0440\u043E\u0446\u0435\u043D\u0442 "
+      "\u043F\u0440\u043E\u0446\u0435\u043D\u0442\u0430 "
+      "\u043F\u0440\u043E\u0446\u0435\u043D\u0442\u043E\u0432 "
+      "\u0432\u0456\u0434\u0441\u043E\u0442\u043A\u0456\u0432 "
+      "\u092A\u094D\u0930\u0924\u093F\u0936\u0924 \u30D1\u30FC\u30BB\u30F3\u30C8 \uD37C\uC13C\uD2B8 "
+      "\uD504\uB85C \u0E40\u0E1B\u0E2D\u0E23\u0E4C\u0E40\u0E0B\u0E47\u0E19\u0E15\u0E4C");
+  return Has(*words, word);
+}
+
+bool IsPer(absl::string_view word) {
+  static const auto* const words = new WordSet("per pour por pro");
+  return Has(*words, word);
+}
+
+bool IsCent(absl::string_view word) {
+  static const auto* const words = new WordSet("cent ciento cento");
+  return Has(*words, word);
+}
+
+bool IsMinusWord(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "minus negative negativo n\u00E9gatif moins menos meno negativ \u043C\u0438\u043D\u0443\u0441 \u8CA0 "
+      "\u8D1F \u51CF "
+      "\u96F6\u4E0B \u30DE\u30A4\u30CA\u30B9 \uB9C8\uC774\uB108\uC2A4 \u0E25\u0E1A");
+  return Has(*words, word);
+}
+
+bool ChangesNumberBehind(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "plus times choose divided multiplied pi infinity raised hoch power puissance gcd lcm max mod modulo "
+      "than");
+  return words->Has(word) || IsFunctionWord(word);
+}
+
+bool IsFunctionWord(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "sqrt cbrt root log ln lg exp sin cos tan cot csc arcsin arccos arctan asin acos atan sinh cosh tanh "
+      "abs floor ceil ceiling round trunc sgn erf det trace tr lim limit factorial twice "
+      "double triple thrice half halve wurzel racine ra\u00EDz radice sinus cosinus doppelt doble doppio "
+      "dobro "
+      "demi sine cosine tangent logarithm");
+  return words->Has(word);
+}
+
+bool IsMathNoun(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "root square cube logarithm log factorial half third quarter power exponent multiple multiples sine "
+      "cosine "
+      "tangent reciprocal inverse negative opposite double triple twice wurzel racine ra\u00EDz radice raiz "
+      "carr\u00E9 cuadrado quadrat quadrato h\u00E4lfte moiti\u00E9 mitad met\u00E0 metade "
+      "\u043A\u043E\u0440\u0435\u043D\u044C \u043A\u0432\u0430\u0434\u0440\u0430\u0442");
+  return words->Has(word);
+}
+
+bool ChangesNumberBefore(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "squared cubed factorial infinity plus minus mod modulo choose divided multiplied raised elevated sqrt "
+      "root "
+      "log ln sin cos tan exp am pm a.m p.m o'clock uhr permille promille hoch puissance elevado elevato "
+      "pi \u03C0 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi "
+      "chi "
+      "psi omega imaginary quadriert cuadrado carr\u00E9 quadrato quadrado \u5272 \u6210 \u6298 \u5206\u4E4B "
+      "\u5206\u306E \uBD84\uC758 \u6B21\u65B9 \u4E57 \u7684\u5E73\u65B9 \uC81C\uACF1");
+  return words->Has(word) || IsPart(word);
+}
+
+bool IsPart(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "half halves halve third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
+      "sevenths "
+      "eighth eighths ninth ninths tenth tenths twelfth twelfths viertel drittel halb halbe halbes halben "
+      "h\u00E4lfte f\u00FCnftel sechstel siebtel achtel neuntel zehntel hundertstel tausendstel millionstel "
+      "demi demie demis tiers cinqui\u00E8me cinqui\u00E8mes sixi\u00E8mes huiti\u00E8me "
+      "huiti\u00E8mes dixi\u00E8me dixi\u00E8mes centi\u00E8me centi\u00E8mes medio medios medias "
+      "mezzo "
+      "mezza meio meia ter\u00E7o ter\u00E7os tercio tercios terzo terzi cuarto cuartos quarto quarti "
+      "quartos "
+      "quinto quintos quinti sexto sextos octavo octavos d\u00E9cimo d\u00E9cimos decimi ottavo ottavi "
+      "\u043F\u043E\u043B\u043E\u0432\u0438\u043D\u0430 \u043F\u043E\u043B\u043E\u0432\u0438\u043D\u044B "
+      "\u0442\u0440\u0435\u0442\u044C \u0442\u0440\u0435\u0442\u0438 \u0442\u0440\u0435\u0442\u0438\u0445 "
+      "\u0442\u0440\u0435\u0442\u044C\u0438\u0445 \u0447\u0435\u0442\u0432\u0435\u0440\u0442\u044C "
+      "\u0447\u0435\u0442\u0432\u0435\u0440\u0442\u0438 "
+      "\u0447\u0435\u0442\u0432\u0435\u0440\u0442\u0435\u0439 "
+      "\u043F\u044F\u0442\u044B\u0445 \u0434\u0435\u0441\u044F\u0442\u044B\u0445 "
+      "\u0441\u043E\u0442\u044B\u0445 "
+      "\u0442\u044B\u0441\u044F\u0447\u043D\u044B\u0445");
+  if (words->Has(word)) return true;
+  // "sixteenths", "hundredth", "millionths"
+  static constexpr absl::string_view kEndings[] = {"teenth", "ieth",     "redth",
+                                                   "sandth", "illionth", "illi\u00E8me"};
+  if (absl::EndsWithIgnoreCase(word, "s")) word.remove_suffix(1);
+  for (const absl::string_view ending : kEndings) {
+    if (absl::EndsWithIgnoreCase(word, ending)) return true;
+  }
+  return false;
+}
+
+bool IsNumberWord(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+      "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand "
+      "million "
+      "billion dozen ein eins eine zwei drei vier f\u00FCnf sechs sieben acht neun zehn elf zw\u00F6lf "
+      "zwanzig "
+      "drei\u00DFig hundert tausend un une deux trois quatre cinq sept huit neuf dix onze douze vingt cent "
+      "mille "
+      "uno una dos tres cuatro cinco seis siete ocho nueve diez cien ciento mil due tre quattro cinque sei "
+      "sette "
+      "otto nove dieci cento um uma dois duas quatro sete oito dez "
+      "\u043E\u0434\u0438\u043D \u0434\u0432\u0430 \u0442\u0440\u0438 \u0447\u0435\u0442\u044B\u0440\u0435 "
+      "\u043F\u044F\u0442\u044C \u0434\u0435\u0441\u044F\u0442\u044C \u4E00 \u4E8C \u4E24 \u4E09 \u56DB "
+      "\u4E94 "
+      "\u516D \u4E03 \u516B \u4E5D \u5341 \u767E \u5343 \u4E07 \u842C");
+  return words->Has(word);
+}
+
+bool IsAndWord(absl::string_view word) {
+  static const auto* const words =
+      new WordSet("and und et y e ed en i och og con mit \u0438 \u548C \u8207 \u4E0E \u3068 \uC640 \uACFC");
+  return words->Has(word);
+}
+
+bool DeniesAnswer(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "or not nor neither either maybe perhaps least most than between except without no isn't wrong "
+      "incorrect false until oder nicht ou pas \u0438\u043B\u0438 \u043D\u0435 \u6216 \u6216\u8005 "
+      "\u307E\u305F\u306F \u4E0D");
+  return Has(*words, word);
+}
+
+bool JoinsNumber(absl::string_view word) {
+  static const auto* const words =
+      new WordSet("and to over under above below through und bis et \u0438 \u548C \u5230 \u81F3");
+  return Has(*words, word);
+}
+
+bool IsShortWord(absl::string_view word) {
+  static const auto* const words =
+      new WordSet("of in is at on by as de en du la le im am es da do di it we he my");
+  return Has(*words, word);
+}
+
+bool IsCapitals(absl::string_view word) {
+  for (const char c : word) {
+    if (!absl::ascii_isupper(static_cast<unsigned char>(c))) return false;
+  }
+  return !word.empty();
+}
+
+}  // namespace lvrpo::numbers

@@ -1,0 +1,203 @@
+#include "verifiers/numbers/number_denials.h"
+
+#include "verifiers/number_tokens/number_characters.h"
+#include "verifiers/number_tokens/number_words.h"
+#include "verifiers/number_tokens/word_set.h"
+
+namespace lvrpo::numbers {
+namespace {
+
+constexpr size_t kMostLinks = 8;  // words between a number and its denial
+
+bool Negates(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "not never isn't isnt aren't wasn't weren't ain't cannot can't couldn't won't wouldn't doesn't don't "
+      "didn't "
+      "shouldn't hardly nor neither nicht kein keine keinen nie niemals pas jamais nunca jam\u00E1s non "
+      "n\u00E3o \u043D\u0435 \u043D\u0435\u0442 "
+      "\u043D\u0438 niet geen inte ikke de\u011Fil \u4E0D \u975E \u6CA1 \u6C92 \u672A \u306A\u3044 "
+      "\uC544\uB2C8 \uC544\uB2CC kh\u00F4ng bukan tidak \u0928\u0939\u0940\u0902 \u0644\u064A\u0633");
+  return words->Has(word);
+}
+
+// Negations only with other words between: "no es 5", where "No 5" is a number.
+bool NegatesFarther(absl::string_view word) {
+  static const auto* const words =
+      new WordSet("no nem false untrue wrong incorrect impossible falsch faux falso");
+  return words->Has(word);
+}
+
+// Bounds in front of a number.
+bool BoundsBehind(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "than exceed exceeds exceeding exceeded above below under over beyond beneath within surpasses least "
+      "most "
+      "unequal unlike minimum maximum h\u00F6chstens mindestens maximal minimal \u00FCber unter weniger mehr "
+      "gr\u00F6\u00DFer "
+      "kleiner \u00FCbersteigt \u00FCberschreitet unterhalb oberhalb sup\u00E9rieur inf\u00E9rieur "
+      "sup\u00E9rieure inf\u00E9rieure d\u00E9passe exc\u00E8de "
+      "maximo m\u00E1ximo m\u00EDnimo supera excede menor mayor maior massimo minimo maggiore minore almeno "
+      "superiore "
+      "inferiore \u0431\u043E\u043B\u044C\u0448\u0435 \u043C\u0435\u043D\u044C\u0448\u0435 "
+      "\u0431\u043E\u043B\u0435\u0435 \u043C\u0435\u043D\u0435\u0435 "
+      "\u043C\u0438\u043D\u0438\u043C\u0443\u043C \u043C\u0430\u043A\u0441\u0438\u043C\u0443\u043C "
+      "\u043F\u0440\u0435\u0432\u044B\u0448\u0430\u0435\u0442 \u0441\u0432\u044B\u0448\u0435 "
+      "\u043C\u0438\u043D\u0438\u043C\u0443\u043C \u8D85\u8FC7 \u8D85\u904E \u5927\u4E8E \u5927\u65BC "
+      "\u5C0F\u4E8E \u5C0F\u65BC "
+      "\u81F3\u5C11 \u81F3\u591A \u4E0D\u8D85\u8FC7 \u6700\u591A \u6700\u5C11 \u9AD8\u4E8E \u4F4E\u4E8E "
+      "\u591A\u4E8E \u5C11\u4E8E \u8D85");
+  return words->Has(word);
+}
+
+// Bounds in front of a number with "to", "of" or "from" between: "up to 5", "a minimum of 5".
+bool BoundsFarther(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "up unequal elevado elevada raised mehr weniger plus moins mais menos meno m\u00E1s pi\u00F9 "
+      "\u0431\u043E\u043B\u044C\u0448\u0435 \u043C\u0435\u043D\u044C\u0448\u0435 "
+      "\u0431\u043E\u043B\u0435\u0435 \u043C\u0435\u043D\u0435\u0435 \u00E9lev\u00E9 greater less fewer "
+      "smaller larger bigger lower higher limit bound cap maximum minimum max min "
+      "upper "
+      "different distinct differs differ other bis jusqu'\u00E0 hasta fino at\u00E9 \u0434\u043E superior "
+      "inferior sup\u00E9rieur inf\u00E9rieur "
+      "sup\u00E9rieure inf\u00E9rieure superiore inferiore mayor menor maximum diff\u00E9rent diferente "
+      "verschieden");
+  return words->Has(word);
+}
+
+// Bounds after a number, alone or after a joining word.
+bool BoundsBefore(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "minimum maximum max tops below above under beneath \u4EE5\u4E0A \u4EE5\u4E0B \u4EE5\u5185 "
+      "\u4EE5\u5167 \u672A\u6E80 \u672A\u6EE1 \u672A\u6EFF \uC774\uC0C1 \uC774\uD558 \uBBF8\uB9CC "
+      "\uCD08\uACFC "
+      "maximal minimal m\u00E1ximo m\u00EDnimo massimo minimo");
+  return words->Has(word);
+}
+bool BoundsAfterJoining(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "more less fewer higher lower greater smaller larger bigger above below over under up upward upwards "
+      "down "
+      "beyond least most minimum maximum max older younger longer shorter later earlier better mehr weniger "
+      "h\u00F6her "
+      "dar\u00FCber darunter gr\u00F6\u00DFer kleiner plus moins m\u00E1s menos pi\u00F9 meno mais menos "
+      "\u0431\u043E\u043B\u044C\u0448\u0435 \u0431\u043E\u043B\u0435\u0435 "
+      "\u043C\u0435\u043D\u044C\u0448\u0435 \u043C\u0435\u043D\u0435\u0435 \u0432\u044B\u0448\u0435 "
+      "\u043D\u0438\u0436\u0435 mer mindre meer minder fler maximum m\u00EDnimo m\u00E1ximo massimo minimo");
+  return words->Has(word);
+}
+bool Joins(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "or and at oder ou o \u0438\u043B\u0438 \u0438 och og of eller und et y e al au als por de");
+  return words->Has(word);
+}
+
+// What may stand between: prepositions, and what links a subject with what is said of it.
+bool IsPreposition(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "of to from by or equal the a an zu von als der die das de que du la le el lo di da do than \u00E0 "
+      "\u0447\u0435\u043C \u7B49 \u4E8E");
+  return words->Has(word);
+}
+bool Links(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "is are be was were been would could should can may might will do does the a an it that this really "
+      "exactly "
+      "simply just actually about approximately think believe say claim answer result value number solution "
+      "correct right true which seems appears looks ist sind war w\u00E4re die das der dass antwort "
+      "l\u00F6sung est la le les "
+      "r\u00E9ponse c'est \u00E9gal ce es son el respuesta igual que \u00E8 la risposta richtig korrekt "
+      "juste exacte bonne correcte correcta correcto giusta giusto certa certo "
+      "\u0432\u0435\u0440\u043D\u044B\u0439 \u0432\u0435\u0440\u043D\u043E "
+      "\u043F\u0440\u0430\u0432\u0438\u043B\u044C\u043D\u044B\u0439 "
+      "\u043F\u0440\u0430\u0432\u0438\u043B\u044C\u043D\u043E \u6B63 \u786E \u78BA \u5BF9 \u5C0D \u3067  "
+      "uguale \u00E9 "
+      "resposta \u044D\u0442\u043E \u043E\u0442\u0432\u0435\u0442 \u0440\u0430\u0432\u043D\u043E "
+      "\u0440\u0430\u0432\u0435\u043D "
+      "\u044F\u0432\u043B\u044F\u0435\u0442\u0441\u044F are sono \u662F \u4E3A \u70BA \u7B49\u4E8E \u7B49 "
+      "\u4E8E \u5230 \u7B54\u6848 \u7ED3\u679C \u306F \u304C \u3067\u3059 equals equal");
+  return words->Has(word);
+}
+
+bool Denies(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "wrong incorrect false untrue mistaken invalid impossible nonsense falsch inkorrekt unrichtig faux "
+      "fausse "
+      "incorrecte incorrecto incorrecta falso falsa errado errada errato errata sbagliato sbagliata "
+      "incorreto "
+      "\u043D\u0435\u0432\u0435\u0440\u043D\u043E "
+      "\u043D\u0435\u043F\u0440\u0430\u0432\u0438\u043B\u044C\u043D\u043E "
+      "\u043D\u0435\u0432\u0435\u0440\u043D\u044B\u0439 \u043E\u0448\u0438\u0431\u043A\u0430 fout onjuist "
+      "\u9519 \u932F \u8BEF \u8AA4 \u4E0D\u5BF9 \u4E0D\u5C0D \u9519\u8BEF \u932F\u8AA4 \u9593\u9055 "
+      "\uC624\uB2F5 \uD2C0\uB838 \uD2C0\uB9B0 \uD2C0");
+  return words->Has(word);
+}
+
+// "au moins 5" and "al menos 5" are "at least 5", and no negative numbers.
+bool IsAtLeast(const std::vector<Token>& tokens, size_t minus) {
+  static const auto* const words = new WordSet("au du al ao pelo lo");
+  return minus > 0 && minus < tokens.size() && tokens[minus].kind == TokenKind::kWord &&
+         IsMinusWord(tokens[minus].raw) && words->Has(tokens[minus - 1].raw);
+}
+
+bool IsLinkMark(const Token& token) {
+  return IsSymbol(token, U',') || IsSymbol(token, U'(') || IsSymbol(token, symbol::kSeparator) ||
+         IsSymbol(token, symbol::kListComma) || IsMinusSign(token);
+}
+
+// "5 or more", "5 apples at most", "5 maximum".
+bool BoundedAfter(const std::vector<Token>& tokens, size_t begin) {
+  for (size_t at = begin; at < tokens.size() && at < begin + 2; ++at) {
+    const Token& token = tokens[at];
+    if (token.kind != TokenKind::kWord || token.gap == Gap::kBreak) return false;
+    if (BoundsBefore(token.raw)) return at == begin || IsUnspacedWord(token);
+    if (Joins(token.raw) && at + 1 < tokens.size() && tokens[at + 1].kind == TokenKind::kWord &&
+        tokens[at + 1].gap != Gap::kBreak && BoundsAfterJoining(tokens[at + 1].raw))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool DeniedBefore(const std::vector<Token>& tokens, size_t end) {
+  if (IsAtLeast(tokens, end)) return true;
+  bool prepositions = true;  // nothing else so far
+  for (size_t steps = 0; steps < kMostLinks && steps < end; ++steps) {
+    const Token& token = tokens[end - 1 - steps];
+    if (token.kind != TokenKind::kWord) return false;
+    const absl::string_view word = token.raw;
+    if (Negates(word)) return true;
+    if (steps == 0 && BoundsBehind(word)) return true;
+    if (steps > 0 && (NegatesFarther(word) || (prepositions && (BoundsFarther(word) || word == "than"))))
+      return true;
+    const bool preposition = IsPreposition(word);
+    if (!preposition && !Links(word)) return false;
+    prepositions = prepositions && preposition;
+    if (token.gap == Gap::kBreak) return false;
+  }
+  return false;
+}
+
+bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
+  if (BoundedAfter(tokens, begin)) return true;
+  bool linked = false;
+  for (size_t at = begin; at < tokens.size() && at < begin + kMostLinks; ++at) {
+    const Token& token = tokens[at];
+    if (token.gap == Gap::kBreak) return false;
+    if (IsLinkMark(token)) continue;
+    if (token.kind != TokenKind::kWord) return false;
+    if (Denies(token.raw)) return true;
+    if (Negates(token.raw)) {
+      if (!linked && token.raw.find('\'') == absl::string_view::npos) return false;  // ", not 6"
+      const bool more = at + 1 < tokens.size() && tokens[at + 1].gap != Gap::kBreak &&
+                        tokens[at + 1].kind == TokenKind::kWord;
+      return !more || Links(tokens[at + 1].raw) ||
+             Denies(tokens[at + 1].raw);  // "is not the answer", "is not odd"
+    }
+    if (!Links(token.raw)) return false;
+    linked = true;
+  }
+  return false;
+}
+
+}  // namespace lvrpo::numbers

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "verifiers/number_tokens/number_tokens.h"
+#include "verifiers/numbers/number_passage.h"
+
+// Left sides of equations: is it the name of the value on the right, or an expression of which that is the
+// value? Pure functions.
+namespace lvrpo::numbers {
+
+// Whether the left side of the equation whose sign is at `equals` is more than a name: "2x =", "log x =".
+// Where the right side has a unit, the letters after numbers on the left are units too.
+bool IsTransformed(const Passage& passage, size_t equals, bool has_unit);
+
+// Whether tokens [begin, end) are no more than a name: x, x_1, AB, f(2), \theta, \text{Area}, \angle ABC,
+// |AB|.
+bool IsName(const std::vector<Token>& tokens, size_t begin, size_t end);
+
+}  // namespace lvrpo::numbers
