@@ -118,6 +118,130 @@ TEST(NumericAnswerRule, IsNear) {
   }
 }
 
+TEST(NumericAnswerRule, LooksAtWhatStandsAroundABox) {
+  const auto holds = [](double value, const char* text) {
+    v1::Rule rule;
+    rule.mutable_numeric_answer()->set_value(value);
+    return Judged(rule, text).holds;
+  };
+  for (const char* text : {"$\\boxed{5}$ cm",
+                           "x = \\boxed{5}",
+                           "\\[ \\boxed{5} \\]",
+                           "\\boxed{5} \\text{ cm}",
+                           "\\boxed{5}\\%",
+                           "$\\boxed{5}$.",
+                           "The answer is \\boxed{5}.",
+                           "**\\boxed{5}**",
+                           "$$\n\\boxed{5}\n$$",
+                           "\\boxed{5}^\\circ",
+                           "\\boxed{5}^{\\circ}\\text{C}",
+                           "\\boxed{5}^{\\text{th}}",
+                           "2x + 1 = 11, so $x = \\boxed{5}$",
+                           "a + b = \\boxed{5}",
+                           "x^2 = \\boxed{5}",
+                           "\\frac{10}{2} = \\boxed{5}",
+                           "\\therefore \\boxed{5}",
+                           "x \\approx \\boxed{5}",
+                           "\\text{Answer: }\\boxed{5}",
+                           "(\\boxed{5})",
+                           "\\boxed{\\boxed{5}}",
+                           "\\boxed{4}, so \\boxed{5}",
+                           "\\boxed{5} and I checked that 7 is wrong",
+                           "\\boxed{5}, not 6",
+                           "\\boxed{5}, since 4 is wrong",
+                           "\\boxed{5} \\blacksquare",
+                           "3) \\boxed{5}",
+                           "1. \\boxed{5}",
+                           "Step 2: \\boxed{5}",
+                           "\\boxed{5} - this is it",
+                           "\\boxed{5}\n\n3 + 4 is 7",
+                           "\\begin{align*} x &= \\boxed{5} \\end{align*}",
+                           "- a\n- \\boxed{5}",
+                           "\\boxed{5} is not odd",
+                           "\u7B54\u6848\u662F\\boxed{5}\u3002",
+                           "It is not 4 but \\boxed{5}",
+                           "\\$\\boxed{5}",
+                           "\\boxed{5} = 2 + 3",
+                           "\\boxed{5} apples",
+                           "\\color{red}{\\boxed{5}}",
+                           "\\boxed{5}$, as 2 < 3"})
+    EXPECT_TRUE(holds(5, text)) << text;
+  for (const char* text : {"-\\boxed{5}",
+                           "So the answer is -\\boxed{5}.",
+                           "So it is $-\\boxed{5}$",
+                           "\u2212 \\boxed{5}",
+                           "minus \\boxed{5}",
+                           "2\\boxed{5}",
+                           "2 \\boxed{5}",
+                           "2\\cdot\\boxed{5}",
+                           "3 + \\boxed{5}",
+                           "\\sqrt{\\boxed{5}}",
+                           "\\sqrt\\boxed{5}",
+                           "\\sin\\boxed{5}",
+                           "f(\\boxed{5})",
+                           "\\boxed{5}\\pi",
+                           "\\boxed{5}\\sqrt{2}",
+                           "\\boxed{5}x",
+                           "\\boxed{5}^2",
+                           "\\boxed{5}\u00B2",
+                           "\\boxed{5}!",
+                           "\\boxed{5}\\times 10^3",
+                           "10^{\\boxed{5}}",
+                           "x_{\\boxed{5}}",
+                           "\\frac{\\boxed{5}}{2}",
+                           "\\frac{2}{\\boxed{5}}",
+                           "\\frac12\\boxed{5}",
+                           "\\frac12 \\boxed{5}",
+                           "x > \\boxed{5}",
+                           "x \\ge \\boxed{5}",
+                           "x \\ne \\boxed{5}",
+                           "x \\le\n\\boxed{5}",
+                           "\\pm\\boxed{5}",
+                           "It is not \\boxed{5}",
+                           "Es ist nicht \\boxed{5}",
+                           "\u4E0D\u662F\\boxed{5}",
+                           "It is not\n\\boxed{5}",
+                           "at most \\boxed{5}",
+                           "more than \\boxed{5}",
+                           "exceeds \\boxed{5}",
+                           "\\boxed{5} is wrong",
+                           "\\boxed{5} is incorrect",
+                           "\\boxed{5}, which is wrong",
+                           "\\boxed{5} (wrong)",
+                           "\\boxed{5} is not the answer",
+                           "\\boxed{5} isn't right",
+                           "\\boxed{5} ist falsch",
+                           "\\boxed{5} est faux",
+                           "\\boxed{5} \u662F\u9519\u7684",
+                           "\\boxed{6}, not \\boxed{5}",
+                           "4 or \\boxed{5}",
+                           "\\boxed{5} or more",
+                           "\\boxed{5} at most",
+                           "\\boxed{5} + 3",
+                           "\\boxed{5} - x",
+                           "\\boxed{5}/2",
+                           "\\boxed{5}:3",
+                           "\\boxed{5} > 3",
+                           "|\\boxed{5}|",
+                           "\\boxed{5} million",
+                           "\\boxed{5}k",
+                           "x\\boxed{5}",
+                           "\\int\\boxed{5}",
+                           "\u221A\\boxed{5}"})
+    EXPECT_FALSE(holds(5, text)) << text;
+  EXPECT_FALSE(holds(.5, "$x = -\\boxed{\\frac12}$"));
+  EXPECT_FALSE(holds(6, "\\boxed{5}, not \\boxed{6}"));
+  struct {
+    const char* text;
+    double value;
+  } const changed[] = {{"-\\boxed{5}", -5},
+                       {"$x = -\\boxed{\\frac12}$", -0.5},
+                       {"\\boxed{5} million", 5000000.0},
+                       {"\\boxed{5}\\%", 0.05},
+                       {"\\boxed{5}\\times 10^3", 5000}};
+  for (const auto& test : changed) EXPECT_TRUE(holds(test.value, test.text)) << test.text;
+}
+
 TEST(ChoiceAnswerRule, WantsOneLetter) {
   const char* rule = R"({"choice_answer": {"letter": "B", "choices": ["Rome", "Paris"], "tag": "answer"}})";
   EXPECT_TRUE(Judged(RuleOf(rule), "A? No. <answer>B</answer>").holds);
@@ -137,6 +261,42 @@ TEST(ChoiceAnswerRule, WantsOneLetter) {
                           R"({"choice_answer": {"letter": "A", "tag": " "}})"}) {
     EXPECT_THAT(Refusal(RuleOf(bad)), HasSubstr("choice_answer")) << bad;
   }
+}
+
+TEST(ChoiceAnswerRule, TakesTextsWholeAndClaimsAsTheyStand) {
+  const char* signs = R"({"choice_answer": {"letter": "B", "choices": ["-2", "2", "$2", "2%"]}})";
+  const char* city = R"({"choice_answer": {"letter": "B", "choices": ["Rome", "Paris"]}})";
+  const struct {
+    const char* rule;
+    const char* text;
+    bool holds;
+  } cases[] = {
+      {signs, "2", true},
+      {signs, "\\boxed{2}", true},
+      {signs, "The answer is $2$.", true},
+      {signs, "-2", false},
+      {signs, "\\boxed{\u22122}", false},
+      {signs, "The answer is $2", false},
+      {signs, "2\\%", false},
+      {signs, "2:1", false},
+      {city, "It is clear that the answer is B.", true},
+      {city, "It is false that the answer is B.", false},
+      {city, "The answer is B (not A).", true},
+      {city, "The answer is B (wrong).", false},
+      {city, "The answer is B. Just kidding.", false},
+      {city, "The answer is B, since x > 0.", true},
+      {city, "The answer is B when x > 0.", false},
+      {city, "The answer is B. Or A.", false},
+      {city, "The answer is A to B.", false},
+      {city, "The answer is Paris, the capital.", true},
+      {city, "The answer is Paris, Texas.", false},
+      {city, "B, since A is wrong", true},
+      {city, "<final>B</final>", true},
+      {city, "~~B~~", false},
+      {city, "The answer is B. \\boxed{none}", false},
+  };
+  for (const auto& test : cases)
+    EXPECT_EQ(Judged(RuleOf(test.rule), test.text).holds, test.holds) << test.rule << " of " << test.text;
 }
 
 }  // namespace

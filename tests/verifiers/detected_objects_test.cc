@@ -1,9 +1,6 @@
 #include "verifiers/images/detected_objects.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 #include <random>
 #include <set>
@@ -15,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -329,11 +327,9 @@ std::string ExampleOf(const std::string& document, const std::string& part) {
 TEST(DetectedObjectsRule, TheDocumentsExampleHolds) {
   const auto document = ReadFile(LVRPO_SOURCE_DIR "/docs/rules_objects.md");
   ASSERT_TRUE(document.ok()) << document.status();
-  const std::string path =
-      (std::filesystem::temp_directory_path() / absl::StrCat("lvrpo-objects-", getpid(), ".jsonl")).string();
-  ASSERT_TRUE(WriteFileAtomic(path, ExampleOf(*document, "detected_objects")).ok());
-  const auto records = ReadPromptFile(path);
-  std::filesystem::remove(path);
+  const TemporaryFolder folder;
+  const auto records =
+      ReadPromptFile(folder.Write("prompts.jsonl", ExampleOf(*document, "detected_objects")));
   ASSERT_TRUE(records.ok()) << records.status();
   const Rule& rule = records->at(0).rules(0).detected_objects();
   EXPECT_TRUE(CheckDetectedObjectsRule(rule).ok());

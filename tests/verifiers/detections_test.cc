@@ -17,7 +17,7 @@ constexpr char kGood[] =
     R"({"width":640,"height":480,"objects":[{"class":"traffic light","score":0.75,"box":[1.5,2,30,40],)"
     R"("color":"red"},{"class":"dog","score":1,"box":[0,0,0,0]}]})";
 
-TEST(Detections, ReadsAndWritesWhatItDocuments) {
+TEST(Detections, ReadsWhatItDocuments) {
   const auto read = DetectionsFromJson(kGood);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->width, 640);
@@ -32,12 +32,6 @@ TEST(Detections, ReadsAndWritesWhatItDocuments) {
   EXPECT_EQ(first.y1, 40);
   EXPECT_EQ(first.color, "red");
   EXPECT_EQ(read->objects[1].color, "");
-  const auto written = DetectionsToJson(*read);
-  ASSERT_TRUE(written.ok()) << written.status();
-  const auto again = DetectionsFromJson(*written);
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(*DetectionsToJson(*again), *written);
-  EXPECT_EQ(again->objects[0].x0, 1.5);
 }
 
 TEST(Detections, AcceptsWhatDetectorsAdd) {
@@ -108,7 +102,7 @@ TEST(Detections, RefusalsNameTheMember) {
               HasSubstr("at most 4194304 are allowed"));
 }
 
-TEST(Detections, ChecksWhatItWrites) {
+TEST(Detections, ChecksValuesThatWereNotRead) {
   const Detections good = *DetectionsFromJson(kGood);
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = INFINITY;
   const std::pair<std::function<void(Detections&)>, std::string> cases[] = {
@@ -125,7 +119,7 @@ TEST(Detections, ChecksWhatItWrites) {
     Detections detections = good;
     change(detections);
     EXPECT_THAT(std::string(CheckDetections(detections).message()), HasSubstr(message));
-    EXPECT_TRUE(absl::IsInvalidArgument(DetectionsToJson(detections).status()));
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckDetections(detections)));
   }
 }
 

@@ -44,6 +44,17 @@ TEST(Folded, MakesEqualWhatReadsTheSame) {
       {"H\u2082O", "h2o"},
       {"\uFF76\uFF9E", "\u30AC"},
       {"\uFB01n", "fin"},
+      {"don`t", "don't"},
+      {"l`eau", "l\u2019eau"},
+      {"Hawai\u02BBi", "Hawai'i"},
+      {"\u300Ca\u300D", "\"a\""},
+      {"\u300Ea\u300F", "\u201Ca\u201D"},
+      {"\uFF62a\uFF63", "\u00ABa\u00BB"},
+      {"x\u00B2", "x^2"},
+      {"5 m\u00B2", "5 m^2"},
+      {"(x+1)\u00B3", "(x+1)^3"},
+      {"e\u207B\u00B9", "e^-1"},
+      {"x\u2082", "x2"},
   };
   for (const auto& test : cases) EXPECT_EQ(Single(test.one), Single(test.other)) << test.one;
 }
@@ -62,6 +73,13 @@ TEST(Folded, KeepsApartWhatReadsOtherwise) {
       {"France", "\u201CFrance\u201D"},
       {"France!", "France"},
       {"`x`", "'x'"},
+      {"`a` b", "'a' b"},
+      {"5`6", "5'6"},
+      {"\u300Aa\u300B", "\"a\""},  // a title
+      {"x\u00B2", "x2"},
+      {"m\u00B3", "m3"},
+      {"(x)\u00B2", "(x)2"},
+      {"x\u2082\u00B2", "x22"},
       {"-5", "5"},
       {"10\u00B2", "102"},
       {"101\u2082", "1012"},

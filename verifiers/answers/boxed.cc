@@ -25,7 +25,7 @@ std::optional<absl::string_view> Braced(absl::string_view text) {
 
 }  // namespace
 
-std::optional<absl::string_view> LastBoxed(absl::string_view text) {
+std::optional<Boxed> LastBoxed(absl::string_view text) {
   for (size_t end = text.size(); end > 0;) {
     const size_t command = text.substr(0, end).rfind('\\');
     if (command == absl::string_view::npos) return std::nullopt;
@@ -41,8 +41,11 @@ std::optional<absl::string_view> LastBoxed(absl::string_view text) {
     const size_t begin = rest.find_first_not_of(kBlanks);
     if (begin == absl::string_view::npos) return std::nullopt;
     rest.remove_prefix(begin);
-    if (rest[0] == '{') return Braced(rest);
-    return rest.substr(0, rest.find_first_of(" \t\r\n$"));
+    const bool braces = rest[0] == '{';
+    const std::optional<absl::string_view> content =
+        braces ? Braced(rest) : rest.substr(0, rest.find_first_of(" \t\r\n$"));
+    if (!content) return std::nullopt;
+    return Boxed{*content, text.substr(0, command), rest.substr(content->size() + (braces ? 2 : 0))};
   }
   return std::nullopt;
 }

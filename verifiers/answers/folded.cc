@@ -15,20 +15,30 @@ bool IsSuperscript(char32_t c) {
 bool IsSubscript(char32_t c) { return c >= 0x2080 && c <= 0x208B; }
 bool IsFraction(char32_t c) { return (c >= 0xBC && c <= 0xBE) || (c >= 0x2150 && c <= 0x215F); }
 
+bool BeginsWithLetter(absl::string_view text) {
+  size_t at = 0;
+  return unicode::IsLetter(unicode::NextCodePoint(text, &at));
+}
+
 // Replacements that must be made before normalisation.
 std::string Prepared(absl::string_view text) {
   std::string prepared;
   prepared.reserve(text.size());
-  bool behind_digit = false;
+  bool behind_digit = false, behind_term = false;
+  char32_t before = 0;
   for (size_t at = 0; at < text.size();) {
     const char32_t c = unicode::NextCodePoint(text, &at);
     if (HasNoWidth(c)) continue;
-    if (behind_digit && IsSuperscript(c)) prepared += '^';
+    if (behind_term && IsSuperscript(c)) prepared += '^';
     if (behind_digit && IsSubscript(c)) prepared += '_';
     if (behind_digit && IsFraction(c)) prepared += ' ';
     behind_digit = unicode::IsNumber(c) && !IsSuperscript(c) && !IsSubscript(c) && !IsFraction(c);
-    // The form KC takes these for a blank with an accent and for two primes.
-    if (c == 0xB4) {
+    behind_term = behind_digit || unicode::IsLetter(c) || IsSubscript(c) || c == ')' || c == ']' || c == '}';
+    const bool apostrophe =
+        c == '`' && unicode::IsLetter(before) && at < text.size() && BeginsWithLetter(text.substr(at));
+    before = c;
+    // The form KC takes an acute accent for a blank with an accent, and a double prime for two primes.
+    if (c == 0xB4 || apostrophe) {
       prepared += '\'';
     } else if (c == 0x2033 || c == 0x2036) {
       prepared += '"';
@@ -50,7 +60,12 @@ char32_t PlainMark(char32_t c) {
     case 0x203A:
     case 0x2032:
     case 0x2035:
+    case 0x02B9:
+    case 0x02BB:
     case 0x02BC:
+    case 0x02BD:
+    case 0x05F3:
+    case 0xA78C:
     case 0x275B:
     case 0x275C:
       return '\'';
@@ -60,6 +75,13 @@ char32_t PlainMark(char32_t c) {
     case 0x201F:
     case 0x00AB:
     case 0x00BB:
+    case 0x02BA:
+    case 0x02EE:
+    case 0x05F4:
+    case 0x300C:
+    case 0x300D:
+    case 0x300E:
+    case 0x300F:
     case 0x301D:
     case 0x301E:
     case 0x301F:

@@ -11,9 +11,10 @@ namespace lvrpo {
 enum class Spaces { kSingle, kNone };
 enum class Case { kFold, kKeep };
 
-// Replaces characters by plain ones: normal form KC; the straight ' and " for typographic quotes and primes,
-// - for every dash and minus, / for the fraction slash; nothing for what has no width. What follows a digit
-// stays separate from it: 10^2 for a superscript, 10_2 for a subscript, 1 1/2 for a fraction. Accents, case
+// Replaces characters by plain ones: normal form KC; the straight ' and " for typographic and corner quotes,
+// primes and an accent or backtick between letters, - for every dash and minus, / for the fraction slash;
+// nothing for what has no width. What follows a digit stays separate from it: 10^2 for a superscript, 10_2
+// for a subscript, 1 1/2 for a fraction; so does a superscript after a letter or bracket: x^2. Accents, case
 // and white space (but its kind) stay.
 std::string Plain(absl::string_view text);
 

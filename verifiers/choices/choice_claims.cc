@@ -3,34 +3,30 @@
 #include <optional>
 #include <utility>
 
+#include "verifiers/choices/choice_after.h"
 #include "verifiers/choices/choice_head.h"
+#include "verifiers/choices/choice_predicate.h"
+#include "verifiers/choices/choice_tail.h"
 #include "verifiers/choices/choice_target.h"
+#include "verifiers/lexicon/choice_lexicon.h"
 
 namespace lvrpo {
 namespace {
-
-// What follows a choice that the words before it claim.
-enum class After { kFine, kDenied, kNoClaim };
-
-// What a sentence says about the choice that is its subject.
-struct Predicate {
-  enum Judgement { kNone, kRight, kAnswer, kWrong, kNot } judgement = kNone;
-  size_t end = 0;
-  bool denied = false, guessed = false, would = false, also = false;
-};
 
 class Claims : private ChoiceReader {
  public:
   using ChoiceReader::ChoiceReader;
 
   std::vector<Claim> Read() && {
+    ReadYesOrNo();
     for (size_t at = 0; at < size();) {
       if (at == sentence_.first && (at == 0 || term(at - 1) == Term::kLine)) ReadLine(at);
       if (EndsSentence(at)) {
         sentence_.first = ++at;
         continue;
       }
-      if (IsTakenBack(at)) Say({Claim::Kind::kRetracted});
+      if (IsTakenBack(at) || (term(at) == Term::kBox && token(at).no_choice)) Say({Claim::Kind::kRetracted});
+      if (at == sentence_.first) ReadAlternative(at);
       const std::optional<Target> target = At(at);
       at = target ? Judge(*target) : at + 1;
     }
@@ -61,6 +57,46 @@ class Claims : private ChoiceReader {
     Say({Claim::Kind::kDiscussed, Strength::kListed, target->letters});
   }
 
+  // "Yes, there is a dog.", when that is a choice: without a but, a maybe or a condition.
+  void ReadYesOrNo() {
+    size_t at = 0;
+    while (at < size() && Is(at, {Term::kOpen, Term::kQuote, Term::kLine})) ++at;
+    const std::optional<Target> target = At(at);
+    if (!target || !target->text || term(target->end) != Term::kComma || !IsYesOrNo(Text(*target))) return;
+    if (IsAsked(at) || Denies(*this, target->end + 1)) return;
+    for (size_t i = target->end; i < at + kFarthest && !EndsSentence(i); ++i) {
+      if (Is(i, {Term::kBut, Term::kMaybe, Term::kIf, Term::kWhen, Term::kOr, Term::kBack})) return;
+    }
+    Say({Claim::Kind::kAsserted, Strength::kMentioned, target->letters});
+  }
+
+  // A sentence after a claim that names another choice beside it ("A. Or C.", "A; C", "A. It could also be
+  // C.") or doubts it ("Or is it?").
+  void ReadAlternative(size_t at) {
+    if (at == 0 || claims_.empty() || claims_.back().kind != Claim::Kind::kAsserted) return;
+    const Term before = term(at - 1);
+    while (term(at) == Term::kQuote) ++at;
+    const bool or_not = term(at) == Term::kLetter && token(at).letter == 'O' && term(at + 1) == Term::kNot;
+    const bool either = or_not || term(at) == Term::kOr;
+    bool doubts = either, clause = false;
+    for (; Is(at, {Term::kOr, Term::kMaybe, Term::kAnd, Term::kAlso, Term::kFiller, Term::kOption,
+                   Term::kOpen, Term::kQuote, Term::kComma, Term::kIt, Term::kLink});
+         ++at) {
+      doubts = doubts || Is(at, {Term::kMaybe, Term::kAlso});
+      clause = clause || Is(at, {Term::kComma, Term::kIt, Term::kLink});
+    }
+    const std::optional<Target> target = or_not ? std::nullopt : At(at);
+    if (!target) {
+      if (either && (or_not || !GoesOnWithWould(at))) Say({Claim::Kind::kRetracted});
+      return;
+    }
+    if (target->boxed || target->pronoun || !(doubts || (before == Term::kStop && !clause))) return;
+    const Target joined = Joined(*target, false);
+    const bool more = doubts && Is(joined.end, {Term::kComma, Term::kIf, Term::kWhen, Term::kBecause});
+    if (EndsSentence(joined.end) || more)
+      Say({Claim::Kind::kAsserted, claims_.back().strength, joined.letters});
+  }
+
   void Say(Claim claim) {
     claims_.push_back(claim);
     sentence_.after_denial = claim.kind == Claim::Kind::kDenied || claim.kind == Claim::Kind::kRetracted;
@@ -74,19 +110,28 @@ class Claims : private ChoiceReader {
     if (IsAsked(target.end) || head.ignored) return target.end;
     if (one.boxed && !head.strength && !head.denied) return JudgeBox(target);
     size_t end = target.end;
-    const After after = AfterTarget(target, head, &end);
+    const After after = AfterTarget(*this, target, head, &end);
     if (after == After::kDenied || (head.denied && after == After::kFine))
       return Deny(target, Strength::kAnswered, head.strength.value_or(Strength::kAnswered), end);
     if (after == After::kNoClaim || !head.strength) return Verdict(Joined(one, false));
     if (head.guessed || (head.would && GoesOnWithCondition(end))) return target.end;
-    return Assert(target, one.boxed ? Strength::kBoxed : *head.strength, head, end);
+    return AssertUnlessTaken(target, one.boxed ? Strength::kBoxed : *head.strength, head, target.end, end);
+  }
+
+  // Asserts the choice unless what follows it from `tail` on says otherwise.
+  size_t AssertUnlessTaken(Target target, Strength strength, const Head& head, size_t tail, size_t end) {
+    const Tail said = ReadTail(*this, target, tail);
+    if (said.verdict == Tail::kDenied) return Deny(target, Strength::kAnswered, strength, end);
+    if (said.verdict == Tail::kNoClaim) return end;
+    target.letters |= said.others;
+    return Assert(target, strength, head, end);
   }
 
   // A box without words before it that refer to it.
   size_t JudgeBox(const Target& target) {
     const size_t said = claims_.size();
     const size_t end = Verdict(target);
-    if (claims_.size() == said) Say({Claim::Kind::kAsserted, Strength::kBoxed, target.letters});
+    if (claims_.size() == said) AssertUnlessTaken(target, Strength::kBoxed, {}, target.end, target.end);
     for (size_t i = said; i < claims_.size(); ++i) claims_[i].strength = Strength::kBoxed;
     return end;
   }
@@ -103,62 +148,6 @@ class Claims : private ChoiceReader {
     sentence_.denied_strength = instead;
     sentence_.denied_end = end;
     return end;
-  }
-
-  // Moves *end after what belongs to the choice.
-  After AfterTarget(const Target& target, const Head& head, size_t* end) const {
-    size_t at = target.end;
-    const auto stop = [&](After after) {
-      *end = at;
-      return after;
-    };
-    if (target.small) {
-      const bool ends =
-          EndsSentence(at) || Is(at, {Term::kComma, Term::kBecause, Term::kBut, Term::kOpen, Term::kColon});
-      return stop(ends ? After::kFine : After::kNoClaim);
-    }
-    at = BehindAside(at);
-    while (Is(at, {Term::kEnd, Term::kFiller, Term::kOption, Term::kClose, Term::kQuote})) ++at;
-    if (EndsSentence(at)) return stop(After::kFine);
-    const bool before_reason = term(at) == Term::kBecause || term(at) == Term::kThus ||
-                               (term(at) == Term::kComma && Is(at + 1, {Term::kBecause, Term::kNot}));
-    switch (term(at)) {
-      case Term::kNotBut:
-        ++at;
-        return stop(After::kDenied);
-      case Term::kWrong:
-        return stop(After::kDenied);
-      case Term::kNot: {
-        if (NamesNext(at + 1)) return stop(After::kFine);
-        const bool east_asian = IsEastAsian(at);
-        ++at;
-        return stop(east_asian ? After::kDenied : After::kNoClaim);
-      }
-      case Term::kLink:
-        if (EndsSentence(at + 1)) return stop(After::kFine);  // "dass die Antwort B ist"
-        return stop(After::kNoClaim);
-      case Term::kComma:
-        if (term(at + 1) == Term::kIf) return stop(After::kNoClaim);
-        break;
-      case Term::kBecause:
-      case Term::kThus:
-      case Term::kOpen:
-        return stop(After::kFine);
-      case Term::kColon:
-      case Term::kDash:
-      case Term::kBut:
-      case Term::kAnd:
-      case Term::kOf:
-      case Term::kThat:
-      case Term::kRight:
-      case Term::kHolds:
-      case Term::kThen:
-        break;
-      default:
-        return stop(After::kNoClaim);
-    }
-    return stop(head.bare && !head.denied && !target.with_text && !before_reason ? After::kNoClaim
-                                                                                 : After::kFine);
   }
 
   // "B is right", "A and C are wrong", "B desu".
@@ -181,7 +170,7 @@ class Claims : private ChoiceReader {
     ReadClause(*this, sentence_, &head);
     if (head.ignored) return target.end;
     said.denied = said.denied || head.denied;
-    ReadPredicate(target.end, &said);
+    ReadPredicate(*this, target.end, &said);
     switch (said.judgement) {
       case Predicate::kNone:
         return target.end;
@@ -198,70 +187,7 @@ class Claims : private ChoiceReader {
     if (said.denied) return Deny(target, strength, strength, said.end);
     if (said.guessed || head.guessed || (said.would && GoesOnWithCondition(said.end))) return target.end;
     if (said.also) head.replaces = head.instead = false;
-    return Assert(target, strength, head, said.end);
-  }
-
-  // What is said about the choice that ends at `at`.
-  void ReadPredicate(size_t at, Predicate* said) const {
-    const size_t begin = at;
-    bool link = false;
-    for (at = BehindAside(at); Is(at, {Term::kOption, Term::kFiller, Term::kAlso, Term::kMaybe, Term::kNot,
-                                       Term::kThus, Term::kLink, Term::kWould, Term::kNotBut, Term::kDash});
-         ++at) {
-      const Term here = term(at);
-      said->end = at + 1;
-      if (here == Term::kNotBut) {
-        said->judgement = Predicate::kNot;
-        return;
-      }
-      if (here == Term::kDash && !Is(at + 1, {Term::kRight, Term::kAnswer, Term::kWrong})) return;
-      link = link || here == Term::kLink || here == Term::kWould || here == Term::kDash;
-      said->denied = said->denied || here == Term::kNot;
-      said->guessed = said->guessed || here == Term::kMaybe;
-      said->would = said->would || here == Term::kWould;
-      said->also = said->also || here == Term::kAlso;
-    }
-    said->end = at;
-    if (at > begin && term(at - 1) == Term::kNot && IsEastAsian(at - 1) && !link) {
-      said->judgement = Predicate::kNot;
-    } else if (term(at) == Term::kEnd && at == begin) {
-      while (term(at) == Term::kEnd) ++at;
-      said->end = at;
-      if (EndsSentence(at) || Is(at, {Term::kComma, Term::kBecause})) said->judgement = Predicate::kRight;
-    } else if (term(at) == Term::kWrong && (link || said->denied || NeedsNoVerb(at))) {
-      said->end = at + 1;
-      said->judgement = Predicate::kWrong;
-    } else {
-      ReadPraise(at, link, said);
-    }
-  }
-
-  // "right", "the right answer", "fits".
-  void ReadPraise(size_t at, bool link, Predicate* said) const {
-    Predicate::Judgement judgement = Predicate::kAnswer;
-    size_t last = at;  // "dass B die richtige Antwort ist"
-    while (Is(last, {Term::kRight, Term::kAnswer, Term::kOption, Term::kFiller})) ++last;
-    const bool verb_last = term(last) == Term::kLink && EndsSentence(last + 1);
-    if (Is(at, {Term::kRight, Term::kHolds})) {
-      if (!link && !said->denied && term(at) == Term::kRight && !NeedsNoVerb(at) && !verb_last) return;
-      const bool spatial = piece(at) == "right";
-      while (Is(at, {Term::kRight, Term::kHolds, Term::kFinal, Term::kFiller, Term::kLink})) ++at;
-      if (spatial && term(at) == Term::kOf) return;
-      if (!Is(at, {Term::kAnswer, Term::kOption})) judgement = Predicate::kRight;
-    } else if (term(at) != Term::kAnswer || !(link || verb_last)) {
-      return;
-    }
-    while (Is(at, {Term::kAnswer, Term::kOption, Term::kRight, Term::kEnd, Term::kClose, Term::kQuote,
-                   Term::kFiller}))
-      ++at;
-    said->end = at;
-    if (term(at) == Term::kNot && !NamesNext(at + 1)) said->denied = true;
-    if (term(at) == Term::kAlso) said->also = true;
-    const bool goes_on =
-        Is(at, {Term::kComma, Term::kBecause, Term::kBut, Term::kThus, Term::kAnd, Term::kAlso, Term::kOf,
-                Term::kNot, Term::kColon, Term::kDash, Term::kOpen, Term::kThat, Term::kLink});
-    const bool condition = term(at) == Term::kComma && term(at + 1) == Term::kIf;
-    if ((EndsSentence(at) || goes_on) && !condition) said->judgement = judgement;
+    return AssertUnlessTaken(target, strength, head, said.end, said.end);
   }
 
   // "a", "e", "o", "y", "I": words of some language.
@@ -286,15 +212,9 @@ class Claims : private ChoiceReader {
                                                            Term::kThus, Term::kThat, Term::kActually}));
     }
     if (!begins) return false;
-    if (Is(at, {Term::kNot, Term::kWrong})) {
-      const bool answers = at > 0 && term(at - 1) == Term::kQuestion;
-      return !answers && (EndsSentence(at + 1) || Is(at + 1, {Term::kComma, Term::kDash, Term::kBack}));
-    }
-    if (term(at) != Term::kIt) return false;
-    bool no = false;
-    for (++at; Is(at, {Term::kLink, Term::kFiller, Term::kNot}); ++at) no = no || term(at) == Term::kNot;
-    const bool judged = no ? term(at) == Term::kRight : term(at) == Term::kWrong;
-    return judged && (EndsSentence(at + 1) || Is(at + 1, {Term::kComma, Term::kDash}));
+    const bool answers = at > 0 && term(at - 1) == Term::kQuestion;
+    if (term(at) == Term::kNot && term(at + 1) == Term::kBack) return !answers;
+    return !answers && Denies(*this, at);
   }
 
   Sentence sentence_;

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
+#include "verifiers/choices/choice_alone.h"
+
 namespace lvrpo {
 namespace {
 
 constexpr size_t kWidestGap = 12;  // tokens between "the answer" and "is"
-
-size_t Earliest(const Sentence& sentence, size_t at) {
-  return std::max(sentence.first, at > kFarthest ? at - kFarthest : 0);
-}
 
 class HeadReader : private ChoiceReader {
  public:
@@ -18,103 +16,121 @@ class HeadReader : private ChoiceReader {
 
   Head Read(size_t target) const {
     Head head;
+    Nouns nouns;
+    if (!ReadNouns(target, &head, &nouns)) return {};
+    const size_t at = head.begin;
+    if (at == sentence_.first) {
+      if (IsUnderHeading(*this, sentence_, target)) {
+        head.strength = Strength::kAnswered;
+      } else if (AnswersAlone(*this, sentence_, target)) {
+        head.strength = Strength::kMentioned;
+      } else if (nouns.option || nouns.answer || nouns.filler) {
+        Bare(nouns.answer ? Strength::kAnswered : Strength::kMentioned, &head);
+      }
+      return head;
+    }
+    ReadVerb(nouns, &head);
+    if (!head.strength) ReadPause(target, nouns, &head);
+    return head;
+  }
+
+ private:
+  // The kinds of words directly before the choice.
+  struct Nouns {
     bool option = false, answer = false, filler = false, also = false;
+  };
+
+  static void Bare(Strength strength, Head* head) {
+    head->strength = strength;
+    head->bare = true;
+  }
+
+  // "the final answer, option" before the choice; moves head->begin to the first of them. False: they are of
+  // another answer ("the wrong option").
+  bool ReadNouns(size_t target, Head* head, Nouns* nouns) const {
     size_t at = target;
     for (const size_t earliest = Earliest(sentence_, target); at > earliest; --at) {
       const Term before = term(at - 1);
-      const bool noun = option || answer;
-      if (noun && (before == Term::kWrong || before == Term::kOther)) return {};
+      const bool noun = nouns->option || nouns->answer;
+      if (noun && (before == Term::kWrong || before == Term::kOther)) return false;
       if (before == Term::kOption) {
-        option = true;
+        nouns->option = true;
       } else if (before == Term::kAnswer) {
-        answer = true;
+        nouns->answer = true;
       } else if (before == Term::kNot) {
         if (at - 1 == sentence_.first && Is(at, {Term::kComma, Term::kDash})) break;
-        head.denied = true;
+        head->denied = true;
       } else if (before == Term::kMaybe) {
-        head.guessed = true;
-      } else if (before == Term::kFiller || before == Term::kAlso) {
-        filler = true;
-        also = before == Term::kAlso;
+        head->guessed = true;
+      } else if (before == Term::kFiller || before == Term::kAlso ||
+                 (!noun && before == Term::kRight && NeedsNoVerb(at - 1))) {
+        nouns->filler = true;
+        nouns->also = before == Term::kAlso;
       } else if (noun && (before == Term::kRight || before == Term::kFinal)) {
-        head.replaces = head.replaces || before == Term::kFinal;
+        head->replaces = head->replaces || before == Term::kFinal;
       } else if (before == Term::kClose) {  // "[Answer] B"
         if (at - 1 == earliest || !Is(at - 2, {Term::kAnswer, Term::kOption})) break;
       } else if (before != Term::kOpen && before != Term::kQuote) {
         break;
       }
     }
-    head.begin = at;
-    if (at == sentence_.first) {
-      if (IsUnderHeading(target)) {
-        head.strength = Strength::kAnswered;
-      } else if (AnswersAlone(target)) {
-        head.strength = Strength::kMentioned;
-      } else if (option || answer || filler) {
-        head.strength = answer ? Strength::kAnswered : Strength::kMentioned;
-        head.bare = true;
-      }
-      return head;
-    }
-    const bool pause = Is(at - 1, {Term::kComma, Term::kDash}) && at - 1 > sentence_.first;
-    const Term before = pause && Is(at - 2, {Term::kThus, Term::kThen, Term::kBack, Term::kActually})
-                            ? term(at - 2)
-                            : term(at - 1);
-    switch (before) {
+    head->begin = at;
+    return true;
+  }
+
+  bool IsAfterPause(size_t at) const {
+    return Is(at - 1, {Term::kComma, Term::kDash}) && at - 1 > sentence_.first;
+  }
+
+  // "is", "choose", "so".
+  void ReadVerb(const Nouns& nouns, Head* head) const {
+    const size_t at = head->begin;
+    const bool adverb =
+        IsAfterPause(at) && Is(at - 2, {Term::kThus, Term::kThen, Term::kBack, Term::kActually});
+    switch (adverb ? term(at - 2) : term(at - 1)) {
       case Term::kPick:
-        Picked(at - 1, &head);
+        Picked(at - 1, head);
         break;
       case Term::kIt:
-        if (at - 1 == sentence_.first || term(at - 2) != Term::kBecause) head.strength = Strength::kMentioned;
+        if (at - 1 == sentence_.first || term(at - 2) != Term::kBecause)
+          head->strength = Strength::kMentioned;
         break;
       case Term::kThus:
       case Term::kThen:
       case Term::kBack:
       case Term::kActually:
-        head.strength = Strength::kAnswered;
+        head->strength = Strength::kAnswered;
         break;
       case Term::kLink:
       case Term::kWould:
       case Term::kColon:
       case Term::kDash:
       case Term::kEqual:
-        Linked(at - 1, answer, &head);
+        Linked(at - 1, nouns.answer, head);
         break;
       default:
         break;
     }
-    if (head.strength) return head;
-    if (pause && term(at - 2) == Term::kNot && at - 2 == sentence_.first) {  // "No, B."
-      head.strength = Strength::kMentioned;
-      head.bare = true;
-    } else if (pause && term(at - 2) == Term::kNot &&
-               Is(at - 3, {Term::kComma, Term::kDash})) {  // "A, no, B"
-      head.strength = Strength::kAnswered;
-      head.instead = true;
-    } else if (IsCorrection(target)) {
-      head.strength = sentence_.denied_strength;
-      head.replaces = true;
-      head.begin = target;
-    } else if (answer && BeginsClause(*this, sentence_, at)) {
-      head.strength = Strength::kAnswered;
-      head.bare = true;
-    } else if (also && term(at - 1) == Term::kComma) {  // "also B": so B, or B too
-      head.strength = Strength::kMentioned;
-      head.bare = true;
-    }
-    return head;
   }
 
- private:
-  // A sentence that is a letter, after a question or a denial ("Not A. B."), or goes on with ", not A".
-  bool AnswersAlone(size_t target) const {
-    const std::optional<Target> here = At(target);
-    if (!here || here->small || here->pronoun) return false;
-    if (term(here->end) == Term::kComma && term(here->end + 1) == Term::kNot && NamesNext(here->end + 2))
-      return true;
-    if (!EndsSentence(here->end) || sentence_.first == 0) return false;
-    return term(sentence_.first - 1) == Term::kQuestion ||
-           (term(sentence_.first - 1) == Term::kStop && sentence_.after_denial);
+  // "No, B", "A, no, B", "not A but B", "answer B".
+  void ReadPause(size_t target, const Nouns& nouns, Head* head) const {
+    const size_t at = head->begin;
+    const bool no = IsAfterPause(at) && term(at - 2) == Term::kNot;
+    if (no && at - 2 == sentence_.first) {
+      Bare(Strength::kMentioned, head);
+    } else if (no && Is(at - 3, {Term::kComma, Term::kDash})) {
+      head->strength = Strength::kAnswered;
+      head->instead = true;
+    } else if (IsCorrection(*this, sentence_, target)) {
+      head->strength = sentence_.denied_strength;
+      head->replaces = true;
+      head->begin = target;
+    } else if (nouns.answer && BeginsClause(*this, sentence_, at)) {
+      Bare(Strength::kAnswered, head);
+    } else if (nouns.also && term(at - 1) == Term::kComma) {  // "also B": so B, or B too
+      Bare(Strength::kMentioned, head);
+    }
   }
 
   // "choose", by the author of the answer.
@@ -157,7 +173,7 @@ class HeadReader : private ChoiceReader {
     }
     bool right = false;
     for (; at > sentence_.first && Is(at - 1, {Term::kRight, Term::kFinal, Term::kFiller}); --at) {
-      right = right || term(at - 1) == Term::kRight;
+      right = right || term(at - 1) == Term::kRight || (!verb && term(at - 1) == Term::kFinal);  // "Final: B"
       head->replaces = head->replaces || term(at - 1) == Term::kFinal;
     }
     head->begin = at;
@@ -212,37 +228,6 @@ class HeadReader : private ChoiceReader {
     head->begin = at;
   }
 
-  // Whether it is a separate line after a line such as "Answer:".
-  bool IsUnderHeading(size_t target) const {
-    size_t at = sentence_.first;
-    if (at == 0 || term(at - 1) != Term::kLine) return false;
-    const std::optional<Target> here = At(target);
-    size_t end = here ? here->end : target;
-    while (term(end) == Term::kStop) ++end;
-    if (term(end) != Term::kLine) return false;
-    while (at > 0 && term(at - 1) == Term::kLine) --at;
-    while (at > 0 && Is(at - 1, {Term::kColon, Term::kLink, Term::kClose, Term::kQuote, Term::kDash})) --at;
-    if (at == 0 || !Is(at - 1, {Term::kAnswer, Term::kOption, Term::kThus, Term::kRight})) return false;
-    while (at > 0 && Is(at - 1, {Term::kAnswer, Term::kOption, Term::kThus, Term::kRight, Term::kFinal,
-                                 Term::kFiller, Term::kOpen, Term::kQuote}))
-      --at;
-    return at == 0 || EndsSentence(at - 1);
-  }
-
-  // "but B", after a choice that was denied.
-  bool IsCorrection(size_t target) const {
-    bool said = false;
-    size_t at = target;
-    while (at > sentence_.denied_end && at > sentence_.first &&
-           Is(at - 1, {Term::kComma, Term::kBut, Term::kIt, Term::kLink, Term::kFiller, Term::kNotBut,
-                       Term::kThus, Term::kOption, Term::kOpen, Term::kQuote, Term::kAnswer})) {
-      --at;
-      said = said || Is(at, {Term::kBut, Term::kIt, Term::kLink, Term::kNotBut});
-    }
-    return sentence_.denied_end > sentence_.first && at == sentence_.denied_end &&
-           (said || term(at - 1) == Term::kNotBut);
-  }
-
   const Sentence& sentence_;
 };
 
@@ -250,37 +235,6 @@ class HeadReader : private ChoiceReader {
 
 Head HeadOf(const ChoiceReader& reader, const Sentence& sentence, size_t target) {
   return HeadReader(reader, sentence).Read(target);
-}
-
-void ReadClause(const ChoiceReader& reader, const Sentence& sentence, Head* head) {
-  bool clause = true, others = true;
-  for (size_t at = head->begin, earliest = Earliest(sentence, at); at > earliest; --at) {
-    const Term before = reader.term(at - 1);
-    if (before == Term::kActually || before == Term::kBack) head->instead = true;
-    if (reader.Is(at - 1, {Term::kThus, Term::kBut, Term::kBack, Term::kNotBut})) {
-      head->replaces = head->replaces || *head->strength != Strength::kMentioned || before != Term::kThus;
-      return;
-    }
-    if (before == Term::kIf || (others && before == Term::kSaid)) {
-      head->ignored = true;
-      return;
-    }
-    if (before == Term::kAnd) others = false;
-    if (clause && before == Term::kNot &&
-        !(at - 1 == sentence.first && reader.Is(at, {Term::kComma, Term::kDash})))
-      head->denied = true;
-    if (clause && before == Term::kMaybe) head->guessed = true;
-    if (before == Term::kComma && reader.term(at) == Term::kThat) continue;
-    clause = clause && !reader.Is(at - 1, {Term::kComma, Term::kColon, Term::kDash, Term::kAnd,
-                                           Term::kBecause, Term::kOr});
-  }
-}
-
-bool BeginsClause(const ChoiceReader& reader, const Sentence& sentence, size_t at) {
-  return at == sentence.first ||
-         reader.Is(at - 1,
-                   {Term::kComma, Term::kColon, Term::kDash, Term::kThus, Term::kThen, Term::kBut, Term::kAnd,
-                    Term::kBecause, Term::kThat, Term::kBack, Term::kActually, Term::kNotBut});
 }
 
 }  // namespace lvrpo

@@ -31,6 +31,9 @@ struct Head {
 // "the answer is", "I choose", "so", ... before the token `target`.
 Head HeadOf(const ChoiceReader& reader, const Sentence& sentence, size_t target);
 
+// The first token before `at` in its sentence that is inspected.
+size_t Earliest(const Sentence& sentence, size_t at);
+
 // Applies the words before head->begin: negation and guesses in its clause, conditions and others' opinions
 // in its sentence.
 void ReadClause(const ChoiceReader& reader, const Sentence& sentence, Head* head);

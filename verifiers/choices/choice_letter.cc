@@ -1,5 +1,6 @@
 #include "verifiers/choices/choice_letter.h"
 
+#include "data/unicode/unicode.h"
 #include "verifiers/answers/folded.h"
 #include "verifiers/choices/choice_claims.h"
 #include "verifiers/choices/choice_standing.h"
@@ -7,16 +8,24 @@
 namespace lvrpo {
 namespace {
 
+bool IsMarkAtEnd(absl::string_view piece) { return piece == "." || piece == "!" || piece == ";"; }
+
+bool IsNumeral(absl::string_view piece) {
+  size_t first = 0;
+  return !piece.empty() && unicode::IsNumber(unicode::NextCodePoint(piece, &first));
+}
+
 // Without the marks that may be left out at the end.
 std::vector<std::string> Pieces(absl::string_view choice) {
-  const ChoiceText text = ReadChoiceText(Plain(choice));
+  const ChoiceText text = ReadChoiceText(Plain(choice), /*boxes=*/false);
   std::vector<std::string> pieces;
   for (const Token& token : text.tokens) {
     if (token.term == Term::kLine) continue;
     pieces.insert(pieces.end(), text.pieces.begin() + static_cast<ptrdiff_t>(token.first),
                   text.pieces.begin() + static_cast<ptrdiff_t>(token.last));
   }
-  while (pieces.size() > 1 && (pieces.back() == "." || pieces.back() == "!" || pieces.back() == ";"))
+  while (pieces.size() > 1 && IsMarkAtEnd(pieces.back()) &&
+         (pieces.back() == "." || !IsNumeral(pieces[pieces.size() - 2])))  // "5!" is another number
     pieces.pop_back();
   return pieces;
 }

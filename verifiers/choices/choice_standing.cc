@@ -34,6 +34,15 @@ size_t WithoutNoun(const ChoiceReader& reader, size_t at) {
   return at;
 }
 
+// Whether a text says that there is no answer: "none", "?", nothing.
+bool IsNone(const ChoiceText& content) {
+  return content.tokens.size() == 1 ||
+         std::any_of(content.tokens.begin(), content.tokens.end(), [](const Token& token) {
+           return token.term == Term::kNot || token.term == Term::kWrong || token.term == Term::kMaybe ||
+                  token.term == Term::kQuestion;
+         });
+}
+
 }  // namespace
 
 Letters Standing(const std::vector<Claim>& claims) {
@@ -99,8 +108,10 @@ Letters ReadContent(const ChoiceText& text, const ChoicePieces& choices) {
 
 void NameBoxes(const ChoicePieces& choices, ChoiceText* text) {
   for (Token& token : text->tokens) {
-    if (token.term == Term::kBox)
-      token.box = ReadContent(ReadChoiceText(text->pieces[token.first], /*boxes=*/false), choices);
+    if (token.term != Term::kBox) continue;
+    const ChoiceText content = ReadChoiceText(text->pieces[token.first], /*boxes=*/false);
+    token.box = ReadContent(content, choices);
+    token.no_choice = token.box == 0 && (!choices.empty() || IsNone(content));
   }
 }
 

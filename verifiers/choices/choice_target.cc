@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "data/unicode/unicode.h"
+
 namespace lvrpo {
 namespace {
 
@@ -41,7 +43,49 @@ Letters ChoiceReader::ChoiceAt(size_t at, size_t* end) const {
   }
   if (letters == 0) return 0;
   *end = TokenAt(at, first + longest);
-  return *end == 0 || Is(*end, {Term::kWord, Term::kMark, Term::kEqual, Term::kLetter}) ? 0 : letters;
+  return *end == 0 || EndsInside(*end) ? 0 : letters;
+}
+
+bool ChoiceReader::IsNumeral(size_t at) const {
+  size_t first = 0;
+  return at < size() && !piece(at).empty() && unicode::IsNumber(unicode::NextCodePoint(piece(at), &first));
+}
+
+// Whether a sign, or a number with a sign between, is joined to what begins at `at`: "-2", "$5", "1/2".
+bool ChoiceReader::BeginsInside(size_t at) const {
+  if (at == 0 || at >= size()) return false;
+  if (term(at - 1) == Term::kMark) return !token(at).spaced;
+  if (term(at - 1) == Term::kDash && at > 1)  // "is - 2"
+    return IsNumeral(at) && Is(at - 2, {Term::kLink, Term::kColon, Term::kEqual, Term::kWould, Term::kIt});
+  return at > 1 && IsNumeral(at) && IsNumeral(at - 2) && !token(at - 1).spaced &&
+         Is(at - 1, {Term::kAnd, Term::kEqual});
+}
+
+// Whether what ends before `end` is the beginning of something longer: "2x", "5%", "3!", "2 - 1".
+bool ChoiceReader::EndsInside(size_t end) const {
+  if (Is(end, {Term::kWord, Term::kMark, Term::kEqual, Term::kLetter})) return true;
+  if (end == 0 || !IsNumeral(end - 1) || end >= size()) return false;
+  if (term(end) == Term::kStop) return piece(end) == "!" && !token(end).spaced;
+  return IsNumeral(end + 1) && (term(end) == Term::kDash || term(end) == Term::kColon ||
+                                (term(end) == Term::kAnd && piece(end) == "/"));
+}
+
+bool ChoiceReader::IsRelation(size_t at) const {
+  if (term(at) == Term::kEqual) return true;
+  if (term(at) != Term::kMark) return false;
+  for (const char* mark :
+       {"<", ">", "\u2264", "\u2265", "\u2260", "\u2208", "\\le", "\\ge", "\\leq", "\\geq", "\\neq"}) {
+    if (piece(at) == mark) return true;
+  }
+  return false;
+}
+
+bool ChoiceReader::IsParticle(size_t at) const {
+  if (term(at) != Term::kLetter) return false;
+  const char letter = token(at).letter;
+  if (letter == 'I') return true;
+  return token(at).small &&
+         (letter == 'A' || letter == 'E' || letter == 'O' || letter == 'U' || letter == 'Y');
 }
 
 // The token after `at` that begins with this piece; 0: it is within one.
@@ -51,7 +95,7 @@ size_t ChoiceReader::TokenAt(size_t at, size_t piece) const {
 }
 
 std::optional<Target> ChoiceReader::At(size_t at) const {
-  if (at >= size()) return std::nullopt;
+  if (at >= size() || BeginsInside(at)) return std::nullopt;
   const Token& here = token(at);
   const bool letter = here.term == Term::kLetter;
   Target target;
@@ -61,6 +105,7 @@ std::optional<Target> ChoiceReader::At(size_t at) const {
       named != 0 && !(letter && end == at + 1 && IsChoice(here.letter))) {
     target.letters = named;
     target.end = end;
+    target.text = true;
   } else if (letter) {
     target.letters = Bit(here.letter);
     const bool bracketed = term(at + 1) == Term::kClose;
@@ -74,7 +119,7 @@ std::optional<Target> ChoiceReader::At(size_t at) const {
   }
   if (target.letters == 0) return std::nullopt;
   while (Is(target.end, {Term::kClose, Term::kQuote})) ++target.end;
-  if (letter && target.letters == Bit(here.letter)) {
+  if (letter && !target.text) {
     while (!target.small && term(target.end) == Term::kOption) ++target.end;
     AddOwnText(&target);
   }
@@ -84,7 +129,7 @@ std::optional<Target> ChoiceReader::At(size_t at) const {
 // ". Paris" or "(Paris)" after a letter, when the sentence ends or goes on with a reason after it.
 void ChoiceReader::AddOwnText(Target* target) const {
   size_t at = target->end;
-  if (Is(at, {Term::kColon, Term::kDash, Term::kComma, Term::kStop, Term::kOpen})) ++at;
+  if (Is(at, {Term::kColon, Term::kDash, Term::kComma, Term::kStop, Term::kOpen, Term::kEqual})) ++at;
   while (Is(at, {Term::kOpen, Term::kQuote})) ++at;
   if (at >= size() || term(at) == Term::kLine) return;
   size_t end = 0;
@@ -110,20 +155,32 @@ Target ChoiceReader::Joined(Target target, bool clauses) const {
   for (int i = 0; i < kMostJoined; ++i) {
     size_t at = target.end;
     bool joined = term(at) == Term::kLetter && !token(at).small && term(at - 1) == Term::kLetter;  // "A B"
-    if (term(at) == Term::kComma) joined = ++at;
+    const bool aside = term(at) == Term::kOpen;  // "(A) (B)", "Paris (B)"
+    if (aside) joined = true;
+    const bool comma = term(at) == Term::kComma;
+    if (comma) joined = ++at;
     const bool plus = term(at) == Term::kMark && piece(at) == "+";
     if (Is(at, {Term::kAnd, Term::kOr}) || plus || IsJoiningLetter(at)) joined = ++at;
     if (!joined) break;
     while (Is(at, {Term::kOpen, Term::kQuote, Term::kOption, Term::kFiller, Term::kAlso})) ++at;
     const std::optional<Target> next = At(at);
     if (!next || (next->small && !target.small) || next->pronoun) break;
+    if (aside && term(next->end - 1) != Term::kClose) break;
     const bool verb = Is(next->end, {Term::kLink, Term::kWould, Term::kHolds, Term::kWrong, Term::kWord});
-    if (clauses && verb && !IsEastAsian(next->end)) break;
+    const bool judged = comma && Is(next->end, {Term::kWrong, Term::kNot});
+    if (clauses && (judged || (verb && !IsEastAsian(next->end)))) break;
     target.letters |= next->letters;
     target.end = next->end;
     target.with_text = target.with_text && next->with_text;
+    target.text = target.text && next->text;
   }
   return target;
+}
+
+std::string ChoiceReader::Text(const Target& target) const {
+  std::string text;
+  for (size_t i = token(target.begin).first; i < token(target.end - 1).last; ++i) text += text_.pieces[i];
+  return text;
 }
 
 bool ChoiceReader::IsAsked(size_t at) const {
@@ -137,6 +194,13 @@ bool ChoiceReader::GoesOnWithCondition(size_t at) const {
   for (size_t i = 0; i < kFarthest && !EndsSentence(at); ++i, ++at) {
     if (Is(at, {Term::kIf, Term::kBut})) return true;
     if (term(at) == Term::kBecause) return false;
+  }
+  return false;
+}
+
+bool ChoiceReader::GoesOnWithWould(size_t at) const {
+  for (size_t i = 0; i < kFarthest && !EndsSentence(at); ++i, ++at) {
+    if (term(at) == Term::kWould) return true;
   }
   return false;
 }

@@ -17,6 +17,7 @@ struct Target {
   bool small = false;         // a small letter without brackets, which may be a word
   bool pronoun = false;       // "I" without brackets, which may be one too
   bool with_text = false;     // "B. Paris"
+  bool text = false;          // named by a choice's text alone
   bool boxed = false;
 };
 
@@ -41,10 +42,19 @@ class ChoiceReader {
   // a separate clause ("A, and B is wrong").
   Target Joined(Target target, bool clauses) const;
 
+  // All of its pieces.
+  std::string Text(const Target& target) const;
+
   // Whether the sentence that goes on at `at` ends with a question mark.
   bool IsAsked(size_t at) const;
   // Whether an if or a but comes before its end, and no because before that.
   bool GoesOnWithCondition(size_t at) const;
+  // Whether a would comes before its end: "otherwise it would rain".
+  bool GoesOnWithWould(size_t at) const;
+  // = < > and the like.
+  bool IsRelation(size_t at) const;
+  // "a", "e", "o", "y", "I" as words: articles, conjunctions, a pronoun.
+  bool IsParticle(size_t at) const;
   // Whether a choice is what is named next.
   bool NamesNext(size_t at) const;
   // After the bracketed text at `at`, if there is any.
@@ -57,6 +67,9 @@ class ChoiceReader {
   }
   void AddOwnText(Target* target) const;
   size_t TokenAt(size_t at, size_t piece) const;
+  bool BeginsInside(size_t at) const;
+  bool EndsInside(size_t end) const;
+  bool IsNumeral(size_t at) const;
   bool IsJoiningLetter(size_t at) const;
 
   const ChoiceText& text_;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "verifiers/choices/choice_words.h"
+#include "verifiers/lexicon/choice_words.h"
 
 namespace lvrpo {
 
@@ -16,6 +16,7 @@ struct Token {
   size_t first = 0, last = 0;  // its pieces: [first, last)
   char letter = 0;             // of kLetter, 'A' to 'Z'
   Letters box = 0;             // of kBox: what its content names, set by NameBoxes
+  bool no_choice = false;      // of kBox: its content is an answer that is none of the choices
   bool small = false;          // of kLetter: written as a small one
   bool spaced = false;         // preceded by a space
 };

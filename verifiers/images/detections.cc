@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digits.h"
-#include "common/json/json_text.h"
 #include "data/unicode/unicode.h"
 #include "nlohmann/json.hpp"
 
@@ -129,20 +128,6 @@ absl::StatusOr<Detections> DetectionsFromJson(absl::string_view text) {
   }
   if (const absl::Status checked = CheckDetections(detections); !checked.ok()) return checked;
   return detections;
-}
-
-absl::StatusOr<std::string> DetectionsToJson(const Detections& detections) {
-  if (const absl::Status checked = CheckDetections(detections); !checked.ok()) return checked;
-  nlohmann::ordered_json document = {{"width", detections.width}, {"height", detections.height}};
-  document["objects"] = nlohmann::ordered_json::array();
-  for (const Detection& detection : detections.objects) {
-    nlohmann::ordered_json object = {{"class", detection.class_name},
-                                     {"score", detection.score},
-                                     {"box", {detection.x0, detection.y0, detection.x1, detection.y1}}};
-    if (!detection.color.empty()) object["color"] = detection.color;
-    document["objects"].push_back(std::move(object));
-  }
-  return JsonText(document);
 }
 
 }  // namespace lvrpo

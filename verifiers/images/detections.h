@@ -41,7 +41,4 @@ absl::Status CheckDetections(const Detections& detections);
 // InvalidArgument for JSON not of this form or out of bounds, in one line with the member's name.
 absl::StatusOr<Detections> DetectionsFromJson(absl::string_view json);
 
-// One line. What CheckDetections accepts round-trips unchanged.
-absl::StatusOr<std::string> DetectionsToJson(const Detections& detections);
-
 }  // namespace lvrpo

@@ -34,9 +34,12 @@ bool IsNear(const v1::NumericAnswerRule& rule, double value) {
          std::max(rule.absolute_tolerance(), relative * std::abs(rule.value()));
 }
 
-// The number in the box or the tag, or else the last number of the text.
+// The number in the box, as its context takes it, or in the tag, or else the last number of the text.
 std::optional<NumberInText> AnsweredNumber(absl::string_view part, bool tagged) {
-  if (const std::optional<absl::string_view> boxed = LastBoxed(part)) return WholeNumber(*boxed);
+  if (const std::optional<Boxed> boxed = LastBoxed(part)) {
+    const std::optional<NumberInText> content = WholeNumber(boxed->content);
+    return content ? NumberOfBox(*content, boxed->before, boxed->after) : std::nullopt;
+  }
   return tagged ? WholeNumber(part) : LastNumber(part);
 }
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/file_kind.h"
 
 namespace lvrpo {
 namespace {
@@ -30,9 +33,19 @@ class Gauge : public nlohmann::json_sax<json> {
   bool number_float(number_float_t, const std::string&) override { return Value(); }
   bool string(std::string& text) override { return Text(text); }
   bool binary(binary_t&) override { return Value(); }
-  bool start_object(std::size_t) override { return Deeper(); }
-  bool key(std::string& name) override { return Text(name); }
-  bool end_object() override { return Back(); }
+  bool start_object(std::size_t) override {
+    open_.emplace_back();
+    return Deeper();
+  }
+  bool key(std::string& name) override {
+    if (bounds_.unique_keys && !open_.back().insert(name).second)
+      return Fail(absl::StrCat("\"", OneLine(name, 40), "\" is given twice in it"));
+    return Text(name);
+  }
+  bool end_object() override {
+    open_.pop_back();
+    return Back();
+  }
   bool start_array(std::size_t) override { return Deeper(); }
   bool end_array() override { return Back(); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
@@ -64,6 +77,7 @@ class Gauge : public nlohmann::json_sax<json> {
   const JsonBounds bounds_;
   int64_t values_ = 0;
   int depth_ = 0;
+  std::vector<std::set<std::string>> open_;  // keys of the objects around, if they must be unique
 };
 
 void MakeNumbersAlike(json* value) {

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr JsonBounds kSchemaBounds = {.bytes = 64 << 10, .values = 8192, .depth = 32};
+constexpr JsonBounds kSchemaBounds = {.bytes = 64 << 10, .values = 8192, .depth = 32, .unique_keys = true};
 constexpr int kMostDepth = 32;
 constexpr int64_t kMostParts = 500;
 constexpr int64_t kMostCount = int64_t{1} << 31;

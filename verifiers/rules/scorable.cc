@@ -49,8 +49,7 @@ absl::Status CheckScorable(const v1::PromptRecord& prompt, const v1::RewardConfi
       applies = !image && !prompt.answer().empty();
     } else {
       applies = std::any_of(reward.external().begin(), reward.external().end(), [&](const auto& external) {
-        return external.name() == component &&
-               (external.task() == "both" || external.task() == (image ? "image" : "text"));
+        return external.name() == component && AppliesToTask(external, prompt.task());
       });
     }
     if (!wrong.empty()) return refuse(wrong);

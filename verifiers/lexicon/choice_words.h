@@ -28,6 +28,7 @@ enum class Term {
   kNotBut,    // after a choice: not this one but
   kBut,       // but
   kIf,        // if, unless, suppose
+  kWhen,      // when, as long as: after a claim a condition
   kMaybe,     // might, perhaps
   kSaid,      // said, thought, at first: another's claim, or an earlier one
   kOther,     // another, first, his: of a noun that is not this answer

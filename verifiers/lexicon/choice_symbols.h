@@ -1,0 +1,10 @@
+#pragma once
+
+#include "verifiers/lexicon/choice_words.h"
+
+namespace lvrpo {
+
+// What a character that is no part of a word means; kMark when it has no meaning of its own.
+Term SymbolTerm(char32_t c);
+
+}  // namespace lvrpo
