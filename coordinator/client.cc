@@ -3,15 +3,15 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "common/clock.h"
+#include "common/hash.h"
+#include "common/net/retry.h"
 #include "common/unguessable.h"
-#include "common/version.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+constexpr RetryPolicy kRetry = {.longest_wait = absl::Milliseconds(200)};
 constexpr absl::Duration kLeavingPatience = absl::Seconds(5);
 
 bool IsUnreachable(const absl::Status& status) {
@@ -19,7 +19,19 @@ bool IsUnreachable(const absl::Status& status) {
 }
 
 // The coordinator is up and waits for its disk: callers wait without a limit.
-bool IsDegraded(const absl::Status& status) { return ErrorInfoOf(status).reason() == "DEGRADED"; }
+bool IsDegraded(const absl::Status& status) { return ErrorInfoOf(status).reason() == v1::REFUSAL_DEGRADED; }
+
+// The member may be one again. Superseded may be by this process itself: a registration whose answer was
+// lost, or another thread's.
+bool CanRegisterAgain(v1::RefusalReason reason) {
+  return reason == v1::REFUSAL_STALE_EPOCH || reason == v1::REFUSAL_NOT_A_MEMBER ||
+         reason == v1::REFUSAL_SUPERSEDED;
+}
+
+bool EndsMembership(v1::RefusalReason reason) {
+  return reason == v1::REFUSAL_SUPERSEDED || reason == v1::REFUSAL_CONFIG_MISMATCH ||
+         reason == v1::REFUSAL_CONTRACT_MISMATCH || reason == v1::REFUSAL_WRONG_RUN;
+}
 
 }  // namespace
 
@@ -48,7 +60,7 @@ absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration 
 }
 
 MemberSession::MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
-                             std::function<void(const std::vector<int64_t>&)> revoked)
+                             std::function<void(const std::vector<v1::LeaseId>&)> revoked)
     : options_(std::move(options)),
       process_(options_.process.empty() ? UnguessableToken() : options_.process),
       report_(std::move(report)),
@@ -58,12 +70,13 @@ MemberSession::MemberSession(Options options, std::function<Report()> report, st
 
 absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const Options& options, std::function<Report()> report, std::function<bool()> give_up,
-    std::function<void(const std::vector<int64_t>&)> revoked) {
+    std::function<void(const std::vector<v1::LeaseId>&)> revoked) {
   std::unique_ptr<MemberSession> session(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
-  absl::Time deadline = RealClock().Now() + options.patience;
+  const auto now = [&] { return options.waiting.clock->Now(); };
+  absl::Time deadline = now() + options.patience;
   bool warned = false;
-  while (true) {
+  for (int tries = 1;; ++tries) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
       session->registration_ = *std::move(response);
@@ -71,8 +84,8 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     }
     // A process that died stays a member until its silence is noticed: its name, and a learner's place, are
     // free then. The coordinator of the run before, which drains, is not for this learner: the new one comes.
-    const bool old_run =
-        options.role == v1::ROLE_LEARNER && ErrorInfoOf(response.status()).reason() == "CONFIG_MISMATCH";
+    const bool old_run = options.role == v1::ROLE_LEARNER &&
+                         ErrorInfoOf(response.status()).reason() == v1::REFUSAL_CONFIG_MISMATCH;
     if (!IsUnreachable(response.status()) && !old_run) return response.status();
     if (old_run && !warned) {
       spdlog::warn("{}; trying again for {}", std::string(response.status().message()),
@@ -80,15 +93,16 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       warned = true;
     }
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
-    if (IsDegraded(response.status())) deadline = RealClock().Now() + options.patience;
-    if (RealClock().Now() > deadline) {
-      if (!ErrorInfoOf(response.status()).reason().empty()) return response.status();  // its reason is final
+    if (IsDegraded(response.status())) deadline = now() + options.patience;
+    if (now() > deadline) {
+      if (ErrorInfoOf(response.status()).reason() != v1::REFUSAL_UNSPECIFIED)
+        return response.status();  // its reason is final
       return absl::UnavailableError(
           absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
                        absl::FormatDuration(options.patience), ": is it running there? (",
                        response.status().message(), ")"));
     }
-    absl::SleepFor(kRetryPause);
+    options.waiting.sleep(session->WaitAfter(tries));
   }
   session->heartbeats_ = std::thread([s = session.get()] { s->Heartbeats(); });
   return session;
@@ -110,11 +124,10 @@ absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce(bool again) {
   request.set_member_id(options_.member_id);
   request.set_address(options_.address);
   request.set_config_digest(options_.config_digest);
-  request.set_build_version(kVersion);
   request.set_process(process_);
   request.set_again(again);
   for (const auto& [key, value] : options_.contract) (*request.mutable_contract())[key] = value;
-  for (const int64_t ordinal : report_().held_ordinals) request.add_held_ordinals(ordinal);
+  for (const v1::LeaseId& lease : report_().held) *request.add_held() = lease;
   v1::RegisterResponse response;
   const grpc::Status status = stub_->Register(MakeContext(options_.timeout).get(), request, &response);
   if (!status.ok()) return FromGrpcStatus(status);
@@ -139,8 +152,8 @@ absl::Status MemberSession::RegisterAgain(int64_t seen_incarnation) {
   }
   spdlog::info("registered again with the coordinator");
   // Samples for a lost lease would be refused.
-  if (revoked_ && response->revoked_ordinals_size() > 0)
-    revoked_({response->revoked_ordinals().begin(), response->revoked_ordinals().end()});
+  if (revoked_ && response->revoked_size() > 0)
+    revoked_({response->revoked().begin(), response->revoked().end()});
   return absl::OkStatus();
 }
 
@@ -182,29 +195,25 @@ absl::Status MemberSession::Lose(absl::Status why) {
 
 absl::Status MemberSession::Repeat(
     const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call) {
-  absl::Time deadline = RealClock().Now() + options_.patience;
+  const auto now = [this] { return options_.waiting.clock->Now(); };
+  absl::Time deadline = now() + options_.patience;
   bool leaving = false;
-  while (true) {
+  for (int tries = 1;; ++tries) {
     if (!leaving && give_up_ && give_up_()) {  // told to leave: there is a grace period to keep
       leaving = true;
-      deadline = std::min(deadline, RealClock().Now() + kLeavingPatience);
+      deadline = std::min(deadline, now() + kLeavingPatience);
     }
     if (absl::Status over = lost(); !over.ok()) return over;
     const v1::Fence used = fence();
     absl::Status status = FromGrpcStatus(call(MakeContext(options_.timeout).get(), used));
-    const std::string reason = ErrorInfoOf(status).reason();
-    // Superseded may be by this process itself: a registration whose answer was lost, or another thread's.
-    if (reason == "STALE_EPOCH" || reason == "NOT_A_MEMBER" || reason == "SUPERSEDED") {
+    if (CanRegisterAgain(ErrorInfoOf(status).reason())) {
       status = RegisterAgain(used.incarnation());
       if (status.ok()) continue;
     }
-    const std::string why = ErrorInfoOf(status).reason();
-    if (why == "SUPERSEDED" || why == "CONFIG_MISMATCH" || why == "CONTRACT_MISMATCH" || why == "WRONG_RUN") {
-      return Lose(status);
-    }
+    if (EndsMembership(ErrorInfoOf(status).reason())) return Lose(status);
     if (!IsUnreachable(status)) return status;
-    if (IsDegraded(status) && !leaving) deadline = RealClock().Now() + options_.patience;
-    if (RealClock().Now() > deadline) {
+    if (IsDegraded(status) && !leaving) deadline = now() + options_.patience;
+    if (now() > deadline) {
       return Lose(absl::UnavailableError(
           absl::StrCat("the coordinator at ", options_.coordinator, " did not answer for ",
                        absl::FormatDuration(leaving ? kLeavingPatience : options_.patience))));
@@ -213,8 +222,12 @@ absl::Status MemberSession::Repeat(
       absl::MutexLock lock(&mutex_);
       if (stopping_) return status;
     }
-    absl::SleepFor(kRetryPause);
+    options_.waiting.sleep(WaitAfter(tries));
   }
+}
+
+absl::Duration MemberSession::WaitAfter(int tries) const {
+  return NextWait(kRetry, tries, absl::ZeroDuration(), StableHash64(process_));
 }
 
 void MemberSession::Heartbeats() {
@@ -225,14 +238,13 @@ void MemberSession::Heartbeats() {
     request.set_load(report.load);
     request.set_state(report.state);
     *request.mutable_version() = report.version;
-    for (const int64_t ordinal : report.held_ordinals) request.add_held_ordinals(ordinal);
+    for (const v1::LeaseId& lease : report.held) *request.add_held() = lease;
     request.set_waiting_for(report.waiting_for);
     absl::StatusOr<v1::HeartbeatResponse> response = Call(&v1::Coordinator::Stub::Heartbeat, request);
     if (response.ok()) {
       SetView(response->view());
-      if (revoked_ && response->revoked_ordinals_size() > 0) {
-        revoked_({response->revoked_ordinals().begin(), response->revoked_ordinals().end()});
-      }
+      if (revoked_ && response->revoked_size() > 0)
+        revoked_({response->revoked().begin(), response->revoked().end()});
     }
     absl::MutexLock lock(&mutex_);
     if (!lost_.ok()) return;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/net/rpc.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
@@ -47,13 +48,14 @@ class MemberSession {
     absl::Duration timeout = absl::Seconds(10);   // of one call
     absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
     ChannelOptions channel = 64;
+    Waiting waiting = {};  // between two tries of a call; heartbeats follow the machine's own time
   };
   // Contents of the heartbeat. Called from the session's thread.
   struct Report {
     double load = 0;
     std::string state = "ready";
     v1::PolicyVersion version;
-    std::vector<int64_t> held_ordinals;
+    std::vector<v1::LeaseId> held;
     std::string waiting_for;
   };
 
@@ -65,7 +67,7 @@ class MemberSession {
   // thread that learned of it; it may be null.
   static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
       const Options& options, std::function<Report()> report, std::function<bool()> give_up,
-      std::function<void(const std::vector<int64_t>&)> revoked = nullptr);
+      std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr);
   // Stops heartbeats; does not leave.
   ~MemberSession();
 
@@ -102,7 +104,7 @@ class MemberSession {
 
  private:
   MemberSession(Options options, std::function<Report()> report, std::function<bool()> give_up,
-                std::function<void(const std::vector<int64_t>&)> revoked);
+                std::function<void(const std::vector<v1::LeaseId>&)> revoked);
   absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*, const v1::Fence&)>& call);
   // Registers unless another thread did so since `seen_incarnation`.
   absl::Status RegisterAgain(int64_t seen_incarnation);
@@ -111,13 +113,15 @@ class MemberSession {
   void Heartbeats();
   void SetView(const v1::PoolView& view);
   absl::Status Lose(absl::Status why);
+  // How long to wait after `tries` calls that were not answered; each process waits differently.
+  absl::Duration WaitAfter(int tries) const;
   void StopHeartbeats();
 
   const Options options_;
   const std::string process_;
   const std::function<Report()> report_;
   const std::function<bool()> give_up_;
-  const std::function<void(const std::vector<int64_t>&)> revoked_;
+  const std::function<void(const std::vector<v1::LeaseId>&)> revoked_;
   std::unique_ptr<v1::Coordinator::Stub> stub_;
   v1::RegisterResponse registration_;
 

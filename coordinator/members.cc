@@ -1,22 +1,6 @@
 #include "coordinator/members.h"
 
-#include "absl/strings/str_cat.h"
-
 namespace lvrpo {
-
-const char* RoleName(v1::Role role) {
-  switch (role) {
-    case v1::ROLE_ROLLOUT_WORKER:
-      return "rollout worker";
-    case v1::ROLE_REWARD_SERVER:
-      return "reward server";
-    case v1::ROLE_LEARNER:
-      return "learner";
-    default:
-      return "member";
-  }
-}
-
 namespace {
 
 v1::Member Describe(const std::string& id, const Members::Member& member, absl::Time now) {
@@ -85,13 +69,26 @@ void Members::Tell(const std::string& id, const std::string& waiting_for) {
   member->told.insert(waiting_for);
 }
 
-std::string Members::Complaint(v1::Role role) const {
+PoolFacts Members::Facts(v1::Role role) const {
   static const auto* ordinary = new std::set<std::string>{"", "starting", "delivery of the last group"};
+  PoolFacts facts;
+  facts.members = Count(role);
   for (const auto& [id, member] : members_) {
     if (member.role != role || ordinary->contains(member.waiting_for)) continue;
-    if (!member.told.contains(member.waiting_for)) return absl::StrCat(id, ": ", member.waiting_for);
+    if (member.told.contains(member.waiting_for)) continue;
+    facts.complainer = id;
+    facts.complaint = member.waiting_for;
+    facts.complains_since = member.waiting_since;
+    break;
   }
-  return "";
+  return facts;
+}
+
+const Members::Member* Members::Reachable(v1::Role role) const {
+  for (const auto& [id, member] : members_) {
+    if (member.role == role && !member.address.empty()) return &member;
+  }
+  return nullptr;
 }
 
 int Members::Count(v1::Role role) const {

@@ -7,12 +7,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/state/waiting.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 
 namespace lvrpo {
-
-// "rollout worker", "reward server", "learner"; "member" for anything else.
-const char* RoleName(v1::Role role);
 
 // The members of the run, as of their last messages. Pure; not thread-safe.
 class Members {
@@ -25,6 +23,7 @@ class Members {
     double load = 0;
     std::string state = "starting";
     std::string waiting_for;
+    absl::Time waiting_since;  // it says that
     v1::PolicyVersion version;
     std::map<std::string, std::string> contract;
     absl::Time last_heard;
@@ -45,12 +44,14 @@ class Members {
   void FillView(absl::Time now, v1::PoolView* view) const;
   std::vector<v1::Member> List(absl::Time now) const;
   int Count(v1::Role role) const;
+  // A member of this role that others can reach; null when there is none.
+  const Member* Reachable(v1::Role role) const;
   // Another member of this role than `id`; empty when there is none.
   std::string OtherOfRole(const std::string& id, v1::Role role) const;
   // Notes what a member is told to wait for.
   void Tell(const std::string& id, const std::string& waiting_for);
-  // What a member of this role says it waits for, with its name; empty when none waits.
-  std::string Complaint(v1::Role role) const;
+  // How many members have this role, and what one of them says it waits for.
+  PoolFacts Facts(v1::Role role) const;
   const std::map<std::string, Member>& all() const { return members_; }
 
  private:

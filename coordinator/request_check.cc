@@ -6,22 +6,21 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/file_kind.h"
+#include "common/names.h"
 #include "common/net/host_port.h"
-#include "nlohmann/json.hpp"
 
 namespace lvrpo {
 namespace {
 
-constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kMetrics = 1 << 20;
-constexpr int kTerms = 64, kHeld = 4096, kScores = 256;
+constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kMetricName = 64;
+constexpr int kTerms = 64, kHeld = 4096, kScores = 256, kMetrics = 4096, kLogged = 64;
 
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
 
-bool IsName(const std::string& text) {
-  return !text.empty() && text.size() <= kName && text[0] != '-' && text[0] != '.' &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-         });
+bool IsMetricName(const std::string& text) {
+  return !text.empty() && text.size() <= kMetricName && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == ' ';
+  });
 }
 
 // Printable ASCII without blanks.
@@ -36,14 +35,28 @@ bool IsPrintable(const std::string& text, size_t length) {
          std::none_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); });
 }
 
+// Their names become names of metrics.
+absl::Status CheckLogged(const v1::SampleSummary& sample) {
+  if (sample.logged_size() > kLogged)
+    return Wrong(absl::StrCat("a sample of ", sample.logged_size(), " logged scores; at most ", kLogged));
+  for (const v1::ComponentScore& score : sample.logged()) {
+    if (!IsMetricName(score.name())) {
+      return Wrong(absl::StrCat("a logged score's name is 1 to ", kMetricName,
+                                " letters, digits, '.', '_', '-' and blanks, not \"",
+                                OneLine(score.name(), 40), "\""));
+    }
+    if (!std::isfinite(score.score()))
+      return Wrong(absl::StrCat("the logged score '", score.name(), "' is not finite"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckRegister(const v1::RegisterRequest& request) {
-  if (!IsName(request.member_id())) {
-    return Wrong(
-        absl::StrCat("member_id: 1 to ", kName,
-                     " letters, digits, '.', '_' and '-', beginning with neither '.' nor '-', not \"",
-                     OneLine(request.member_id(), 40), "\""));
+  if (!IsName(request.member_id(), kMostMemberId)) {
+    return Wrong(absl::StrCat("member_id: ", NameRule(kMostMemberId), ", not \"",
+                              OneLine(request.member_id(), 40), "\""));
   }
   const std::string& id = request.member_id();
   if (request.role() != v1::ROLE_ROLLOUT_WORKER && request.role() != v1::ROLE_REWARD_SERVER &&
@@ -57,8 +70,6 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
     if (!address.ok()) return Wrong(absl::StrCat(id, ": ", Tidy(std::string(address.message()))));
   }
   if (!IsToken(request.process(), kName)) return Wrong(absl::StrCat(id, ": the process token is not one"));
-  if (!IsPrintable(request.build_version(), kName))
-    return Wrong(absl::StrCat(id, ": the version is not one"));
   if (request.contract_size() > kTerms)
     return Wrong(absl::StrCat(id, ": a contract of ", request.contract_size(), " terms; at most ", kTerms));
   for (const auto& [key, value] : request.contract()) {
@@ -67,8 +78,8 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
           absl::StrCat(id, ": the contract's term \"", OneLine(key, 40), "\" is not a name and a digest"));
     }
   }
-  if (request.held_ordinals_size() > kHeld)
-    return Wrong(absl::StrCat(id, ": holds ", request.held_ordinals_size(), " leases; at most ", kHeld));
+  if (request.held_size() > kHeld)
+    return Wrong(absl::StrCat(id, ": holds ", request.held_size(), " leases; at most ", kHeld));
   return absl::OkStatus();
 }
 
@@ -84,6 +95,7 @@ absl::Status CheckSubmit(const v1::SubmitGroupRequest& request) {
   for (const v1::SampleSummary& sample : request.samples()) {
     if (sample.scores_size() > kScores)
       return Wrong(absl::StrCat("a sample of ", sample.scores_size(), " scores; at most ", kScores));
+    if (absl::Status status = CheckLogged(sample); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -91,20 +103,31 @@ absl::Status CheckSubmit(const v1::SubmitGroupRequest& request) {
 void TidyTexts(v1::SubmitGroupRequest* request) {
   request->set_kind(OneLine(request->kind(), kName));
   for (v1::SampleSummary& sample : *request->mutable_samples()) {
-    for (v1::ComponentScore& score : *sample.mutable_scores()) {
-      score.set_name(OneLine(score.name(), kName));
-      score.set_detail(OneLine(score.detail(), kDetail));
-      score.set_scorer_digest(OneLine(score.scorer_digest(), kTerm));
+    for (auto* scores : {sample.mutable_scores(), sample.mutable_logged()}) {
+      for (v1::ComponentScore& score : *scores) {
+        score.set_name(OneLine(score.name(), kName));
+        score.set_detail(OneLine(score.detail(), kDetail));
+        score.set_scorer_digest(OneLine(score.scorer_digest(), kTerm));
+      }
     }
   }
 }
 
 absl::Status CheckCommit(const v1::CommitStepRequest& request) {
   if (absl::Status status = CheckVersion(request.new_version()); !status.ok()) return status;
-  if (request.metrics_json().size() > kMetrics) return Wrong("a step's figures are longer than 1 MiB");
-  if (!request.metrics_json().empty() &&
-      !nlohmann::json::parse(request.metrics_json(), nullptr, false).is_object()) {
-    return Wrong("a step's figures are no JSON object");
+  if (request.metrics_size() > kMetrics)
+    return Wrong(absl::StrCat("a step of ", request.metrics_size(), " figures; at most ", kMetrics));
+  for (const auto& [name, value] : request.metrics()) {
+    if (name.empty() || !IsPrintable(name, kName))
+      return Wrong(absl::StrCat("a step's figure \"", OneLine(name, 40), "\" has no proper name"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLostGroups(const v1::ReportLostGroupsRequest& request) {
+  for (const v1::LostGroup& group : request.groups()) {
+    if (group.reason() != v1::RETIRE_TRAJECTORY_LOST && group.reason() != v1::RETIRE_UNTRAINABLE)
+      return Wrong(absl::StrCat("ordinal ", group.ordinal(), " is lost or untrainable, and nothing else"));
   }
   return absl::OkStatus();
 }
@@ -112,7 +135,7 @@ absl::Status CheckCommit(const v1::CommitStepRequest& request) {
 absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request) {
   constexpr char kFolder[] = "checkpoints/";
   if (request.step() < 0) return Wrong(absl::StrCat("a checkpoint of ", request.step(), " steps"));
-  if (request.path().rfind(kFolder, 0) != 0 || !IsName(request.path().substr(sizeof(kFolder) - 1))) {
+  if (request.path().rfind(kFolder, 0) != 0 || !IsName(request.path().substr(sizeof(kFolder) - 1), kName)) {
     return Wrong(absl::StrCat("a checkpoint's path is checkpoints/NAME in the run folder, not \"",
                               OneLine(request.path(), 40), "\""));
   }

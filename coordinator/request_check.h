@@ -15,6 +15,7 @@ absl::Status CheckRegister(const v1::RegisterRequest& request);
 absl::Status CheckVersion(const v1::PolicyVersion& version);
 absl::Status CheckSubmit(const v1::SubmitGroupRequest& request);
 absl::Status CheckCommit(const v1::CommitStepRequest& request);
+absl::Status CheckLostGroups(const v1::ReportLostGroupsRequest& request);
 // The path is one folder below checkpoints/.
 absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
 

@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
 #include "common/unguessable.h"
+#include "common/words/words.h"
 #include "coordinator/request_check.h"
+#include "coordinator/state/versions.h"
 
 namespace lvrpo {
 namespace {
@@ -35,32 +37,35 @@ absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& re
   if (absl::Status status = CheckRegister(request); !status.ok()) return status;
   const std::string& id = request.member_id();
   if (request.config_digest() != options_.config_digest) {
-    return Refuse("CONFIG_MISMATCH",
+    return Refuse(v1::REFUSAL_CONFIG_MISMATCH,
                   absl::StrCat(id,
                                " runs with another configuration than the coordinator: start all roles "
                                "with the same --config and --set"));
   }
   const Members::Member* present = members_.Find(id);
   if (present != nullptr && present->process != request.process()) {
-    if (request.again()) return Refuse("SUPERSEDED", absl::StrCat("another process is ", id, " now"));
+    if (request.again())
+      return Refuse(v1::REFUSAL_SUPERSEDED, absl::StrCat("another process is ", id, " now"));
     if (present->role != request.role()) {
-      return Refuse("NAME_IN_USE", absl::StrCat(id, " is a ", RoleName(present->role), " of this run"),
+      return Refuse(v1::REFUSAL_NAME_IN_USE,
+                    absl::StrCat(id, " is a ", RoleName(present->role), " of this run"),
                     absl::StatusCode::kUnavailable);
     }
     if (clock_.Now() - present->last_heard < kMissedHeartbeats * options_.heartbeat) {
       return Refuse(
-          "NAME_IN_USE",
+          v1::REFUSAL_NAME_IN_USE,
           absl::StrCat("another process is ", id, ", and alive: a second one needs another --member-id"),
           absl::StatusCode::kUnavailable);
     }
   }
   if (present == nullptr && members_.all().size() >= static_cast<size_t>(options_.max_members)) {
-    return Refuse("TOO_MANY_MEMBERS", absl::StrCat("the run has ", options_.max_members, " members already"),
+    return Refuse(v1::REFUSAL_TOO_MANY_MEMBERS,
+                  absl::StrCat("the run has ", options_.max_members, " members already"),
                   absl::StatusCode::kUnavailable);
   }
   if (request.role() == v1::ROLE_LEARNER) {
     if (const std::string other = members_.OtherOfRole(id, v1::ROLE_LEARNER); !other.empty()) {
-      return Refuse("LEARNER_EXISTS",
+      return Refuse(v1::REFUSAL_LEARNER_EXISTS,
                     absl::StrCat(other, " is the learner of this run; ", id, " may join when it has left"),
                     absl::StatusCode::kUnavailable);
     }
@@ -72,7 +77,7 @@ absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& re
         conflict = ContractConflict(id, terms, other_id, other.contract);
     }
   }
-  return conflict.empty() ? absl::OkStatus() : Refuse("CONTRACT_MISMATCH", conflict);
+  return conflict.empty() ? absl::OkStatus() : Refuse(v1::REFUSAL_CONTRACT_MISMATCH, conflict);
 }
 
 grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::RegisterRequest* request,
@@ -102,10 +107,9 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
       *response->add_checkpoints() = *record;
     }
   }
-  const std::vector<int64_t> held(request->held_ordinals().begin(), request->held_ordinals().end());
-  draft.state.DropLeasesOf(id, {held.begin(), held.end()});
-  for (const int64_t ordinal : draft.state.RenewLeases(id, held, now))
-    response->add_revoked_ordinals(ordinal);
+  const std::vector<v1::LeaseId> held(request->held().begin(), request->held().end());
+  draft.state.DropLeasesOf(id, held);
+  for (const v1::LeaseId& lost : draft.state.RenewLeases(id, held, now)) *response->add_revoked() = lost;
   Event(draft, "member_joined",
         absl::StrCat(RoleName(request->role()), " ", id,
                      request->address().empty() ? "" : absl::StrCat(" at ", request->address())));
@@ -128,48 +132,50 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
   member.load = request->load();
   member.state = Tidy(request->state());
   if (CheckVersion(request->version()).ok()) member.version = request->version();
-  member.waiting_for = Tidy(request->waiting_for());
-  for (const int64_t ordinal :
-       state_.RenewLeases(request->fence().member_id(),
-                          {request->held_ordinals().begin(), request->held_ordinals().end()}, clock_.Now())) {
-    response->add_revoked_ordinals(ordinal);
+  if (const std::string waiting_for = Tidy(request->waiting_for()); waiting_for != member.waiting_for) {
+    member.waiting_for = waiting_for;
+    member.waiting_since = clock_.Now();
   }
+  const std::vector<v1::LeaseId> held(request->held().begin(), request->held().end());
+  for (const v1::LeaseId& lost : state_.RenewLeases(request->fence().member_id(), held, clock_.Now()))
+    *response->add_revoked() = lost;
   FillView(response->mutable_view());
   return grpc::Status::OK;
 }
 
 grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request,
                                        v1::LeaveResponse*) {
-  return Write(request->fence(), kAnyone, [&](Draft& draft) ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    const std::string id = request->fence().member_id();
-    draft.state.DropLeasesOf(id, {});
-    Event(draft, "member_left", absl::StrCat(id, ": ", Tidy(request->reason())));
-    draft.then.push_back([this, id]() ABSL_NO_THREAD_SAFETY_ANALYSIS { members_.Leave(id); });
-    return absl::OkStatus();
-  });
+  return Write(
+      request->fence(), kAnyone, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+        const std::string id = request->fence().member_id();
+        draft.state.DropLeasesOf(id, {});
+        Event(draft, "member_left", absl::StrCat(id, ": ", Tidy(request->reason())));
+        draft.then.push_back([this, id]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { members_.Leave(id); });
+        return absl::OkStatus();
+      });
 }
 
 void CoordinatorService::SettleContract(Draft& draft, const std::string& id) {
   const Members::Member& member = *members_.Find(id);
-  const std::map<std::string, ContractEntry> fresh = contract_.Unsettled(member.role, member.contract);
-  if (fresh.empty()) return;
-  for (const auto& [key, entry] : fresh) {
-    draft.rows.push_back([this, key = key, entry = entry]()
-                             ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->PutContract(key, entry); });
-  }
+  draft.terms = contract_.Unsettled(member.role, member.contract);
+  const bool is_learner = member.role == v1::ROLE_LEARNER;
+  if (draft.terms.empty() && !is_learner) return;
   RunContract settled = contract_;
-  settled.Settle(fresh);
-  // Earlier members with other terms are removed, and are told why when they register again.
+  settled.Settle(draft.terms);
+  // Earlier members with other terms than the records, or than the learner that starts now, are removed, and
+  // are told why when they register again.
   std::vector<std::string> gone;
   for (const auto& [other_id, other] : members_.all()) {
     if (other_id == id) continue;
-    const std::string conflict = settled.Conflict(other_id, other.role, other.contract);
+    std::string conflict = settled.Conflict(other_id, other.role, other.contract);
+    if (conflict.empty() && is_learner && other.role == v1::ROLE_ROLLOUT_WORKER)
+      conflict = ContractConflict(other_id, other.contract, id, member.contract);
     if (conflict.empty()) continue;
     gone.push_back(other_id);
     draft.state.DropLeasesOf(other_id, {});
     Event(draft, "member_refused", conflict);
   }
-  draft.then.push_back([this, settled, gone]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  draft.then.push_back([this, settled, gone]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     contract_ = settled;
     for (const std::string& other : gone) members_.Leave(other);
   });
@@ -178,13 +184,9 @@ void CoordinatorService::SettleContract(Draft& draft, const std::string& id) {
 void CoordinatorService::Acknowledge(Draft& draft, const std::string& id) {
   const Members::Member& member = *members_.Find(id);
   const v1::PolicyVersion version = draft.state.current_version();
-  if (member.acknowledged.number() == version.number() && member.acknowledged.digest() == version.digest())
-    return;
-  const int64_t incarnation = member.incarnation;
-  draft.rows.push_back([this, id, incarnation, version]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return store_->PutAcknowledgement(id, incarnation, version);
-  });
-  draft.then.push_back([this, id, version]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  if (SameVersion(member.acknowledged, version)) return;
+  draft.acknowledgement = {.member = id, .incarnation = member.incarnation, .version = version};
+  draft.then.push_back([this, id, version]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (Members::Member* acknowledged = members_.Find(id); acknowledged != nullptr) {
       acknowledged->acknowledged = version;
       acknowledged->version = version;

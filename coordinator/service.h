@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "coordinator/members.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
+#include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
@@ -89,12 +91,13 @@ class CoordinatorService final : public v1::Coordinator::Service {
   std::string trouble() const;
 
  private:
-  // One change: a copy of the state, the rows to write with it, and the actions that follow.
+  // One change: a copy of the state, and what is written in the same transaction.
   struct Draft {
     RunState state;
-    std::vector<std::function<absl::Status()>> rows;  // writes to the store, in the same transaction
-    std::vector<EventRecord> events;
-    std::vector<std::function<void()>> then;  // once it is on disk
+    std::map<std::string, ContractEntry> terms = {};  // of the contract
+    std::optional<Acknowledgement> acknowledgement = {};
+    std::vector<EventRecord> events = {};
+    std::vector<std::function<void()>> then = {};  // once it is on disk; under the lock
   };
   using Change = std::function<absl::Status(Draft&)>;
 
@@ -107,24 +110,25 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Unavailable unless the service is started and not fatal; of writes, unless it is not degraded either.
   absl::Status CheckReady(bool writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // All steps are committed and the last checkpoint is recorded: the result is safe.
-  bool Finished() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Refuse(const std::string& reason, const std::string& message,
+  absl::Status Refuse(v1::RefusalReason reason, const std::string& message,
                       absl::StatusCode code = absl::StatusCode::kFailedPrecondition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Draft NewDraft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return {state_, {}, {}, {}}; }
+  Draft NewDraft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return {.state = state_}; }
   // Writes all changes in one transaction, then adopts the new state. Unavailable when it could not.
   absl::Status Save(Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Inside the transaction.
+  absl::Status Put(const Changes& changes, const Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteWriteFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Degraded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void LogRetired(const RunState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LogRetired(const Changes& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Event(Draft& draft, const std::string& kind, const std::string& text) const;
   // A separate event.
   void SaveEvent(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::string WaitingFor() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::string WaitingForGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the run waits for.
+  Blocker Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Watch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RewriteLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AppendLog(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteScores(const v1::SubmitGroupRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -139,6 +143,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
     last_progress_ = clock_.Now();
     watchdog_spoke_ = false;
   }
+  // Expires leases and memberships.
+  void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
@@ -163,7 +169,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason
+  std::map<v1::RetireReason, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason
   // Mean score by component of the newest groups, oldest first.
   std::deque<std::map<std::string, double>> recent_scores_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,9 +1,8 @@
 // Operators' calls, and what the run waits for.
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
+#include "common/words/words.h"
 #include "coordinator/request_check.h"
 #include "coordinator/service.h"
 
@@ -19,19 +18,15 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
   *response->mutable_current_version() = state_.current_version();
   for (v1::Member& member : members_.List(clock_.Now())) *response->add_members() = std::move(member);
   auto& by_state = *response->mutable_groups_by_state();
-  by_state["planned"] = state_.Count(v1::PLANNED);
-  by_state["leased"] = state_.Count(v1::LEASED);
-  by_state["complete"] = state_.Count(v1::COMPLETE);
-  by_state["assigned"] = state_.Count(v1::ASSIGNED);
-  by_state["consumed"] = state_.consumed();
-  for (const auto& [reason, count] : state_.retired_by_reason()) {
-    (*response->mutable_groups_retired_by_reason())[reason] = count;
-  }
-  response->set_waiting_for(WaitingFor());
+  for (const v1::GroupState state : kOpenStates) by_state[Word(state)] = state_.Count(state);
+  by_state[Word(v1::CONSUMED)] = state_.consumed();
+  for (const auto& [reason, count] : state_.retired_by_reason())
+    (*response->mutable_groups_retired_by_reason())[Word(reason)] = count;
+  response->set_waiting_for(InWords(Waiting()));
   response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
   response->set_draining(draining_);
-  response->set_finished(Finished());
-  if (state_.last_step() != nullptr) response->set_last_metrics_json(state_.last_step()->metrics_json());
+  response->set_finished(state_.saved());
+  if (state_.last_step() != nullptr) *response->mutable_last_metrics() = state_.last_step()->metrics();
   std::map<std::string, std::pair<double, int>> sums;
   for (const auto& means : recent_scores_) {
     for (const auto& [name, mean] : means) {
@@ -50,51 +45,16 @@ grpc::Status CoordinatorService::Drain(grpc::ServerContext*, const v1::DrainRequ
   return grpc::Status::OK;
 }
 
-std::string CoordinatorService::WaitingFor() const {
-  if (Finished()) return "";
-  if (!fatal_.ok()) return absl::StrCat("the coordinator: ", fatal_.message());
-  if (!degraded_.ok())
-    return absl::StrCat("the coordinator: degraded: ", degraded_.message(), "; it tries again by itself");
-  if (members_.Count(v1::ROLE_LEARNER) == 0) return "a learner to join";
-  if (const std::string why = members_.Complaint(v1::ROLE_LEARNER); !why.empty()) return why;
-  if (!state_.started()) return "the learner to load its weights";
-  if (members_.Count(v1::ROLE_ROLLOUT_WORKER) == 0) return "a rollout worker to join";
-  if (members_.Count(v1::ROLE_REWARD_SERVER) == 0) return "a reward server to join";
-  if (state_.finished()) return "the learner to save the last checkpoint";
-  if (state_.Count(v1::ASSIGNED) > 0) return "";  // the learner works
-  return WaitingForGroups();
-}
-
-std::string CoordinatorService::WaitingForGroups() const {
-  const int wanted = options_.rules.groups_per_step, complete = state_.Count(v1::COMPLETE);
-  if (complete >= wanted) return "";
-  for (const v1::Role role : {v1::ROLE_ROLLOUT_WORKER, v1::ROLE_REWARD_SERVER}) {
-    if (const std::string why = members_.Complaint(role); !why.empty()) return why;
-  }
-  if (state_.unscorable_in_a_row() > 0) {
-    return absl::StrCat("scores: ", state_.unscorable_in_a_row(),
-                        " groups in a row could not be scored: ", state_.unscorable_reason());
-  }
-  if (state_.retired_in_a_row() > 4 * wanted) {
-    const std::deque<std::string>& outcomes = state_.recent_outcomes();
-    const auto flat = std::count(outcomes.begin(), outcomes.end(), "zero_variance");
-    const std::string retired = absl::StrCat(state_.retired_in_a_row(), " were retired since the last step");
-    if (10 * flat >= 9 * static_cast<int64_t>(outcomes.size())) {
-      return absl::StrCat(
-          "groups whose samples differ in reward: ", retired, ", and of the newest ", outcomes.size(),
-          " groups ", flat,
-          " had the same reward for all samples (zero_variance): nothing can be learned from these; "
-          "is the task too easy or too hard, or the reward constant?");
-    }
-    return absl::StrCat("groups that can be trained on: ", retired, " (see groups retired by reason)");
-  }
-  for (const auto& [ordinal, group] : state_.active_groups()) {
-    if (group->state() == v1::LEASED) {
-      return absl::StrCat(group->member_id(), " (ordinal ", ordinal, "; ", complete, " of ", wanted,
-                          " groups)");
-    }
-  }
-  return absl::StrCat("rollout workers (", complete, " of ", wanted, " groups)");
+Blocker CoordinatorService::Waiting() const {
+  RunFacts facts = state_.Facts();
+  facts.fatal = std::string(fatal_.message());
+  facts.degraded = std::string(degraded_.message());
+  facts.degraded_since = degraded_since_;
+  facts.last_progress = last_progress_;
+  facts.learners = members_.Facts(v1::ROLE_LEARNER);
+  facts.workers = members_.Facts(v1::ROLE_ROLLOUT_WORKER);
+  facts.reward_servers = members_.Facts(v1::ROLE_REWARD_SERVER);
+  return WaitingFor(facts);
 }
 
 void CoordinatorService::StartDraining(const std::string& reason) {
@@ -111,7 +71,7 @@ bool CoordinatorService::draining() const {
 
 bool CoordinatorService::Done() const {
   absl::MutexLock lock(&mutex_);
-  return (draining_ || Finished()) && members_.all().empty();
+  return (draining_ || state_.saved()) && members_.all().empty();
 }
 
 int64_t CoordinatorService::starts() const {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
+#include "common/words/words.h"
 #include "coordinator/service.h"
 #include "spdlog/spdlog.h"
 
@@ -19,24 +20,19 @@ bool IsPowerOfTen(int64_t count) {
 
 }  // namespace
 
-absl::Status CoordinatorService::Refuse(const std::string& reason, const std::string& message,
+absl::Status CoordinatorService::Refuse(v1::RefusalReason reason, const std::string& message,
                                         absl::StatusCode code) {
   v1::ErrorInfo info;
   info.set_reason(reason);
-  info.set_current_run_epoch(starts_);
-  *info.mutable_current_version() = state_.current_version();
   if (code == absl::StatusCode::kUnavailable) info.set_retry_after_seconds(kRetrySeconds);
-  metrics_.Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", reason}})
+  metrics_
+      .Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", Word(reason)}})
       .Increment();
   return WithReason(absl::Status(code, message), info);
 }
 
-bool CoordinatorService::Finished() const {
-  return state_.finished() && state_.newest_checkpoint() >= options_.rules.total_steps;
-}
-
 absl::Status CoordinatorService::Degraded() {
-  return Refuse("DEGRADED",
+  return Refuse(v1::REFUSAL_DEGRADED,
                 absl::StrCat("the coordinator cannot write its records now: ", degraded_.message()),
                 absl::StatusCode::kUnavailable);
 }
@@ -52,16 +48,16 @@ absl::Status CoordinatorService::CheckReady(bool writes) {
 absl::Status CoordinatorService::CheckFence(const v1::Fence& fence, v1::Role role) {
   if (absl::Status status = CheckReady(/*writes=*/false); !status.ok()) return status;
   if (fence.run_id() != options_.run_id) {
-    return Refuse("WRONG_RUN",
+    return Refuse(v1::REFUSAL_WRONG_RUN,
                   absl::StrCat("this is run ", options_.run_id, ", and the caller's is another"));
   }
   if (fence.run_epoch() != run_epoch_)
-    return Refuse("STALE_EPOCH", "the coordinator started again since: register again");
+    return Refuse(v1::REFUSAL_STALE_EPOCH, "the coordinator started again since: register again");
   Members::Member* member = members_.Find(fence.member_id());
   if (member == nullptr)
-    return Refuse("NOT_A_MEMBER", "the caller is not a member (any more): register again");
+    return Refuse(v1::REFUSAL_NOT_A_MEMBER, "the caller is not a member (any more): register again");
   if (member->incarnation != fence.incarnation())
-    return Refuse("SUPERSEDED", absl::StrCat("another process is ", fence.member_id(), " now"));
+    return Refuse(v1::REFUSAL_SUPERSEDED, absl::StrCat("another process is ", fence.member_id(), " now"));
   if (role != v1::ROLE_UNSPECIFIED && member->role != role) {
     return absl::PermissionDeniedError(absl::StrCat(fence.member_id(), " is a ", RoleName(member->role),
                                                     "; this call is a ", RoleName(role), "'s"));
@@ -80,23 +76,24 @@ void CoordinatorService::SaveEvent(const std::string& kind, const std::string& t
   if (!degraded_.ok() || !started_ || !Save(draft).ok()) spdlog::info("{}: {}", kind, text);
 }
 
-void CoordinatorService::LogRetired(const RunState& state) {
-  for (const auto& [ordinal, group] : state.dirty()) {
+void CoordinatorService::LogRetired(const Changes& changes) {
+  for (const auto& [ordinal, group] : changes.groups) {
     if (group->state() != v1::RETIRED) continue;
-    const int64_t count = ++retired_logged_[ReasonClass(group->retired_reason())];
+    const int64_t count = ++retired_logged_[group->retired_reason()];
     if (count > kLoggedOneByOne && !IsPowerOfTen(count)) continue;
-    spdlog::warn("ordinal {} was retired: {} ({} for this reason since the start)", ordinal,
-                 group->retired_reason(), count);
+    spdlog::warn("ordinal {} was retired: {}{}{} ({} for this reason since the start)", ordinal,
+                 Word(group->retired_reason()), group->retired_detail().empty() ? "" : ": ",
+                 group->retired_detail(), count);
   }
 }
 
 void CoordinatorService::FillView(v1::PoolView* view) {
   *view->mutable_current_version() = state_.current_version();
   view->set_draining(draining_);
-  view->set_finished(Finished());
+  view->set_finished(state_.saved());
   view->set_step(state_.committed_steps());
   view->set_lowest_open_ordinal(state_.lowest_open_ordinal());
-  view->set_next_ordinal(state_.next_ordinal());
+  view->set_next_ordinal(state_.plan().next_ordinal);
   members_.FillView(clock_.Now(), view);
 }
 
@@ -104,7 +101,7 @@ void CoordinatorService::FillView(v1::PoolView* view) {
 void CoordinatorService::RewriteLog() {
   const absl::Status status =
       step_log_.Rewrite([this](const StepLog::Visit& visit)
-                            ABSL_NO_THREAD_SAFETY_ANALYSIS { return store_->ForEachStep(visit); },
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return store_->ForEachStep(visit); },
                         state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
   log_is_behind_ = !status.ok();
   if (!status.ok())
@@ -119,40 +116,55 @@ void CoordinatorService::AppendLog(const v1::StepRecord& step) {
     spdlog::warn("metrics.jsonl and tensorboard/ are behind: {}", std::string(status.message()));
 }
 
+void CoordinatorService::Expire() {
+  const absl::Time now = clock_.Now();
+  Draft draft = NewDraft();
+  if (draft.state.AnyLeaseEnded(now)) {
+    const RunState::EndedLeases ended = draft.state.ExpireLeases(now);
+    Event(draft, "leases_expired", absl::StrCat(ended.count, " leases"));
+    for (const std::string& which : ended.at_limit) {
+      Event(draft, "lease_limit",
+            absl::StrCat(which, " was held for ", absl::FormatDuration(options_.rules.lease_limit),
+                         " and not delivered: it is planned again"));
+    }
+  }
+  for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
+    draft.state.DropLeasesOf(id, {});
+    Event(draft, "member_gone",
+          absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
+  }
+  (void)Save(draft);
+}
+
+void CoordinatorService::Watch() {
+  const absl::Time now = clock_.Now();
+  if (!WatchdogIsDue({.now = now,
+                      .last_progress = last_progress_,
+                      .patience = options_.watchdog,
+                      .spoke = watchdog_spoke_,
+                      .leaving = draining_ || state_.saved()})) {
+    return;
+  }
+  watchdog_spoke_ = true;
+  const std::string waiting = InWords(Waiting(), now);
+  SaveEvent("watchdog",
+            absl::StrCat("no progress for ", static_cast<int>(absl::ToDoubleSeconds(now - last_progress_)),
+                         " s; waiting for ", waiting.empty() ? "the learner" : waiting));
+}
+
 void CoordinatorService::Tick() {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
   TryAgain();
   if (started_ && degraded_.ok() && fatal_.ok()) {
-    Draft draft = NewDraft();
-    if (draft.state.AnyLeaseEnded(now)) {
-      const RunState::EndedLeases ended = draft.state.ExpireLeases(now);
-      Event(draft, "leases_expired", absl::StrCat(ended.count, " leases"));
-      for (const std::string& which : ended.at_limit) {
-        Event(draft, "lease_limit",
-              absl::StrCat(which, " was held for ", absl::FormatDuration(options_.rules.lease_limit),
-                           " and not delivered: it is planned again"));
-      }
-    }
-    for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
-      draft.state.DropLeasesOf(id, {});
-      Event(draft, "member_gone",
-            absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
-    }
-    (void)Save(draft);
+    Expire();
     if (now >= next_housekeeping_) {
       next_housekeeping_ = now + kHousekeeping;
       (void)store_->CheckpointLog();
       if (log_is_behind_) RewriteLog();
     }
   }
-  if (now - last_progress_ > options_.watchdog && !watchdog_spoke_ && !Finished() && !draining_) {
-    watchdog_spoke_ = true;
-    const std::string waiting = WaitingFor();
-    SaveEvent("watchdog",
-              absl::StrCat("no progress for ", static_cast<int>(absl::ToDoubleSeconds(now - last_progress_)),
-                           " s; waiting for ", waiting.empty() ? "the learner" : waiting));
-  }
+  Watch();
   RefreshGauges();
 }
 
@@ -167,17 +179,13 @@ void CoordinatorService::RefreshGauges() {
       .Set(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
   metrics_.Gauge("lvrpo_coordinator_degraded", "1 while the records cannot be written, else 0.")
       .Set(degraded_.ok() ? 0 : 1);
-  for (const auto& [state, name] : std::map<v1::GroupState, std::string>{{v1::PLANNED, "planned"},
-                                                                         {v1::LEASED, "leased"},
-                                                                         {v1::COMPLETE, "complete"},
-                                                                         {v1::ASSIGNED, "assigned"}}) {
-    metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", name}})
+  for (const v1::GroupState state : kOpenStates) {
+    metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", Word(state)}})
         .Set(state_.Count(state));
   }
-  for (const auto& [role, name] : std::map<v1::Role, std::string>{{v1::ROLE_ROLLOUT_WORKER, "rollout_worker"},
-                                                                  {v1::ROLE_REWARD_SERVER, "reward_server"},
-                                                                  {v1::ROLE_LEARNER, "learner"}}) {
-    metrics_.Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", name}})
+  for (const v1::Role role : kRoles) {
+    metrics_
+        .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})
         .Set(members_.Count(role));
   }
 }

@@ -26,17 +26,15 @@ absl::Status RunAudit::Prepare() {
   const absl::StatusOr<RunIdentity> identity = store_.Identity();
   const absl::StatusOr<int64_t> steps = store_.CommittedSteps();
   const absl::StatusOr<int64_t> next_ordinal = store_.GetNumber("next_ordinal", 0);
-  const absl::StatusOr<int64_t> chained_from = store_.GetNumber("chained_from", 0);
   const absl::StatusOr<std::string> base = store_.GetText("base_digest");
   const absl::StatusOr<std::vector<v1::StepRecord>> abandoned = store_.AbandonedSteps();
-  for (const absl::Status& status : {identity.status(), steps.status(), next_ordinal.status(),
-                                     chained_from.status(), base.status(), abandoned.status()}) {
+  for (const absl::Status& status :
+       {identity.status(), steps.status(), next_ordinal.status(), base.status(), abandoned.status()}) {
     if (!status.ok()) return status;
   }
   identity_ = *identity;
   steps_ = *steps;
   next_ordinal_ = *next_ordinal;
-  chained_from_ = store_.schema() < 2 ? steps_ : *chained_from;
   base_digest_ = *base;
   finished_ = steps_ >= identity_.total_steps;
   chain_ = IdentityDigest(identity_);
@@ -65,16 +63,9 @@ absl::Status RunAudit::Prepare() {
   checkpoints_ = std::make_unique<Promise>(
       "the newest checkpoint, and every older one that is kept, is intact and holds the weights of its step");
   chain_whole_ = std::make_unique<Promise>(
-      chained_from_ == 0
-          ? std::string("each step's record names the digests of the one before it and of its groups")
-          : absl::StrCat(
-                "each step's record names the digests of the one before it and of its groups, from step ",
-                chained_from_, " on (an older program recorded those before without)"));
-  untouched_ = std::make_unique<Promise>(
-      store_.schema() >= 2 ? "no record was changed, added or removed by anything but the coordinator"
-                           : "the records agree with each other; an older program wrote them without "
-                             "digests, so nothing here proves "
-                             "that nobody changed them");
+      "each step's record names the digests of the one before it and of its groups");
+  untouched_ =
+      std::make_unique<Promise>("no record was changed, added or removed by anything but the coordinator");
   return absl::OkStatus();
 }
 
@@ -89,10 +80,8 @@ absl::Status RunAudit::ReadSums() {
 std::vector<Proof> RunAudit::Proofs() const {
   std::vector<Proof> proofs;
   for (const auto* promise : {&sequence_, &once_, &complete_, &fresh_, &all_known_, &versions_, &checkpoints_,
-                              &chain_whole_, &untouched_}) {
-    if (promise == &chain_whole_ && store_.schema() < 2) continue;
+                              &chain_whole_, &untouched_})
     proofs.push_back((*promise)->Result());
-  }
   return proofs;
 }
 

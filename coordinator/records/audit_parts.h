@@ -42,18 +42,18 @@ class RunAudit {
   std::vector<Proof> Proofs() const;
 
  private:
-  bool chained(int64_t step) const { return step >= chained_from_; }
   void CheckStep(int64_t row, const std::string& bytes);
   void CheckConsumed(const v1::StepRecord& step, int64_t ordinal, std::vector<std::string>* records);
   void CheckSamples(const v1::GroupRecord& group);
   void CheckAcknowledged(const v1::GroupRecord& group);
   void CheckGroup(int64_t ordinal, int64_t state, int64_t step, const std::string& bytes);
-  void CheckFiles(const v1::CheckpointRecord& checkpoint, bool newest);
+  void CheckCheckpoint(const v1::CheckpointRecord& checkpoint, bool newest);
 
   Store& store_;
   const std::string run_dir_;
   RunIdentity identity_;
-  int64_t steps_ = 0, next_ordinal_ = 0, chained_from_ = 0;
+  int64_t steps_ = 0, next_ordinal_ = 0;
+  int32_t generation_ = 0;  // of the newest step's groups
   bool finished_ = false;
   std::string base_digest_;
 
@@ -62,8 +62,8 @@ class RunAudit {
   std::vector<bool> named_;                                   // by ordinal: a step names it
   std::map<int64_t, std::string> published_;                  // version -> digest
   std::set<std::pair<int64_t, std::string>> ever_published_;  // with those of abandoned steps
-  std::set<std::string> acknowledged_digests_, base_digests_;
-  std::map<std::string, int64_t> retired_;
+  std::set<std::string> base_digests_;
+  std::map<v1::RetireReason, int64_t> retired_;
   std::unique_ptr<Statement> find_group_, find_acknowledgement_;
 
   std::unique_ptr<Promise> sequence_, once_, complete_, fresh_, all_known_, versions_, checkpoints_,

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/words/words.h"
 #include "coordinator/records/audit_parts.h"
-#include "coordinator/state/run_state.h"
+#include "coordinator/state/consequence.h"
 
 namespace lvrpo {
 namespace {
@@ -59,17 +60,13 @@ void RunAudit::CheckStep(int64_t row, const std::string& bytes) {
           absl::StrCat("step ", step.step(), " consumed ordinal ", ordinal, " before it was planned"));
     CheckConsumed(step, ordinal, &records);
   }
-  if (chained(step.step())) {
-    if (step.previous_digest() != chain_) {
-      chain_whole_->Broken(absl::StrCat("step ", step.step(), " follows another record than ",
-                                        step.step() == 0 ? std::string("what the run is")
-                                                         : absl::StrCat("that of step ", step.step() - 1)));
-    }
-    if (step.groups_digest() != GroupsDigest(records))
-      chain_whole_->Broken(absl::StrCat("step ", step.step(), " consumed other groups than are recorded"));
-  } else if (!step.previous_digest().empty() || !step.groups_digest().empty()) {
-    chain_whole_->Broken(absl::StrCat("step ", step.step(), " has digests where the run had none yet"));
+  if (step.previous_digest() != chain_) {
+    chain_whole_->Broken(absl::StrCat(
+        "step ", step.step(), " follows another record than ",
+        step.step() == 0 ? std::string("what the run is") : absl::StrCat("that of step ", step.step() - 1)));
   }
+  if (step.groups_digest() != GroupsDigest(records))
+    chain_whole_->Broken(absl::StrCat("step ", step.step(), " consumed other groups than are recorded"));
   chain_ = RecordDigest(bytes);
 }
 
@@ -97,6 +94,9 @@ void RunAudit::CheckConsumed(const v1::StepRecord& step, int64_t ordinal, std::v
     return;
   }
   CheckSamples(group);
+  if (group.generation() < generation_)
+    once_->Broken(absl::StrCat("ordinal ", ordinal, " was planned before steps were abandoned"));
+  generation_ = std::max(generation_, group.generation());
   const int64_t age = step.step() - group.version().number();
   if (age > identity_.max_staleness || age < 0) {
     fresh_->Broken(absl::StrCat("ordinal ", ordinal, " in step ", step.step(), " came from version ",
@@ -118,12 +118,12 @@ void RunAudit::CheckSamples(const v1::GroupRecord& group) {
   if (group.samples_size() != identity_.group_size)
     broken(absl::StrCat("has ", group.samples_size(), " samples"));
   if (group.trajectory_digest().empty()) broken("has no trajectory");
-  if (group.lease_id().empty() || group.member_id().empty()) broken("has no lease");
+  if (group.member_id().empty()) broken("has no lease");
   for (int slot = 0; slot < group.samples_size(); ++slot) {
     if (group.samples(slot).slot() != slot) broken(absl::StrCat("lacks slot ", slot));
   }
-  if (const std::string fault = SamplesFault(group.samples()); !fault.empty()) {
-    broken(absl::StrCat("could not be trained on: ", fault));
+  if (const v1::RetireReason fault = SamplesFault(group.samples()); fault != v1::RETIRE_UNSPECIFIED) {
+    broken(absl::StrCat("could not be trained on: ", Word(fault)));
   } else if (identity_.filter_zero_variance == 1 && HasZeroVariance(group.samples())) {
     broken("has the same scores for all samples");
   }
@@ -131,10 +131,6 @@ void RunAudit::CheckSamples(const v1::GroupRecord& group) {
 
 void RunAudit::CheckAcknowledged(const v1::GroupRecord& group) {
   const v1::PolicyVersion& version = group.version();
-  if (group.incarnation() == 0) {  // an older program's: any worker's acknowledgement counts
-    acknowledged_digests_.insert(version.digest());
-    return;
-  }
   find_acknowledgement_->Reset()
       .Bind(group.member_id())
       .Bind(group.incarnation())
@@ -159,8 +155,7 @@ absl::Status RunAudit::ReadGroups() {
     all_known_->Broken(absl::StrCat("ordinal ", expected_ordinal_, " has no record"));
   if (expected_ordinal_ > next_ordinal_)
     all_known_->Broken(absl::StrCat("ordinal ", expected_ordinal_ - 1, " was never planned"));
-  if (store_.schema() < 2) return absl::OkStatus();
-  const absl::StatusOr<std::map<std::string, int64_t>> counted = store_.RetiredByReason();
+  const absl::StatusOr<std::map<v1::RetireReason, int64_t>> counted = store_.RetiredByReason();
   if (!counted.ok()) return counted.status();
   if (*counted != retired_) all_known_->Broken("the counts of retired groups are not those of their records");
   return absl::OkStatus();
@@ -184,8 +179,8 @@ void RunAudit::CheckGroup(int64_t ordinal, int64_t state, int64_t step, const st
     return;
   }
   if (group.state() == v1::RETIRED) {
-    const std::string reason = ReasonClass(group.retired_reason());
-    if (reason.empty())
+    const v1::RetireReason reason = group.retired_reason();
+    if (reason == v1::RETIRE_UNSPECIFIED || !v1::RetireReason_IsValid(reason))
       all_known_->Broken(absl::StrCat("ordinal ", ordinal, " was retired without a reason"));
     ++retired_[reason];
   } else if (finished_) {
@@ -202,18 +197,13 @@ void RunAudit::CheckGroup(int64_t ordinal, int64_t state, int64_t step, const st
 absl::Status RunAudit::ReadAcknowledgements() {
   const absl::StatusOr<std::vector<v1::PolicyVersion>> acknowledged = store_.Acknowledgements();
   if (!acknowledged.ok()) return acknowledged.status();
-  std::set<std::string> missing = std::move(acknowledged_digests_);
   for (const v1::PolicyVersion& version : *acknowledged) {
-    missing.erase(version.digest());
     if (version.number() == 0) {
       base_digests_.insert(version.digest());
     } else if (!ever_published_.contains({version.number(), version.digest()})) {
       versions_->Broken(absl::StrCat("a worker acknowledged ", Name(version), ", which no step made"));
     }
   }
-  for (const std::string& digest : missing)
-    versions_->Broken(
-        absl::StrCat("weights ", digest.substr(0, 12), " were used that no worker acknowledged"));
   if (base_digests_.size() > 1) versions_->Broken("version 0 has more than one digest");
   return absl::OkStatus();
 }

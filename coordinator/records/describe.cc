@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/files/filesystem.h"
+#include "common/words/words.h"
 #include "coordinator/records/store.h"
 
 namespace lvrpo {
@@ -27,7 +28,7 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   const absl::StatusOr<int64_t> steps = (*store)->CommittedSteps();
   const absl::StatusOr<int64_t> starts = (*store)->GetNumber("run_epoch", 0);
   const absl::StatusOr<RunIdentity> identity = (*store)->Identity();
-  const absl::StatusOr<std::map<std::string, int64_t>> retired = (*store)->RetiredByReason();
+  const absl::StatusOr<std::map<v1::RetireReason, int64_t>> retired = (*store)->RetiredByReason();
   const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
   const absl::StatusOr<std::vector<EventRecord>> events = (*store)->Events();
   for (const absl::Status& status : {steps.status(), starts.status(), identity.status(), retired.status(),
@@ -36,7 +37,8 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   }
   const absl::StatusOr<std::vector<v1::StepRecord>> last = (*store)->StepsFrom(*steps - 1);
   if (!last.ok()) return last.status();
-  nlohmann::json list = nlohmann::json::array();
+  nlohmann::json by_reason = nlohmann::json::object(), list = nlohmann::json::array();
+  for (const auto& [reason, count] : *retired) by_reason[Word(reason)] = count;
   for (const EventRecord& event : *events) {
     list.push_back({{"unix_seconds", event.unix_seconds}, {"kind", event.kind}, {"text", event.text}});
   }
@@ -45,7 +47,7 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
                         {"total_steps", std::max<int64_t>(identity->total_steps, 0)},
                         {"config_digest", identity->config_digest},
                         {"groups_consumed", *steps * identity->groups_per_step},
-                        {"groups_retired_by_reason", *retired},
+                        {"groups_retired_by_reason", by_reason},
                         {"events", list},
                         {"weights_digest", last->empty() ? "" : last->back().new_version().digest()},
                         {"trained", identity->total_steps > 0 && !checkpoints->empty() &&

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <map>
 
 #include "common/files/file.h"
@@ -13,13 +14,9 @@
 namespace lvrpo {
 namespace {
 
-nlohmann::json MetricsOf(const v1::StepRecord& step) {
-  nlohmann::json metrics = nlohmann::json::parse(step.metrics_json(), nullptr, false);
-  return metrics.is_object() ? metrics : nlohmann::json::object();
-}
-
 std::string Line(const v1::StepRecord& step) {
-  nlohmann::json line = MetricsOf(step);
+  nlohmann::json line = nlohmann::json::object();
+  for (const auto& [name, value] : step.metrics()) line[name] = value;
   line["step"] = step.step();
   line["unix_seconds"] = step.unix_seconds();
   line["version"] = step.new_version().number();
@@ -74,10 +71,9 @@ absl::Status StepLog::Append(const v1::StepRecord& step) {
 
 absl::Status StepLog::AppendEvent(const v1::StepRecord& step) {
   if (events_ == nullptr) return absl::UnavailableError("there is no event file");
-  const nlohmann::json metrics = MetricsOf(step);
   std::map<std::string, double> values;
-  for (const auto& [name, value] : metrics.items()) {
-    if (value.is_number()) values[name] = value.get<double>();
+  for (const auto& [name, value] : step.metrics()) {
+    if (std::isfinite(value)) values[name] = value;
   }
   return events_->AddScalars(step.step(), step.unix_seconds(), values);
 }

@@ -7,7 +7,6 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/records/statement.h"
-#include "coordinator/state/run_state.h"
 
 namespace lvrpo {
 Store::~Store() { sqlite3_close(database_); }
@@ -41,7 +40,6 @@ absl::Status Store::SaveSums() {
 }
 
 absl::Status Store::LoadSums() {
-  if (schema_ < 2) return absl::OkStatus();
   Statement select(database_, "SELECT name, sum FROM sums");
   while (true) {
     absl::StatusOr<bool> row = select.Step();
@@ -53,7 +51,6 @@ absl::Status Store::LoadSums() {
 
 absl::StatusOr<std::vector<std::string>> Store::ChangedTables() {
   std::vector<std::string> changed;
-  if (schema_ < 2) return changed;
   const std::map<std::string, RowSums::Sum> written = sums_.all();
   const auto restore = absl::MakeCleanup([&] { sums_.RestoreFrom(written); });
   sums_.RestoreFrom({});
@@ -83,6 +80,32 @@ absl::Status Store::CheckFile(int64_t bytes) const {
   return absl::DataLossError(absl::StrCat("the run's database is damaged: ", check.Bytes(0)));
 }
 
+absl::Status Store::Put(const Changes& changes) {
+  if (changes.abandoned.has_value()) {
+    if (absl::Status s = AbandonStepsFrom(changes.abandoned->step); !s.ok()) return s;
+    if (absl::Status s = DeleteGroupsFrom(changes.abandoned->ordinal); !s.ok()) return s;
+  }
+  for (const auto& [ordinal, group] : changes.groups) {
+    if (absl::Status s = PutGroup(*group); !s.ok()) return s;
+  }
+  if (changes.step != nullptr) {
+    if (absl::Status s = PutStep(*changes.step); !s.ok()) return s;
+  }
+  if (changes.checkpoint.has_value()) {
+    if (absl::Status s = PutCheckpoint(*changes.checkpoint); !s.ok()) return s;
+  }
+  if (changes.plan.has_value()) {
+    for (const auto& [key, value] :
+         {std::pair<const char*, int64_t>{"next_ordinal", changes.plan->next_ordinal},
+          {"generation", changes.plan->generation},
+          {"first_attempt", changes.plan->first_attempt},
+          {"highest_attempt", changes.plan->highest_attempt}}) {
+      if (absl::Status s = SetNumber(key, value); !s.ok()) return s;
+    }
+  }
+  return changes.base_digest.has_value() ? SetText("base_digest", *changes.base_digest) : absl::OkStatus();
+}
+
 absl::Status Store::PutGroup(const v1::GroupRecord& group) {
   bool counted = group.state() != v1::RETIRED;
   if (!counted) {
@@ -97,12 +120,12 @@ absl::Status Store::PutGroup(const v1::GroupRecord& group) {
   absl::Status status = insert.Bind(group.ordinal())
                             .Bind(int64_t{group.state()})
                             .Bind(group.step())
-                            .BindBlob(group.SerializeAsString())
+                            .BindBlob(RecordBytes(group))
                             .Run();
   if (!status.ok() || counted) return status;
   return Statement(database_,
                    "INSERT INTO retired VALUES(?, 1) ON CONFLICT(reason) DO UPDATE SET count = count + 1")
-      .Bind(ReasonClass(group.retired_reason()))
+      .Bind(int64_t{group.retired_reason()})
       .Run();
 }
 
@@ -117,8 +140,7 @@ absl::Status Store::DeleteGroupsFrom(int64_t ordinal) {
     if (!group.ParseFromString(retired.Bytes(0)))
       return absl::DataLossError("the run's database holds a damaged record");
     Statement update(database_, "UPDATE retired SET count = count - 1 WHERE reason = ?");
-    if (absl::Status status = update.Bind(ReasonClass(group.retired_reason())).Run(); !status.ok())
-      return status;
+    if (absl::Status status = update.Bind(int64_t{group.retired_reason()}).Run(); !status.ok()) return status;
   }
   if (absl::Status status = Execute("DELETE FROM retired WHERE count <= 0"); !status.ok()) return status;
   return Statement(database_, "DELETE FROM groups WHERE ordinal >= ?").Bind(ordinal).Run();
@@ -126,7 +148,7 @@ absl::Status Store::DeleteGroupsFrom(int64_t ordinal) {
 
 absl::Status Store::PutStep(const v1::StepRecord& step) {
   Statement insert(database_, "INSERT INTO steps VALUES(?, ?)");
-  return insert.Bind(step.step()).BindBlob(step.SerializeAsString()).Run();
+  return insert.Bind(step.step()).BindBlob(RecordBytes(step)).Run();
 }
 
 absl::Status Store::AbandonStepsFrom(int64_t step) {
@@ -145,7 +167,7 @@ absl::Status Store::AbandonStepsFrom(int64_t step) {
 }
 
 absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
-  const std::string bytes = checkpoint.SerializeAsString();
+  const std::string bytes = RecordBytes(checkpoint);
   Statement aside(database_,
                   "INSERT INTO abandoned_checkpoints(step, record) SELECT step, record FROM checkpoints "
                   "WHERE step = ? AND record != ?");
@@ -154,10 +176,14 @@ absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
   return insert.Bind(checkpoint.step()).BindBlob(bytes).Run();
 }
 
-absl::Status Store::PutAcknowledgement(const std::string& member, int64_t incarnation,
-                                       const v1::PolicyVersion& version) {
-  Statement insert(database_, "INSERT OR IGNORE INTO acknowledgements VALUES(?, ?, ?, ?)");
-  return insert.Bind(member).Bind(incarnation).Bind(version.number()).Bind(version.digest()).Run();
+absl::Status Store::PutAcknowledgement(const Acknowledgement& acknowledgement) {
+  const v1::PolicyVersion& version = acknowledgement.version;
+  return Statement(database_, "INSERT OR IGNORE INTO acknowledgements VALUES(?, ?, ?, ?)")
+      .Bind(acknowledgement.member)
+      .Bind(acknowledgement.incarnation)
+      .Bind(version.number())
+      .Bind(version.digest())
+      .Run();
 }
 
 absl::Status Store::PutContract(const std::string& key, const ContractEntry& entry) {

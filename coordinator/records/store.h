@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "coordinator/records/row_sums.h"
+#include "coordinator/state/changes.h"
 #include "coordinator/state/digests.h"
 #include "proto/lvrpo/v1/records.pb.h"
 
@@ -21,6 +22,13 @@ struct EventRecord {
   double unix_seconds = 0;
   std::string kind;  // "coordinator_start", "member_joined", "member_gone", "steps_abandoned", ...
   std::string text;
+};
+
+// A member holds a version's weights.
+struct Acknowledgement {
+  std::string member;
+  int64_t incarnation = 0;
+  v1::PolicyVersion version;
 };
 
 // One entry of the run's contract (contract.h), as the database keeps it.
@@ -35,13 +43,13 @@ struct ContractEntry {
 class Store {
  public:
   // Opens or creates; a new file appears under its name only when its first transaction is on disk, and a
-  // database without one counts as absent. Databases of older schemas are brought up to date.
+  // database without one counts as absent. An empty `config_digest` fits every run.
   // FailedPrecondition for a run folder of another version of the program or another configuration; DataLoss
   // for a damaged file, or one without records while other files of the run folder show that there were some.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path, const std::string& run_id,
                                                      const std::string& config_digest);
   // Read-only, for audits and reports: one snapshot, whatever a coordinator writes meanwhile. NotFound, or as
-  // above; older schemas are read as they are.
+  // above.
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& path);
   ~Store();
 
@@ -53,10 +61,11 @@ class Store {
   absl::Status CheckpointLog();
   // SQLite's own check of the file, if it has at most `bytes`. DataLoss says what is wrong.
   absl::Status CheckFile(int64_t bytes) const;
-  // The tables whose rows do not match their sums (row_sums.h). Reads all rows. None for schema 1.
+  // The tables whose rows do not match their sums (row_sums.h). Reads all rows.
   absl::StatusOr<std::vector<std::string>> ChangedTables();
 
   // Inside a transaction:
+  absl::Status Put(const Changes& changes);
   absl::Status PutGroup(const v1::GroupRecord& group);  // counts a group that is RETIRED
   absl::Status DeleteGroupsFrom(int64_t ordinal);
   absl::Status PutStep(const v1::StepRecord& step);
@@ -64,8 +73,7 @@ class Store {
   absl::Status AbandonStepsFrom(int64_t step);
   // Moves a checkpoint of the same step to the table of abandoned ones.
   absl::Status PutCheckpoint(const v1::CheckpointRecord& checkpoint);
-  absl::Status PutAcknowledgement(const std::string& member, int64_t incarnation,
-                                  const v1::PolicyVersion& version);
+  absl::Status PutAcknowledgement(const Acknowledgement& acknowledgement);
   absl::Status PutContract(const std::string& key, const ContractEntry& entry);
   absl::Status PutEvent(const EventRecord& event);  // keeps the newest kEvents
   absl::Status SetNumber(const std::string& key, int64_t value);
@@ -77,7 +85,8 @@ class Store {
   absl::StatusOr<int64_t> CommittedSteps() const;                   // one more than the newest step's number
   absl::StatusOr<std::vector<v1::GroupRecord>> OpenGroups() const;  // PLANNED to ASSIGNED, by ordinal
   absl::StatusOr<std::vector<v1::GroupRecord>> NewestRetired(int count) const;
-  absl::StatusOr<std::map<std::string, int64_t>> RetiredByReason() const;
+  absl::StatusOr<std::map<v1::RetireReason, int64_t>> RetiredByReason() const;
+  absl::StatusOr<PlanPosition> Plan() const;
   absl::StatusOr<v1::GroupRecord> Group(int64_t ordinal) const;  // NotFound
   absl::StatusOr<std::vector<v1::StepRecord>> StepsFrom(int64_t step) const;
   absl::Status ForEachStep(const std::function<absl::Status(const v1::StepRecord&)>& visit) const;
@@ -89,8 +98,6 @@ class Store {
   // (version, digest) pairs that were acknowledged.
   absl::StatusOr<std::vector<v1::PolicyVersion>> Acknowledgements() const;
 
-  // The schema that the file has: 1 without digests, sums and contract.
-  int schema() const { return schema_; }
   sqlite3* database() const { return database_; }
 
   static constexpr int kEvents = 10000;
@@ -101,17 +108,15 @@ class Store {
   static absl::Status CreateFile(const std::string& path, const std::string& run_id,
                                  const std::string& config_digest);
   absl::Status Create(const std::string& run_id, const std::string& config_digest);
-  absl::Status Migrate();
   absl::Status CheckIdentity(const std::string& path, const std::string& config_digest) const;
   absl::StatusOr<bool> HasTable(const std::string& name) const;
   absl::Status LoadSums();
   absl::Status SaveSums();
   absl::Status Execute(const std::string& sql) const;
-  // Sets schema(), 0 for a database whose first transaction was never finished.
-  absl::Status ReadSchema(const std::string& path);
+  // Whether the database's first transaction was finished.
+  absl::StatusOr<bool> HasBegun() const;
 
   sqlite3* database_;
-  int schema_ = 0;
   RowSums sums_;
 };
 

@@ -1,4 +1,4 @@
-// Creates, opens and migrates a run's database. Store's reads and writes are in store_read.cc and store.cc.
+// Creates and opens a run's database. Store's reads and writes are in store_read.cc and store.cc.
 
 #include <sqlite3.h>
 
@@ -9,12 +9,10 @@
 #include "coordinator/records/read_only.h"
 #include "coordinator/records/statement.h"
 #include "coordinator/records/store.h"
-#include "coordinator/state/run_state.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kSchema = 2;  // 2: digests, sums, contract, abandoned steps
 constexpr int kOpenPatience = 5000;
 constexpr char kInMemory[] = ":memory:";
 
@@ -30,7 +28,7 @@ constexpr const char* kTables[] = {
     "TEXT, "
     "PRIMARY KEY(member, incarnation, version, digest)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS contract(key TEXT PRIMARY KEY, value TEXT, role INTEGER) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS retired(reason TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS retired(reason INTEGER PRIMARY KEY, count INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY, unix_seconds REAL, kind TEXT, text TEXT)",
     "CREATE TABLE IF NOT EXISTS sums(name TEXT PRIMARY KEY, sum TEXT) WITHOUT ROWID",
     // A start reads the open groups and the newest retired ones, not a million closed ones.
@@ -102,15 +100,18 @@ absl::Status Store::CreateFile(const std::string& path, const std::string& run_i
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, const std::string& run_id,
                                                    const std::string& config_digest) {
   const bool in_memory = path == kInMemory;
+  bool begun = false;
   absl::StatusOr<std::unique_ptr<Store>> store = absl::NotFoundError(path);
   const absl::StatusOr<PathKind> kind = in_memory ? PathKind::kMissing : KindOf(path);
   if (!kind.ok()) return kind.status();
   if (in_memory || *kind != PathKind::kMissing) {
     store = OpenFile(path, in_memory);
     if (!store.ok()) return store;
-    if (absl::Status status = (*store)->ReadSchema(path); !status.ok()) return OpenError(path, status);
+    const absl::StatusOr<bool> has_begun = (*store)->HasBegun();
+    if (!has_begun.ok()) return OpenError(path, has_begun.status());
+    begun = *has_begun;
   }
-  if (!store.ok() || (*store)->schema() == 0) {
+  if (!begun) {
     if (in_memory) {
       if (absl::Status status = (*store)->Create(run_id, config_digest); !status.ok()) return status;
     } else {
@@ -120,13 +121,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, cons
       store = OpenFile(path, /*create=*/false);
       if (!store.ok()) return store;
     }
-    if (absl::Status status = (*store)->ReadSchema(path); !status.ok()) return OpenError(path, status);
   }
   if (absl::Status status = (*store)->CheckIdentity(path, config_digest); !status.ok()) return status;
   for (const char* sql : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"}) {
     if (absl::Status status = (*store)->Execute(sql); !status.ok()) return OpenError(path, status);
   }
-  if (absl::Status status = (*store)->Migrate(); !status.ok()) return OpenError(path, status);
   if (absl::Status status = (*store)->LoadSums(); !status.ok()) return OpenError(path, status);
   if (absl::Status status = (*store)->sums_.Watch((*store)->database_); !status.ok())
     return OpenError(path, status);
@@ -149,8 +148,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
   if (!name.ok()) return name.status();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenFile(*name, /*create=*/false);
   if (!store.ok()) return store;
-  if (absl::Status status = (*store)->ReadSchema(path); !status.ok()) return OpenError(path, status);
-  if ((*store)->schema() == 0) {
+  const absl::StatusOr<bool> begun = (*store)->HasBegun();
+  if (!begun.ok()) return OpenError(path, begun.status());
+  if (!*begun) {
     return absl::NotFoundError(
         absl::StrCat(path, " is empty: its coordinator ended before it had written anything"));
   }
@@ -169,45 +169,33 @@ absl::StatusOr<bool> Store::HasTable(const std::string& name) const {
       .Step();
 }
 
-absl::Status Store::ReadSchema(const std::string& path) {
+absl::StatusOr<bool> Store::HasBegun() const {
   const absl::StatusOr<bool> meta = HasTable("meta");
   if (!meta.ok()) return meta.status();
   const absl::StatusOr<int64_t> format = *meta ? GetNumber("format", -1) : -1;
   if (!format.ok()) return format.status();
-  if (*format == -1) {
-    const absl::StatusOr<bool> steps = HasTable("steps");
-    if (!steps.ok()) return steps.status();
-    if (*steps) {
-      const absl::StatusOr<int64_t> committed = CommittedSteps();
-      if (!committed.ok()) return committed.status();
-      if (*committed > 0) return absl::DataLossError("it holds steps, but not what run they belong to");
-    }
-    schema_ = 0;
-    return absl::OkStatus();
-  }
-  const absl::StatusOr<int64_t> schema = GetNumber("schema", 1);
-  if (!schema.ok()) return schema.status();
-  if (*format != kRunFormat || *schema < 1 || *schema > kSchema) {
-    schema_ = -1;
-    return absl::OkStatus();
-  }
-  schema_ = static_cast<int>(*schema);
-  return absl::OkStatus();
+  if (*format != -1) return true;
+  const absl::StatusOr<bool> steps = HasTable("steps");
+  if (!steps.ok()) return steps.status();
+  if (!*steps) return false;
+  const absl::StatusOr<int64_t> committed = CommittedSteps();
+  if (!committed.ok()) return committed.status();
+  if (*committed > 0) return absl::DataLossError("it holds steps, but not what run they belong to");
+  return false;
 }
 
 absl::Status Store::CheckIdentity(const std::string& path, const std::string& config_digest) const {
   const absl::StatusOr<int64_t> format = GetNumber("format", -1);
-  const absl::StatusOr<int64_t> schema = GetNumber("schema", 1);
   const absl::StatusOr<std::string> digest = GetText("config_digest");
-  for (const absl::Status& status : {format.status(), schema.status(), digest.status()}) {
+  for (const absl::Status& status : {format.status(), digest.status()}) {
     if (!status.ok()) return OpenError(path, status);
   }
-  if (schema_ < 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, " has run format ", *format, " with schema ", *schema, "; this program reads format ",
-        kRunFormat, " with schemas up to ", kSchema, ": use the program that wrote it"));
+  if (*format != kRunFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " has run format ", *format,
+                                                      "; this program reads format ", kRunFormat,
+                                                      ": use the program that wrote it"));
   }
-  if (!config_digest.empty() && *digest != config_digest) {  // an audit asks for none
+  if (!config_digest.empty() && *digest != config_digest) {
     return absl::FailedPreconditionError(absl::StrCat(
         path, " belongs to a run with another configuration: resume it with its own config.yaml"));
   }
@@ -219,10 +207,7 @@ absl::Status Store::Create(const std::string& run_id, const std::string& config_
     for (const char* sql : kTables) {
       if (absl::Status status = Execute(sql); !status.ok()) return status;
     }
-    for (const auto& [key, value] :
-         {std::pair<const char*, int64_t>{"format", kRunFormat}, {"schema", kSchema}}) {
-      if (absl::Status status = SetNumber(key, value); !status.ok()) return status;
-    }
+    if (absl::Status status = SetNumber("format", kRunFormat); !status.ok()) return status;
     if (absl::Status status = SetText("run_id", run_id); !status.ok()) return status;
     if (absl::Status status = SetText("config_digest", config_digest); !status.ok()) return status;
     for (const SummedTable& table : SummedTables()) {
@@ -230,40 +215,6 @@ absl::Status Store::Create(const std::string& run_id, const std::string& config_
     }
     return SaveSums();
   });
-}
-
-absl::Status Store::Migrate() {
-  if (schema_ == kSchema) return absl::OkStatus();
-  const absl::Status status = Transaction([&]() -> absl::Status {
-    for (const char* sql : kTables) {
-      if (absl::Status status = Execute(sql); !status.ok()) return status;
-    }
-    // Retired groups are counted from now on; those that are there are counted once.
-    Statement retired(database_, "SELECT record FROM groups WHERE state = 6");
-    std::map<std::string, int64_t> counts;
-    while (true) {
-      absl::StatusOr<bool> row = retired.Step();
-      if (!row.ok()) return row.status();
-      if (!*row) break;
-      v1::GroupRecord group;
-      if (!group.ParseFromString(retired.Bytes(0))) return absl::DataLossError("it holds a damaged record");
-      ++counts[ReasonClass(group.retired_reason())];
-    }
-    for (const auto& [reason, count] : counts) {
-      Statement insert(database_, "INSERT OR REPLACE INTO retired VALUES(?, ?)");
-      if (absl::Status status = insert.Bind(reason).Bind(count).Run(); !status.ok()) return status;
-    }
-    const absl::StatusOr<int64_t> steps = CommittedSteps();
-    if (!steps.ok()) return steps.status();
-    if (absl::Status status = SetNumber("chained_from", *steps); !status.ok()) return status;
-    if (absl::Status status = SetNumber("schema", kSchema); !status.ok()) return status;
-    for (const SummedTable& table : SummedTables()) {
-      if (absl::Status status = sums_.AddTable(database_, table); !status.ok()) return status;
-    }
-    return SaveSums();
-  });
-  if (status.ok()) schema_ = kSchema;
-  return status;
 }
 
 }  // namespace lvrpo

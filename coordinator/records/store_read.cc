@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/records/statement.h"
 #include "coordinator/records/store.h"
-#include "coordinator/state/run_state.h"
 
 namespace lvrpo {
 namespace {
@@ -83,21 +82,29 @@ absl::StatusOr<std::vector<v1::GroupRecord>> Store::NewestRetired(int count) con
   return ReadRecords<v1::GroupRecord>(select.Bind(int64_t{count}));
 }
 
-absl::StatusOr<std::map<std::string, int64_t>> Store::RetiredByReason() const {
-  std::map<std::string, int64_t> counts;
-  if (schema_ < 2) {
-    Statement select(database_, "SELECT record FROM groups WHERE state = 6");
-    absl::StatusOr<std::vector<v1::GroupRecord>> retired = ReadRecords<v1::GroupRecord>(select);
-    if (!retired.ok()) return retired.status();
-    for (const v1::GroupRecord& group : *retired) ++counts[ReasonClass(group.retired_reason())];
-    return counts;
+absl::StatusOr<PlanPosition> Store::Plan() const {
+  PlanPosition plan;
+  const absl::StatusOr<int64_t> next = GetNumber("next_ordinal", 0), generation = GetNumber("generation", 0),
+                                first = GetNumber("first_attempt", 0),
+                                highest = GetNumber("highest_attempt", 0);
+  for (const absl::Status& status : {next.status(), generation.status(), first.status(), highest.status()}) {
+    if (!status.ok()) return status;
   }
+  plan.next_ordinal = *next;
+  plan.generation = static_cast<int32_t>(*generation);
+  plan.first_attempt = static_cast<int32_t>(*first);
+  plan.highest_attempt = static_cast<int32_t>(*highest);
+  return plan;
+}
+
+absl::StatusOr<std::map<v1::RetireReason, int64_t>> Store::RetiredByReason() const {
+  std::map<v1::RetireReason, int64_t> counts;
   Statement select(database_, "SELECT reason, count FROM retired");
   while (true) {
     absl::StatusOr<bool> row = select.Step();
     if (!row.ok()) return row.status();
     if (!*row) return counts;
-    counts[select.Bytes(0)] = select.Integer(1);
+    counts[static_cast<v1::RetireReason>(select.Integer(0))] = select.Integer(1);
   }
 }
 
@@ -132,13 +139,11 @@ absl::StatusOr<std::vector<v1::CheckpointRecord>> Store::Checkpoints() const {
 }
 
 absl::StatusOr<std::vector<v1::CheckpointRecord>> Store::AbandonedCheckpoints() const {
-  if (schema_ < 2) return std::vector<v1::CheckpointRecord>();
   return ReadRecords<v1::CheckpointRecord>(database_, "SELECT record FROM abandoned_checkpoints ORDER BY id");
 }
 
 absl::StatusOr<std::map<std::string, ContractEntry>> Store::Contract() const {
   std::map<std::string, ContractEntry> contract;
-  if (schema_ < 2) return contract;
   Statement select(database_, "SELECT key, value, role FROM contract");
   while (true) {
     absl::StatusOr<bool> row = select.Step();

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "proto/lvrpo/v1/records.pb.h"
+#include "google/protobuf/message_lite.h"
 
 // The digest chain of a run's records: each step's record holds the digest of the step before it and of the
 // groups it consumed, so a consumed group or committed step that was changed, added or removed is detected by
@@ -19,6 +18,9 @@ struct RunIdentity {
   int64_t total_steps = 0, group_size = 0, groups_per_step = 0, max_staleness = 0, filter_zero_variance = 0;
 };
 std::string IdentityDigest(const RunIdentity& identity);
+
+// A record as it is stored: the same bytes each time, whatever the order of its maps.
+std::string RecordBytes(const google::protobuf::MessageLite& record);
 
 // Digest of a record's bytes as stored.
 std::string RecordDigest(absl::string_view bytes);

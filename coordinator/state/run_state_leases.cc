@@ -8,55 +8,59 @@
 
 namespace lvrpo {
 
-RunState::LeaseDecision RunState::Lease(const std::string& member, int64_t incarnation,
-                                        const v1::PolicyVersion& version, const std::string& lease_id,
-                                        absl::Time now) {
-  if (finished()) return {nullptr, "nothing: the run has finished"};
-  if (!started_) return {nullptr, "a learner that serves weights"};
-  if (!SameVersion(version, current_version_)) {
-    return {nullptr, absl::StrCat("weights of version ", Describe(current_version_), " at ", member,
-                                  ", which holds ", Describe(version))};
-  }
-  if (const auto late = late_.find(member); late != late_.end() && now < late->second.until) {
-    return {nullptr, absl::StrCat(member, " held a group for ", absl::FormatDuration(rules_.lease_limit),
-                                  " without delivering it: others go first")};
-  }
-  int64_t ordinal = -1;
-  for (const auto& [candidate, group] : groups_) {
-    if (group->state() == v1::PLANNED) {
-      ordinal = candidate;
-      break;
-    }
-  }
-  if (ordinal < 0) {
-    // Never plan a group that no step will consume.
-    const int64_t steps_left = rules_.total_steps - committed_steps();
-    const int64_t capacity = std::min<int64_t>(rules_.max_staleness + 1, steps_left) * rules_.groups_per_step;
-    if (Active() >= capacity) return {nullptr, absl::StrCat("step ", committed_steps(), " of the learner")};
-    ordinal = next_ordinal_++;
-    Plan(ordinal, FirstAttempt(generation_));
-  }
-  v1::GroupRecord& group = Edit(ordinal);
-  group.set_state(v1::LEASED);
-  group.set_lease_id(lease_id);
-  group.set_member_id(member);
-  group.set_incarnation(incarnation);
-  *group.mutable_version() = version;
-  leases_[ordinal] = {now + rules_.lease, now + rules_.lease_limit};
-  return {&group, ""};
+const v1::GroupRecord* RunState::LeaseOf(const std::string& member, const v1::LeaseId& lease) const {
+  const auto group = groups_.find(lease.ordinal());
+  const bool has = group != groups_.end() && group->second->state() == v1::LEASED &&
+                   group->second->attempt() == lease.attempt() && group->second->member_id() == member;
+  return has ? group->second.get() : nullptr;
 }
 
-std::vector<int64_t> RunState::RenewLeases(const std::string& member, const std::vector<int64_t>& ordinals,
-                                           absl::Time now) {
-  std::vector<int64_t> lost;
-  for (const int64_t ordinal : ordinals) {
-    const auto group = groups_.find(ordinal);
-    if (group == groups_.end() || group->second->state() != v1::LEASED ||
-        group->second->member_id() != member) {
-      lost.push_back(ordinal);
+AdmissionFacts RunState::FactsFor(const std::string& member, absl::Time now) const {
+  AdmissionFacts facts;
+  facts.now = now;
+  facts.finished = finished();
+  facts.started = started_;
+  facts.step = committed_steps();
+  facts.current = current_version_;
+  if (const auto late = late_.find(member); late != late_.end()) facts.late_until = late->second.until;
+  facts.lease_limit = rules_.lease_limit;
+  facts.ordinal_is_planned = Count(v1::PLANNED) > 0;
+  facts.open_groups = static_cast<int64_t>(groups_.size());
+  facts.most_open_groups =
+      MostOpenGroups(rules_.max_staleness, rules_.groups_per_step, rules_.total_steps - committed_steps());
+  return facts;
+}
+
+RunState::LeaseDecision RunState::Lease(const LeaseApplication& application, absl::Time now) {
+  if (Blocker blocker = Admit(application, FactsFor(application.member, now));
+      blocker.kind != Blocker::Kind::kNothing) {
+    return {nullptr, std::move(blocker)};
+  }
+  if (Count(v1::PLANNED) == 0) {
+    PlanPosition plan = plan_;
+    const int64_t fresh = plan.next_ordinal++;
+    PlanNext(plan);
+    Plan(fresh, plan.first_attempt);
+  }
+  const int64_t ordinal = OrdinalsOf(v1::PLANNED).front();
+  v1::GroupRecord& group = Edit(ordinal);
+  group.set_state(v1::LEASED);
+  group.set_member_id(application.member);
+  group.set_incarnation(application.incarnation);
+  *group.mutable_version() = application.version;
+  leases_[ordinal] = {now, now + rules_.lease};
+  return {groups_.at(ordinal), {}};
+}
+
+std::vector<v1::LeaseId> RunState::RenewLeases(const std::string& member,
+                                               const std::vector<v1::LeaseId>& leases, absl::Time now) {
+  std::vector<v1::LeaseId> lost;
+  for (const v1::LeaseId& lease : leases) {
+    if (LeaseOf(member, lease) == nullptr) {
+      lost.push_back(lease);
     } else {
-      LeaseTimes& times = leases_.at(ordinal);
-      times.ends = std::min(now + rules_.lease, times.limit);
+      LeaseTimes& times = leases_.at(lease.ordinal());
+      times.ends = std::min(now + rules_.lease, LimitOf(times));
     }
   }
   return lost;
@@ -74,7 +78,7 @@ RunState::EndedLeases RunState::ExpireLeases(absl::Time now) {
   for (const auto& [ordinal, times] : leases_) {
     if (times.ends > now) continue;
     ordinals.push_back(ordinal);
-    if (times.limit > now) continue;
+    if (LimitOf(times) > now) continue;
     const std::string& member = groups_.at(ordinal)->member_id();
     late.insert(member);
     ended.at_limit.push_back(absl::StrCat("ordinal ", ordinal, " at ", member));
@@ -90,11 +94,14 @@ RunState::EndedLeases RunState::ExpireLeases(absl::Time now) {
   return ended;
 }
 
-void RunState::DropLeasesOf(const std::string& member, const std::set<int64_t>& kept) {
+void RunState::DropLeasesOf(const std::string& member, const std::vector<v1::LeaseId>& kept) {
   std::vector<int64_t> dropped;
-  for (const auto& [ordinal, group] : groups_) {
-    if (group->state() == v1::LEASED && group->member_id() == member && !kept.contains(ordinal))
-      dropped.push_back(ordinal);
+  for (const int64_t ordinal : OrdinalsOf(v1::LEASED)) {
+    const v1::GroupRecord& group = *groups_.at(ordinal);
+    const bool keeps = std::any_of(kept.begin(), kept.end(), [&](const v1::LeaseId& lease) {
+      return lease.ordinal() == ordinal && lease.attempt() == group.attempt();
+    });
+    if (group.member_id() == member && !keeps) dropped.push_back(ordinal);
   }
   for (const int64_t ordinal : dropped) PlanAgain(ordinal);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "coordinator/state/digests.h"
 #include "coordinator/state/run_state.h"
 #include "coordinator/state/versions.h"
@@ -63,10 +64,12 @@ absl::Status RunState::GoBack(int64_t step, const std::vector<v1::StepRecord>& s
   const int64_t first = step == 0 ? 0 : step - 1;
   if (since.empty() || since.front().step() != first ||
       static_cast<int64_t>(since.size()) != committed_steps() - first) {
-    return absl::DataLossError(absl::StrCat("the records of the steps from ", first, " on are not whole"));
+    return absl::DataLossError(absl::StrCat("the records of the steps from ", first, " on are not complete"));
   }
-  const int64_t frontier = step == 0 ? 0 : since.front().next_ordinal();
-  ++generation_;
+  PlanPosition plan = plan_;
+  plan.next_ordinal = step == 0 ? 0 : since.front().next_ordinal();
+  ++plan.generation;
+  plan.first_attempt = ++plan.highest_attempt;
   std::set<int64_t> again;
   for (const auto& [ordinal, group] : groups_) again.insert(ordinal);
   for (const v1::StepRecord& record : since) {
@@ -75,18 +78,36 @@ absl::Status RunState::GoBack(int64_t step, const std::vector<v1::StepRecord>& s
   groups_.clear();
   leases_.clear();
   closed_.clear();
-  abandoned_from_ = step;
-  forgotten_from_ = frontier;
+  changes_.abandoned = {.step = step, .ordinal = plan.next_ordinal};
+  PlanNext(plan);
   for (const int64_t ordinal : again) {
-    if (ordinal < frontier) Plan(ordinal, FirstAttempt(generation_));
+    if (ordinal < plan.next_ordinal) Plan(ordinal, plan.first_attempt);
   }
-  next_ordinal_ = frontier;
   chain_ = since[static_cast<size_t>(step - first)].previous_digest();
   last_step_ = step == 0 ? nullptr : std::make_shared<const v1::StepRecord>(since.front());
+  current_version_ = {};
+  current_version_.set_digest(base_digest_);
+  if (step > 0) current_version_ = last_step_->new_version();
   auto kept = std::make_shared<Checkpoints>(*checkpoints_);
   kept->erase(kept->upper_bound(step), kept->end());
   checkpoints_ = std::move(kept);
   return absl::OkStatus();
+}
+
+absl::Status RunState::GoBackTo(int64_t step, const std::vector<v1::StepRecord>& since) {
+  if (step < 0 || step > committed_steps()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the run has taken ", committed_steps(), " steps: it cannot go back to ", step));
+  }
+  if (step > 0 && !checkpoints_->contains(step)) {
+    std::vector<int64_t> recorded;
+    for (const auto& [of, digest] : *checkpoints_) recorded.push_back(of);
+    return absl::FailedPreconditionError(
+        absl::StrCat("no checkpoint of ", step, " steps is recorded; there are those of 0 (the base)",
+                     recorded.empty() ? "" : ", ", absl::StrJoin(recorded, ", ")));
+  }
+  started_ = false;
+  return step == committed_steps() ? absl::OkStatus() : GoBack(step, since);
 }
 
 absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
@@ -108,37 +129,52 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
   }
   if (step == 0 && base_digest_.empty()) {
     base_digest_ = version.digest();
-    facts_changed_ = true;
+    changes_.base_digest = base_digest_;
   }
   current_version_ = version;
   started_ = true;
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<const v1::GroupRecord*>> RunState::Assign(int64_t step) {
+absl::StatusOr<std::vector<GroupPointer>> RunState::Assign(int64_t step) {
   if (step != committed_steps()) {
     return absl::FailedPreconditionError(
         absl::StrCat("step ", step, " was asked for; the next step is ", committed_steps()));
   }
-  std::vector<const v1::GroupRecord*> assigned;
-  std::vector<int64_t> complete, stale;
-  for (const auto& [ordinal, group] : groups_) {
-    if (group->state() == v1::ASSIGNED) assigned.push_back(group.get());
-    if (group->state() != v1::COMPLETE) continue;
-    const bool too_old = step - group->version().number() > rules_.max_staleness;
-    (too_old ? stale : complete).push_back(ordinal);
+  for (const int64_t ordinal : OrdinalsOf(v1::COMPLETE)) {
+    if (step - groups_.at(ordinal)->version().number() > rules_.max_staleness) PlanAgain(ordinal);
   }
-  for (const int64_t ordinal : stale) PlanAgain(ordinal);
-  if (!assigned.empty()) return assigned;
-  if (complete.size() < static_cast<size_t>(rules_.groups_per_step)) return assigned;
-  complete.resize(static_cast<size_t>(rules_.groups_per_step));
-  for (const int64_t ordinal : complete) {
-    v1::GroupRecord& group = Edit(ordinal);
-    group.set_state(v1::ASSIGNED);
-    group.set_step(step);
-    assigned.push_back(&group);
+  std::vector<int64_t> ordinals = OrdinalsOf(v1::ASSIGNED);
+  if (ordinals.empty()) {
+    ordinals = OrdinalsOf(v1::COMPLETE);
+    const auto wanted = static_cast<size_t>(rules_.groups_per_step);
+    ordinals.resize(ordinals.size() < wanted ? 0 : wanted);
+    for (const int64_t ordinal : ordinals) {
+      v1::GroupRecord& group = Edit(ordinal);
+      group.set_state(v1::ASSIGNED);
+      group.set_step(step);
+    }
   }
+  std::vector<GroupPointer> assigned;
+  for (const int64_t ordinal : ordinals) assigned.push_back(groups_.at(ordinal));
   return assigned;
+}
+
+// Closes the step's groups; the record has their ordinals and digest.
+std::shared_ptr<v1::StepRecord> RunState::Consume(const std::set<int64_t>& ordinals) {
+  closed_.clear();
+  std::vector<std::string> consumed;
+  auto record = std::make_shared<v1::StepRecord>();
+  for (const int64_t ordinal : ordinals) {
+    v1::GroupRecord& group = Edit(ordinal);
+    group.set_state(v1::CONSUMED);
+    consumed.push_back(RecordBytes(group));
+    closed_[ordinal] = groups_.at(ordinal);
+    groups_.erase(ordinal);
+    record->add_ordinals(ordinal);
+  }
+  record->set_groups_digest(GroupsDigest(consumed));
+  return record;
 }
 
 absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_seconds) {
@@ -153,56 +189,39 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
   if (request.new_version().number() != request.step() + 1 || request.new_version().digest().empty()) {
     return absl::InvalidArgumentError("a step's new version must be its number plus one, with a digest");
   }
-  std::set<int64_t> assigned;
-  for (const auto& [ordinal, group] : groups_) {
-    if (group->state() == v1::ASSIGNED) assigned.insert(ordinal);
-  }
+  const std::vector<int64_t> in_order = OrdinalsOf(v1::ASSIGNED);
+  const std::set<int64_t> assigned(in_order.begin(), in_order.end());
   if (assigned != std::set<int64_t>(request.ordinals().begin(), request.ordinals().end()) ||
       request.ordinals_size() != static_cast<int>(assigned.size()) ||
       assigned.size() != static_cast<size_t>(rules_.groups_per_step)) {
     return absl::FailedPreconditionError(
         absl::StrCat("step ", request.step(), " consumed groups that were not assigned to it"));
   }
-  closed_.clear();
-  std::vector<std::string> consumed;
-  auto record = std::make_shared<v1::StepRecord>();
-  for (const int64_t ordinal : assigned) {
-    v1::GroupRecord& group = Edit(ordinal);
-    group.set_state(v1::CONSUMED);
-    consumed.push_back(group.SerializeAsString());
-    closed_[ordinal] = groups_.at(ordinal);
-    groups_.erase(ordinal);
-    record->add_ordinals(ordinal);
-  }
+  std::shared_ptr<v1::StepRecord> record = Consume(assigned);
   record->set_step(request.step());
   *record->mutable_new_version() = request.new_version();
-  record->set_next_ordinal(next_ordinal_);
-  record->set_metrics_json(request.metrics_json());
+  record->set_next_ordinal(plan_.next_ordinal);
+  *record->mutable_metrics() = request.metrics();
   record->set_unix_seconds(unix_seconds);
   record->set_previous_digest(chain_);
-  record->set_groups_digest(GroupsDigest(consumed));
-  chain_ = RecordDigest(record->SerializeAsString());
+  chain_ = RecordDigest(RecordBytes(*record));
   retired_in_a_row_ = 0;
   last_step_ = std::move(record);
-  step_is_new_ = true;
+  changes_.step = last_step_;
   current_version_ = request.new_version();
   started_ = true;
   return absl::OkStatus();
 }
 
-void RunState::Lose(const std::vector<int64_t>& ordinals, const std::string& reason) {
-  for (const int64_t ordinal : ordinals) {
-    const auto group = groups_.find(ordinal);
+void RunState::Lose(const google::protobuf::RepeatedPtrField<v1::LostGroup>& groups) {
+  for (const v1::LostGroup& lost : groups) {
+    const auto group = groups_.find(lost.ordinal());
     if (group == groups_.end()) continue;
     if (group->second->state() == v1::COMPLETE || group->second->state() == v1::ASSIGNED)
-      Fail(ordinal, reason);
+      Fail(lost.ordinal(), lost.reason(), lost.detail());
   }
   // A step that lost a group is assigned anew once it has its full number again.
-  std::vector<int64_t> waiting;
-  for (const auto& [ordinal, group] : groups_) {
-    if (group->state() == v1::ASSIGNED) waiting.push_back(ordinal);
-  }
-  for (const int64_t ordinal : waiting) {
+  for (const int64_t ordinal : OrdinalsOf(v1::ASSIGNED)) {
     v1::GroupRecord& group = Edit(ordinal);
     group.set_state(v1::COMPLETE);
     group.clear_step();
@@ -226,7 +245,7 @@ absl::Status RunState::RecordCheckpoint(v1::CheckpointRecord* checkpoint) {
     return absl::InvalidArgumentError("a checkpoint before the learner has said where it starts");
   *checkpoint->mutable_version() = version;
   RestoreCheckpoint(*checkpoint);
-  facts_changed_ = true;
+  changes_.checkpoint = *checkpoint;
   return absl::OkStatus();
 }
 

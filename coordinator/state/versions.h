@@ -17,8 +17,16 @@ inline std::string Describe(const v1::PolicyVersion& version) {
   return absl::StrCat(version.number(), " (", version.digest().substr(0, 12), ")");
 }
 
-// First attempt number of ordinals planned in this generation of the run: abandoned attempts never equal
-// later ones.
-inline int32_t FirstAttempt(int32_t generation) { return generation * 100000; }
+inline v1::LeaseId MakeLeaseId(int64_t ordinal, int32_t attempt) {
+  v1::LeaseId id;
+  id.set_ordinal(ordinal);
+  id.set_attempt(attempt);
+  return id;
+}
+
+// "ordinal 3 attempt 1"
+inline std::string Describe(const v1::LeaseId& lease) {
+  return absl::StrCat("ordinal ", lease.ordinal(), " attempt ", lease.attempt());
+}
 
 }  // namespace lvrpo

@@ -4,9 +4,11 @@
 
 #include <fstream>
 #include <limits>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/files/file.h"
 #include "coordinator/records/statement.h"
 #include "google/protobuf/message.h"
@@ -26,7 +28,7 @@ class AuditTest : public ServiceTest {
     v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
     const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
     ASSERT_TRUE(Start(learner, 0).ok());
-    ASSERT_TRUE(Return(worker, Lease(worker, 0).lease(), "bad_prompt: no words", true).ok());
+    ASSERT_TRUE(Return(worker, Lease(worker, 0).lease(), v1::RETURN_BAD_PROMPT, "no words").ok());
     TakeStep(learner, worker, 0);
     ASSERT_TRUE(Checkpoint(learner, 1).ok());
     TakeStep(learner, worker, 1);
@@ -72,13 +74,14 @@ TEST_F(AuditTest, AnHonestRunHolds) {
 
 // Consistent forgeries: what records say of each other.
 TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
-  const auto group = [](const std::function<void(v1::GroupRecord*)>& edit) {
-    return [edit](Store& store) {
-      v1::GroupRecord record = *store.Group(1);
+  const auto group_of = [](int64_t ordinal, const std::function<void(v1::GroupRecord*)>& edit) {
+    return [ordinal, edit](Store& store) {
+      v1::GroupRecord record = *store.Group(ordinal);
       edit(&record);
       return store.PutGroup(record);
     };
   };
+  const auto group = [&](const std::function<void(v1::GroupRecord*)>& edit) { return group_of(1, edit); };
   const auto step = [](int64_t number, const std::function<void(v1::StepRecord*)>& edit) {
     return [number, edit](Store& store) {
       v1::StepRecord record = (*store.StepsFrom(number))[0];
@@ -131,7 +134,16 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
        "came from version 2"},
       {"another kind", group([](auto* g) { g->set_kind("other"); }), "step 0 consumed other groups"},
       {"another attempt", group([](auto* g) { g->set_attempt(3); }), "step 0 consumed other groups"},
-      {"no lease", group([](auto* g) { g->clear_lease_id(); }), "has no lease"},
+      {"no lease", group([](auto* g) { g->clear_member_id(); }), "has no lease"},
+      {"too old",
+       group_of(3,
+                [](auto* g) {
+                  g->mutable_version()->set_number(1);
+                  g->mutable_version()->set_digest("d1");
+                }),
+       "NOT TRUE: no group was more than 0 steps old (ordinal 3 in step 2 came from version 1)"},
+      {"planned before steps were abandoned", group_of(3, [](auto* g) { g->set_generation(0); }),
+       "ordinal 3 was planned before steps were abandoned"},
       {"a group is gone", sql("DELETE FROM groups WHERE ordinal = 1"),
        "ordinal 1 of step 0 has no sound record"},
       {"the retired group is gone", sql("DELETE FROM groups WHERE ordinal = 0"), "ordinal 0 has no record"},
@@ -145,7 +157,7 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
       {"retired for another reason",
        [](Store& store) {
          v1::GroupRecord record = *store.Group(0);
-         record.set_retired_reason("zero_variance");
+         record.set_retired_reason(v1::RETIRE_ZERO_VARIANCE);
          return store.PutGroup(record);
        },
        "counts of retired groups"},
@@ -188,7 +200,7 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
        "is recorded with other weights than its step made"},
       {"a step's version", step(1, [](auto* s) { s->mutable_new_version()->set_number(7); }),
        "made version 7"},
-      {"a step's figures", step(1, [](auto* s) { s->set_metrics_json("{}"); }),
+      {"a step's figures", step(1, [](auto* s) { (*s->mutable_metrics())["reward"] = .75; }),
        "step 2 follows another record than that of step 1"},
       {"a step's time", step(0, [](auto* s) { s->set_unix_seconds(1); }), "step 1 follows another record"},
       {"a step's plan", step(2, [](auto* s) { s->set_next_ordinal(1); }), "planned 1 ordinals"},
@@ -208,10 +220,23 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
       {"an acknowledgement is gone", sql("DELETE FROM acknowledgements WHERE version = 2"),
        "had not acknowledged"},
   };
+  std::set<std::string> broken;  // beginnings of promises
   for (const auto& c : cases) {
     PutBack();
     Forge(c.change);
     EXPECT_THAT(Broken(), HasSubstr(c.found)) << c.what;
+    const std::vector<std::string> sentences = absl::StrSplit(Broken(), '\n');
+    for (const std::string& sentence : sentences) broken.insert(sentence.substr(0, 24));
+  }
+  // Each promise that a consistent forgery can break was broken by one of them.
+  PutBack();
+  const auto proofs = AuditRun(dir_.string());
+  ASSERT_TRUE(proofs.ok());
+  for (const Proof& proof : *proofs) {
+    if (proof.sentence.find("by anything but the coordinator") == std::string::npos) {
+      EXPECT_TRUE(broken.contains(absl::StrCat("NOT TRUE: ", proof.sentence).substr(0, 24)))
+          << proof.sentence;
+    }
   }
 }
 
@@ -363,67 +388,6 @@ TEST_F(AuditTest, ARunThatWasStoppedBeforeItsLastCheckpointHolds) {
     TakeStep(learner, worker, step);
     EXPECT_EQ(Broken() + Broken(true), "") << step;
   }
-}
-
-// Runs of the program before it wrote digests: their records are compared all the same.
-TEST_F(AuditTest, ARunOfAnOlderProgramIsReadAsItIs) {
-  PutBack();
-  // Removes what that program did not have.
-  Sql("DROP INDEX open_groups; DROP INDEX retired_groups; DROP TABLE sums; DROP TABLE contract; DROP TABLE "
-      "retired; "
-      "DROP TABLE abandoned_checkpoints; DELETE FROM meta WHERE key IN ('schema', 'base_digest', "
-      "'filter_zero_variance')");
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(DatabasePath().c_str(), &database), SQLITE_OK);
-  std::map<int64_t, std::string> steps, groups;
-  {
-    Statement select(database, "SELECT step, record FROM steps");
-    while (*select.Step()) {
-      v1::StepRecord step;
-      ASSERT_TRUE(step.ParseFromString(select.Bytes(1)));
-      step.clear_previous_digest();
-      step.clear_groups_digest();
-      steps[select.Integer(0)] = step.SerializeAsString();
-    }
-    Statement all(database, "SELECT ordinal, record FROM groups");
-    while (*all.Step()) {
-      v1::GroupRecord group;
-      ASSERT_TRUE(group.ParseFromString(all.Bytes(1)));
-      group.clear_incarnation();
-      groups[all.Integer(0)] = group.SerializeAsString();
-    }
-  }
-  for (const auto& [step, bytes] : steps)
-    ASSERT_TRUE(Statement(database, "UPDATE steps SET record = ? WHERE step = ?")
-                    .BindBlob(bytes)
-                    .Bind(step)
-                    .Run()
-                    .ok());
-  for (const auto& [ordinal, bytes] : groups) {
-    ASSERT_TRUE(Statement(database, "UPDATE groups SET record = ? WHERE ordinal = ?")
-                    .BindBlob(bytes)
-                    .Bind(ordinal)
-                    .Run()
-                    .ok());
-  }
-  sqlite3_close(database);
-  const auto proofs = AuditRun(dir_.string());
-  ASSERT_TRUE(proofs.ok()) << proofs.status();
-  for (const Proof& proof : *proofs) EXPECT_TRUE(proof.holds) << proof.sentence;
-  EXPECT_THAT(proofs->back().sentence, HasSubstr("an older program wrote them without digests"));
-  // A coordinator migrates it, and an audit says where digests begin.
-  Open();
-  service_.reset();
-  const auto later = AuditRun(dir_.string());
-  ASSERT_TRUE(later.ok()) << later.status();
-  std::string sentences;
-  for (const Proof& proof : *later) {
-    EXPECT_TRUE(proof.holds) << proof.sentence;
-    absl::StrAppend(&sentences, proof.sentence, "\n");
-  }
-  EXPECT_THAT(sentences, HasSubstr("from step 3 on (an older program recorded those before without)"));
-  Sql("UPDATE groups SET step = 2 WHERE ordinal = 1");
-  EXPECT_NE(Broken(true), "");
 }
 
 }  // namespace

@@ -58,20 +58,20 @@ v1::RegisterRequest With(v1::RegisterRequest request, const std::string& key, co
 TEST_F(ContractTest, RefusesAnotherConfiguration) {
   v1::RegisterRequest request = Registration("learner-0", v1::ROLE_LEARNER, "l:1");
   request.set_config_digest("another");
-  EXPECT_EQ(Reason(Register(request)), "CONFIG_MISMATCH");
+  EXPECT_EQ(Reason(Register(request)), v1::REFUSAL_CONFIG_MISMATCH);
 }
 
 TEST_F(ContractTest, AWorkerMustAgreeWithTheLearnerThatIsHere) {
   Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::RegisterRequest worker = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   const grpc::Status status = Register(With(worker, "schedule", "other"));
-  EXPECT_EQ(Reason(status), "CONTRACT_MISMATCH");
+  EXPECT_EQ(Reason(status), v1::REFUSAL_CONTRACT_MISMATCH);
   EXPECT_THAT(status.error_message(), HasSubstr("disagree on \"schedule\": other and aaaa"));
   v1::RegisterRequest less = worker;
   less.mutable_contract()->erase("base weights");
-  EXPECT_EQ(Reason(Register(less)), "CONTRACT_MISMATCH");
+  EXPECT_EQ(Reason(Register(less)), v1::REFUSAL_CONTRACT_MISMATCH);
   less.clear_contract();
-  EXPECT_EQ(Reason(Register(less)), "CONTRACT_MISMATCH");
+  EXPECT_EQ(Reason(Register(less)), v1::REFUSAL_CONTRACT_MISMATCH);
   EXPECT_TRUE(Register(worker).ok());
 }
 
@@ -83,17 +83,42 @@ TEST_F(ContractTest, TheLearnerThatStartsTrainingSettlesIt) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
-  EXPECT_EQ(Reason(Beat(stranger)), "NOT_A_MEMBER");
+  EXPECT_EQ(Reason(Beat(stranger)), v1::REFUSAL_NOT_A_MEMBER);
   EXPECT_EQ(Reason(Register(With(Registration("rollout-9", v1::ROLE_ROLLOUT_WORKER), "schedule", "x"))),
-            "CONTRACT_MISMATCH");
+            v1::REFUSAL_CONTRACT_MISMATCH);
   EXPECT_TRUE(Lease(worker, 0).granted());
+}
+
+// In strict runs the kind of processor is a term: a worker is held to the learner's, whoever joined first.
+TEST_F(ContractTest, AWorkerOnAnotherProcessorGoesWhoeverJoinedFirst) {
+  const auto on = [](const v1::RegisterRequest& request, const char* product) {
+    return With(request, "CPU product (one kind)", product);
+  };
+  const v1::RegisterRequest early = on(Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER), "torch/avx2"),
+                            same = on(Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER), "own/avx512");
+  v1::Fence other, fits, learner;
+  ASSERT_TRUE(Register(early, &other).ok());
+  ASSERT_TRUE(Register(same, &fits).ok());
+  ASSERT_TRUE(Register(on(Registration("learner-0", v1::ROLE_LEARNER, "l:1"), "own/avx512"), &learner).ok());
+  for (int again = 0; again < 2; ++again) {  // also when nothing is left to settle
+    ASSERT_TRUE(Start(learner, 0).ok());
+    EXPECT_EQ(Reason(Beat(other)), v1::REFUSAL_NOT_A_MEMBER);
+    EXPECT_TRUE(Beat(fits).ok());
+    EXPECT_EQ(Reason(Register(early)), v1::REFUSAL_CONTRACT_MISMATCH);
+    // A coordinator that started again meets them in this order once more.
+    Open();
+    ASSERT_TRUE(Register(early, &other).ok());
+    ASSERT_TRUE(Register(same, &fits).ok());
+    ASSERT_TRUE(
+        Register(on(Registration("learner-0", v1::ROLE_LEARNER, "l:1"), "own/avx512"), &learner).ok());
+  }
 }
 
 TEST_F(ContractTest, AnotherLearnerIsHeldToIt) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   ASSERT_TRUE(Start(learner, 0).ok());
   EXPECT_EQ(Reason(Register(With(Registration("learner-0", v1::ROLE_LEARNER, "l:1"), "base weights", "x"))),
-            "CONTRACT_MISMATCH");
+            v1::REFUSAL_CONTRACT_MISMATCH);
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   EXPECT_TRUE(Lease(worker, 0).granted());  // a learner that is refused disturbs nobody
 }
@@ -110,7 +135,7 @@ TEST_F(ContractTest, FilesThatChangedSinceTheRunBeganAreNamed) {
         std::pair{Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER), "base weights"},
         std::pair{Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER), "prompts"}}) {
     const grpc::Status status = Register(With(request, key, "changed"));
-    EXPECT_EQ(Reason(status), "CONTRACT_MISMATCH");
+    EXPECT_EQ(Reason(status), v1::REFUSAL_CONTRACT_MISMATCH);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
     EXPECT_THAT(status.error_message(), HasSubstr("\"" + std::string(key) + "\" of " + request.member_id() +
                                                   " is changed, but this run began with "));
@@ -128,7 +153,7 @@ TEST_F(ContractTest, WorkersSettleTheRestWithTheFirstLease) {
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
   ASSERT_TRUE(Lease(worker, 0).granted());
-  EXPECT_EQ(Reason(Beat(other)), "NOT_A_MEMBER");
+  EXPECT_EQ(Reason(Beat(other)), v1::REFUSAL_NOT_A_MEMBER);
   EXPECT_TRUE(Beat(worker).ok());
 }
 

@@ -40,7 +40,7 @@ TEST_F(DegradedTest, WritesAreRefusedAndReadsGoOn) {
   v1::SubmitGroupResponse submitted;
   const grpc::Status refused = Submit(worker_, lease, &submitted);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(Reason(refused), "DEGRADED");
+  EXPECT_EQ(Reason(refused), v1::REFUSAL_DEGRADED);
   EXPECT_EQ(Status().groups_by_state().at("complete"), 0);  // not ahead of the disk
   EXPECT_EQ(Status().groups_by_state().at("leased"), 1);
   EXPECT_THAT(Status().waiting_for(), HasSubstr("degraded"));
@@ -51,7 +51,7 @@ TEST_F(DegradedTest, WritesAreRefusedAndReadsGoOn) {
     EXPECT_TRUE(Beat(learner_).ok());
     TryAgain();
   }
-  EXPECT_EQ(Reason(Register(Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER))), "DEGRADED");
+  EXPECT_EQ(Reason(Register(Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER))), v1::REFUSAL_DEGRADED);
   Own("PRAGMA query_only=0");
   TryAgain();
   EXPECT_EQ(service_->trouble(), "");
@@ -86,7 +86,7 @@ TEST_F(DegradedTest, AnotherProgramsLockIsWaitedFor) {
   ASSERT_EQ(sqlite3_open(DatabasePath().c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
   v1::SubmitGroupResponse submitted;
-  EXPECT_EQ(Reason(Submit(worker_, lease, &submitted)), "DEGRADED");
+  EXPECT_EQ(Reason(Submit(worker_, lease, &submitted)), v1::REFUSAL_DEGRADED);
   EXPECT_THAT(service_->trouble(), HasSubstr("degraded: locked by another program"));
   EXPECT_TRUE(Beat(worker_).ok());
   TryAgain();
@@ -97,7 +97,7 @@ TEST_F(DegradedTest, AnotherProgramsLockIsWaitedFor) {
   ASSERT_TRUE(Submit(worker_, lease, &submitted).ok());
   EXPECT_TRUE(submitted.accepted());
   EXPECT_FALSE(submitted.repeated_submit());
-  ASSERT_TRUE(Commit(learner_, 0, lease.ordinal()).ok());
+  ASSERT_TRUE(Commit(learner_, 0, lease.id().ordinal()).ok());
   ExpectSound(dir_.string());
 }
 
@@ -105,7 +105,7 @@ TEST_F(DegradedTest, AnotherProgramsLockIsWaitedFor) {
 TEST_F(DegradedTest, WhateverWasRefusedCanBeRepeated) {
   const auto stumbling = [&](const std::function<grpc::Status()>& write) {
     Own("PRAGMA query_only=1");
-    EXPECT_EQ(Reason(write()), "DEGRADED");
+    EXPECT_EQ(Reason(write()), v1::REFUSAL_DEGRADED);
     Own("PRAGMA query_only=0");
     TryAgain();
     const grpc::Status status = write();
@@ -125,7 +125,7 @@ TEST_F(DegradedTest, WhateverWasRefusedCanBeRepeated) {
   stumbling([&] { return service_->AssignStep(nullptr, &assign, &assigned); });
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = learner_;
-  commit.add_ordinals(leased.lease().ordinal());
+  commit.add_ordinals(leased.lease().id().ordinal());
   *commit.mutable_new_version() = Version(1);
   v1::CommitStepResponse committed;
   stumbling([&] { return service_->CommitStep(nullptr, &commit, &committed); });
@@ -148,8 +148,8 @@ TEST_F(DegradedTest, ACoordinatorThatStartsOnAFullDiskWaitsForIt) {
   service_ = *std::move(service);
   EXPECT_TRUE(service_->Start().ok());
   EXPECT_THAT(service_->trouble(), HasSubstr("degraded"));
-  EXPECT_EQ(Reason(Register(Registration("learner-0", v1::ROLE_LEARNER, "l:1"))), "DEGRADED");
-  EXPECT_EQ(Reason(Beat(worker_)), "DEGRADED");
+  EXPECT_EQ(Reason(Register(Registration("learner-0", v1::ROLE_LEARNER, "l:1"))), v1::REFUSAL_DEGRADED);
+  EXPECT_EQ(Reason(Beat(worker_)), v1::REFUSAL_DEGRADED);
   Own("PRAGMA query_only=0");
   TryAgain();
   EXPECT_EQ(service_->trouble(), "");
@@ -162,6 +162,23 @@ TEST_F(DegradedTest, ADamagedDatabaseIsFatal) {
   EXPECT_EQ(Register(Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER)).error_code(),
             grpc::StatusCode::UNAVAILABLE);
   EXPECT_FALSE(service_->fatal().ok());
+}
+
+TEST_F(DegradedTest, WhatCouldNotBeWrittenIsNotAnswered) {
+  const v1::Lease lease = Lease(worker_, 0).lease();
+  Sql("ALTER TABLE groups RENAME TO away");
+  v1::SubmitGroupResponse submitted;
+  EXPECT_EQ(Submit(worker_, lease, &submitted).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(service_->fatal().ok());
+  // Nothing is promised from then on, not even what needs no groups.
+  EXPECT_EQ(Submit(worker_, lease, &submitted).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Beat(worker_).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Register(Registration("rollout-1", v1::ROLE_ROLLOUT_WORKER)).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  Sql("ALTER TABLE away RENAME TO groups");
+  Open();
+  EXPECT_EQ(Status().groups_by_state().at("complete"), 0);
+  EXPECT_EQ(Status().groups_by_state().at("leased"), 1);
 }
 
 TEST_F(DegradedTest, AnUnwritableLogDoesNotEndTheRun) {

@@ -1,5 +1,6 @@
 #include "coordinator/request_check.h"
 
+#include <cmath>
 #include <limits>
 
 #include "tests/coordinator/service_fixture.h"
@@ -46,14 +47,13 @@ TEST_F(RequestTest, RolesTokensAndContracts) {
     request.set_role(static_cast<v1::Role>(role));
     EXPECT_FALSE(CheckRegister(request).ok()) << role;
   }
-  v1::RegisterRequest process = good, version = good, terms = good, key = good, value = good, held = good;
+  v1::RegisterRequest process = good, terms = good, key = good, value = good, held = good;
   process.set_process("two words");
-  version.set_build_version("0.1\n0.2");
   for (int i = 0; i < 65; ++i) (*terms.mutable_contract())[std::to_string(i)] = "a";
   (*key.mutable_contract())["line\nfeed"] = "a";
   (*value.mutable_contract())["a"] = std::string(257, 'a');
-  for (int i = 0; i < 4097; ++i) held.add_held_ordinals(i);
-  for (const v1::RegisterRequest& request : {process, version, terms, key, value, held})
+  for (int i = 0; i < 4097; ++i) held.add_held()->set_ordinal(i);
+  for (const v1::RegisterRequest& request : {process, terms, key, value, held})
     EXPECT_FALSE(CheckRegister(request).ok()) << request.ShortDebugString().substr(0, 80);
 }
 
@@ -66,6 +66,22 @@ TEST_F(RequestTest, Submits) {
   version.mutable_version()->set_number(-1);
   for (const v1::SubmitGroupRequest& request : {digest, many, version})
     EXPECT_TRUE(absl::IsInvalidArgument(CheckSubmit(request))) << request.ShortDebugString().substr(0, 80);
+  // Names of logged scores become names of metrics.
+  const auto logged = [&](const std::string& name, float score = 0) {
+    v1::SubmitGroupRequest request = good;
+    v1::ComponentScore& own = *request.mutable_samples(0)->add_logged();
+    own.set_name(name);
+    own.set_score(score);
+    return request;
+  };
+  for (const char* name : {"artefacts", "written_text", "my scorer-2.1"})
+    EXPECT_TRUE(CheckSubmit(logged(name)).ok()) << name;
+  v1::SubmitGroupRequest crowd = good;
+  for (int i = 0; i < 65; ++i) crowd.mutable_samples(0)->add_logged()->set_name("a");
+  for (const v1::SubmitGroupRequest& request :
+       {logged(""), logged("a\nb"), logged("a\"b"), logged(std::string(65, 'a')), logged("guard", NAN),
+        logged("guard", INFINITY), crowd})
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckSubmit(request))) << request.ShortDebugString().substr(0, 80);
   // Texts of prompt files and scorers are kept in one line of bounded length.
   v1::SubmitGroupRequest wordy = good;
   wordy.set_kind("two\nlines" + std::string(5000, 'x'));
@@ -73,6 +89,9 @@ TEST_F(RequestTest, Submits) {
   score.set_name("na\x1bme");
   score.set_detail(std::string(5000, 'x'));
   score.set_scorer_digest(std::string(5000, 'x'));
+  v1::ComponentScore& guard = *wordy.mutable_samples(0)->add_logged();
+  guard.set_name("artefacts");
+  guard.set_detail("two\nlines" + std::string(5000, 'x'));
   EXPECT_TRUE(CheckSubmit(wordy).ok());
   TidyTexts(&wordy);
   EXPECT_LE(wordy.kind().size(), 140u);
@@ -80,23 +99,24 @@ TEST_F(RequestTest, Submits) {
   EXPECT_EQ(score.name(), "na me");
   EXPECT_LE(score.detail().size(), 1010u);
   EXPECT_LE(score.scorer_digest().size(), 270u);
+  EXPECT_LE(guard.detail().size(), 1010u);
+  EXPECT_EQ(guard.detail().find('\n'), std::string::npos);
   v1::SubmitGroupRequest same = good;
   TidyTexts(&same);
   EXPECT_EQ(same.SerializeAsString(), good.SerializeAsString());
 }
 
 TEST_F(RequestTest, CommitsAndCheckpoints) {
-  for (const char* good : {"", "{}", "{\"reward\": 0.5, \"nothing\": null}"}) {
-    v1::CommitStepRequest request;
-    request.set_metrics_json(good);
-    EXPECT_TRUE(CheckCommit(request).ok()) << good;
+  v1::CommitStepRequest commit;
+  (*commit.mutable_metrics())["reward"] = 0.5;
+  EXPECT_TRUE(CheckCommit(commit).ok());
+  for (const std::string& name : {std::string(), std::string("line\nfeed"), std::string(129, 'a')}) {
+    v1::CommitStepRequest bad = commit;
+    (*bad.mutable_metrics())[name] = 1;
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckCommit(bad))) << name;
   }
-  for (const std::string& bad : {std::string("[1]"), std::string("{"), std::string("1"),
-                                 "{\"a\": \"" + std::string(1 << 20, 'a') + "\"}"}) {
-    v1::CommitStepRequest request;
-    request.set_metrics_json(bad);
-    EXPECT_TRUE(absl::IsInvalidArgument(CheckCommit(request))) << bad.substr(0, 40);
-  }
+  for (int i = 0; i < 4096; ++i) (*commit.mutable_metrics())[std::to_string(i)] = i;
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckCommit(commit)));
   for (const char* path : {"", "checkpoints/", "checkpoints/..", "../checkpoints/a", "/etc/passwd",
                            "checkpoints/a/b", "checkpoints/a b", "spool/x"}) {
     v1::RecordCheckpointRequest request;
@@ -108,6 +128,16 @@ TEST_F(RequestTest, CommitsAndCheckpoints) {
   EXPECT_TRUE(CheckCheckpoint(request).ok());
 }
 
+TEST_F(RequestTest, LostGroups) {
+  v1::ReportLostGroupsRequest request;
+  v1::LostGroup& group = *request.add_groups();
+  for (int reason = 0; reason <= v1::RetireReason_MAX + 1; ++reason) {
+    group.set_reason(static_cast<v1::RetireReason>(reason));
+    const bool may = reason == v1::RETIRE_TRAJECTORY_LOST || reason == v1::RETIRE_UNTRAINABLE;
+    EXPECT_EQ(CheckLostGroups(request).ok(), may) << reason;
+  }
+}
+
 // Nothing from a refused or accepted request reaches other members unchecked.
 TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
   EXPECT_EQ(Register(Registration("line\nfeed", v1::ROLE_ROLLOUT_WORKER)).error_code(),
@@ -116,7 +146,7 @@ TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
   const v1::Lease lease = Lease(worker, 0).lease();
-  EXPECT_EQ(Return(worker, lease, "", true).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Return(worker, lease, v1::RETURN_UNSPECIFIED).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   v1::SubmitGroupRequest request = SubmitOf(worker, lease);
   request.set_trajectory_digest("two words");
   v1::SubmitGroupResponse response;
@@ -125,8 +155,8 @@ TEST_F(RequestTest, WhatIsWrongIsRefusedByTheService) {
   ASSERT_TRUE(Beat(worker, "stuck\n\x1b[2J" + std::string(10000, 'x')).ok());
   EXPECT_LT(Status().waiting_for().size(), 600u);
   EXPECT_EQ(Status().waiting_for().find('\x1b'), std::string::npos);
-  ASSERT_TRUE(Return(worker, lease, "bad\nprompt" + std::string(10000, 'x'), true).ok());
-  EXPECT_LE(store_->Group(0)->retired_reason().size(), 310u);
+  ASSERT_TRUE(Return(worker, lease, v1::RETURN_BAD_PROMPT, "bad\nprompt" + std::string(10000, 'x')).ok());
+  EXPECT_LE(store_->Group(0)->retired_detail().size(), 310u);
   EXPECT_LE(store_->Events()->back().text.size(), 400u);
 }
 

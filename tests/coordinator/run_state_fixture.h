@@ -4,18 +4,13 @@
 #include <vector>
 
 #include "coordinator/state/run_state.h"
+#include "coordinator/state/versions.h"
 #include "gtest/gtest.h"
+#include "tests/testing/messages.h"
 
 namespace lvrpo {
 
 inline const absl::Time kNow = absl::FromUnixSeconds(1000);
-
-inline v1::PolicyVersion Version(int64_t version) {
-  v1::PolicyVersion v;
-  v.set_number(version);
-  v.set_digest("digest-" + std::to_string(version));
-  return v;
-}
 
 inline RunRules Rules(int staleness = 0) {
   RunRules rules;
@@ -32,9 +27,8 @@ inline RunRules Rules(int staleness = 0) {
 // A submit for a leased group; rewards 0 and 1 unless `equal`.
 inline v1::SubmitGroupRequest Submit(const v1::GroupRecord& group, bool equal = false) {
   v1::SubmitGroupRequest request;
-  request.set_lease_id(group.lease_id());
-  request.set_ordinal(group.ordinal());
-  request.set_attempt(group.attempt());
+  request.mutable_fence()->set_member_id(group.member_id());
+  *request.mutable_lease() = MakeLeaseId(group.ordinal(), group.attempt());
   *request.mutable_version() = group.version();
   request.set_trajectory_digest("bytes");
   request.set_log_probs_finite(true);
@@ -50,15 +44,22 @@ inline v1::SubmitGroupRequest Submit(const v1::GroupRecord& group, bool equal = 
   return request;
 }
 
-inline v1::ReturnLeaseRequest Return(const v1::GroupRecord& group, const std::string& reason,
-                                     bool data = false) {
+inline v1::ReturnLeaseRequest Return(const v1::GroupRecord& group, v1::ReturnReason reason,
+                                     const std::string& detail = "") {
   v1::ReturnLeaseRequest request;
-  request.set_lease_id(group.lease_id());
-  request.set_ordinal(group.ordinal());
-  request.set_attempt(group.attempt());
+  request.mutable_fence()->set_member_id(group.member_id());
+  *request.mutable_lease() = MakeLeaseId(group.ordinal(), group.attempt());
   request.set_reason(reason);
-  request.set_data_is_at_fault(data);
+  request.set_detail(detail);
   return request;
+}
+
+inline void Lose(RunState& state, int64_t ordinal, v1::RetireReason reason) {
+  v1::ReportLostGroupsRequest request;
+  v1::LostGroup& group = *request.add_groups();
+  group.set_ordinal(ordinal);
+  group.set_reason(reason);
+  state.Lose(request.groups());
 }
 
 inline v1::CommitStepRequest Commit(int64_t step, const std::vector<int64_t>& ordinals) {
@@ -66,14 +67,18 @@ inline v1::CommitStepRequest Commit(int64_t step, const std::vector<int64_t>& or
   request.set_step(step);
   for (const int64_t ordinal : ordinals) request.add_ordinals(ordinal);
   *request.mutable_new_version() = Version(step + 1);
-  request.set_metrics_json("{}");
   return request;
 }
 
+inline RunState::LeaseDecision Lease(RunState& state, const std::string& member,
+                                     const v1::PolicyVersion& version, absl::Time now = kNow) {
+  return state.Lease({.member = member, .incarnation = 1, .version = version}, now);
+}
+
 inline v1::GroupRecord MustLease(RunState& state, const std::string& member, int64_t version,
-                                 const std::string& lease_id, absl::Time now = kNow) {
-  const RunState::LeaseDecision decision = state.Lease(member, 1, Version(version), lease_id, now);
-  EXPECT_NE(decision.group, nullptr) << decision.waiting_for;
+                                 absl::Time now = kNow) {
+  const RunState::LeaseDecision decision = Lease(state, member, Version(version), now);
+  EXPECT_NE(decision.group, nullptr) << InWords(decision.blocker);
   return decision.group == nullptr ? v1::GroupRecord() : *decision.group;
 }
 
@@ -100,16 +105,10 @@ struct TestRun {
   // One whole step of two groups; returns the ordinals it consumed.
   std::vector<int64_t> TakeStep() {
     const int64_t step = state.committed_steps();
-    for (int lease = 0; state.Count(v1::COMPLETE) < 2; ++lease) {
-      const v1::GroupRecord group =
-          MustLease(state, "w", step,
-                    "s" + std::to_string(step) + "." + std::to_string(state.generation()) + "." +
-                        std::to_string(lease));
-      EXPECT_TRUE(state.Submit(Submit(group)).ok());
-    }
+    while (state.Count(v1::COMPLETE) < 2) EXPECT_TRUE(state.Submit(Submit(MustLease(state, "w", step))).ok());
     const auto assigned = state.Assign(step);
     std::vector<int64_t> ordinals;
-    for (const v1::GroupRecord* group : *assigned) ordinals.push_back(group->ordinal());
+    for (const GroupPointer& group : *assigned) ordinals.push_back(group->ordinal());
     EXPECT_TRUE(CommitStep(Commit(step, ordinals)).ok());
     return ordinals;
   }

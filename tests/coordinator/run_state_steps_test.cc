@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -28,7 +29,7 @@ TEST(RunState, AStepTakesTheLowestGroupsAndIsTheSameWhenAskedAgain) {
   TestRun run(Rules(1));
   RunState& state = run.state;
   std::vector<v1::GroupRecord> groups;
-  for (int i = 0; i < 4; ++i) groups.push_back(MustLease(state, "w", 0, "l" + std::to_string(i)));
+  for (int i = 0; i < 4; ++i) groups.push_back(MustLease(state, "w", 0));
   for (int i = 3; i >= 0; --i) EXPECT_TRUE(state.Submit(Submit(groups[static_cast<size_t>(i)]))->accepted());
   for (int again = 0; again < 2; ++again) {
     const auto assigned = state.Assign(0);
@@ -55,11 +56,11 @@ TEST(RunState, CommitsOnceAndOnlyWhatWasAssigned) {
 TEST(RunState, LostTrajectoriesArePlannedAgain) {
   TestRun run;
   RunState& state = run.state;
-  for (const char* lease : {"a", "b"}) state.Submit(Submit(MustLease(state, "w", 0, lease))).IgnoreError();
+  for (int i = 0; i < 2; ++i) state.Submit(Submit(MustLease(state, "w", 0))).IgnoreError();
   ASSERT_EQ(state.Assign(0)->size(), 2u);
-  state.Lose({1}, "trajectory_lost");
+  Lose(state, 1, v1::RETIRE_TRAJECTORY_LOST);
   EXPECT_TRUE(state.Assign(0)->empty());
-  const v1::GroupRecord again = MustLease(state, "w", 0, "c");
+  const v1::GroupRecord again = MustLease(state, "w", 0);
   EXPECT_EQ(again.ordinal(), 1);
   EXPECT_TRUE(state.Submit(Submit(again))->accepted());
   EXPECT_EQ(state.Assign(0)->size(), 2u);
@@ -68,14 +69,14 @@ TEST(RunState, LostTrajectoriesArePlannedAgain) {
 TEST(RunState, AGroupThatIsLostTooOftenIsRetiredForTheLearnersReason) {
   TestRun run;
   RunState& state = run.state;
-  state.Submit(Submit(MustLease(state, "w", 0, "a"))).IgnoreError();  // ordinal 0
+  state.Submit(Submit(MustLease(state, "w", 0))).IgnoreError();  // ordinal 0
   for (int attempt = 0; state.retired_by_reason().empty() && attempt < 20; ++attempt) {
-    const v1::GroupRecord group = MustLease(state, "w", 0, absl::StrCat("b", attempt));
+    const v1::GroupRecord group = MustLease(state, "w", 0);
     ASSERT_EQ(group.ordinal(), 1);
     ASSERT_TRUE(state.Submit(Submit(group))->accepted());
-    state.Lose({1}, "untrainable");
+    Lose(state, 1, v1::RETIRE_UNTRAINABLE);
   }
-  EXPECT_EQ(state.retired_by_reason(), (std::map<std::string, int64_t>{{"untrainable", 1}}));
+  EXPECT_EQ(state.retired_by_reason(), (std::map<v1::RetireReason, int64_t>{{v1::RETIRE_UNTRAINABLE, 1}}));
 }
 
 TEST(RunState, ALearnerThatComesBackFromACheckpointAbandonsLaterSteps) {
@@ -88,7 +89,7 @@ TEST(RunState, ALearnerThatComesBackFromACheckpointAbandonsLaterSteps) {
   ASSERT_TRUE(run.Start(Version(1)).ok());
   EXPECT_EQ(state.committed_steps(), 1);
   EXPECT_EQ(state.consumed(), 2);
-  EXPECT_EQ(state.abandoned_from(), 1);
+  EXPECT_EQ(state.changes().abandoned->step, 1);
   // The same ordinals are planned again, in order, with other attempts: old groups cannot be mistaken for
   // them.
   EXPECT_EQ(run.TakeStep(), second);
@@ -150,11 +151,11 @@ TEST(RunState, EachStepNamesTheRecordsBeforeIt) {
   run.state.RestoreChain("what the run is");
   for (int i = 0; i < 3; ++i) run.TakeStep();
   EXPECT_EQ(run.steps[0].previous_digest(), "what the run is");
-  EXPECT_EQ(run.steps[1].previous_digest(), RecordDigest(run.steps[0].SerializeAsString()));
-  EXPECT_EQ(run.steps[2].previous_digest(), RecordDigest(run.steps[1].SerializeAsString()));
+  EXPECT_EQ(run.steps[1].previous_digest(), RecordDigest(RecordBytes(run.steps[0])));
+  EXPECT_EQ(run.steps[2].previous_digest(), RecordDigest(RecordBytes(run.steps[1])));
   std::vector<std::string> groups;
   for (const int64_t ordinal : run.steps[2].ordinals())
-    groups.push_back(run.state.dirty().at(ordinal)->SerializeAsString());
+    groups.push_back(RecordBytes(*run.state.changes().groups.at(ordinal)));
   EXPECT_EQ(run.steps[2].groups_digest(), GroupsDigest(groups));
   // What comes after steps that were abandoned follows the last one that was kept.
   ASSERT_TRUE(run.Start(Version(0)).ok());
@@ -164,13 +165,13 @@ TEST(RunState, EachStepNamesTheRecordsBeforeIt) {
 
 TEST(RunState, ACopyThatIsChangedLeavesTheOriginalAlone) {
   TestRun run;
-  const v1::GroupRecord group = MustLease(run.state, "w", 0, "a");
+  const v1::GroupRecord group = MustLease(run.state, "w", 0);
   RunState copy = run.state;
   ASSERT_TRUE(copy.Submit(Submit(group))->accepted());
-  MustLease(copy, "w", 0, "b");
+  MustLease(copy, "w", 0);
   EXPECT_EQ(run.state.Count(v1::COMPLETE), 0);
   EXPECT_EQ(run.state.Count(v1::LEASED), 1);
-  EXPECT_EQ(run.state.next_ordinal(), 1);
+  EXPECT_EQ(run.state.plan().next_ordinal, 1);
   EXPECT_TRUE(run.state.Submit(Submit(group))->accepted());
 }
 
@@ -179,8 +180,99 @@ TEST(RunState, FinishesAfterItsSteps) {
   RunState& state = run.state;
   for (int i = 0; i < 4; ++i) run.TakeStep();
   EXPECT_TRUE(state.finished());
-  EXPECT_EQ(state.Lease("w", 1, Version(4), "l", kNow).group, nullptr);
-  EXPECT_EQ(state.next_ordinal(), 8);  // no group too many was planned
+  EXPECT_EQ(Lease(state, "w", Version(4)).group, nullptr);
+  EXPECT_EQ(state.plan().next_ordinal, 8);  // no group too many was planned
+}
+
+// Leased by slow workers at version 0 while two steps went by: one group is submitted between the assignment
+// and the commit of the second step, one after it.
+TEST(RunState, GroupsThatBecameTooOldAreSampledAgain) {
+  TestRun run(Rules(1));
+  RunState& state = run.state;
+  std::vector<v1::GroupRecord> old;
+  for (int i = 0; i < 4; ++i) old.push_back(MustLease(state, "slow", 0));
+  const auto take_step = [&](int64_t step, const std::vector<v1::GroupRecord>& groups) {
+    for (const v1::GroupRecord& group : groups) ASSERT_TRUE(state.Submit(Submit(group))->accepted());
+    ASSERT_EQ(state.Assign(step)->size(), 2u);
+    if (step == 1) {
+      ASSERT_TRUE(state.Submit(Submit(old[0]))->accepted());  // just young enough
+    }
+    ASSERT_TRUE(run.CommitStep(Commit(step, {groups[0].ordinal(), groups[1].ordinal()})).ok());
+  };
+  take_step(0, {old[2], old[3]});
+  take_step(1, {MustLease(state, "w", 1), MustLease(state, "w", 1)});
+  const auto late = state.Submit(Submit(old[1]));
+  EXPECT_FALSE(late->accepted());
+  EXPECT_EQ(late->retired_reason(), v1::RETIRE_STALE);
+  EXPECT_TRUE(state.retired_by_reason().empty());  // no fault of the prompt
+  v1::GroupRecord again = MustLease(state, "w", 2);
+  EXPECT_EQ(again.ordinal(), 1);
+  EXPECT_EQ(again.attempt(), 1);
+  ASSERT_TRUE(state.Submit(Submit(again))->accepted());
+  EXPECT_TRUE(state.Assign(2)->empty());  // ordinal 0 was accepted, and is too old by now
+  again = MustLease(state, "w", 2);
+  EXPECT_EQ(again.ordinal(), 0);
+  EXPECT_EQ(again.attempt(), 1);
+  ASSERT_TRUE(state.Submit(Submit(again))->accepted());
+  EXPECT_EQ(state.Assign(2)->size(), 2u);
+}
+
+// An attempt names a group for good, also where steps were abandoned and their ordinals come again.
+TEST(RunState, NoAttemptComesTwice) {
+  TestRun run;
+  RunState& state = run.state;
+  std::set<std::pair<int64_t, int32_t>> seen;
+  const auto lease = [&] {
+    const v1::GroupRecord group = MustLease(state, "w", state.committed_steps());
+    EXPECT_TRUE(seen.emplace(group.ordinal(), group.attempt()).second)
+        << Describe(MakeLeaseId(group.ordinal(), group.attempt()));
+    return group;
+  };
+  for (int generation = 0; generation < 3; ++generation) {
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(state.Return(Return(lease(), v1::RETURN_DRAIN)).ok());
+    for (int step = 0; step < 2; ++step) {
+      const v1::GroupRecord first = lease(), second = lease();
+      EXPECT_EQ(first.generation(), generation);
+      for (const v1::GroupRecord& group : {first, second})
+        ASSERT_TRUE(state.Submit(Submit(group))->accepted());
+      ASSERT_TRUE(state.Assign(step).ok());
+      ASSERT_TRUE(run.CommitStep(Commit(step, {first.ordinal(), second.ordinal()})).ok());
+    }
+    ASSERT_TRUE(run.Start(Version(0)).ok());
+  }
+}
+
+TEST(RunState, AnOperatorGoesBackToARecordedCheckpoint) {
+  TestRun run;
+  run.TakeStep();
+  ASSERT_TRUE(run.Checkpoint().ok());  // of 1 step
+  run.TakeStep();
+  run.TakeStep();
+  ASSERT_TRUE(run.Checkpoint().ok());  // of 3 steps
+  struct {
+    int64_t step;
+    absl::StatusCode code;
+  } cases[] = {{-1, absl::StatusCode::kInvalidArgument},
+               {0, absl::StatusCode::kOk},
+               {1, absl::StatusCode::kOk},
+               {2, absl::StatusCode::kFailedPrecondition},
+               {3, absl::StatusCode::kOk},
+               {4, absl::StatusCode::kInvalidArgument}};
+  for (const auto& c : cases) {
+    TestRun copy = run;
+    copy.state.TakeChanges();
+    const auto first = copy.steps.begin() + std::clamp<int64_t>(c.step - 1, 0, 2);
+    EXPECT_EQ(copy.state.GoBackTo(c.step, {first, copy.steps.end()}).code(), c.code) << c.step;
+    const bool went = c.code == absl::StatusCode::kOk;
+    EXPECT_EQ(copy.state.committed_steps(), went ? c.step : 3) << c.step;
+    EXPECT_EQ(copy.state.changes().abandoned.has_value(), went && c.step < 3) << c.step;
+    if (!went) continue;
+    // The learner is waited for, and goes on from there.
+    EXPECT_EQ(Lease(copy.state, "w", copy.state.current_version()).blocker.kind, Blocker::Kind::kStart);
+    copy.steps.resize(static_cast<size_t>(c.step));
+    ASSERT_TRUE(copy.Start(Version(c.step)).ok()) << c.step;
+    while (!copy.state.finished()) copy.TakeStep();
+  }
 }
 
 // Whatever happens in whatever order: every committed step has its full number of groups, no group is
@@ -199,8 +291,8 @@ TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
         case 0:
         case 1:
         case 2: {
-          const auto decision = state.Lease("w" + std::to_string(random.Below(2)), 1, state.current_version(),
-                                            "l" + std::to_string(event), now);
+          const auto decision =
+              Lease(state, "w" + std::to_string(random.Below(2)), state.current_version(), now);
           if (decision.group != nullptr) out.push_back(*decision.group);
           break;
         }
@@ -219,12 +311,13 @@ TEST(RunState, KeepsItsPromisesUnderRandomEvents) {
           if (assigned->empty()) break;
           ASSERT_EQ(assigned->size(), 2u);
           std::vector<int64_t> ordinals;
-          for (const v1::GroupRecord* group : *assigned) {
+          for (const GroupPointer& group : *assigned) {
             ordinals.push_back(group->ordinal());
             ASSERT_LE(step - group->version().number(), rules.max_staleness);
           }
+          if (random.Chance(.3)) break;  // the learner works; others go on meanwhile
           if (random.Chance(.2)) {
-            state.Lose({ordinals[0]}, "trajectory_lost");
+            Lose(state, ordinals[0], v1::RETIRE_TRAJECTORY_LOST);
           } else {
             ASSERT_TRUE(run.CommitStep(Commit(step, ordinals)).ok());
             if (random.Chance(.5)) {

@@ -1,7 +1,6 @@
 #include "tests/coordinator/service_fixture.h"
 
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include "absl/strings/str_format.h"
 #include "common/files/file.h"
@@ -11,19 +10,9 @@
 
 namespace lvrpo {
 
-void ServiceTest::SetUp() {
-  dir_ = std::filesystem::temp_directory_path() /
-         ("lvrpo-service-" + std::to_string(getpid()) + "-" +
-          ::testing::UnitTest::GetInstance()->current_test_info()->name());
-  std::filesystem::remove_all(dir_);
-  std::filesystem::create_directories(dir_);
-  Open();
-}
+void ServiceTest::SetUp() { Open(); }
 
-void ServiceTest::TearDown() {
-  service_.reset();
-  std::filesystem::remove_all(dir_);
-}
+void ServiceTest::TearDown() { service_.reset(); }
 
 void StartedServiceTest::SetUp() {
   ServiceTest::SetUp();
@@ -104,13 +93,6 @@ v1::Fence ServiceTest::Join(const std::string& id, v1::Role role, const std::str
   return fence;
 }
 
-v1::PolicyVersion ServiceTest::Version(int64_t version) {
-  v1::PolicyVersion v;
-  v.set_number(version);
-  v.set_digest("d" + std::to_string(version));
-  return v;
-}
-
 grpc::Status ServiceTest::Start(const v1::Fence& fence, int64_t version) {
   v1::StartTrainingRequest request;
   *request.mutable_fence() = fence;
@@ -133,9 +115,7 @@ v1::LeaseGroupResponse ServiceTest::Lease(const v1::Fence& fence, int64_t versio
 v1::SubmitGroupRequest ServiceTest::SubmitOf(const v1::Fence& fence, const v1::Lease& lease, float spread) {
   v1::SubmitGroupRequest request;
   *request.mutable_fence() = fence;
-  request.set_lease_id(lease.lease_id());
-  request.set_ordinal(lease.ordinal());
-  request.set_attempt(lease.attempt());
+  *request.mutable_lease() = lease.id();
   *request.mutable_version() = lease.version();
   request.set_trajectory_digest("bytes");
   request.set_kind("single");
@@ -160,14 +140,13 @@ grpc::Status ServiceTest::Submit(const v1::Fence& fence, const v1::Lease& lease,
   return service_->SubmitGroup(nullptr, &request, response);
 }
 
-grpc::Status ServiceTest::Return(const v1::Fence& fence, const v1::Lease& lease, const std::string& reason,
-                                 bool data) {
+grpc::Status ServiceTest::Return(const v1::Fence& fence, const v1::Lease& lease, v1::ReturnReason reason,
+                                 const std::string& detail) {
   v1::ReturnLeaseRequest request;
   *request.mutable_fence() = fence;
-  request.set_lease_id(lease.lease_id());
-  request.set_ordinal(lease.ordinal());
+  *request.mutable_lease() = lease.id();
   request.set_reason(reason);
-  request.set_data_is_at_fault(data);
+  request.set_detail(detail);
   v1::ReturnLeaseResponse response;
   return service_->ReturnLease(nullptr, &request, &response);
 }
@@ -185,7 +164,7 @@ grpc::Status ServiceTest::Commit(const v1::Fence& fence, int64_t step, int64_t o
   commit.set_step(step);
   commit.add_ordinals(ordinal);
   *commit.mutable_new_version() = Version(step + 1);
-  commit.set_metrics_json("{\"reward\": 0.5}");
+  (*commit.mutable_metrics())["reward"] = 0.5;
   v1::CommitStepResponse response;
   return service_->CommitStep(nullptr, &commit, &response);
 }
@@ -227,7 +206,7 @@ void ServiceTest::TakeStep(const v1::Fence& learner, const v1::Fence& worker, in
   v1::SubmitGroupResponse submitted;
   ASSERT_TRUE(Submit(worker, lease.lease(), &submitted).ok());
   ASSERT_TRUE(submitted.accepted());
-  const grpc::Status committed = Commit(learner, step, lease.lease().ordinal());
+  const grpc::Status committed = Commit(learner, step, lease.lease().id().ordinal());
   ASSERT_TRUE(committed.ok()) << committed.error_message();
 }
 
@@ -237,7 +216,7 @@ v1::GetStatusResponse ServiceTest::Status() {
   return response;
 }
 
-std::string ServiceTest::Reason(const grpc::Status& status) {
+v1::RefusalReason ServiceTest::Reason(const grpc::Status& status) {
   return ErrorInfoOf(FromGrpcStatus(status)).reason();
 }
 

@@ -5,10 +5,12 @@
 #include <memory>
 #include <string>
 
-#include "common/clock.h"
 #include "coordinator/service.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/messages.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 
@@ -22,7 +24,7 @@ class ServiceTest : public ::testing::Test {
 
   // Starts (or restarts) a coordinator process.
   void Open();
-  CoordinatorService::Options ServiceOptions() const;
+  virtual CoordinatorService::Options ServiceOptions() const;
   std::string DatabasePath() const { return (dir_ / "coordinator.sqlite").string(); }
   // The open database, as another program would see it. Statements that must work.
   void Sql(const std::string& statements);
@@ -33,13 +35,13 @@ class ServiceTest : public ::testing::Test {
                         v1::RegisterResponse* response = nullptr);
   // Registration must succeed.
   v1::Fence Join(const std::string& id, v1::Role role, const std::string& address = "");
-  static v1::PolicyVersion Version(int64_t version);
   grpc::Status Start(const v1::Fence& fence, int64_t version);
   // Joins a reward server and leases.
   v1::LeaseGroupResponse Lease(const v1::Fence& fence, int64_t version);
   static v1::SubmitGroupRequest SubmitOf(const v1::Fence& fence, const v1::Lease& lease, float spread = 1);
   grpc::Status Submit(const v1::Fence& fence, const v1::Lease& lease, v1::SubmitGroupResponse* response);
-  grpc::Status Return(const v1::Fence& fence, const v1::Lease& lease, const std::string& reason, bool data);
+  grpc::Status Return(const v1::Fence& fence, const v1::Lease& lease, v1::ReturnReason reason,
+                      const std::string& detail = "");
   grpc::Status Commit(const v1::Fence& fence, int64_t step, int64_t ordinal);
   // Writes a checkpoint folder as the learner does, and records it.
   grpc::Status Checkpoint(const v1::Fence& fence, int64_t step);
@@ -47,9 +49,10 @@ class ServiceTest : public ::testing::Test {
   // Lease, submit and commit of the next step.
   void TakeStep(const v1::Fence& learner, const v1::Fence& worker, int64_t step);
   v1::GetStatusResponse Status();
-  static std::string Reason(const grpc::Status& status);
+  static v1::RefusalReason Reason(const grpc::Status& status);
 
-  std::filesystem::path dir_;
+  const TemporaryFolder folder_;
+  const std::filesystem::path dir_ = folder_.path();
   FakeClock clock_;
   Metrics metrics_;
   std::unique_ptr<CoordinatorService> service_;

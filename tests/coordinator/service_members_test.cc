@@ -14,25 +14,25 @@ TEST_F(ServiceTest, FencesOffTheWrongCallers) {
     *request.mutable_fence() = fence;
     return Reason(service_->Heartbeat(nullptr, &request, &response));
   };
-  EXPECT_EQ(beat(worker), "");
+  EXPECT_EQ(beat(worker), v1::REFUSAL_UNSPECIFIED);
   v1::Fence wrong = worker;
   wrong.set_run_id("another");
-  EXPECT_EQ(beat(wrong), "WRONG_RUN");
+  EXPECT_EQ(beat(wrong), v1::REFUSAL_WRONG_RUN);
   wrong = worker;
   wrong.set_run_epoch(7);
-  EXPECT_EQ(beat(wrong), "STALE_EPOCH");
+  EXPECT_EQ(beat(wrong), v1::REFUSAL_STALE_EPOCH);
   wrong = worker;
   wrong.set_member_id("stranger");
-  EXPECT_EQ(beat(wrong), "NOT_A_MEMBER");
+  EXPECT_EQ(beat(wrong), v1::REFUSAL_NOT_A_MEMBER);
   Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
-  EXPECT_EQ(beat(worker), "SUPERSEDED");
+  EXPECT_EQ(beat(worker), v1::REFUSAL_SUPERSEDED);
 }
 
 TEST_F(ServiceTest, SilentMembersAreGoneAndTheirLeasesPlannedAgain) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
-  EXPECT_EQ(Lease(worker, 0).lease().attempt(), 0);
+  EXPECT_EQ(Lease(worker, 0).lease().id().attempt(), 0);
   clock_.Advance(absl::Seconds(6));
   service_->Tick();
   const v1::Fence other = Join("rollout-1", v1::ROLE_ROLLOUT_WORKER);
@@ -41,8 +41,8 @@ TEST_F(ServiceTest, SilentMembersAreGoneAndTheirLeasesPlannedAgain) {
   ASSERT_TRUE(Start(learner_again, 0).ok());
   const v1::LeaseGroupResponse again = Lease(other, 0);
   ASSERT_TRUE(again.granted());
-  EXPECT_EQ(again.lease().ordinal(), 0);
-  EXPECT_EQ(again.lease().attempt(), 1);
+  EXPECT_EQ(again.lease().id().ordinal(), 0);
+  EXPECT_EQ(again.lease().id().attempt(), 1);
 }
 
 TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
@@ -77,7 +77,7 @@ TEST_F(ServiceTest, ARunHasOneLearner) {
   Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::RegisterRequest second = Registration("learner-1", v1::ROLE_LEARNER, "l:2");
   const grpc::Status status = Register(second);
-  EXPECT_EQ(Reason(status), "LEARNER_EXISTS");
+  EXPECT_EQ(Reason(status), v1::REFUSAL_LEARNER_EXISTS);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);  // it waits, and its run does not end for it
   clock_.Advance(absl::Seconds(6));
   service_->Tick();  // the first one was silent too long
@@ -92,27 +92,27 @@ TEST_F(ServiceTest, ALivingMembersNameCannotBeTaken) {
   ASSERT_TRUE(Register(first, &fence).ok());
   ASSERT_TRUE(Start(fence, 0).ok());
   const grpc::Status refused = Register(second);
-  EXPECT_EQ(Reason(refused), "NAME_IN_USE");
+  EXPECT_EQ(Reason(refused), v1::REFUSAL_NAME_IN_USE);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_TRUE(Beat(fence).ok());
   // Another role under the name, and another's claim to have been there before, are nothing new either.
   v1::RegisterRequest other_role = Registration("learner-0", v1::ROLE_REWARD_SERVER, "l:1");
   other_role.set_process("second");
-  EXPECT_EQ(Reason(Register(other_role)), "NAME_IN_USE");
+  EXPECT_EQ(Reason(Register(other_role)), v1::REFUSAL_NAME_IN_USE);
   second.set_again(true);
-  EXPECT_EQ(Reason(Register(second)), "SUPERSEDED");
+  EXPECT_EQ(Reason(Register(second)), v1::REFUSAL_SUPERSEDED);
   EXPECT_TRUE(Beat(fence).ok());
   // A process that died is replaced after a few missed heartbeats, long before it counts as gone.
   second.set_again(false);
   clock_.Advance(absl::Milliseconds(1600));
   EXPECT_TRUE(Register(second).ok());
-  EXPECT_EQ(Reason(Beat(fence)), "SUPERSEDED");
+  EXPECT_EQ(Reason(Beat(fence)), v1::REFUSAL_SUPERSEDED);
 }
 
 TEST_F(ServiceTest, MembersAreCounted) {
   for (int i = 0; i < 8; ++i) Join("reward-" + std::to_string(i), v1::ROLE_REWARD_SERVER, "r:1");
   const grpc::Status status = Register(Registration("reward-8", v1::ROLE_REWARD_SERVER, "r:1"));
-  EXPECT_EQ(Reason(status), "TOO_MANY_MEMBERS");
+  EXPECT_EQ(Reason(status), v1::REFUSAL_TOO_MANY_MEMBERS);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   Join("reward-3", v1::ROLE_REWARD_SERVER, "r:1");  // one of them again
 }
@@ -142,9 +142,10 @@ TEST_F(ServiceTest, OnlyTheCurrentWeightsAreAcknowledged) {
     v1::AcknowledgeVersionResponse response;
     return service_->AcknowledgeVersion(nullptr, &request, &response);
   };
-  EXPECT_EQ(Reason(acknowledge(1, "other")), "WRONG_DIGEST");
-  EXPECT_EQ(Reason(acknowledge(2, "d1")), "WRONG_DIGEST");  // the current digest under another number
-  EXPECT_TRUE(acknowledge(0, "d1").ok());                   // too late to matter: not recorded
+  EXPECT_EQ(Reason(acknowledge(1, "other")), v1::REFUSAL_WRONG_DIGEST);
+  EXPECT_EQ(Reason(acknowledge(2, "d1")),
+            v1::REFUSAL_WRONG_DIGEST);     // the current digest under another number
+  EXPECT_TRUE(acknowledge(0, "d1").ok());  // too late to matter: not recorded
   EXPECT_TRUE(acknowledge(0, "d0").ok());
   EXPECT_EQ(acknowledge(-1, "d1").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(store_->Acknowledgements()->size(), before);
@@ -163,7 +164,7 @@ TEST_F(ServiceTest, ASubmitThatIsRepeatedWithOtherContentsIsRefused) {
   EXPECT_TRUE(submitted.repeated_submit());
   v1::SubmitGroupRequest changed = SubmitOf(worker, lease);
   changed.mutable_samples(0)->set_reward(9);
-  EXPECT_EQ(Reason(service_->SubmitGroup(nullptr, &changed, &submitted)), "SUBMITTED_BEFORE");
+  EXPECT_EQ(Reason(service_->SubmitGroup(nullptr, &changed, &submitted)), v1::REFUSAL_SUBMITTED_BEFORE);
   Open();  // the first is what the records say
   EXPECT_EQ(store_->Group(0)->samples(0).reward(), 0);
 }
@@ -176,11 +177,11 @@ TEST_F(ServiceTest, ALeaseThatMakesNoProgressEnds) {
   const v1::Lease lease = Lease(stuck, 0).lease();
   v1::HeartbeatRequest beat;
   *beat.mutable_fence() = stuck;
-  beat.add_held_ordinals(lease.ordinal());
+  *beat.add_held() = lease.id();
   v1::HeartbeatResponse answer;
   for (int second = 0; second < 59; second += 4) {
     ASSERT_TRUE(service_->Heartbeat(nullptr, &beat, &answer).ok());
-    EXPECT_EQ(answer.revoked_ordinals_size(), 0);
+    EXPECT_EQ(answer.revoked_size(), 0);
     ASSERT_TRUE(Beat(learner).ok());
     ASSERT_TRUE(Beat(other).ok());
     service_->Tick();
@@ -188,9 +189,9 @@ TEST_F(ServiceTest, ALeaseThatMakesNoProgressEnds) {
   }
   service_->Tick();
   ASSERT_TRUE(service_->Heartbeat(nullptr, &beat, &answer).ok());
-  EXPECT_EQ(answer.revoked_ordinals_size(), 1);
+  EXPECT_EQ(answer.revoked_size(), 1);
   EXPECT_THAT(Lease(stuck, 0).waiting_for(), HasSubstr("others go first"));
-  EXPECT_EQ(Lease(other, 0).lease().attempt(), 1);
+  EXPECT_EQ(Lease(other, 0).lease().id().attempt(), 1);
 }
 
 }  // namespace

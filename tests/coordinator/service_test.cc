@@ -29,6 +29,38 @@ TEST_F(ServiceTest, AWholeStep) {
   for (const Proof& proof : *proofs) EXPECT_TRUE(proof.holds) << proof.sentence;
 }
 
+// Scores, rewards and what is logged reach the learner with the assignment, also after a restart.
+TEST_F(ServiceTest, AnAssignmentBringsTheScoresThatWereSubmitted) {
+  v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  v1::SubmitGroupRequest submit = SubmitOf(worker, Lease(worker, 0).lease());
+  v1::ComponentScore& logged = *submit.mutable_samples(1)->add_logged();
+  logged.set_name("artefacts");
+  logged.set_outcome(v1::ComponentScore::OK);
+  logged.set_score(0.25);
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(service_->SubmitGroup(nullptr, &submit, &submitted).ok());
+  ASSERT_TRUE(submitted.accepted());
+  for (const bool restarted : {false, true}) {
+    if (restarted) {
+      Open();
+      learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+      ASSERT_TRUE(Start(learner, 0).ok());
+    }
+    v1::AssignStepRequest assign;
+    *assign.mutable_fence() = learner;
+    v1::AssignStepResponse assigned;
+    ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+    ASSERT_EQ(assigned.groups_size(), 1);
+    ASSERT_EQ(assigned.groups(0).samples_size(), submit.samples_size());
+    for (int slot = 0; slot < submit.samples_size(); ++slot) {
+      EXPECT_EQ(assigned.groups(0).samples(slot).SerializeAsString(),
+                submit.samples(slot).SerializeAsString());
+    }
+  }
+}
+
 TEST_F(ServiceTest, ARestartKeepsWhatWasAcknowledged) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
@@ -36,25 +68,43 @@ TEST_F(ServiceTest, ARestartKeepsWhatWasAcknowledged) {
   const v1::LeaseGroupResponse lease = Lease(worker, 0);
   Open();
   v1::SubmitGroupResponse submitted;
-  EXPECT_EQ(Reason(Submit(worker, lease.lease(), &submitted)), "STALE_EPOCH");
+  EXPECT_EQ(Reason(Submit(worker, lease.lease(), &submitted)), v1::REFUSAL_STALE_EPOCH);
   // The worker registers again, still holding the lease, and the same submit is welcome.
   v1::RegisterRequest request = Registration("rollout-0", v1::ROLE_ROLLOUT_WORKER);
-  request.add_held_ordinals(0);
-  request.add_held_ordinals(7);
+  request.add_held()->set_ordinal(0);
+  request.add_held()->set_ordinal(7);
   v1::Fence fence;
   v1::RegisterResponse response;
   ASSERT_TRUE(Register(request, &fence, &response).ok());
-  EXPECT_EQ(response.revoked_ordinals_size(), 1);
-  EXPECT_EQ(response.revoked_ordinals(0), 7);
+  ASSERT_EQ(response.revoked_size(), 1);
+  EXPECT_EQ(response.revoked(0).ordinal(), 7);
   ASSERT_TRUE(Submit(fence, lease.lease(), &submitted).ok());
   EXPECT_TRUE(submitted.accepted());
   Open();
   const v1::Fence learner_again = Join("learner-0", v1::ROLE_LEARNER, "l:1");
-  EXPECT_EQ(Reason(Commit(learner_again, 0, 0)), "NOT_STARTED");
+  EXPECT_EQ(Reason(Commit(learner_again, 0, 0)), v1::REFUSAL_NOT_STARTED);
   ASSERT_TRUE(Start(learner_again, 0).ok());
   EXPECT_TRUE(Commit(learner_again, 0, 0).ok());
   EXPECT_EQ(service_->starts(), 3);
   EXPECT_EQ(Status().run_epoch(), 3);
+}
+
+TEST_F(ServiceTest, LeasesThatARestartFoundExpireToo) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence gone = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  ASSERT_EQ(Lease(gone, 0).lease().id().attempt(), 0);
+  Open();  // the worker died meanwhile: nobody says that it holds anything
+  clock_.Advance(absl::Seconds(9));
+  service_->Tick();
+  EXPECT_EQ(Status().groups_by_state().at("leased"), 1);
+  clock_.Advance(absl::Seconds(1));
+  service_->Tick();
+  EXPECT_EQ(Status().groups_by_state().at("planned"), 1);
+  ASSERT_TRUE(Start(Join("learner-0", v1::ROLE_LEARNER, "l:1"), 0).ok());
+  const v1::Lease lease = Lease(Join("rollout-1", v1::ROLE_ROLLOUT_WORKER), 0).lease();
+  EXPECT_EQ(lease.id().ordinal(), 0);
+  EXPECT_EQ(lease.id().attempt(), 1);
 }
 
 TEST_F(ServiceTest, NothingIsLeasedThatNobodyCouldScore) {
@@ -67,7 +117,7 @@ TEST_F(ServiceTest, NothingIsLeasedThatNobodyCouldScore) {
   v1::LeaseGroupResponse response;
   ASSERT_TRUE(service_->LeaseGroup(nullptr, &request, &response).ok());
   EXPECT_FALSE(response.granted());
-  EXPECT_EQ(response.waiting_for(), "a reward server");
+  EXPECT_EQ(response.waiting_for(), "a reward server to join");
 }
 
 TEST_F(ServiceTest, ARunHasFinishedWhenItsLastCheckpointIsRecorded) {
@@ -103,7 +153,7 @@ TEST_F(ServiceTest, ALearnerThatIsAheadOfTheRecordsStartsAgainFromThem) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   for (const grpc::Status& status : {Start(learner, 1), Checkpoint(learner, 1)}) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
-    EXPECT_EQ(Reason(status), "AHEAD_OF_RECORDS");
+    EXPECT_EQ(Reason(status), v1::REFUSAL_AHEAD_OF_RECORDS);
   }
   ASSERT_TRUE(Start(learner, 0).ok());
   v1::AssignStepRequest assign;
@@ -115,7 +165,6 @@ TEST_F(ServiceTest, ALearnerThatIsAheadOfTheRecordsStartsAgainFromThem) {
 
 TEST_F(ServiceTest, NothingThatFencesCanBeGuessedOrComesAgain) {
   std::set<int64_t> incarnations, epochs;
-  std::set<std::string> leases;
   const std::string copy = ReadFile(DatabasePath()).value_or("");
   for (int history = 0; history < 3; ++history) {
     const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
@@ -126,7 +175,6 @@ TEST_F(ServiceTest, NothingThatFencesCanBeGuessedOrComesAgain) {
       EXPECT_TRUE(incarnations.insert(fence.incarnation()).second);
     }
     EXPECT_TRUE(epochs.insert(worker.run_epoch()).second);
-    EXPECT_TRUE(leases.insert(Lease(worker, 0).lease().lease_id()).second);
     // Back to the records as they were: the same number of starts, another epoch.
     service_.reset();
     for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(DatabasePath() + suffix);
@@ -143,7 +191,7 @@ TEST_F(ServiceTest, CheckpointsOfAbandonedStepsStayOnRecord) {
     TakeStep(learner, worker, step);
     ASSERT_TRUE(Checkpoint(learner, step + 1).ok());
   }
-  EXPECT_EQ(Reason(Start(learner, 0)), "NO_SUCH_CHECKPOINT");
+  EXPECT_EQ(Reason(Start(learner, 0)), v1::REFUSAL_NO_SUCH_CHECKPOINT);
   EXPECT_EQ(Status().step(), 2);
   ASSERT_TRUE(Start(learner, 1).ok());
   EXPECT_EQ(Status().step(), 1);

@@ -6,6 +6,7 @@
 #include "common/net/rpc.h"
 #include "coordinator/client.h"
 #include "tests/coordinator/service_fixture.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -64,7 +65,7 @@ TEST_F(SessionTest, ASessionWhoseRegistrationWasNotAnsweredGoesOn) {
   EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
   EXPECT_TRUE((*session)->lost().ok());
   request.set_process("another");
-  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), "SUPERSEDED");
+  EXPECT_EQ(Reason(service_->Register(nullptr, &request, &response)), v1::REFUSAL_SUPERSEDED);
 }
 
 TEST_F(SessionTest, ASupersededSessionIsLost) {
@@ -104,14 +105,15 @@ TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
   const std::string address = (*server)->address();
   absl::Mutex mutex;
-  std::vector<int64_t> revoked;
+  std::vector<v1::LeaseId> revoked;
   MemberSession::Report report;
-  report.held_ordinals = {5};
+  report.held.emplace_back();
+  report.held.back().set_ordinal(5);
   auto session = MemberSession::Join(
       SessionOptions(address), [report] { return report; }, nullptr,
-      [&](const std::vector<int64_t>& ordinals) {
+      [&](const std::vector<v1::LeaseId>& leases) {
         absl::MutexLock lock(&mutex);
-        revoked.insert(revoked.end(), ordinals.begin(), ordinals.end());
+        revoked.insert(revoked.end(), leases.begin(), leases.end());
       });
   ASSERT_TRUE(session.ok());
   (*server)->Shutdown(absl::ZeroDuration());
@@ -125,7 +127,7 @@ TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
   ASSERT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
   absl::MutexLock lock(&mutex);
   ASSERT_FALSE(revoked.empty());
-  EXPECT_EQ(revoked.front(), 5);
+  EXPECT_EQ(revoked.front().ordinal(), 5);
 }
 
 // Sessions wait for a full disk without a limit, but not for an unreachable coordinator.
@@ -151,6 +153,34 @@ TEST_F(SessionTest, ASessionWaitsForACoordinatorThatWaitsForItsDisk) {
   EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
   EXPECT_EQ(asked, 2);
   EXPECT_TRUE((*session)->lost().ok());
+}
+
+// Patience is measured by the session's clock, and no two processes wait alike.
+TEST(MemberSession, GivesUpOnACoordinatorThatStaysAway) {
+  std::vector<absl::Duration> first_waits;
+  for (const char* process : {"one", "two"}) {
+    FakeWaiting time;
+    MemberSession::Options options;
+    options.coordinator = "127.0.0.1:1";  // where nothing is
+    options.role = v1::ROLE_ROLLOUT_WORKER;
+    options.member_id = "rollout-0";
+    options.process = process;
+    options.patience = absl::Seconds(60);
+    options.waiting = time.waiting();
+    const absl::Time begin = time.clock.Now();
+    const absl::Status status = MemberSession::Join(
+                                    options, [] { return MemberSession::Report(); }, nullptr)
+                                    .status();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_NE(status.message().find("127.0.0.1:1 did not answer for 1m"), std::string::npos) << status;
+    EXPECT_GT(time.clock.Now() - begin, options.patience);
+    for (const absl::Duration wait : time.waits) {
+      EXPECT_GE(wait, absl::Milliseconds(100));
+      EXPECT_LE(wait, absl::Milliseconds(200));
+    }
+    first_waits.push_back(time.waits.front());
+  }
+  EXPECT_NE(first_waits[0], first_waits[1]);
 }
 
 }  // namespace

@@ -1,97 +1,147 @@
-#include "tests/coordinator/service_fixture.h"
+#include "coordinator/state/waiting.h"
+
+#include <functional>
+
+#include "gtest/gtest.h"
 
 namespace lvrpo {
 namespace {
 
-using ::testing::HasSubstr;
+using Kind = Blocker::Kind;
 
-// What a stalled run reports.
-using WaitingTest = StartedServiceTest;
+const absl::Time kTime = absl::FromUnixSeconds(1000);
 
-TEST_F(WaitingTest, NamesWhoHoldsTheGroup) {
-  Lease(worker_, 0);
-  EXPECT_EQ(Status().waiting_for(), "rollout-0 (ordinal 0; 0 of 1 groups)");
-}
-
-TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
+TEST(Waiting, TheFirstThatIsMissingIsNamed) {
+  const absl::Time since = kTime - absl::Seconds(30), progress = kTime - absl::Seconds(60);
   struct {
-    v1::Fence* member;
-    const char* says;
-    const char* waiting_for;
+    const char* what;
+    std::function<void(RunFacts&)> change;
+    Kind kind;
+    const char* words;
+    absl::Time since;
   } cases[] = {
-      {&worker_, "scorer knowledge answers 401", "rollout-0: scorer knowledge answers 401"},
-      {&worker_, "starting", "rollout workers (0 of 1 groups)"},
-      {&worker_, "delivery of the last group", "rollout workers (0 of 1 groups)"},
-      {&worker_, "", "rollout workers (0 of 1 groups)"},
-      {&learner_, "disk full: cannot store trajectories", "learner-0: disk full: cannot store trajectories"},
+      {"a group is out", [](RunFacts&) {}, Kind::kLease, "w0 (ordinal 7; 1 of 2 groups)", since},
+      {"the result is safe", [](RunFacts& f) { f.saved = true; }, Kind::kNothing, "", absl::InfinitePast()},
+      {"fatal", [](RunFacts& f) { f.fatal = "damaged"; }, Kind::kCoordinator, "the coordinator: damaged",
+       absl::InfinitePast()},
+      {"degraded",
+       [&](RunFacts& f) {
+         f.degraded = "disk full";
+         f.degraded_since = since;
+       },
+       Kind::kCoordinator, "the coordinator: degraded: disk full; it tries again by itself", since},
+      {"no learner", [](RunFacts& f) { f.learners.members = 0; }, Kind::kJoin, "a learner to join", progress},
+      {"the learner complains",
+       [&](RunFacts& f) {
+         f.learners = {
+             .members = 1, .complainer = "l", .complaint = "its disk: full", .complains_since = since};
+       },
+       Kind::kComplaint, "l: its disk: full", since},
+      {"the learner loads", [](RunFacts& f) { f.started = false; }, Kind::kStart,
+       "the learner to load its weights", progress},
+      {"no worker", [](RunFacts& f) { f.workers.members = 0; }, Kind::kJoin, "a rollout worker to join",
+       progress},
+      {"no reward server", [](RunFacts& f) { f.reward_servers.members = 0; }, Kind::kJoin,
+       "a reward server to join", progress},
+      {"all steps are taken", [](RunFacts& f) { f.finished = true; }, Kind::kLastCheckpoint,
+       "the learner to save the last checkpoint", progress},
+      {"the learner works", [](RunFacts& f) { f.assigned = 2; }, Kind::kNothing, "", absl::InfinitePast()},
+      {"a step's groups are there", [](RunFacts& f) { f.complete = 2; }, Kind::kNothing, "",
+       absl::InfinitePast()},
+      {"a worker complains",
+       [&](RunFacts& f) {
+         f.workers = {.members = 2, .complainer = "w1", .complaint = "no memory", .complains_since = since};
+       },
+       Kind::kComplaint, "w1: no memory", since},
+      {"nothing can be scored",
+       [](RunFacts& f) {
+         f.unscorable_in_a_row = 3;
+         f.unscorable_detail = "401";
+       },
+       Kind::kUnscorable, "scores: 3 groups in a row could not be scored: 401", progress},
+      {"few were retired", [](RunFacts& f) { f.retired_in_a_row = 8; }, Kind::kLease,
+       "w0 (ordinal 7; 1 of 2 groups)", since},
+      {"many were retired",
+       [](RunFacts& f) {
+         f.retired_in_a_row = 9;
+         f.newest_groups = 10;
+         f.newest_flat = 8;
+       },
+       Kind::kRetired,
+       "groups that can be trained on: 9 were retired since the last step (see groups retired by reason)",
+       progress},
+      {"nearly all rewards are constant",
+       [](RunFacts& f) {
+         f.retired_in_a_row = 9;
+         f.newest_groups = 10;
+         f.newest_flat = 9;
+       },
+       Kind::kFlatRewards,
+       "groups whose samples differ in reward: 9 were retired since the last step, and of the newest 10 "
+       "groups 9 "
+       "had the same reward for all samples (zero_variance): nothing can be learned from these; is the task "
+       "too "
+       "easy or too hard, or the reward constant?",
+       progress},
+      {"nobody holds a group", [](RunFacts& f) { f.held_ordinal = -1; }, Kind::kGroups,
+       "rollout workers (1 of 2 groups)", progress},
   };
   for (const auto& c : cases) {
-    ASSERT_TRUE(Beat(*c.member, c.says).ok());
-    EXPECT_EQ(Status().waiting_for(), c.waiting_for) << c.says;
+    RunFacts facts;
+    facts.last_progress = progress;
+    facts.learners.members = facts.workers.members = facts.reward_servers.members = 1;
+    facts.started = true;
+    facts.complete = 1;
+    facts.groups_per_step = 2;
+    facts.holder = "w0";
+    facts.held_ordinal = 7;
+    facts.held_since = since;
+    c.change(facts);
+    const Blocker blocker = WaitingFor(facts);
+    EXPECT_EQ(blocker.kind, c.kind) << c.what;
+    EXPECT_EQ(InWords(blocker), c.words) << c.what;
+    EXPECT_EQ(blocker.since, c.since) << c.what;
   }
 }
 
-// Members repeat what they were told to wait for: that is not why the run is stalled.
-TEST_F(WaitingTest, AnEchoIsNoComplaint) {
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner_;
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
-  ASSERT_FALSE(assigned.waiting_for().empty());
-  ASSERT_TRUE(Beat(learner_, assigned.waiting_for()).ok());
-  const v1::Lease lease = Lease(worker_, 0).lease();
-  const v1::LeaseGroupResponse refused = Lease(worker_, 0);
-  ASSERT_FALSE(refused.granted());
-  ASSERT_TRUE(Beat(worker_, refused.waiting_for()).ok());
-  EXPECT_EQ(Status().waiting_for(), "rollout-0 (ordinal 0; 0 of 1 groups)");
+TEST(Waiting, SaysForHowLong) {
+  const Blocker lease{.kind = Kind::kLease,
+                      .member = "w0",
+                      .ordinal = 7,
+                      .since = kTime - absl::Seconds(90),
+                      .have = 1,
+                      .total = 2};
+  EXPECT_EQ(InWords(lease, kTime), "w0 (ordinal 7; 1 of 2 groups), for 1m30s now");
+  EXPECT_EQ(InWords({.kind = Kind::kStart}, kTime), "the learner to load its weights");
+  EXPECT_EQ(InWords({}, kTime), "");
 }
 
-TEST_F(WaitingTest, TheWatchdogSpeaksWhenAllGroupsAreRetired) {
-  for (int i = 0; i < 6; ++i) {
-    ASSERT_TRUE(Return(worker_, Lease(worker_, 0).lease(), "bad_prompt: no words", true).ok());
-    clock_.Advance(absl::Seconds(4));
-    ASSERT_TRUE(Beat(learner_).ok());
-    ASSERT_TRUE(Beat(worker_).ok());
+TEST(Waiting, ARunIsSavedWithItsLastCheckpoint) {
+  struct {
+    int64_t committed, checkpoint;
+    bool saved;
+  } cases[] = {{0, -1, false}, {3, -1, false}, {3, 2, false}, {2, 2, false}, {3, 3, true}};
+  for (const auto& c : cases)
+    EXPECT_EQ(IsSaved(c.committed, c.checkpoint, /*total_steps=*/3), c.saved) << c.committed << c.checkpoint;
+}
+
+TEST(Waiting, TheWatchdogSpeaksOnceWhenProgressIsOverdue) {
+  struct {
+    int idle;
+    bool spoke, leaving, due;
+  } cases[] = {{60, false, false, false},  // not longer than its patience
+               {61, false, false, true},
+               {61, true, false, false},
+               {61, false, true, false}};
+  for (const auto& c : cases) {
+    EXPECT_EQ(WatchdogIsDue({.now = kTime,
+                             .last_progress = kTime - absl::Seconds(c.idle),
+                             .patience = absl::Minutes(1),
+                             .spoke = c.spoke,
+                             .leaving = c.leaving}),
+              c.due)
+        << c.idle << c.spoke << c.leaving;
   }
-  EXPECT_THAT(Status().waiting_for(), HasSubstr("6 were retired since the last step"));
-  EXPECT_EQ(Status().seconds_since_progress(), 24);
-  EXPECT_EQ(Status().groups_retired_by_reason().at("bad_prompt"), 6);
-}
-
-TEST_F(WaitingTest, SaysWhenRewardsAreConstant) {
-  for (int i = 0; i < 20; ++i) {
-    const v1::SubmitGroupRequest flat = SubmitOf(worker_, Lease(worker_, 0).lease(), /*spread=*/0);
-    v1::SubmitGroupResponse response;
-    ASSERT_TRUE(service_->SubmitGroup(nullptr, &flat, &response).ok());
-    ASSERT_EQ(response.retired_reason(), "zero_variance");
-  }
-  EXPECT_THAT(Status().waiting_for(), HasSubstr("20 had the same reward for all samples (zero_variance)"));
-}
-
-TEST_F(WaitingTest, GroupsThatNothingCanScoreEndTheRunWithTheirWords) {
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(service_->fatal().ok());
-    ASSERT_TRUE(
-        Return(worker_, Lease(worker_, 0).lease(), "unscorable: knowledge: 401 wrong key", false).ok());
-    if (i == 1) {
-      EXPECT_THAT(Status().waiting_for(), HasSubstr("2 groups in a row could not be scored"));
-    }
-  }
-  EXPECT_TRUE(absl::IsFailedPrecondition(service_->fatal()));
-  EXPECT_THAT(
-      std::string(service_->fatal().message()),
-      HasSubstr("3 groups in a row could not be scored, the newest one by rollout-0: unscorable: knowledge: "
-                "401 wrong key"));
-  EXPECT_EQ(Return(worker_, v1::Lease(), "drain", false).error_code(), grpc::StatusCode::UNAVAILABLE);
-}
-
-TEST_F(WaitingTest, AGroupThatWasScoredBeginsTheCountAnew) {
-  for (int i = 0; i < 2; ++i)
-    ASSERT_TRUE(Return(worker_, Lease(worker_, 0).lease(), "unscorable: 401", false).ok());
-  TakeStep(learner_, worker_, 0);
-  for (int i = 0; i < 2; ++i)
-    ASSERT_TRUE(Return(worker_, Lease(worker_, 1).lease(), "unscorable: 401", false).ok());
-  EXPECT_TRUE(service_->fatal().ok());
 }
 
 }  // namespace

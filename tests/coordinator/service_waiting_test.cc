@@ -1,0 +1,97 @@
+#include "tests/coordinator/service_fixture.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What a stalled run reports.
+using WaitingTest = StartedServiceTest;
+
+TEST_F(WaitingTest, NamesWhoHoldsTheGroup) {
+  Lease(worker_, 0);
+  EXPECT_EQ(Status().waiting_for(), "rollout-0 (ordinal 0; 0 of 1 groups)");
+}
+
+TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
+  struct {
+    v1::Fence* member;
+    const char* says;
+    const char* waiting_for;
+  } cases[] = {
+      {&worker_, "scorer knowledge answers 401", "rollout-0: scorer knowledge answers 401"},
+      {&worker_, "starting", "rollout workers (0 of 1 groups)"},
+      {&worker_, "delivery of the last group", "rollout workers (0 of 1 groups)"},
+      {&worker_, "", "rollout workers (0 of 1 groups)"},
+      {&learner_, "disk full: cannot store trajectories", "learner-0: disk full: cannot store trajectories"},
+  };
+  for (const auto& c : cases) {
+    ASSERT_TRUE(Beat(*c.member, c.says).ok());
+    EXPECT_EQ(Status().waiting_for(), c.waiting_for) << c.says;
+  }
+}
+
+// Members repeat what they were told to wait for: that is not why the run is stalled.
+TEST_F(WaitingTest, AnEchoIsNoComplaint) {
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner_;
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  ASSERT_FALSE(assigned.waiting_for().empty());
+  ASSERT_TRUE(Beat(learner_, assigned.waiting_for()).ok());
+  const v1::Lease lease = Lease(worker_, 0).lease();
+  const v1::LeaseGroupResponse refused = Lease(worker_, 0);
+  ASSERT_FALSE(refused.granted());
+  ASSERT_TRUE(Beat(worker_, refused.waiting_for()).ok());
+  EXPECT_EQ(Status().waiting_for(), "rollout-0 (ordinal 0; 0 of 1 groups)");
+}
+
+TEST_F(WaitingTest, TheWatchdogSpeaksWhenAllGroupsAreRetired) {
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(Return(worker_, Lease(worker_, 0).lease(), v1::RETURN_BAD_PROMPT, "no words").ok());
+    clock_.Advance(absl::Seconds(4));
+    ASSERT_TRUE(Beat(learner_).ok());
+    ASSERT_TRUE(Beat(worker_).ok());
+  }
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("6 were retired since the last step"));
+  EXPECT_EQ(Status().seconds_since_progress(), 24);
+  EXPECT_EQ(Status().groups_retired_by_reason().at("bad_prompt"), 6);
+}
+
+TEST_F(WaitingTest, SaysWhenRewardsAreConstant) {
+  for (int i = 0; i < 20; ++i) {
+    const v1::SubmitGroupRequest flat = SubmitOf(worker_, Lease(worker_, 0).lease(), /*spread=*/0);
+    v1::SubmitGroupResponse response;
+    ASSERT_TRUE(service_->SubmitGroup(nullptr, &flat, &response).ok());
+    ASSERT_EQ(response.retired_reason(), v1::RETIRE_ZERO_VARIANCE);
+  }
+  EXPECT_THAT(Status().waiting_for(), HasSubstr("20 had the same reward for all samples (zero_variance)"));
+}
+
+TEST_F(WaitingTest, GroupsThatNothingCanScoreEndTheRunWithTheirWords) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(service_->fatal().ok());
+    ASSERT_TRUE(
+        Return(worker_, Lease(worker_, 0).lease(), v1::RETURN_UNSCORABLE, "knowledge: 401 wrong key").ok());
+    if (i == 1) {
+      EXPECT_THAT(Status().waiting_for(), HasSubstr("2 groups in a row could not be scored"));
+    }
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(service_->fatal()));
+  EXPECT_THAT(std::string(service_->fatal().message()),
+              HasSubstr("3 groups in a row could not be scored, the newest one by rollout-0: knowledge: 401 "
+                        "wrong key"));
+  EXPECT_EQ(Return(worker_, v1::Lease(), v1::RETURN_DRAIN).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(WaitingTest, AGroupThatWasScoredBeginsTheCountAnew) {
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(Return(worker_, Lease(worker_, 0).lease(), v1::RETURN_UNSCORABLE, "401").ok());
+  TakeStep(learner_, worker_, 0);
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(Return(worker_, Lease(worker_, 1).lease(), v1::RETURN_UNSCORABLE, "401").ok());
+  EXPECT_TRUE(service_->fatal().ok());
+}
+
+}  // namespace
+}  // namespace lvrpo
