@@ -3,8 +3,6 @@
 #include <limits>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-
 namespace lvrpo {
 namespace {
 
@@ -38,21 +36,6 @@ torch::Tensor Normalize(const torch::Tensor& rewards, const AdvantageOptions& op
 }
 
 }  // namespace
-
-absl::StatusOr<AdvantageScale> ParseAdvantageScale(absl::string_view name) {
-  if (name == "group") return AdvantageScale::kGroup;
-  if (name == "batch") return AdvantageScale::kBatch;
-  if (name == "none") return AdvantageScale::kNone;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown advantage scale '", name, "'; use group, batch or none"));
-}
-
-absl::StatusOr<RewardAggregation> ParseRewardAggregation(absl::string_view name) {
-  if (name == "sum_then_normalize") return RewardAggregation::kSumThenNormalize;
-  if (name == "normalize_then_sum" || name == "gdpo") return RewardAggregation::kNormalizeThenSum;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown reward aggregation '", name, "'; use sum_then_normalize or gdpo"));
-}
 
 Advantages GroupAdvantages(const torch::Tensor& rewards, const torch::Tensor& weights,
                            const AdvantageOptions& options) {

@@ -2,8 +2,7 @@
 
 #include <optional>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "common/config/choices.h"
 #include "torch/torch.h"
 
 // Group-relative advantages (paper, equations 3 and 6).
@@ -14,16 +13,8 @@ enum class AdvantageScale {
   kBatch,  // divide by that of all groups' rewards; the mean stays the group's
   kNone    // do not divide (Dr. GRPO)
 };
-enum class RewardAggregation {
-  kSumThenNormalize,  // r = sum of weight_k r_k, normalised once
-  kNormalizeThenSum   // each component normalised inside the group, weighted sum, normalised over the batch
-                      // (GDPO)
-};
-
-absl::StatusOr<AdvantageScale> ParseAdvantageScale(absl::string_view name);        // "group", "batch", "none"
-absl::StatusOr<RewardAggregation> ParseRewardAggregation(absl::string_view name);  // "sum_then_normalize",
-                                                                                   // "normalize_then_sum" =
-                                                                                   // "gdpo"
+inline constexpr Choice<AdvantageScale> kAdvantageScales[] = {
+    {"group", AdvantageScale::kGroup}, {"batch", AdvantageScale::kBatch}, {"none", AdvantageScale::kNone}};
 
 struct AdvantageOptions {
   AdvantageScale scale = AdvantageScale::kGroup;
@@ -37,7 +28,7 @@ struct Advantages {
   torch::Tensor advantages;            // [P, G]
   torch::Tensor group_mean;            // [P], mean of the summed rewards
   torch::Tensor zero_variance;         // [P] bool: max - min of the summed rewards <= 1e-6
-  torch::Tensor component_advantages;  // [P, G, K] with kNormalizeThenSum, otherwise undefined
+  torch::Tensor component_advantages;  // [P, G, K] with kGdpo, otherwise undefined
 };
 
 // rewards [P, G, K] with weights [K], or [P, G] with undefined weights; results are float64. A

@@ -1,7 +1,5 @@
 #include "algorithm/image_loss.h"
 
-#include "absl/strings/str_cat.h"
-
 namespace lvrpo {
 namespace {
 
@@ -30,28 +28,6 @@ torch::Tensor ClippedSurrogate(const torch::Tensor& ratio, const torch::Tensor& 
 }
 
 }  // namespace
-
-absl::StatusOr<ImageLossForm> ParseImageLossForm(absl::string_view name) {
-  if (name == "ppo") return ImageLossForm::kPpo;
-  if (name == "grpo_guard") return ImageLossForm::kGrpoGuard;
-  if (name == "flow_dppo") return ImageLossForm::kFlowDppo;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown image loss '", name, "'; use ppo, grpo_guard or flow_dppo"));
-}
-
-absl::StatusOr<ImageKlForm> ParseImageKlForm(absl::string_view name) {
-  if (name == "velocity_mse") return ImageKlForm::kVelocityMse;
-  if (name == "exact") return ImageKlForm::kExact;
-  if (name == "flow_grpo") return ImageKlForm::kFlowGrpo;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown image KL form '", name, "'; use velocity_mse, exact or flow_grpo"));
-}
-
-absl::StatusOr<GuardBias> ParseGuardBias(absl::string_view name) {
-  if (name == "per_sample") return GuardBias::kPerSample;
-  if (name == "batch") return GuardBias::kBatch;
-  return absl::InvalidArgumentError(absl::StrCat("unknown bias '", name, "'; use per_sample or batch"));
-}
 
 ImageLossTerms ImageLoss(const ImageLossInput& input, const ImageLossOptions& options) {
   ImageLossTerms terms;

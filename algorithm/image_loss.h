@@ -2,30 +2,16 @@
 
 #include <optional>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "algorithm/sde.h"
 #include "torch/torch.h"
 
 // The surrogate loss of one SDE step of images (paper, equation 2, with the step as the action).
 namespace lvrpo {
 
-enum class ImageLossForm {
-  kPpo,        // clipped surrogate + beta KL (zhtmike/flow_grpo:scripts/train_bagel.py)
-  kGrpoGuard,  // centred, step-normalised ratio (flow_grpo:scripts/train_sd3_GRPO_Guard.py): gradients of
-               // early and late steps have the same scale, where kPpo's are proportional to 1 / std
-  kFlowDppo  // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
-};
-enum class ImageKlForm {
-  kVelocityMse,  // mean (v - v_ref)^2: all t weigh alike
-  kExact,        // mean (mean - mean_ref)^2 / 2 std^2: the Gaussian KL of the step
-  kFlowGrpo      // as kExact with std^2 / -dt in place of std^2: what flow_grpo computes
-};
+// What kGrpoGuard takes off the log ratio: its mean over a sample's elements, or over the batch too.
 enum class GuardBias { kPerSample, kBatch };
-
-absl::StatusOr<ImageLossForm> ParseImageLossForm(absl::string_view name);  // "ppo", "grpo_guard", "flow_dppo"
-absl::StatusOr<ImageKlForm> ParseImageKlForm(absl::string_view name);  // "velocity_mse", "exact", "flow_grpo"
-absl::StatusOr<GuardBias> ParseGuardBias(absl::string_view name);      // "per_sample", "batch"
+inline constexpr Choice<GuardBias> kGuardBiases[] = {{"per_sample", GuardBias::kPerSample},
+                                                     {"batch", GuardBias::kBatch}};
 
 struct ImageLossOptions {
   ImageLossForm form = ImageLossForm::kPpo;

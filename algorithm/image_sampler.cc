@@ -4,11 +4,11 @@
 
 namespace lvrpo {
 
-VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
+VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, LatentGrid grid,
                                const GuidanceOptions& guidance) {
-  return [model, cache = std::move(cache), grid_h, grid_w, guidance](const torch::Tensor& x, double t) {
+  return [model, cache = std::move(cache), grid, guidance](const torch::Tensor& x, double t) {
     const torch::Tensor times = torch::full({x.size(0)}, t, x.options());
-    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid_h, grid_w, guidance.At(t));
+    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid.height, grid.width, guidance.At(t));
   };
 }
 
@@ -18,19 +18,10 @@ SdeStep StepOf(const ImageSampleOptions& options, int index) {
   return MakeSdeStep(options.kernel, options.noise_level, t, t_next, options.timesteps[1]);
 }
 
-ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
-                          int64_t token_dim, uint64_t run_seed, uint32_t group,
-                          const ImageSampleOptions& options) {
+ImageSamples SampleLatents(const VelocityFunction& velocity, const torch::Tensor& noise,
+                           const ImageSampleOptions& options, const StepNoise& step_noise) {
   torch::NoGradGuard no_grad;
-  const auto noise = [&](Purpose purpose, uint32_t step) {
-    const torch::Tensor own =
-        PhiloxNormalSlots({.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = step}, 0,
-                          group_size, {tokens, token_dim});
-    if (!options.antithetic) return own;
-    const torch::Tensor first = own.slice(0, 0, group_size, 2);
-    return torch::stack({first, purpose == Purpose::kSdeNoise ? -first : first}, 1).flatten(0, 1);
-  };
-  torch::Tensor x = noise(Purpose::kInitialNoise, 0);
+  torch::Tensor x = noise;
   std::vector<torch::Tensor> window_latents, log_probs;
   const int steps = static_cast<int>(options.timesteps.size()) - 1;
   for (int i = 0; i < steps; ++i) {
@@ -41,7 +32,7 @@ ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, 
       continue;
     }
     if (i == options.window.begin) window_latents.push_back(x);
-    x = SdeSample(step, mean, noise(Purpose::kSdeNoise, static_cast<uint32_t>(i)));
+    x = SdeSample(step, mean, step_noise(i));
     window_latents.push_back(x);
     log_probs.push_back(SdeLogProb(step, x, mean));
   }
@@ -54,15 +45,19 @@ ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, 
   return samples;
 }
 
-torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& noise,
-                        const std::vector<float>& timesteps) {
-  torch::NoGradGuard no_grad;
-  torch::Tensor x = noise;
-  for (size_t i = 0; i + 1 < timesteps.size(); ++i) {
-    const SdeStep step = MakeOdeStep(timesteps[i], timesteps[i + 1]);
-    x = SdeMean(step, x, velocity(x, step.t));
-  }
-  return x;
+ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
+                          int64_t token_dim, uint64_t run_seed, uint32_t group,
+                          const ImageSampleOptions& options) {
+  const auto noise = [&](Purpose purpose, int step) {
+    const torch::Tensor own = PhiloxNormalSlots(
+        {.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = static_cast<uint32_t>(step)},
+        0, group_size, {tokens, token_dim});
+    if (!options.antithetic) return own;
+    const torch::Tensor first = own.slice(0, 0, group_size, 2);
+    return torch::stack({first, purpose == Purpose::kSdeNoise ? -first : first}, 1).flatten(0, 1);
+  };
+  return SampleLatents(velocity, noise(Purpose::kInitialNoise, 0), options,
+                       [&](int step) { return noise(Purpose::kSdeNoise, step); });
 }
 
 torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens,

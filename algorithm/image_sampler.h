@@ -7,6 +7,7 @@
 #include "algorithm/schedule.h"
 #include "algorithm/sde.h"
 #include "model/bagel.h"
+#include "model/latent_grid.h"
 #include "torch/torch.h"
 
 // Samples latents from noise, and re-evaluates their log-probabilities. Everything but the velocity is fp32
@@ -19,14 +20,14 @@ using VelocityFunction = std::function<torch::Tensor(const torch::Tensor& x, dou
 
 // Velocity of `model` in the prompt's context; shares the model's tensors. The cache is shared (batch 1) or
 // per sample. With text_scale != 1 guidance is against the empty context.
-VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, int64_t grid_h, int64_t grid_w,
+VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, LatentGrid grid,
                                const GuidanceOptions& guidance = {});
 
 struct ImageSampleOptions {
   std::vector<float> timesteps;  // Timesteps(n, shift)
   SdeKernel kernel = SdeKernel::kFlowSde;
   double noise_level = 0.7;
-  Window window;  // SDE steps; the others are Euler ODE steps
+  Window window = {};  // SDE steps; the others are Euler ODE steps
   // Slots 2j and 2j + 1 are an antithetic pair: the same noise at t = 1, opposite noise at each SDE step.
   // Each sample's distribution is unchanged, but within a pair only the sign of the SDE noise decides which
   // is better: reward variance from the noise at t = 1, and from even functions of the SDE noise, cancels in
@@ -38,23 +39,27 @@ struct ImageSampleOptions {
 SdeStep StepOf(const ImageSampleOptions& options, int index);
 
 struct ImageSamples {
-  torch::Tensor final_latents;  // [G, N, D]
-  torch::Tensor
-      window_latents;  // [G, k + 1, N, D]: before each window step and after the last, exactly as sampled
-  torch::Tensor log_probs;  // [G, k] float64, SdeLogProb of window_latents
+  torch::Tensor final_latents;  // [B, N, D]
+  // Undefined without a window.
+  torch::Tensor window_latents;  // [B, k + 1, N, D]: before each window step and after the last, as sampled
+  torch::Tensor log_probs;       // [B, k] float64, SdeLogProb of window_latents
 };
 
-// G samples of one group in one batch, slots 0 .. G - 1 (an even number when antithetic). Noise
+// SDE noise of the schedule's step `step`: [B, N, D].
+using StepNoise = std::function<torch::Tensor(int step)>;
+
+// The denoising loop, from noise [B, N, D] at t = 1 to latents: SDE steps inside options.window, with noise
+// from `step_noise`, and Euler ODE steps outside. Samples may have contexts of their own. No gradients.
+ImageSamples SampleLatents(const VelocityFunction& velocity, const torch::Tensor& noise,
+                           const ImageSampleOptions& options, const StepNoise& step_noise = {});
+
+// SampleLatents of one group in one batch, slots 0 .. group_size - 1 (an even number when antithetic). Noise
 // (algorithm/philox.h) is a function of (run seed, group, slot, step): purpose kInitialNoise for the latent
-// at t = 1, kSdeNoise at the schedule's step i. No gradients.
+// at t = 1, kSdeNoise at the schedule's step i.
 ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, int64_t tokens,
                           int64_t token_dim, uint64_t run_seed, uint32_t group,
                           const ImageSampleOptions& options);
 
-// The latents of evaluation: Euler ODE only, from the given noise [B, N, D]; samples may have different
-// prompts. No gradients. -> [B, N, D]
-torch::Tensor SampleOde(const VelocityFunction& velocity, const torch::Tensor& noise,
-                        const std::vector<float>& timesteps);
 // Noise of evaluation images first .. first + count - 1 of one prompt set (purpose kEvaluationNoise): [count,
 // N, D].
 torch::Tensor EvaluationNoise(uint64_t run_seed, uint32_t first, int64_t count, int64_t tokens,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "algorithm/philox.h"
 #include "common/hash.h"
 
@@ -26,13 +25,6 @@ Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi) {
   const uint64_t word =
       PhiloxWord({.seed = MixSeed(run_seed, Purpose::kWindow), .group = group, .slot = 0, .step = 0}, 0);
   return {.begin = lo + static_cast<int>((word * choices) >> 32), .size = size};
-}
-
-absl::Status CheckWindowRange(int n, int size, int lo, int hi) {
-  if (lo >= 0 && size >= 1 && lo + size <= hi && hi <= n - 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("a window of ", size, " steps does not fit into steps [", lo,
-                                                 ", ", hi, ") of a schedule of ", n, " values, which has ",
-                                                 n - 1, " steps"));
 }
 
 std::string ScheduleDigest(const std::vector<float>& timesteps) {

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-
 // The time grid of the sampler. t = 1 is noise and t = 0 is data; n values are n - 1 model calls, and
 // denoising step i goes from timesteps[i] to timesteps[i + 1].
 namespace lvrpo {
@@ -27,9 +25,6 @@ struct Window {
 // The window of one group: begin is uniform over lo .. hi - size, both included, drawn from (run seed,
 // group), so that all samples of a group share it and every group has its own.
 Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi);
-
-// InvalidArgument unless 0 <= lo, size >= 1, lo + size <= hi and hi <= n - 1.
-absl::Status CheckWindowRange(int n, int size, int lo, int hi);
 
 // Hex hash of the grid: what a worker and a learner must agree on.
 std::string ScheduleDigest(const std::vector<float>& timesteps);

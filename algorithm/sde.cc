@@ -3,17 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "absl/strings/str_cat.h"
-
 namespace lvrpo {
-
-absl::StatusOr<SdeKernel> ParseSdeKernel(absl::string_view name) {
-  if (name == "flow_sde") return SdeKernel::kFlowSde;
-  if (name == "dance") return SdeKernel::kDance;
-  if (name == "cps") return SdeKernel::kCps;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown SDE kernel '", name, "'; use flow_sde, dance or cps"));
-}
 
 SdeStep MakeOdeStep(double t, double t_next) {
   return {.t = t, .t_next = t_next, .x_coefficient = 1, .v_coefficient = t_next - t};

@@ -1,21 +1,11 @@
 #pragma once
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "common/config/choices.h"
 #include "torch/torch.h"
 
 // One denoising step as a diagonal Gaussian, so that an image has a log-probability. This is the only place
 // where steps are computed: rollout workers and learner call the same functions, in fp32.
 namespace lvrpo {
-
-enum class SdeKernel {
-  kFlowSde,  // zhtmike/flow_grpo:flow_grpo/diffusers_patch/sd3_sde_with_logprob.py; noise level a
-  kDance,    // XueZeyue/DanceGRPO:fastvideo/train_grpo_flux.py flux_step; noise level eta
-  kCps       // coefficient-preserving sampling, the same file of flow_grpo; noise level a
-};
-
-// "flow_sde", "dance", "cps".
-absl::StatusOr<SdeKernel> ParseSdeKernel(absl::string_view name);
 
 // Everything about a step that does not depend on the latent. In each kernel the mean is linear in latent and
 // velocity: mean = x_coefficient x + v_coefficient v.

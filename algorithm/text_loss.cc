@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "absl/strings/str_cat.h"
-
 namespace lvrpo {
 namespace {
 
@@ -58,39 +56,6 @@ torch::Tensor Aggregate(const torch::Tensor& losses, const torch::Tensor& active
 }
 
 }  // namespace
-
-absl::StatusOr<RatioLevel> ParseRatioLevel(absl::string_view name) {
-  if (name == "token") return RatioLevel::kToken;
-  if (name == "sequence") return RatioLevel::kSequence;
-  return absl::InvalidArgumentError(absl::StrCat("unknown ratio level '", name, "'; use token or sequence"));
-}
-
-absl::StatusOr<TextKlForm> ParseTextKlForm(absl::string_view name) {
-  if (name == "none") return TextKlForm::kNone;
-  if (name == "k1") return TextKlForm::kK1;
-  if (name == "k2") return TextKlForm::kK2;
-  if (name == "k3") return TextKlForm::kK3;
-  return absl::InvalidArgumentError(absl::StrCat("unknown KL form '", name, "'; use none, k1, k2 or k3"));
-}
-
-absl::StatusOr<Aggregation> ParseAggregation(absl::string_view name) {
-  if (name == "token_mean") return Aggregation::kTokenMean;
-  if (name == "seq_mean_token_mean") return Aggregation::kSeqMeanTokenMean;
-  if (name == "seq_mean_token_sum") return Aggregation::kSeqMeanTokenSum;
-  if (name == "seq_mean_token_sum_norm") return Aggregation::kSeqMeanTokenSumNorm;
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown loss aggregation '", name,
-                   "'; use token_mean, seq_mean_token_mean, seq_mean_token_sum or seq_mean_token_sum_norm"));
-}
-
-absl::StatusOr<CorrectionMode> ParseCorrectionMode(absl::string_view name) {
-  if (name == "token_truncate") return CorrectionMode::kTokenTruncate;
-  if (name == "token_mask") return CorrectionMode::kTokenMask;
-  if (name == "sequence_truncate") return CorrectionMode::kSequenceTruncate;
-  if (name == "sequence_mask") return CorrectionMode::kSequenceMask;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "unknown correction '", name, "'; use token_truncate, token_mask, sequence_truncate or sequence_mask"));
-}
 
 TextLossTerms TextLoss(const TextLossInput& input, const TextLossOptions& options) {
   const torch::Tensor inactive = input.mask.detach().eq(0);  // [B, T]

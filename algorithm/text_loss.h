@@ -2,8 +2,7 @@
 
 #include <optional>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "common/choice.h"
 #include "torch/torch.h"
 
 // The surrogate loss of text (paper, equation 2, with the token as the action), and the correction for
@@ -15,20 +14,26 @@ enum class RatioLevel {
   kToken,
   kSequence  // GSPO: one ratio per sequence, exp(mean of the token log ratios)
 };
+inline constexpr Choice<RatioLevel> kRatioLevels[] = {{"token", RatioLevel::kToken},
+                                                      {"sequence", RatioLevel::kSequence}};
+
 // With d = log p_ref - log p: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1
 // (http://joschu.net/blog/kl-approx.html).
 enum class TextKlForm { kNone, kK1, kK2, kK3 };
+inline constexpr Choice<TextKlForm> kTextKlForms[] = {
+    {"none", TextKlForm::kNone}, {"k1", TextKlForm::kK1}, {"k2", TextKlForm::kK2}, {"k3", TextKlForm::kK3}};
+
 enum class Aggregation {
   kTokenMean,           // sum / active tokens
   kSeqMeanTokenMean,    // mean over sequences of the mean over their tokens
   kSeqMeanTokenSum,     // mean over sequences of the sum over their tokens
   kSeqMeanTokenSumNorm  // sum / (sequences * max_length)
 };
-
-absl::StatusOr<RatioLevel> ParseRatioLevel(absl::string_view name);  // "token", "sequence"
-absl::StatusOr<TextKlForm> ParseTextKlForm(absl::string_view name);  // "none", "k1", "k2", "k3"
-absl::StatusOr<Aggregation> ParseAggregation(
-    absl::string_view name);  // "token_mean", "seq_mean_token_mean", ...
+inline constexpr Choice<Aggregation> kAggregations[] = {
+    {"token_mean", Aggregation::kTokenMean},
+    {"seq_mean_token_mean", Aggregation::kSeqMeanTokenMean},
+    {"seq_mean_token_sum", Aggregation::kSeqMeanTokenSum},
+    {"seq_mean_token_sum_norm", Aggregation::kSeqMeanTokenSumNorm}};
 
 struct TextLossOptions {
   RatioLevel level = RatioLevel::kToken;
@@ -74,8 +79,11 @@ struct TextLossTerms {
 TextLossTerms TextLoss(const TextLossInput& input, const TextLossOptions& options);
 
 enum class CorrectionMode { kTokenTruncate, kTokenMask, kSequenceTruncate, kSequenceMask };
-// "token_truncate", "token_mask", "sequence_truncate", "sequence_mask".
-absl::StatusOr<CorrectionMode> ParseCorrectionMode(absl::string_view name);
+inline constexpr Choice<CorrectionMode> kCorrectionModes[] = {
+    {"token_truncate", CorrectionMode::kTokenTruncate},
+    {"token_mask", CorrectionMode::kTokenMask},
+    {"sequence_truncate", CorrectionMode::kSequenceTruncate},
+    {"sequence_mask", CorrectionMode::kSequenceMask}};
 
 struct CorrectionOptions {
   CorrectionMode mode = CorrectionMode::kTokenTruncate;

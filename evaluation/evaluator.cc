@@ -7,11 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "algorithm/image_sampler.h"
-#include "common/files/file.h"
 #include "data/prompts/prompts.h"
+#include "generation/image_engine.h"
 #include "generation/text_engine.h"
 #include "model/source_image.h"
 #include "policy/run_policy.h"
+#include "policy/sample_settings.h"
 #include "shapes_world/checker.h"
 #include "verifiers/rules/question.h"
 
@@ -47,31 +48,27 @@ ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
 }  // namespace
 
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights) {
-  const std::string& folder = config.model().policy();
-  absl::StatusOr<Bagel> model = LoadRunPolicy(config);
-  if (!model.ok()) return model.status();
+  absl::StatusOr<RunModel> run = LoadRunModel(config);
+  if (!run.ok()) return run.status();
+  absl::StatusOr<Bagel> model = std::move(run->policy);
   if (!weights.empty()) {
     absl::StatusOr<TensorMap> trained = LoadTensors(weights);
     if (!trained.ok()) return trained.status();
     model = model->WithTensors(*trained, weights);
     if (!model.ok()) return model.status();
   }
-  const std::string autoencoder_path = JoinPath(folder, "ae.safetensors");
-  absl::StatusOr<TensorMap> tensors = LoadTensors(autoencoder_path);
-  if (!tensors.ok()) return tensors.status();
-  absl::StatusOr<Autoencoder> autoencoder =
-      Autoencoder::Create(model->config().autoencoder, *std::move(tensors), autoencoder_path);
-  if (!autoencoder.ok()) return autoencoder.status();
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
-  if (!tokenizer.ok()) return tokenizer.status();
   std::string digest = DigestOf(model->tensors());
-  return EvaluatedPolicy{*std::move(model), *std::move(autoencoder), *std::move(tokenizer),
+  return EvaluatedPolicy{*std::move(model), std::move(run->autoencoder), std::move(run->tokenizer),
                          std::move(digest)};
 }
 
 absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& config,
                                                        const EvaluatedPolicy& policy, v1::TaskKind task,
                                                        const std::string& path, int per_kind) {
+  if (task == v1::TASK_KIND_IMAGE) {
+    if (absl::Status status = CheckImageSize(config.rollout(), policy.model.config()); !status.ok())
+      return status;
+  }
   std::vector<HeldOutPrompt> prompts;
   std::map<std::string, int> taken;
   uint32_t place = 0;
@@ -90,8 +87,12 @@ absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& conf
               ReadSourceImage(path, record, policy.model.config(), ImageOptions(config)).status();
           !status.ok())
         return status;
+      prompts.push_back({.record = record, .place = here});
+      return absl::OkStatus();
     }
-    prompts.push_back({record, here});
+    const absl::StatusOr<LatentGrid> grid = ImageGrid(record, config.rollout(), policy.model.config());
+    if (!grid.ok()) return grid.status();
+    prompts.push_back({.record = record, .place = here, .grid = *grid});
     return absl::OkStatus();
   };
   if (absl::Status status = ReadPromptFile(path, check).status(); !status.ok()) return status;
@@ -104,37 +105,28 @@ absl::StatusOr<std::vector<EvaluatedImage>> EvaluateImages(const v1::RunConfig& 
                                                            const std::function<void(size_t)>& progress) {
   torch::NoGradGuard no_grad;
   const BagelConfig& model = policy.model.config();
-  const std::vector<float> timesteps = Timesteps(config.evaluation().timesteps(), config.rollout().shift());
   const auto batch = static_cast<size_t>(std::max(1, config.evaluation().batch()));
+  ImageEngineOptions options = {
+      .timesteps = Timesteps(config.evaluation().timesteps(), config.rollout().shift()),
+      .guidance = {.text_scale = config.rollout().cfg_scale()}};
   std::vector<EvaluatedImage> evaluated;
-  for (size_t begin = 0; begin < prompts.size(); begin += batch) {
-    const size_t end = std::min(prompts.size(), begin + batch);
-    const v1::Constraints& first = prompts[begin].record.constraints();
-    const int64_t patch = policy.autoencoder.config().downsample() * model.latent_patch;
-    const int64_t height = (first.height() > 0 ? first.height() : 64) / patch;
-    const int64_t width = (first.width() > 0 ? first.width() : 64) / patch;
-    if (std::max(height, width) > model.max_latent_side || std::min(height, width) < 1) {
-      return absl::InvalidArgumentError(absl::StrCat("held-out prompt ", prompts[begin].record.id(),
-                                                     " asks for an image of ", first.width(), "x",
-                                                     first.height(), " pixels; the model paints sides of ",
-                                                     patch, " to ", patch * model.max_latent_side));
-    }
-    std::vector<KvCache> contexts;
-    std::vector<torch::Tensor> noise;
+  for (size_t begin = 0, end = 0; begin < prompts.size(); begin = end) {
+    options.grid = prompts[begin].grid;
+    while (end < std::min(prompts.size(), begin + batch) && prompts[end].grid == options.grid) ++end;
+    std::vector<ImageRequest> requests;
     for (size_t i = begin; i < end; ++i) {
       const absl::StatusOr<std::vector<int32_t>> ids = policy.tokenizer->Encode(prompts[i].record.text());
       if (!ids.ok()) {
         return absl::InvalidArgumentError(
             absl::StrCat("held-out prompt ", prompts[i].record.id(), ": ", ids.status().message()));
       }
-      contexts.push_back(policy.model.PrefillPrompt(*ids));
-      noise.push_back(EvaluationNoise(kNoiseSeed, prompts[i].place, 1, height * width, model.token_dim()));
+      requests.push_back({.full = policy.model.PrefillPrompt(*ids),
+                          .noise = EvaluationNoise(kNoiseSeed, prompts[i].place, 1, options.grid.tokens(),
+                                                   model.token_dim())});
     }
-    const VelocityFunction velocity = BagelVelocity(policy.model, KvCache::Stack(contexts), height, width,
-                                                    {.text_scale = config.rollout().cfg_scale()});
-    const torch::Tensor latents = SampleOde(velocity, torch::cat(noise), timesteps);
-    std::vector<RgbImage> images =
-        ToRgbImages(policy.autoencoder.Decode(Unpatchify(latents, model.latent_patch, height, width)));
+    const torch::Tensor latents = GenerateLatents(policy.model, requests, options);
+    std::vector<RgbImage> images = ToRgbImages(policy.autoencoder.Decode(
+        Unpatchify(latents, model.latent_patch, options.grid.height, options.grid.width)));
     for (size_t i = begin; i < end; ++i) {
       evaluated.push_back({Judge(images[i - begin], prompts[i].record), std::move(images[i - begin])});
     }

@@ -11,6 +11,7 @@
 #include "evaluation/summary.h"
 #include "model/autoencoder.h"
 #include "model/bagel.h"
+#include "model/latent_grid.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 
@@ -32,10 +33,11 @@ absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config,
 struct HeldOutPrompt {
   v1::PromptRecord record;
   uint32_t place = 0;
+  LatentGrid grid = {};  // IMAGE: of the image that is sampled
 };
 // Errors of ReadPromptFile. The selected records are also checked against the policy: they are of this task,
-// the tokenizer has their words, their source images can be read and have a size that the model takes. Every
-// wrong line is named.
+// the tokenizer has their words, their source images can be read and have a size that the model takes, and
+// the model can sample images of the size they ask for. Every wrong line is named.
 absl::StatusOr<std::vector<HeldOutPrompt>> ReadHeldOut(const v1::RunConfig& config,
                                                        const EvaluatedPolicy& policy, v1::TaskKind task,
                                                        const std::string& path, int per_kind);

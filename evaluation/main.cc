@@ -3,12 +3,12 @@
 
 #include "CLI/CLI.hpp"
 #include "common/allocator.h"
-#include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
+#include "common/stopwatch.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/sample_writer.h"
 #include "nlohmann/json.hpp"
@@ -26,7 +26,7 @@ struct Options {
 absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
   KeepFreedMemory();
   torch::set_num_threads(options.threads);
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   absl::StatusOr<EvaluatedPolicy> policy = LoadEvaluatedPolicy(config, options.weights);
   if (!policy.ok()) return policy.status();
   if (absl::Status status = MakeFolder(options.out); !status.ok()) return status;
@@ -74,7 +74,7 @@ absl::Status Evaluate(const v1::RunConfig& config, const Options& options) {
     scores["text"] = SummarizeAnswers(*answers);
   }
   scores["weights_digest"] = policy->weights_digest;
-  scores["seconds"] = absl::ToDoubleSeconds(RealClock().Now() - begin);
+  scores["seconds"] = watch.Seconds();
   for (const auto& [name, text] :
        std::map<std::string, std::string>{{"samples.json", JsonText(samples.samples(), 1) + "\n"},
                                           {"all.jsonl", lines},

@@ -38,7 +38,7 @@ std::vector<std::vector<Part>> PlanBatches(std::span<const ImageRequest> request
 
 int64_t ImageBatchSize(const BagelConfig& config, const ImageEngineOptions& options, torch::Dtype dtype) {
   const int64_t branches = options.guidance.text_scale <= 1 ? 1 : (options.guidance.image_scale <= 1 ? 2 : 3);
-  const int64_t tokens = options.grid_h * options.grid_w + 2;
+  const int64_t tokens = options.grid.tokens() + 2;
   const int64_t each = branches * tokens * ForwardBytesPerToken(config, dtype);
   return std::max<int64_t>(1, options.activation_bytes / each);
 }
@@ -68,12 +68,12 @@ torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> 
                                          .slot = 0,
                                          .step = 0},
                                         request->first_slot + static_cast<uint32_t>(first), count,
-                                        {options.grid_h * options.grid_w, model.config().token_dim()}));
+                                        {options.grid.tokens(), model.config().token_dim()}));
     }
     // With and without guidance the work differs. Experts take as many tokens as their router sends.
     const auto step = [&](const GuidanceOptions& guidance) {
       return [&model, &contexts, &options, guidance](const torch::Tensor& x, const torch::Tensor& t) {
-        return model.GuidedVelocity(contexts, x, t, options.grid_h, options.grid_w, guidance);
+        return model.GuidedVelocity(contexts, x, t, options.grid.height, options.grid.width, guidance);
       };
     };
     const bool recordable = !model.config().router.top_k;
@@ -87,7 +87,9 @@ torch::Tensor GenerateLatents(const Bagel& model, std::span<const ImageRequest> 
       if (progress) progress(++done, all_steps);
       return v;
     };
-    latents.push_back(SampleOde(velocity, torch::cat(noise).to(model.device()), options.timesteps));
+    latents.push_back(
+        SampleLatents(velocity, torch::cat(noise).to(model.device()), {.timesteps = options.timesteps})
+            .final_latents);
   }
   return torch::cat(latents);
 }

@@ -7,24 +7,25 @@
 #include <vector>
 
 #include "model/bagel.h"
+#include "model/latent_grid.h"
 
 namespace lvrpo {
 
 // Samples of one context, computed once. GuidanceOptions (model/bagel.h) decides the guidance branches.
 struct ImageRequest {
   KvCache full;
-  KvCache text_free;
-  std::optional<KvCache> image_free;  // none: the same as `full`, as in text-to-image
-  int64_t samples = 1;                // slots first_slot, first_slot + 1, ... of the group
-  uint32_t group = 0;                 // with seed and slot: the key of the noise
+  KvCache text_free = {};
+  std::optional<KvCache> image_free = {};  // none: the same as `full`, as in text-to-image
+  int64_t samples = 1;                     // slots first_slot, first_slot + 1, ... of the group
+  uint32_t group = 0;                      // with seed and slot: the key of the noise
   uint32_t first_slot = 0;
   torch::Tensor noise = {};  // [samples, N, D]: initial noise instead of the key's
 };
 
 struct ImageEngineOptions {
-  int64_t grid_h = 0, grid_w = 0;  // latent tokens
-  std::vector<float> timesteps;    // Timesteps(n, shift), algorithm/schedule.h
-  GuidanceOptions guidance;
+  LatentGrid grid = {};
+  std::vector<float> timesteps = {};  // Timesteps(n, shift), algorithm/schedule.h
+  GuidanceOptions guidance = {};
   uint64_t seed = 0;
   // Limit for activations: samples are denoised in as few batches as it allows, at least one sample each.
   int64_t activation_bytes = int64_t{4} << 30;

@@ -110,14 +110,7 @@ absl::StatusOr<UnifiedModel> LoadUnifiedModel(const std::string& folder, torch::
   UnifiedModel model{device.is_cpu() ? *std::move(bagel) : bagel->To(device), std::nullopt,
                      *std::move(tokenizer)};
   if (!with_autoencoder) return model;
-  const AutoencoderConfig& config = model.bagel.config().autoencoder;
-  const absl::StatusOr<StoredWeights> stored = OpenAutoencoder(folder, config);
-  if (!stored.ok()) return stored.status();
-  absl::StatusOr<TensorMap> tensors = stored->Read();
-  if (!tensors.ok()) return tensors.status();
-  for (auto& [name, tensor] : *tensors) tensor = tensor.to(device);
-  absl::StatusOr<Autoencoder> autoencoder =
-      Autoencoder::Create(config, *std::move(tensors), stored->source());
+  absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(folder, model.bagel.config().autoencoder, device);
   if (!autoencoder.ok()) return autoencoder.status();
   model.autoencoder = *std::move(autoencoder);
   return model;

@@ -20,9 +20,9 @@ struct UnifiedModel {
   std::unique_ptr<Tokenizer> tokenizer;
 
   // Pixels per latent token and side.
-  int64_t stride() const { return bagel.config().autoencoder.downsample() * bagel.config().latent_patch; }
+  int64_t stride() const { return bagel.config().latent_stride(); }
   // Pixels of the largest image it can generate, per side.
-  int64_t max_side() const { return bagel.config().max_latent_side * stride(); }
+  int64_t max_side() const { return bagel.config().longest_image_side(); }
 
   // Each appends a segment to a context of batch 1. InvalidArgument when the context would become longer than
   // the model's positions, or the text cannot be encoded.

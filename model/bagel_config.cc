@@ -184,11 +184,12 @@ absl::StatusOr<BagelConfig> LoadBagelConfig(const std::string& folder) {
   top.Integer("vit_max_num_patch_per_side", c.vit_max_side);
   top.Integer("latent_patch_size", c.latent_patch);
   top.Integer("max_latent_size", c.max_latent_side);
+  top.OneOf("model_type", {"bagel"});
   top.OneOf("connector_act", {"gelu_pytorch_tanh"});
   top.Never("interpolate_pos");
   ReadCommonSettings(top);
   // Ignored, as in the reference application: both sides exist, and the shift is a sampling setting.
-  top.Harmless({"model_type", "visual_gen", "visual_und", "timestep_shift", "tie_word_embeddings"});
+  top.Harmless({"visual_gen", "visual_und", "timestep_shift", "tie_word_embeddings"});
   top.Harmless({"llm_config", "vit_config", "vae_config"});  // read below
   ReadLanguage(language, c);
   ReadVision(vision, c);

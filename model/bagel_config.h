@@ -36,6 +36,9 @@ struct BagelConfig {
 
   int64_t head_dim() const { return hidden / heads; }
   int64_t token_dim() const { return latent_patch * latent_patch * autoencoder.z_channels; }
+  // Pixels per side of one latent token, and of the largest image.
+  int64_t latent_stride() const { return autoencoder.downsample() * latent_patch; }
+  int64_t longest_image_side() const { return max_latent_side * latent_stride(); }
 };
 
 // InvalidArgument names every setting of a wrong type, out of range, or not supported (another activation,

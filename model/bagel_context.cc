@@ -14,25 +14,17 @@ torch::Tensor NextPosition(const KvCache& cache, int64_t batch, torch::Device de
   return cache.next_position.expand({batch});
 }
 
-// The mask of a segment's queries over keys (past, then own tokens); undefined: no mask.
-torch::Tensor SegmentMask(const KvCache& cache, int64_t batch, int64_t tokens, bool causal,
-                          torch::Device device) {
-  if (!causal && !cache.valid.defined()) return {};
+// The mask of a causal segment's queries over keys (past, then own tokens): bool [1, tokens, length +
+// tokens].
+torch::Tensor CausalMask(const KvCache& cache, int64_t tokens, torch::Device device) {
   const torch::TensorOptions options = torch::TensorOptions(torch::kBool).device(device);
-  const torch::Tensor past =
-      cache.valid.defined()
-          ? cache.valid.expand({batch, -1}).unsqueeze(1).expand({batch, tokens, cache.length()})
-          : torch::ones({1, tokens, cache.length()}, options);
-  torch::Tensor own = torch::ones({tokens, tokens}, options);
-  if (causal) own = own.tril();
-  return torch::cat({past, own.unsqueeze(0).expand({past.size(0), tokens, tokens})}, 2);
+  return torch::cat(
+      {torch::ones({1, tokens, cache.length()}, options), torch::ones({1, tokens, tokens}, options).tril()},
+      2);
 }
 
-void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t tokens, int64_t positions_used) {
+void Extend(KvCache& cache, KvCache grown, int64_t batch, int64_t positions_used) {
   grown.next_position = NextPosition(cache, batch, grown.keys[0].device()) + positions_used;
-  if (cache.valid.defined()) {
-    grown.valid = torch::cat({cache.valid.expand({batch, -1}), cache.valid.new_ones({batch, tokens})}, 1);
-  }
   cache = std::move(grown);
 }
 
@@ -65,11 +57,11 @@ torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) cons
   const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
   const torch::Tensor first = NextPosition(cache, batch, device()).unsqueeze(1);
   const torch::Tensor positions = first + torch::arange(tokens, first.options());
-  const Segment segment = {&cache, batch, SegmentMask(cache, batch, tokens, tokens > 1, device())};
+  const Segment segment = {&cache, batch, tokens > 1 ? CausalMask(cache, tokens, device()) : torch::Tensor()};
   KvCache grown;
   const Streams out = decoder_.Run({.und = EmbedTokens(ids.to(device()).expand({batch, tokens})), .gen = {}},
                                    positions, {&segment, 1}, &grown);
-  Extend(cache, std::move(grown), batch, tokens, tokens);
+  Extend(cache, std::move(grown), batch, tokens);
   return out.und;
 }
 
@@ -81,10 +73,10 @@ torch::Tensor Bagel::AppendImage(KvCache& cache, const torch::Tensor& pixels) co
       torch::cat({ends.narrow(1, 0, 1), EmbedImage(VitTokens(pixels), places), ends.narrow(1, 1, 1)}, 1);
   const torch::Tensor positions =
       NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, und.size(1)});
-  const Segment segment = {&cache, batch, SegmentMask(cache, batch, und.size(1), false, device())};
+  const Segment segment = {&cache, batch};
   KvCache grown;
   const Streams out = decoder_.Run({.und = und, .gen = {}}, positions, {&segment, 1}, &grown);
-  Extend(cache, std::move(grown), batch, und.size(1), 1);
+  Extend(cache, std::move(grown), batch, 1);
   return out.und;
 }
 
@@ -95,10 +87,10 @@ torch::Tensor Bagel::AppendLatents(KvCache& cache, const torch::Tensor& tokens, 
       EmbedLatents(tokens, torch::zeros({batch}, torch::TensorOptions(torch::kFloat32).device(device())),
                    LatentPositions(grid_h, grid_w));
   const torch::Tensor positions = NextPosition(cache, batch, device()).unsqueeze(1).expand({batch, count});
-  const Segment segment = {&cache, batch, SegmentMask(cache, batch, count, false, device())};
+  const Segment segment = {&cache, batch};
   KvCache grown;
   const Streams out = decoder_.Run({.und = StartAndEnd(batch), .gen = gen}, positions, {&segment, 1}, &grown);
-  Extend(cache, std::move(grown), batch, count, 1);
+  Extend(cache, std::move(grown), batch, 1);
   return out.gen;
 }
 
@@ -134,7 +126,7 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
   std::vector<Segment> segments;
   std::vector<torch::Tensor> next;
   for (const auto& [cache, rows] : contexts) {
-    segments.push_back({cache, rows, SegmentMask(*cache, rows, count, false, device())});
+    segments.push_back({cache, rows});
     next.push_back(NextPosition(*cache, rows, device()));
   }
   const torch::Tensor gen = EmbedLatents(x_t, t, LatentPositions(grid_h, grid_w));

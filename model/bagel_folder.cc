@@ -98,4 +98,14 @@ absl::StatusOr<StoredWeights> OpenAutoencoder(const std::string& folder, const A
   return weights;
 }
 
+absl::StatusOr<Autoencoder> LoadAutoencoder(const std::string& folder, const AutoencoderConfig& config,
+                                            torch::Device device) {
+  const absl::StatusOr<StoredWeights> stored = OpenAutoencoder(folder, config);
+  if (!stored.ok()) return stored.status();
+  absl::StatusOr<TensorMap> tensors = stored->Read();
+  if (!tensors.ok()) return tensors.status();
+  for (auto& [name, tensor] : *tensors) tensor = tensor.to(device);
+  return Autoencoder::Create(config, *std::move(tensors), stored->source());
+}
+
 }  // namespace lvrpo

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/autoencoder.h"
 #include "model/bagel_config.h"
 #include "model/weights/stored_weights.h"
 
@@ -23,5 +24,8 @@ absl::StatusOr<BagelFolder> OpenBagelFolder(const std::string& folder);
 
 // The folder's ae.safetensors, checked against the settings.
 absl::StatusOr<StoredWeights> OpenAutoencoder(const std::string& folder, const AutoencoderConfig& config);
+// The same, read to `device`. Errors of StoredWeights::Read too.
+absl::StatusOr<Autoencoder> LoadAutoencoder(const std::string& folder, const AutoencoderConfig& config,
+                                            torch::Device device = torch::kCPU);
 
 }  // namespace lvrpo

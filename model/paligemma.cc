@@ -17,11 +17,6 @@ bool IsUnused(const std::string& name) {
          absl::EndsWith(name, ".rotary_emb.inv_freq");
 }
 
-torch::Tensor LogSumOf(const torch::Tensor& logits, const std::vector<int64_t>& ids) {
-  const torch::Tensor which = torch::tensor(ids, torch::kInt64).to(logits.device());
-  return logits.index_select(-1, which).logsumexp(-1);
-}
-
 }  // namespace
 
 absl::StatusOr<PaliGemmaConfig> PaliGemmaConfig::FromJson(const nlohmann::json& json,
@@ -216,13 +211,6 @@ absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokeniz
     ids.insert(ids.end(), part->begin(), part->end());
   }
   return ids;
-}
-
-TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t>& first_ids,
-                          const std::vector<int64_t>& second_ids) {
-  const torch::Tensor log_probs = torch::log_softmax(logits.to(torch::kFloat32), -1);
-  const torch::Tensor first = LogSumOf(log_probs, first_ids), second = LogSumOf(log_probs, second_ids);
-  return {.first = torch::sigmoid(first - second), .mass = first.exp() + second.exp()};
 }
 
 }  // namespace lvrpo

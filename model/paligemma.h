@@ -92,13 +92,4 @@ class PaliGemma {
 absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokenizer,
                                                         absl::string_view question);
 
-// A choice between two sets of first tokens: {"yes", "Yes"} and {"no", "No"}.
-struct TokenChoice {
-  torch::Tensor first;  // [B], P(first set) / (P(first set) + P(second set))
-  torch::Tensor mass;   // [B], P(first set) + P(second set): low when the model would say something else
-};
-// logits [B, V]; ids of the vocabulary, at least one in each set, none twice.
-TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t>& first_ids,
-                          const std::vector<int64_t>& second_ids);
-
 }  // namespace lvrpo

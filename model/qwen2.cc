@@ -130,39 +130,4 @@ int64_t Qwen2::SlotBytes(int64_t capacity) const {
   return KvTable::Bytes(decoder_.kv_shape(), 1, capacity, tensors_.at(kEmbeddings).scalar_type());
 }
 
-Qwen2::TokenScores Qwen2::ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
-                                           const torch::Tensor& completion_lengths,
-                                           double temperature) const {
-  // Padding follows every row's tokens, where causality masks it.
-  KvCache cache;
-  const torch::Tensor hidden = Append(cache, ids);
-  const int64_t longest = completion_lengths.max().item<int64_t>();
-  const torch::Tensor offset = torch::arange(longest).unsqueeze(0);
-  const torch::Tensor counts = offset < completion_lengths.unsqueeze(1);  // [B, C]
-  // Token i is predicted from the one before it.
-  const torch::Tensor places = (prompt_lengths.unsqueeze(1) + offset).clamp_max(ids.size(1) - 1);
-  const torch::Tensor before =
-      hidden.gather(1, (places - 1).unsqueeze(2).expand({-1, -1, config_.hidden}));  // [B, C, H]
-  const torch::Tensor log_probs = torch::log_softmax(Logits(before) / temperature, -1);
-  const torch::Tensor of_tokens = log_probs.gather(2, ids.gather(1, places).unsqueeze(2)).squeeze(2);
-  const torch::Tensor entropy = -(log_probs.exp() * log_probs).sum(-1);
-  return {of_tokens.masked_fill(counts.logical_not(), 0), entropy.masked_fill(counts.logical_not(), 0)};
-}
-
-std::vector<int64_t> Qwen2::Greedy(const std::vector<int64_t>& prompt, int64_t max_tokens,
-                                   int64_t eos) const {
-  const torch::NoGradGuard no_grad;
-  KvCache cache;
-  std::vector<int64_t> generated;
-  torch::Tensor next = torch::tensor(prompt, torch::kInt64).unsqueeze(0);
-  while (static_cast<int64_t>(generated.size()) < max_tokens) {
-    const torch::Tensor hidden = Append(cache, next);
-    const int64_t token = Logits(hidden.select(1, hidden.size(1) - 1)).argmax(-1).item<int64_t>();
-    generated.push_back(token);
-    if (token == eos) break;
-    next = torch::full({1, 1}, token, torch::kInt64);
-  }
-  return generated;
-}
-
 }  // namespace lvrpo

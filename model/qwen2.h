@@ -38,19 +38,6 @@ class Qwen2 : public TextDecoder {
   KvTable MakeKvTable(int64_t slots, int64_t capacity) const override;
   int64_t SlotBytes(int64_t capacity) const override;
 
-  // Scores completions that follow prompts. ids int64 [B, T] padded at the end: prompt_lengths [B] tokens (at
-  // least one), then completion_lengths [B] tokens; C is the longest completion. Logits are divided by
-  // `temperature`.
-  struct TokenScores {
-    torch::Tensor log_probs;  // fp32 [B, C], per completion token; 0 past a row's completion
-    torch::Tensor entropy;    // fp32 [B, C], in nats, of each token's distribution; 0 likewise
-  };
-  TokenScores ScoreCompletions(const torch::Tensor& ids, const torch::Tensor& prompt_lengths,
-                               const torch::Tensor& completion_lengths, double temperature) const;
-
-  // Greedy decoding until `eos` (included) or `max_tokens`.
-  std::vector<int64_t> Greedy(const std::vector<int64_t>& prompt, int64_t max_tokens, int64_t eos) const;
-
   const Qwen2Config& config() const { return config_; }
   const TensorMap& tensors() const { return tensors_; }
 

@@ -38,8 +38,7 @@ absl::Status Edit(const EditFlags& flags) {
   request.samples = flags.image.count;
   const absl::StatusOr<ImageEngineOptions> options = flags.image.Options(*model, size.height, size.width);
   if (!options.ok()) return options.status();
-  if (absl::Status status = model->CheckRoom(request.full, options->grid_h * options->grid_w + 2);
-      !status.ok())
+  if (absl::Status status = model->CheckRoom(request.full, options->grid.tokens() + 2); !status.ok())
     return status;
   return PaintAndWrite(
       *model, {&request, 1}, *options, flags.image,

@@ -72,8 +72,7 @@ absl::Status Generate(GenerateFlags& flags) {
   if (!requests.ok()) return requests.status();
   for (size_t i = 0; i < thoughts.size(); ++i) std::printf("thought %zu: %s\n", i, thoughts[i].c_str());
   for (const ImageRequest& request : *requests) {
-    if (absl::Status status = model->CheckRoom(request.full, options->grid_h * options->grid_w + 2);
-        !status.ok())
+    if (absl::Status status = model->CheckRoom(request.full, options->grid.tokens() + 2); !status.ok())
       return status;
   }
   return PaintAndWrite(*model, *requests, *options, flags.image,

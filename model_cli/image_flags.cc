@@ -16,6 +16,7 @@
 #include "data/image/png.h"
 #include "data/image/png_text.h"
 #include "data/transforms/watermark.h"
+#include "model/latent_grid.h"
 #include "model_cli/commands.h"
 #include "model_cli/progress_line.h"
 #include "nlohmann/json.hpp"
@@ -76,15 +77,10 @@ void ImageFlags::AddTo(CLI::App& app) {
 
 absl::StatusOr<ImageEngineOptions> ImageFlags::Options(const UnifiedModel& unified, int64_t height,
                                                        int64_t width) const {
-  const int64_t stride = unified.stride();
-  if (height % stride != 0 || width % stride != 0 || height < stride || width < stride ||
-      std::max(height, width) > unified.max_side()) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", width, "x", height,
-                                                   " pixels: this model paints sides that are multiples of ",
-                                                   stride, " up to ", unified.max_side()));
-  }
+  const absl::StatusOr<LatentGrid> grid = LatentGridOf(width, height, unified.bagel.config());
+  if (!grid.ok()) return grid.status();
   ImageEngineOptions options;
-  options.grid_h = height / stride, options.grid_w = width / stride;
+  options.grid = *grid;
   options.timesteps = Timesteps(static_cast<int>(steps), shift);
   options.guidance = {.text_scale = text_scale,
                       .image_scale = image_scale,
@@ -123,7 +119,7 @@ absl::Status PaintAndWrite(const UnifiedModel& model, std::span<const ImageReque
   ProgressLine line("decoding");
   for (int64_t i = 0; i < latents.size(0); ++i) {
     const torch::Tensor pixels = model.autoencoder->Decode(Unpatchify(
-        latents.narrow(0, i, 1), model.bagel.config().latent_patch, options.grid_h, options.grid_w));
+        latents.narrow(0, i, 1), model.bagel.config().latent_patch, options.grid.height, options.grid.width));
     if (!pixels.isfinite().all().item<bool>())
       return absl::DataLossError(absl::StrCat("image ", i, " is not finite: are the weights damaged?"));
     RgbImage image = ToRgbImages(pixels)[0];

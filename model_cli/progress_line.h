@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "common/stopwatch.h"
+
 namespace lvrpo {
 
 // "what  12 of 50  24 %  left 1 m 10 s" on stderr, rewritten in place on a terminal, a new line every ten
@@ -17,9 +19,9 @@ class ProgressLine {
  private:
   const std::string what_;
   const bool terminal_;
-  const double begin_;  // monotonic seconds
-  double shown_ = -1;   // share that was shown last; below 0: none
-  double last_;         // when
+  const Stopwatch watch_;
+  double shown_ = -1;  // share that was shown last; below 0: none
+  double last_ = 0;    // seconds of the watch then
 };
 
 }  // namespace lvrpo

@@ -1,14 +1,14 @@
 #include "policy/prompt_source.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "data/prompts/prompts.h"
 #include "data/prompts/reward_words.h"
 #include "model/source_image.h"
 #include "policy/sample_settings.h"
-#include "verifiers/rules/question.h"
-#include "verifiers/rules/rules.h"
-#include "verifiers/rules/scorable.h"
+#include "verifiers/rules/prompt_files.h"
 
 namespace lvrpo {
 namespace {
@@ -18,10 +18,7 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
                     const BagelConfig& model, const v1::RunConfig& config, const RewardWords& words,
                     std::vector<PromptSource::Prompt>* prompts) {
   const auto check = [&](const v1::PromptRecord& record) -> absl::Status {
-    if (absl::Status status = CheckPromptTask(record, task); !status.ok()) return status;
-    if (absl::Status status = CheckPromptRules(record); !status.ok()) return status;
-    if (absl::Status status = CheckQuestions(record); !status.ok()) return status;
-    if (absl::Status status = CheckScorable(record, config.reward()); !status.ok()) return status;
+    if (absl::Status status = CheckTrainingPrompt(record, task, config.reward()); !status.ok()) return status;
     if (absl::Status status = words.Check(record); !status.ok()) return status;
     PromptSource::Prompt prompt;
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(record.text());
@@ -34,12 +31,16 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
           ReadSourceImage(path, record, model, {.upright = config.data().exif_orientation()});
       if (!image.ok()) return image.status();
       prompt.source_image = *std::move(image);
+    } else {
+      const absl::StatusOr<LatentGrid> grid = ImageGrid(record, config.rollout(), model);
+      if (!grid.ok()) return grid.status();
+      prompt.grid = *grid;
     }
     const auto tokens = static_cast<int64_t>(prompt.ids.size());
     const int64_t context = task == v1::TASK_KIND_TEXT
                                 ? TextContextTokens(tokens, prompt.source_image.width,
                                                     prompt.source_image.height, config.rollout(), model)
-                                : ImageContextTokens(tokens, model);
+                                : ImageContextTokens(tokens, prompt.grid);
     if (context > model.max_positions) {
       return absl::InvalidArgumentError(absl::StrCat("prompt '", record.id(), "': its text has ", tokens,
                                                      " tokens, which makes a context of ", context,
@@ -56,6 +57,9 @@ absl::Status Append(const std::string& path, v1::TaskKind task, const Tokenizer&
 
 absl::StatusOr<PromptSource> PromptSource::Load(const v1::RunConfig& config, const Tokenizer& tokenizer,
                                                 const BagelConfig& model) {
+  if (!config.data().image_prompts().empty()) {
+    if (absl::Status status = CheckImageSize(config.rollout(), model); !status.ok()) return status;
+  }
   std::vector<Prompt> images, texts;
   const RewardWords words = RewardWords::Load(config);
   absl::Status problems;  // of all files, so that a user gets them at once
@@ -85,6 +89,12 @@ std::string PromptSource::Digest() const {
     }
   }
   return Sha256Hex(digests);
+}
+
+int64_t PromptSource::MostLatentTokens() const {
+  int64_t most = 0;
+  for (const Prompt& prompt : images_) most = std::max(most, prompt.grid.tokens());
+  return most;
 }
 
 const PromptSource::Prompt& PromptSource::At(int64_t ordinal) const {

@@ -1,6 +1,8 @@
 #include "policy/run_policy.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/config/choices.h"
+#include "model/bagel_folder.h"
 #include "policy/contract.h"
 
 namespace lvrpo {
@@ -33,10 +35,24 @@ absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel bas
 }
 
 absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config) {
-  const torch::Dtype dtype = config.model().weights_dtype() == "bf16" ? torch::kBFloat16 : torch::kFloat32;
-  absl::StatusOr<Bagel> base = Bagel::Load(config.model().policy(), {.dtype = dtype});
+  const absl::StatusOr<WeightsDtype> dtype =
+      Choose(kWeightsDtypes, "model.weights_dtype", config.model().weights_dtype());
+  if (!dtype.ok()) return dtype.status();
+  absl::StatusOr<Bagel> base = Bagel::Load(
+      config.model().policy(), {.dtype = *dtype == WeightsDtype::kBf16 ? torch::kBFloat16 : torch::kFloat32});
   if (!base.ok()) return base.status();
   return WithTrainedAdapters(config, *std::move(base));
+}
+
+absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config) {
+  const std::string& folder = config.model().policy();
+  absl::StatusOr<Bagel> policy = LoadRunPolicy(config);
+  if (!policy.ok()) return policy.status();
+  absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(folder, policy->config().autoencoder);
+  if (!autoencoder.ok()) return autoencoder.status();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
+  if (!tokenizer.ok()) return tokenizer.status();
+  return RunModel{*std::move(policy), *std::move(autoencoder), *std::move(tokenizer)};
 }
 
 }  // namespace lvrpo

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "data/tokenizer/tokenizer.h"
+#include "model/autoencoder.h"
 #include "model/bagel.h"
 #include "model/weights/lora.h"
 #include "proto/lvrpo/v1/config.pb.h"
@@ -19,5 +22,13 @@ absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel bas
 // The policy of a run before its first step, the same in every process: the model folder's in
 // model.weights_dtype, with those adapters. Errors of Bagel::Load too.
 absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config);
+
+// What samples from a run's policy: prompts become ids, latents become images.
+struct RunModel {
+  Bagel policy;  // LoadRunPolicy
+  Autoencoder autoencoder;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config);
 
 }  // namespace lvrpo

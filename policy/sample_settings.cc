@@ -1,14 +1,26 @@
 #include "policy/sample_settings.h"
 
+#include "absl/strings/str_cat.h"
+#include "data/prompts/prompts.h"
+
 namespace lvrpo {
 
-int64_t ImageGridSide(const BagelConfig& model) {
-  return kImageSide / model.autoencoder.downsample() / model.latent_patch;
+absl::Status CheckImageSize(const v1::RolloutConfig& rollout, const BagelConfig& model) {
+  const absl::Status fits = LatentGridOf(rollout.image_size(), rollout.image_size(), model).status();
+  if (fits.ok()) return fits;
+  return absl::InvalidArgumentError(absl::StrCat("rollout.image_size: ", fits.message()));
 }
 
-int64_t ImageContextTokens(int64_t tokens, const BagelConfig& model) {
-  return tokens + 2 + ImageGridSide(model) * ImageGridSide(model) + 2;
+absl::StatusOr<LatentGrid> ImageGrid(const v1::PromptRecord& record, const v1::RolloutConfig& rollout,
+                                     const BagelConfig& model) {
+  const ImageSize size = ImageSizeOf(record, rollout);
+  absl::StatusOr<LatentGrid> grid = LatentGridOf(size.width, size.height, model);
+  if (grid.ok()) return grid;
+  return absl::InvalidArgumentError(
+      absl::StrCat("prompt '", record.id(), "' asks for ", grid.status().message()));
 }
+
+int64_t ImageContextTokens(int64_t tokens, const LatentGrid& grid) { return tokens + 2 + grid.tokens() + 2; }
 
 int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v1::RolloutConfig& rollout,
                           const BagelConfig& model) {
@@ -17,17 +29,10 @@ int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v
 
 ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window) {
   return {.timesteps = Timesteps(rollout.timesteps(), rollout.shift()),
-          .kernel = ParseSdeKernel(rollout.kernel()).value(),
+          .kernel = Choose(kSdeKernels, "rollout.kernel", rollout.kernel()).value(),
           .noise_level = rollout.noise_level(),
           .window = window,
           .antithetic = rollout.antithetic()};
-}
-
-ImageSampleOptions SampleOptions(const v1::ImageSettings& settings) {
-  return {.timesteps = {settings.timesteps().begin(), settings.timesteps().end()},
-          .kernel = ParseSdeKernel(settings.kernel()).value(),
-          .noise_level = settings.noise_level(),
-          .window = {.begin = settings.window_begin(), .size = settings.window_size()}};
 }
 
 }  // namespace lvrpo

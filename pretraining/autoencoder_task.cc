@@ -17,8 +17,8 @@ namespace lvrpo {
 namespace {
 
 struct Batch {
-  torch::Tensor images;   // [B, 3, 64, 64] in [-1, 1]
-  torch::Tensor weights;  // [B, 1, 64, 64]
+  torch::Tensor images;   // [B, 3, S, S] in [-1, 1], S = shapes::kImageSize
+  torch::Tensor weights;  // [B, 1, S, S]
 };
 
 Batch MakeBatch(uint64_t seed, int64_t iteration, int64_t size, double object_weight) {

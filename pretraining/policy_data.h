@@ -50,7 +50,7 @@ struct UnderstandingData {
 
 // One batch of understanding samples: images, text after the image, and which tokens are to be predicted.
 struct UnderstandingBatch {
-  torch::Tensor pixels;   // [B, 3, 64, 64]
+  torch::Tensor pixels;   // [B, 3, shapes::kImageSize, shapes::kImageSize]
   torch::Tensor text;     // int64 [B, L]: bos question eos bos answer eos ..., or bos caption eos
   torch::Tensor targets;  // int64 [B, L]: the next token where it counts, -100 elsewhere
 };

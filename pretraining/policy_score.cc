@@ -6,6 +6,7 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/schedule.h"
 #include "data/image/png.h"
+#include "generation/image_engine.h"
 #include "generation/text_engine.h"
 #include "model/autoencoder.h"
 #include "shapes_world/captions.h"
@@ -48,25 +49,26 @@ std::map<std::string, double> ScorePolicy(const Bagel& model, const Autoencoder&
     if (taken[record.kind()]++ < per_kind) chosen.push_back(&record);
   }
   const BagelConfig& config = model.config();
-  const int64_t side = 64 / autoencoder.config().downsample() / config.latent_patch;
+  const ImageEngineOptions options = {.grid = *LatentGridOf(shapes::kImageSize, shapes::kImageSize, config),
+                                      .timesteps = Timesteps(10, 2.0),
+                                      .guidance = {.text_scale = cfg_scale}};
   std::map<std::string, std::pair<int, int>> counts;
   std::vector<RgbImage> all_images;
   for (size_t begin = 0; begin < chosen.size(); begin += kBatch) {
     const size_t end = std::min(chosen.size(), begin + kBatch);
-    std::vector<KvCache> contexts;
+    const torch::Tensor noise =
+        EvaluationNoise(kNoiseSeed, static_cast<uint32_t>(begin), static_cast<int64_t>(end - begin),
+                        options.grid.tokens(), config.token_dim());
+    std::vector<ImageRequest> requests;
     for (size_t i = begin; i < end; ++i) {
       const auto ids = tokenizer.Encode(chosen[i]->text());
       if (!ids.ok()) throw std::runtime_error(std::string(ids.status().message()));
-      contexts.push_back(model.PrefillPrompt(*ids));
+      requests.push_back(
+          {.full = model.PrefillPrompt(*ids), .noise = noise.narrow(0, static_cast<int64_t>(i - begin), 1)});
     }
-    const torch::Tensor noise =
-        EvaluationNoise(kNoiseSeed, static_cast<uint32_t>(begin), static_cast<int64_t>(end - begin),
-                        side * side, config.token_dim());
-    const torch::Tensor latents =
-        SampleOde(BagelVelocity(model, KvCache::Stack(contexts), side, side, {.text_scale = cfg_scale}),
-                  noise, Timesteps(10, 2.0));
-    const std::vector<RgbImage> images =
-        ToRgbImages(autoencoder.Decode(Unpatchify(latents, config.latent_patch, side, side)));
+    const torch::Tensor latents = GenerateLatents(model, requests, options);
+    const std::vector<RgbImage> images = ToRgbImages(autoencoder.Decode(
+        Unpatchify(latents, config.latent_patch, options.grid.height, options.grid.width)));
     for (size_t i = begin; i < end; ++i) {
       auto& count = counts[chosen[i]->kind()];
       count.first += shapes::Check(images[i - begin], *chosen[i]).correct;

@@ -162,7 +162,7 @@ absl::Status TrainPolicy(const v1::PretrainPolicy& task, bool resume) {
                                            .questions_per_image = task.understanding().questions_per_image(),
                                            .caption_share = task.understanding().caption_share(),
                                            .habitual_answers = task.understanding().habitual_answers()};
-  const int64_t side = 64 / config.autoencoder.downsample() / config.latent_patch;
+  const int64_t side = shapes::kImageSize / config.latent_stride();
 
   // The flow loss, and the alignment's where it is asked for.
   struct ImageLosses {

@@ -7,9 +7,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/clock.h"
 #include "common/files/file.h"
 #include "common/files/filesystem.h"
+#include "common/stopwatch.h"
 #include "data/safetensors/safetensors.h"
 
 namespace lvrpo {
@@ -126,7 +126,7 @@ absl::Status Trainer::Restore() {
 
 absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_report) {
   const int64_t first = iteration_;
-  const absl::Time started = RealClock().Now();
+  const Stopwatch watch;
   double sum = 0;
   int64_t summed = 0;
   int nonfinite = 0;
@@ -157,8 +157,7 @@ absl::Status Trainer::Run(const LossFunction& loss, const ReportFunction& after_
     }
     const bool last = i + 1 == options_.steps;
     if (last || (i + 1) % options_.report_every == 0) {
-      const double seconds = absl::ToDoubleSeconds(RealClock().Now() - started);
-      const double rate = static_cast<double>(i + 1 - first) / seconds;
+      const double rate = static_cast<double>(i + 1 - first) / watch.Seconds();
       std::printf("%s %ld/%ld  loss %.4f  %s  |g| %.2f  lr %.1e  %.2f it/s  left %.0f s\n", name_.c_str(),
                   static_cast<long>(i + 1), static_cast<long>(options_.steps),
                   sum / static_cast<double>(summed), line.c_str(), step.gradient_norm, step.learning_rate,

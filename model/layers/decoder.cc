@@ -7,14 +7,6 @@
 #include "model/layers/qwen2_layers.h"
 
 namespace lvrpo {
-namespace {
-
-torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
-  const auto found = tensors.find(name);
-  return found == tensors.end() ? torch::Tensor() : found->second;
-}
-
-}  // namespace
 
 Decoder::Decoder(const DecoderConfig& config, const TensorMap& tensors, const std::string& prefix,
                  const std::string& gen_suffix)
@@ -38,7 +30,9 @@ Decoder::Expert Decoder::ResolveExpert(const TensorMap& tensors, const std::stri
     for (std::string& module : modules) module = prefix + module;
     return LinearLayer(tensors, modules, config_.lora_scale);
   };
-  const auto norm = [&](const std::string& module) { return Find(tensors, prefix + module + ".weight"); };
+  const auto norm = [&](const std::string& module) {
+    return FindTensor(tensors, prefix + module + ".weight");
+  };
   const bool own_mlp = !config_.router.top_k;
   return {
       .qkv = linears({"self_attn.q_proj" + suffix, "self_attn.k_proj" + suffix, "self_attn.v_proj" + suffix}),

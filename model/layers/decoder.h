@@ -66,7 +66,7 @@ class Decoder {
   struct Segment {
     const KvCache* past;
     int64_t rows;
-    torch::Tensor mask;
+    torch::Tensor mask = {};
     // A decode step, instead of `past`: each row appends one token to its slot. Then there is one segment.
     KvTable* table = nullptr;
   };

@@ -20,11 +20,6 @@ struct KvCache {
     return next_position.defined() ? next_position.size(0) : 1;
   }
 
-  // Concatenates caches of batch 1 along the batch axis, padded at the end to a common length (`valid` is
-  // false there). Every sample keeps its own next position.
-  static KvCache Stack(const std::vector<KvCache>& caches);
-  // Expands batch 1 to batch `size`, without copying.
-  KvCache Expand(int64_t size) const;
   // Repeats every row `times` times, interleaved: batch B becomes batch B * times.
   KvCache Repeat(int64_t times) const;
 };

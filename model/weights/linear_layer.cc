@@ -5,21 +5,13 @@
 #include "model/weights/lora.h"
 
 namespace lvrpo {
-namespace {
-
-torch::Tensor Find(const TensorMap& tensors, const std::string& name) {
-  const auto found = tensors.find(name);
-  return found == tensors.end() ? torch::Tensor() : found->second;
-}
-
-}  // namespace
 
 LinearLayer::LinearLayer(const TensorMap& tensors, const std::vector<std::string>& modules, double lora_scale)
     : lora_scale_(lora_scale) {
   std::vector<LinearWeights> parts;
   for (const std::string& module : modules) {
-    parts.push_back({tensors.at(module + ".weight"), Find(tensors, module + ".bias")});
-    adapters_.push_back({Find(tensors, module + kLoraA), Find(tensors, module + kLoraB)});
+    parts.push_back({tensors.at(module + ".weight"), FindTensor(tensors, module + ".bias")});
+    adapters_.push_back({FindTensor(tensors, module + kLoraA), FindTensor(tensors, module + kLoraB)});
   }
   fused_ = FusedLinear(std::move(parts));
   if (std::none_of(adapters_.begin(), adapters_.end(), [](const Adapter& own) { return own.a.defined(); }))

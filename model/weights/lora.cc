@@ -174,23 +174,6 @@ absl::Status CheckLora(const TensorMap& tensors, const ShapeMap& base, const Lor
   return CheckWeights(ExpectedAdapters(adapters, base, config.rank), adapters, source);
 }
 
-absl::StatusOr<TensorMap> MergeLora(const TensorMap& tensors, const LoraConfig& config) {
-  TensorMap merged = WithoutLora(tensors);
-  if (absl::Status status = CheckLora(tensors, ShapesOf(merged), config, "the model with LoRA"); !status.ok())
-    return status;
-  torch::NoGradGuard no_grad;
-  for (const auto& [name, a] : tensors) {
-    if (!absl::EndsWith(name, kLoraA)) continue;
-    const std::string module = name.substr(0, name.find(".lora_"));
-    torch::Tensor& weight = merged.at(module + ".weight");
-    const torch::Dtype wide = weight.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-    const torch::Tensor& b = tensors.at(module + kLoraB);
-    weight =
-        torch::addmm(weight.to(wide), b.to(wide), a.to(wide), 1, LoraScale(config)).to(weight.scalar_type());
-  }
-  return merged;
-}
-
 torch::Tensor WithLora(const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& a,
                        const torch::Tensor& b, double scale) {
   if (!a.defined()) return y;

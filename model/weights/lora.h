@@ -65,10 +65,6 @@ TensorMap WithoutLora(const TensorMap& tensors);
 absl::Status CheckLora(const TensorMap& tensors, const ShapeMap& base, const LoraConfig& config,
                        const std::string& source);
 
-// The same model without adapters: W + scale B A, computed in fp32 (fp64 when W is) and rounded once to W's
-// dtype. Detached; layers without an adapter share their tensors. DataLoss as from CheckLora.
-absl::StatusOr<TensorMap> MergeLora(const TensorMap& tensors, const LoraConfig& config);
-
 // The formula above for y = x W^T + b, [..., out]: adds the adapter's part, in the dtype of y. Where `a` is
 // undefined, y itself. The product with A and B is computed in their dtype, so fp32 adapters under bf16
 // weights keep their precision. Gradients reach all that require grad.

@@ -24,6 +24,11 @@ std::string FirstTen(const std::vector<std::string>& names) {
 
 }  // namespace
 
+torch::Tensor FindTensor(const TensorMap& tensors, const std::string& name) {
+  const auto found = tensors.find(name);
+  return found == tensors.end() ? torch::Tensor() : found->second;
+}
+
 absl::StatusOr<TensorMap> LoadTensors(const std::string& path, std::optional<torch::Dtype> dtype) {
   const absl::StatusOr<StoredWeights> weights = StoredWeights::OpenFile(path);
   if (!weights.ok()) return weights.status();

@@ -15,6 +15,9 @@ namespace lvrpo {
 using TensorMap = std::map<std::string, torch::Tensor>;
 using ShapeMap = std::map<std::string, std::vector<int64_t>>;
 
+// The tensor of this name; undefined when there is none.
+torch::Tensor FindTensor(const TensorMap& tensors, const std::string& name);
+
 // The tensors of one safetensors file, copied; floating-point ones are cast to `dtype` (nullopt: kept as
 // stored). model/weights/stored_weights.h reads shards, views and parts.
 absl::StatusOr<TensorMap> LoadTensors(const std::string& path,

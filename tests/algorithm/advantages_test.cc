@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "algorithm/ratio_metrics.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo {
@@ -70,29 +69,7 @@ TEST(GroupAdvantages, GdpoGivesARareRewardItsOwnScale) {
     return (a[0][2] - a[1][2]).item<double>();
   };
   EXPECT_LT(gain(RewardAggregation::kSumThenNormalize), .1);
-  EXPECT_GT(gain(RewardAggregation::kNormalizeThenSum), 1);
-}
-
-TEST(Parse, NamesTheChoices) {
-  EXPECT_EQ(*ParseRewardAggregation("gdpo"), RewardAggregation::kNormalizeThenSum);
-  EXPECT_EQ(*ParseAdvantageScale("none"), AdvantageScale::kNone);
-  EXPECT_FALSE(ParseRewardAggregation("max").ok());
-  EXPECT_FALSE(ParseAdvantageScale("").ok());
-}
-
-TEST(MeasureRatios, SeesDriftAndIgnoresTheMask) {
-  const RatioMetrics same = MeasureRatios(torch::zeros({2, 3}), {}, 1e-5, 1e-5);
-  EXPECT_EQ(same.mean_abs_log_ratio, 0);
-  EXPECT_EQ(same.effective_sample_share, 1);
-  const torch::Tensor log_ratio = torch::tensor({2e-5, -2e-5, 1e-6, 50.});
-  const RatioMetrics moved = MeasureRatios(log_ratio, torch::tensor({1, 1, 1, 0}), 1e-5, 1e-5);
-  EXPECT_NEAR(moved.clip_low_fraction, 1. / 3, 1e-12);
-  EXPECT_NEAR(moved.clip_high_fraction, 1. / 3, 1e-12);
-  EXPECT_NEAR(moved.max_abs_log_ratio, 2e-5, 1e-10);
-  EXPECT_NEAR(
-      MeasureRatios(torch::tensor({100., 0., 0., 0.}, torch::kFloat64), {}, .2, .2).effective_sample_share,
-      .25, 1e-6);
-  EXPECT_EQ(MeasureRatios(log_ratio, torch::zeros({4}), .2, .2).effective_sample_share, 1);
+  EXPECT_GT(gain(RewardAggregation::kGdpo), 1);
 }
 
 }  // namespace

@@ -67,6 +67,35 @@ TEST(ImageLoss, OnPolicyHasRatioOneAndThePolicyGradient) {
   EXPECT_TRUE(torch::allclose(now.grad(), again.grad(), 1e-5, 1e-9));
 }
 
+TEST(ImageLoss, ClipsOnTheSideThatTheAdvantageDrivesTo) {
+  // The ratio of one sample by the old log-prob: below 1 - low, inside, above 1 + high.
+  struct Case {
+    double ratio, advantage, loss;
+    bool gradient;
+  };
+  const ImageLossOptions options = {.clip_low = .1, .clip_high = .3};
+  for (const Case& c : std::vector<Case>{{.8, 1, -.8, true},   // low and good: comes back
+                                         {.8, -1, .9, false},  // low and bad: far enough
+                                         {.95, 1, -.95, true},
+                                         {.95, -1, .95, true},
+                                         {1.2, 1, -1.2, true},  // within the larger upper side
+                                         {1.2, -1, 1.2, true},
+                                         {1.5, 1, -1.3, false},    // high and good: far enough
+                                         {1.5, -1, 1.5, true}}) {  // high and bad: comes back
+    SCOPED_TRACE(testing::Message() << c.ratio << " " << c.advantage);
+    Batch batch(1);
+    batch.advantages = torch::full({1}, c.advantage);
+    batch.log_prob = batch.log_prob - std::log(c.ratio);
+    torch::Tensor now = batch.v.clone().requires_grad_();
+    const ImageLossTerms terms = ImageLoss(batch.Input(now), options);
+    EXPECT_NEAR(terms.loss.item<double>(), c.loss, 1e-9);
+    terms.loss.backward();
+    EXPECT_EQ(now.grad().abs().max().item<double>() > 0, c.gradient);
+    EXPECT_EQ(terms.clip_low_fraction, c.ratio < .9);
+    EXPECT_EQ(terms.clip_high_fraction, c.ratio > 1.3);
+  }
+}
+
 TEST(ImageLoss, GradientMatchesFiniteDifferencesInEveryForm) {
   const Batch batch(3);
   const torch::Tensor now = batch.v + 0.02 * torch::randn_like(batch.v);
@@ -144,15 +173,6 @@ TEST(ImageLoss, AdvantagesAreClamped) {
   EXPECT_NEAR(ImageLoss(batch.Input(batch.v), {}).loss.item<double>(), -5, 1e-12);
   EXPECT_NEAR(ImageLoss(batch.Input(batch.v), {.form = ImageLossForm::kFlowDppo}).loss.item<double>(), -100,
               1e-9);
-}
-
-TEST(Parse, NamesTheChoices) {
-  EXPECT_EQ(*ParseImageKlForm("velocity_mse"), ImageKlForm::kVelocityMse);
-  EXPECT_EQ(*ParseImageLossForm("grpo_guard"), ImageLossForm::kGrpoGuard);
-  EXPECT_EQ(*ParseGuardBias("batch"), GuardBias::kBatch);
-  EXPECT_FALSE(ParseImageKlForm("k3").ok());
-  EXPECT_FALSE(ParseImageLossForm("sac").ok());
-  EXPECT_FALSE(ParseGuardBias("").ok());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "algorithm/image_loss.h"
 #include "algorithm/optimizer.h"
 #include "gtest/gtest.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -37,8 +38,10 @@ TEST(SampleImages, StoresTheWindowAndItsLogProbs) {
   EXPECT_TRUE(torch::equal(WindowLogProbs(kGaussian, samples.window_latents, options), samples.log_probs));
   // From the window's end on it is an ODE: the rest can be done again.
   const std::vector<float> rest(options.timesteps.begin() + 4, options.timesteps.end());
-  EXPECT_TRUE(torch::equal(SampleOde(kGaussian, samples.window_latents.select(1, 3).contiguous(), rest),
-                           samples.final_latents));
+  EXPECT_TRUE(torch::equal(
+      SampleLatents(kGaussian, samples.window_latents.select(1, 3).contiguous(), {.timesteps = rest})
+          .final_latents,
+      samples.final_latents));
 }
 
 TEST(SampleImages, IsAFunctionOfSeedGroupAndSlot) {
@@ -98,29 +101,6 @@ TEST(EvaluationNoise, DependsOnTheImageAloneAndNotOnTheBatch) {
   EXPECT_FALSE(torch::equal(all[0], all[1]));
 }
 
-BagelConfig TinyConfig() {
-  BagelConfig config;
-  config.hidden = 32, config.mlp = 48, config.layers = 2, config.heads = 4, config.kv_heads = 2;
-  config.vocabulary = 40;
-  config.vit_hidden = 16, config.vit_mlp = 24, config.vit_layers = 1, config.vit_heads = 2,
-  config.vit_patch = 8;
-  config.vit_max_side = 4;
-  config.latent_patch = 1, config.max_latent_side = 4;
-  config.autoencoder.z_channels = 4;
-  config.bos = 1, config.eos = 2, config.start_of_image = 3, config.end_of_image = 4;
-  return config;
-}
-
-Bagel TinyBagel() {
-  TensorMap tensors = Bagel::RandomInit(TinyConfig(), 5);
-  torch::manual_seed(6);
-  for (auto& [name, tensor] : tensors) {
-    if (tensor.dim() == 2 && name.find("pos_embed") == std::string::npos)
-      tensor += .2 * torch::randn_like(tensor);
-  }
-  return *Bagel::Create(TinyConfig(), tensors, "test");
-}
-
 // The property that the whole training rests on: worker and learner agree to the last bit.
 TEST(Bagel, TheLearnerSeesExactlyTheSamplersLogProbs) {
   const Bagel model = TinyBagel();
@@ -129,7 +109,8 @@ TEST(Bagel, TheLearnerSeesExactlyTheSamplersLogProbs) {
     SCOPED_TRACE(text_scale);
     GuidanceOptions guidance;
     guidance.text_scale = text_scale;
-    const VelocityFunction velocity = BagelVelocity(model, model.PrefillPrompt({10, 11, 12}), 3, 2, guidance);
+    const VelocityFunction velocity =
+        BagelVelocity(model, model.PrefillPrompt({10, 11, 12}), {3, 2}, guidance);
     const ImageSamples samples = SampleImages(velocity, 4, 6, 4, 1, 0, options);
     EXPECT_TRUE(torch::equal(WindowLogProbs(velocity, samples.window_latents, options), samples.log_probs));
   }
@@ -148,7 +129,7 @@ TEST(Bagel, AWindowStepHasGradientsInTheGenerationExpert) {
     cache = model.PrefillPrompt({10, 11});
   }
   const ImageSampleOptions options = Options(8, {.begin = 1, .size = 2});
-  const VelocityFunction velocity = BagelVelocity(model, cache, 3, 2);
+  const VelocityFunction velocity = BagelVelocity(model, cache, {3, 2});
   const ImageSamples samples = SampleImages(velocity, 3, 6, 4, 1, 0, options);
   EXPECT_FALSE(samples.log_probs.requires_grad());
   const WindowStep step = EvaluateWindowStep(velocity, samples.window_latents, 1, options);
@@ -161,21 +142,6 @@ TEST(Bagel, AWindowStepHasGradientsInTheGenerationExpert) {
                 .max()
                 .item<double>(),
             0);
-}
-
-TEST(Bagel, PromptsSampledTogetherAreThoseSampledAlone) {
-  const Bagel model = TinyBagel();
-  const std::vector<KvCache> caches = {model.PrefillPrompt({10}), model.PrefillPrompt({11, 12, 13, 14}),
-                                       model.PrefillPrompt({})};
-  const torch::Tensor noise = EvaluationNoise(1, 0, 3, 6, 4);
-  const std::vector<float> timesteps = Timesteps(6, 2);
-  const torch::Tensor together =
-      SampleOde(BagelVelocity(model, KvCache::Stack(caches), 3, 2), noise, timesteps);
-  for (int64_t i = 0; i < 3; ++i) {
-    const torch::Tensor alone =
-        SampleOde(BagelVelocity(model, caches[i], 3, 2), noise.narrow(0, i, 1), timesteps);
-    EXPECT_TRUE(torch::allclose(alone[0], together[i], 1e-4, 1e-5)) << i;
-  }
 }
 
 // Equation 16 of the paper: the KL-regularised optimum is the reward-tilted velocity. With the memoryless

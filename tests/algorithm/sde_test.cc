@@ -40,15 +40,6 @@ TEST(DrawWindow, IsUniformOverEveryBegin) {
   EXPECT_EQ(DrawWindow(7, 5, 3, 2, 5), (Window{.begin = 2, .size = 3}));
 }
 
-TEST(CheckWindowRange, RefusesWhatDoesNotFit) {
-  EXPECT_TRUE(CheckWindowRange(10, 3, 0, 5).ok());
-  EXPECT_TRUE(CheckWindowRange(10, 9, 0, 9).ok());
-  EXPECT_FALSE(CheckWindowRange(10, 3, 0, 10).ok());
-  EXPECT_FALSE(CheckWindowRange(10, 3, 4, 6).ok());
-  EXPECT_FALSE(CheckWindowRange(10, 0, 0, 5).ok());
-  EXPECT_FALSE(CheckWindowRange(10, 1, -1, 5).ok());
-}
-
 struct Golden {
   const char* what;
   SdeKernel kernel;
@@ -141,11 +132,6 @@ TEST(SdeLogProb, SendsItsGradientThroughTheMeanOnly) {
   SdeLogProb(step, x_next, mean).sum().backward();
   EXPECT_FALSE(x_next.grad().defined());
   EXPECT_TRUE(torch::allclose(mean.grad(), (x_next - mean).detach() / (step.std * step.std * 4), 1e-5, 1e-6));
-}
-
-TEST(ParseSdeKernel, NamesTheChoices) {
-  EXPECT_EQ(*ParseSdeKernel("cps"), SdeKernel::kCps);
-  EXPECT_EQ(ParseSdeKernel("ddim").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

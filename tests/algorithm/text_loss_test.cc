@@ -63,6 +63,27 @@ TEST(TextLoss, OnPolicyIsThePolicyGradient) {
   EXPECT_TRUE(torch::allclose(GradientOf(batch, {}), expected));
 }
 
+TEST(TextLoss, ClipsEachSideByItsOwnRange) {
+  struct Case {
+    double ratio, advantage, loss;
+  };
+  const TextLossOptions options = {.eps_low = .2, .eps_high = .3, .dual_clip = 3};
+  for (const Case& c : std::vector<Case>{{.7, 1, -.7},
+                                         {.7, -1, .8},  // clipped at 1 - low
+                                         {.85, -1, .85},
+                                         {1.25, 1, -1.25},  // beyond 1 + low, within 1 + high
+                                         {1.5, 1, -1.3},    // clipped at 1 + high
+                                         {1.5, -1, 1.5},
+                                         {4, -1, 3}}) {  // the dual clip
+    SCOPED_TRACE(testing::Message() << c.ratio << " " << c.advantage);
+    Batch batch;
+    batch.mask = torch::zeros({3, 5}, torch::kFloat64);
+    batch.mask[0][0] = 1;
+    batch.advantages[0] = c.advantage;
+    EXPECT_NEAR(LossOf(batch, batch.old + std::log(c.ratio), options), c.loss, 1e-12);
+  }
+}
+
 TEST(TextLoss, KlEstimatorsHaveTheirWorkedValues) {
   Batch batch;
   batch.now = batch.old.clone();
@@ -155,17 +176,6 @@ TEST(CorrectionWeights, TruncatesOrMasks) {
       torch::allclose(weights(CorrectionMode::kSequenceMask, {}, 3.), torch::ones({1}, torch::kFloat64)));
   EXPECT_TRUE(torch::allclose(weights(CorrectionMode::kSequenceTruncate, {}, .5),
                               torch::full({1}, .5, torch::kFloat64)));
-}
-
-TEST(Parse, NamesTheChoices) {
-  EXPECT_EQ(*ParseAggregation("seq_mean_token_sum_norm"), Aggregation::kSeqMeanTokenSumNorm);
-  EXPECT_EQ(*ParseTextKlForm("k3"), TextKlForm::kK3);
-  EXPECT_EQ(*ParseRatioLevel("sequence"), RatioLevel::kSequence);
-  EXPECT_EQ(*ParseCorrectionMode("sequence_mask"), CorrectionMode::kSequenceMask);
-  EXPECT_FALSE(ParseAggregation("mean").ok());
-  EXPECT_FALSE(ParseTextKlForm("k4").ok());
-  EXPECT_FALSE(ParseRatioLevel("word").ok());
-  EXPECT_FALSE(ParseCorrectionMode("token").ok());
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Checks of held-out records before anything is evaluated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "common/files/filesystem.h"
 #include "data/image/png.h"
 #include "evaluation/evaluator.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -33,25 +33,16 @@ class HeldOut : public ::testing::Test {
     return *config;
   }
 
-  HeldOut() : folder_(absl::StrCat(::testing::TempDir(), "/lvrpo-held-out-", getpid())) {
-    EXPECT_TRUE(MakeFolder(folder_).ok());
-  }
-  ~HeldOut() override { RemoveTree(folder_).IgnoreError(); }
-
   void Picture(const std::string& name, int width, int height) const {
     const RgbImage image{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3), 255)};
-    EXPECT_TRUE(WritePng(folder_ + "/" + name, image).ok());
-  }
-  void Write(const std::string& name, const std::string& bytes) const {
-    EXPECT_TRUE(WriteFileAtomic(folder_ + "/" + name, bytes).ok());
+    EXPECT_TRUE(WritePng(folder_ / name, image).ok());
   }
   absl::StatusOr<std::vector<HeldOutPrompt>> Read(const std::string& lines, v1::TaskKind task,
                                                   int per_kind = 100) const {
-    Write("p.jsonl", lines);
-    return ReadHeldOut(Config(), Policy(), task, folder_ + "/p.jsonl", per_kind);
+    return ReadHeldOut(Config(), Policy(), task, folder_.Write("p.jsonl", lines), per_kind);
   }
 
-  const std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 std::string Question(const std::string& id, const std::string& image, const std::string& kind = "k",
@@ -64,8 +55,8 @@ std::string Question(const std::string& id, const std::string& image, const std:
 TEST_F(HeldOut, AllBadImagesAreNamedWithTheirLines) {
   Picture("good.png", 64, 64);
   Picture("odd.png", 63, 64);
-  Write("page.png", "<html>404</html>");
-  Write("cut.png", ReadFile(folder_ + "/good.png")->substr(0, 60));
+  folder_.Write("page.png", "<html>404</html>");
+  folder_.Write("cut.png", ReadFile(folder_ / "good.png")->substr(0, 60));
   const absl::Status refused =
       Read(Question("a", "good.png") + Question("b", "none.png") + Question("c", "good.png") +
                Question("d", "page.png") + Question("e", "cut.png") + Question("f", "odd.png") +
@@ -100,6 +91,31 @@ TEST_F(HeldOut, RecordsAreOfTheFilesTask) {
   EXPECT_THAT(
       std::string(Read(image, v1::TASK_KIND_TEXT).status().message()),
       HasSubstr("p.jsonl:1: prompt 'a' is a TASK_KIND_IMAGE; this file is listed for TASK_KIND_TEXT"));
+}
+
+TEST_F(HeldOut, ImagesAreSampledInTheirPromptsSize) {
+  const auto prompt = [](const std::string& id, const std::string& constraints) {
+    return absl::StrCat(R"({"id":")", id,
+                        R"(","task":"TASK_KIND_IMAGE","text":"a red circle","constraints":)", constraints,
+                        "}\n");
+  };
+  const auto read = Read(prompt("a", R"({"width":32,"height":48})") + prompt("b", "{}") + prompt("c", "{}"),
+                         v1::TASK_KIND_IMAGE);
+  ASSERT_TRUE(read.ok()) << read.status();
+  v1::RunConfig config = Config();
+  config.mutable_evaluation()->set_timesteps(3);
+  const auto images = EvaluateImages(config, Policy(), *read, {});
+  ASSERT_TRUE(images.ok()) << images.status();
+  ASSERT_EQ(images->size(), 3u);
+  for (const auto& [i, width, height] : {std::tuple{0u, 32, 48}, {1u, 64, 64}, {2u, 64, 64}}) {
+    EXPECT_EQ((*images)[i].judgement.id, (*read)[i].record.id());
+    EXPECT_EQ((*images)[i].image.width, width);
+    EXPECT_EQ((*images)[i].image.height, height);
+  }
+  EXPECT_THAT(
+      std::string(
+          Read(prompt("a", "{}") + prompt("b", R"({"width":72})"), v1::TASK_KIND_IMAGE).status().message()),
+      HasSubstr("p.jsonl:2: prompt 'b' asks for images of 72x64 pixels"));
 }
 
 }  // namespace

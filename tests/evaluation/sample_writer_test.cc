@@ -1,7 +1,6 @@
 #include "evaluation/sample_writer.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <set>
 #include <string>
@@ -12,13 +11,14 @@
 #include "common/files/file.h"
 #include "common/files/filesystem.h"
 #include "common/json/json_text.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
 
 TEST(SampleWriter, OnePictureARecordInItsFolderWhateverIdsHold) {
-  const std::string top = absl::StrCat(::testing::TempDir(), "/lvrpo-samples-", getpid()),
-                    folder = top + "/a/out";
+  const TemporaryFolder here;
+  const std::string top = here.path(), folder = top + "/a/out";
   ASSERT_TRUE(MakeFolder(folder).ok());
   const std::vector<std::string> ids = {"../../evil",
                                         "../evil",
@@ -63,21 +63,60 @@ TEST(SampleWriter, OnePictureARecordInItsFolderWhateverIdsHold) {
   EXPECT_EQ(ListFolder(top + "/a")->size(), 1u);
   EXPECT_FALSE(Exists("/tmp/evil.png"));
   EXPECT_FALSE(nlohmann::json::parse(JsonText(writer.samples()), nullptr, false).is_discarded());
-  RemoveTree(top).IgnoreError();
 }
 
 TEST(SampleWriter, TakesTheFirstOfEachKind) {
-  const std::string folder = absl::StrCat(::testing::TempDir(), "/lvrpo-kinds-", getpid());
-  ASSERT_TRUE(MakeFolder(folder).ok());
-  SampleWriter writer(folder, 2);
+  const TemporaryFolder folder;
+  SampleWriter writer(folder.path(), 2);
   for (const char* kind : {"a", "a", "b", "a", "../b", "b", "b"}) {
     ImageJudgement judgement;
     judgement.kind = kind;
     ASSERT_TRUE(writer.Add(judgement, {1, 1, {0, 0, 0}}).ok());
   }
   EXPECT_EQ(writer.samples().size(), 5u);
-  EXPECT_EQ(ListFolder(folder)->size(), 5u);
-  RemoveTree(folder).IgnoreError();
+  EXPECT_EQ(ListFolder(folder.path())->size(), 5u);
+}
+
+TEST(SampleWriter, ListsWhatThePictureIs) {
+  const TemporaryFolder folder;
+  SampleWriter writer(folder.path(), 1);
+  ImageJudgement judgement;
+  judgement.id = "a";
+  judgement.kind = "two";
+  judgement.prompt = "a caf\xc3\xa9";
+  judgement.correct = true;
+  judgement.objects = 1;
+  judgement.detected = {"red circle"};
+  ASSERT_TRUE(writer.Add(judgement, {1, 1, {1, 2, 3}}).ok());
+  EXPECT_EQ(writer.samples()[0], nlohmann::json({{"task", "image"},
+                                                 {"id", "a"},
+                                                 {"kind", "two"},
+                                                 {"correct", true},
+                                                 {"presence_only", false},
+                                                 {"objects", 1},
+                                                 {"prompt", "a caf\xc3\xa9"},
+                                                 {"image", "sample-0000.png"},
+                                                 {"detected", {"red circle"}}}));
+  nlohmann::json line = ImageLine(judgement);
+  EXPECT_FALSE(line.contains("prompt"));  // all.jsonl holds verdicts only
+  EXPECT_EQ(line["correct"], true);
+}
+
+TEST(SampleWriter, OfNoPicturesWritesNone) {
+  const TemporaryFolder folder;
+  SampleWriter writer(folder.path(), 0);
+  ASSERT_TRUE(writer.Add({}, {1, 1, {0, 0, 0}}).ok());
+  EXPECT_EQ(writer.samples(), nlohmann::json::array());
+  EXPECT_TRUE(ListFolder(folder.path())->empty());
+}
+
+TEST(SampleWriter, APictureThatCannotBeWrittenIsNotListed) {
+  const TemporaryFolder folder;
+  SampleWriter writer(folder / "none", 5);
+  const absl::Status status = writer.Add({}, {1, 1, {0, 0, 0}});
+  EXPECT_FALSE(status.ok());
+  EXPECT_TRUE(absl::StrContains(status.message(), folder / "none")) << status;
+  EXPECT_TRUE(writer.samples().empty());
 }
 
 }  // namespace

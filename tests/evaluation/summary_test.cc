@@ -1,5 +1,7 @@
 #include "evaluation/summary.h"
 
+#include <cmath>
+
 #include "gtest/gtest.h"
 
 namespace lvrpo {
@@ -42,6 +44,45 @@ TEST(SummarizeAnswers, CountsExactMatches) {
   EXPECT_DOUBLE_EQ(summary["exact_match"], 0.5);
   EXPECT_DOUBLE_EQ(summary["answer_probability"], 0.5);
   EXPECT_EQ(summary["by_kind"]["how_many"]["questions"], 2);
+}
+
+TEST(SummarizeImages, SharesAreOfObjectsAndNotOfImages) {
+  std::vector<ImageJudgement> judgements(2);
+  judgements[0].objects = 4;
+  judgements[0].objects_asked = 3;
+  judgements[0].unknown_shapes = 1;
+  judgements[0].colors = {"red", "red", "red", "red"};
+  const nlohmann::json summary = SummarizeImages(judgements);  // nothing was found in the second
+  EXPECT_DOUBLE_EQ(summary["objects_per_image"], 2);
+  EXPECT_DOUBLE_EQ(summary["objects_asked_per_image"], 1.5);
+  EXPECT_DOUBLE_EQ(summary["unknown_share"], 0.25);
+  EXPECT_DOUBLE_EQ(summary["color_entropy_bits"], 0);
+  EXPECT_EQ(summary["by_kind"].size(), 1u);  // both have no kind
+}
+
+TEST(SummarizeImages, AllRightIsCertain) {
+  std::vector<ImageJudgement> judgements(3);
+  for (ImageJudgement& judgement : judgements) judgement.correct = judgement.presence_only = true;
+  const nlohmann::json summary = SummarizeImages(judgements);
+  EXPECT_DOUBLE_EQ(summary["score"], 1);
+  EXPECT_DOUBLE_EQ(summary["standard_error"], 0);
+}
+
+TEST(SummarizeAnswers, OfNothingIsZeroNotNan) {
+  const nlohmann::json summary = SummarizeAnswers({});
+  EXPECT_EQ(summary["questions"], 0);
+  EXPECT_DOUBLE_EQ(summary["exact_match"], 0);
+  EXPECT_DOUBLE_EQ(summary["answer_probability"], 0);
+  EXPECT_EQ(summary["by_kind"], nlohmann::json::object());
+}
+
+TEST(SummarizeAnswers, KeepsKindsApart) {
+  const nlohmann::json summary =
+      SummarizeAnswers({{"a", "how_many", true, 1}, {"b", "color", false, 0.5}, {"c", "color", true, 0.25}});
+  EXPECT_DOUBLE_EQ(summary["by_kind"]["how_many"]["exact_match"], 1);
+  EXPECT_DOUBLE_EQ(summary["by_kind"]["color"]["exact_match"], 0.5);
+  EXPECT_DOUBLE_EQ(summary["by_kind"]["color"]["answer_probability"], 0.375);
+  EXPECT_NEAR(summary["by_kind"]["color"]["standard_error"].get<double>(), std::sqrt(0.125), 1e-12);
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "model_cli/commands.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "common/exit_code.h"
@@ -10,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -18,13 +17,7 @@ using ::testing::HasSubstr;
 
 class Commands : public ::testing::Test {
  protected:
-  Commands()
-      : path_(std::filesystem::temp_directory_path() / ("lvrpo-commands-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Commands() override { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
+  std::string file(const std::string& name) const { return folder_ / name; }
 
   struct Result {
     int code;
@@ -56,7 +49,7 @@ class Commands : public ::testing::Test {
             "2",          "--vit-side",   "4",        "--latent-side", "4"};
   }
 
-  const std::filesystem::path path_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(Commands, MakeInspectAndExportAModel) {

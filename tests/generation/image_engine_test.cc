@@ -3,17 +3,17 @@
 #include "algorithm/image_sampler.h"
 #include "algorithm/philox.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
 
 ImageEngineOptions Options(double text_scale, double image_scale) {
   ImageEngineOptions options;
-  options.grid_h = 3, options.grid_w = 2;
+  options.grid = {.height = 3, .width = 2};
   options.timesteps = Timesteps(5, 2);
   options.guidance = {
-      .text_scale = text_scale, .image_scale = image_scale, .interval_low = .3, .interval_high = 1};
+      .text_scale = text_scale, .image_scale = image_scale, .interval_low = .5, .interval_high = 1};
   options.seed = 4;
   return options;
 }
@@ -36,13 +36,13 @@ torch::Tensor Alone(const Bagel& model, const ImageRequest& request, int64_t sam
                                             .group = request.group,
                                             .slot = static_cast<uint32_t>(sample),
                                             .step = 0},
-                                           {options.grid_h * options.grid_w, model.config().token_dim()})
+                                           {options.grid.tokens(), model.config().token_dim()})
                                   .unsqueeze(0);
   const GuidanceOptions& guidance = options.guidance;
   const KvCache& image_free = request.image_free ? *request.image_free : request.full;
   const VelocityFunction velocity = [&](const torch::Tensor& x, double t) {
     const auto v = [&](const KvCache& cache) {
-      return model.Velocity(cache, x, torch::full({1}, t), options.grid_h, options.grid_w);
+      return model.Velocity(cache, x, torch::full({1}, t), options.grid.height, options.grid.width);
     };
     const torch::Tensor full = v(request.full);
     if (guidance.text_scale <= 1 || t <= guidance.interval_low) return full;
@@ -51,7 +51,7 @@ torch::Tensor Alone(const Bagel& model, const ImageRequest& request, int64_t sam
     guided = no_image + guidance.image_scale * (guided - no_image);
     return guided * (full.norm() / (guided.norm() + 1e-8)).clamp(0, 1);
   };
-  return SampleOde(velocity, noise, options.timesteps);
+  return SampleLatents(velocity, noise, {.timesteps = options.timesteps}).final_latents;
 }
 
 TEST(GenerateLatents, GivesEachSampleWhateverSharesItsBatch) {

@@ -6,14 +6,15 @@
 
 #include "common/files/file.h"
 #include "data/image/image_file.h"
-#include "data/image/jpeg.h"
 #include "data/image/png.h"
 #include "data/image/png_text.h"
 #include "data/transforms/watermark.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/data/image_bytes.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/encoded_images.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -37,38 +38,38 @@ Outcome Call(const std::string& arguments) {
 }
 
 TEST(Generate, WritesImagesThatSayHowTheyWereMade) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string command = "generate --model " + kModel +
                               " --prompt 'a red circle' -n 3 --steps 5 --seed 4 --watermark 90210 --out " +
                               folder.path();
   const Outcome outcome = Call(command);
   ASSERT_EQ(outcome.code, 0) << outcome.output;
-  const std::string first = *ReadFile(folder.file("0000.png"));
+  const std::string first = *ReadFile(folder / "0000.png");
   const nlohmann::json about = nlohmann::json::parse(ReadPngText(first)->at("lvrpo"));
   EXPECT_EQ(about["prompt"], "a red circle");
   EXPECT_EQ(about["seed"], 4);
   EXPECT_EQ(about["steps"], 5);
   EXPECT_EQ(about["watermark"], 90210);
   EXPECT_EQ(ReadWatermark(*DecodeImage(first))->number, 90210u);
-  EXPECT_EQ(ReadImage(folder.file("grid.png"))->width, 2 * 64 + 3 * 4);
+  EXPECT_EQ(ReadImage(folder / "grid.png")->width, 2 * 64 + 3 * 4);
   ASSERT_EQ(Call(command).code, 0);
-  EXPECT_EQ(*ReadFile(folder.file("0000.png")), first) << "the same settings give the same bytes";
+  EXPECT_EQ(*ReadFile(folder / "0000.png"), first) << "the same settings give the same bytes";
 
-  const Outcome marked = Call("watermark check " + folder.file("0001.png"));
+  const Outcome marked = Call("watermark check " + folder / "0001.png");
   EXPECT_EQ(marked.code, 0);
   EXPECT_NE(marked.output.find("watermark 90210"), std::string::npos) << marked.output;
-  const std::string jpeg = *EncodeJpeg(*ReadImage(folder.file("0001.png")), {.quality = 85});
-  ASSERT_TRUE(WriteFileAtomic(folder.file("mild.jpg"), jpeg).ok());
-  EXPECT_EQ(Call("watermark check " + folder.file("mild.jpg")).code, 0);
-  EXPECT_EQ(Call("watermark check " + folder.file("grid.png")).code, 1);
+  const std::string jpeg = EncodeJpeg(*ReadImage(folder / "0001.png"), {.quality = 85});
+  ASSERT_TRUE(WriteFileAtomic(folder / "mild.jpg", jpeg).ok());
+  EXPECT_EQ(Call("watermark check " + folder / "mild.jpg").code, 0);
+  EXPECT_EQ(Call("watermark check " + folder / "grid.png").code, 1);
 }
 
 TEST(Ask, AnswersAboutAnImage) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   ASSERT_EQ(
       Call("generate --model " + kModel + " --prompt 'a red circle' --steps 15 --out " + folder.path()).code,
       0);
-  const Outcome outcome = Call("ask --model " + kAssets + "vqa --image " + folder.file("0000.png") +
+  const Outcome outcome = Call("ask --model " + kAssets + "vqa --image " + folder / "0000.png" +
                                " 'how many objects are there ?'");
   EXPECT_EQ(outcome.code, 0);
   EXPECT_TRUE(
@@ -77,32 +78,32 @@ TEST(Ask, AnswersAboutAnImage) {
 }
 
 TEST(Edit, GivesAnImageOfTheSourcesShape) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const RgbImage source{.width = 96, .height = 48, .pixels = std::vector<uint8_t>(96 * 48 * 3, 200)};
-  ASSERT_TRUE(WritePng(folder.file("source.png"), source).ok());
-  const Outcome outcome = Call("edit --model " + kModel + " --image " + folder.file("source.png") +
+  ASSERT_TRUE(WritePng(folder / "source.png", source).ok());
+  const Outcome outcome = Call("edit --model " + kModel + " --image " + folder / "source.png" +
                                " 'a red circle' --steps 4 --out " + folder.path());
   ASSERT_EQ(outcome.code, 0) << outcome.output;
-  EXPECT_EQ(ReadImage(folder.file("0000.png"))->width, 64);
-  EXPECT_EQ(ReadImage(folder.file("0000.png"))->height, 32);
+  EXPECT_EQ(ReadImage(folder / "0000.png")->width, 64);
+  EXPECT_EQ(ReadImage(folder / "0000.png")->height, 32);
 }
 
 TEST(Edit, SeesPhotographsUprightUnlessTold) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const RgbImage source{.width = 96, .height = 48, .pixels = std::vector<uint8_t>(96 * 48 * 3, 200)};
-  ASSERT_TRUE(WriteFileAtomic(folder.file("photo.png"), WithOrientation(*EncodePng(source), 8)).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "photo.png", WithOrientation(*EncodePng(source), 8)).ok());
   for (const std::string flag : {"", " --as-stored"}) {
-    const Outcome outcome = Call("edit --model " + kModel + " --image " + folder.file("photo.png") +
+    const Outcome outcome = Call("edit --model " + kModel + " --image " + folder / "photo.png" +
                                  " 'a red circle' --steps 2 --out " + folder.path() + flag);
     ASSERT_EQ(outcome.code, 0) << outcome.output;
-    EXPECT_EQ(ReadImage(folder.file("0000.png"))->width, flag.empty() ? 32 : 64);
-    EXPECT_EQ(ReadImage(folder.file("0000.png"))->height, flag.empty() ? 64 : 32);
+    EXPECT_EQ(ReadImage(folder / "0000.png")->width, flag.empty() ? 32 : 64);
+    EXPECT_EQ(ReadImage(folder / "0000.png")->height, flag.empty() ? 64 : 32);
   }
 }
 
 TEST(Pictures, BadInputIsRefusedInASentence) {
-  const TestFolder folder;
-  ASSERT_TRUE(WriteFileAtomic(folder.file("cut.png"), std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16)).ok());
+  const TemporaryFolder folder;
+  ASSERT_TRUE(WriteFileAtomic(folder / "cut.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16)).ok());
   std::string long_prompt = "a";
   while (long_prompt.size() < 90000) long_prompt += " a";
   const std::string paint = "generate --out " + folder.path() + " --model ";
@@ -110,7 +111,7 @@ TEST(Pictures, BadInputIsRefusedInASentence) {
     std::string arguments, want;
     int code;
   } cases[] = {
-      {paint + folder.file("nothing") + " --prompt x", "nothing", 65},
+      {paint + folder / "nothing" + " --prompt x", "nothing", 65},
       {paint + kAssets + "referee --prompt x", "referee", 65},
       {paint + kModel + " --prompt ''", "empty", 65},
       {paint + kModel + " --prompt 'a zebra'", "zebra", 65},
@@ -120,10 +121,10 @@ TEST(Pictures, BadInputIsRefusedInASentence) {
       {paint + kModel + " --prompt 'a red circle' --watermark -3", "--watermark", 65},
       {paint + kModel + " --prompt 'a red circle' --steps 1", "--steps", 2},
       {paint + kModel, "--prompt", 2},
-      {"ask --model " + kModel + " --image " + folder.file("cut.png") + " 'what'", "cut.png", 65},
-      {"ask --model " + kModel + " --image " + folder.file("none.png") + " 'what'", "none.png", 65},
+      {"ask --model " + kModel + " --image " + folder / "cut.png" + " 'what'", "cut.png", 65},
+      {"ask --model " + kModel + " --image " + folder / "none.png" + " 'what'", "none.png", 65},
       {"ask --model " + kModel + " --max-tokens 1000000 'a'", "shorten the prompt", 65},
-      {"watermark check " + folder.file("none.png"), "none.png", 65},
+      {"watermark check " + folder / "none.png", "none.png", 65},
       {"watermark", "subcommand", 2},
   };
   for (const auto& [arguments, want, code] : cases) {

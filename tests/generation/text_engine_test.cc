@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 #include "model/layers/kv_table.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {

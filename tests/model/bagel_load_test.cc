@@ -3,7 +3,8 @@
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -19,9 +20,9 @@ BagelConfig StoredConfig() {
   return config;
 }
 
-void Save(const TestFolder& folder, const TensorMap& tensors) {
+void Save(const TemporaryFolder& folder, const TensorMap& tensors) {
   ASSERT_TRUE(SaveBagelConfig(StoredConfig(), folder.path()).ok());
-  ASSERT_TRUE(SaveTensors(folder.file("ema.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveTensors(folder / "ema.safetensors", tensors).ok());
 }
 
 void EditJson(const std::string& path, const std::function<void(nlohmann::json&)>& edit) {
@@ -31,7 +32,7 @@ void EditJson(const std::string& path, const std::function<void(nlohmann::json&)
 }
 
 TEST(BagelLoad, ReadsBackWhatWasSaved) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const TensorMap tensors = TinyBagel().tensors();
   Save(folder, tensors);
   const auto model = Bagel::Load(folder.path());
@@ -53,10 +54,10 @@ TEST(BagelLoad, ReadsBackWhatWasSaved) {
 }
 
 TEST(BagelLoad, ReadsHalfPrecisionAsFloat32) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   ASSERT_TRUE(SaveBagelConfig(StoredConfig(), folder.path()).ok());
   const TensorMap tensors = TinyBagel().tensors();
-  ASSERT_TRUE(SaveTensors(folder.file("ema.safetensors"), tensors, torch::kBFloat16).ok());
+  ASSERT_TRUE(SaveTensors(folder / "ema.safetensors", tensors, torch::kBFloat16).ok());
   const auto model = Bagel::Load(folder.path());
   ASSERT_TRUE(model.ok()) << model.status();
   const torch::Tensor& got = model->tensors().at("vae2llm.weight");
@@ -65,9 +66,9 @@ TEST(BagelLoad, ReadsHalfPrecisionAsFloat32) {
 }
 
 TEST(BagelLoad, FindsTheSectionsNextToConfigJson) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Save(folder, TinyBagel().tensors());
-  EditJson(folder.file("config.json"), [](nlohmann::json& json) {
+  EditJson(folder / "config.json", [](nlohmann::json& json) {
     json.erase("llm_config");
     json.erase("vit_config");
   });
@@ -78,17 +79,17 @@ TEST(BagelLoad, FindsTheSectionsNextToConfigJson) {
 }
 
 TEST(BagelLoad, TakesTheLatentTablesSizeFromTheCheckpoint) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Save(folder, TinyBagel().tensors());
-  EditJson(folder.file("config.json"), [](nlohmann::json& json) { json["max_latent_size"] = 32; });
+  EditJson(folder / "config.json", [](nlohmann::json& json) { json["max_latent_size"] = 32; });
   const auto model = Bagel::Load(folder.path());
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->config().max_latent_side, 4);
 }
 
 TEST(BagelLoad, NamesTheFileThatIsMissing) {
-  const TestFolder folder;
-  const absl::Status nothing = Bagel::Load(folder.file("nowhere")).status();
+  const TemporaryFolder folder;
+  const absl::Status nothing = Bagel::Load(folder / "nowhere").status();
   EXPECT_TRUE(absl::IsNotFound(nothing)) << nothing;
   EXPECT_THAT(std::string(nothing.message()), HasSubstr("nowhere/config.json"));
 
@@ -99,10 +100,10 @@ TEST(BagelLoad, NamesTheFileThatIsMissing) {
 }
 
 TEST(BagelLoad, RefusesDamagedWeightsWithTheFilesName) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const TensorMap good = TinyBagel().tensors();
   Save(folder, good);
-  const std::string path = folder.file("ema.safetensors");
+  const std::string path = folder / "ema.safetensors";
   const std::string bytes = *ReadFile(path);
   for (const size_t size : {bytes.size() - 1, bytes.size() / 2, size_t{100}, size_t{7}, size_t{0}}) {
     ASSERT_TRUE(WriteFileAtomic(path, bytes.substr(0, size)).ok());
@@ -142,9 +143,9 @@ TEST(BagelLoad, RefusesSettingsThatMakeNoModel) {
       {"config.json is not a JSON object", [](nlohmann::json& j) { j = 3; }},
   };
   for (const auto& [words, damage] : damages) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     ASSERT_TRUE(SaveBagelConfig(StoredConfig(), folder.path()).ok());
-    EditJson(folder.file("config.json"), damage);
+    EditJson(folder / "config.json", damage);
     const absl::Status status = Bagel::Load(folder.path()).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(words));

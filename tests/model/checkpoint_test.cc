@@ -9,7 +9,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bagel_folder.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -41,10 +42,10 @@ TensorMap SomeTensors() {
 }
 
 TEST(StoredWeights, ReadsEveryDtypeAsTheOneThatIsAsked) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const TensorMap saved = SomeTensors();
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), saved).ok());
-  const auto weights = StoredWeights::OpenFile(folder.file("a.safetensors"));
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", saved).ok());
+  const auto weights = StoredWeights::OpenFile(folder / "a.safetensors");
   ASSERT_TRUE(weights.ok()) << weights.status();
   for (const bool map : {false, true}) {
     for (const std::optional<torch::Dtype> dtype :
@@ -64,10 +65,10 @@ TEST(StoredWeights, ReadsEveryDtypeAsTheOneThatIsAsked) {
 }
 
 TEST(StoredWeights, ReadsPartsCastOnTheWay) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const TensorMap saved = SomeTensors();
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), saved).ok());
-  const auto weights = StoredWeights::OpenFile(folder.file("a.safetensors"));
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", saved).ok());
+  const auto weights = StoredWeights::OpenFile(folder / "a.safetensors");
   ASSERT_TRUE(weights.ok()) << weights.status();
   torch::Tensor part = torch::empty({4}, torch::kFloat32);
   ASSERT_TRUE(weights->ReadPiece("brain", 3, part).ok());
@@ -77,8 +78,8 @@ TEST(StoredWeights, ReadsPartsCastOnTheWay) {
 }
 
 TEST(StoredWeights, ViewsCanBeTrainedAndTheFileStaysAsItWas) {
-  const TestFolder folder;
-  const std::string path = folder.file("a.safetensors");
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.safetensors";
   const TensorMap saved = {{"a", torch::ones({3000})}, {"b", torch::ones({3000})}};
   ASSERT_TRUE(SaveTensors(path, saved).ok());
   const std::string before = *ReadFile(path);
@@ -99,7 +100,7 @@ TEST(StoredWeights, ViewsCanBeTrainedAndTheFileStaysAsItWas) {
 }
 
 TEST(StoredWeights, CopiesWhatLiesUnalignedInItsFile) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   const uint64_t size = header.size();
   ASSERT_NE((8 + size) % 4, 0u);
@@ -107,15 +108,15 @@ TEST(StoredWeights, CopiesWhatLiesUnalignedInItsFile) {
   std::string bytes(reinterpret_cast<const char*>(&size), 8);
   bytes += header;
   bytes.append(reinterpret_cast<const char*>(values), 8);
-  ASSERT_TRUE(WriteFileAtomic(folder.file("a.safetensors"), bytes).ok());
-  const TensorMap got = *StoredWeights::OpenFile(folder.file("a.safetensors"))->Read({.map = true});
+  ASSERT_TRUE(WriteFileAtomic(folder / "a.safetensors", bytes).ok());
+  const TensorMap got = *StoredWeights::OpenFile(folder / "a.safetensors")->Read({.map = true});
   EXPECT_EQ(reinterpret_cast<uintptr_t>(got.at("a").data_ptr()) % 16, 0u);
   EXPECT_TRUE(torch::equal(got.at("a"), torch::tensor({1.5f, -2.f})));
 }
 
 TEST(StoredWeights, NoticesAFileThatIsCutShortAfterItWasOpened) {
-  const TestFolder folder;
-  const std::string path = folder.file("a.safetensors");
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.safetensors";
   for (const bool map : {false, true}) {
     ASSERT_TRUE(SaveTensors(path, {{"a", torch::ones({100000})}}).ok());
     const auto weights = StoredWeights::OpenFile(path);
@@ -128,23 +129,23 @@ TEST(StoredWeights, NoticesAFileThatIsCutShortAfterItWasOpened) {
 }
 
 TEST(StoredWeights, RefusesShapesWithoutElementsThatNoMemoryCouldHold) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string header =
       R"({"a":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}})";
   const uint64_t size = header.size();
   const std::string bytes = std::string(reinterpret_cast<const char*>(&size), 8) + header;
-  ASSERT_TRUE(WriteFileAtomic(folder.file("a.safetensors"), bytes).ok());
-  const auto weights = StoredWeights::OpenFile(folder.file("a.safetensors"));
+  ASSERT_TRUE(WriteFileAtomic(folder / "a.safetensors", bytes).ok());
+  const auto weights = StoredWeights::OpenFile(folder / "a.safetensors");
   if (weights.ok()) weights->Read().status().IgnoreError();  // an error or an empty tensor, but no crash
 }
 
 TEST(StoredWeights, ChecksNamesShapesAndDtypesBeforeReading) {
-  const TestFolder folder;
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), {{"a", torch::ones({2})},
-                                                         {"b", torch::ones({2, 3})},
-                                                         {"n", torch::ones({2}, torch::kInt64)}})
+  const TemporaryFolder folder;
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", {{"a", torch::ones({2})},
+                                                     {"b", torch::ones({2, 3})},
+                                                     {"n", torch::ones({2}, torch::kInt64)}})
                   .ok());
-  const auto weights = StoredWeights::OpenFile(folder.file("a.safetensors"));
+  const auto weights = StoredWeights::OpenFile(folder / "a.safetensors");
   ASSERT_TRUE(weights.ok()) << weights.status();
   absl::Status status = weights->Check({{"a", {3}}, {"c", {1}}});
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
@@ -157,8 +158,8 @@ TEST(StoredWeights, ChecksNamesShapesAndDtypesBeforeReading) {
 
   // Quantised weights.
   const std::map<std::string, SafetensorsEntry> entries = {{"q", {"F8_E4M3", {2}, "ab"}}};
-  ASSERT_TRUE(WriteSafetensors(folder.file("q.safetensors"), entries, {}).ok());
-  const auto quantised = StoredWeights::OpenFile(folder.file("q.safetensors"));
+  ASSERT_TRUE(WriteSafetensors(folder / "q.safetensors", entries, {}).ok());
+  const auto quantised = StoredWeights::OpenFile(folder / "q.safetensors");
   ASSERT_TRUE(quantised.ok()) << quantised.status();
   EXPECT_THAT(Message(quantised->Check({{"q", {2}}})), HasSubstr("q has dtype F8_E4M3"));
   EXPECT_TRUE(absl::IsUnimplemented(quantised->Read().status()));
@@ -176,18 +177,18 @@ class BagelFolderTest : public ::testing::Test {
     EXPECT_TRUE(SaveBagelConfig(config_, folder_.path()).ok());
     Save();
   }
-  void Save() const { ASSERT_TRUE(SaveTensors(folder_.file("ema.safetensors"), tensors_).ok()); }
+  void Save() const { ASSERT_TRUE(SaveTensors(folder_ / "ema.safetensors", tensors_).ok()); }
   absl::Status Open() const { return OpenBagelFolder(folder_.path()).status(); }
   // Writes settings into the three files as a publisher with these keys would.
-  void EditSettings(const Edit& edit) const { EditJson(folder_.file("config.json"), edit); }
+  void EditSettings(const Edit& edit) const { EditJson(folder_ / "config.json", edit); }
 
-  const TestFolder folder_;
+  const TemporaryFolder folder_;
   BagelConfig config_;
   TensorMap tensors_;
 };
 
 TEST_F(BagelFolderTest, ReadsShardsAsOneFile) {
-  std::filesystem::remove(folder_.file("ema.safetensors"));
+  std::filesystem::remove(folder_ / "ema.safetensors");
   TensorMap first, second;
   nlohmann::json index;
   for (const auto& [name, tensor] : tensors_) {
@@ -196,9 +197,9 @@ TEST_F(BagelFolderTest, ReadsShardsAsOneFile) {
     index["weight_map"][name] =
         head ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors";
   }
-  ASSERT_TRUE(SaveTensors(folder_.file("model-00001-of-00002.safetensors"), first).ok());
-  ASSERT_TRUE(SaveTensors(folder_.file("model-00002-of-00002.safetensors"), second).ok());
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("model.safetensors.index.json"), index.dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "model-00001-of-00002.safetensors", first).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "model-00002-of-00002.safetensors", second).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "model.safetensors.index.json", index.dump()).ok());
   const auto folder = OpenBagelFolder(folder_.path());
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_EQ(DigestOf(*folder->weights.Read()), DigestOf(tensors_));
@@ -237,27 +238,26 @@ TEST_F(BagelFolderTest, NeedsASeparateHeadEvenIfTheSettingsTieIt) {
 }
 
 TEST_F(BagelFolderTest, ReadsTheSectionFilesWhenConfigJsonIsAStub) {
-  EditJson(folder_.file("llm_config.json"), [](nlohmann::json& j) { j["_attn_implementation"] = "sdpa"; });
+  EditJson(folder_ / "llm_config.json", [](nlohmann::json& j) { j["_attn_implementation"] = "sdpa"; });
   // As first published, with its stray comma; and the reference application reads no config.json at all.
   ASSERT_TRUE(
-      WriteFileAtomic(folder_.file("config.json"), "{\n \"architectures\": [\n \"Bagel,]}\\\"\"\n ],\n}\n")
-          .ok());
+      WriteFileAtomic(folder_ / "config.json", "{\n \"architectures\": [\n \"Bagel,]}\\\"\"\n ],\n}\n").ok());
   for (int round = 0; round < 2; ++round) {
     const absl::Status status = LoadBagelConfig(folder_.path()).status();
     // Without config.json the tower has the published 70 patches a side: everything else was understood.
     EXPECT_THAT(Message(status), ::testing::EndsWith("vit_config: image_size is 32; supported: 560"));
-    std::filesystem::remove(folder_.file("config.json"));
+    std::filesystem::remove(folder_ / "config.json");
   }
 }
 
 TEST(BagelConfig, ReadsThePublishedSettings) {
-  const TestFolder folder;
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"),
+  const TemporaryFolder folder;
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json",
                               R"({"model_type": "bagel", "architectures": ["BagelForConditionalGeneration"],
                                   "vae_config": {"z_channels": 16, "downsample": 8}, "timestep_shift": 1.0,
                                   "max_latent_size": 32, "latent_patch_size": 2, "interpolate_pos": false})")
                   .ok());
-  ASSERT_TRUE(WriteFileAtomic(folder.file("llm_config.json"),
+  ASSERT_TRUE(WriteFileAtomic(folder / "llm_config.json",
                               R"({"architectures": ["Qwen2ForCausalLM"], "bos_token_id": 151643,
                                   "eos_token_id": 151645, "hidden_act": "silu", "hidden_size": 3584,
                                   "intermediate_size": 18944, "max_position_embeddings": 32768,
@@ -267,7 +267,7 @@ TEST(BagelConfig, ReadsThePublishedSettings) {
                                   "tie_word_embeddings": false, "torch_dtype": "bfloat16",
                                   "use_sliding_window": false, "vocab_size": 152064})")
                   .ok());
-  ASSERT_TRUE(WriteFileAtomic(folder.file("vit_config.json"),
+  ASSERT_TRUE(WriteFileAtomic(folder / "vit_config.json",
                               R"({"hidden_size": 1152, "image_size": 980, "intermediate_size": 4304,
                                   "model_type": "siglip_vision_model", "num_attention_heads": 16,
                                   "num_hidden_layers": 27, "patch_size": 14})")
@@ -327,6 +327,7 @@ TEST_F(BagelFolderTest, RefusesSettingsThatItCannotHonour) {
        }},
       {"head_dim is 16", [](nlohmann::json& j) { j["llm_config"]["head_dim"] = 16; }},
       {"interpolate_pos is true", [](nlohmann::json& j) { j["interpolate_pos"] = true; }},
+      {"model_type is \"bagelx\"", [](nlohmann::json& j) { j["model_type"] = "bagelx"; }},
       {"connector_act is \"relu\"", [](nlohmann::json& j) { j["connector_act"] = "relu"; }},
       {"num_channels is 4", [](nlohmann::json& j) { j["vit_config"]["num_channels"] = 4; }},
       {"model_type is \"clip_vision_model\"",
@@ -356,9 +357,9 @@ TEST_F(BagelFolderTest, RefusesSettingsThatItCannotHonour) {
       {"out of range", [](nlohmann::json& j) { j["vit_config"]["num_hidden_layers"] = INT64_MIN; }},
       {"out of range", [](nlohmann::json& j) { j["llm_config"]["rope_theta"] = 0; }},
   };
-  const std::string good = *ReadFile(folder_.file("config.json"));
+  const std::string good = *ReadFile(folder_ / "config.json");
   for (const auto& [words, edit] : edits) {
-    ASSERT_TRUE(WriteFileAtomic(folder_.file("config.json"), good).ok());
+    ASSERT_TRUE(WriteFileAtomic(folder_ / "config.json", good).ok());
     EditSettings(edit);
     const absl::Status status = Open();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << words << ": " << status;
@@ -378,23 +379,21 @@ TEST_F(BagelFolderTest, NamesAllProblemsOfAllSectionsAtOnce) {
 
 TEST_F(BagelFolderTest, RecognisesAnotherModelsFolder) {
   for (const char* type : {"qwen2", "siglip", "siglip2", "paligemma"}) {
-    ASSERT_TRUE(
-        WriteFileAtomic(folder_.file("config.json"), nlohmann::json({{"model_type", type}}).dump()).ok());
+    ASSERT_TRUE(WriteFileAtomic(folder_ / "config.json", nlohmann::json({{"model_type", type}}).dump()).ok());
     EXPECT_TRUE(absl::IsInvalidArgument(Open()));
     EXPECT_THAT(Message(Open()), AllOf(HasSubstr(type), HasSubstr("bagel model is wanted")));
   }
-  ASSERT_TRUE(
-      WriteFileAtomic(folder_.file("config.json"), R"({"architectures": ["LlamaForCausalLM"]})").ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "config.json", R"({"architectures": ["LlamaForCausalLM"]})").ok());
   EXPECT_THAT(Message(Open()), HasSubstr("LlamaForCausalLM"));
 }
 
 TEST_F(BagelFolderTest, ChecksTheAutoencoderToo) {
   const TensorMap good = Autoencoder::RandomInit(config_.autoencoder, 4);
-  ASSERT_TRUE(SaveTensors(folder_.file("ae.safetensors"), good).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "ae.safetensors", good).ok());
   EXPECT_TRUE(OpenAutoencoder(folder_.path(), config_.autoencoder).ok());
   TensorMap tensors = good;
   tensors.erase("decoder.conv_out.bias");
-  ASSERT_TRUE(SaveTensors(folder_.file("ae.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "ae.safetensors", tensors).ok());
   EXPECT_THAT(Message(OpenAutoencoder(folder_.path(), config_.autoencoder).status()),
               AllOf(HasSubstr("ae.safetensors"), HasSubstr("decoder.conv_out.bias")));
 }

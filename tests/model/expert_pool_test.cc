@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/expert_seed.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {

@@ -10,7 +10,8 @@
 #include "model/folders/export.h"
 #include "model/qwen2.h"
 #include "model/weights/lora_file.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -28,9 +29,9 @@ class FineTunedTest : public ::testing::Test {
     EXPECT_TRUE(Save("base", tensors_).ok());
   }
   absl::Status Save(const std::string& name, const TensorMap& tensors) const {
-    std::filesystem::create_directories(folder_.file(name));
-    if (absl::Status status = SaveBagelConfig(config_, folder_.file(name)); !status.ok()) return status;
-    return SaveTensors(folder_.file(name) + "/ema.safetensors", tensors);
+    std::filesystem::create_directories(folder_ / name);
+    if (absl::Status status = SaveBagelConfig(config_, folder_ / name); !status.ok()) return status;
+    return SaveTensors(folder_ / name + "/ema.safetensors", tensors);
   }
   TensorMap With(const std::string& prefix) const {
     TensorMap renamed;
@@ -43,7 +44,7 @@ class FineTunedTest : public ::testing::Test {
     return rest;
   }
 
-  const TestFolder folder_;
+  const TemporaryFolder folder_;
   BagelConfig config_;
   TensorMap tensors_;
 };
@@ -51,7 +52,7 @@ class FineTunedTest : public ::testing::Test {
 TEST_F(FineTunedTest, TakesACommonPrefixOffAllNames) {
   for (const std::string prefix : {"module.", "model.", "_orig_mod.", "module.model.", "language_model."}) {
     ASSERT_TRUE(Save("tuned", With(prefix)).ok());
-    const auto folder = OpenBagelFolder(folder_.file("tuned"));
+    const auto folder = OpenBagelFolder(folder_ / "tuned");
     ASSERT_TRUE(folder.ok()) << prefix << folder.status();
     EXPECT_EQ(DigestOf(*folder->weights.Read()), DigestOf(tensors_));
   }
@@ -59,7 +60,7 @@ TEST_F(FineTunedTest, TakesACommonPrefixOffAllNames) {
   TensorMap both = With("module.");
   both["vae2llm.bias"] = both.at("module.vae2llm.bias");
   ASSERT_TRUE(Save("tuned", both).ok());
-  EXPECT_THAT(Message(OpenBagelFolder(folder_.file("tuned")).status()),
+  EXPECT_THAT(Message(OpenBagelFolder(folder_ / "tuned").status()),
               HasSubstr("unexpected tensors 1 (module.vae2llm.bias)"));
 }
 
@@ -69,8 +70,8 @@ TEST_F(FineTunedTest, PutsACommonPrefixInFrontOfNames) {
   const TensorMap tensors = Qwen2::RandomInit(config, 3);
   TensorMap body;
   for (const auto& [name, tensor] : tensors) body[name.substr(std::string("model.").size())] = tensor;
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("config.json"), config.ToJson().dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder_.file("model.safetensors"), body).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "config.json", config.ToJson().dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "model.safetensors", body).ok());
   const auto model = Qwen2::Load(folder_.path());
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(DigestOf(model->tensors()), DigestOf(tensors));
@@ -88,17 +89,17 @@ TEST_F(FineTunedTest, SaysWhichSideIsMissingAndWhereToTakeItFrom) {
   };
   for (const auto& test : cases) {
     ASSERT_TRUE(Save("tuned", Without(test.patterns)).ok());
-    const std::string weights = folder_.file("tuned/ema.safetensors");
+    const std::string weights = folder_ / "tuned/ema.safetensors";
     EXPECT_THAT(
-        Message(OpenBagelFolder(folder_.file("tuned")).status()),
+        Message(OpenBagelFolder(folder_ / "tuned").status()),
         AllOf(HasSubstr(std::string("lacks the ") + test.side),
               HasSubstr("export --base THAT_FOLDER --weights " + weights), HasSubstr("missing tensors")));
     // What it says works.
-    for (const std::string& from : {weights, folder_.file("tuned")}) {
-      const std::string whole = folder_.file("whole");
+    for (const std::string& from : {weights, folder_ / "tuned"}) {
+      const std::string whole = folder_ / "whole";
       const auto trained = OpenTrainedWeights(from);
       ASSERT_TRUE(trained.ok()) << trained.status();
-      const absl::Status status = ExportBagel(folder_.file("base"), *trained, whole);
+      const absl::Status status = ExportBagel(folder_ / "base", *trained, whole);
       ASSERT_TRUE(status.ok()) << status;
       EXPECT_EQ(DigestOf(*LoadTensors(whole + "/ema.safetensors")), DigestOf(tensors_));
       std::filesystem::remove_all(whole);
@@ -106,7 +107,7 @@ TEST_F(FineTunedTest, SaysWhichSideIsMissingAndWhereToTakeItFrom) {
   }
   // One tensor is no side.
   ASSERT_TRUE(Save("tuned", Without({"connector.fc1.bias"})).ok());
-  EXPECT_THAT(Message(OpenBagelFolder(folder_.file("tuned")).status()),
+  EXPECT_THAT(Message(OpenBagelFolder(folder_ / "tuned").status()),
               AllOf(HasSubstr("missing tensors 1 (connector.fc1.bias)"), ::testing::Not(HasSubstr("lacks"))));
 }
 
@@ -115,11 +116,11 @@ TEST_F(FineTunedTest, ExportTakesTrainedTensorsOfOtherNames) {
   for (const auto& [name, tensor] : tensors_) {
     if (name.find("_moe_gen") != std::string::npos) trained["module." + name] = tensor + 1;
   }
-  ASSERT_TRUE(SaveTensors(folder_.file("trained.safetensors"), trained).ok());
-  const absl::Status status = ExportBagel(
-      folder_.file("base"), *OpenTrainedWeights(folder_.file("trained.safetensors")), folder_.file("out"));
+  ASSERT_TRUE(SaveTensors(folder_ / "trained.safetensors", trained).ok());
+  const absl::Status status =
+      ExportBagel(folder_ / "base", *OpenTrainedWeights(folder_ / "trained.safetensors"), folder_ / "out");
   ASSERT_TRUE(status.ok()) << status;
-  const TensorMap written = *LoadTensors(folder_.file("out/ema.safetensors"));
+  const TensorMap written = *LoadTensors(folder_ / "out/ema.safetensors");
   for (const auto& [name, tensor] : written) {
     EXPECT_TRUE(torch::equal(
         tensor, trained.contains("module." + name) ? trained.at("module." + name) : tensors_.at(name)));
@@ -127,11 +128,11 @@ TEST_F(FineTunedTest, ExportTakesTrainedTensorsOfOtherNames) {
 }
 
 TEST_F(FineTunedTest, ExportRefusesValuesThatAreNotFinite) {
-  const std::string out = folder_.file("out"), name = "llm2vae.weight";
+  const std::string out = folder_ / "out", name = "llm2vae.weight";
   for (const float bad : {NAN, INFINITY, -INFINITY}) {
     TensorMap trained = {{name, tensors_.at(name).clone()}};
     trained[name].view({-1})[7] = bad;
-    const absl::Status status = ExportBagel(folder_.file("base"), trained, out);
+    const absl::Status status = ExportBagel(folder_ / "base", trained, out);
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_THAT(Message(status), AllOf(HasSubstr(name), HasSubstr("not finite"), HasSubstr("element 7")));
     EXPECT_FALSE(std::filesystem::exists(out));
@@ -139,11 +140,11 @@ TEST_F(FineTunedTest, ExportRefusesValuesThatAreNotFinite) {
     TensorMap broken = tensors_;
     broken[name] = trained[name];
     ASSERT_TRUE(Save("broken", broken).ok());
-    EXPECT_TRUE(absl::IsDataLoss(ExportBagel(folder_.file("broken"), TensorMap(), out)));
+    EXPECT_TRUE(absl::IsDataLoss(ExportBagel(folder_ / "broken", TensorMap(), out)));
   }
   const TensorMap large = {{name, torch::full_like(tensors_.at(name), 1e5)}};
-  EXPECT_TRUE(absl::IsDataLoss(ExportBagel(folder_.file("base"), large, out, {.dtype = torch::kFloat16})));
-  EXPECT_TRUE(ExportBagel(folder_.file("base"), large, out, {.dtype = torch::kBFloat16}).ok());
+  EXPECT_TRUE(absl::IsDataLoss(ExportBagel(folder_ / "base", large, out, {.dtype = torch::kFloat16})));
+  EXPECT_TRUE(ExportBagel(folder_ / "base", large, out, {.dtype = torch::kBFloat16}).ok());
 }
 
 TEST_F(FineTunedTest, ExportMergesRanksScalesAndWholeModulesOfAnAdapter) {
@@ -159,18 +160,18 @@ TEST_F(FineTunedTest, ExportMergesRanksScalesAndWholeModulesOfAnAdapter) {
   for (const auto& [name, tensor] : lora) stored["base_model.model." + name] = tensor;
   for (const char* name : {"llm2vae.weight", "llm2vae.bias"})
     stored[std::string("base_model.model.") + name] = torch::ones_like(tensors_.at(name));
-  std::filesystem::create_directories(folder_.file("adapter"));
-  ASSERT_TRUE(SaveTensors(folder_.file("adapter/adapter_model.safetensors"), stored).ok());
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("adapter/adapter_config.json"),
+  std::filesystem::create_directories(folder_ / "adapter");
+  ASSERT_TRUE(SaveTensors(folder_ / "adapter/adapter_model.safetensors", stored).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "adapter/adapter_config.json",
                               R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4,
                                   "target_modules": ["q_proj_moe_gen"], "rank_pattern": {"layers.1.*": 3},
                                   "alpha_pattern": {"1.self_attn.q_proj_moe_gen": 9},
                                   "modules_to_save": ["llm2vae"]})")
                   .ok());
-  const absl::Status status = ExportBagel(folder_.file("base"), TensorMap(), folder_.file("out"),
-                                          {.adapter = folder_.file("adapter")});
+  const absl::Status status =
+      ExportBagel(folder_ / "base", TensorMap(), folder_ / "out", {.adapter = folder_ / "adapter"});
   ASSERT_TRUE(status.ok()) << status;
-  const TensorMap merged = *LoadTensors(folder_.file("out/ema.safetensors"));
+  const TensorMap merged = *LoadTensors(folder_ / "out/ema.safetensors");
   for (const auto& [module, scale] : {std::pair(first, 2.0), {second, 3.0}}) {
     const torch::Tensor expected = tensors_.at(module + ".weight") +
                                    scale * torch::matmul(lora.at(module + kLoraB), lora.at(module + kLoraA));

@@ -14,7 +14,9 @@
 #include "model/folders/export.h"
 #include "model/folders/synthesize.h"
 #include "model/weights/lora_file.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/merge_lora.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -30,9 +32,9 @@ BagelConfig SmallConfig() {
   return config;
 }
 
-std::string Synthesized(const TestFolder& folder, SynthesizeOptions options = {}) {
+std::string Synthesized(const TemporaryFolder& folder, SynthesizeOptions options = {}) {
   options.config = SmallConfig();
-  const std::string path = folder.file("base");
+  const std::string path = folder / "base";
   const absl::Status status = SynthesizeBagel(options, path);
   EXPECT_TRUE(status.ok()) << status;
   return path;
@@ -147,7 +149,7 @@ TEST(MemoryPlan, SurvivesSizesBeyondAnyMemory) {
 // --- Inspection.
 
 TEST(Inspect, CountsWhatIsThereWithoutReadingIt) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string base = Synthesized(folder);
   const auto inspection = InspectBagel(base, {.trainable = {"_moe_gen"}});
   ASSERT_TRUE(inspection.ok()) << inspection.status();
@@ -177,20 +179,20 @@ TEST(Inspect, CountsWhatIsThereWithoutReadingIt) {
 }
 
 TEST(Inspect, FailsAsLoadingDoes) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string base = Synthesized(folder);
   std::filesystem::remove(base + "/ae.safetensors");
   EXPECT_THAT(Message(InspectBagel(base).status()), HasSubstr("ae.safetensors"));
   const std::string weights = base + "/ema.safetensors";
   std::filesystem::resize_file(weights, std::filesystem::file_size(weights) - 1);
   EXPECT_TRUE(absl::IsDataLoss(InspectBagel(base).status()));
-  EXPECT_TRUE(absl::IsNotFound(InspectBagel(folder.file("nowhere")).status()));
+  EXPECT_TRUE(absl::IsNotFound(InspectBagel(folder / "nowhere").status()));
 }
 
 // --- Synthesis.
 
 TEST(Synthesize, MakesAFolderThatLoadsAndRuns) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string base = Synthesized(folder, {.dtype = torch::kFloat32});
   auto opened = OpenBagelFolder(base);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -211,7 +213,7 @@ TEST(Synthesize, MakesAFolderThatLoadsAndRuns) {
 
 TEST(Synthesize, IsAFunctionOfItsSeed) {
   const auto digest = [](const SynthesizeOptions& options) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     return DigestOf(ReadAll(Synthesized(folder, options)));
   };
   EXPECT_EQ(digest({.seed = 7}), digest({.seed = 7, .max_shard_bytes = 5000}));
@@ -219,7 +221,7 @@ TEST(Synthesize, IsAFunctionOfItsSeed) {
 }
 
 TEST(Synthesize, MakesAByteLevelTokenizer) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const nlohmann::json json = nlohmann::json::parse(*ReadFile(Synthesized(folder) + "/tokenizer.json"));
   const nlohmann::json& vocabulary = json["model"]["vocab"];
   EXPECT_EQ(vocabulary.size(), 256u);
@@ -230,24 +232,24 @@ TEST(Synthesize, MakesAByteLevelTokenizer) {
 }
 
 TEST(Synthesize, RefusesWhatCannotBeAModelAndLeavesNothing) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   SynthesizeOptions options{.config = SmallConfig()};
   options.config.vocabulary = 260;
-  EXPECT_THAT(Message(SynthesizeBagel(options, folder.file("a"))), HasSubstr("261 tokens"));
+  EXPECT_THAT(Message(SynthesizeBagel(options, folder / "a")), HasSubstr("261 tokens"));
   options.config = SmallConfig();
   options.config.heads = 5;
-  EXPECT_THAT(Message(SynthesizeBagel(options, folder.file("a"))), HasSubstr("out of range or inconsistent"));
+  EXPECT_THAT(Message(SynthesizeBagel(options, folder / "a")), HasSubstr("out of range or inconsistent"));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
-  std::filesystem::create_directory(folder.file("a"));
-  const absl::Status status = SynthesizeBagel({.config = SmallConfig()}, folder.file("a"));
+  std::filesystem::create_directory(folder / "a");
+  const absl::Status status = SynthesizeBagel({.config = SmallConfig()}, folder / "a");
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
 }
 
 // --- Export.
 
 TEST(Export, PutsTrainedTensorsIntoTheBaseAndCopiesTheRest) {
-  const TestFolder folder;
-  const std::string base = Synthesized(folder), out = folder.file("out");
+  const TemporaryFolder folder;
+  const std::string base = Synthesized(folder), out = folder / "out";
   TensorMap expected = ReadAll(base);
   torch::manual_seed(4);
   TensorMap trained;
@@ -264,7 +266,7 @@ TEST(Export, PutsTrainedTensorsIntoTheBaseAndCopiesTheRest) {
   EXPECT_TRUE(absl::IsFailedPrecondition(ExportBagel(base, trained, out)));  // exists
 
   // Wide, nothing is lost of what was trained.
-  const std::string wide = folder.file("wide");
+  const std::string wide = folder / "wide";
   ASSERT_TRUE(ExportBagel(base, trained, wide, {.dtype = torch::kFloat32}).ok());
   const TensorMap got = ReadAll(wide);
   for (const auto& [name, tensor] : trained) EXPECT_TRUE(torch::equal(got.at(name), tensor)) << name;
@@ -272,8 +274,8 @@ TEST(Export, PutsTrainedTensorsIntoTheBaseAndCopiesTheRest) {
 }
 
 TEST(Export, WritesShardsThatReadBackTheSame) {
-  const TestFolder folder;
-  const std::string base = Synthesized(folder), out = folder.file("out");
+  const TemporaryFolder folder;
+  const std::string base = Synthesized(folder), out = folder / "out";
   constexpr int64_t kLimit = 6000;
   ASSERT_TRUE(ExportBagel(base, TensorMap(), out, {.max_shard_bytes = kLimit}).ok());
   EXPECT_EQ(DigestOf(ReadAll(out)), DigestOf(ReadAll(base)));
@@ -295,8 +297,8 @@ TEST(Export, WritesShardsThatReadBackTheSame) {
 }
 
 TEST(Export, MergesAdaptersIntoTheirLayers) {
-  const TestFolder folder;
-  const std::string base = Synthesized(folder, {.dtype = torch::kFloat32}), out = folder.file("out");
+  const TemporaryFolder folder;
+  const std::string base = Synthesized(folder, {.dtype = torch::kFloat32}), out = folder / "out";
   const LoraConfig config = {.rank = 3, .alpha = 5, .modules = {"mlp_moe_gen", "o_proj_moe_gen"}};
   TensorMap tensors = ReadAll(base);
   ASSERT_TRUE(AddLora(tensors, config, 4).ok());
@@ -304,8 +306,8 @@ TEST(Export, MergesAdaptersIntoTheirLayers) {
   for (auto& [name, tensor] : tensors) {
     if (absl::EndsWith(name, kLoraB)) tensor = torch::randn(tensor.sizes());
   }
-  ASSERT_TRUE(SaveAdapter(folder.file("adapter"), tensors, config, "base").ok());
-  ASSERT_TRUE(ExportBagel(base, TensorMap(), out, {.adapter = folder.file("adapter")}).ok());
+  ASSERT_TRUE(SaveAdapter(folder / "adapter", tensors, config, "base").ok());
+  ASSERT_TRUE(ExportBagel(base, TensorMap(), out, {.adapter = folder / "adapter"}).ok());
   const TensorMap got = ReadAll(out), expected = *MergeLora(tensors, config);
   ASSERT_EQ(got.size(), expected.size());
   for (const auto& [name, tensor] : expected) EXPECT_TRUE(Close(got.at(name), tensor, 1e-6)) << name;
@@ -314,20 +316,19 @@ TEST(Export, MergesAdaptersIntoTheirLayers) {
 }
 
 TEST(Export, RefusesTensorsThatTheBaseHasNoPlaceFor) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string base = Synthesized(folder);
-  const absl::Status status =
-      ExportBagel(base, TensorMap{{"lora.a", torch::zeros({2})}, {"vae2llm.bias", torch::zeros({3})}},
-                  folder.file("out"));
+  const absl::Status status = ExportBagel(
+      base, TensorMap{{"lora.a", torch::zeros({2})}, {"vae2llm.bias", torch::zeros({3})}}, folder / "out");
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(Message(status), AllOf(HasSubstr("lora.a"), HasSubstr("vae2llm.bias [3] instead of [32]")));
-  EXPECT_FALSE(std::filesystem::exists(folder.file("out")));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
 TEST(Export, FindsTheNewestCheckpointOfARunAndChecksIt) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const auto save = [&](const std::string& checkpoint, float value) {
-    const std::string path = folder.file("run/checkpoints/" + checkpoint);
+    const std::string path = folder / ("run/checkpoints/" + checkpoint);
     std::filesystem::create_directories(path);
     EXPECT_TRUE(SaveTensors(path + "/policy.safetensors", {{"vae2llm.bias", torch::full({32}, value)}}).ok());
     const std::string digest = Sha256Hex(*ReadFile(path + "/policy.safetensors"));
@@ -338,17 +339,17 @@ TEST(Export, FindsTheNewestCheckpointOfARunAndChecksIt) {
   save("step_000002", 2);
   const std::string newest = save("step_000010", 10);
   save("step_000011.unfinished", 11);
-  for (const std::string& path : {folder.file("run"), newest, newest + "/policy.safetensors"}) {
+  for (const std::string& path : {folder / "run", newest, newest + "/policy.safetensors"}) {
     const auto weights = OpenTrainedWeights(path);
     ASSERT_TRUE(weights.ok()) << path << ": " << weights.status();
     EXPECT_EQ(weights->Read()->at("vae2llm.bias")[0].item<float>(), 10) << path;
   }
-  const std::string base = Synthesized(folder), out = folder.file("out");
-  ASSERT_TRUE(ExportBagel(base, *OpenTrainedWeights(folder.file("run")), out).ok());
+  const std::string base = Synthesized(folder), out = folder / "out";
+  ASSERT_TRUE(ExportBagel(base, *OpenTrainedWeights(folder / "run"), out).ok());
   EXPECT_EQ(ReadAll(out).at("vae2llm.bias")[31].item<float>(), 10);
 
   ASSERT_TRUE(SaveTensors(newest + "/policy.safetensors", {{"vae2llm.bias", torch::zeros({32})}}).ok());
-  const absl::Status damaged = OpenTrainedWeights(folder.file("run")).status();
+  const absl::Status damaged = OpenTrainedWeights(folder / "run").status();
   EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
   EXPECT_TRUE(absl::IsNotFound(OpenTrainedWeights(folder.path()).status()));
 }

@@ -1,7 +1,7 @@
 #include "model/layers/kv_cache.h"
 
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -19,12 +19,20 @@ std::vector<int64_t> Positions(const KvCache& cache) {
   return {positions.data_ptr<int64_t>(), positions.data_ptr<int64_t>() + positions.numel()};
 }
 
-TEST(KvCache, StackedContextsOfUnequalLengthGiveEachImageItsOwnVelocity) {
+// Velocities of one image in each of the contexts, all in one forward.
+torch::Tensor Together(const Bagel& model, const std::vector<KvCache>& caches) {
+  const auto count = static_cast<int64_t>(caches.size());
+  std::vector<Bagel::ContextRows> rows;
+  for (const KvCache& cache : caches) rows.push_back({&cache, 1});
+  return model.Velocity(rows, Noise(count), Times(count), 3, 2);
+}
+
+TEST(KvCache, ContextsOfUnequalLengthGiveEachImageItsOwnVelocity) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
   const std::vector<KvCache> caches = {model.PrefillPrompt({10}), model.PrefillPrompt({11, 12, 13, 14}),
                                        KvCache(), model.PrefillPrompt({})};
-  const torch::Tensor together = model.Velocity(KvCache::Stack(caches), Noise(4), Times(4), 3, 2);
+  const torch::Tensor together = Together(model, caches);
   for (int64_t i = 0; i < 4; ++i) {
     SCOPED_TRACE(i);
     const torch::Tensor alone = model.Velocity(caches[static_cast<size_t>(i)], Noise(4).narrow(0, i, 1),
@@ -40,9 +48,7 @@ TEST(KvCache, ALongerNeighbourNeverMovesAnImage) {
   const torch::Tensor alone = model.Velocity(own, Noise(1), Times(1), 3, 2);
   for (const std::vector<int32_t>& neighbour :
        {std::vector<int32_t>{}, {11, 12}, {11, 12, 13, 14, 15, 16, 17, 18}}) {
-    const KvCache stacked = KvCache::Stack({own, model.PrefillPrompt(neighbour)});
-    EXPECT_EQ(Positions(stacked), (std::vector<int64_t>{3, static_cast<int64_t>(neighbour.size()) + 2}));
-    const torch::Tensor v = model.Velocity(stacked, Noise(1).expand({2, -1, -1}), Times(1).expand({2}), 3, 2);
+    const torch::Tensor v = Together(model, {own, model.PrefillPrompt(neighbour)});
     EXPECT_TRUE(Close(v.narrow(0, 0, 1), alone)) << neighbour.size();
   }
   // One position further would show.
@@ -51,57 +57,27 @@ TEST(KvCache, ALongerNeighbourNeverMovesAnImage) {
   EXPECT_FALSE(Close(model.Velocity(moved, Noise(1), Times(1), 3, 2), alone, 1e-3));
 }
 
-TEST(KvCache, TextAppendedAfterPaddingIsTextAppendedAlone) {
-  torch::NoGradGuard no_grad;
-  const Bagel model = TinyBagel();
-  const std::vector<KvCache> caches = {model.PrefillPrompt({10}), model.PrefillPrompt({11, 12, 13, 14}),
-                                       KvCache()};
-  KvCache stacked = KvCache::Stack(caches);
-  const torch::Tensor hidden = model.AppendTokens(stacked, Ids({20, 21, 22}));
-  const torch::Tensor velocity = model.Velocity(stacked, Noise(3), Times(3), 3, 2);
-  EXPECT_EQ(Positions(stacked), (std::vector<int64_t>{6, 9, 3}));
-  for (int64_t i = 0; i < 3; ++i) {
-    SCOPED_TRACE(i);
-    KvCache alone = caches[static_cast<size_t>(i)];
-    EXPECT_TRUE(Close(hidden.narrow(0, i, 1), model.AppendTokens(alone, Ids({20, 21, 22}))));
-    EXPECT_TRUE(Close(velocity.narrow(0, i, 1),
-                      model.Velocity(alone, Noise(3).narrow(0, i, 1), Times(3).narrow(0, i, 1), 3, 2)));
-  }
-}
-
-TEST(KvCache, AStackOfEmptyContextsIsABatchOfThem) {
-  torch::NoGradGuard no_grad;
-  const Bagel model = TinyBagel();
-  KvCache stacked = KvCache::Stack({KvCache(), KvCache(), KvCache()});
-  EXPECT_EQ(stacked.batch(), 3);
-  EXPECT_EQ(stacked.length(), 0);
-  EXPECT_TRUE(Close(model.Velocity(stacked, Noise(3), Times(3), 3, 2),
-                    model.Velocity(KvCache(), Noise(3), Times(3), 3, 2)));
-  model.AppendPrompt(stacked, {10, 11});
-  EXPECT_EQ(stacked.batch(), 3);
-  EXPECT_EQ(Positions(stacked), (std::vector<int64_t>{4, 4, 4}));
-  EXPECT_TRUE(Close(model.Velocity(stacked, Noise(3), Times(3), 3, 2),
-                    model.Velocity(model.PrefillPrompt({10, 11}), Noise(3), Times(3), 3, 2)));
-}
-
-TEST(KvCache, SharedExpandedAndRepeatedContextsAreTheSame) {
+TEST(KvCache, SharedAndRepeatedContextsAreTheSame) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
   const KvCache one = model.PrefillPrompt({10, 11, 12});
-  const torch::Tensor shared = model.Velocity(one, Noise(4), Times(4), 3, 2);
-  const KvCache expanded = one.Expand(4), repeated = one.Repeat(4);
-  EXPECT_TRUE(torch::equal(model.Velocity(expanded, Noise(4), Times(4), 3, 2), shared));
-  EXPECT_TRUE(torch::equal(model.Velocity(repeated, Noise(4), Times(4), 3, 2), shared));
-  EXPECT_EQ(expanded.batch(), 4);
-  EXPECT_EQ(expanded.keys[0].data_ptr(), one.keys[0].data_ptr());  // no copy
+  EXPECT_TRUE(torch::equal(model.Velocity(one.Repeat(4), Noise(4), Times(4), 3, 2),
+                           model.Velocity(one, Noise(4), Times(4), 3, 2)));
 }
 
 TEST(KvCache, RepeatKeepsTheRowsOfOneSampleTogether) {
   torch::NoGradGuard no_grad;
   const Bagel model = TinyBagel();
-  const KvCache a = model.PrefillPrompt({10}), b = model.PrefillPrompt({11, 12, 13});
-  EXPECT_TRUE(torch::equal(model.Velocity(KvCache::Stack({a, b}).Repeat(2), Noise(4), Times(4), 3, 2),
-                           model.Velocity(KvCache::Stack({a, a, b, b}), Noise(4), Times(4), 3, 2)));
+  torch::manual_seed(12);
+  const torch::Tensor pixels = torch::rand({2, 3, 8, 8}) * 2 - 1;  // contexts that differ, of one length
+  const torch::Tensor repeated =
+      model.Velocity(model.PrefillQuestion(pixels, {10}).Repeat(2), Noise(4), Times(4), 3, 2);
+  for (int64_t i = 0; i < 4; ++i) {
+    SCOPED_TRACE(i);
+    const KvCache own = model.PrefillQuestion(pixels.narrow(0, i / 2, 1), {10});
+    EXPECT_TRUE(Close(repeated.narrow(0, i, 1),
+                      model.Velocity(own, Noise(4).narrow(0, i, 1), Times(4).narrow(0, i, 1), 3, 2)));
+  }
 }
 
 TEST(KvCache, APrefillInChunksIsThePrefillInOne) {

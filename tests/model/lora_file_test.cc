@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/model/saved_adapter.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -58,15 +59,14 @@ TEST(LoraFile, SpeaksPeftsNames) {
 }
 
 TEST(LoraFile, KeepsHalfPrecisionAndFractionsOfAlphaOnDisk) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   TensorMap tensors = SomeAdapters();
   for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
   LoraConfig config = SomeConfig();
   config.alpha = 2.5;
   ASSERT_TRUE(SaveAdapter(folder.path(), tensors, config, "").ok());
-  EXPECT_EQ(
-      LoadTensors(folder.file("adapter_model.safetensors"), std::nullopt)->begin()->second.scalar_type(),
-      torch::kBFloat16);
+  EXPECT_EQ(LoadTensors(folder / "adapter_model.safetensors", std::nullopt)->begin()->second.scalar_type(),
+            torch::kBFloat16);
   const auto adapter = LoadAdapter(folder.path(), kBase);
   ASSERT_TRUE(adapter.ok()) << adapter.status();
   EXPECT_EQ(adapter->config.alpha, 2.5);
@@ -77,12 +77,12 @@ TEST(LoraFile, KeepsHalfPrecisionAndFractionsOfAlphaOnDisk) {
 }
 
 TEST(SaveAdapter, RefusesWhatLoadAdapterWouldRefuse) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const auto save = [&](const std::function<void(TensorMap&, LoraConfig&)>& damage) {
     TensorMap tensors = SomeAdapters();
     LoraConfig config = SomeConfig();
     damage(tensors, config);
-    return SaveAdapter(folder.file("out"), tensors, config, "");
+    return SaveAdapter(folder / "out", tensors, config, "");
   };
   const struct {
     std::function<void(TensorMap&, LoraConfig&)> damage;
@@ -103,7 +103,7 @@ TEST(SaveAdapter, RefusesWhatLoadAdapterWouldRefuse) {
     const absl::Status status = save(damage);
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(words));
-    EXPECT_FALSE(std::filesystem::exists(folder.file("out"))) << words;
+    EXPECT_FALSE(std::filesystem::exists(folder / "out")) << words;
   }
 }
 

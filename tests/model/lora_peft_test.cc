@@ -1,12 +1,13 @@
 // Against the PEFT library: testdata/lora, made by tests/parity/make_lora_golden.py.
-#include <filesystem>
 
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/qwen2.h"
 #include "model/weights/lora_file.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/merge_lora.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -81,11 +82,10 @@ TEST(LoraPeft, AdaptersThatWeSaveGiveTheSameLogitsInPeft) {
   const LoraConfig config{
       .rank = 2, .alpha = 3, .rslora = false, .modules = {"mlp", "q_proj", "!layers.0.mlp.up"}};
   const TensorMap tensors = OurTensors(config);
-  const TestFolder folder;
+  const TemporaryFolder folder;
   ASSERT_TRUE(SaveAdapter(folder.path(), tensors, config, "base").ok());
   for (const char* name : {"adapter_config.json", "adapter_model.safetensors"}) {
-    const auto written = ReadFile(folder.file(name)),
-               stored = ReadFile(DataFile(std::string("ours/") + name));
+    const auto written = ReadFile(folder / name), stored = ReadFile(DataFile(std::string("ours/") + name));
     ASSERT_TRUE(stored.ok()) << stored.status();
     EXPECT_TRUE(*written == *stored) << name << " has other bytes";
   }

@@ -5,7 +5,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/merge_lora.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {

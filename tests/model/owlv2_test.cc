@@ -6,7 +6,8 @@
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -217,20 +218,20 @@ TEST(Owlv2Config, RefusesWhatMakesNoModel) {
 }
 
 TEST(Owlv2, LoadsAPublishedFolderAndNamesTheTensorThatIsMissing) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   EXPECT_TRUE(absl::IsNotFound(Owlv2::Load(folder.path()).status()));
   const Owlv2 model = TinyOwl();
   TensorMap stored = model.tensors();
   stored["owlv2.logit_scale"] = torch::tensor(2.6f);
   stored["owlv2.visual_projection.weight"] = torch::zeros({12, 16});
   stored["owlv2.vision_model.embeddings.position_ids"] = torch::arange(10).unsqueeze(0);
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), stored).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", stored).ok());
   const auto loaded = Owlv2::Load(folder.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(DigestOf(loaded->tensors()), DigestOf(model.tensors()));
   stored.erase("objectness_head.dense1.bias");
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), stored).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", stored).ok());
   const absl::Status incomplete = Owlv2::Load(folder.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(incomplete)) << incomplete;
   EXPECT_THAT(std::string(incomplete.message()), HasSubstr("objectness_head.dense1.bias"));

@@ -6,7 +6,8 @@
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -163,14 +164,14 @@ TEST(PaliGemmaPrefix, OneImageServesSeveralQuestions) {
 }
 
 TEST(PaliGemmaPrefixIds, BeginWithBosAndEndWithALineEnd) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const auto load = [&](const char* added) {
     nlohmann::json file;
     file["added_tokens"] = {{{"id", 0}, {"content", added}, {"special", true}}};
     file["model"]["type"] = "BPE";
     file["model"]["vocab"] = {{added, 0}, {"a", 1}, {"b", 2}, {"\n", 3}};
     file["model"]["merges"] = nlohmann::json::array();
-    EXPECT_TRUE(WriteFileAtomic(folder.file("tokenizer.json"), file.dump()).ok());
+    EXPECT_TRUE(WriteFileAtomic(folder / "tokenizer.json", file.dump()).ok());
     return LoadTokenizer(folder.path(), {.add_control_tokens = false});
   };
   const auto tokenizer = load("<bos>");
@@ -217,16 +218,6 @@ TEST(PaliGemmaSuffix, IsScoredInBf16) {
   const torch::Tensor got = score(narrow, Pixels(1).to(torch::kBFloat16));
   EXPECT_EQ(got.scalar_type(), torch::kFloat32);
   EXPECT_TRUE(Close(got, score(model, Pixels(1)), .1));
-}
-
-TEST(ChooseBetween, ComparesProbabilities) {
-  const torch::Tensor logits = torch::tensor({{.1f, .2f, .3f, .4f}}).log() + 3;  // any constant
-  const TokenChoice choice = ChooseBetween(logits, {0, 1}, {3});
-  EXPECT_TRUE(Close(choice.first, torch::tensor({.3f / .7f}), 1e-6));
-  EXPECT_TRUE(Close(choice.mass, torch::tensor({.7f}), 1e-6));
-  // Where both are next to impossible they still compare.
-  const torch::Tensor hopeless = torch::tensor({{0.f, -300.f, -300.f}});
-  EXPECT_TRUE(Close(ChooseBetween(hopeless, {1}, {2}).first, torch::tensor({.5f}), 1e-6));
 }
 
 // --- Configuration and files.
@@ -281,18 +272,18 @@ TEST(PaliGemmaConfig, RefusesWhatMakesNoModel) {
 }
 
 TEST(PaliGemma, LoadsAPublishedFolderAndNamesTheTensorThatIsMissing) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   EXPECT_TRUE(absl::IsNotFound(PaliGemma::Load(folder.path()).status()));
   const PaliGemma model = TinyPaliGemma();
   TensorMap stored = model.tensors();
   stored["language_model.lm_head.weight"] = stored.at("language_model.model.embed_tokens.weight").clone();
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), stored).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", stored).ok());
   const auto loaded = PaliGemma::Load(folder.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(DigestOf(loaded->tensors()), DigestOf(model.tensors()));
   stored.erase("multi_modal_projector.linear.bias");
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), stored).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", stored).ok());
   const absl::Status incomplete = PaliGemma::Load(folder.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(incomplete)) << incomplete;
   EXPECT_THAT(std::string(incomplete.message()), HasSubstr("multi_modal_projector.linear.bias"));

@@ -5,7 +5,8 @@
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -73,47 +74,6 @@ TEST(Qwen2, PaddingOnTheLeftChangesNothing) {
   }
 }
 
-TEST(Qwen2, ScoresTokensAsTheSoftmaxOfItsLogits) {
-  const Qwen2 model = MakeQwen();
-  const torch::Tensor ids = RandomIds(2, 7);
-  const std::vector<int64_t> prompts = {2, 4}, completions = {4, 3};
-  const double temperature = 0.7;
-  const Qwen2::TokenScores scores = model.ScoreCompletions(
-      ids, torch::tensor(prompts, torch::kInt64), torch::tensor(completions, torch::kInt64), temperature);
-  ASSERT_EQ(scores.log_probs.sizes(), (std::vector<int64_t>{2, 4}));
-  for (int64_t row = 0; row < 2; ++row) {
-    for (int64_t i = 0; i < 4; ++i) {
-      double log_prob = 0, entropy = 0;
-      if (i < completions[static_cast<size_t>(row)]) {
-        const int64_t place = prompts[static_cast<size_t>(row)] + i;
-        KvCache cache;
-        const torch::Tensor hidden = model.Append(cache, ids[row].narrow(0, 0, place).unsqueeze(0));
-        const torch::Tensor p =
-            torch::softmax(model.Logits(hidden[0][place - 1]).to(torch::kFloat64) / temperature, 0);
-        log_prob = p[ids[row][place].item<int64_t>()].log().item<double>();
-        entropy = -(p * p.log()).sum().item<double>();
-      }
-      EXPECT_NEAR(scores.log_probs[row][i].item<double>(), log_prob, 1e-5);
-      EXPECT_NEAR(scores.entropy[row][i].item<double>(), entropy, 1e-5);
-    }
-  }
-}
-
-TEST(Qwen2, GreedyTakesTheLikeliestTokenUntilTheEnd) {
-  const Qwen2 model = MakeQwen();
-  std::vector<int64_t> sequence = {3, 1, 4};
-  const std::vector<int64_t> got = model.Greedy(sequence, 5, /*eos=*/-1);
-  ASSERT_EQ(got.size(), 5u);
-  for (const int64_t token : got) {
-    KvCache cache;
-    const torch::Tensor hidden = model.Append(cache, torch::tensor(sequence, torch::kInt64).unsqueeze(0));
-    EXPECT_EQ(token, model.Logits(hidden[0][-1]).argmax().item<int64_t>());
-    sequence.push_back(token);
-  }
-  const std::vector<int64_t> stopped = model.Greedy({3, 1, 4}, 5, /*eos=*/got[0]);
-  EXPECT_THAT(stopped, ElementsAre(got[0]));
-}
-
 TEST(Qwen2, GradientsReachEveryWeight) {
   const Qwen2 model = MakeQwen(/*tied=*/true);
   for (const auto& [name, tensor] : model.tensors()) torch::Tensor(tensor).set_requires_grad(true);
@@ -128,14 +88,14 @@ TEST(Qwen2, GradientsReachEveryWeight) {
 
 // --- Folders.
 
-void Save(const TestFolder& folder, const Qwen2& model) {
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), model.tensors()).ok());
+void Save(const TemporaryFolder& folder, const Qwen2& model) {
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", model.tensors()).ok());
 }
 
 TEST(Qwen2Load, ReadsBackTiedAndUntiedModelsInEveryDtype) {
   for (const bool tied : {false, true}) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const Qwen2 saved = MakeQwen(tied);
     Save(folder, saved);
     const auto loaded = Qwen2::Load(folder.path());
@@ -153,22 +113,22 @@ TEST(Qwen2Load, ReadsBackTiedAndUntiedModelsInEveryDtype) {
 }
 
 TEST(Qwen2Load, DropsTheHeadOfATiedModelThatStoresOne) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Qwen2 saved = MakeQwen(/*tied=*/true);
   Save(folder, saved);
   TensorMap tensors = saved.tensors();
   tensors["lm_head.weight"] = tensors.at("model.embed_tokens.weight");
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", tensors).ok());
   EXPECT_EQ(DigestOf(Qwen2::Load(folder.path())->tensors()), DigestOf(saved.tensors()));
 }
 
 TEST(Qwen2Load, RefusesMixedDtypesUnlessOneIsAsked) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Qwen2 saved = MakeQwen();
   Save(folder, saved);
   TensorMap tensors = saved.tensors();
   tensors["model.norm.weight"] = tensors.at("model.norm.weight").to(torch::kBFloat16);
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", tensors).ok());
   EXPECT_TRUE(Qwen2::Load(folder.path()).ok());
   const absl::Status status = Qwen2::Load(folder.path(), {.dtype = std::nullopt}).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
@@ -188,19 +148,19 @@ TEST(Qwen2Load, NamesWhatIsWrongWithAFolder) {
       {"not a JSON object", [](nlohmann::json& j) { j = nlohmann::json::array(); }},
   };
   for (const auto& [words, change] : changes) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     Save(folder, MakeQwen());
     nlohmann::json json = MakeQwen().config().ToJson();
     change(json);
-    ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), json.dump()).ok());
+    ASSERT_TRUE(WriteFileAtomic(folder / "config.json", json.dump()).ok());
     const absl::Status status = Qwen2::Load(folder.path()).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("config.json"), HasSubstr(words)));
   }
   // An untied configuration over a tied model's weights.
-  const TestFolder folder;
+  const TemporaryFolder folder;
   Save(folder, MakeQwen(/*tied=*/true));
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), MakeQwen(false).config().ToJson().dump()).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", MakeQwen(false).config().ToJson().dump()).ok());
   const absl::Status status = Qwen2::Load(folder.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("missing tensors 1 (lm_head.weight)"));

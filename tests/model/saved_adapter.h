@@ -7,7 +7,8 @@
 #include "gtest/gtest.h"
 #include "model/weights/lora_file.h"
 #include "nlohmann/json.hpp"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 // A small base and adapters for it, in files that a test can change.
 namespace lvrpo {
@@ -34,7 +35,7 @@ inline TensorMap SomeAdapters() {
 class SavedAdapter {
  public:
   SavedAdapter() { EXPECT_TRUE(SaveAdapter(folder_.path(), SomeAdapters(), SomeConfig(), "some/base").ok()); }
-  std::string file(const std::string& name) const { return folder_.file(name); }
+  std::string file(const std::string& name) const { return folder_ / name; }
   std::string path() const { return folder_.path(); }
   absl::StatusOr<LoraAdapter> Load() const { return LoadAdapter(folder_.path(), kBase); }
 
@@ -51,7 +52,7 @@ class SavedAdapter {
   }
 
  private:
-  TestFolder folder_;
+  TemporaryFolder folder_;
 };
 
 }  // namespace lvrpo

@@ -15,7 +15,8 @@
 #include "model/paligemma.h"
 #include "model/qwen2_config.h"
 #include "model/siglip.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -33,12 +34,12 @@ absl::StatusOr<std::string> Understood(const nlohmann::json& json) {
 }
 
 absl::StatusOr<std::string> UnderstoodBagel(const nlohmann::json& json) {
-  const TestFolder folder;
-  EXPECT_TRUE(WriteFileAtomic(folder.file("config.json"), JsonText(json)).ok());
+  const TemporaryFolder folder;
+  EXPECT_TRUE(WriteFileAtomic(folder / "config.json", JsonText(json)).ok());
   const absl::StatusOr<BagelConfig> config = LoadBagelConfig(folder.path());
   if (!config.ok()) return config.status();
   EXPECT_TRUE(SaveBagelConfig(*config, folder.path()).ok());
-  return *ReadFile(folder.file("config.json"));
+  return *ReadFile(folder / "config.json");
 }
 
 // What older releases of transformers write into every section, whatever the model.
@@ -238,8 +239,7 @@ std::vector<Published> AllPublished() {
            "vae_config": {"downsample": 8, "z_channels": 16},
            "router": {"type": "top_k", "experts": 8, "experts_per_token": 2}})",
        UnderstoodBagel,
-       {"model_type",  // any that names BAGEL
-        "visual_gen", "visual_und", "timestep_shift", "llm_config.qk_norm", "llm_config.freeze_und",
+       {"visual_gen", "visual_und", "timestep_shift", "llm_config.qk_norm", "llm_config.freeze_und",
         "llm_config.max_window_layers", "llm_config.sliding_window", "vit_config.rope",
         // A separate head is wanted whatever this says: OpenBagelFolder looks for it among the weights.
         "llm_config.tie_word_embeddings"}},

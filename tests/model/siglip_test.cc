@@ -5,7 +5,8 @@
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -223,13 +224,13 @@ TEST(Siglip, ComputesWithTheActivationAndTheEpsilonOfItsSettings) {
 }
 
 TEST(Siglip, LoadsAPublishedFolderWithItsConstantBuffers) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Siglip model = TinySiglip();
   TensorMap stored = model.tensors();
   stored["vision_model.embeddings.position_ids"] = torch::arange(9).unsqueeze(0);
   stored["text_model.embeddings.position_ids"] = torch::arange(6).unsqueeze(0);
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), stored).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", stored).ok());
   const auto loaded = Siglip::Load(folder.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(DigestOf(loaded->tensors()), DigestOf(model.tensors()));
@@ -239,14 +240,14 @@ TEST(Siglip, LoadsAPublishedFolderWithItsConstantBuffers) {
 }
 
 TEST(Siglip, LoadsTowersThatWereSavedAloneAndUnderAnotherName) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Siglip model = TinySiglip();
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
   TensorMap towers;
   for (const auto& [name, tensor] : model.tensors()) {
     if (name != "logit_scale" && name != "logit_bias") towers["model." + name] = tensor;
   }
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), towers).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", towers).ok());
   const auto loaded = Siglip::Load(folder.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_FALSE(loaded->config().calibrated);
@@ -255,23 +256,23 @@ TEST(Siglip, LoadsTowersThatWereSavedAloneAndUnderAnotherName) {
       torch::equal(loaded->Pool(loaded->VisionTokens(Pixels(2))), model.Pool(model.VisionTokens(Pixels(2)))));
   // One of the two alone is a damaged file.
   towers["logit_bias"] = model.tensors().at("logit_bias");
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), towers).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", towers).ok());
   EXPECT_THAT(std::string(Siglip::Load(folder.path()).status().message()), HasSubstr("logit_scale"));
 }
 
 TEST(Siglip, NamesTheFileAndTensorThatIsMissing) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   EXPECT_TRUE(absl::IsNotFound(Siglip::Load(folder.path()).status()));
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), "[1]").ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", "[1]").ok());
   EXPECT_TRUE(absl::IsInvalidArgument(Siglip::Load(folder.path()).status()));
   const Siglip model = TinySiglip();
-  ASSERT_TRUE(WriteFileAtomic(folder.file("config.json"), model.config().ToJson().dump()).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "config.json", model.config().ToJson().dump()).ok());
   const absl::Status no_weights = Siglip::Load(folder.path()).status();
   EXPECT_TRUE(absl::IsNotFound(no_weights)) << no_weights;
   EXPECT_THAT(std::string(no_weights.message()), HasSubstr("model.safetensors"));
   TensorMap tensors = model.tensors();
   tensors.erase("vision_model.head.probe");
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", tensors).ok());
   const absl::Status incomplete = Siglip::Load(folder.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(incomplete)) << incomplete;
   EXPECT_THAT(std::string(incomplete.message()),

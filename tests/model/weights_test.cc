@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/file.h"
@@ -10,7 +9,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/weights/random_init.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
+#include "tests/weight_plane/memory_transport.h"
+#include "tests/weight_plane/some_weights.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -40,18 +42,18 @@ void ExpectEqual(const TensorMap& got, const TensorMap& expected) {
 // --- Files.
 
 TEST(Tensors, AreReadBackAsTheyWereSaved) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   TensorMap tensors = SomeTensors();
   tensors["half"] = torch::randn({3}).to(torch::kBFloat16);
   tensors["ids"] = torch::tensor({int64_t{1} << 60, int64_t{-3}}, torch::kInt64);
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), tensors).ok());
-  const auto stored = LoadTensors(folder.file("a.safetensors"), std::nullopt);
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", tensors).ok());
+  const auto stored = LoadTensors(folder / "a.safetensors", std::nullopt);
   ASSERT_TRUE(stored.ok()) << stored.status();
   ExpectEqual(*stored, tensors);
   EXPECT_EQ(stored->at("half").scalar_type(), torch::kBFloat16);
 
   // By default floating-point tensors come as fp32 and integers as they are.
-  const auto wide = LoadTensors(folder.file("a.safetensors"));
+  const auto wide = LoadTensors(folder / "a.safetensors");
   ASSERT_TRUE(wide.ok()) << wide.status();
   EXPECT_EQ(wide->at("half").scalar_type(), torch::kFloat32);
   EXPECT_TRUE(torch::equal(wide->at("half"), tensors.at("half").to(torch::kFloat32)));
@@ -59,10 +61,10 @@ TEST(Tensors, AreReadBackAsTheyWereSaved) {
 }
 
 TEST(Tensors, OutliveTheFileTheyWereReadFrom) {
-  const TestFolder folder;
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), {{"a", torch::ones({4})}}).ok());
-  const TensorMap tensors = *LoadTensors(folder.file("a.safetensors"));
-  ASSERT_TRUE(SaveTensors(folder.file("a.safetensors"), {{"a", torch::zeros({4})}}).ok());
+  const TemporaryFolder folder;
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", {{"a", torch::ones({4})}}).ok());
+  const TensorMap tensors = *LoadTensors(folder / "a.safetensors");
+  ASSERT_TRUE(SaveTensors(folder / "a.safetensors", {{"a", torch::zeros({4})}}).ok());
   EXPECT_TRUE(torch::equal(tensors.at("a"), torch::ones({4})));
 }
 
@@ -164,40 +166,13 @@ TEST(InitByFanIn, ScalesMatricesByFanInAndStartsNormsAtOneAndBiasesAtZero) {
 // --- Buckets.
 
 TEST(WeightBuckets, GiveBackTheTensorsThatWerePacked) {
-  TensorMap tensors = SomeTensors();
-  const PackedWeights packed = PackWeights(tensors, 3);
-  EXPECT_EQ(packed.manifest.version().number(), 3);
-  EXPECT_TRUE(CheckManifest(packed.manifest).ok());
-  const auto back = UnpackWeights(packed.manifest, packed.buckets);
-  ASSERT_TRUE(back.ok()) << back.status();
-  ExpectEqual(*back, tensors);
-}
-
-TEST(WeightBuckets, KeepTheirSizeUnlessOneTensorIsLarger) {
-  const int64_t half = kBucketBytes / 4 / 2;
-  const TensorMap tensors = {{"a", torch::rand({half})},
-                             {"b", torch::rand({half})},  // fills the first bucket to the last byte
-                             {"c", torch::rand({1})},
-                             {"d", torch::rand({2 * half + 1})},  // larger than a bucket: one of its own
-                             {"e", torch::rand({1})}};
-  const PackedWeights packed = PackWeights(tensors, 1);
-  std::vector<int64_t> sizes;
-  for (const std::string& bucket : packed.buckets) sizes.push_back(static_cast<int64_t>(bucket.size()));
-  EXPECT_EQ(sizes, (std::vector<int64_t>{kBucketBytes, 4, kBucketBytes + 4, 4}));
-  EXPECT_TRUE(CheckManifest(packed.manifest).ok());
-  ExpectEqual(*UnpackWeights(packed.manifest, packed.buckets), tensors);
-}
-
-TEST(WeightBuckets, ShowEveryFlippedByte) {
-  const PackedWeights packed = PackWeights(SomeTensors(), 1);
-  ASSERT_EQ(packed.buckets.size(), 1u);
-  const std::string& recorded = packed.manifest.buckets(0).sha256();
-  EXPECT_EQ(Sha256Hex(packed.buckets[0]), recorded);
-  for (size_t i = 0; i < packed.buckets[0].size(); ++i) {
-    std::string bucket = packed.buckets[0];
-    bucket[i] = static_cast<char>(bucket[i] ^ 1);
-    EXPECT_NE(Sha256Hex(bucket), recorded) << i;
-  }
+  const TensorMap tensors = SomeTensors();
+  const auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 3));
+  EXPECT_EQ(packed->manifest.version().number(), 3);
+  MemoryWeightStream stream(packed);
+  const absl::StatusOr<VerifiedWeights> verified = ReceiveWeights(stream, WantedOf(*packed), nullptr);
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  ExpectEqual(UnpackWeights(*verified), tensors);
 }
 
 TEST(WeightBuckets, HaveADigestOfTheWeightsAndNotOfTheVersion) {
@@ -214,82 +189,6 @@ TEST(WeightBuckets, HaveADigestOfTheWeightsAndNotOfTheVersion) {
     change(tensors);
     EXPECT_NE(digest(tensors, 1), own) << what;
   }
-}
-
-using Damage = std::function<void(v1::WeightManifest&)>;
-
-TEST(WeightBuckets, RefuseAManifestWithOneFieldChanged) {
-  const PackedWeights packed = PackWeights(SomeTensors(), 1);
-  const std::vector<std::pair<std::string, Damage>> damages = {
-      {"name", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_name("layer.gain"); }},
-      {"dtype", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_dtype("I32"); }},
-      {"shape", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_shape(0, 6); }},
-      {"bucket", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_bucket(1); }},
-      {"offset", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_offset(4); }},
-      {"size", [](v1::WeightManifest& m) { m.mutable_tensors(0)->set_size(16); }},
-      {"tensor less", [](v1::WeightManifest& m) { m.mutable_tensors()->RemoveLast(); }},
-      {"bucket size", [](v1::WeightManifest& m) { m.mutable_buckets(0)->set_size(1); }},
-      {"checksum", [](v1::WeightManifest& m) { m.mutable_buckets(0)->set_sha256(std::string(64, '0')); }},
-      {"digest", [](v1::WeightManifest& m) { m.mutable_version()->set_digest(std::string(64, '0')); }},
-  };
-  for (const auto& [what, damage] : damages) {
-    v1::WeightManifest manifest = packed.manifest;
-    damage(manifest);
-    const absl::Status status = CheckManifest(manifest);
-    EXPECT_TRUE(absl::IsDataLoss(status)) << what << ": " << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("weight version 1")) << what;
-  }
-}
-
-// The digest of a manifest as it goes over the wire (weight_plane/weight_buckets.cc).
-std::string ManifestDigest(const v1::WeightManifest& manifest) {
-  std::string text;
-  for (const v1::TensorEntry& tensor : manifest.tensors()) {
-    absl::StrAppend(&text, tensor.name(), "|", tensor.dtype(), "|", tensor.bucket(), "|", tensor.offset(),
-                    "|", tensor.size(), "|");
-    for (const int64_t size : tensor.shape()) absl::StrAppend(&text, size, ",");
-    absl::StrAppend(&text, "\n");
-  }
-  for (const v1::BucketEntry& bucket : manifest.buckets()) {
-    absl::StrAppend(&text, bucket.size(), "|", bucket.sha256(), "\n");
-  }
-  return Sha256Hex(text);
-}
-
-// A sender that is wrong about its tensors but right about its digest must not make us read outside a bucket.
-TEST(WeightBuckets, RefuseTensorsOutsideTheirBucketUnderARightDigest) {
-  const PackedWeights packed = PackWeights({{"a", torch::zeros({4})}, {"b", torch::zeros({2, 2})}}, 1);
-  ASSERT_EQ(ManifestDigest(packed.manifest), packed.manifest.version().digest());
-  constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
-  const std::vector<std::pair<std::string, Damage>> damages = {
-      {"past its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(20); }},
-      {"far past its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(kHuge - 4); }},
-      {"before its bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_offset(-4); }},
-      {"in no bucket", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_bucket(1); }},
-      {"in a bucket below 0", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_bucket(-1); }},
-      {"smaller than its shape", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_size(12); }},
-      {"of a negative shape", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_shape(0, -2); }},
-      {"of an impossible shape",
-       [](v1::WeightManifest& m) {
-         m.mutable_tensors(1)->set_shape(0, int64_t{1} << 62);
-         m.mutable_tensors(1)->set_size(0);  // what 2^62 x 2 x 4 bytes are modulo 2^64
-       }},
-      {"of halves", [](v1::WeightManifest& m) { m.mutable_tensors(1)->set_dtype("BF16"); }},
-      {"in a smaller bucket", [](v1::WeightManifest& m) { m.mutable_buckets(0)->set_size(28); }},
-  };
-  for (const auto& [what, damage] : damages) {
-    v1::WeightManifest manifest = packed.manifest;
-    damage(manifest);
-    manifest.mutable_version()->set_digest(ManifestDigest(manifest));
-    const absl::Status status = CheckManifest(manifest);
-    EXPECT_TRUE(absl::IsDataLoss(status)) << what << ": " << status;
-    EXPECT_THAT(std::string(status.message()), Not(HasSubstr("digest"))) << what;
-  }
-}
-
-TEST(WeightBuckets, NeedAllTheirBuckets) {
-  const PackedWeights packed = PackWeights(SomeTensors(), 1);
-  EXPECT_TRUE(absl::IsDataLoss(UnpackWeights(packed.manifest, {}).status()));
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ torch::Tensor Find(const Case& c, const char* name) {  // undefined when absent
 torch::Tensor Scalar(double value) { return torch::full({}, value, torch::kFloat64); }
 
 absl::Status SdeStepOp(const Case& c, Report& report) {
-  auto kernel = ParseSdeKernel(Text(c.params, "kernel", "flow_sde"));
+  auto kernel = Choose(kSdeKernels, "kernel", Text(c.params, "kernel", "flow_sde"));
   if (!kernel.ok()) return kernel.status();
   const double noise_level = c.params.at("noise_level");
   const torch::Tensor t = c.inputs.at("timesteps"), x = c.inputs.at("x"), v = c.inputs.at("v");
@@ -66,10 +66,10 @@ absl::Status SdeStepOp(const Case& c, Report& report) {
 }
 
 absl::Status ImageLossOp(const Case& c, Report& report) {
-  auto kernel = ParseSdeKernel(Text(c.params, "kernel", "flow_sde"));
-  auto form = ParseImageLossForm(Text(c.params, "form", "ppo"));
-  auto kl_form = ParseImageKlForm(Text(c.params, "kl_form", "flow_grpo"));
-  auto bias = ParseGuardBias(Text(c.params, "bias", "per_sample"));
+  auto kernel = Choose(kSdeKernels, "kernel", Text(c.params, "kernel", "flow_sde"));
+  auto form = Choose(kImageLossForms, "form", Text(c.params, "form", "ppo"));
+  auto kl_form = Choose(kImageKlForms, "kl_form", Text(c.params, "kl_form", "flow_grpo"));
+  auto bias = Choose(kGuardBiases, "bias", Text(c.params, "bias", "per_sample"));
   for (const absl::Status& status : {kernel.status(), form.status(), kl_form.status(), bias.status()}) {
     if (!status.ok()) return status;
   }
@@ -139,7 +139,6 @@ absl::Status SdeWindowOp(const Case& c, Report& report) {
   const int n = c.params.at("n"), size = c.params.at("window_size");
   const int lo = c.params.at("range").at(0), hi = c.params.at("range").at(1);
   const double noise_level = c.params.value("noise_level", 0.0);
-  if (absl::Status status = CheckWindowRange(n, size, lo, hi); !status.ok()) return status;
   const std::vector<float> timesteps = Timesteps(n, c.params.at("shift"));
   std::set<int> begins;  // of enough groups to meet every window
   for (uint32_t group = 0; group < 4000; ++group) begins.insert(DrawWindow(1, group, size, lo, hi).begin);
@@ -204,8 +203,10 @@ absl::Status PhiloxNormalOp(const Case& c, Report& report) {
 }
 
 absl::Status AdvantagesOp(const Case& c, Report& report) {
-  auto scale = ParseAdvantageScale(Text(c.params, "scale", "group"));
-  auto aggregation = ParseRewardAggregation(Text(c.params, "aggregation", "sum_then_normalize"));
+  auto scale = Choose(kAdvantageScales, "scale", Text(c.params, "scale", "group"));
+  std::string name = Text(c.params, "aggregation", "sum_then_normalize");
+  if (name == "normalize_then_sum") name = "gdpo";  // the cases' word
+  auto aggregation = Choose(kRewardAggregations, "aggregation", name);
   if (!scale.ok()) return scale.status();
   if (!aggregation.ok()) return aggregation.status();
   const AdvantageOptions options{.scale = *scale,
@@ -223,9 +224,9 @@ absl::Status AdvantagesOp(const Case& c, Report& report) {
 }
 
 absl::Status PolicyLossOp(const Case& c, Report& report) {
-  auto level = ParseRatioLevel(Text(c.params, "level", "token"));
-  auto kl = ParseTextKlForm(Text(c.params, "kl", "none"));
-  auto aggregation = ParseAggregation(Text(c.params, "aggregation", "token_mean"));
+  auto level = Choose(kRatioLevels, "level", Text(c.params, "level", "token"));
+  auto kl = Choose(kTextKlForms, "kl", Text(c.params, "kl", "none"));
+  auto aggregation = Choose(kAggregations, "aggregation", Text(c.params, "aggregation", "token_mean"));
   for (const absl::Status& status : {level.status(), kl.status(), aggregation.status()}) {
     if (!status.ok()) return status;
   }
@@ -264,7 +265,7 @@ absl::Status PolicyLossOp(const Case& c, Report& report) {
 }
 
 absl::Status IsWeightsOp(const Case& c, Report& report) {
-  auto mode = ParseCorrectionMode(Text(c.params, "mode", ""));
+  auto mode = Choose(kCorrectionModes, "mode", Text(c.params, "mode", ""));
   if (!mode.ok()) return mode.status();
   report.Compare("weights", CorrectionWeights(c.inputs.at("old_logps"), c.inputs.at("sampler_logps"),
                                               c.inputs.at("mask"),

@@ -102,16 +102,17 @@ absl::Status GenerateOp(const Case& c, Report& report) {
   const int64_t h = c.params.at("grid_h"), w = c.params.at("grid_w");
   const std::vector<float> timesteps = Timesteps(c.params.at("n"), c.params.at("shift"));
   report.Compare("timesteps", torch::tensor(timesteps));
-  const VelocityFunction velocity = BagelVelocity(*model, Context(*model, c, "prompt_ids"), h, w, *guidance);
+  const VelocityFunction velocity =
+      BagelVelocity(*model, Context(*model, c, "prompt_ids"), {h, w}, *guidance);
   const torch::Tensor noise = c.inputs.at("noise").unsqueeze(0);
   std::vector<torch::Tensor> states;  // before each step
   torch::Tensor x = noise;
   for (size_t i = 0; i + 1 < timesteps.size(); ++i) {
     states.push_back(x.squeeze(0));
-    x = SampleOde(velocity, x, {timesteps[i], timesteps[i + 1]});
+    x = SampleLatents(velocity, x, {.timesteps = {timesteps[i], timesteps[i + 1]}}).final_latents;
   }
   report.Compare("x", torch::stack(states));
-  const torch::Tensor latent = SampleOde(velocity, noise, timesteps);
+  const torch::Tensor latent = SampleLatents(velocity, noise, {.timesteps = timesteps}).final_latents;
   report.Compare("latent", latent.squeeze(0));
   auto tensors = LoadTensors(c.model_dir + "/ae.safetensors");
   if (!tensors.ok()) return tensors.status();

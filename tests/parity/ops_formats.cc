@@ -6,6 +6,7 @@
 #include "data/safetensors/safetensors.h"
 #include "model/autoencoder.h"
 #include "tests/parity/parity.h"
+#include "tests/testing/safetensors_bytes.h"
 
 namespace lvrpo::parity {
 namespace {

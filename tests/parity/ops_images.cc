@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/choice.h"
 #include "common/files/file.h"
 #include "data/image/image_file.h"
 #include "data/image/resize.h"
@@ -26,6 +28,48 @@ absl::StatusOr<RgbImage> Read(const Case& c, const std::string& file, AlphaPolic
   return ReadImage(c.path("inputs/" + file), {.alpha = alpha, .limits = {}, .upright = false});
 }
 
+constexpr Choice<ResizeFilter> kFilters[] = {{"nearest", ResizeFilter::kNearest},
+                                             {"bilinear", ResizeFilter::kBilinear},
+                                             {"bicubic", ResizeFilter::kBicubic},
+                                             {"lanczos", ResizeFilter::kLanczos}};
+
+// Colours times alpha / 255, rounded.
+void MultiplyAlpha(Raster& image) {
+  const size_t channels = static_cast<size_t>(image.channels);
+  for (size_t i = 0; i + channels <= image.pixels.size(); i += channels) {
+    const int alpha = image.pixels[i + channels - 1];
+    for (size_t c = 0; c + 1 < channels; ++c) {
+      const int product = image.pixels[i + c] * alpha + 128;
+      image.pixels[i + c] = static_cast<uint8_t>(((product >> 8) + product) >> 8);
+    }
+  }
+}
+
+// Colours times 255 / alpha, rounded down; unchanged where alpha is 0.
+void DivideAlpha(Raster& image) {
+  const size_t channels = static_cast<size_t>(image.channels);
+  for (size_t i = 0; i + channels <= image.pixels.size(); i += channels) {
+    const int alpha = image.pixels[i + channels - 1];
+    if (alpha == 0 || alpha == 255) continue;
+    for (size_t c = 0; c + 1 < channels; ++c) {
+      image.pixels[i + c] = static_cast<uint8_t>(std::min(255 * image.pixels[i + c] / alpha, 255));
+    }
+  }
+}
+
+// What Pillow does with LA and RGBA: transparent pixels do not bleed into their neighbours.
+absl::StatusOr<Raster> ResizeWithAlpha(const Raster& image, ImageSize size, ResizeFilter filter) {
+  const bool has_alpha = image.channels == 2 || image.channels == 4;
+  if (!has_alpha || filter == ResizeFilter::kNearest || size == ImageSize{image.width, image.height}) {
+    return Resize(image, size, filter);
+  }
+  Raster premultiplied = image;
+  MultiplyAlpha(premultiplied);
+  absl::StatusOr<Raster> resized = Resize(premultiplied, size, filter);
+  if (resized.ok()) DivideAlpha(*resized);
+  return resized;
+}
+
 // Jobs keep the channels of the file.
 absl::Status ResizeOp(const Case& c, Report& report) {
   for (const auto& job : c.params.at("jobs")) {
@@ -33,7 +77,7 @@ absl::Status ResizeOp(const Case& c, Report& report) {
     if (!bytes.ok()) return bytes.status();
     const auto image = DecodeRaster(*bytes);
     if (!image.ok()) return image.status();
-    const auto filter = ResizeFilterByName(job.at("filter").get<std::string>());
+    const auto filter = Choose(kFilters, "filter", job.at("filter").get<std::string>());
     if (!filter.ok()) return filter.status();
     const auto resized = ResizeWithAlpha(*image, {job.at("width"), job.at("height")}, *filter);
     if (!resized.ok()) return resized.status();
@@ -72,7 +116,7 @@ absl::Status SiglipFixedOp(const Case& c, Report& report) {
   SiglipTransform transform;
   transform.size = {c.params.at("width"), c.params.at("height")};
   transform.norm = {c.params.at("mean"), c.params.at("std")};
-  const auto filter = ResizeFilterByName(c.params.at("filter").get<std::string>());
+  const auto filter = Choose(kFilters, "filter", c.params.at("filter").get<std::string>());
   if (!filter.ok()) return filter.status();
   transform.filter = *filter;
   std::vector<torch::Tensor> batch;

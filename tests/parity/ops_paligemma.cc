@@ -10,6 +10,24 @@ PaliGemma::Prefix ReadPrefix(const PaliGemma& model, const Case& c, const torch:
   return model.ReadPrefix(image, Integers(c, "prefix_ids"), Integers(c, "prefix_lengths"));
 }
 
+torch::Tensor LogSumOf(const torch::Tensor& logits, const std::vector<int64_t>& ids) {
+  const torch::Tensor which = torch::tensor(ids, torch::kInt64).to(logits.device());
+  return logits.index_select(-1, which).logsumexp(-1);
+}
+
+// A choice between two sets of first tokens: {"yes", "Yes"} and {"no", "No"}.
+struct TokenChoice {
+  torch::Tensor first;  // [B], P(first set) / (P(first set) + P(second set))
+  torch::Tensor mass;   // [B], P(first set) + P(second set): low when the model would say something else
+};
+// logits [B, V]; ids of the vocabulary, at least one in each set, none twice.
+TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t>& first_ids,
+                          const std::vector<int64_t>& second_ids) {
+  const torch::Tensor log_probs = torch::log_softmax(logits.to(torch::kFloat32), -1);
+  const torch::Tensor first = LogSumOf(log_probs, first_ids), second = LogSumOf(log_probs, second_ids);
+  return {.first = torch::sigmoid(first - second), .mass = first.exp() + second.exp()};
+}
+
 absl::Status PrefixLogitsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
   const auto model = PaliGemma::Load(c.model_dir);

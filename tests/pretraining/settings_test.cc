@@ -1,17 +1,16 @@
 #include "pretraining/settings.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -22,19 +21,7 @@ using ::testing::Not;
 
 class SettingsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        JoinPath(std::filesystem::temp_directory_path().string(), absl::StrCat("lvrpo-settings-", getpid()));
-    std::filesystem::remove_all(folder_);
-    ASSERT_TRUE(MakeFolder(folder_).ok());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string Write(const std::string& yaml) {
-    const std::string path = JoinPath(folder_, "settings.yaml");
-    EXPECT_TRUE(WriteFileAtomic(path, yaml).ok());
-    return path;
-  }
+  std::string Write(const std::string& yaml) { return folder_.Write("settings.yaml", yaml); }
   template <typename Settings>
   std::string ErrorOf(const std::string& yaml, const std::vector<ConfigOverride>& overrides = {}) {
     const auto loaded = LoadSettings<Settings>(Write(yaml), overrides);
@@ -57,7 +44,7 @@ class SettingsTest : public ::testing::Test {
     return outcome;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(SettingsTest, TheShippedFilesAreTheDefaultsWithFolders) {
@@ -157,7 +144,7 @@ TEST_F(SettingsTest, DecidingSettingsAreThoseThatDecideNumbers) {
 }
 
 TEST_F(SettingsTest, ExitCodesTellBadSettingsFromForeignCheckpointsAndDivergence) {
-  const std::string out = JoinPath(folder_, "ae"), checkpoint = JoinPath(folder_, "ae.ckpt");
+  const std::string out = folder_ / "ae", checkpoint = folder_ / "ae.ckpt";
   const std::string config = Write(absl::StrCat("out: ", out, "\nbatch: 1\ntrain:\n  stepz: 3\n"));
   const Outcome misspelt = Pretrain(absl::StrCat("autoencoder --config ", config, " --batch none"));
   EXPECT_EQ(misspelt.code, kExitConfig) << misspelt.text;

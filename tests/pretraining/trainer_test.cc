@@ -1,13 +1,12 @@
 #include "pretraining/trainer.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <limits>
 
 #include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -22,12 +21,10 @@ constexpr int64_t kSteps = 12;
 class TrainerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("lvrpo-trainer-" + std::to_string(getpid()));
-    std::filesystem::remove_all(folder_);
     options_ = {.steps = kSteps,
                 .checkpoint_every = 4,
                 .report_every = 100,
-                .checkpoint = (folder_ / "made" / "model.ckpt").string(),
+                .checkpoint = folder_ / "made/model.ckpt",
                 .ema_decay = 0.9,
                 .optimizer = {.learning_rate = 0.05,
                               .weight_decay = 0.01,
@@ -36,7 +33,6 @@ class TrainerTest : public ::testing::Test {
                               .cosine_floor = 0.1},
                 .settings = {{"batch", "4"}, {"seed", "1"}}};
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static TensorMap Weights(double value) {
     return {{"bias", torch::full({1}, value)}, {"weight", torch::full({3}, value)}};
@@ -71,7 +67,7 @@ class TrainerTest : public ::testing::Test {
     EXPECT_EQ(DigestOf(a.averaged), DigestOf(b.averaged));
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   TrainerOptions options_;
 };
 

@@ -1,4 +1,4 @@
-#include "learner/verdict.h"
+#include "learner/step/verdict.h"
 
 #include <algorithm>
 

@@ -3,6 +3,10 @@
 #include <map>
 #include <string>
 
+#include "algorithm/image_loss.h"
+#include "algorithm/text_loss.h"
+#include "model/layers/expert_pool.h"
+
 namespace lvrpo {
 
 // Mean over what was added.
@@ -28,7 +32,15 @@ struct StepSums {
   Mean reward_std, response_tokens;
 };
 
+// Adds the terms of `count` images at one window step, which were divided by the step's terms.
+void AddImageTerms(const ImageLossTerms& terms, int64_t count, double step_terms, bool first, StepSums& sums);
+// Adds the terms of a text group, whose response tokens `mask` [G, T] counts.
+void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
+                  StepSums& sums);
+
 // The figures by name, of a step with image or text groups or both: docs/operating.md lists them.
 std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts);
+// How many experts a router used, by kind of token.
+std::map<std::string, double> ExpertFigures(const ExpertLoad& load);
 
 }  // namespace lvrpo

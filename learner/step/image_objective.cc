@@ -1,0 +1,74 @@
+#include "learner/step/image_objective.h"
+
+#include <algorithm>
+
+namespace lvrpo {
+
+ImageObjective::ImageObjective(const ImageGroup& group, const std::vector<int32_t>& prompt_ids,
+                               const Policies& models, const ObjectiveSettings& settings, bool current)
+    : group_(group), models_(models), settings_(settings), current_(current) {
+  torch::NoGradGuard no_grad;
+  context_ = models_.policy.PrefillPrompt(prompt_ids);
+  if (settings_.image.kl_beta > 0) reference_context_ = models_.reference.PrefillPrompt(prompt_ids);
+}
+
+double ImageObjective::terms() const { return static_cast<double>(group_.log_probs.numel()); }
+
+void ImageObjective::KeepOld(const Part& part, const WindowStep& evaluated, StepSums& sums) {
+  const torch::Tensor old = part.At(old_);
+  old.copy_(evaluated.log_prob.detach());
+  if (old_means_.defined()) part.At(old_means_).copy_(evaluated.mean.detach());
+  const double difference = (old - part.At(group_.log_probs)).abs().max().item<double>();
+  sums.sampler_difference.Add(difference);
+  if (current_) sums.sampler_difference_now = std::max(sums.sampler_difference_now, difference);
+}
+
+ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluated,
+                                     const VelocityFunction& reference) const {
+  const torch::Tensor latents = part.Of(group_.latents);
+  ImageLossInput input;
+  input.step = evaluated.step;
+  input.x_next = latents.select(1, part.step + 1);
+  input.velocity = evaluated.velocity;
+  input.mean = evaluated.mean;
+  input.log_prob_old = part.At(old_);
+  if (old_means_.defined()) input.mean_old = part.At(old_means_);
+  if (reference) {
+    torch::NoGradGuard no_grad;
+    const WindowStep frozen = EvaluateWindowStep(reference, latents, part.step, group_.options);
+    input.velocity_ref = frozen.velocity;
+    input.mean_ref = frozen.mean;
+  }
+  return input;
+}
+
+void ImageObjective::Backward(const torch::Tensor& advantages, bool first, double step_terms,
+                              StepSums& sums) {
+  const int64_t size = group_.latents.size(0), window = group_.options.window.size,
+                micro = settings_.micro_batch > 0 ? settings_.micro_batch : size;
+  if (first) {
+    old_ = torch::empty({size, window}, torch::kFloat64);
+    if (settings_.image.form == ImageLossForm::kGrpoGuard)
+      old_means_ = torch::empty_like(group_.latents.narrow(1, 1, window));
+  }
+  const VelocityFunction velocity = BagelVelocity(models_.policy, context_, group_.grid, settings_.guidance);
+  VelocityFunction reference;
+  if (settings_.image.kl_beta > 0)
+    reference = BagelVelocity(models_.reference, reference_context_, group_.grid, settings_.guidance);
+  for (int64_t begin = 0; begin < size; begin += micro) {
+    for (int step = 0; step < window; ++step) {
+      const Part part = {begin, std::min(micro, size - begin), step};
+      const WindowStep evaluated =
+          EvaluateWindowStep(velocity, part.Of(group_.latents), step, group_.options);
+      if (first) KeepOld(part, evaluated, sums);
+      ImageLossInput input = Input(part, evaluated, reference);
+      input.advantages = part.Of(advantages);
+      input.global_terms = step_terms;
+      const ImageLossTerms terms = ImageLoss(input, settings_.image);
+      terms.loss.backward();
+      AddImageTerms(terms, part.count, step_terms, first, sums);
+    }
+  }
+}
+
+}  // namespace lvrpo

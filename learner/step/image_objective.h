@@ -1,0 +1,41 @@
+#pragma once
+
+#include <vector>
+
+#include "learner/step/objective.h"
+
+namespace lvrpo {
+
+// Images: each SDE step of the window is an action.
+class ImageObjective final : public GroupObjective {
+ public:
+  ImageObjective(const ImageGroup& group, const std::vector<int32_t>& prompt_ids, const Policies& models,
+                 const ObjectiveSettings& settings, bool current);
+  double terms() const override;
+  void Backward(const torch::Tensor& advantages, bool first, double step_terms, StepSums& sums) override;
+
+ private:
+  // Window step `step` of images begin .. begin + count - 1: what is evaluated in one forward.
+  struct Part {
+    int64_t begin, count;
+    int step;
+    torch::Tensor Of(const torch::Tensor& values) const {
+      return values.narrow(0, begin, count);
+    }  // [count, ..]
+    torch::Tensor At(const torch::Tensor& values) const { return Of(values).select(1, step); }
+  };
+  // Keeps the old log-probs, and compares them with the sampler's.
+  void KeepOld(const Part& part, const WindowStep& evaluated, StepSums& sums);
+  ImageLossInput Input(const Part& part, const WindowStep& evaluated,
+                       const VelocityFunction& reference) const;
+
+  const ImageGroup group_;
+  const Policies models_;
+  const ObjectiveSettings& settings_;
+  const bool current_;
+  KvCache context_, reference_context_;
+  torch::Tensor old_;        // [G, k] float64, before the first update
+  torch::Tensor old_means_;  // [G, k, N, D], of the steps before the first update; grpo_guard only
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,70 @@
+#include "learner/step/step_figures.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace lvrpo {
+
+void AddImageTerms(const ImageLossTerms& terms, int64_t count, double step_terms, bool first,
+                   StepSums& sums) {
+  const auto images = static_cast<double>(count);
+  sums.image_loss.Add(terms.loss.item<double>() * step_terms / images);
+  if (terms.kl.defined()) sums.image_kl.Add(terms.kl.item<double>() * step_terms / images);
+  sums.image_clip_low.Add(terms.clip_low_fraction);
+  sums.image_clip_high.Add(terms.clip_high_fraction);
+  double& deviation = first ? sums.ratio_deviation : sums.ratio_deviation_late;
+  deviation = std::max(deviation, terms.ratio_minus_1.abs().max().item<double>());
+}
+
+void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
+                  StepSums& sums) {
+  const double tokens = mask.sum().item<double>();
+  sums.text_loss.Add(terms.loss.item<double>() * step_terms / tokens, tokens);
+  if (terms.kl.defined()) sums.text_kl.Add(terms.kl.sum().item<double>() / tokens, tokens);
+  sums.text_clip_low.Add(terms.clip_low_fraction, tokens);
+  sums.text_clip_high.Add(terms.clip_high_fraction, tokens);
+  sums.response_tokens.Add(tokens / static_cast<double>(mask.size(0)));
+  double& deviation = first ? sums.ratio_deviation : sums.ratio_deviation_late;
+  deviation = std::max(deviation, ((terms.ratio - 1) * mask).abs().max().item<double>());
+}
+
+std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts) {
+  std::map<std::string, double> figures;
+  if (images) {
+    figures["image_loss"] = sums.image_loss.value();
+    figures["image_kl"] = sums.image_kl.value();
+    figures["image_clip_low"] = sums.image_clip_low.value();
+    figures["image_clip_high"] = sums.image_clip_high.value();
+    figures["sampler_log_prob_difference_same_version"] = sums.sampler_difference_now;
+  }
+  if (texts) {
+    figures["text_loss"] = sums.text_loss.value();
+    figures["text_kl"] = sums.text_kl.value();
+    figures["text_clip_low"] = sums.text_clip_low.value();
+    figures["text_clip_high"] = sums.text_clip_high.value();
+    figures["response_tokens"] = sums.response_tokens.value();
+    figures["text_log_prob_difference_same_version"] = sums.text_difference_now;
+  }
+  figures["ratio_deviation_first_update"] = sums.ratio_deviation;
+  figures["sampler_log_prob_difference"] = sums.sampler_difference.value();
+  figures["reward_std_in_group"] = sums.reward_std.value();
+  for (const auto& [name, mean] : sums.rewards) {
+    figures[name == "reward" ? name : absl::StrCat("reward_", name)] = mean.value();
+  }
+  for (const auto& [name, mean] : sums.logged) figures[absl::StrCat("logged_", name)] = mean.value();
+  return figures;
+}
+
+std::map<std::string, double> ExpertFigures(const ExpertLoad& load) {
+  std::map<std::string, double> figures;
+  for (const auto& [kind, name] :
+       {std::pair{TokenKind::kUnderstanding, "understanding"}, {TokenKind::kLatent, "latent"}}) {
+    figures[absl::StrCat("effective_experts_", name)] = load.EffectiveExperts(kind);
+    figures[absl::StrCat("largest_expert_share_", name)] = load.LargestShare(kind);
+  }
+  return figures;
+}
+
+}  // namespace lvrpo

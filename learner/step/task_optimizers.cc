@@ -1,0 +1,95 @@
+#include "learner/step/task_optimizers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace lvrpo {
+namespace {
+
+std::unique_ptr<AdamW> MakeOptimizer(TensorMap tensors, const v1::OptimizerConfig& config,
+                                     const v1::TrainConfig& train) {
+  if (tensors.empty()) return nullptr;
+  const AdamWOptions options = {.learning_rate = config.learning_rate(),
+                                .weight_decay = config.weight_decay(),
+                                .beta1 = config.beta1(),
+                                .beta2 = config.beta2(),
+                                .eps = config.eps(),
+                                .warmup_steps = config.warmup_steps(),
+                                .total_steps = int64_t{train.steps()} * train.updates_per_step(),
+                                .cosine_floor = config.cosine_floor(),
+                                .gradient_clip = train.gradient_clip()};
+  return std::make_unique<AdamW>(std::move(tensors), options);
+}
+
+}  // namespace
+
+TaskOptimizers::TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train)
+    : image_(MakeOptimizer(std::move(image), train.image(), train)),
+      text_(MakeOptimizer(std::move(text), train.text(), train)) {}
+
+std::map<std::string, AdamW*> TaskOptimizers::All() const {
+  std::map<std::string, AdamW*> all;
+  if (image_ != nullptr) all["image"] = image_.get();
+  if (text_ != nullptr) all["text"] = text_.get();
+  return all;
+}
+
+void TaskOptimizers::ClearGradients() {
+  for (const auto& [task, optimizer] : All()) optimizer->ClearGradients();
+}
+
+bool TaskOptimizers::GradientsAreFinite() const {
+  const std::map<std::string, AdamW*> all = All();
+  return std::all_of(all.begin(), all.end(),
+                     [](const auto& entry) { return std::isfinite(entry.second->GradientNorm()); });
+}
+
+void TaskOptimizers::Step(std::map<std::string, double>& figures) { Take(/*skip=*/false, figures); }
+void TaskOptimizers::Skip(std::map<std::string, double>& figures) { Take(/*skip=*/true, figures); }
+
+void TaskOptimizers::Take(bool skip, std::map<std::string, double>& figures) {
+  std::vector<AdamW*> optimizers;
+  const std::map<std::string, AdamW*> all = All();
+  for (const auto& [task, optimizer] : all) optimizers.push_back(optimizer);
+  const std::vector<OptimizerStep> taken = skip ? SkipTogether(optimizers) : StepTogether(optimizers);
+  size_t place = 0;
+  for (const auto& [task, optimizer] : all) {
+    const OptimizerStep& step = taken[place++];
+    figures[absl::StrCat(task, "_gradient_norm")] = step.gradient_norm;
+    figures[absl::StrCat(task, "_learning_rate")] = step.learning_rate;
+    if (!step.finite) figures["nonfinite"] = 1;
+  }
+}
+
+TensorMap TaskOptimizers::State() const {
+  TensorMap state;
+  for (const auto& [task, optimizer] : All()) {
+    for (const auto& [name, tensor] : optimizer->State()) state[absl::StrCat(task, "/", name)] = tensor;
+  }
+  return state;
+}
+
+absl::Status TaskOptimizers::Restore(const TensorMap& state) {
+  for (const auto& [task, optimizer] : All()) {
+    TensorMap own;
+    for (const auto& [name, tensor] : state) {
+      absl::string_view rest = name;
+      if (absl::ConsumePrefix(&rest, absl::StrCat(task, "/"))) own[std::string(rest)] = tensor;
+    }
+    if (absl::Status status = optimizer->Restore(own); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+int64_t TaskOptimizers::nonfinite_in_a_row() const {
+  int64_t most = 0;
+  for (const auto& [task, optimizer] : All()) most = std::max(most, optimizer->nonfinite_in_a_row());
+  return most;
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "algorithm/optimizer.h"
+#include "proto/lvrpo/v1/config.pb.h"
+
+namespace lvrpo {
+
+// One optimizer a task, stepped as one: each with its own settings and schedule, none when a gradient of any
+// is not finite. A task without tensors is not trained. Not thread-safe.
+class TaskOptimizers {
+ public:
+  // The tensors are the master weights, shared with the caller and changed in place.
+  TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train);
+
+  bool trains_images() const { return image_ != nullptr; }
+  bool trains_texts() const { return text_ != nullptr; }
+  void ClearGradients();
+  bool GradientsAreFinite() const;
+  // One update, or one left out because there are no finite gradients. Sets the figures of each task
+  // ("image_gradient_norm", "image_learning_rate", ...), and "nonfinite" to 1 when it was left out.
+  void Step(std::map<std::string, double>& figures);
+  void Skip(std::map<std::string, double>& figures);
+
+  // "image/<name>" and "text/<name>", copies; Restore(State()) goes on bit for bit. Errors of
+  // AdamW::Restore.
+  TensorMap State() const;
+  absl::Status Restore(const TensorMap& state);
+  // Updates left out since the last one that was made.
+  int64_t nonfinite_in_a_row() const;
+
+ private:
+  std::map<std::string, AdamW*> All() const;  // by task
+  void Take(bool skip, std::map<std::string, double>& figures);
+
+  std::unique_ptr<AdamW> image_, text_;
+};
+
+}  // namespace lvrpo
