@@ -2,8 +2,10 @@
 
 #include <functional>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/net/call_watch.h"
 #include "common/telemetry/metrics.h"
-#include "learner/call_watch.h"
 #include "learner/spool.h"
 #include "learner/upload_check.h"
 #include "proto/lvrpo/v1/trajectory.grpc.pb.h"
@@ -13,23 +15,28 @@ namespace lvrpo {
 // Receives trajectories into the spool. Memory holds only the current chunk.
 class InboxService final : public v1::TrajectoryInbox::Service {
  public:
-  // `open`: which ordinals may be uploaded now; `most_bytes` bounds one group. All must outlive it.
-  InboxService(Spool& spool, CallWatch& watch, std::function<OpenLeases()> open, int64_t most_bytes,
-               Metrics& metrics)
-      : spool_(spool), watch_(watch), open_(std::move(open)), most_bytes_(most_bytes), metrics_(metrics) {}
+  // Refuses uploads (Unavailable) until Open(). `most_bytes` bounds one group. All must outlive it.
+  InboxService(Spool& spool, CallWatch& watch, int64_t most_bytes, Metrics& metrics)
+      : spool_(spool), watch_(watch), most_bytes_(most_bytes), metrics_(metrics) {}
+
+  // The learner has joined its run: from now on takes what belongs to `leases()`, which is called for each
+  // upload, from gRPC's threads, and must stay callable while calls are served.
+  void Open(std::function<OpenLeases()> leases);
 
   grpc::Status Upload(grpc::ServerContext* context, grpc::ServerReader<v1::UploadRequest>* reader,
                       v1::UploadResponse* response) override;
 
  private:
+  OpenLeases Leases() const;
   absl::Status Receive(grpc::ServerContext& context, grpc::ServerReader<v1::UploadRequest>& reader,
                        v1::UploadResponse& response);
 
   Spool& spool_;
   CallWatch& watch_;
-  const std::function<OpenLeases()> open_;
   const int64_t most_bytes_;
   Metrics& metrics_;
+  mutable absl::Mutex mutex_;
+  std::function<OpenLeases()> leases_ ABSL_GUARDED_BY(mutex_);  // null until the run is known
 };
 
 }  // namespace lvrpo

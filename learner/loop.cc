@@ -1,52 +1,41 @@
 #include "learner/loop.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "common/clock.h"
 #include "common/config/config.h"
 #include "common/files/filesystem.h"
-#include "common/json/json_text.h"
 #include "common/net/rpc.h"
+#include "common/stopwatch.h"
+#include "common/words/words.h"
 #include "learner/checkpoint.h"
-#include "learner/group_check.h"
-#include "nlohmann/json.hpp"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {
 
-using Stub = v1::Coordinator::Stub;
-
 constexpr char kDivergedAdvice[] = "lower the learning rate or resume from an earlier checkpoint";
-
-// Seconds since the last call.
-class Stopwatch {
- public:
-  double Lap() {
-    const absl::Time now = RealClock().Now();
-    const double seconds = absl::ToDoubleSeconds(now - last_);
-    last_ = now;
-    return seconds;
-  }
-
- private:
-  absl::Time last_ = RealClock().Now();
-};
 
 }  // namespace
 
-LearnerLoop::LearnerLoop(Options options, PromptCheck check_prompt, GrpoTrainer& trainer, Spool& spool,
-                         WeightService& weights, MemberSession& session, Metrics& metrics)
+LearnerLoop::LearnerLoop(Options options, GroupReader read_group, GrpoTrainer& trainer, Spool& spool,
+                         WeightPublisher& weights, Session session, Waiting waiting, Metrics& metrics)
     : options_(std::move(options)),
-      check_prompt_(std::move(check_prompt)),
+      read_group_(std::move(read_group)),
       trainer_(trainer),
       spool_(spool),
       weights_(weights),
-      session_(session),
-      metrics_(metrics) {}
+      session_(std::move(session)),
+      waiting_(std::move(waiting)),
+      metrics_(metrics),
+      storage_({.run_dir = options_.run_dir,
+                .patience = options_.storage_patience,
+                .pause = options_.storage_pause},
+               spool, *waiting_.clock) {}
 
 v1::PolicyVersion LearnerLoop::version() const {
   absl::MutexLock lock(&mutex_);
@@ -54,8 +43,9 @@ v1::PolicyVersion LearnerLoop::version() const {
 }
 
 std::string LearnerLoop::waiting_for() const {
+  if (const std::string disk = storage_.trouble(); !disk.empty()) return disk;
   absl::MutexLock lock(&mutex_);
-  return disk_.empty() ? waiting_for_ : disk_;
+  return waiting_for_;
 }
 
 void LearnerLoop::SetWaiting(const std::string& text) {
@@ -63,19 +53,18 @@ void LearnerLoop::SetWaiting(const std::string& text) {
   waiting_for_ = text;
 }
 
-absl::Status LearnerLoop::Publish() {
+void LearnerLoop::PublishWeights() {
   auto packed = std::make_shared<PackedWeights>(PackWeights(trainer_.trained(), step_));
   const v1::PolicyVersion version = packed->manifest.version();
   weights_.Publish(std::move(packed));
   absl::MutexLock lock(&mutex_);
   version_ = version;
-  return absl::OkStatus();
 }
 
-absl::Status LearnerLoop::Open() {
+absl::Status LearnerLoop::StartTraining() {
   v1::StartTrainingRequest request;
   *request.mutable_version() = version();
-  return session_.Call(&Stub::StartTraining, request).status();
+  return session_.start_training(request).status();
 }
 
 absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
@@ -85,7 +74,7 @@ absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
   if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
   if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
   step_ = saved_step_ = checkpoint->step;
-  if (absl::Status status = Publish(); !status.ok()) return status;
+  PublishWeights();
   if (version().digest() != checkpoint->weights_digest) {
     return absl::DataLossError(absl::StrCat(record.path(), " holds other weights than its manifest says"));
   }
@@ -93,10 +82,10 @@ absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
   return absl::OkStatus();
 }
 
-absl::Status LearnerLoop::Start() {
-  const auto& checkpoints = session_.registration().checkpoints();
-  absl::Status restored = checkpoints.empty() ? Publish() : absl::Status();
-  for (int i = 0; i < checkpoints.size(); ++i) {
+absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints) {
+  absl::Status restored;
+  if (checkpoints.empty()) PublishWeights();
+  for (size_t i = 0; i < checkpoints.size(); ++i) {
     const absl::Status status = Restore(checkpoints[i]);
     restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
     if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
@@ -108,7 +97,9 @@ absl::Status LearnerLoop::Start() {
     if (record.step() <= step_) recorded_.insert(record.step());
   }
   spool_.RemoveBelow(session_.view().lowest_open_ordinal());
-  return restored.ok() ? Open() : restored;
+  if (restored.ok()) restored = StartTraining();
+  started_ = true;
+  return restored;
 }
 
 absl::StatusOr<std::string> LearnerLoop::WriteCheckpoint(const std::string& path) {
@@ -127,20 +118,13 @@ absl::StatusOr<bool> LearnerLoop::Save() {
   if (saved_step_ == step_) return true;
   const std::string path = CheckpointPath(step_);
   const absl::StatusOr<std::string> digest = WriteCheckpoint(path);
-  if (!digest.ok()) {
-    if (!save_trouble_.has_value()) {
-      save_trouble_ = {
-          .what = std::string(digest.status().message()), .since = RealClock().Now(), .disk = true};
-    }
-    return false;
-  }
-  save_trouble_.reset();
+  storage_.NoteCheckpoint(digest.status());
+  if (!digest.ok()) return false;
   v1::RecordCheckpointRequest request;
   request.set_step(step_);
   request.set_path(path);
   request.set_digest(*digest);
-  if (absl::Status status = session_.Call(&Stub::RecordCheckpoint, request).status(); !status.ok())
-    return status;
+  if (absl::Status status = session_.record_checkpoint(request).status(); !status.ok()) return status;
   saved_step_ = step_;
   recorded_.insert(step_);
   metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
@@ -150,187 +134,183 @@ absl::StatusOr<bool> LearnerLoop::Save() {
 }
 
 absl::Status LearnerLoop::SaveLast(const std::function<bool()>& stop) {
-  const absl::Time deadline = RealClock().Now() + options_.storage_patience;
+  const absl::Time deadline = waiting_.clock->Now() + options_.storage_patience;
   while (true) {
-    const bool last = stop() || RealClock().Now() >= deadline;
+    const bool last = stop() || waiting_.clock->Now() >= deadline;
     const absl::StatusOr<bool> saved = Save();
     if (!saved.ok()) return saved.status();
     if (*saved) return absl::OkStatus();
     if (last) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("the last checkpoint could not be saved: ", save_trouble_->what));
+          absl::StrCat("the last checkpoint could not be saved: ", storage_.checkpoint_trouble()));
     }
-    if (absl::Status status = CheckStorage(); !status.ok()) return status;
+    if (absl::Status status = storage_.Check(); !status.ok()) return status;
     if (absl::Status lost = session_.lost(); !lost.ok()) return lost;
-    absl::SleepFor(options_.storage_pause);
+    waiting_.sleep(options_.storage_pause);
   }
 }
 
-absl::Status LearnerLoop::CheckStorage() {
-  const absl::Time now = RealClock().Now();
-  const absl::StatusOr<PathKind> folder = KindOf(options_.run_dir);
-  if (folder.ok() && *folder == PathKind::kMissing) {
-    return absl::NotFoundError(absl::StrCat("the run folder ", options_.run_dir,
-                                            " is gone, and with it the run's records and checkpoints"));
-  }
-  if (now >= next_probe_) {
-    spool_.Probe();
-    next_probe_ = now + options_.storage_pause;
-  }
-  const std::optional<Spool::Trouble> spool = spool_.trouble(),
-                                      trouble = spool.has_value() ? spool : save_trouble_;
-  const bool lasting = trouble.has_value() && now - trouble->since >= options_.storage_pause;
-  if (lasting && !complained_) spdlog::error("nothing can be stored: {}", trouble->what);
-  if (!trouble.has_value() && complained_) spdlog::info("the disk can be written again");
-  complained_ = trouble.has_value() && (complained_ || lasting);
-  {
-    absl::MutexLock lock(&mutex_);
-    disk_ = complained_ ? absl::StrCat("its disk: ", trouble->what) : "";
-  }
-  // Training continues without new checkpoints, but not without groups.
-  if (spool.has_value() && spool->disk && now - spool->since >= options_.storage_patience) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "no group could be stored for ", absl::FormatDuration(options_.storage_patience), ": ", spool->what));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::TrajectoryGroup> LearnerLoop::Load(const v1::AssignedGroup& assigned) const {
-  absl::StatusOr<v1::TrajectoryGroup> group =
+absl::StatusOr<TrainingGroup> LearnerLoop::Load(const v1::AssignedGroup& assigned) const {
+  const absl::StatusOr<v1::TrajectoryGroup> group =
       spool_.Get(assigned.ordinal(), assigned.attempt(), assigned.trajectory_digest());
-  if (!group.ok()) return group;
+  if (!group.ok()) return group.status();
   if (group->ordinal() != assigned.ordinal() || group->attempt() != assigned.attempt() ||
       group->version().number() != assigned.version().number() ||
       group->version().digest() != assigned.version().digest()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the trajectories of ordinal ", assigned.ordinal(), " say they are another group's"));
   }
-  // The coordinator's recorded rewards are authoritative.
-  for (int i = 0; i < assigned.samples_size() && i < group->samples_size(); ++i) {
-    group->mutable_samples(i)->set_reward(assigned.samples(i).reward());
-    *group->mutable_samples(i)->mutable_scores() = assigned.samples(i).scores();
-  }
-  absl::Status usable = check_prompt_(*group);
-  if (usable.ok()) usable = CheckGroup(*group, options_.config, trainer_.policy().config());
-  if (!usable.ok()) return usable;
-  return group;
+  absl::StatusOr<SampledGroup> read = read_group_(*group);
+  if (!read.ok()) return read.status();
+  return TrainingGroup{.trajectories = *std::move(read),
+                       .samples = {assigned.samples().begin(), assigned.samples().end()}};
 }
 
 absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups) {
-  v1::ReportLostGroupsRequest lost;
+  v1::ReportLostGroupsRequest request;
   for (const auto& [group, why] : groups) {
-    const bool untrainable = absl::IsInvalidArgument(why);
-    const std::string reason =
-        absl::StrCat(untrainable ? "untrainable: " : "lost: ", std::string(why.message()));
-    spdlog::warn("{} (from {})", reason,
+    v1::LostGroup& lost = *request.add_groups();
+    lost.set_ordinal(group->ordinal());
+    lost.set_reason(absl::IsInvalidArgument(why) ? v1::RETIRE_UNTRAINABLE : v1::RETIRE_TRAJECTORY_LOST);
+    lost.set_detail(std::string(why.message()));
+    spdlog::warn("{}: {} (from {})", Word(lost.reason()), lost.detail(),
                  group->member_id().empty() ? "an unknown worker" : group->member_id());
     metrics_
         .Counter("lvrpo_learner_groups_given_up_total",
                  "Groups that could not be trained on, by who sampled them.",
-                 {{"reason", untrainable ? "untrainable" : "lost"}, {"member", group->member_id()}})
+                 {{"reason", Word(lost.reason())}, {"member", group->member_id()}})
         .Increment();
     ++given_up_;
-    lost.add_ordinals(group->ordinal());
-    if (lost.reason().empty() || untrainable) lost.set_reason(reason);
   }
-  return session_.Call(&Stub::ReportLostGroups, lost).status();
+  return session_.report_lost_groups(request).status();
 }
 
-absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
-  Stopwatch watch;
-  v1::AssignStepRequest assign;
-  assign.set_step(step_);
-  absl::StatusOr<v1::AssignStepResponse> assignment = session_.Call(&Stub::AssignStep, assign);
-  if (ErrorInfoOf(assignment.status()).reason() == "NOT_STARTED") {
-    if (absl::Status status = Open(); !status.ok()) return status;
+absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
+  const absl::Time begin = waiting_.clock->Now();
+  v1::AssignStepRequest request;
+  request.set_step(step_);
+  absl::StatusOr<v1::AssignStepResponse> assignment = session_.assign_step(request);
+  if (ErrorInfoOf(assignment.status()).reason() == v1::REFUSAL_NOT_STARTED) {
+    if (absl::Status status = StartTraining(); !status.ok()) return status;
     return false;
   }
   if (!assignment.ok()) return assignment.status();
   if (!assignment->assigned()) {
-    if (absl::Status status = CheckStorage(); !status.ok()) return status;
+    if (absl::Status status = storage_.Check(); !status.ok()) return status;
     SetWaiting(assignment->waiting_for());
-    absl::SleepFor(absl::Seconds(std::clamp(assignment->retry_after_seconds(), 0.01, 1.0)));
-    waited_seconds_ += watch.Lap();
+    waiting_.sleep(absl::Seconds(std::clamp(assignment->retry_after_seconds(), 0.01, 1.0)));
+    waited_ += waiting_.clock->Now() - begin;
     return false;
   }
   SetWaiting("");
-  std::map<std::string, double> seconds;
-  seconds["wait"] = waited_seconds_ + watch.Lap();
-  waited_seconds_ = 0;
+  waited_ += waiting_.clock->Now() - begin;
+  step.seconds["wait"] = absl::ToDoubleSeconds(std::exchange(waited_, absl::ZeroDuration()));
+  step.assignment = *std::move(assignment);
+  return true;
+}
 
-  std::vector<v1::TrajectoryGroup> groups;
-  v1::CommitStepRequest commit;
+absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
   std::map<const v1::AssignedGroup*, absl::Status> unusable;
-  for (const v1::AssignedGroup& assigned : assignment->groups()) {
-    absl::StatusOr<v1::TrajectoryGroup> group = Load(assigned);
-    if (!group.ok()) {
+  for (const v1::AssignedGroup& assigned : step.assignment.groups()) {
+    absl::StatusOr<TrainingGroup> group = Load(assigned);
+    if (group.ok()) {
+      step.groups.push_back(*std::move(group));
+    } else {
       unusable[&assigned] = group.status();
-      continue;
     }
-    groups.push_back(*std::move(group));
-    commit.add_ordinals(assigned.ordinal());
   }
-  if (!unusable.empty()) {
-    if (absl::Status status = GiveUp(unusable); !status.ok()) return status;
-    return false;
-  }
-  seconds["load"] = watch.Lap();
+  if (unusable.empty()) return true;
+  if (absl::Status status = GiveUp(unusable); !status.ok()) return status;
+  return false;
+}
 
-  const absl::StatusOr<GrpoTrainer::StepResult> trained = trainer_.Step(groups, step_);
+absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
+  const absl::StatusOr<GrpoTrainer::StepResult> trained = trainer_.Step(step.groups, step_);
   if (absl::IsOutOfRange(trained.status())) {
     return absl::OutOfRangeError(
         absl::StrCat("training diverged: ", trained.status().message(), "; ", kDivergedAdvice));
   }
   if (!trained.ok()) return trained.status();
   if (!trained->unusable.empty()) {
+    std::map<const v1::AssignedGroup*, absl::Status> unusable;
     for (const auto& [index, why] : trained->unusable) {
-      const v1::AssignedGroup& assigned = assignment->groups(static_cast<int>(index));
+      const v1::AssignedGroup& assigned = step.assignment.groups(static_cast<int>(index));
       unusable[&assigned] =
           absl::InvalidArgumentError(absl::StrCat("trajectories of ordinal ", assigned.ordinal(), ": ", why));
     }
     if (absl::Status status = GiveUp(unusable); !status.ok()) return status;
     return false;
   }
-  seconds["update"] = watch.Lap();
   if (trainer_.nonfinite_in_a_row() >= options_.config.train().max_nonfinite_steps()) {
     return absl::OutOfRangeError(absl::StrCat("training diverged: ", trainer_.nonfinite_in_a_row(),
                                               " updates in a row had non-finite gradients; ",
                                               kDivergedAdvice));
   }
+  step.figures = trained->metrics;
+  return true;
+}
+
+absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
   ++step_;
-  if (absl::Status status = Publish(); !status.ok()) return status;
-  seconds["publish"] = watch.Lap();
+  PublishWeights();
+  return true;
+}
 
-  nlohmann::json metrics = trained->metrics;
-  metrics["groups_given_up"] = given_up_;
-  metrics["samples"] = groups.size() * static_cast<size_t>(options_.config.rollout().group_size());
-  for (const auto& [phase, value] : seconds) metrics["seconds_" + phase] = value;
+absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
+  step.figures["groups_given_up"] = static_cast<double>(given_up_);
+  step.figures["samples"] = static_cast<double>(step.groups.size()) * options_.config.rollout().group_size();
+  for (const auto& [phase, seconds] : step.seconds) step.figures["seconds_" + phase] = seconds;
+  v1::CommitStepRequest commit;
   commit.set_step(step_ - 1);
+  for (const v1::AssignedGroup& group : step.assignment.groups()) commit.add_ordinals(group.ordinal());
   *commit.mutable_new_version() = version();
-  commit.set_metrics_json(JsonText(metrics));
-  absl::StatusOr<v1::CommitStepResponse> committed = session_.Call(&Stub::CommitStep, commit);
+  *commit.mutable_metrics() = {step.figures.begin(), step.figures.end()};
+  const absl::StatusOr<v1::CommitStepResponse> committed = session_.commit_step(commit);
   if (!committed.ok()) return committed.status();
-  seconds["commit"] = watch.Lap();
   given_up_ = 0;
+  step.last = committed->finished();
   spool_.RemoveBelow(committed->lowest_open_ordinal());
+  return true;
+}
 
+bool LearnerLoop::SaveIsDue(const Step& step) const {
   const int64_t every = options_.config.train().checkpoint_every();
-  if (committed->finished() || (every > 0 && step_ % every == 0) || save_trouble_.has_value()) {
-    if (absl::Status status = Save().status(); !status.ok()) return status;
-    if (absl::Status status = CheckStorage(); !status.ok()) return status;
-    seconds["checkpoint"] = watch.Lap();
-  }
-  for (const auto& [phase, value] : seconds) {
+  return step.last || (every > 0 && step_ % every == 0) || !storage_.checkpoint_trouble().empty();
+}
+
+void LearnerLoop::Report(const Step& step) {
+  for (const auto& [phase, seconds] : step.seconds) {
     metrics_.Seconds("lvrpo_learner_phase_seconds", "Seconds of a step's phases.", {{"phase", phase}})
-        .Observe(value);
+        .Observe(seconds);
   }
-  for (const auto& [name, value] : metrics.items()) {
+  for (const auto& [name, value] : step.figures) {
     metrics_.Gauge("lvrpo_learner_step_value", "Figures of the newest step, by name.", {{"name", name}})
-        .Set(value.get<double>());
+        .Set(value);
   }
   metrics_.Counter("lvrpo_learner_steps_total", "Optimizer steps committed by this process.").Increment();
   metrics_.Counter("lvrpo_learner_samples_total", "Samples trained on by this process.")
-      .Increment(static_cast<double>(metrics["samples"].get<size_t>()));
+      .Increment(step.figures.at("samples"));
+}
+
+absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
+  using Phase = absl::StatusOr<bool> (LearnerLoop::*)(Step&);
+  static constexpr std::pair<const char*, Phase> kPhases[] = {{"load", &LearnerLoop::LoadGroups},
+                                                              {"update", &LearnerLoop::Train},
+                                                              {"publish", &LearnerLoop::Publish},
+                                                              {"commit", &LearnerLoop::Commit}};
+  Step step;
+  if (absl::StatusOr<bool> assigned = Assign(step); !assigned.ok() || !*assigned) return assigned;
+  Stopwatch watch(*waiting_.clock);
+  for (const auto& [name, phase] : kPhases) {
+    if (absl::StatusOr<bool> done = (this->*phase)(step); !done.ok() || !*done) return done;
+    step.seconds[name] = watch.Lap();
+  }
+  if (SaveIsDue(step)) {
+    if (absl::Status status = Save().status(); !status.ok()) return status;
+    if (absl::Status status = storage_.Check(); !status.ok()) return status;
+    step.seconds["checkpoint"] = watch.Lap();
+  }
+  Report(step);
   return true;
 }
 

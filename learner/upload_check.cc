@@ -25,7 +25,7 @@ bool IsName(const std::string& text) {
   });
 }
 
-absl::Status Refuse(absl::StatusCode code, const std::string& reason, const std::string& message) {
+absl::Status Refuse(absl::StatusCode code, v1::RefusalReason reason, const std::string& message) {
   v1::ErrorInfo info;
   info.set_reason(reason);
   return WithReason(absl::Status(code, message), info);
@@ -37,16 +37,17 @@ absl::Status CheckUpload(const v1::UploadHeader& header, const OpenLeases& open,
   if (open.run_id.empty()) return absl::UnavailableError("the learner is still starting");
   const v1::Fence& fence = header.fence();
   if (fence.run_id() != open.run_id) {
-    return Refuse(absl::StatusCode::kFailedPrecondition, "WRONG_RUN",
+    return Refuse(absl::StatusCode::kFailedPrecondition, v1::REFUSAL_WRONG_RUN,
                   absl::StrCat("this learner works for run ", open.run_id));
   }
   if (!IsName(fence.member_id())) return absl::InvalidArgumentError("an upload names the member it is from");
   if (!IsDigest(header.digest())) {
     return absl::InvalidArgumentError("a digest is a SHA-256 in lower-case hexadecimal digits");
   }
-  if (header.ordinal() < 0 || header.attempt() < 0) {
+  const int64_t ordinal = header.lease().ordinal();
+  if (ordinal < 0 || header.lease().attempt() < 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there is no ordinal ", header.ordinal(), " attempt ", header.attempt()));
+        absl::StrCat("there is no ordinal ", ordinal, " attempt ", header.lease().attempt()));
   }
   if (header.size_bytes() < 1 || header.size_bytes() > most_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -54,13 +55,13 @@ absl::Status CheckUpload(const v1::UploadHeader& header, const OpenLeases& open,
   }
   // Coordinator, learner and worker learn of a new epoch one after the other.
   if (fence.run_epoch() != open.run_epoch) {
-    return Refuse(absl::StatusCode::kUnavailable, "STALE_EPOCH",
+    return Refuse(absl::StatusCode::kUnavailable, v1::REFUSAL_STALE_EPOCH,
                   absl::StrCat(fence.member_id(), " is in epoch ", fence.run_epoch(), " and the learner in ",
                                open.run_epoch));
   }
-  if (header.ordinal() < open.lowest_open_ordinal || header.ordinal() - kNewer >= open.next_ordinal) {
-    return Refuse(absl::StatusCode::kUnavailable, "NO_LEASE",
-                  absl::StrCat("nothing is leased of ordinal ", header.ordinal(), ": open are ",
+  if (ordinal < open.lowest_open_ordinal || ordinal - kNewer >= open.next_ordinal) {
+    return Refuse(absl::StatusCode::kUnavailable, v1::REFUSAL_NO_LEASE,
+                  absl::StrCat("nothing is leased of ordinal ", ordinal, ": open are ",
                                open.lowest_open_ordinal, " to ", open.next_ordinal - 1));
   }
   return absl::OkStatus();

@@ -74,10 +74,8 @@ LoadedScorer LoadInstruction(const v1::RunConfig& config, Metrics&) {
     if (!loaded.ok()) return loaded.status();
     detector = *std::move(loaded);
   }
-  return std::make_unique<InstructionScorer>(reward.instruction_form() == "mean"
-                                                 ? InstructionScorer::Form::kMean
-                                                 : InstructionScorer::Form::kProduct,
-                                             std::move(detector));
+  return std::make_unique<InstructionScorer>(
+      *Choose(kInstructionForms, "reward.instruction_form", reward.instruction_form()), std::move(detector));
 }
 
 // Uses an endpoint if one is configured, else a PaliGemma if the folder holds one, else a model of the

@@ -51,7 +51,7 @@ absl::Status WriteMaps(const std::string& folder, const std::string& image_path,
   for (int i = 0; i < score.maps_size(); ++i) {
     const std::string path = JoinPath(folder, absl::StrFormat("%04d.png", i));
     if (absl::Status status = WritePng(path, MapPicture(score.maps(i), *image)); !status.ok()) return status;
-    std::fprintf(stderr, "%s: %s\n", path.c_str(), score.maps(i).phrase().c_str());
+    std::fprintf(stderr, "%s: %s\n", path.c_str(), OneLine(score.maps(i).phrase()).c_str());
   }
   return absl::OkStatus();
 }

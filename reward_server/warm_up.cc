@@ -11,10 +11,9 @@
 namespace lvrpo {
 namespace {
 
-constexpr int kSide = 64;  // pixels
-
-RgbImage Noise(int seed) {
-  RgbImage image = {kSide, kSide, std::vector<uint8_t>(size_t{3} * kSide * kSide)};
+RgbImage Noise(ImageSize size, int seed) {
+  RgbImage image = {size.width, size.height, {}};
+  image.pixels.resize(size_t{3} * static_cast<size_t>(size.width) * static_cast<size_t>(size.height));
   uint32_t state = static_cast<uint32_t>(seed) * 2654435761u + 1;
   for (uint8_t& value : image.pixels) {
     state = state * 1664525u + 1013904223u;
@@ -23,14 +22,14 @@ RgbImage Noise(int seed) {
   return image;
 }
 
-ScoringGroup MadeUp(const v1::PromptRecord& prompt, int samples) {
+ScoringGroup MadeUp(const v1::PromptRecord& prompt, const v1::RolloutConfig& rollout) {
   ScoringGroup group;
   group.prompt = prompt;
-  for (int i = 0; i < samples; ++i) {
+  for (int i = 0; i < rollout.group_size(); ++i) {
     if (prompt.task() == v1::TASK_KIND_TEXT) {
       group.texts.push_back("nothing");
     } else {
-      group.images.push_back(Noise(i));
+      group.images.push_back(Noise(ImageSizeOf(prompt, rollout), i));
     }
   }
   return group;
@@ -56,10 +55,11 @@ std::vector<v1::PromptRecord> WarmUpPrompts(const v1::DataConfig& data, const Sc
   return prompts;
 }
 
-WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts, int samples) {
+WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts,
+                    const v1::RolloutConfig& rollout) {
   WarmUpReport report;
   for (const v1::PromptRecord& prompt : prompts) {
-    const ScoringGroup group = MadeUp(prompt, samples);
+    const ScoringGroup group = MadeUp(prompt, rollout);
     const ScoringGroup* const only = &group;
     for (const std::unique_ptr<Scorer>& scorer : scorers.scorers()) {
       if (!scorer->AppliesTo(prompt)) continue;

@@ -20,9 +20,10 @@ struct WarmUpReport {
   absl::Status refused;
 };
 
-// Scores `samples` dummy samples of each prompt, noise images or a word, and discards the scores: memory is
-// touched, kernels are selected for their shapes, text recognisers are loaded and remote scorers called
-// before the first request.
-WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts, int samples);
+// Scores a group of dummy samples of each prompt, noise images in the size of the run's or a word, and
+// discards the scores: memory is touched, kernels are selected for their shapes, text recognisers are loaded
+// and remote scorers called before the first request.
+WarmUpReport WarmUp(ScorerSet& scorers, const std::vector<v1::PromptRecord>& prompts,
+                    const v1::RolloutConfig& rollout);
 
 }  // namespace lvrpo

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "common/net/retry.h"
+#include "common/words/words.h"
+
 namespace lvrpo {
 namespace {
 
@@ -10,13 +13,14 @@ constexpr absl::Duration kFirst = absl::Seconds(1), kLongest = absl::Seconds(30)
 
 // Outcomes that do not predict whether the next group can be delivered.
 bool IsNeutral(const std::string& outcome) {
-  return outcome == "revoked" || outcome == "lease_ended" || outcome == "drain";
+  return outcome == "revoked" || outcome == "lease_ended" || outcome == Word(v1::RETURN_DRAIN);
 }
 
 bool IsFailure(const std::string& outcome) {
-  static const auto* failures = new std::set<std::string>{"learner_unreachable", "reward_unreachable",
-                                                          "reward_failed", "unscorable", "worker_failed"};
-  return failures->contains(outcome.substr(0, outcome.find(':')));
+  static const auto* failures = new std::set<std::string>{
+      Word(v1::RETURN_LEARNER_UNREACHABLE), Word(v1::RETURN_REWARD_UNREACHABLE),
+      Word(v1::RETURN_REWARD_FAILED), Word(v1::RETURN_UNSCORABLE), Word(v1::RETURN_WORKER_FAILED)};
+  return failures->contains(outcome);
 }
 
 }  // namespace
@@ -30,7 +34,7 @@ void Backoff::Note(const std::string& outcome) {
     return;
   }
   reason_ = outcome;
-  until_ = clock_.Now() + std::min(kFirst * (int64_t{1} << std::min(failures_++, 10)), kLongest);
+  until_ = clock_.Now() + DoubledWait(kFirst, kLongest, ++failures_);
 }
 
 absl::Duration Backoff::Left() const {

@@ -1,12 +1,15 @@
 #include "rollout_worker/delivery.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
-#include "common/clock.h"
 #include "common/files/file_kind.h"
 #include "common/hash.h"
+#include "common/net/retry.h"
 #include "common/net/rpc.h"
+#include "common/stopwatch.h"
+#include "common/words/words.h"
 #include "reward_server/client.h"
 #include "spdlog/spdlog.h"
 
@@ -34,13 +37,32 @@ std::string WhoRanOutOfTime(const v1::ScoreResponse& response) {
   return "";
 }
 
+v1::SampleSummary Summarize(const v1::ItemScore& item, int slot) {
+  v1::SampleSummary summary;
+  summary.set_slot(slot);
+  *summary.mutable_scores() = item.scores();
+  summary.set_reward(item.reward());
+  for (const v1::ComponentScore& score : item.logged()) {
+    v1::ComponentScore& logged = *summary.add_logged();
+    logged.set_name(score.name());
+    logged.set_outcome(score.outcome());
+    logged.set_score(score.score());
+  }
+  return summary;
+}
+
 }  // namespace
 
 bool Delivery::Pause(int attempt, absl::Duration hint) {
-  constexpr absl::Duration kLongest = absl::Seconds(2);
+  constexpr RetryPolicy kRetry = {.first_wait = absl::Milliseconds(50), .longest_wait = absl::Seconds(2)};
   if (attempt + 1 >= attempts_ || calls_.stopping()) return false;
-  calls_.sleep(std::min(std::max(absl::Milliseconds(50) * (1 << std::min(attempt, 6)), hint), kLongest));
+  calls_.sleep(NextWait(kRetry, attempt + 1, hint, NextRandom()));
   return true;
+}
+
+uint64_t Delivery::NextRandom() {
+  absl::MutexLock lock(&mutex_);
+  return random_.Next();
 }
 
 void Delivery::Complain(const std::string& why) {
@@ -51,15 +73,10 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
   std::set<std::string> excluded;
   absl::Status last = absl::UnavailableError("no reward server is ready");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
-    if (held_.IsRevoked(group.lease)) return absl::AbortedError("revoked");
+    if (held_.IsRevoked(group.lease.id())) return absl::AbortedError("revoked");
     const v1::PoolView view = calls_.view();
-    uint64_t random;
-    {
-      absl::MutexLock lock(&mutex_);
-      random = random_.Next();
-    }
     const std::vector<v1::Member> servers(view.reward_servers().begin(), view.reward_servers().end());
-    const std::optional<v1::Member> server = PickServer(servers, excluded, random);
+    const std::optional<v1::Member> server = PickServer(servers, excluded, NextRandom());
     if (server.has_value()) {
       absl::StatusOr<v1::ScoreResponse> response = calls_.score(server->address(), group.score_request);
       last = response.status();
@@ -87,13 +104,12 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
 absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& bytes,
                               const std::string& digest) {
   v1::UploadHeader header;
-  header.set_ordinal(group.lease.ordinal());
-  header.set_attempt(group.lease.attempt());
+  *header.mutable_lease() = group.lease.id();
   header.set_size_bytes(static_cast<int64_t>(bytes.size()));
   header.set_digest(digest);
   absl::Status last = absl::UnavailableError("no learner is there");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
-    if (held_.IsRevoked(group.lease)) return absl::AbortedError("revoked");
+    if (held_.IsRevoked(group.lease.id())) return absl::AbortedError("revoked");
     // A restarted learner may have another address than the lease has.
     const v1::PoolView view = calls_.view();
     const std::string address =
@@ -106,86 +122,70 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   return last;
 }
 
-std::string Delivery::GiveBack(const v1::Lease& lease, const std::string& reason, bool data_is_at_fault) {
+std::string Delivery::GiveBack(const v1::Lease& lease, v1::ReturnReason reason, const std::string& detail) {
   v1::ReturnLeaseRequest request;
-  request.set_lease_id(lease.lease_id());
-  request.set_ordinal(lease.ordinal());
-  request.set_attempt(lease.attempt());
+  *request.mutable_lease() = lease.id();
   request.set_reason(reason);
-  request.set_data_is_at_fault(data_is_at_fault);
+  request.set_detail(OneLine(detail, kMostWords));
   (void)calls_.give_back(request);  // a lease that cannot be returned expires
-  return reason.substr(0, reason.find(':'));
+  return Word(reason);
 }
 
-std::string Delivery::Deliver(GeneratedGroup group) {
-  const int64_t ordinal = group.lease.ordinal();
-  const std::string outcome = [&]() -> std::string {
-    absl::Time begin = RealClock().Now();
-    const auto lap = [&begin] {
-      const absl::Time now = RealClock().Now();
-      const double seconds = absl::ToDoubleSeconds(now - begin);
-      begin = now;
-      return seconds;
-    };
-    absl::StatusOr<v1::ScoreResponse> scores = Score(group);
-    if (absl::IsAborted(scores.status())) return "revoked";
-    if (!scores.ok()) {
-      spdlog::warn("ordinal {} got no score: {}", ordinal, std::string(scores.status().message()));
-      const bool bad_data = absl::IsInvalidArgument(scores.status());
-      const char* reason = bad_data                            ? "bad_prompt"
-                           : calls_.stopping()                 ? "drain"
-                           : MayHelpElsewhere(scores.status()) ? "reward_unreachable"
-                                                               : "reward_failed";
-      return GiveBack(group.lease, reason, bad_data);
-    }
-    if (!scores->unscorable().empty()) {
-      const std::string words = OneLine(scores->unscorable(), kMostWords);
-      spdlog::error("ordinal {} cannot be scored, now or later: {}", ordinal, words);
-      return GiveBack(group.lease, absl::StrCat("unscorable: ", words), false);
-    }
-    const double score_seconds = lap();
-    v1::SubmitGroupRequest submit;
-    for (int slot = 0; slot < scores->items_size(); ++slot) {
-      const v1::ItemScore& item = scores->items(slot);
-      v1::SampleSummary& summary = *submit.add_samples();
-      summary.set_slot(slot);
-      *summary.mutable_scores() = item.scores();
-      summary.set_reward(item.reward());
-      *group.trajectory.mutable_samples(slot)->mutable_scores() = item.scores();
-      *group.trajectory.mutable_samples(slot)->mutable_logged() = item.logged();
-      group.trajectory.mutable_samples(slot)->set_reward(item.reward());
-    }
-    const std::string bytes = group.trajectory.SerializeAsString();
-    const std::string digest = Sha256Hex(bytes);
-    if (absl::Status status = Upload(group, bytes, digest); !status.ok()) {
-      if (absl::IsAborted(status)) return "revoked";
-      spdlog::warn("ordinal {} did not reach the learner: {}", ordinal, std::string(status.message()));
-      return GiveBack(group.lease, calls_.stopping() ? "drain" : "learner_unreachable", false);
-    }
-    const double upload_seconds = lap();
-    submit.set_lease_id(group.lease.lease_id());
-    submit.set_ordinal(ordinal);
-    submit.set_attempt(group.lease.attempt());
-    submit.set_kind(group.trajectory.prompt().kind());
-    *submit.mutable_version() = group.trajectory.version();
-    submit.set_trajectory_digest(digest);
-    submit.set_log_probs_finite(group.log_probs_finite);
-    submit.set_sample_seconds(group.prefill_seconds + group.sample_seconds + group.decode_seconds);
-    submit.set_score_seconds(score_seconds);
-    absl::StatusOr<v1::SubmitGroupResponse> answer = calls_.submit(submit);
-    for (const auto& [phase, seconds] : std::map<std::string, double>{{"prefill", group.prefill_seconds},
-                                                                      {"sample", group.sample_seconds},
-                                                                      {"decode", group.decode_seconds},
-                                                                      {"score", score_seconds},
-                                                                      {"upload", upload_seconds},
-                                                                      {"submit", lap()}}) {
-      metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}})
-          .Observe(seconds);
-    }
-    if (!answer.ok()) return "lease_ended";
-    return answer->accepted() ? "accepted" : answer->retired_reason();
-  }();
-  held_.Remove(group.lease);
+std::string Delivery::Unscored(const v1::Lease& lease, const absl::Status& why) {
+  if (absl::IsAborted(why)) return "revoked";
+  spdlog::warn("ordinal {} got no score: {}", lease.id().ordinal(), std::string(why.message()));
+  const v1::ReturnReason reason = absl::IsInvalidArgument(why) ? v1::RETURN_BAD_PROMPT
+                                  : calls_.stopping()          ? v1::RETURN_DRAIN
+                                  : MayHelpElsewhere(why)      ? v1::RETURN_REWARD_UNREACHABLE
+                                                               : v1::RETURN_REWARD_FAILED;
+  return GiveBack(lease, reason, std::string(why.message()));
+}
+
+std::string Delivery::NotUploaded(const v1::Lease& lease, const absl::Status& why) {
+  if (absl::IsAborted(why)) return "revoked";
+  spdlog::warn("ordinal {} did not reach the learner: {}", lease.id().ordinal(), std::string(why.message()));
+  return GiveBack(lease, calls_.stopping() ? v1::RETURN_DRAIN : v1::RETURN_LEARNER_UNREACHABLE,
+                  std::string(why.message()));
+}
+
+std::string Delivery::Carry(const GeneratedGroup& group) {
+  std::map<std::string, double> seconds = {
+      {"prefill", group.prefill_seconds}, {"sample", group.sample_seconds}, {"decode", group.decode_seconds}};
+  Stopwatch watch(clock_);
+  const absl::StatusOr<v1::ScoreResponse> scores = Score(group);
+  if (!scores.ok()) return Unscored(group.lease, scores.status());
+  if (!scores->unscorable().empty()) {
+    const std::string words = OneLine(scores->unscorable(), kMostWords);
+    spdlog::error("ordinal {} cannot be scored, now or later: {}", group.lease.id().ordinal(), words);
+    return GiveBack(group.lease, v1::RETURN_UNSCORABLE, words);
+  }
+  seconds["score"] = watch.Lap();
+  const std::string bytes = group.trajectory.SerializeAsString();
+  const std::string digest = Sha256Hex(bytes);
+  if (absl::Status status = Upload(group, bytes, digest); !status.ok())
+    return NotUploaded(group.lease, status);
+  seconds["upload"] = watch.Lap();
+  v1::SubmitGroupRequest submit;
+  for (int slot = 0; slot < scores->items_size(); ++slot)
+    *submit.add_samples() = Summarize(scores->items(slot), slot);
+  *submit.mutable_lease() = group.lease.id();
+  submit.set_kind(group.trajectory.prompt().kind());
+  *submit.mutable_version() = group.trajectory.version();
+  submit.set_trajectory_digest(digest);
+  submit.set_log_probs_finite(group.log_probs_finite);
+  const absl::StatusOr<v1::SubmitGroupResponse> answer = calls_.submit(submit);
+  seconds["submit"] = watch.Lap();
+  for (const auto& [phase, value] : seconds) {
+    metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}})
+        .Observe(value);
+  }
+  if (!answer.ok()) return "lease_ended";
+  return answer->accepted() ? "accepted" : Word(answer->retired_reason());
+}
+
+std::string Delivery::Deliver(const GeneratedGroup& group) {
+  const std::string outcome = Carry(group);
+  held_.Remove(group.lease.id());
   metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}})
       .Increment();
   metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")

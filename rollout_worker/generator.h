@@ -10,8 +10,8 @@
 #include "policy/prompt_source.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
-#include "proto/lvrpo/v1/reward.pb.h"
-#include "proto/lvrpo/v1/trajectory.pb.h"
+#include "rollout_worker/generated_group.h"
+#include "trajectory/sampled_group.h"
 
 namespace lvrpo {
 
@@ -19,15 +19,6 @@ namespace lvrpo {
 struct Policy {
   Bagel model;
   v1::PolicyVersion version;
-};
-
-// A finished group before it is scored.
-struct GeneratedGroup {
-  v1::Lease lease;
-  v1::TrajectoryGroup trajectory;  // without rewards
-  v1::ScoreRequest score_request;
-  bool log_probs_finite = true;
-  double prefill_seconds = 0, sample_seconds = 0, decode_seconds = 0;
 };
 
 // Samples the groups of a run. The output is a function of (seed, ordinal, weights) alone: the same bytes on
@@ -49,8 +40,11 @@ class Generator {
  private:
   // InvalidArgument for a prompt that the model cannot take, before anything is allocated.
   absl::Status CheckPrompt(const BagelConfig& model, const PromptSource::Prompt& prompt) const;
-  void GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
-  void GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt, GeneratedGroup& group) const;
+  // Each adds what is to be scored, and the seconds that it took, to `group`.
+  ImageGroup GenerateImages(const Policy& policy, const PromptSource::Prompt& prompt,
+                            GeneratedGroup& group) const;
+  TextGroup GenerateTexts(const Policy& policy, const PromptSource::Prompt& prompt,
+                          GeneratedGroup& group) const;
 
   const v1::RunConfig config_;
   const Autoencoder autoencoder_;

@@ -2,48 +2,45 @@
 
 namespace lvrpo {
 
-void HeldLeases::Add(const v1::Lease& lease) {
+HeldLeases::Key HeldLeases::KeyOf(const v1::LeaseId& lease) { return {lease.ordinal(), lease.attempt()}; }
+
+void HeldLeases::Add(const v1::LeaseId& lease) {
   absl::MutexLock lock(&mutex_);
   for (auto entry = held_.lower_bound({lease.ordinal(), 0});
-       entry != held_.end() && entry->first.first == lease.ordinal();) {
-    revoked_.insert(entry->first);
+       entry != held_.end() && entry->first == lease.ordinal();) {
+    revoked_.insert(*entry);
     entry = held_.erase(entry);
   }
-  held_[{lease.ordinal(), lease.attempt()}] = false;
-  revoked_.erase({lease.ordinal(), lease.attempt()});
+  held_.insert(KeyOf(lease));
+  revoked_.erase(KeyOf(lease));
 }
 
-void HeldLeases::Remove(const v1::Lease& lease) {
+void HeldLeases::Remove(const v1::LeaseId& lease) {
   absl::MutexLock lock(&mutex_);
-  held_.erase({lease.ordinal(), lease.attempt()});
-  revoked_.erase({lease.ordinal(), lease.attempt()});
+  held_.erase(KeyOf(lease));
+  revoked_.erase(KeyOf(lease));
 }
 
-bool HeldLeases::IsRevoked(const v1::Lease& lease) const {
+bool HeldLeases::IsRevoked(const v1::LeaseId& lease) const {
   absl::MutexLock lock(&mutex_);
-  return revoked_.contains({lease.ordinal(), lease.attempt()});
+  return revoked_.contains(KeyOf(lease));
 }
 
-std::vector<int64_t> HeldLeases::Report() {
+std::vector<v1::LeaseId> HeldLeases::Report() const {
   absl::MutexLock lock(&mutex_);
-  std::vector<int64_t> ordinals;
-  for (auto& [key, reported] : held_) {
-    reported = true;
-    ordinals.push_back(key.first);
+  std::vector<v1::LeaseId> leases;
+  for (const auto& [ordinal, attempt] : held_) {
+    leases.emplace_back();
+    leases.back().set_ordinal(ordinal);
+    leases.back().set_attempt(attempt);
   }
-  return ordinals;
+  return leases;
 }
 
-void HeldLeases::Revoke(const std::vector<int64_t>& ordinals) {
+void HeldLeases::Revoke(const std::vector<v1::LeaseId>& leases) {
   absl::MutexLock lock(&mutex_);
-  const std::set<int64_t> lost(ordinals.begin(), ordinals.end());
-  for (auto entry = held_.begin(); entry != held_.end();) {
-    if (!entry->second || !lost.contains(entry->first.first)) {
-      ++entry;
-      continue;
-    }
-    revoked_.insert(entry->first);
-    entry = held_.erase(entry);
+  for (const v1::LeaseId& lease : leases) {
+    if (held_.erase(KeyOf(lease)) > 0) revoked_.insert(KeyOf(lease));
   }
 }
 

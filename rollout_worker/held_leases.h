@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -17,21 +16,20 @@ namespace lvrpo {
 class HeldLeases {
  public:
   // Drops earlier attempts of the same ordinal: a lease is granted only when nobody holds the ordinal.
-  void Add(const v1::Lease& lease);
-  void Remove(const v1::Lease& lease);
-  bool IsRevoked(const v1::Lease& lease) const;
+  void Add(const v1::LeaseId& lease);
+  void Remove(const v1::LeaseId& lease);
+  bool IsRevoked(const v1::LeaseId& lease) const;
 
-  // The ordinals, to be reported to the coordinator.
-  std::vector<int64_t> Report();
-  // The coordinator's answer to a report: these are revoked, and their work is dropped. Leases granted after
-  // the report are not affected.
-  void Revoke(const std::vector<int64_t>& ordinals);
+  // To be reported to the coordinator.
+  std::vector<v1::LeaseId> Report() const;
+  // The coordinator's answer to a report: these are revoked, and their work is dropped.
+  void Revoke(const std::vector<v1::LeaseId>& leases);
 
  private:
   using Key = std::pair<int64_t, int32_t>;  // ordinal, attempt
+  static Key KeyOf(const v1::LeaseId& lease);
   mutable absl::Mutex mutex_;
-  std::map<Key, bool> held_ ABSL_GUARDED_BY(mutex_);  // whether it was reported
-  std::set<Key> revoked_ ABSL_GUARDED_BY(mutex_);
+  std::set<Key> held_ ABSL_GUARDED_BY(mutex_), revoked_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lvrpo

@@ -1,10 +1,7 @@
 #include "rollout_worker/policy_holder.h"
 
-#include <algorithm>
-#include <set>
-
 #include "absl/strings/str_cat.h"
-#include "common/clock.h"
+#include "common/stopwatch.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
 
@@ -14,30 +11,6 @@ namespace {
 
 bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
   return a.number() == b.number() && a.digest() == b.digest();
-}
-
-// Whether a manifest lists exactly the run's own tensors, and no more bytes than they have.
-absl::Status CheckShapes(const v1::WeightManifest& manifest, const ShapeMap& expected) {
-  int64_t tensor_bytes = 0, bucket_bytes = 0;
-  std::set<std::string> names;
-  for (const v1::TensorEntry& tensor : manifest.tensors()) {
-    const auto own = expected.find(tensor.name());
-    if (own == expected.end() || !names.insert(tensor.name()).second ||
-        !std::equal(tensor.shape().begin(), tensor.shape().end(), own->second.begin(), own->second.end())) {
-      return absl::DataLossError(
-          absl::StrCat("the weights hold ", tensor.name(), ", which is no tensor that this run trains"));
-    }
-    tensor_bytes += tensor.size();
-  }
-  for (const v1::BucketEntry& bucket : manifest.buckets()) {
-    if (bucket.size() < 0 || bucket.size() > tensor_bytes - bucket_bytes) {
-      return absl::DataLossError("the weights announce more bytes than their tensors have");
-    }
-    bucket_bytes += bucket.size();
-  }
-  if (names.size() == expected.size()) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat("the weights hold ", names.size(), " tensors; this run trains ", expected.size()));
 }
 
 }  // namespace
@@ -77,30 +50,22 @@ std::string PolicyHolder::trouble() const {
 }
 
 absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
-  const absl::Time begin = RealClock().Now();
-  const absl::StatusOr<LearnerClient::Weights> weights =
-      fetch_(wanted, [this, &wanted](const v1::WeightManifest& manifest) -> absl::Status {
-        if (absl::Status status = CheckManifest(manifest); !status.ok()) return status;
-        if (manifest.version().digest() == wanted.digest()) return CheckShapes(manifest, trained_);
-        return absl::DataLossError(absl::StrCat("weights with digest ",
-                                                manifest.version().digest().substr(0, 12),
-                                                " came instead of ", wanted.digest().substr(0, 12)));
-      });
+  const Stopwatch watch;
+  const absl::StatusOr<VerifiedWeights> weights = fetch_({.version = wanted, .shapes = trained_});
   if (!weights.ok()) return weights.status();
-  const absl::StatusOr<TensorMap> tensors = UnpackWeights(weights->manifest, weights->buckets);
-  if (!tensors.ok()) return tensors.status();
-  for (const auto& [name, tensor] : *tensors) {
+  const TensorMap tensors = UnpackWeights(*weights);
+  for (const auto& [name, tensor] : tensors) {
     if (!torch::isfinite(tensor).all().item<bool>())
       return absl::DataLossError(absl::StrCat(name, " holds numbers that are not finite"));
   }
-  absl::StatusOr<std::shared_ptr<const Policy>> policy = MakePolicy(base_, *tensors, wanted);
+  absl::StatusOr<std::shared_ptr<const Policy>> policy = MakePolicy(base_, tensors, wanted);
   if (!policy.ok()) return policy.status();
   {
     absl::MutexLock lock(&mutex_);
     current_ = *std::move(policy);
   }
   metrics_.Seconds("lvrpo_rollout_weight_seconds", "Seconds from a new version's announcement to its use.")
-      .Observe(absl::ToDoubleSeconds(RealClock().Now() - begin));
+      .Observe(watch.Seconds());
   return absl::OkStatus();
 }
 

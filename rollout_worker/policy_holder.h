@@ -10,8 +10,8 @@
 #include "absl/time/time.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/client.h"
-#include "learner/client.h"
 #include "rollout_worker/generator.h"
+#include "weight_plane/verified_weights.h"
 
 namespace lvrpo {
 
@@ -24,10 +24,8 @@ absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, cons
 // sampled finishes with the old version. Thread-safe.
 class PolicyHolder {
  public:
-  // Fetches the current version's weights: LearnerClient's, or a test's. `check` can refuse a manifest before
-  // any of its buckets is fetched.
-  using Fetch = std::function<absl::StatusOr<LearnerClient::Weights>(
-      const v1::PolicyVersion&, const LearnerClient::CheckManifest& check)>;
+  // Fetches what is wanted from a holder: a WeightFetcher's Fetch(), or a test's.
+  using Fetch = std::function<absl::StatusOr<VerifiedWeights>(const WantedWeights&)>;
   // `acknowledge` is called after each swap. `initial` is version 0 from the model folder; `trained`: the
   // tensors that are transferred.
   PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Fetch fetch,

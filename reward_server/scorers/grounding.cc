@@ -48,16 +48,12 @@ std::string Describe(const GroundingOptions& options) {
 }  // namespace
 
 GroundingOptions ToGroundingOptions(const v1::RewardConfig& config) {
-  using Options = GroundingOptions;
-  Options options;
-  if (config.grounding_form() == "max_patch") options.form = Options::Form::kMaxPatch;
-  if (config.grounding_form() == "top_k_mean") options.form = Options::Form::kTopKMean;
-  if (config.grounding_regions() == "peaks") options.regions = Options::Regions::kPeaks;
-  if (config.grounding_dense() == "tokens") options.dense = Options::Dense::kTokens;
-  if (config.grounding_dense() == "box") options.dense = Options::Dense::kBox;
-  if (config.grounding_calibration() == "cosine") options.calibration = Options::Calibration::kCosine;
-  options.top_k = config.grounding_top_k();
-  return options;
+  return {.form = *Choose(kGroundingForms, "reward.grounding_form", config.grounding_form()),
+          .regions = *Choose(kGroundingRegions, "reward.grounding_regions", config.grounding_regions()),
+          .dense = *Choose(kGroundingDense, "reward.grounding_dense", config.grounding_dense()),
+          .calibration =
+              *Choose(kGroundingCalibrations, "reward.grounding_calibration", config.grounding_calibration()),
+          .top_k = config.grounding_top_k()};
 }
 
 absl::StatusOr<std::unique_ptr<GroundingScorer>> GroundingScorer::Create(RefereeView referee,

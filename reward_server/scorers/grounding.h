@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/choices.h"
 #include "data/tokenizer/tokenizer.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/scorers/grounding_map.h"
@@ -14,10 +15,10 @@
 namespace lvrpo {
 
 struct GroundingOptions {
-  enum class Form { kMaxPatch, kTopKMean, kCountAware };
-  enum class Regions { kSegments, kPeaks };
-  enum class Dense { kMapHead, kTokens, kBox };
-  enum class Calibration { kCheckpoint, kCosine };
+  using Form = GroundingForm;
+  using Regions = GroundingRegions;
+  using Dense = GroundingDense;
+  using Calibration = GroundingCalibration;
   Form form = Form::kCountAware;
   Regions regions = Regions::kSegments;
   Dense dense = Dense::kMapHead;

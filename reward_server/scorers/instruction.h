@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/config/choices.h"
 #include "reward_server/scorers/objects.h"
 #include "reward_server/scorers/rule_judge.h"
 #include "reward_server/scoring/scorer.h"
@@ -27,7 +28,7 @@ RuleResult ApplyRules(const v1::Constraints& constraints, const std::vector<Segm
 class InstructionScorer : public Scorer {
  public:
   // All rules hold; or the mean of their grades, where a rule that a constraint implies has grade 0 or 1.
-  enum class Form { kProduct, kMean };
+  using Form = InstructionForm;
   // `detector` may be null: prompts with rules about detected objects cannot be scored then.
   explicit InstructionScorer(Form form, std::unique_ptr<ObjectDetector> detector = nullptr)
       : form_(form), judge_(std::move(detector)) {}

@@ -5,9 +5,9 @@
 namespace lvrpo {
 
 Lasting LastingOf(const absl::Status& status) {
-  const std::string reason = ErrorInfoOf(status).reason();
-  if (absl::IsFailedPrecondition(status) || reason == kRefusedReason) return Lasting::kRefused;
-  return reason == kBadAnswerReason ? Lasting::kBadAnswer : Lasting::kNo;
+  const v1::RefusalReason reason = ErrorInfoOf(status).reason();
+  if (absl::IsFailedPrecondition(status) || reason == v1::REFUSAL_BY_SCORER) return Lasting::kRefused;
+  return reason == v1::REFUSAL_BAD_ANSWER ? Lasting::kBadAnswer : Lasting::kNo;
 }
 
 }  // namespace lvrpo

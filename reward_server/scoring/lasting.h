@@ -12,9 +12,6 @@ enum class Lasting {
                // certificate, or it is not the scorer of the start
 };
 
-// Reasons (ErrorInfo.reason) that statuses of remote scorers carry.
-inline constexpr char kRefusedReason[] = "REFUSED", kBadAnswerReason[] = "BAD_ANSWER";
-
 // By the status's reason; FailedPrecondition is refused without one. kNo for an OK status.
 Lasting LastingOf(const absl::Status& status);
 

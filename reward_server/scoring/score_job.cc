@@ -63,8 +63,6 @@ absl::StatusOr<ScoreJob> ParseScoreJob(absl::string_view line, const std::string
   if (!parsed.ok()) return parsed.status();
   const nlohmann::json& json = *parsed;
   if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
-  if (const std::string key = RepeatedKey(line); !key.empty())
-    return absl::InvalidArgumentError(absl::StrCat("\"", OneLine(key, 40), "\" is given twice"));
   for (const auto& [key, value] : json.items()) {
     const bool object = key == "record" || key == "detections";
     if (!object && key != "image" && key != "text" && key != "prompt") {

@@ -7,16 +7,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/files/file_kind.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr double kMeanShare = 0.2;  // weight of the newest call in the moving mean
 
-LaneAnswer Failure(v1::ComponentScore::Outcome outcome, std::string detail) {
+LaneAnswer Failure(v1::ComponentScore::Outcome outcome, const std::string& detail) {
   LaneAnswer answer;
   answer.outcome = outcome;
-  answer.detail = std::move(detail);
+  answer.detail = OneLine(detail, detail.size());
   return answer;
 }
 
@@ -48,6 +49,8 @@ LaneAnswer Judge(const Scorer& scorer, const ScoringGroup& group,
   }
   LaneAnswer answer;
   answer.scores = *std::move(scores);
+  // Details quote prompts, answers and remote scorers.
+  for (SampleScore& score : answer.scores) score.detail = OneLine(score.detail, score.detail.size());
   return answer;
 }
 

@@ -14,7 +14,7 @@ constexpr absl::Duration kHoldsMuch = absl::Milliseconds(500);  // retry hint
 
 absl::Status Overloaded(absl::string_view what, absl::Duration wait) {
   v1::ErrorInfo info;
-  info.set_reason("OVERLOADED");
+  info.set_reason(v1::REFUSAL_OVERLOADED);
   info.set_retry_after_seconds(std::max(0.05, absl::ToDoubleSeconds(wait)));
   return WithReason(
       absl::ResourceExhaustedError(absl::StrFormat("%s in %.2g s", what, info.retry_after_seconds())), info);

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/learner/tiny_run.h"
+#include "tests/testing/temporary_folder.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -13,12 +14,13 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
-  const std::string folder = TestFolder();
+  const TemporaryFolder here;
+  const std::string folder = here.path();
   const v1::RunConfig config = TinyRun();
   auto trainer = GrpoTrainer::Create(config, TinyModel());
   const auto step = [&](GrpoTrainer& t, int64_t n) {
     ASSERT_TRUE(
-        t.Step({ImageGroup(t.policy(), config, 2 * n), TextGroup(t.policy(), config, 2 * n + 1)}, n).ok());
+        t.Step({TrainImages(t.policy(), config, 2 * n), TrainTexts(t.policy(), config, 2 * n + 1)}, n).ok());
   };
   step(**trainer, 0);
   Checkpoint saved;
@@ -41,13 +43,16 @@ TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
             PackWeights((*trainer)->trained(), 2).manifest.version().digest());
 
   EXPECT_TRUE(absl::IsDataLoss(LoadCheckpoint(folder + "/step_000001", std::string(64, '0')).status()));
-  std::string bytes = *ReadFile(folder + "/step_000001/policy.safetensors");
-  bytes.back() ^= 1;
-  ASSERT_TRUE(WriteFileAtomic(folder + "/step_000001/policy.safetensors", bytes).ok());
-  const auto damaged = LoadCheckpoint(folder + "/step_000001", *digest);
-  EXPECT_TRUE(absl::IsDataLoss(damaged.status()));
-  EXPECT_THAT(std::string(damaged.status().message()), HasSubstr("policy.safetensors is damaged"));
-  std::filesystem::remove_all(folder);
+  for (const std::string name : {"policy.safetensors", "optimizer.safetensors"}) {
+    const std::string path = folder + "/step_000001/" + name, intact = *ReadFile(path);
+    std::string bytes = intact;
+    bytes.back() ^= 1;
+    ASSERT_TRUE(WriteFileAtomic(path, bytes).ok());
+    const auto damaged = LoadCheckpoint(folder + "/step_000001", *digest);
+    EXPECT_TRUE(absl::IsDataLoss(damaged.status())) << name;
+    EXPECT_THAT(std::string(damaged.status().message()), HasSubstr(name + " is damaged"));
+    ASSERT_TRUE(WriteFileAtomic(path, intact).ok());
+  }
 }
 
 TEST(PruneCheckpoints, KeepsTheNewestThatAreRecorded) {
@@ -73,11 +78,11 @@ TEST(PruneCheckpoints, KeepsTheNewestThatAreRecorded) {
             1,
             {"step_000003", "step_000006", "step_000009"}},
            {{"step_000003", "notes"}, {}, 1, {"notes", "step_000003"}}}) {
-    const std::string folder = TestFolder();
+    const TemporaryFolder here;
+    const std::string folder = here.path();
     for (const std::string& name : c.there) ASSERT_TRUE(MakeFolder(folder + "/" + name).ok());
     PruneCheckpoints(folder, c.recorded, c.kept);
     EXPECT_THAT(*ListFolder(folder), ::testing::ElementsAreArray(c.left));
-    std::filesystem::remove_all(folder);
   }
 }
 

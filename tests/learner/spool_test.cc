@@ -19,8 +19,11 @@ TEST_F(SpoolTest, StoresChecksAndForgets) {
   EXPECT_EQ(spool.bytes(), static_cast<int64_t>(bytes.size()));
   EXPECT_EQ(spool.Get(3, 0, Sha256Hex(bytes))->ordinal(), 3);
   EXPECT_TRUE(absl::IsNotFound(spool.Get(3, 1, Sha256Hex(bytes)).status()));
-  ASSERT_TRUE(WriteFileAtomic(run_ + "/spool/3-0.group", "junk").ok());
-  EXPECT_TRUE(absl::IsDataLoss(spool.Get(3, 0, Sha256Hex(bytes)).status()));
+  // Junk, and another group that parses.
+  for (const std::string& other : {std::string("junk"), Bytes(3, 5)}) {
+    ASSERT_TRUE(WriteFileAtomic(run_ + "/spool/3-0.group", other).ok());
+    EXPECT_TRUE(absl::IsDataLoss(spool.Get(3, 0, Sha256Hex(bytes)).status()));
+  }
   spool.RemoveBelow(4);
   EXPECT_TRUE(absl::IsNotFound(spool.Get(3, 0, Sha256Hex(bytes)).status()));
   EXPECT_EQ(spool.bytes(), 0);

@@ -1,21 +1,18 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 
-#include "common/clock.h"
 #include "common/hash.h"
 #include "gtest/gtest.h"
 #include "learner/spool.h"
-#include "tests/learner/tiny_run.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 
 // A folder for a spool, and groups to put there.
 class SpoolTest : public ::testing::Test {
  protected:
-  SpoolTest() : run_(TestFolder()) {}
-  ~SpoolTest() override { std::filesystem::remove_all(run_); }
   static std::string Bytes(int64_t ordinal, size_t size = 0) {
     v1::TrajectoryGroup group;
     group.set_ordinal(ordinal);
@@ -32,7 +29,8 @@ class SpoolTest : public ::testing::Test {
     return spool.Get(ordinal, attempt, Sha256Hex(bytes)).ok();
   }
 
-  const std::string run_;
+  const TemporaryFolder folder_;
+  const std::string run_ = folder_.path();
   FakeClock clock_;
 };
 

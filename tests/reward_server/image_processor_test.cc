@@ -9,7 +9,8 @@
 #include "nlohmann/json.hpp"
 #include "reward_server/scorers/fixed_pixels.h"
 #include "reward_server/scorers/referee_view.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -75,7 +76,7 @@ class Folder {
  public:
   absl::StatusOr<std::string> Read(const ProcessorWants& wants, const nlohmann::json& json,
                                    const std::string& file = "preprocessor_config.json") const {
-    EXPECT_TRUE(WriteFileAtomic(folder_.file(file), json.dump()).ok());
+    EXPECT_TRUE(WriteFileAtomic(folder_ / file, json.dump()).ok());
     const absl::StatusOr<ImageProcessor> processor = ReadImageProcessor(folder_.path(), wants, {});
     if (!processor.ok()) return processor.status();
     return processor->Digest();
@@ -83,7 +84,7 @@ class Folder {
   std::string path() const { return folder_.path(); }
 
  private:
-  TestFolder folder_;
+  TemporaryFolder folder_;
 };
 
 nlohmann::json Other(const nlohmann::json& value) {
@@ -189,13 +190,13 @@ TEST(ImageProcessor, MeanAndDeviationMakeThePixels) {
 }
 
 TEST(RefereeView, IsAnotherOneWithAnotherProcessorOrAnotherSetting) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Siglip model = TinySiglip();
-  ASSERT_TRUE(SaveTensors(folder.file("model.safetensors"), model.tensors()).ok());
+  ASSERT_TRUE(SaveTensors(folder / "model.safetensors", model.tensors()).ok());
   std::set<std::string> digests;
   const auto add = [&](const nlohmann::json& config, const nlohmann::json& processor) {
-    EXPECT_TRUE(WriteFileAtomic(folder.file("config.json"), config.dump()).ok());
-    EXPECT_TRUE(WriteFileAtomic(folder.file("preprocessor_config.json"), processor.dump()).ok());
+    EXPECT_TRUE(WriteFileAtomic(folder / "config.json", config.dump()).ok());
+    EXPECT_TRUE(WriteFileAtomic(folder / "preprocessor_config.json", processor.dump()).ok());
     const auto view = RefereeView::Load(folder.path(), 16);
     ASSERT_TRUE(view.ok()) << view.status();
     digests.insert(view->Digest());

@@ -7,7 +7,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "reward_server/load_scorers.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -33,7 +34,7 @@ class PaliGemmaScorerTest : public ::testing::Test {
     file["model"]["vocab"] = {{"<bos>", 0}, {"<eos>", 1}, {"\n", 2}, {" ", 3}};
     for (int c = 0; c < 26; ++c) file["model"]["vocab"][std::string(1, static_cast<char>('a' + c))] = 4 + c;
     file["model"]["merges"] = nlohmann::json::array();
-    EXPECT_TRUE(WriteFileAtomic(folder_.file("tokenizer.json"), file.dump()).ok());
+    EXPECT_TRUE(WriteFileAtomic(folder_ / "tokenizer.json", file.dump()).ok());
     group_.prompt.set_id("p");
     group_.prompt.set_task(v1::TASK_KIND_IMAGE);
     for (const uint8_t value : {20, 200})
@@ -54,7 +55,7 @@ class PaliGemmaScorerTest : public ::testing::Test {
     for (const std::string& choice : choices) question.add_choices(choice);
   }
 
-  const TestFolder folder_;
+  const TemporaryFolder folder_;
   std::optional<PaliGemma> model_;
   ScoringGroup group_;
 };
@@ -115,8 +116,8 @@ TEST_F(PaliGemmaScorerTest, ItsDigestNamesWeightsAndTokenizer) {
 TEST_F(PaliGemmaScorerTest, IsWhatAFolderOfThatTypeIsLoadedAs) {
   nlohmann::json json = model_->config().ToJson();
   ASSERT_EQ(json["model_type"], "paligemma");
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("config.json"), json.dump()).ok());
-  ASSERT_TRUE(SaveTensors(folder_.file("model.safetensors"), model_->tensors()).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "config.json", json.dump()).ok());
+  ASSERT_TRUE(SaveTensors(folder_ / "model.safetensors", model_->tensors()).ok());
   absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", {"model.vqa=" + folder_.path()});
   ASSERT_TRUE(config.ok()) << config.status();
   Metrics metrics;
@@ -124,9 +125,9 @@ TEST_F(PaliGemmaScorerTest, IsWhatAFolderOfThatTypeIsLoadedAs) {
   ASSERT_TRUE(scorers.ok()) << scorers.status();
   EXPECT_EQ((*scorers)->Digests().at("knowledge"), Make().digest());
   // Its processor's filter is another one's answer.
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("preprocessor_config.json"), R"({"resample": 2})").ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "preprocessor_config.json", R"({"resample": 2})").ok());
   EXPECT_NE((*PaliGemmaScorer::Load(folder_.path()))->digest(), Make().digest());
-  ASSERT_TRUE(WriteFileAtomic(folder_.file("preprocessor_config.json"), R"({"resample": 9})").ok());
+  ASSERT_TRUE(WriteFileAtomic(folder_ / "preprocessor_config.json", R"({"resample": 9})").ok());
   const absl::Status status = PaliGemmaScorer::Load(folder_.path()).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("preprocessor_config.json"));
 }

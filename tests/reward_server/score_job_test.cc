@@ -1,7 +1,5 @@
 #include "reward_server/scoring/score_job.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "common/files/file.h"
@@ -9,7 +7,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"
-#include "tests/model/tiny_models.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -67,9 +66,8 @@ TEST(ScoreJob, SaysWhatIsWrongWithALine) {
 }
 
 TEST(ScoreJob, ARequestHoldsTheImageAndAsksForEvidence) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("lvrpo-score-job-" + std::to_string(getpid()) + ".png"))
-          .string();
+  const TemporaryFolder folder;
+  const std::string path = folder / "image.png";
   const RgbImage image = {2, 1, {1, 2, 3, 4, 5, 6}};
   ASSERT_TRUE(WritePng(path, image).ok());
   ScoreJob job;
@@ -89,9 +87,9 @@ TEST(ScoreJob, ARequestHoldsTheImageAndAsksForEvidence) {
 }
 
 TEST(ScoreJob, PhotographsAreSeenUprightUnlessTold) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   ScoreJob job;
-  job.image = folder.file("photo.png");
+  job.image = folder / "photo.png";
   const std::string png = *EncodePng({2, 1, {1, 1, 1, 2, 2, 2}});
   ASSERT_TRUE(WriteFileAtomic(job.image, WithOrientation(png, 6)).ok());
   EXPECT_EQ(RequestFor(job)->items(0).image().width(), 1);

@@ -7,6 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 
 namespace lvrpo {
 namespace {
@@ -56,6 +57,31 @@ class GatedScorer : public Scorer {
  private:
   absl::Notification gate_;
 };
+
+// Says odd things about a sample, or fails with them.
+class OddScorer : public Scorer {
+ public:
+  explicit OddScorer(bool fails) : fails_(fails) {}
+  std::string name() const override { return "odd"; }
+  std::string digest() const override { return "odd/1"; }
+  bool AppliesTo(const v1::PromptRecord&) const override { return true; }
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup&) override {
+    const std::string said = "\x1b[31mx\nfoo 1.0\xff";
+    if (fails_) return absl::DataLossError(said);
+    return std::vector<SampleScore>{{.value = .5, .detail = said, .maps = {}}};
+  }
+
+ private:
+  const bool fails_;
+};
+
+TEST(CallScorer, DetailsAreOneLineThatCanBePrinted) {
+  const auto group = MakeGroup("a");
+  const ScoringGroup* const only = group.get();
+  OddScorer scores(false), fails(true);
+  EXPECT_EQ(CallScorer(scores, {&only, 1})[0].scores[0].detail, " [31mx foo 1.0\xef\xbf\xbd");
+  EXPECT_EQ(CallScorer(fails, {&only, 1})[0].detail, " [31mx foo 1.0\xef\xbf\xbd");
+}
 
 class LaneTest : public ::testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 
 namespace lvrpo {
 namespace {
@@ -155,7 +156,7 @@ TEST_F(FullPoolTest, RefusesWhatAQueueCannotTakeWithAHint) {
   const absl::Status refused = Score("too many").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr("'slow' is full"));
-  EXPECT_EQ(ErrorInfoOf(refused).reason(), "OVERLOADED");
+  EXPECT_EQ(ErrorInfoOf(refused).reason(), v1::REFUSAL_OVERLOADED);
   EXPECT_GT(ErrorInfoOf(refused).retry_after_seconds(), 0);
   Empty();
   EXPECT_TRUE(Score("again").ok());

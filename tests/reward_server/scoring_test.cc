@@ -161,6 +161,37 @@ TEST(ScorerSet, WhatIsOnlyLoggedIsNoPartOfTheRewardAndCostsNothingWhenItFails) {
   EXPECT_EQ(item.logged(2).score(), 0.25f);
 }
 
+// A run whose groups have `samples` images of 48 x 48 pixels.
+v1::RolloutConfig Rollout(int samples) {
+  v1::RolloutConfig rollout;
+  rollout.set_group_size(samples);
+  rollout.set_image_size(48);
+  return rollout;
+}
+
+// Notes the size of the images it sees.
+class SizeScorer : public ConstantScorer {
+ public:
+  SizeScorer() : ConstantScorer("grounding", 1) {}
+  absl::StatusOr<std::vector<SampleScore>> ScoreGroup(const ScoringGroup& group) override {
+    for (const RgbImage& image : group.images) seen.push_back({image.width, image.height});
+    return ConstantScorer::ScoreGroup(group);
+  }
+  std::vector<ImageSize> seen;
+};
+
+TEST(WarmUp, SendsImagesOfTheRunsSize) {
+  v1::PromptRecord usual, tall;
+  usual.set_task(v1::TASK_KIND_IMAGE);
+  tall.set_task(v1::TASK_KIND_IMAGE);
+  tall.mutable_constraints()->set_height(80);
+  auto scorer = std::make_unique<SizeScorer>();
+  const std::vector<ImageSize>& seen = scorer->seen;
+  ScorerSet set = MakeSet(std::move(scorer));
+  EXPECT_THAT(WarmUp(set, {usual, tall}, Rollout(2)).problems, ::testing::IsEmpty());
+  EXPECT_EQ(seen, (std::vector<ImageSize>{{48, 48}, {48, 48}, {48, 80}, {48, 80}}));
+}
+
 TEST(WarmUp, CallsEveryScorerAndSaysWhatIsWrong) {
   v1::RunConfig config;
   config.mutable_data()->add_image_prompts("assets/shapes/prompts/train_image.jsonl");
@@ -168,12 +199,12 @@ TEST(WarmUp, CallsEveryScorerAndSaysWhatIsWrong) {
   ScorerSet good = MakeSet(std::make_unique<ConstantScorer>("grounding", 1.0f));
   const std::vector<v1::PromptRecord> prompts = WarmUpPrompts(config.data(), good);
   ASSERT_EQ(prompts.size(), 1);
-  EXPECT_THAT(WarmUp(good, prompts, 3).problems, ::testing::IsEmpty());
+  EXPECT_THAT(WarmUp(good, prompts, Rollout(3)).problems, ::testing::IsEmpty());
   ScorerSet bad = MakeSet(std::make_unique<ThrowingScorer>());
-  const WarmUpReport report = WarmUp(bad, prompts, 3);
+  const WarmUpReport report = WarmUp(bad, prompts, Rollout(3));
   EXPECT_THAT(report.problems, ::testing::ElementsAre(HasSubstr("grounding: ")));
   EXPECT_TRUE(report.refused.ok());  // it may do better with what comes
-  EXPECT_THAT(WarmUp(bad, {}, 3).problems, ::testing::IsEmpty());
+  EXPECT_THAT(WarmUp(bad, {}, Rollout(3)).problems, ::testing::IsEmpty());
 }
 
 // Fails as it is told to; takes prompts with questions.
@@ -188,7 +219,7 @@ class FailingScorer : public ConstantScorer {
   const absl::Status failure_;
 };
 
-absl::Status Marked(absl::Status status, const char* reason) {
+absl::Status Marked(absl::Status status, v1::RefusalReason reason) {
   v1::ErrorInfo info;
   info.set_reason(reason);
   return WithReason(std::move(status), info);
@@ -200,9 +231,9 @@ struct LastingCase {
 };
 const LastingCase kLastingCases[] = {
     {absl::FailedPreconditionError("answered 401"), true, true},
-    {Marked(absl::InvalidArgumentError("answered 400"), kRefusedReason), true,
+    {Marked(absl::InvalidArgumentError("answered 400"), v1::REFUSAL_BY_SCORER), true,
      false},  // a sample's fault, later
-    {Marked(absl::InternalError("no JSON"), kBadAnswerReason), false, true},
+    {Marked(absl::InternalError("no JSON"), v1::REFUSAL_BAD_ANSWER), false, true},
     {absl::InternalError("answered 500"), false, false},
     {absl::NotFoundError("none of the choices"), false, false},
     {absl::InvalidArgumentError("answered 422"), false, false},
@@ -225,8 +256,8 @@ TEST(WarmUp, WhatAScorerThatCountsRefusesForGoodEndsTheStart) {
   for (const LastingCase& c : kLastingCases) {
     for (const bool counts : {true, false}) {
       ScorerSet set = Failing(c.failure, counts);
-      EXPECT_TRUE(WarmUp(set, {without}, 2).refused.ok());
-      const WarmUpReport report = WarmUp(set, {without, with}, 2);
+      EXPECT_TRUE(WarmUp(set, {without}, Rollout(2)).refused.ok());
+      const WarmUpReport report = WarmUp(set, {without, with}, Rollout(2));
       EXPECT_THAT(report.problems, ::testing::SizeIs(1));
       EXPECT_EQ(!report.refused.ok(), c.refused && counts) << c.failure;
       if (report.refused.ok()) continue;

@@ -1,12 +1,12 @@
 #include "rollout_worker/delivery.h"
 
-#include "common/clock.h"
 #include "common/hash.h"
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rollout_worker/scoring_trouble.h"
-#include "tests/rollout_worker/world.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/messages.h"
 
 namespace lvrpo {
 namespace {
@@ -25,12 +25,13 @@ class DeliveryTest : public ::testing::Test {
       member.set_state("ready");
     }
     view_.add_learners()->set_address("learner-now");
-    held_.Add(Lease(7));
+    held_.Add(Lease(7).id());
   }
-  std::string Deliver() {
+  std::string Deliver(const v1::Lease& lease = Lease(7)) {
     GeneratedGroup group;
-    group.lease = Lease(7);
-    group.trajectory.set_ordinal(7);
+    group.lease = lease;
+    group.trajectory.set_ordinal(lease.id().ordinal());
+    group.trajectory.set_attempt(lease.id().attempt());
     for (int slot = 0; slot < 4; ++slot) {
       group.trajectory.add_samples()->set_slot(slot);
       group.score_request.add_items();
@@ -55,13 +56,20 @@ class DeliveryTest : public ::testing::Test {
              score.set_outcome(v1::ComponentScore::TIMED_OUT);
              score.set_detail("external scorer 'brand' at http://gpu:1\ndid not answer");
            }
+           v1::ComponentScore& logged = *response.mutable_items(1)->add_logged();
+           logged.set_name("artefacts");
+           logged.set_outcome(v1::ComponentScore::OK);
+           logged.set_score(0.25);
+           logged.set_detail("words that nobody reads later");
            response.set_unscorable(unscorable_);
            return response;
          },
          .upload =
              [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
                uploaded_at_.push_back(address);
+               uploaded_ = header;
                EXPECT_EQ(Sha256Hex(bytes), header.digest());
+               EXPECT_EQ(static_cast<int64_t>(bytes.size()), header.size_bytes());
                if (upload_errors_.empty()) return absl::OkStatus();
                const absl::Status error = upload_errors_.front();
                upload_errors_.erase(upload_errors_.begin());
@@ -104,6 +112,7 @@ class DeliveryTest : public ::testing::Test {
   std::vector<std::string> scored_at_, uploaded_at_;
   std::vector<absl::Status> score_errors_, upload_errors_;
   absl::StatusOr<v1::SubmitGroupResponse> answer_ = Accepted();
+  v1::UploadHeader uploaded_;
   v1::SubmitGroupRequest submitted_;
   v1::ReturnLeaseRequest returned_;
   std::function<void()> on_pause_;
@@ -116,9 +125,26 @@ TEST_F(DeliveryTest, BringsAGroupHome) {
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(submitted_.samples_size(), 4);
   EXPECT_EQ(submitted_.samples(3).reward(), 3);
+  ASSERT_EQ(submitted_.samples(1).logged_size(), 1);
+  EXPECT_EQ(submitted_.samples(1).logged(0).name(), "artefacts");
+  EXPECT_EQ(submitted_.samples(1).logged(0).outcome(), v1::ComponentScore::OK);
+  EXPECT_EQ(submitted_.samples(1).logged(0).score(), 0.25);
+  EXPECT_TRUE(submitted_.samples(1).logged(0).detail().empty());
   EXPECT_FALSE(submitted_.trajectory_digest().empty());
   EXPECT_THAT(uploaded_at_, ElementsAre("learner-now"));  // where it is now, not where the lease says
   EXPECT_TRUE(held_.Report().empty());
+}
+
+TEST_F(DeliveryTest, UploadsAndSubmitsUnderTheLeasesOwnAttempt) {
+  const v1::Lease lease = Lease(9, 3);
+  held_.Add(lease.id());
+  EXPECT_EQ(Deliver(lease), "accepted");
+  EXPECT_EQ(uploaded_.lease().ordinal(), 9);
+  EXPECT_EQ(uploaded_.lease().attempt(), 3);
+  EXPECT_EQ(submitted_.lease().ordinal(), 9);
+  EXPECT_EQ(submitted_.lease().attempt(), 3);
+  EXPECT_EQ(submitted_.trajectory_digest(), uploaded_.digest());
+  EXPECT_THAT(held_.Report(), ElementsAre(::testing::Property(&v1::LeaseId::ordinal, 7)));
 }
 
 TEST_F(DeliveryTest, TriesTheOtherServerAtOnce) {
@@ -142,7 +168,7 @@ TEST_F(DeliveryTest, AsksElsewhereWhereAScorerRanOutOfTime) {
   ASSERT_EQ(scored_at_.size(), 2u);
   EXPECT_NE(scored_at_[0], scored_at_[1]);
   scored_at_.clear();
-  held_.Add(Lease(7));
+  held_.Add(Lease(7).id());
   late_answers_ = 100;
   EXPECT_EQ(Deliver(), "reward_unreachable");
 }
@@ -160,31 +186,31 @@ TEST_F(DeliveryTest, WaitsAsLongAsAFullServerSays) {
 TEST_F(DeliveryTest, HandsTheLeaseBackWhenNobodyScores) {
   score_errors_.assign(20, absl::UnavailableError("gone"));
   EXPECT_EQ(Deliver(), "reward_unreachable");
-  EXPECT_EQ(returned_.ordinal(), 7);
-  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_EQ(returned_.lease().ordinal(), 7);
+  EXPECT_EQ(returned_.reason(), v1::RETURN_REWARD_UNREACHABLE);
   EXPECT_TRUE(held_.Report().empty());
 }
 
 TEST_F(DeliveryTest, AScorerThatFailsIsNotAnOutage) {
   score_errors_ = {absl::InternalError("it threw")};
   EXPECT_EQ(Deliver(), "reward_failed");
-  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_EQ(returned_.reason(), v1::RETURN_REWARD_FAILED);
+  EXPECT_EQ(returned_.detail(), "it threw");
 }
 
 TEST_F(DeliveryTest, ABadPromptIsTheDatasFault) {
   score_errors_ = {absl::InvalidArgumentError("no such relation")};
   EXPECT_EQ(Deliver(), "bad_prompt");
-  EXPECT_TRUE(returned_.data_is_at_fault());
+  EXPECT_EQ(returned_.reason(), v1::RETURN_BAD_PROMPT);
   EXPECT_EQ(scored_at_.size(), 1u);
 }
 
 TEST_F(DeliveryTest, WhatNoScorerWillEverScoreIsHandedBackWithItsWords) {
   unscorable_ = "knowledge: model 'm' at http://a\nanswered 401: [key]" + std::string(5000, 'x');
   EXPECT_EQ(Deliver(), "unscorable");
-  EXPECT_THAT(returned_.reason(),
-              testing::StartsWith("unscorable: knowledge: model 'm' at http://a answered 401"));
-  EXPECT_LT(returned_.reason().size(), 600u);
-  EXPECT_FALSE(returned_.data_is_at_fault());
+  EXPECT_EQ(returned_.reason(), v1::RETURN_UNSCORABLE);
+  EXPECT_THAT(returned_.detail(), testing::StartsWith("knowledge: model 'm' at http://a answered 401"));
+  EXPECT_LT(returned_.detail().size(), 600u);
   EXPECT_TRUE(uploaded_at_.empty());
   EXPECT_THAT(metrics_.Render(), HasSubstr("outcome=\"unscorable\""));
   EXPECT_TRUE(held_.Report().empty());
@@ -196,7 +222,7 @@ TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
   on_pause_ = [&] { during = trouble_.text(); };
   EXPECT_EQ(Deliver(), "reward_unreachable");
   EXPECT_EQ(trouble_.text(), "");  // not for long yet
-  held_.Add(Lease(7));
+  held_.Add(Lease(7).id());
   clock_.Advance(absl::Seconds(60));
   EXPECT_EQ(Deliver(), "reward_unreachable");
   for (const std::string& text : {during, trouble_.text()}) {
@@ -206,7 +232,7 @@ TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
                     "scorer 'brand' at http://gpu:1 did not answer"));
   }
   late_answers_ = 0;
-  held_.Add(Lease(7));
+  held_.Add(Lease(7).id());
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(trouble_.text(), "");
 }
@@ -229,9 +255,9 @@ TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
 TEST_F(DeliveryTest, DropsARevokedGroupQuietly) {
   score_errors_.assign(20, absl::UnavailableError("gone"));
   held_.Report();
-  on_pause_ = [this] { held_.Revoke({7}); };
+  on_pause_ = [this] { held_.Revoke({Lease(7).id()}); };
   EXPECT_EQ(Deliver(), "revoked");
-  EXPECT_EQ(returned_.ordinal(), 0);
+  EXPECT_FALSE(returned_.has_lease());
 }
 
 TEST_F(DeliveryTest, ALateAnswerIsNoError) {
@@ -243,7 +269,7 @@ TEST_F(DeliveryTest, HandsBackAtOnceWhenDraining) {
   stopping_ = true;
   score_errors_.assign(20, absl::UnavailableError("gone"));
   EXPECT_EQ(Deliver(), "drain");
-  EXPECT_EQ(returned_.reason(), "drain");
+  EXPECT_EQ(returned_.reason(), v1::RETURN_DRAIN);
   EXPECT_EQ(pauses_, 0);
 }
 

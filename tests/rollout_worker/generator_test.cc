@@ -1,15 +1,14 @@
 #include "rollout_worker/generator.h"
 
-#include <cstring>
 #include <functional>
 
 #include "common/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policy/run_policy.h"
-#include "policy/sample_settings.h"
 #include "rollout_worker/policy_holder.h"
 #include "tests/rollout_worker/world.h"
+#include "trajectory/codec.h"
 
 namespace lvrpo {
 namespace {
@@ -41,24 +40,40 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
   int64_t ordinal = 0;
   while (world.prompts.At(ordinal).record.task() != v1::TASK_KIND_IMAGE) ++ordinal;
   const PromptSource::Prompt& prompt = world.prompts.At(ordinal);
-  const v1::TrajectoryGroup group = world.generator.Generate(*policy, prompt, Lease(ordinal)).trajectory;
-  const v1::ImageSettings& settings = group.image();
-  torch::Tensor latents =
-      torch::empty({4, settings.window_size() + 1, settings.tokens(), settings.token_dim()});
-  for (int slot = 0; slot < 4; ++slot) {
-    ASSERT_EQ(group.samples(slot).latents().size(), static_cast<size_t>(latents[slot].numel()) * 4);
-    std::memcpy(latents[slot].data_ptr(), group.samples(slot).latents().data(),
-                group.samples(slot).latents().size());
+  const absl::StatusOr<SampledGroup> group =
+      ReadGroup(world.generator.Generate(*policy, prompt, Lease(ordinal)).trajectory, prompt,
+                {world.config, world.base.config()});
+  ASSERT_TRUE(group.ok()) << group.status();
+  const auto& images = std::get<ImageGroup>(group->samples);
+  const VelocityFunction velocity =
+      BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids), images.grid);
+  EXPECT_TRUE(torch::equal(WindowLogProbs(velocity, images.latents, images.options), images.log_probs));
+}
+
+TEST(Generator, MakesNoGroupLargerThanALearnerTakes) {
+  World& world = TheWorld();
+  const auto policy = *MakePolicy(world.base, {}, Version(0, "base"));
+  const int64_t most = LargestGroupBytes({world.config, world.base.config()}, world.prompts);
+  for (const int64_t ordinal : {0, 1, 2, 3}) {
+    const auto group = world.generator.Generate(*policy, world.prompts.At(ordinal), Lease(ordinal));
+    EXPECT_LT(group.trajectory.ByteSizeLong(), static_cast<size_t>(most));
   }
-  const ImageSampleOptions options = SampleOptions(settings);
-  const torch::Tensor again = WindowLogProbs(BagelVelocity(world.base, world.base.PrefillPrompt(prompt.ids),
-                                                           settings.grid_height(), settings.grid_width()),
-                                             latents, options);
-  for (int slot = 0; slot < 4; ++slot) {
-    for (int k = 0; k < settings.window_size(); ++k) {
-      EXPECT_EQ(again[slot][k].item<double>(), group.samples(slot).log_probs(k));
-    }
-  }
+  EXPECT_LT(most, int64_t{32} << 20);
+}
+
+TEST(Generator, SamplesImagesOfThePromptsSize) {
+  World& world = TheWorld();
+  const auto policy = *MakePolicy(world.base, {}, Version(0, "base"));
+  int64_t ordinal = 0;
+  while (world.prompts.At(ordinal).record.task() != v1::TASK_KIND_IMAGE) ++ordinal;
+  PromptSource::Prompt prompt = world.prompts.At(ordinal);
+  prompt.grid = {.height = 2, .width = 3};
+  const GeneratedGroup group = world.generator.Generate(*policy, prompt, Lease(ordinal));
+  EXPECT_EQ(group.score_request.items(0).image().width(), 48);
+  EXPECT_EQ(group.score_request.items(0).image().height(), 32);
+  const auto read = ReadGroup(group.trajectory, prompt, {world.config, world.base.config()});
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(std::get<ImageGroup>(read->samples).latents.size(2), 6);
 }
 
 TEST(Generator, APromptThatTheModelCannotTakeIsThePromptsFault) {

@@ -1,16 +1,16 @@
-#include "common/clock.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rollout_worker/backoff.h"
 #include "rollout_worker/held_leases.h"
 #include "rollout_worker/sampling_health.h"
 #include "rollout_worker/scoring_trouble.h"
-#include "tests/rollout_worker/world.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/messages.h"
 
 namespace lvrpo {
 namespace {
-
-using ::testing::ElementsAre;
 
 TEST(SamplingHealth, PausesLongerAndEndsBeforeAPromptIsGivenUp) {
   SamplingHealth health;
@@ -47,29 +47,38 @@ TEST(ScoringTrouble, IsSaidWhenAScorersTimeIsOverAndThenNowAndAgain) {
   EXPECT_EQ(trouble.Failed("x"), "scores, for 25 s now: x");
 }
 
+// "7.0 8.1": ordinal and attempt of each.
+std::string InWords(const std::vector<v1::LeaseId>& leases) {
+  return absl::StrJoin(leases, " ", [](std::string* out, const v1::LeaseId& lease) {
+    absl::StrAppend(out, lease.ordinal(), ".", lease.attempt());
+  });
+}
+
 TEST(HeldLeases, TellAttemptsOfAnOrdinalApart) {
+  const v1::LeaseId first = Lease(7, 0).id(), second = Lease(7, 1).id(), other = Lease(8, 0).id();
   HeldLeases held;
-  held.Add(Lease(7, 0));
-  held.Add(Lease(8, 0));
-  EXPECT_THAT(held.Report(), ElementsAre(7, 8));
-  held.Add(Lease(7, 1));  // the coordinator planned it again, and gave it to us
-  EXPECT_TRUE(held.IsRevoked(Lease(7, 0)));
-  EXPECT_FALSE(held.IsRevoked(Lease(7, 1)));
-  held.Remove(Lease(7, 0));  // the end of the first says nothing about the second
-  EXPECT_THAT(held.Report(), ElementsAre(7, 8));
+  held.Add(first);
+  held.Add(other);
+  EXPECT_EQ(InWords(held.Report()), "7.0 8.0");
+  held.Add(second);  // the coordinator planned it again, and gave it to us
+  EXPECT_TRUE(held.IsRevoked(first));
+  EXPECT_FALSE(held.IsRevoked(second));
+  held.Remove(first);  // the end of the first says nothing about the second
+  EXPECT_EQ(InWords(held.Report()), "7.1 8.0");
 }
 
 TEST(HeldLeases, AnAnswerMeansWhatWasReported) {
+  const v1::LeaseId first = Lease(7, 0).id(), second = Lease(7, 1).id();
   HeldLeases held;
-  held.Add(Lease(7, 0));
-  EXPECT_THAT(held.Report(), ElementsAre(7));
-  held.Remove(Lease(7, 0));
-  held.Add(Lease(7, 1));  // before the answer came
-  held.Revoke({7});
-  EXPECT_FALSE(held.IsRevoked(Lease(7, 1)));
-  EXPECT_THAT(held.Report(), ElementsAre(7));
-  held.Revoke({7, 9});
-  EXPECT_TRUE(held.IsRevoked(Lease(7, 1)));
+  held.Add(first);
+  held.Remove(first);
+  held.Add(second);  // before the answer came
+  held.Revoke({first});
+  EXPECT_FALSE(held.IsRevoked(second));
+  EXPECT_EQ(InWords(held.Report()), "7.1");
+  held.Revoke({second, Lease(9).id()});
+  EXPECT_TRUE(held.IsRevoked(second));
+  EXPECT_FALSE(held.IsRevoked(Lease(9).id()));  // never held
   EXPECT_TRUE(held.Report().empty());
 }
 
@@ -84,9 +93,9 @@ TEST(Backoff, PausesLongerEachTimeUntilAGroupComesHome) {
     EXPECT_EQ(backoff.Left(), absl::ZeroDuration());
   }
   for (const char* neutral : {"revoked", "lease_ended", "drain"}) backoff.Note(neutral);
-  backoff.Note("unscorable: HTTP 401");
+  backoff.Note("unscorable");
   EXPECT_EQ(backoff.Left(), absl::Seconds(30));
-  EXPECT_EQ(backoff.reason(), "unscorable: HTTP 401");
+  EXPECT_EQ(backoff.reason(), "unscorable");
   for (const char* home : {"accepted", "zero_variance", "bad_prompt"}) {
     backoff.Note(home);
     EXPECT_EQ(backoff.Left(), absl::ZeroDuration());

@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/rollout_worker/world.h"
+#include "tests/weight_plane/memory_transport.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -10,12 +11,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// Weights that a test serves.
-LearnerClient::Weights Pack(const TensorMap& tensors, int64_t version) {
-  PackedWeights packed = PackWeights(tensors, version);
-  return {packed.manifest, packed.buckets};
-}
 
 class PolicyHolderTest : public ::testing::Test {
  protected:
@@ -26,11 +21,9 @@ class PolicyHolderTest : public ::testing::Test {
       : holder_(
             TheWorld().base, {{kName, Trained().sizes().vec()}},
             *MakePolicy(TheWorld().base, {}, Version(0, "base")),
-            [this](const v1::PolicyVersion&,
-                   const LearnerClient::CheckManifest& check) -> absl::StatusOr<LearnerClient::Weights> {
-              if (absl::Status status = check(next_.manifest); !status.ok()) return status;
-              ++fetched_;
-              return next_;
+            [this](const WantedWeights& wanted) {
+              MemoryWeightStream stream(std::make_shared<PackedWeights>(next_));
+              return ReceiveWeights(stream, wanted, [this](int64_t bytes) { fetched_ += bytes; });
             },
             [this](const v1::PolicyVersion& version) {
               acknowledged_.push_back(version.number());
@@ -38,8 +31,8 @@ class PolicyHolderTest : public ::testing::Test {
             },
             metrics_) {}
 
-  LearnerClient::Weights next_;
-  int fetched_ = 0;
+  PackedWeights next_;
+  int64_t fetched_ = 0;  // bytes
   std::vector<int64_t> acknowledged_;
   absl::Status acknowledge_;
   Metrics metrics_;
@@ -48,17 +41,19 @@ class PolicyHolderTest : public ::testing::Test {
 
 TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   const TensorMap changed = {{kName, Trained() * 2}};
-  const LearnerClient::Weights good = Pack(changed, 1);
+  const PackedWeights good = PackWeights(changed, 1);
   const v1::PolicyVersion wanted = good.manifest.version();
   const std::shared_ptr<const Policy> before = holder_.current();
 
-  next_ = good;
-  next_.manifest.mutable_tensors(0)->set_offset(4);
+  // Other values that would load, under the same number.
+  next_ = PackWeights({{kName, Trained() * 3}}, 1);
   EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));
-  next_ = Pack({{kName, Trained() * 3}}, 1);
-  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));  // another digest than announced
   EXPECT_THAT(holder_.trouble(), HasSubstr("instead of"));
   EXPECT_EQ(fetched_, 0);
+  // A byte that changed after packing.
+  next_ = good;
+  next_.buckets[0][5] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));
   EXPECT_EQ(holder_.current(), before);
   EXPECT_TRUE(acknowledged_.empty());
 
@@ -82,11 +77,11 @@ TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
            {{kName, torch::zeros({2})}},
            {{kName, good}, {"vae2llm.weight", TheWorld().base.tensors().at("vae2llm.weight")}},
            {}}) {
-    next_ = Pack(tensors, 1);
+    next_ = PackWeights(tensors, 1);
     EXPECT_TRUE(absl::IsDataLoss(holder_.Update(next_.manifest.version(), 1)));
     EXPECT_EQ(fetched_, 0);
   }
-  next_ = Pack({{kName, spoiled}}, 1);
+  next_ = PackWeights({{kName, spoiled}}, 1);
   const absl::Status status = holder_.Update(next_.manifest.version(), 1);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
   EXPECT_EQ(holder_.current()->version.number(), 0);
@@ -94,7 +89,7 @@ TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
 
 TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {
   EXPECT_EQ(holder_.acknowledged(1), nullptr);
-  next_ = Pack({{kName, Trained()}}, 1);
+  next_ = PackWeights({{kName, Trained()}}, 1);
   v1::PolicyVersion version = next_.manifest.version();
   acknowledge_ = absl::UnavailableError("gone");
   EXPECT_FALSE(holder_.Update(version, 1).ok());
@@ -107,7 +102,7 @@ TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {
   EXPECT_EQ(holder_.acknowledged(2), nullptr);
   EXPECT_TRUE(holder_.Update(version, 2).ok());
   EXPECT_NE(holder_.acknowledged(2), nullptr);
-  next_ = Pack({{kName, Trained()}}, 2);
+  next_ = PackWeights({{kName, Trained()}}, 2);
   EXPECT_TRUE(holder_.Update(next_.manifest.version(), 2).ok());
   EXPECT_THAT(acknowledged_, ElementsAre(1, 1, 1, 2));
 }

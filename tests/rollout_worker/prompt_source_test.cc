@@ -13,8 +13,9 @@
 #include "nlohmann/json.hpp"
 #include "policy/contract.h"
 #include "tests/data/image_bytes.h"
-#include "tests/model/tiny_models.h"
 #include "tests/rollout_worker/world.h"
+#include "tests/testing/temporary_folder.h"
+#include "tests/testing/tiny_models.h"
 
 namespace lvrpo {
 namespace {
@@ -38,10 +39,10 @@ TEST(PromptSource, MixesBothTasksAndNamesBadFiles) {
 
 TEST(PromptSource, TurnsPhotographsUprightUnlessTold) {
   World& world = TheWorld();
-  const TestFolder folder;
+  const TemporaryFolder folder;
   RgbImage image{64, 32, std::vector<uint8_t>(64 * 32 * 3, 255)};
   image.pixels[0] = 0;
-  ASSERT_TRUE(WriteFileAtomic(folder.file("a.png"), WithOrientation(*EncodePng(image), 6)).ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "a.png", WithOrientation(*EncodePng(image), 6)).ok());
   const std::string record =
       R"({"id": "1", "task": "TASK_KIND_TEXT", "text": "what", "source_image": "a.png", "answer": "red"})";
   v1::PromptRecord text = world.prompts.At(0).record;
@@ -50,11 +51,11 @@ TEST(PromptSource, TurnsPhotographsUprightUnlessTold) {
   nlohmann::json json = nlohmann::json::parse(record);
   json["text"] = text.text();
   json["answer"] = text.answer();
-  ASSERT_TRUE(WriteFileAtomic(folder.file("photos.jsonl"), json.dump() + "\n").ok());
+  ASSERT_TRUE(WriteFileAtomic(folder / "photos.jsonl", json.dump() + "\n").ok());
   v1::RunConfig config = world.config;
   config.mutable_data()->clear_image_prompts();
   config.mutable_data()->set_text_fraction(1);
-  config.mutable_data()->set_text_prompts(0, folder.file("photos.jsonl"));
+  config.mutable_data()->set_text_prompts(0, folder / "photos.jsonl");
   const auto load = [&] { return PromptSource::Load(config, *world.tokenizer, world.base.config()); };
   const auto upright = load();
   ASSERT_TRUE(upright.ok()) << upright.status();
@@ -76,9 +77,8 @@ TEST(PromptSource, RefusesASourceImageThatTheModelCannotTake) {
 
 TEST(PromptSource, NamesEveryRecordThatCannotBeAskedOrScored) {
   World& world = TheWorld();
-  const std::string folder = absl::StrCat(::testing::TempDir(), "/lvrpo-prompts-", getpid());
-  ASSERT_TRUE(MakeFolder(folder).ok());
-  const std::string image_file = folder + "/image.jsonl", text_file = folder + "/text.jsonl";
+  const TemporaryFolder folder;
+  const std::string image_file = folder / "image.jsonl", text_file = folder / "text.jsonl";
   ASSERT_TRUE(WriteFileAtomic(image_file,
                               R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a red circle"}
 {"id":"b","task":"TASK_KIND_IMAGE","text":"a zeppelin"}
@@ -104,7 +104,6 @@ TEST(PromptSource, NamesEveryRecordThatCannotBeAskedOrScored) {
   config.mutable_data()->set_image_prompts(0, image_file);
   config.mutable_data()->set_text_prompts(0, text_file);
   const absl::Status refused = PromptSource::Load(config, *world.tokenizer, world.base.config()).status();
-  RemoveTree(folder).IgnoreError();
   EXPECT_TRUE(absl::IsInvalidArgument(refused));
   const std::vector<std::string> lines = absl::StrSplit(refused.message(), '\n');
   EXPECT_THAT(
@@ -121,6 +120,60 @@ TEST(PromptSource, NamesEveryRecordThatCannotBeAskedOrScored) {
                   AllOf(HasSubstr("image.jsonl:11: prompt 'm'"), HasSubstr("with one choice")),
                   AllOf(HasSubstr("text.jsonl:1: prompt 'g'"), HasSubstr("none.png")),
                   AllOf(HasSubstr("text.jsonl:2: prompt 'h'"), HasSubstr("not a PNG"))));
+}
+
+// An image prompt whose constraints are `constraints`.
+std::string Sized(const std::string& id, const std::string& constraints) {
+  return absl::StrCat(R"({"id":")", id, R"(","task":"TASK_KIND_IMAGE","text":"a red circle","constraints":)",
+                      constraints, "}\n");
+}
+
+TEST(PromptSource, ImagesHaveThePromptsSizeOrTheRuns) {
+  World& world = TheWorld();
+  const TemporaryFolder folder;
+  v1::RunConfig config = world.config;
+  config.mutable_data()->clear_text_prompts();
+  config.mutable_data()->set_text_fraction(0);
+  config.mutable_data()->set_image_prompts(0, folder / "images.jsonl");
+  const auto load = [&](const std::string& lines) {
+    EXPECT_TRUE(WriteFileAtomic(folder / "images.jsonl", lines).ok());
+    return PromptSource::Load(config, *world.tokenizer, world.base.config());
+  };
+  using Grids = std::map<std::string, LatentGrid>;
+  const auto grids = [](const PromptSource& prompts) {
+    Grids found;
+    for (int64_t ordinal = 0; ordinal < 100; ++ordinal)
+      found[prompts.At(ordinal).record.id()] = prompts.At(ordinal).grid;
+    return found;
+  };
+  const std::string lines =
+      Sized("run", "{}") + Sized("wide", R"({"width":64})") + Sized("own", R"({"width":32,"height":48})");
+  const auto usual = load(lines);
+  ASSERT_TRUE(usual.ok()) << usual.status();
+  EXPECT_EQ(grids(*usual), (Grids{{"run", {4, 4}}, {"wide", {4, 4}}, {"own", {3, 2}}}));
+  EXPECT_EQ(usual->MostLatentTokens(), 16);
+  config.mutable_rollout()->set_image_size(16);
+  const auto small = load(lines);
+  ASSERT_TRUE(small.ok()) << small.status();
+  EXPECT_EQ(grids(*small), (Grids{{"run", {1, 1}}, {"wide", {1, 4}}, {"own", {3, 2}}}));
+  EXPECT_EQ(small->MostLatentTokens(), 6);
+
+  // Sizes that the policy cannot generate are named with their lines.
+  const absl::Status refused = load(Sized("a", R"({"width":40})") + Sized("b", "{}") +
+                                    Sized("c", R"({"height":80})") + Sized("d", R"({"width":-16})"))
+                                   .status();
+  const std::vector<std::string> errors = absl::StrSplit(refused.message(), '\n');
+  EXPECT_THAT(errors,
+              ElementsAre(AllOf(HasSubstr("images.jsonl:1: prompt 'a' asks for images of 40x16 pixels"),
+                                HasSubstr("multiples of 16 up to 64")),
+                          HasSubstr("images.jsonl:3: prompt 'c' asks for images of 16x80 pixels"),
+                          HasSubstr("images.jsonl:4: prompt 'd' asks for an image of -16x0 pixels")));
+  // The run's own size is one sentence, whatever the file holds.
+  config.mutable_rollout()->set_image_size(100);
+  EXPECT_EQ(
+      std::string(load(lines).status().message()),
+      "rollout.image_size: images of 100x100 pixels: this model generates sides that are multiples of 16 up "
+      "to 64");
 }
 
 TEST(PromptSource, RefusesATextThatTheModelCannotTake) {

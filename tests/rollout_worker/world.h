@@ -8,6 +8,7 @@
 #include "policy/prompt_source.h"
 #include "policy/run_policy.h"
 #include "rollout_worker/generator.h"
+#include "tests/testing/messages.h"
 
 namespace lvrpo {
 
@@ -25,32 +26,13 @@ inline World& TheWorld() {
     torch::set_num_threads(1);
     v1::RunConfig config =
         LoadRunConfig("configs/shapes.yaml", {"data.text_fraction=0.5", "rollout.group_size=4"})->config;
-    Bagel base = *LoadRunPolicy(config);
-    std::unique_ptr<Tokenizer> tokenizer = *LoadTokenizer(config.model().policy());
-    PromptSource prompts = *PromptSource::Load(config, *tokenizer, base.config());
-    Autoencoder autoencoder = *Autoencoder::Create(
-        base.config().autoencoder, *LoadTensors(config.model().policy() + "/ae.safetensors"), "test");
-    Generator generator(config, autoencoder, *tokenizer);
-    return new World{config, base, std::move(tokenizer), std::move(prompts), std::move(generator)};
+    RunModel model = *LoadRunModel(config);
+    PromptSource prompts = *PromptSource::Load(config, *model.tokenizer, model.policy.config());
+    Generator generator(config, model.autoencoder, *model.tokenizer);
+    return new World{config, model.policy, std::move(model.tokenizer), std::move(prompts),
+                     std::move(generator)};
   }();
   return *world;
-}
-
-inline v1::PolicyVersion Version(int64_t version, const std::string& digest) {
-  v1::PolicyVersion v;
-  v.set_number(version);
-  v.set_digest(digest);
-  return v;
-}
-
-inline v1::Lease Lease(int64_t ordinal, int32_t attempt = 0) {
-  v1::Lease lease;
-  lease.set_lease_id("lease-" + std::to_string(ordinal));
-  lease.set_ordinal(ordinal);
-  lease.set_attempt(attempt);
-  lease.set_group_size(4);
-  lease.set_learner_address("learner");
-  return lease;
 }
 
 }  // namespace lvrpo

@@ -1,4 +1,4 @@
-#include "learner/weight_service.h"
+#include "weight_plane/weight_service.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
@@ -7,32 +7,17 @@
 namespace lvrpo {
 namespace {
 
-constexpr size_t kVersionsKept = 2;
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
-grpc::Status NotHere(int64_t version) {
-  return ToGrpcStatus(absl::NotFoundError(absl::StrCat("weights of version ", version, " are not here")));
+grpc::Status NotHere(int64_t number) {
+  return ToGrpcStatus(absl::NotFoundError(absl::StrCat("weights of version ", number, " are not here")));
 }
 
 }  // namespace
 
-void WeightService::Publish(std::shared_ptr<const PackedWeights> weights) {
-  absl::MutexLock lock(&mutex_);
-  kept_.push_back(std::move(weights));
-  if (kept_.size() > kVersionsKept) kept_.pop_front();
-}
-
-std::shared_ptr<const PackedWeights> WeightService::Find(int64_t version) const {
-  absl::MutexLock lock(&mutex_);
-  for (auto weights = kept_.rbegin(); weights != kept_.rend(); ++weights) {
-    if (version < 0 || (*weights)->manifest.version().number() == version) return *weights;
-  }
-  return nullptr;
-}
-
 grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManifestRequest* request,
                                         v1::WeightManifest* response) {
-  const std::shared_ptr<const PackedWeights> weights = Find(request->number());
+  const std::shared_ptr<const PackedWeights> weights = kept_.Find(request->number());
   if (weights == nullptr) return NotHere(request->number());
   *response = weights->manifest;
   return grpc::Status::OK;
@@ -41,13 +26,13 @@ grpc::Status WeightService::GetManifest(grpc::ServerContext*, const v1::GetManif
 grpc::Status WeightService::StreamWeights(grpc::ServerContext* context,
                                           const v1::StreamWeightsRequest* request,
                                           grpc::ServerWriter<v1::WeightChunk>* writer) {
-  const std::shared_ptr<const PackedWeights> weights = Find(request->number());
+  const std::shared_ptr<const PackedWeights> weights = kept_.Find(request->number());
   if (weights == nullptr) return NotHere(request->number());
   if (request->first_bucket() < 0)
     return ToGrpcStatus(absl::InvalidArgumentError("first_bucket is negative"));
   const std::unique_ptr<CallWatch::Call> call = watch_.Begin([context] { context->TryCancel(); });
   if (call == nullptr) {
-    return ToGrpcStatus(absl::ResourceExhaustedError("the learner sends weights to as many as it can"));
+    return ToGrpcStatus(absl::ResourceExhaustedError("weights are sent to as many as is possible at once"));
   }
   v1::WeightChunk part;
   for (auto bucket = static_cast<size_t>(request->first_bucket()); bucket < weights->buckets.size();
@@ -60,8 +45,7 @@ grpc::Status WeightService::StreamWeights(grpc::ServerContext* context,
       part.mutable_chunk()->set_crc32(Crc32(part.chunk().data()));
       if (!writer->Write(part)) return grpc::Status(grpc::StatusCode::CANCELLED, "the receiver went away");
       call->Heard();
-      metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.")
-          .Increment(static_cast<double>(part.chunk().data().size()));
+      if (on_bytes_) on_bytes_(static_cast<int64_t>(part.chunk().data().size()));
     }
   }
   return grpc::Status::OK;

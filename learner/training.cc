@@ -1,0 +1,48 @@
+#include "learner/training.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "data/tokenizer/tokenizer.h"
+#include "policy/contract.h"
+#include "policy/run_policy.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+namespace {
+
+// Largest fp32 difference of a text log-prob between sampling and evaluation; a wrong position or mask gives
+// about 1.
+constexpr double kTextTolerance = 1e-3;
+
+absl::Status SelfTest(const GrpoTrainer& trainer) {
+  const absl::StatusOr<SelfTestResult> tested = trainer.SelfTest();
+  if (!tested.ok()) return tested.status();
+  const auto [image, text] = *tested;
+  spdlog::info("self-test: log-probs of a sample differ by {} (image) and {} (text) when evaluated again",
+               image, text);
+  if (image == 0 && text <= kTextTolerance) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "self-test failed: evaluating a sample again changes its log-probs by ", image,
+      " (image; 0 wanted) and ", text, " (text; at most ", kTextTolerance, "); ratios would not be 1"));
+}
+
+}  // namespace
+
+absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config) {
+  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
+  if (!base.ok()) return base.status();
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
+  if (!tokenizer.ok()) return tokenizer.status();
+  absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
+  if (!prompts.ok()) return prompts.status();
+  std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
+  contract["prompts"] = prompts->Digest();
+  TrajectoryRules rules = {config, base->config()};
+  absl::StatusOr<std::unique_ptr<GrpoTrainer>> trainer = GrpoTrainer::Create(config, *std::move(base));
+  if (!trainer.ok()) return trainer.status();
+  if (absl::Status status = SelfTest(**trainer); !status.ok()) return status;
+  return Training{*std::move(prompts), std::move(rules), std::move(contract), *std::move(trainer)};
+}
+
+}  // namespace lvrpo

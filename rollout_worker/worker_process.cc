@@ -1,0 +1,157 @@
+#include "rollout_worker/worker_process.h"
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "weight_plane/holders.h"
+
+namespace lvrpo {
+namespace {
+
+using Stub = v1::Coordinator::Stub;
+
+constexpr int kCallAttempts = 40;  // with growing pauses: about a minute
+
+// How long the slowest scorer may take.
+absl::Duration LongestScoring(const v1::RewardConfig& reward) {
+  double longest = reward.compute_deadline_seconds();
+  for (const v1::ExternalScorerConfig& external : reward.external())
+    longest = std::max(longest, external.timeout_seconds());
+  return absl::Seconds(longest);
+}
+
+void Sleep(absl::Duration duration) { absl::SleepFor(duration); }
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config, const Sampling& sampling,
+                             ShutdownSignal& shutdown)
+    : flags_(flags),
+      config_(config),
+      sampling_(sampling),
+      shutdown_(shutdown),
+      transfer_deadline_(absl::Seconds(config.rpc().timeout_seconds() * 3)),
+      trouble_(LongestScoring(config.reward()), RealClock()),
+      learner_(config.rpc()),
+      rewards_(config.rpc()),
+      weights_(config.rpc()),
+      holder_(
+          sampling.base, sampling.trained, sampling.initial,
+          [this](const WantedWeights& wanted) { return Fetch(wanted); },
+          [this](const v1::PolicyVersion& version) { return Acknowledge(version); }, metrics_),
+      delivery_(DeliveryCalls(), kCallAttempts, StableHash64(flags.member_id), held_, trouble_, metrics_),
+      worker_(WorkerCalls(), held_, backoff_, RealClock(), metrics_) {}
+
+bool WorkerProcess::Leaving() const {
+  const v1::PoolView view = session().view();
+  return ended_ || shutdown_.requested() || view.draining() || view.finished() || !session().lost().ok();
+}
+
+absl::StatusOr<VerifiedWeights> WorkerProcess::Fetch(const WantedWeights& wanted) {
+  const absl::StatusOr<std::string> holder = PickHolder(session().view());
+  if (!holder.ok()) return holder.status();
+  return weights_.Fetch(*holder, wanted, transfer_deadline_, [this](int64_t bytes) {
+    metrics_.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
+        .Increment(static_cast<double>(bytes));
+  });
+}
+
+absl::Status WorkerProcess::Acknowledge(const v1::PolicyVersion& version) {
+  v1::AcknowledgeVersionRequest request;
+  *request.mutable_version() = version;
+  return session().Call(&Stub::AcknowledgeVersion, request).status();
+}
+
+std::optional<ReadyPolicy> WorkerProcess::AcknowledgedPolicy() const {
+  const std::shared_ptr<const Policy> policy = holder_.acknowledged(session().fence().incarnation());
+  if (policy == nullptr) return std::nullopt;
+  return ReadyPolicy{policy->version, [this, policy](const v1::Lease& lease) {
+                       return sampling_.generator.TryGenerate(
+                           *policy, sampling_.prompts.At(lease.id().ordinal()), lease);
+                     }};
+}
+
+Delivery::Calls WorkerProcess::DeliveryCalls() {
+  return {.view = [this] { return session().view(); },
+          .score =
+              [this](const std::string& address, const v1::ScoreRequest& request) {
+                return rewards_.Score(address, request, absl::Seconds(config_.reward().deadline_seconds()));
+              },
+          .upload =
+              [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
+                return learner_.Upload(address, header, bytes, transfer_deadline_);
+              },
+          .submit =
+              [this](const v1::SubmitGroupRequest& request) {
+                return session().Call(&Stub::SubmitGroup, request);
+              },
+          .give_back =
+              [this](const v1::ReturnLeaseRequest& request) {
+                return session().Call(&Stub::ReturnLease, request).status();
+              },
+          .fence = [this] { return session().fence(); },
+          .sleep = Sleep,
+          .stopping = [this] { return Leaving(); }};
+}
+
+Worker::Calls WorkerProcess::WorkerCalls() {
+  return {
+      .leaving = [this] { return Leaving(); },
+      .policy = [this] { return AcknowledgedPolicy(); },
+      .policy_trouble = [this] { return holder_.trouble(); },
+      .lease =
+          [this](const v1::LeaseGroupRequest& request) { return session().Call(&Stub::LeaseGroup, request); },
+      .return_lease = [this](const v1::Lease& lease, v1::ReturnReason reason,
+                             const std::string& detail) { delivery_.GiveBack(lease, reason, detail); },
+      .hand_over = [this](GeneratedGroup group) { delivery_thread_->HandOver(std::move(group)); },
+      .sleep = Sleep};
+}
+
+MemberSession::Report WorkerProcess::Report() {
+  MemberSession::Report report;
+  report.held = held_.Report();
+  report.load = static_cast<double>(report.held.size());
+  report.state = joined_ ? "ready" : "starting";
+  if (joined_) report.version = holder_.current()->version;
+  report.waiting_for = trouble_.text();
+  if (report.waiting_for.empty()) report.waiting_for = worker_.waiting_for();
+  return report;
+}
+
+absl::Status WorkerProcess::Join() {
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
+      flags_, config_, metrics_, {.readiness = [this] { return std::string(joined_ ? "" : "starting"); }});
+  if (!process.ok()) return process.status();
+  process_ = *std::move(process);
+  if (absl::Status status = process_->Announce(); !status.ok()) return status;
+  const absl::Status status =
+      process_->Join({.role = v1::ROLE_ROLLOUT_WORKER,
+                      .contract = sampling_.contract,
+                      .report = [this] { return Report(); },
+                      .revoked = [this](const std::vector<v1::LeaseId>& leases) { held_.Revoke(leases); }},
+                     shutdown_);
+  joined_ = status.ok();
+  return status;
+}
+
+absl::Status WorkerProcess::Run() {
+  if (absl::Status status = Join(); !status.ok())
+    return absl::IsCancelled(status) ? absl::OkStatus() : status;
+  delivery_thread_.emplace([this](const GeneratedGroup& group) { return delivery_.Deliver(group); },
+                           backoff_);
+  std::thread follower([this] { holder_.Follow(session(), [this] { return Leaving(); }); });
+  const absl::Status unwell = worker_.Run();
+  ended_ = true;
+  delivery_thread_->Finish();
+  follower.join();
+  const absl::Status lost = session().lost();
+  process_->End(!lost.ok() ? "lost" : unwell.ok() ? "done" : "unwell", absl::ZeroDuration());
+  return lost.ok() ? unwell : lost;
+}
+
+}  // namespace lvrpo

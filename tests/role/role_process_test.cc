@@ -1,0 +1,140 @@
+#include "role/role_process.h"
+
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "common/config/config.h"
+#include "common/files/file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "proto/lvrpo/v1/coordinator.grpc.pb.h"
+#include "proto/lvrpo/v1/weights.grpc.pb.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+
+// Whether somebody serves there: an answer, even that the method is not known.
+bool Answers(const std::string& address) {
+  v1::WeightManifest manifest;
+  return v1::WeightSource::NewStub(MakeChannel(address, 64))
+             ->GetManifest(MakeContext(absl::Seconds(10)).get(), v1::GetManifestRequest(), &manifest)
+             .error_code() == grpc::StatusCode::UNIMPLEMENTED;
+}
+
+// Takes one member.
+class ScriptedCoordinator final : public v1::Coordinator::Service {
+ public:
+  grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest* request,
+                        v1::RegisterResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    registered_ = *request;
+    response->set_run_id("run");
+    response->set_incarnation(7);
+    response->set_heartbeat_interval_seconds(60);
+    return grpc::Status::OK;
+  }
+  grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest*, v1::HeartbeatResponse*) override {
+    return grpc::Status::OK;
+  }
+  grpc::Status Leave(grpc::ServerContext*, const v1::LeaveRequest* request, v1::LeaveResponse*) override {
+    const bool serves = Answers(registered().address());
+    absl::MutexLock lock(&mutex_);
+    left_.push_back(request->reason() + (serves ? ", serving" : ", not serving"));
+    return grpc::Status::OK;
+  }
+  v1::RegisterRequest registered() const {
+    absl::MutexLock lock(&mutex_);
+    return registered_;
+  }
+  std::vector<std::string> left() const {
+    absl::MutexLock lock(&mutex_);
+    return left_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  v1::RegisterRequest registered_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> left_ ABSL_GUARDED_BY(mutex_);
+};
+
+class RoleProcessTest : public ::testing::Test {
+ protected:
+  RoleProcessTest() {
+    flags_.member_id = "learner-3";
+    flags_.coordinator = server_->address();
+  }
+  absl::StatusOr<std::unique_ptr<RoleProcess>> Start() {
+    return RoleProcess::Start(flags_, config_, metrics_,
+                              {.services = {&service_}, .readiness = [] { return std::string("starting"); }});
+  }
+
+  ScriptedCoordinator coordinator_;
+  std::unique_ptr<RpcServer> server_ = *RpcServer::Start({}, {&coordinator_});
+  const v1::RunConfig config_ = DefaultRunConfig();
+  RoleFlags flags_;
+  Metrics metrics_;
+  v1::WeightSource::Service service_;  // knows no method
+  const ShutdownSignal shutdown_;
+};
+
+TEST_F(RoleProcessTest, SaysWhereItServes) {
+  const TemporaryFolder folder;
+  flags_.address_file = folder / "address.json";
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_TRUE(Answers((*process)->address()));
+  ASSERT_TRUE((*process)->Announce().ok());
+  const auto said = nlohmann::json::parse(*ReadFile(flags_.address_file));
+  EXPECT_EQ(said.value("address", ""), (*process)->address());
+  EXPECT_EQ(said.value("metrics", ""), (*process)->metrics_address());
+  EXPECT_EQ(said.value("pid", 0), getpid());
+}
+
+TEST_F(RoleProcessTest, JoinsUnderItsNameAndLeavesBeforeItStopsServing) {
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  const std::string address = (*process)->address();
+  ASSERT_TRUE((*process)
+                  ->Join({.role = v1::ROLE_LEARNER,
+                          .contract = {{"model", "abc"}},
+                          .report = [] { return MemberSession::Report(); }},
+                         shutdown_)
+                  .ok());
+  EXPECT_EQ((*process)->session().registration().run_id(), "run");
+  const v1::RegisterRequest registered = coordinator_.registered();
+  EXPECT_EQ(registered.role(), v1::ROLE_LEARNER);
+  EXPECT_EQ(registered.member_id(), "learner-3");
+  EXPECT_EQ(registered.address(), address);
+  EXPECT_EQ(registered.config_digest(), ConfigDigest(config_));
+  EXPECT_EQ(registered.contract().at("model"), "abc");
+  (*process)->End("done", absl::ZeroDuration());
+  EXPECT_THAT(coordinator_.left(), ElementsAre("done, serving"));
+  EXPECT_FALSE(Answers(address));
+}
+
+TEST_F(RoleProcessTest, MayServeNothing) {
+  const auto process =
+      RoleProcess::Start(flags_, config_, metrics_, {.readiness = [] { return std::string(); }});
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ((*process)->address(), "");
+  EXPECT_TRUE((*process)->Announce().ok());
+  (*process)->End("never joined", absl::ZeroDuration());
+  EXPECT_THAT(coordinator_.left(), ElementsAre());
+}
+
+TEST_F(RoleProcessTest, APortThatIsTakenIsAnError) {
+  flags_.listen = server_->address();
+  EXPECT_TRUE(absl::IsUnavailable(Start().status()));
+  flags_.listen = "127.0.0.1:0";
+  flags_.metrics_listen = server_->address();
+  EXPECT_FALSE(Start().ok());
+}
+
+}  // namespace
+}  // namespace lvrpo

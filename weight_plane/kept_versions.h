@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "weight_plane/packed_weights.h"
+
+namespace lvrpo {
+
+// The versions that a holder keeps in memory: the two newest, so that whoever began to fetch one can finish.
+// Thread-safe.
+class KeptVersions {
+ public:
+  void Keep(std::shared_ptr<const PackedWeights> weights) {
+    absl::MutexLock lock(&mutex_);
+    kept_.push_back(std::move(weights));
+    if (kept_.size() > kMost) kept_.pop_front();
+  }
+
+  // `number` -1: the newest. Null when it is not kept.
+  std::shared_ptr<const PackedWeights> Find(int64_t number) const {
+    absl::MutexLock lock(&mutex_);
+    for (auto weights = kept_.rbegin(); weights != kept_.rend(); ++weights) {
+      if (number < 0 || (*weights)->manifest.version().number() == number) return *weights;
+    }
+    return nullptr;
+  }
+
+ private:
+  static constexpr size_t kMost = 2;
+  mutable absl::Mutex mutex_;
+  std::deque<std::shared_ptr<const PackedWeights>> kept_ ABSL_GUARDED_BY(mutex_);  // oldest first
+};
+
+}  // namespace lvrpo

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/net/rpc.h"
+#include "weight_plane/weight_transport.h"
+
+namespace lvrpo {
+
+// Fetches weights over gRPC, from whoever serves a WeightService. Thread-safe.
+class WeightClient final : public WeightFetcher {
+ public:
+  explicit WeightClient(const ChannelOptions& options) : channels_(options) {}
+
+ private:
+  std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
+                                     absl::Duration deadline) override;
+  ChannelCache channels_;
+};
+
+}  // namespace lvrpo
