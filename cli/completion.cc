@@ -70,8 +70,9 @@ void ZshFunctions(const nlohmann::json& command, const std::string& function, st
     std::string value;
     if (option.value("takes_value", false)) {
       value = option.contains("choices")
-                  ? absl::StrCat(":value:(",
-                                 absl::StrJoin(option["choices"].get<std::vector<std::string>>(), " "), ")")
+                  ? absl::StrCat(
+                        ":value:(",
+                        ZshText(absl::StrJoin(option["choices"].get<std::vector<std::string>>(), " ")), ")")
                   : ":value:_files";
     }
     for (const nlohmann::json& name : option["names"]) {

@@ -15,15 +15,18 @@
 #include "cli/status_command.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
+#include "common/files/file_kind.h"
 #include "common/flags/flag_checks.h"
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
+#include "common/names.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
 #include "data/prompts/prompts.h"
 #include "nlohmann/json.hpp"
+#include "verifiers/rules/prompt_files.h"
 
 namespace lvrpo {
 namespace {
@@ -61,6 +64,13 @@ absl::Status ImportGenEval(const std::string& metadata, const std::string& promp
   return absl::OkStatus();
 }
 
+int Validate(const std::string& path, const v1::RunConfig& config) {
+  if (absl::Status status = CheckPromptFiles(config); !status.ok()) return Explain(kProgram, status);
+  std::printf("%s is a sound configuration (digest %s)\n", OneLine(path, 1000).c_str(),
+              ConfigDigest(config).substr(0, 12).c_str());
+  return kExitDone;
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (const ForwardedCommand* command = FindForwarded(arguments))
@@ -78,10 +88,18 @@ int Main(int argc, char** argv) {
   run_app
       ->add_option("--set", run.overrides, "override one setting, e.g. --set train.steps=10; may be repeated")
       ->take_all();
-  run_app->add_option("--run-id", run.run_id,
-                      "name of the run's folder; default: the configured name and the time");
+  run_app
+      ->add_option("--run-id", run.run_id,
+                   "name of the run's folder; default: the configured name and the time")
+      ->check(NameText(kMostRunId));
   auto* resume_option =
       run_app->add_option("--resume", run.resume, "continue the run in this folder")->excludes(config_option);
+  run_app
+      ->add_option("--from-checkpoint", run.from_checkpoint,
+                   "with --resume: first go back to the recorded checkpoint of so many steps (0: the base "
+                   "weights); later steps are abandoned")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(resume_option);
   run_app
       ->add_option(
           "--working-folder", run.working_folder,
@@ -98,17 +116,18 @@ int Main(int argc, char** argv) {
   CLI::App* audit_app =
       app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");
   for (CLI::App* sub : {status_app, drain_app}) {
-    auto* folder = sub->add_option("run", run_dir, "run folder");
+    auto* folder = sub->add_option("run", run_dir, "run folder")->check(NotEmpty());
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
         ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
   }
   status_app->add_flag("--json", json, "as JSON");
-  for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
+  for (CLI::App* sub : {report_app, audit_app})
+    sub->add_option("run", run_dir, "run folder")->required()->check(NotEmpty());
 
   RoleFlags flags;
   CLI::App* validate_app =
-      app.add_subcommand("validate", "check a run configuration and report all errors at once");
+      app.add_subcommand("validate", "check a run configuration and its prompts, report all errors at once");
   CLI::App* print_app = app.add_subcommand("print-config", "print every setting and where it comes from");
   for (CLI::App* sub : {validate_app, print_app}) {
     sub->add_option("--config", flags.config, "run configuration (YAML)")->required();
@@ -177,8 +196,7 @@ int Main(int argc, char** argv) {
     if (print_app->parsed()) {
       std::printf("%s", PrintConfig(*loaded).c_str());
     } else {
-      std::printf("%s is a sound configuration (digest %s)\n", flags.config.c_str(),
-                  ConfigDigest(loaded->config).substr(0, 12).c_str());
+      return Validate(flags.config, loaded->config);
     }
     return kExitDone;
   }

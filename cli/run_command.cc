@@ -20,14 +20,20 @@
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
+#include "common/files/file_kind.h"
 #include "common/files/file_lock.h"
 #include "common/files/filesystem.h"
+#include "common/flags/role_flags.h"
 #include "common/json/json_text.h"
+#include "common/stopwatch.h"
 #include "coordinator/client.h"
 #include "nlohmann/json.hpp"
+#include "verifiers/rules/prompt_files.h"
 
 namespace lvrpo {
 namespace {
+
+constexpr char kProgram[] = "lvrpo run";
 
 // After the run has finished: how long its members may take to hear of it, and to leave.
 constexpr absl::Duration kMembersHear = absl::Seconds(3), kMembersLeave = absl::Seconds(15);
@@ -40,7 +46,7 @@ class Runner {
         shutdown_(shutdown),
         supervisor_(folder_, [this](const std::string& line) { printer_.Say(line); }) {}
 
-  int Run();
+  int Run(std::optional<int64_t> from_checkpoint);
 
  private:
   const v1::RunConfig& config() const { return folder_.config.config; }
@@ -52,12 +58,14 @@ class Runner {
   absl::Status Evaluate(const std::string& name, const std::string& weights);
   absl::Status Train();
   void EvaluateBetween(int64_t step);
-  void AddSeconds(const std::string& phase, absl::Time begin) {
-    folder_.seconds[phase] += absl::ToDoubleSeconds(RealClock().Now() - begin);
-  }
   absl::Status WriteResults();
+  std::string LastWeights() const;
+  // What a resumed run needs and a user may have moved: its prompts or, when it is `trained`, its weights.
+  absl::Status CheckFiles(bool trained) const;
   // Summary of the coordinator's records (coordinator/records/describe.h).
   absl::StatusOr<nlohmann::json> Describe() const;
+  // Abandons the steps after this one.
+  absl::Status GoBack(int64_t step) const;
   // The records of a resumed run, null for a new one. FailedPrecondition when their settings differ.
   absl::StatusOr<nlohmann::json> ReadRecords() const;
 
@@ -72,8 +80,8 @@ class Runner {
 
 int Runner::Fail(const absl::Status& status, int code) {
   printer_.Done();
-  std::fprintf(stderr, "lvrpo run: %s\n", std::string(status.message()).c_str());
-  return code != 0 ? code : ExitCodeFor(status);
+  const int own = Explain(kProgram, status);
+  return code != 0 ? code : own;
 }
 
 absl::StatusOr<Process> Runner::StartEvaluation(const std::string& name, const std::string& weights,
@@ -118,14 +126,14 @@ absl::Status Runner::Evaluate(const std::string& name, const std::string& weight
   if (config().data().heldout_image_prompts().empty() && config().data().heldout_text_prompts().empty()) {
     return absl::OkStatus();
   }
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   printer_.Say(absl::StrCat("evaluating the policy ", name, " training on the held-out prompts"));
   absl::StatusOr<Process> process =
       StartEvaluation(name, weights, config().evaluation().prompts_per_kind(), threads, 0);
   if (!process.ok()) return process.status();
   if (absl::Status status = FinishEvaluation(*process, name); !status.ok()) return status;
-  AddSeconds("evaluate_" + name, begin);
+  folder_.seconds["evaluate_" + name] += watch.Seconds();
   const absl::StatusOr<std::string> scores = ReadFile(folder_.Inside("images/" + name + "/scores.json"));
   if (!scores.ok()) return scores.status();
   const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
@@ -177,7 +185,7 @@ void Runner::EvaluateBetween(int64_t step) {
 }
 
 absl::Status Runner::Train() {
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   if (absl::Status status = supervisor_.Start([this] { return shutdown_.requested(); }); !status.ok()) {
     supervisor_.Stop(absl::Seconds(2));
     return status;
@@ -236,7 +244,7 @@ absl::Status Runner::Train() {
     }
   }
   printer_.Done();
-  AddSeconds("training", begin);
+  folder_.seconds["training"] += watch.Seconds();
   if (between_.has_value()) {
     if (shutdown_.requested()) between_->Signal(SIGKILL);
     between_->Wait(absl::Minutes(2));
@@ -318,9 +326,35 @@ absl::Status Runner::WriteResults() {
   return absl::OkStatus();
 }
 
-int Runner::Run() {
+std::string Runner::LastWeights() const {
+  return folder_.Inside(
+      absl::StrFormat("checkpoints/step_%06d/policy.safetensors", config().train().steps()));
+}
+
+absl::Status Runner::CheckFiles(bool trained) const {
+  if (!folder_.resumed) return absl::OkStatus();  // checked before the folder was made
+  if (!trained) return CheckPromptFiles(config());
+  if (Exists(LastWeights())) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(LastWeights(),
+                                          " is gone: the run has finished, and its results are "
+                                          "measured with these weights"));
+}
+
+absl::Status Runner::GoBack(int64_t step) const {
+  return Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--go-back", folder_.path, "--step",
+                  absl::StrCat(step)})
+      .status();
+}
+
+int Runner::Run(std::optional<int64_t> from_checkpoint) {
+  if (from_checkpoint.has_value()) {
+    if (absl::Status status = GoBack(*from_checkpoint); !status.ok()) return Fail(status, kExitData);
+    printer_.Say(absl::StrCat("went back to ", *from_checkpoint, " steps, as --from-checkpoint asks"));
+  }
   const absl::StatusOr<nlohmann::json> records = ReadRecords();
   if (!records.ok()) return Fail(records.status(), kExitData);
+  const bool trained = records->is_object() && records->value("trained", false);
+  if (absl::Status ready = CheckFiles(trained); !ready.ok()) return Fail(ready);
   if (absl::Status saved = folder_.Save(); !saved.ok()) return Fail(saved);
   if (!Exists(folder_.Inside("images/before/scores.json"))) {
     if (absl::Status status = Evaluate("before", ""); absl::IsCancelled(status)) {
@@ -332,15 +366,14 @@ int Runner::Run() {
   }
   // All steps are done: only the results are missing.
   absl::Status status;
-  if (!records->is_object() || !records->value("trained", false)) status = Train();
+  if (!trained) status = Train();
   if (!status.ok() && !absl::IsCancelled(status)) return Fail(status, supervisor_.ended_code());
   if (absl::Status saved = folder_.Save(); !saved.ok()) printer_.Say(std::string(saved.message()));
   if (absl::IsCancelled(status)) {
     printer_.Say(absl::StrCat("drained; go on with: lvrpo run --resume ", folder_.path));
     return kExitDone;
   }
-  status = Evaluate("after", folder_.Inside(absl::StrFormat("checkpoints/step_%06d/policy.safetensors",
-                                                            config().train().steps())));
+  status = Evaluate("after", LastWeights());
   if (absl::IsCancelled(status)) {
     printer_.Say(absl::StrCat("stopped; go on with: lvrpo run --resume ", folder_.path));
     return kExitDone;
@@ -361,22 +394,22 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
   } else {
     absl::StatusOr<LoadedConfig> config = LoadRunConfig(options.config, options.overrides);
     if (!config.ok()) {
-      std::fprintf(stderr, "lvrpo run: %s\n", std::string(config.status().message()).c_str());
+      Explain(kProgram, config.status());
       return kExitConfig;
     }
+    // Before a folder is made.
+    if (absl::Status status = CheckPromptFiles(config->config); !status.ok())
+      return Explain(kProgram, status);
     folder = MakeRunFolder(*config, options.run_id);
   }
   if (!folder.ok()) {
-    std::fprintf(stderr, "lvrpo run: %s\n", std::string(folder.status().message()).c_str());
-    return absl::IsInvalidArgument(folder.status()) ? kExitConfig : ExitCodeFor(folder.status());
+    const int code = Explain(kProgram, folder.status());
+    return absl::IsInvalidArgument(folder.status()) ? kExitConfig : code;
   }
   const absl::StatusOr<FileLock> lock = FileLock::Take(folder->Inside("run.lock"), absl::ZeroDuration());
-  if (!lock.ok()) {
-    std::fprintf(stderr, "lvrpo run: %s\n", std::string(lock.status().message()).c_str());
-    return ExitCodeFor(lock.status());
-  }
-  std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), folder->path.c_str());
-  return Runner(*std::move(folder), shutdown).Run();
+  if (!lock.ok()) return Explain(kProgram, lock.status());
+  std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), OneLine(folder->path, 1000).c_str());
+  return Runner(*std::move(folder), shutdown).Run(options.from_checkpoint);
 }
 
 }  // namespace lvrpo

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +12,9 @@ namespace lvrpo {
 struct RunOptions {
   std::string config;
   std::vector<std::string> overrides;
-  std::string run_id;  // empty: a fresh one
-  std::string resume;  // folder of a run to resume; then the others must be empty
+  std::string run_id;                      // empty: a fresh one
+  std::string resume;                      // folder of a run to resume; then the others must be empty
+  std::optional<int64_t> from_checkpoint;  // with resume: steps of the checkpoint to go back to first
   std::string
       working_folder;  // with resume: where the files of its configuration are; empty: where they were
 };

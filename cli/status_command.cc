@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "cli/local/address_file.h"
 #include "cli/local/process.h"
 #include "cli/local/stall.h"
 #include "cli/report/run_summary.h"
@@ -12,6 +13,7 @@
 #include "common/files/file.h"
 #include "common/files/filesystem.h"
 #include "common/json/json_text.h"
+#include "common/words/words.h"
 #include "coordinator/client.h"
 
 namespace lvrpo {
@@ -19,10 +21,11 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(5);
 
-std::string RoleName(v1::Role role) {
-  return role == v1::ROLE_LEARNER         ? "learner"
-         : role == v1::ROLE_REWARD_SERVER ? "reward server"
-                                          : "rollout worker";
+std::vector<std::string> StateNames() {
+  std::vector<std::string> names;
+  for (const v1::GroupState state : kOpenStates) names.push_back(Word(state));
+  names.push_back(Word(v1::CONSUMED));
+  return names;
 }
 
 // Status from the coordinator that serves this folder's run; an error when none does.
@@ -52,16 +55,11 @@ absl::StatusOr<nlohmann::json> Records(const std::string& run_dir) {
 
 absl::StatusOr<std::string> CoordinatorAddress(const std::string& run_dir, const std::string& address) {
   if (!address.empty()) return address;
-  const absl::StatusOr<std::string> text = ReadFile(JoinPath(run_dir, "coordinator.json"));
-  if (absl::IsPermissionDenied(text.status())) return text.status();
-  if (!text.ok()) {
-    return absl::NotFoundError(
-        absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
-  }
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object() || !json.contains("address") || !json["address"].is_string())
-    return absl::DataLossError(run_dir + "/coordinator.json is damaged");
-  return json["address"].get<std::string>();
+  absl::StatusOr<std::string> found = ReadAddressFile(JoinPath(run_dir, "coordinator.json"));
+  if (found.ok() || absl::IsPermissionDenied(found.status()) || absl::IsDataLoss(found.status()))
+    return found;
+  return absl::NotFoundError(
+      absl::StrCat(run_dir, " has no coordinator.json: is it a run folder, and was it started?"));
 }
 
 std::vector<StepTime> StepTimes(const std::vector<nlohmann::json>& lines) {
@@ -120,7 +118,7 @@ nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& r
       {"waiting_for", ""},
       {"version", step},
       {"digest", records.value("weights_digest", "")},
-      {"groups_by_state", {{"consumed", records.value("groups_consumed", 0)}}},
+      {"groups_by_state", {{Word(v1::CONSUMED), records.value("groups_consumed", 0)}}},
       {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
       {"checkpoint", records.value("checkpoint", "")},
       {"last_event", nullptr},
@@ -165,7 +163,7 @@ std::string FormatStatus(const nlohmann::json& status) {
   }
   text += "groups:";
   const nlohmann::json by_state = status.value("groups_by_state", nlohmann::json::object());
-  for (const char* name : {"planned", "leased", "complete", "assigned", "consumed"}) {
+  for (const std::string& name : StateNames()) {
     if (by_state.contains(name)) absl::StrAppend(&text, " ", name, " ", by_state.value(name, int64_t{0}));
   }
   text += "\n";
@@ -190,9 +188,14 @@ absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinat
     }
     status = RunningStatus(*running, left);
   } else {
-    if (run_dir.empty() || absl::IsPermissionDenied(running.status()) ||
-        !Exists(JoinPath(run_dir, "coordinator.sqlite")))
-      return running.status();
+    const std::string database = JoinPath(run_dir, "coordinator.sqlite");
+    if (run_dir.empty() || absl::IsPermissionDenied(running.status())) return running.status();
+    if (!Exists(database)) {
+      if (!absl::IsUnavailable(running.status()) && !absl::IsDeadlineExceeded(running.status()))
+        return running.status();
+      return absl::NotFoundError(absl::StrCat(
+          "nobody works on ", run_dir, ", and its records are gone: there is no ", FileName(database)));
+    }
     const absl::StatusOr<nlohmann::json> records = Records(run_dir);
     if (!records.ok()) return records.status();
     const absl::StatusOr<std::string> absolute = AbsolutePath(run_dir);

@@ -31,15 +31,6 @@ class BoundedQueue {
     return absl::OkStatus();
   }
 
-  // ResourceExhausted when full, Cancelled once closed.
-  absl::Status TryPush(T item) {
-    absl::MutexLock lock(&mutex_);
-    if (closed_) return absl::CancelledError("the queue is closed");
-    if (items_.size() >= capacity_) return absl::ResourceExhaustedError("the queue is full");
-    items_.push_back(std::move(item));
-    return absl::OkStatus();
-  }
-
   // Blocks while empty. DeadlineExceeded after `timeout`; Cancelled once closed and empty.
   absl::StatusOr<T> Pop(absl::Duration timeout) {
     absl::MutexLock lock(&mutex_);

@@ -1,7 +1,8 @@
 #pragma once
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include <functional>
+
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace lvrpo {
@@ -16,22 +17,11 @@ class Clock {
 // Never goes backwards: wall time at the first call, advanced by the steady clock.
 Clock& RealClock();
 
-// A clock that advances only when told to. For tests.
-class FakeClock : public Clock {
- public:
-  explicit FakeClock(absl::Time now = absl::FromUnixSeconds(1000000000)) : now_(now) {}
-  absl::Time Now() override {
-    absl::MutexLock lock(&mutex_);
-    return now_;
-  }
-  void Advance(absl::Duration duration) {
-    absl::MutexLock lock(&mutex_);
-    now_ += duration;
-  }
-
- private:
-  absl::Mutex mutex_;
-  absl::Time now_ ABSL_GUARDED_BY(mutex_);
+// How a wait passes between two tries of something: tests wait without sleeping. The clock must outlive its
+// user.
+struct Waiting {
+  Clock* clock = &RealClock();
+  std::function<void(absl::Duration)> sleep = absl::SleepFor;
 };
 
 }  // namespace lvrpo

@@ -14,7 +14,6 @@ enum ExitCode : int {
   kExitBug = 70,          // a bug: an invariant of this program is broken
   kExitRetry = 75,        // try again: a transient failure
   kExitDiverged = 76,     // non-finite training
-  kExitHardware = 77,     // hardware suspect
 };
 
 // The exit code for an error that ends the process: DataLoss, NotFound, InvalidArgument and

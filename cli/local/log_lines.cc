@@ -9,13 +9,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "common/utf8.h"
+#include "common/files/file_kind.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
 namespace {
 
-constexpr size_t kLongest = 300;
+constexpr size_t kLongest = 300;  // characters
 constexpr size_t kMostRead = 64 << 10;
 
 struct Line {
@@ -58,13 +58,9 @@ Line Read(absl::string_view text) {
   return {"", std::string(text)};
 }
 
-std::string Shown(const std::string& message) {
-  return unicode::RepairUtf8(message.size() <= kLongest ? message : message.substr(0, kLongest) + " ...");
-}
-
 }  // namespace
 
-std::string MessageOfLine(absl::string_view line) { return Shown(Read(line).message); }
+std::string MessageOfLine(absl::string_view line) { return OneLine(Read(line).message, kLongest); }
 
 std::string LastComplaint(absl::string_view text) {
   std::string last;
@@ -72,7 +68,7 @@ std::string LastComplaint(absl::string_view text) {
     const Line line = Read(part);
     if (line.level == "warning" || line.level == "error" || line.level == "critical") last = line.message;
   }
-  return Shown(last);
+  return OneLine(last, kLongest);
 }
 
 std::string ReadFileFrom(const std::string& path, size_t offset) {

@@ -7,8 +7,8 @@
 namespace lvrpo {
 
 // The message of a line of a role's log, without time, level and name: a readable line, a JSON line, or a
-// program's last message ("lvrpo-learner: no memory left"). Valid UTF-8, at most about 300
-// bytes. Pure.
+// program's last message ("lvrpo-learner: no memory left"). Safe to print
+// (common/files/file_kind.h: OneLine), at most 300 characters. Pure.
 std::string MessageOfLine(absl::string_view line);
 
 // The message of the last line of a log's text that is a warning or worse; empty: there is none. Pure.

@@ -18,7 +18,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
+#include "common/exit_code.h"
 #include "common/files/file.h"
+#include "common/files/filesystem.h"
 
 namespace lvrpo {
 
@@ -47,6 +49,7 @@ absl::StatusOr<Process> Process::Start(const Options& options) {
     if (log >= 0) close(log);
     return absl::NotFoundError(absl::StrCat("cannot run ", options.command[0], ": ", std::strerror(errno)));
   }
+  signal(SIGCHLD, SIG_DFL);  // where it was ignored, nobody could wait for a child
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) {
@@ -171,8 +174,13 @@ absl::StatusOr<std::string> Capture(const std::vector<std::string>& command, abs
         absl::StrCat(command[0], " did not end within ", absl::FormatDuration(patience)));
   }
   if (code == 0) return text;
-  return absl::FailedPreconditionError(absl::StrCat(command[0], " failed with exit code ", *code, ": ",
-                                                    LastLinesOf(said.empty() ? text : said, 3)));
+  const std::string words(absl::StripTrailingAsciiWhitespace(LastLinesOf(said.empty() ? text : said, 3)));
+  // One of our programs that says what is wrong with the data.
+  const std::string name = FileName(command[0]) + ": ";
+  if (code == kExitData && absl::StartsWith(words, name))
+    return absl::DataLossError(words.substr(name.size()));
+  return absl::FailedPreconditionError(
+      absl::StrCat(command[0], " failed with exit code ", *code, ": ", words));
 }
 
 std::string LastLinesOf(absl::string_view text, int count) {

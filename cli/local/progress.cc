@@ -11,13 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/clock.h"
+#include "common/files/file_kind.h"
 #include "common/utf8.h"
 
 namespace lvrpo {
 
 std::string FormatSeconds(double seconds) {
-  if (seconds < 100) return absl::StrFormat("%.0f s", seconds);
   const auto whole = static_cast<int64_t>(std::llround(seconds));
+  if (whole < 100) return absl::StrFormat("%d s", whole);
   if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
   return absl::StrFormat("%d h %02d min", whole / 3600, whole / 60 % 60);
 }
@@ -70,7 +71,8 @@ void ProgressPrinter::Say(const std::string& line) {
 void ProgressPrinter::Show(const std::string& line, int64_t step) {
   if (!terminal_) {
     const absl::Time now = RealClock().Now();
-    const bool due = step >= last_step_ + 10 || (step > last_step_ && now - last_time_ >= absl::Minutes(1));
+    const bool due = step < last_step_ || step >= last_step_ + 10 ||
+                     (step > last_step_ && now - last_time_ >= absl::Minutes(1));
     if (last_step_ >= 0 && !due) return;
     last_step_ = step;
     last_time_ = now;
@@ -80,11 +82,13 @@ void ProgressPrinter::Show(const std::string& line, int64_t step) {
   winsize size = {};
   const size_t width =
       ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col - 1u : 119u;
-  const std::string cut = line.substr(0, width);
+  const std::string cut = OneLine(line, width - 3);  // and "..."
+  const auto columns =
+      static_cast<size_t>(std::count_if(cut.begin(), cut.end(), [](char c) { return (c & 0xc0) != 0x80; }));
   std::fprintf(stderr, "\r%s%s", cut.c_str(),
-               std::string(shown_ > cut.size() ? shown_ - cut.size() : 0, ' ').c_str());
+               std::string(shown_ > columns ? shown_ - columns : 0, ' ').c_str());
   std::fflush(stderr);
-  shown_ = cut.size();
+  shown_ = columns;
 }
 
 void ProgressPrinter::Done() {

@@ -38,14 +38,14 @@ class ProgressPrinter {
   ProgressPrinter();
   // A line that stays.
   void Say(const std::string& line);
-  // A line that the next one replaces on a terminal; elsewhere it is printed when `step` moved on by 10, or
-  // moved on and the newest line is a minute old.
+  // A line that the next one replaces on a terminal; elsewhere it is printed when `step` moved on by 10,
+  // moved on and the newest line is a minute old, or went back.
   void Show(const std::string& line, int64_t step);
   void Done();
 
  private:
   const bool terminal_;
-  size_t shown_ = 0;
+  size_t shown_ = 0;  // characters on the terminal's line
   int64_t last_step_ = -1;
   absl::Time last_time_ = absl::InfinitePast();
 };

@@ -1,8 +1,7 @@
 #include "cli/local/restarts.h"
 
-#include <algorithm>
-
 #include "common/exit_code.h"
+#include "common/net/retry.h"
 
 namespace lvrpo {
 namespace {
@@ -16,13 +15,19 @@ bool MayRestart(int exit_code) {
          exit_code != kExitDiverged && exit_code != 127;
 }
 
+Care CareFor(const RoleSight& sight, bool ending, bool goes_on) {
+  if (!sight.has_process) return !ending && sight.is_due ? Care::kStart : Care::kNothing;
+  if (!sight.exit_code.has_value()) return Care::kNothing;
+  if (*sight.exit_code == kExitDone && (!goes_on || !sight.left_before)) return Care::kNoteLeft;
+  return ending ? Care::kLetGo : Care::kReplace;
+}
+
 std::optional<absl::Duration> Restarts::Next(const std::string& role, absl::Duration lived) {
   if (used_ >= most_) return std::nullopt;
   ++used_;
   int& before = in_a_row_[role];
   if (lived >= kSettled) before = 0;
-  const int doublings = std::min(before++ - 1, 5);
-  return doublings < 0 ? absl::ZeroDuration() : std::min(absl::Seconds(1 << doublings), kLongest);
+  return before++ == 0 ? absl::ZeroDuration() : DoubledWait(absl::Seconds(1), kLongest, before - 1);
 }
 
 }  // namespace lvrpo

@@ -12,6 +12,28 @@ namespace lvrpo {
 // data or divergence.
 bool MayRestart(int exit_code);
 
+// A role's process at one look.
+struct RoleSight {
+  bool has_process = true;
+  bool is_due = false;                          // it has none, and the pause before its next start is over
+  std::optional<int> exit_code = std::nullopt;  // of a process that has ended
+  bool left_before = false;                     // it had ended with code 0 at an earlier look
+};
+
+// What the supervisor does about it.
+enum class Care {
+  kNothing,
+  kStart,     // now
+  kNoteLeft,  // it ended with code 0: the run has finished or drains, which the supervisor may learn a moment
+              // later
+  kLetGo,     // it died while the run ends: what is on disk is enough to resume from
+  kReplace,   // it died, or left a run that goes on: to be started again, if that helps and restarts are left
+};
+
+// `ending`: the run has finished or drains. `goes_on`: the coordinator said so just now, so that nobody has a
+// reason to leave. Pure.
+Care CareFor(const RoleSight& sight, bool ending, bool goes_on);
+
 // When roles that died are restarted: the first time at once, then after 1, 2, 4, ... 30 s, so that a lasting
 // error (a full disk) does not use up the restarts; the pause resets after a role has lived for a minute. At
 // most `most` restarts for all roles together. Pure.

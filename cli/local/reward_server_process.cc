@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "cli/local/address_file.h"
 #include "common/clock.h"
 #include "common/files/file.h"
-#include "nlohmann/json.hpp"
 
 namespace lvrpo {
 
@@ -33,8 +33,10 @@ RewardServerProcess::~RewardServerProcess() {
 absl::Status RewardServerProcess::AwaitAddress(const std::string& log) {
   const absl::Time deadline = RealClock().Now() + absl::Minutes(2);
   while (RealClock().Now() < deadline) {
-    if (const absl::StatusOr<std::string> text = ReadFile(address_file_); text.ok()) {
-      address_ = nlohmann::json::parse(*text, nullptr, false).value("address", "");
+    absl::StatusOr<std::string> address = ReadAddressFile(address_file_);
+    if (absl::IsDataLoss(address.status())) return address.status();
+    if (address.ok()) {
+      address_ = *std::move(address);
       return absl::OkStatus();
     }
     if (process_.Wait(absl::Milliseconds(20)).has_value())

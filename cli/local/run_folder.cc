@@ -3,8 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 
 #include "absl/strings/escaping.h"
@@ -15,6 +13,7 @@
 #include "common/files/file_kind.h"
 #include "common/files/filesystem.h"
 #include "common/json/json_text.h"
+#include "common/names.h"
 #include "common/utf8.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
@@ -53,18 +52,10 @@ absl::Status MakeNewFolder(const std::string& path) {
 }  // namespace
 
 absl::Status CheckRunId(const std::string& run_id) {
-  constexpr size_t kMostCharacters = 200;
-  if (run_id.empty() || run_id.size() > kMostCharacters ||
-      !std::all_of(run_id.begin(), run_id.end(),
-                   [](unsigned char c) { return isalnum(c) || c == '-' || c == '_' || c == '.'; }) ||
-      run_id[0] == '.') {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--run-id '", OneLine(run_id),
-                     "': use letters, digits, '-', '_' and '.', with no '.' in front, at "
-                     "most ",
-                     kMostCharacters));
-  }
-  return absl::OkStatus();
+  if (IsName(run_id, kMostRunId)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the run would have the id '", OneLine(run_id),
+                   "', which is no folder's name here: give `name`, or --run-id, ", NameRule(kMostRunId)));
 }
 
 absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::string& run_id) {

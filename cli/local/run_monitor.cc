@@ -8,7 +8,7 @@
 namespace lvrpo {
 
 void RunMonitor::WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& status) {
-  const absl::Time now = RealClock().Now();
+  const absl::Time now = clock_.Now();
   const bool speak = status.ok() ? stall_.Look(*status, now) : stall_.LookAtSilence(now);
   if (stall_.moved()) supervisor_.MarkLogs();
   if (!speak) return;
@@ -19,8 +19,8 @@ void RunMonitor::WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& stat
 }
 
 void RunMonitor::ShowProgress(const v1::GetStatusResponse& status) {
-  const double now = absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch());
-  if (steps_seen_.empty() || steps_seen_.back().steps < status.step())
+  const double now = absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch());
+  if (steps_seen_.empty() || steps_seen_.back().steps != status.step())  // fewer: steps were abandoned
     steps_seen_.push_back({.steps = status.step(), .seconds = now});
   ProgressInput input;
   input.status = status;

@@ -17,11 +17,12 @@ namespace lvrpo {
 // arguments must outlive it.
 class RunMonitor {
  public:
-  RunMonitor(const RunFolder& folder, Supervisor& supervisor, ProgressPrinter& printer)
-      : folder_(folder), supervisor_(supervisor), printer_(printer) {}
+  RunMonitor(const RunFolder& folder, Supervisor& supervisor, ProgressPrinter& printer,
+             Clock& clock = RealClock())
+      : folder_(folder), supervisor_(supervisor), printer_(printer), clock_(clock) {}
 
   // Call when the roles were started.
-  void Begin() { stall_ = StallWatch(RealClock().Now()); }
+  void Begin() { stall_ = StallWatch(clock_.Now()); }
   void SetHeldout(const std::string& score) { heldout_ = score; }
 
   // Prints why the run takes no step, when due. `status`: the coordinator's newest answer.
@@ -32,8 +33,9 @@ class RunMonitor {
   const RunFolder& folder_;
   Supervisor& supervisor_;
   ProgressPrinter& printer_;
+  Clock& clock_;
   std::string heldout_;  // newest score, as text
-  StallWatch stall_ = StallWatch(RealClock().Now());
+  StallWatch stall_ = StallWatch(clock_.Now());
   std::vector<StepTime> steps_seen_;  // of this session
 };
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/local/progress.h"
+#include "common/words/words.h"
 
 namespace lvrpo {
 namespace {
@@ -17,12 +18,15 @@ constexpr double kRecentSeconds = 15;
 
 std::string ReasonInWords(const std::string& reason) {
   static const auto& words = *new std::map<std::string, std::string>{
-      {"zero_variance", "all rewards of a group were equal, so there is nothing to learn from"},
-      {"bad_prompt", "the prompt cannot be sampled or scored"},
-      {"no_reward", "no component scores such a prompt"},
-      {"reward_failed", "a scorer failed each time"},
-      {"reward_not_finite", "rewards were not finite"},
-      {"log_probs_not_finite", "log-probabilities were not finite"},
+      {Word(v1::RETIRE_ZERO_VARIANCE),
+       "all rewards of a group were equal, so there is nothing to learn from"},
+      {Word(v1::RETIRE_BAD_PROMPT), "the prompt cannot be sampled or scored"},
+      {Word(v1::RETIRE_NO_REWARD), "no component scores such a prompt"},
+      {Word(v1::RETIRE_REWARD_FAILED), "a scorer failed each time"},
+      {Word(v1::RETIRE_REWARD_NOT_FINITE), "rewards were not finite"},
+      {Word(v1::RETIRE_LOG_PROBS_NOT_FINITE), "log-probabilities were not finite"},
+      {Word(v1::RETIRE_TRAJECTORY_LOST), "the learner lost its trajectories each time"},
+      {Word(v1::RETIRE_UNTRAINABLE), "the learner could not train on it"},
   };
   const auto found = words.find(reason);
   return found == words.end() ? reason : absl::StrCat(reason, ": ", found->second);

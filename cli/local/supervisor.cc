@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/local/address_file.h"
 #include "cli/local/disk.h"
 #include "cli/local/log_lines.h"
 #include "common/clock.h"
@@ -28,7 +29,7 @@ void Supervisor::AddRole(const std::string& binary, const std::string& name, int
                          std::vector<std::string> more) {
   Role role;
   role.name = name;
-  role.command = {JoinPath(BinaryFolder(), binary), "--config", folder_.Inside("config.yaml")};
+  role.command = {JoinPath(binaries_, binary), "--config", folder_.Inside("config.yaml")};
   role.command.insert(role.command.end(), more.begin(), more.end());
   role.log_mark = static_cast<size_t>(FileSize(LogOf(name)).value_or(0));  // of an earlier session
   role.environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(1, threads));
@@ -93,9 +94,10 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
   if (absl::Status status = Launch(roles_[0]); !status.ok()) return status;
   absl::Time deadline = RealClock().Now() + kStartPatience;
   while (true) {
-    const absl::StatusOr<std::string> text = ReadFile(address_file);
-    if (text.ok()) {
-      coordinator_ = nlohmann::json::parse(*text, nullptr, false).value("address", "");
+    absl::StatusOr<std::string> address = ReadAddressFile(address_file);
+    if (absl::IsDataLoss(address.status())) return address.status();
+    if (address.ok()) {
+      coordinator_ = *std::move(address);
       break;
     }
     const bool waits = !roles_[0].process.has_value();
@@ -142,38 +144,45 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
   }
   bool changed = false;
   for (Role& role : roles_) {
-    if (!role.process.has_value()) {
-      if (ending) role.start_at = absl::InfiniteFuture();
-      if (RealClock().Now() < role.start_at) continue;
-      if (absl::Status status = Launch(role); !status.ok()) return status;
-      changed = true;
-      continue;
-    }
-    const std::optional<int> code = role.process->Poll();
-    if (!code.has_value()) continue;
-    if (*code == 0) {
-      // It was told to leave: the run has finished or drains, which the caller may learn a moment later. If
-      // the run is still active at the next check, the role left for another reason (a signal): restart it.
-      const bool seen_before = role.left;
-      role.left = true;
-      if (!goes_on || !seen_before) continue;
-    }
-    const std::string death = *code > 128
-                                  ? absl::StrCat(role.name, " was killed by signal ", *code - 128)
-                                  : absl::StrCat(role.name, " ended with exit code ", *code, LastWords(role));
-    if (ending) {
-      // It cannot finish; what is on disk is enough to resume from.
-      say_(death);
-      role.process.reset();
-      continue;
-    }
-    if (absl::Status status = PlanRestart(role, *code, death); !status.ok()) return status;
-    if (RealClock().Now() < role.start_at) continue;
-    if (absl::Status status = Launch(role); !status.ok()) return status;
-    changed = true;
+    if (ending && !role.process.has_value()) role.start_at = absl::InfiniteFuture();
+    const absl::StatusOr<bool> started = TendRole(role, ending, goes_on);
+    if (!started.ok()) return started.status();
+    changed = changed || *started;
   }
   if (changed) WriteProcessIds();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Supervisor::TendRole(Role& role, bool ending, bool goes_on) {
+  RoleSight sight;
+  sight.has_process = role.process.has_value();
+  sight.is_due = RealClock().Now() >= role.start_at;
+  if (sight.has_process) sight.exit_code = role.process->Poll();
+  sight.left_before = role.left;
+  const int code = sight.exit_code.value_or(kExitDone);
+  const auto death = [&] {
+    return code > 128 ? absl::StrCat(role.name, " was killed by signal ", code - 128)
+                      : absl::StrCat(role.name, " ended with exit code ", code, LastWords(role));
+  };
+  switch (CareFor(sight, ending, goes_on)) {
+    case Care::kNothing:
+      return false;
+    case Care::kNoteLeft:
+      role.left = true;
+      return false;
+    case Care::kLetGo:
+      say_(death());
+      role.process.reset();
+      return false;
+    case Care::kReplace:
+      if (absl::Status status = PlanRestart(role, code, death()); !status.ok()) return status;
+      if (RealClock().Now() < role.start_at) return false;
+      [[fallthrough]];
+    case Care::kStart:
+      if (absl::Status status = Launch(role); !status.ok()) return status;
+      return true;
+  }
+  return false;
 }
 
 bool Supervisor::AllEnded() {

@@ -19,10 +19,13 @@ namespace lvrpo {
 // most max_restarts times in all; each death is a line for `say`, with the role's last error.
 class Supervisor {
  public:
-  Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say)
+  // `binaries`: the folder of the roles' programs.
+  Supervisor(const RunFolder& folder, std::function<void(const std::string&)> say,
+             std::string binaries = BinaryFolder())
       : folder_(folder),
         folder_identity_(IdentityOf(folder.path)),
         say_(std::move(say)),
+        binaries_(std::move(binaries)),
         restarts_(folder.config.config.local().max_restarts()) {}
 
   // Starts the coordinator, restarting it if it dies, waits for its address, then starts the rest. Cancelled
@@ -60,6 +63,8 @@ class Supervisor {
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
   absl::Status Launch(Role& role);
+  // Whether it was started (again). Errors as Tend().
+  absl::StatusOr<bool> TendRole(Role& role, bool ending, bool goes_on);
   // Schedules the restart of a role that died of `why`; an error when a restart cannot help.
   absl::Status PlanRestart(Role& role, int code, const std::string& why);
   // The last error of a role that ended with this code, as "(...)"; that the disk is full when it could not
@@ -73,6 +78,7 @@ class Supervisor {
   const RunFolder& folder_;
   const std::string folder_identity_;  // a role may recreate a folder of the same name
   const std::function<void(const std::string&)> say_;
+  const std::string binaries_;
   std::string coordinator_;  // host:port
   std::vector<Role> roles_;
   Restarts restarts_;

@@ -15,6 +15,16 @@ constexpr double kWidth = 520, kHeight = 250, kLeft = 58, kRight = 12, kTop = 30
 constexpr std::array<const char*, 8> kColors = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                 "#e69f00", "#56b4e9", "#000000", "#999999"};
 
+// Leaves room for the width of a range.
+bool Drawable(double value) { return std::abs(value) < 1e300; }
+
+// Values that differ by less are equal but for rounding.
+double Resolution(double low, double high) { return 1e-12 * std::max(std::abs(low), std::abs(high)); }
+
+double ErrorOf(const Series& series, size_t i) {
+  return i < series.errors.size() && Drawable(series.errors[i]) ? series.errors[i] : 0;
+}
+
 std::string Number(double value) {
   if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e5)) return absl::StrFormat("%.1e", value);
   return absl::StrFormat("%g", value == 0 ? 0.0 : value);  // no "-0"
@@ -49,7 +59,7 @@ std::string EscapeHtml(const std::string& text) {
 }
 
 std::vector<double> RoundTicks(double low, double high, int count) {
-  if (!(high > low)) return {low};
+  if (!(high - low > Resolution(low, high)) || !Drawable(high - low)) return {low};
   const double raw = (high - low) / std::max(1, count);
   const double power = std::pow(10, std::floor(std::log10(raw)));
   double step = power;
@@ -58,6 +68,7 @@ std::vector<double> RoundTicks(double low, double high, int count) {
     if (step >= raw * 0.999) break;
   }
   std::vector<double> ticks;
+  if (!(step > 0)) return {low};
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
     ticks.push_back(i * step);
   return ticks;
@@ -68,8 +79,8 @@ std::string DrawChart(const Chart& chart) {
   for (const Series& series : chart.series) {
     for (size_t i = 0; i < series.points.size(); ++i) {
       const auto [x, y] = series.points[i];
-      if (!std::isfinite(x) || !std::isfinite(y)) continue;
-      const double error = i < series.errors.size() ? series.errors[i] : 0;
+      if (!Drawable(x) || !Drawable(y)) continue;
+      const double error = ErrorOf(series, i);
       x_low = std::min(x_low, x);
       x_high = std::max(x_high, x);
       y_low = std::min(y_low, y - error);
@@ -88,7 +99,7 @@ std::string DrawChart(const Chart& chart) {
     y_low = std::min(y_low, 0.0);
     y_high = std::max(y_high, 0.0);
   }
-  if (y_high == y_low) {
+  if (y_high - y_low <= Resolution(y_low, y_high)) {
     const double pad = y_low == 0 ? 1 : std::abs(y_low) * 0.1;
     y_low -= chart.from_zero ? 0 : pad;
     y_high += pad;
@@ -120,14 +131,14 @@ std::string DrawChart(const Chart& chart) {
     std::string path;
     for (size_t i = 0; i < series.points.size(); ++i) {
       const auto [x, y] = series.points[i];
-      if (!std::isfinite(x) || !std::isfinite(y)) continue;
+      if (!Drawable(x) || !Drawable(y)) continue;
       absl::StrAppendFormat(&path, "%s%.1f %.1f", path.empty() ? "M" : "L", sx(x), sy(y));
       if (i < series.errors.size()) {
         absl::StrAppendFormat(&svg,
                               "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><circle "
                               "cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>",
-                              sx(x), sx(x), sy(y - series.errors[i]), sy(y + series.errors[i]), color, sx(x),
-                              sy(y), color);
+                              sx(x), sx(x), sy(y - ErrorOf(series, i)), sy(y + ErrorOf(series, i)), color,
+                              sx(x), sy(y), color);
       }
     }
     absl::StrAppendFormat(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>", path,

@@ -13,16 +13,16 @@ struct Series {
 };
 
 struct Chart {
-  std::string title, x_label, y_label;
+  std::string title, x_label;
   std::vector<Series> series;
   bool from_zero = false;  // the y axis includes 0
 };
 
-// A line chart as one <svg> element. Points that are not finite are left out; a chart without points says so.
-// Pure.
+// A line chart as one <svg> element. Points and errors that are not finite are left out; a chart without
+// points says so. Pure.
 std::string DrawChart(const Chart& chart);
 
-// About `count` round values that cover [low, high].
+// About `count` round values that cover [low, high]; `low` where the two are equal but for rounding.
 std::vector<double> RoundTicks(double low, double high, int count);
 
 // Text for HTML: & < > " ' replaced.

@@ -85,11 +85,11 @@ class Report {
         Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", dir_});
     if (described.ok()) records_ = nlohmann::json::parse(*described, nullptr, false);
     Head();
-    Result();
-    Curves();
+    Part("Its result", &Report::Result);
+    Part("Its curves", &Report::Curves);
     html_ += GuardsHtml(steps_);
-    Samples();
-    Timeline();
+    Part("Its images", &Report::Samples);
+    Part("Its timeline", &Report::Timeline);
     Configuration();
     html_ += "</body></html>\n";
     const std::string path = dir_ + "/report.html";
@@ -98,17 +98,35 @@ class Report {
   }
 
  private:
+  // Writes one part of the page, or that a file of another shape than ours is in its way.
+  void Part(const char* name, void (Report::*write)()) {
+    const size_t before = html_.size();
+    try {
+      (this->*write)();
+    } catch (const nlohmann::json::exception& thrown) {
+      html_.resize(before);
+      absl::StrAppend(&html_, "<p class=\"bad\">", name,
+                      " cannot be shown, because a file of the run is damaged: ", EscapeHtml(thrown.what()),
+                      "</p>");
+    }
+  }
+
   void Head() {
     const nlohmann::json run = ReadJson(dir_ + "/run.json");
-    const std::string id = run.is_object() ? run.value("run_id", dir_) : dir_;
+    const bool named = run.is_object() && run.contains("run_id") && run["run_id"].is_string();
+    const std::string id = named ? run["run_id"].get<std::string>() : dir_;
     absl::StrAppend(&html_, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>",
                     EscapeHtml(id), "</title><style>", kStyle, "</style></head><body><h1>LVRPO run ",
                     EscapeHtml(id), "</h1>");
+    Part("What it took", &Report::Facts);
+  }
+
+  void Facts() {
     absl::StrAppendFormat(&html_, "<div class=\"muted\">%d steps", steps_.size());
     if (summary_.is_object()) {
       absl::StrAppendFormat(&html_, " in %s, seed %d, weights %s%s",
                             FormatSeconds(summary_.value("wall_seconds", 0.0)), summary_.value("seed", 0),
-                            summary_.value("weights_digest", std::string()).substr(0, 12),
+                            EscapeHtml(summary_.value("weights_digest", std::string()).substr(0, 12)),
                             summary_.value("resumed", false) ? ", resumed" : "");
     } else {
       html_ += "; not finished";
@@ -227,8 +245,8 @@ class Report {
         "<h2>Curves</h2><p class=\"muted\">Rewards are means over the last 10 steps. The held-out score is "
         "the "
         "base's plus the gain on the same images; bars are standard errors.</p><div class=\"charts\">";
-    html_ += DrawChart({"Held-out score", "step", "", {HeldOut()}, false});
-    Chart rewards{"Reward by component", "step", "", {}, false};
+    html_ += DrawChart({"Held-out score", "step", {HeldOut()}, false});
+    Chart rewards{"Reward by component", "step", {}, false};
     for (const std::string& name : RewardNames()) {
       Series series = Smoothed(OfSteps(steps_, name, name == "reward" ? "combined" : name.substr(7)), 10);
       if (!series.points.empty()) rewards.series.push_back(std::move(series));
@@ -236,7 +254,7 @@ class Report {
     html_ += DrawChart(rewards);
     const auto chart = [&](const std::string& title,
                            const std::vector<std::pair<std::string, std::string>>& keys, bool zero) {
-      Chart drawn{title, "step", "", {}, zero};
+      Chart drawn{title, "step", {}, zero};
       for (const auto& [key, name] : keys) {
         Series series = OfSteps(steps_, key, name);
         if (!series.points.empty()) drawn.series.push_back(std::move(series));
@@ -270,8 +288,8 @@ class Report {
         absl::StrFormat("<figure><svg viewBox=\"0 0 %d %d\" shape-rendering=\"crispEdges\">", columns, rows);
     for (int row = 0; row < rows; ++row) {
       for (int column = 0; column < columns; ++column) {
-        const double value =
-            std::clamp(map["values"][static_cast<size_t>(row * columns + column)].get<double>(), 0.0, 1.0);
+        const double value = std::clamp(
+            map.at("values").at(static_cast<size_t>(row * columns + column)).get<double>(), 0.0, 1.0);
         absl::StrAppendFormat(
             &svg, "<rect x=\"%d\" y=\"%d\" width=\"1\" height=\"1\" fill=\"rgb(%d,%d,%d)\"/>", column, row,
             static_cast<int>(20 + 235 * value), static_cast<int>(20 + 180 * value * value),
@@ -294,14 +312,14 @@ class Report {
     for (const nlohmann::json& reward : rewards) {
       if (reward.value("id", "") != sample.value("id", "")) continue;
       absl::StrAppendFormat(&html, "reward %.2f", reward.value("reward", 0.0));
-      for (const auto& [component, score] : reward["scores"].items()) {
+      for (const auto& [component, score] : reward.at("scores").items()) {
         const std::string detail = score.value("detail", "");
         absl::StrAppendFormat(
             &html, "<br>%s %.2f%s", EscapeHtml(component), score.value("score", 0.0),
             detail.empty() ? "" : absl::StrCat(" <span class=\"muted\">", EscapeHtml(detail), "</span>"));
       }
       html += "</small><div class=\"maps\">";
-      for (const nlohmann::json& map : reward["maps"]) html += MapTag(map);
+      for (const nlohmann::json& map : reward.at("maps")) html += MapTag(map);
       return html + "</div></div>";
     }
     return html + "</small></div>";

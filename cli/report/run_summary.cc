@@ -28,6 +28,31 @@ nlohmann::json RewardMeans(const std::vector<nlohmann::json>& steps, size_t begi
   return means;
 }
 
+// Whether a line of all.jsonl is whole and of this task.
+bool IsOutcome(const nlohmann::json& line, const std::string& task) {
+  const auto found = line.find("task"), id = line.find("id"), correct = line.find("correct");
+  return found != line.end() && *found == task && id != line.end() && id->is_string() &&
+         correct != line.end() && correct->is_boolean();
+}
+
+// Copies those of these numbers that `from` has, under the second name.
+void CopyNumbers(const nlohmann::json& from, const std::vector<std::pair<const char*, std::string>>& names,
+                 nlohmann::json& summary) {
+  for (const auto& [name, as] : names) {
+    if (const auto found = from.find(name); found != from.end() && found->is_number()) summary[as] = *found;
+  }
+}
+
+// summary[as][kind][phase] = from["by_kind"][kind]
+void CopyKinds(const nlohmann::json& from, const char* as, const std::string& phase,
+               nlohmann::json& summary) {
+  const auto kinds = from.find("by_kind");
+  if (kinds == from.end() || !kinds->is_object()) return;
+  for (const auto& [kind, values] : kinds->items()) {
+    if (values.is_object()) summary[as][kind][phase] = values;
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json>& before_lines,
@@ -35,13 +60,13 @@ std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json
                                                 const std::string& task) {
   std::map<std::string, bool> before_by_id;
   for (const nlohmann::json& line : before_lines) {
-    if (line.value("task", "") == task) before_by_id[line.value("id", "")] = line.value("correct", false);
+    if (IsOutcome(line, task)) before_by_id[line["id"].get<std::string>()] = line["correct"].get<bool>();
   }
   std::vector<std::pair<bool, bool>> pairs;
   for (const nlohmann::json& line : after_lines) {
-    if (line.value("task", "") != task) continue;
-    const auto before = before_by_id.find(line.value("id", ""));
-    if (before != before_by_id.end()) pairs.emplace_back(before->second, line.value("correct", false));
+    if (!IsOutcome(line, task)) continue;
+    const auto before = before_by_id.find(line["id"].get<std::string>());
+    if (before != before_by_id.end()) pairs.emplace_back(before->second, line["correct"].get<bool>());
   }
   return pairs;
 }
@@ -118,22 +143,24 @@ nlohmann::json MakeSummary(const SummaryInput& input) {
   for (const auto& [name, scores] :
        {std::pair<std::string, const nlohmann::json&>{"before", input.before}, {"after", input.after}}) {
     summary["heldout_score_" + name] = nullptr;
-    if (scores.is_object() && scores.contains("text")) {
-      summary["text_exact_match_" + name] = scores["text"]["exact_match"];
-      summary["text_answer_probability_" + name] = scores["text"]["answer_probability"];
-      summary["text_questions"] = scores["text"]["questions"];
-      for (const auto& [kind, values] : scores["text"]["by_kind"].items())
-        summary["text_by_kind"][kind][name] = values;
+    if (const auto text = scores.find("text"); text != scores.end()) {
+      CopyNumbers(*text,
+                  {{"exact_match", "text_exact_match_" + name},
+                   {"answer_probability", "text_answer_probability_" + name},
+                   {"questions", "text_questions"}},
+                  summary);
+      CopyKinds(*text, "text_by_kind", name, summary);
     }
-    if (!scores.is_object() || !scores.contains("score")) continue;
-    summary["heldout_score_" + name] = scores["score"];
-    summary["heldout_standard_error_" + name] = scores["standard_error"];
-    summary["presence_only_" + name] = scores["presence_only"];
-    summary["objects_per_image_" + name] = scores["objects_per_image"];
-    summary["objects_asked_per_image"] = scores["objects_asked_per_image"];
-    summary["unknown_share_" + name] = scores["unknown_share"];
-    summary["color_entropy_bits_" + name] = scores["color_entropy_bits"];
-    for (const auto& [kind, values] : scores["by_kind"].items()) summary["by_kind"][kind][name] = values;
+    CopyNumbers(scores,
+                {{"score", "heldout_score_" + name},
+                 {"standard_error", "heldout_standard_error_" + name},
+                 {"presence_only", "presence_only_" + name},
+                 {"objects_per_image", "objects_per_image_" + name},
+                 {"objects_asked_per_image", "objects_asked_per_image"},
+                 {"unknown_share", "unknown_share_" + name},
+                 {"color_entropy_bits", "color_entropy_bits_" + name}},
+                summary);
+    CopyKinds(scores, "by_kind", name, summary);
   }
   return summary;
 }

@@ -17,14 +17,15 @@ struct PairedDifference {
 PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after);
 
 // Right or wrong, before and after, for every held-out item of a task ("image" or "text") that both
-// evaluations have. The lines are those of their all.jsonl.
+// evaluations have. The lines are those of their all.jsonl; damaged ones are left out.
 std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json>& before_lines,
                                                 const std::vector<nlohmann::json>& after_lines,
                                                 const std::string& task);
 
 // Contents of summary.json (docs/operating.md lists the fields). `before`, `after`: scores.json of the
 // two evaluations; the `_lines` are their all.jsonl; `records`: what `lvrpo-coordinator --describe` printed;
-// `steps`: the lines of metrics.jsonl. Pure.
+// `steps`: the lines of metrics.jsonl. Figures
+// that these do not have are left out. Pure.
 struct SummaryInput {
   std::string run_id, config_digest, weights_digest;
   uint64_t seed = 0;

@@ -31,7 +31,8 @@ absl::StatusOr<std::map<std::string, std::string>> FillConfig(
 
 absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
                                            const std::vector<std::string>& overrides) {
-  absl::StatusOr<std::string> text = ReadTextFile(path);
+  constexpr int64_t kMostConfigBytes = int64_t{16} << 20;
+  absl::StatusOr<std::string> text = ReadTextFile(path, kMostConfigBytes);
   if (!text.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("no configuration: ", text.status().message()));
   }

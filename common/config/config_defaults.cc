@@ -26,6 +26,7 @@ v1::RunConfig DefaultRunConfig() {
   rollout.set_temperature(1);
   rollout.set_lease_seconds(30);
   rollout.set_lease_limit_seconds(900);
+  rollout.set_image_size(64);
 
   v1::RewardConfig& reward = *config.mutable_reward();
   reward.set_grounding_weight(0.3);

@@ -12,8 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/config/config_text.h"
+#include "common/decimal.h"
 #include "common/files/file_kind.h"
+#include "common/files/text_file.h"
 
 namespace lvrpo {
 namespace {
@@ -77,6 +80,7 @@ bool IsText(const FieldDescriptor& field) { return field.cpp_type() == FieldDesc
 // Whether `text` is a value of the field's kind, which is not text; sets it.
 bool SetValue(const std::string& text, const FieldDescriptor& field, Message& message) {
   const Reflection& r = *message.GetReflection();
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_BOOL && !IsDecimal(text)) return false;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       if (text != "true" && text != "false") return false;
@@ -103,6 +107,13 @@ bool SetValue(const std::string& text, const FieldDescriptor& field, Message& me
     default:
       return false;
   }
+}
+
+// Plain scalars have the tag "?", those in quotes "!".
+bool IsTagged(const YAML::Node& node) { return node.Tag().size() > 1; }
+
+std::string TagIsNotRead(const YAML::Node& node) {
+  return absl::StrCat("the tag '", OneLine(node.Tag()), "' is not read: write the value itself");
 }
 
 std::string NothingGiven(const FieldDescriptor& field) {
@@ -169,6 +180,7 @@ bool ConfigFiller::FillText(const std::string& text, const std::string& source, 
 void ConfigFiller::Fill(const YAML::Node& node, const std::string& path, const std::string& source,
                         Message& message) {
   if (!node.IsMap()) return Error(node, source, path, "want a section of 'key: value' lines");
+  if (IsTagged(node)) return Error(node, source, path, TagIsNotRead(node));
   places_[path] = PlaceOf(node, source);
   std::vector<ConfigEntry> entries;
   if (const auto wrong = ConfigEntries(node, entries); wrong.has_value()) {
@@ -180,6 +192,10 @@ void ConfigFiller::Fill(const YAML::Node& node, const std::string& path, const s
   for (const ConfigEntry& entry : entries) {
     if (!entry.key.IsScalar()) {
       Error(entry.key, source, path, absl::StrCat("a key is ", Shown(entry.key), "; want a name"));
+      continue;
+    }
+    if (IsTagged(entry.key)) {
+      Error(entry.key, source, path, TagIsNotRead(entry.key));
       continue;
     }
     const std::string& key = entry.key.Scalar();
@@ -213,6 +229,7 @@ void ConfigFiller::SetField(const YAML::Node& node, const std::string& path, con
         node, source, path,
         absl::StrCat("want a list, e.g. [", TypeName(field), ", ...], or [] for none; got ", Shown(node)));
   }
+  if (IsTagged(node)) return Error(node, source, path, TagIsNotRead(node));
   reflection.ClearField(&message, &field);
   const auto inside = [&](const auto& entry) { return absl::StartsWith(entry.first, path + "["); };
   std::erase_if(origins, inside);  // of the list that this one replaces
@@ -236,21 +253,15 @@ void ConfigFiller::SetScalar(const YAML::Node& node, const std::string& path, co
   if (!node.IsScalar()) {
     return Error(node, source, path, absl::StrCat("want ", TypeName(field), ", got ", Shown(node)));
   }
+  if (IsTagged(node)) return Error(node, source, path, TagIsNotRead(node));
   const std::string& text = node.Scalar();
-  const std::string& tag = node.Tag();
-  const std::string standard = "tag:yaml.org,2002:";
-  if (tag.size() > 1 && (!absl::StartsWith(tag, standard) || tag == standard + "binary")) {
-    return Error(node, source, path,
-                 absl::StrCat("the tag '", OneLine(tag), "' is not read: write the value itself"));
-  }
   if (IsText(field)) {
     if (const std::string wrong = WrongSettingText(text); !wrong.empty())
       return Error(node, source, path, wrong);
     append ? r.AddString(&message, &field, text) : r.SetString(&message, &field, text);
     return;
   }
-  const bool quoted = tag == "!" || tag == standard + "str";
-  if (!quoted) {
+  if (node.Tag() != "!") {  // not in quotes
     if (SetValue(text, field, message)) return;
     return Error(node, source, path, absl::StrCat("want ", TypeName(field), ", got ", Shown(node)));
   }
@@ -269,7 +280,7 @@ void ConfigFiller::Override(const ConfigOverride& given, Message& config) {
   }
   const std::string path = text.substr(0, equals);
   const std::string value = text.substr(equals + 1);
-  const auto refuse = [&](const std::string& what) {
+  const auto refuse = [&](absl::string_view what) {
     errors.push_back(absl::StrCat(where, ": ", OneLine(path, 200), ": ", what));
   };
   Message* message = &config;
@@ -287,7 +298,9 @@ void ConfigFiller::Override(const ConfigOverride& given, Message& config) {
   }
   const absl::string_view stripped = absl::StripAsciiWhitespace(value);
   YAML::Node node;
-  if (stripped.empty() && IsText(*field) && !field->is_repeated()) {
+  if (const std::string bytes = NotUtf8(value); !bytes.empty()) {
+    return refuse(absl::StripSuffix(bytes, kSaveAsUtf8));
+  } else if (stripped.empty() && IsText(*field) && !field->is_repeated()) {
     node = YAML::Node("");  // `--set out=`: nothing, and not YAML's null
   } else if (const auto wrong = ParseConfigText(value, node); wrong.has_value()) {
     return refuse(wrong->what);

@@ -1,11 +1,14 @@
 #pragma once
 
-#include <initializer_list>
+#include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "common/choice.h"
 #include "common/files/filesystem.h"
 
 namespace lvrpo {
@@ -21,11 +24,13 @@ class ConfigProblems {
   void Positive(const std::string& field, double value) {
     if (!(value > 0)) Add(field, absl::StrCat(value, " must be above 0"));
   }
-  void OneOf(const std::string& field, const std::string& value, std::initializer_list<const char*> allowed) {
-    for (const char* name : allowed) {
-      if (value == name) return;
-    }
+  void OneOf(const std::string& field, absl::string_view value, std::span<const absl::string_view> allowed) {
+    if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
     Add(field, absl::StrCat("'", value, "' is not one of ", absl::StrJoin(allowed, ", ")));
+  }
+  template <class Value, size_t size>
+  void OneOf(const std::string& field, absl::string_view value, const Choice<Value> (&table)[size]) {
+    OneOf(field, value, SettableWords(table));
   }
   void Exists(const std::string& field, const std::string& path) {
     if (path.empty()) return Add(field, "is empty: name a path");

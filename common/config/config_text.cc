@@ -110,6 +110,8 @@ std::optional<ConfigTextError> ParseConfigText(absl::string_view text, YAML::Nod
   text = WithoutByteOrderMark(text);
   if (auto wrong = WrongBytes(text)) return wrong;
   try {
+    // Before a line end the parser takes the end of the text for the end of a text in quotes.
+    YAML::LoadAll(std::string(absl::StripTrailingAsciiWhitespace(text)));
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.size() > 1) {
       return ConfigTextError{
@@ -119,7 +121,9 @@ std::optional<ConfigTextError> ParseConfigText(absl::string_view text, YAML::Nod
     }
     root = documents.empty() ? YAML::Node() : documents[0];
   } catch (const YAML::Exception& error) {
-    return ConfigTextError{LineOf(error.mark), absl::StrCat("not YAML: ", error.msg)};
+    const bool open = absl::StrContains(error.msg, "EOF in scalar");
+    return ConfigTextError{LineOf(error.mark),
+                           absl::StrCat("not YAML: ", open ? "a text in quotes is not closed" : error.msg)};
   }
   return std::nullopt;
 }

@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "common/config/choices.h"
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
 #include "common/config/reward_config.h"
@@ -57,7 +58,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.group_size", rollout.group_size(), 2, 1024);
   p.Range("rollout.timesteps", rollout.timesteps(), 2, 1000);
   p.Positive("rollout.shift", rollout.shift());
-  p.OneOf("rollout.kernel", rollout.kernel(), {"flow_sde", "dance", "cps"});
+  p.OneOf("rollout.kernel", rollout.kernel(), kSdeKernels);
   // cps keeps the fraction cos(a pi / 2) of the old noise: 1 draws all of it again.
   p.Range("rollout.noise_level", rollout.noise_level(), 1e-6, rollout.kernel() == "cps" ? 1 : 10);
   if (rollout.antithetic() && rollout.group_size() % 2 != 0) {
@@ -68,6 +69,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.window_hi", rollout.window_hi(), 1, rollout.timesteps() - 1);
   p.Range("rollout.window_lo", rollout.window_lo(), 0, rollout.window_hi() - rollout.window_size());
   p.Range("rollout.cfg_scale", rollout.cfg_scale(), 1, 100);
+  p.Range("rollout.image_size", rollout.image_size(), 1, 65535);
   p.Range("rollout.max_text_tokens", rollout.max_text_tokens(), 1, 100000);
   p.Positive("rollout.temperature", rollout.temperature());
   // Heartbeats renew leases: one may be lost.
@@ -83,7 +85,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.max_staleness", train.max_staleness(), 0, 100);
   CheckOptimizer(p, "train.image", train.image());
   CheckOptimizer(p, "train.text", train.text());
-  p.OneOf("train.image_loss", train.image_loss(), {"ppo", "grpo_guard"});
+  p.OneOf("train.image_loss", train.image_loss(), kImageLossForms);
   if (train.image_loss() == "grpo_guard" && rollout.kernel() == "cps") {
     p.Add(
         "train.image_loss",
@@ -94,11 +96,11 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.text_clip_low", train.text_clip_low(), 1e-9, 1);
   p.Positive("train.text_clip_high", train.text_clip_high());
   p.Range("train.image_kl_beta", train.image_kl_beta(), 0, 1e6);
-  p.OneOf("train.image_kl_form", train.image_kl_form(), {"velocity_mse", "exact", "flow_grpo"});
+  p.OneOf("train.image_kl_form", train.image_kl_form(), kImageKlForms);
   p.Range("train.text_kl_beta", train.text_kl_beta(), 0, 1e6);
   p.Positive("train.advantage_eps", train.advantage_eps());
   p.Positive("train.advantage_clamp", train.advantage_clamp());
-  p.OneOf("train.advantage_aggregation", train.advantage_aggregation(), {"sum_then_normalize", "gdpo"});
+  p.OneOf("train.advantage_aggregation", train.advantage_aggregation(), kRewardAggregations);
   p.Range("train.checkpoint_every", train.checkpoint_every(), 1, 1e9);
   p.Range("train.checkpoints_kept", train.checkpoints_kept(), 1, 1000);
   p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
@@ -107,7 +109,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.spool_mib", train.spool_mib(), 1, 1 << 30);
   p.Range("train.lora.rank", train.lora().rank(), 0, 65536);
   p.Positive("train.lora.alpha", train.lora().alpha());
-  p.OneOf("model.weights_dtype", c.model().weights_dtype(), {"fp32", "bf16"});
+  p.OneOf("model.weights_dtype", c.model().weights_dtype(), kWeightsDtypes);
   if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0) {
     p.Add("model.weights_dtype",
           "bf16 weights cannot be trained themselves, small steps vanish in them: set train.lora.rank, or "

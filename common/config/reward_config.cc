@@ -5,10 +5,15 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/config/choices.h"
 #include "common/net/host_port.h"
 
 namespace lvrpo {
 namespace {
+
+constexpr absl::string_view kGuards[] = {"artefacts", "one_patch", "disagreement", "written_text"};
+constexpr absl::string_view kLoggable[] = {"grounding", "instruction", "knowledge", "pooled"};
+constexpr absl::string_view kExternalTasks[] = {"image", "text", "both"};
 
 void CheckUrl(const std::string& field, const std::string& url, ConfigProblems& p) {
   if (absl::Status status = CheckUrlHost(url); !status.ok()) p.Add(field, std::string(status.message()));
@@ -16,9 +21,9 @@ void CheckUrl(const std::string& field, const std::string& url, ConfigProblems& 
 
 void CheckExternal(const v1::RewardConfig& reward, ConfigProblems& p) {
   // Names of components and of guards, which share their metrics.
-  std::set<std::string> taken = {"grounding",    "instruction",  "knowledge", "pooled",
-                                 "exact_match",  "none",         "artefacts", "one_patch",
-                                 "disagreement", "written_text", "reward"};
+  std::set<std::string> taken = {"exact_match", "none", "reward"};
+  for (const absl::string_view name : kLoggable) taken.emplace(name);
+  for (const absl::string_view name : kGuards) taken.emplace(name);
   for (int i = 0; i < reward.external_size(); ++i) {
     const v1::ExternalScorerConfig& external = reward.external(i);
     const std::string field = absl::StrCat("reward.external[", i, "]");
@@ -39,7 +44,7 @@ void CheckExternal(const v1::RewardConfig& reward, ConfigProblems& p) {
                          "' is neither host:port nor an http(s) address: ", status.message()));
     }
     p.Range(field + ".weight", external.weight(), 0, 1e6);
-    p.OneOf(field + ".task", external.task(), {"image", "text", "both"});
+    p.OneOf(field + ".task", external.task(), kExternalTasks);
     p.Range(field + ".timeout_seconds", external.timeout_seconds(), 0, 1e6);
   }
 }
@@ -68,6 +73,10 @@ void CheckVqaEndpoint(const v1::VqaEndpointConfig& endpoint, ConfigProblems& p) 
 
 bool IsHttpAddress(const std::string& address) {
   return absl::StartsWithIgnoreCase(address, "http://") || absl::StartsWithIgnoreCase(address, "https://");
+}
+
+bool AppliesToTask(const v1::ExternalScorerConfig& external, v1::TaskKind task) {
+  return external.task() == "both" || external.task() == (task == v1::TASK_KIND_TEXT ? "text" : "image");
 }
 
 std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
@@ -100,16 +109,16 @@ void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
   double weights = reward.grounding_weight() + reward.instruction_weight() + reward.knowledge_weight();
   for (const v1::ExternalScorerConfig& external : reward.external()) weights += external.weight();
   if (weights <= 0) p.Add("reward", "all weights are 0: there would be nothing to learn from");
-  p.OneOf("reward.grounding_form", reward.grounding_form(), {"count_aware", "max_patch", "top_k_mean"});
-  p.OneOf("reward.grounding_dense", reward.grounding_dense(), {"map_head", "tokens", "box"});
+  p.OneOf("reward.grounding_form", reward.grounding_form(), kGroundingForms);
+  p.OneOf("reward.grounding_dense", reward.grounding_dense(), kGroundingDense);
   if (reward.grounding_dense() == "box" && reward.grounding_form() != "count_aware") {
     p.Add("reward.grounding_dense", "box needs regions: set reward.grounding_form to count_aware");
   }
   p.Range("reward.grounding_top_k", reward.grounding_top_k(), 1, 100000);
-  p.OneOf("reward.grounding_regions", reward.grounding_regions(), {"segments", "peaks"});
-  p.OneOf("reward.grounding_calibration", reward.grounding_calibration(), {"checkpoint", "cosine"});
+  p.OneOf("reward.grounding_regions", reward.grounding_regions(), kGroundingRegions);
+  p.OneOf("reward.grounding_calibration", reward.grounding_calibration(), kGroundingCalibrations);
   p.Range("reward.grounding_max_patches", reward.grounding_max_patches(), 1, 100000);
-  p.OneOf("reward.instruction_form", reward.instruction_form(), {"product", "mean"});
+  p.OneOf("reward.instruction_form", reward.instruction_form(), kInstructionForms);
   p.Range("reward.queue_limit", reward.queue_limit(), 1, 1000000);
   p.Positive("reward.deadline_seconds", reward.deadline_seconds());
   p.Positive("reward.queue_deadline_seconds", reward.queue_deadline_seconds());
@@ -123,13 +132,12 @@ void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
   } else if (!reward.detector().empty()) {
     p.Exists("reward.detector", reward.detector());
   }
-  p.OneOf("reward.image_transport", reward.image_transport(), {"raw", "png"});
-  for (const std::string& guard : reward.guards())
-    p.OneOf("reward.guards", guard, {"artefacts", "one_patch", "disagreement", "written_text"});
+  p.OneOf("reward.image_transport", reward.image_transport(), kImageTransports);
+  for (const std::string& guard : reward.guards()) p.OneOf("reward.guards", guard, kGuards);
   for (const std::string& name : reward.logged()) {
     if (ComponentWeights(reward).contains(name))
       p.Add("reward.logged", absl::StrCat("'", name, "' has a weight: it is a part of R already"));
-    p.OneOf("reward.logged", name, {"grounding", "instruction", "knowledge", "pooled"});
+    p.OneOf("reward.logged", name, kLoggable);
   }
   CheckExternal(reward, p);
   CheckVqaEndpoint(reward.vqa_endpoint(), p);

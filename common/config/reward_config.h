@@ -6,11 +6,15 @@
 
 #include "common/config/config_problems.h"
 #include "proto/lvrpo/v1/config.pb.h"
+#include "proto/lvrpo/v1/prompt.pb.h"
 
 namespace lvrpo {
 
 // Whether an address is one of HTTP ("http://..." or "https://..."), and not of gRPC ("host:port").
 bool IsHttpAddress(const std::string& address);
+
+// Whether an external scorer is asked about prompts of this task.
+bool AppliesToTask(const v1::ExternalScorerConfig& external, v1::TaskKind task);
 
 // Component name -> weight of paper equation 5, R = l1 R_sem + l2 R_ins + l3 R_know, and of external scorers;
 // exact_match has weight 1 for text tasks. Components of weight 0 are absent.

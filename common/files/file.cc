@@ -25,17 +25,34 @@ absl::Status WriteAll(int descriptor, absl::string_view bytes, const std::string
   return absl::OkStatus();
 }
 
+constexpr int64_t kMostOfPipe = int64_t{1} << 30, kMostOfDevice = int64_t{1} << 20;
+
+// The most bytes to read of what is open: only a regular file is known to end.
+int64_t MostOf(int descriptor, const struct stat& about, int64_t most) {
+  if (S_ISREG(about.st_mode)) return most;
+  const bool device = S_ISCHR(about.st_mode) && isatty(descriptor) == 0;
+  return std::min(most, device ? kMostOfDevice : kMostOfPipe);
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t most) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return FileError("read", path, errno);
   std::string bytes;
   struct stat about = {};
-  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode))
-    bytes.reserve(static_cast<size_t>(std::min<int64_t>(about.st_size, 1 << 30)));
+  if (fstat(descriptor, &about) == 0) {
+    most = MostOf(descriptor, about, most);
+    if (S_ISREG(about.st_mode))
+      bytes.reserve(static_cast<size_t>(std::min<int64_t>({about.st_size, most, 1 << 30})));
+  }
   char piece[1 << 16];
   while (true) {
+    if (static_cast<int64_t>(bytes.size()) > most || about.st_size > most) {
+      close(descriptor);
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " holds more than ", most, " bytes, the most that is read of it"));
+    }
     const ssize_t size = read(descriptor, piece, sizeof(piece));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -10,8 +12,11 @@
 
 namespace lvrpo {
 
-// The whole file, or everything read from a pipe until it ends. Errors as in common/files/filesystem.h.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
+// The whole file, or everything read from a pipe or a terminal until it ends, at most 1 GiB; from other
+// devices, some of which never end, at most 1 MiB. InvalidArgument: it holds more than these or `most` bytes,
+// or is a folder; other errors as in common/files/filesystem.h.
+absl::StatusOr<std::string> ReadFile(const std::string& path,
+                                     int64_t most = std::numeric_limits<int64_t>::max());
 
 // Writes a temporary file next to `path`, syncs it to disk, renames it over `path` and syncs the folder:
 // after a crash `path` holds the old or the new bytes, never a mixture.

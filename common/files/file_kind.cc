@@ -12,6 +12,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/utf8.h"
 
 namespace lvrpo {
@@ -187,6 +189,12 @@ std::string OneLine(string_view text, size_t most) {
     at += length;
   }
   return cut_bytes ? line + "..." : line;
+}
+
+std::string PrintableLines(string_view text) {
+  return absl::StrJoin(absl::StrSplit(text, '\n'), "\n", [](std::string* lines, string_view line) {
+    absl::StrAppend(lines, OneLine(line, line.size()));
+  });
 }
 
 }  // namespace lvrpo

@@ -33,4 +33,7 @@ absl::Status WithFileKind(const absl::Status& refused, const std::string& path);
 // paragraph separators, marks of direction, zero-width ones): each becomes a space.
 std::string OneLine(absl::string_view text, size_t most = 80);
 
+// The same for a message of several lines and any length: line feeds stay.
+std::string PrintableLines(absl::string_view text);
+
 }  // namespace lvrpo

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 
 namespace lvrpo {
 
@@ -15,7 +16,8 @@ class FileLock {
   // Creates the file if missing. Waits up to `patience` for the current holder, then Unavailable names the
   // file; Cancelled as soon as `give_up` returns true.
   static absl::StatusOr<FileLock> Take(const std::string& path, absl::Duration patience,
-                                       const std::function<bool()>& give_up = nullptr);
+                                       const std::function<bool()>& give_up = nullptr,
+                                       const Waiting& waiting = {});
   FileLock(FileLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
   FileLock& operator=(FileLock&&) = delete;
   ~FileLock();

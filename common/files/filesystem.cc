@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -139,6 +140,11 @@ absl::StatusOr<std::string> AbsolutePath(const std::string& path) {
   if (error) return FileError("find the working folder, for", path, error.value());
   const fs::path normal = absolute.lexically_normal();
   return (normal.has_filename() || !normal.has_relative_path() ? normal : normal.parent_path()).string();
+}
+
+bool WorkingFolderIsGone() {
+  char path[PATH_MAX];
+  return getcwd(path, sizeof(path)) == nullptr && errno == ENOENT;
 }
 
 std::string JoinPath(const std::string& folder, const std::string& name) {

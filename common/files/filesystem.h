@@ -48,6 +48,9 @@ absl::Status SyncFolder(const std::string& path);
 // gone.
 absl::StatusOr<std::string> AbsolutePath(const std::string& path);
 
+// Whether the working folder was removed. Makes system calls only, so that it may run before main().
+bool WorkingFolderIsGone();
+
 std::string JoinPath(const std::string& folder, const std::string& name);
 std::string ParentFolder(const std::string& path);  // "" for a plain name
 std::string FileName(const std::string& path);      // "" for "folder/"

@@ -35,7 +35,7 @@ absl::StatusOr<bool> LineReader::Next(std::string* line) {
     at_ = 0;
     searched = buffer_.size();
     if (searched > kMostBytes) {
-      return absl::ResourceExhaustedError(
+      return absl::InvalidArgumentError(
           absl::StrCat(path_, " has a line of more than ", kMostBytes >> 20, " MiB"));
     }
     char piece[1 << 16];

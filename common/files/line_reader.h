@@ -16,7 +16,7 @@ class LineReader {
   ~LineReader();
   LineReader(const LineReader&) = delete;
 
-  // The next line without its end; false when there is none. ResourceExhausted: it is longer than kMostBytes.
+  // The next line without its end; false when there is none. InvalidArgument: it is longer than kMostBytes.
   absl::StatusOr<bool> Next(std::string* line);
 
   static constexpr size_t kMostBytes = size_t{256} << 20;

@@ -22,12 +22,12 @@ std::string NotUtf8(absl::string_view text) {
       std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first - text.begin());
   // Ill-formed bytes may begin as their replacement, U+FFFD, does: back to where that begins.
   while (at > 0 && (repaired[at] & 0xc0) == 0x80) --at;
-  return absl::StrFormat("not UTF-8 at byte %d (0x%02x): save the file as UTF-8", at + 1,
-                         static_cast<unsigned char>(text[at]));
+  return absl::StrFormat("not UTF-8 at byte %d (0x%02x)%s", at + 1, static_cast<unsigned char>(text[at]),
+                         kSaveAsUtf8);
 }
 
-absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
-  absl::StatusOr<std::string> bytes = ReadFile(path);
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t most) {
+  absl::StatusOr<std::string> bytes = ReadFile(path, most);
   if (!bytes.ok()) return WithFileKind(bytes.status(), path);
   if (const std::string kind = KnownFileKind(absl::string_view(*bytes).substr(0, kFileKindBytes));
       !kind.empty())

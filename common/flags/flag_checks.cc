@@ -10,6 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/decimal.h"
+#include "common/files/file_kind.h"
+#include "common/names.h"
 
 namespace lvrpo {
 namespace {
@@ -40,7 +43,7 @@ CLI::Validator FiniteNumber() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
         double number = 0;
-        if (absl::SimpleAtod(text, &number) && std::isfinite(number)) return "";
+        if (IsDecimal(text) && absl::SimpleAtod(text, &number) && std::isfinite(number)) return "";
         return absl::StrCat("'", text, "' is not a number");
       },
       "");
@@ -78,7 +81,8 @@ CLI::Validator AboveZero() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
         double number = 0;
-        if (absl::SimpleAtod(text, &number) && std::isfinite(number) && number > 0) return "";
+        if (IsDecimal(text) && absl::SimpleAtod(text, &number) && std::isfinite(number) && number > 0)
+          return "";
         return absl::StrCat("'", text, "' is not a number above 0");
       },
       "above 0");
@@ -90,6 +94,20 @@ CLI::Validator HostPortText(AddressUse use) {
         return std::string(ParseHostPort(text, use).status().message());
       },
       "");
+}
+
+CLI::Validator NameText(size_t most) {
+  return CLI::Validator(
+      [most](std::string& text) -> std::string {
+        if (IsName(text, most)) return "";
+        return absl::StrCat("'", OneLine(text), "' is no name: use ", NameRule(most));
+      },
+      "");
+}
+
+CLI::Validator NotEmpty() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string { return text.empty() ? "an empty text was given" : ""; }, "");
 }
 
 CLI::Validator ByteSize() {

@@ -15,6 +15,8 @@ namespace lvrpo {
 CLI::Validator AtLeast(int64_t low);
 CLI::Validator AboveZero();                   // a finite number
 CLI::Validator HostPortText(AddressUse use);  // common/net/host_port.h
+CLI::Validator NameText(size_t most);         // common/names.h
+CLI::Validator NotEmpty();
 // Bytes, as "5GB", "512 MiB" or "1000": whole, powers of 1000 (kB, MB, GB, TB) or of 1024 (KiB, ...).
 CLI::Validator ByteSize();
 

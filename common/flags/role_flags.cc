@@ -10,11 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
+#include "common/files/file_kind.h"
 #include "common/files/filesystem.h"
 #include "common/flags/flag_checks.h"
 #include "common/json/json_text.h"
+#include "common/names.h"
 #include "common/telemetry/logging.h"
-#include "common/utf8.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
@@ -23,6 +24,7 @@ namespace lvrpo {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr size_t kMostOfProblem = 1000;  // characters
 
 // What may have been meant by a command or an option that `app` does not know.
 std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arguments) {
@@ -78,7 +80,9 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
         ->check(HostPortText(AddressUse::kListen))
         ->capture_default_str();
   if (has('m'))
-    app.add_option("--member-id", member_id, "stable name of this process")->capture_default_str();
+    app.add_option("--member-id", member_id, "stable name of this process")
+        ->check(NameText(kMostMemberId))
+        ->capture_default_str();
   if (has('t'))
     app.add_option("--threads", threads, "CPU threads; 0 = as the configuration says")
         ->check(CLI::Range(0, kMostThreads))
@@ -127,7 +131,7 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
   }
   // It may quote an argument, whose bytes are anything.
   std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(),
-               unicode::RepairUtf8(problem).c_str(), program.c_str());
+               OneLine(problem, kMostOfProblem).c_str(), program.c_str());
   return kExitUsage;
 }
 
@@ -139,7 +143,7 @@ absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, con
 
 int Explain(const std::string& program, const absl::Status& status) {
   if (status.ok()) return kExitDone;
-  const std::string message = unicode::RepairUtf8(status.message());
+  const std::string message = PrintableLines(status.message());
   if (LogsAreJson()) {
     spdlog::error("{}", message);
   } else {

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +39,19 @@ int CloseOutput(int code) {
   if (code != kExitDone) return code;
   return own == kExitData ? kExitData : kExitRetry;
 }
+
+// Ends a program whose working folder was removed: LibTorch's initialiser would, in words about MKL. Runs
+// before the initialisers of shared libraries, so it uses system calls only.
+void RefuseGoneFolder(int argc, char** argv, char**) {
+  if (!WorkingFolderIsGone()) return;
+  const char* program = argc > 0 ? argv[0] : g_program;
+  if (const char* slash = std::strrchr(program, '/'); slash != nullptr) program = slash + 1;
+  dprintf(STDERR_FILENO, "%s: the working folder is gone: change to one that is there\n", program);
+  _exit(kExitData);
+}
+
+__attribute__((section(".preinit_array"), used)) void (*const g_before_libraries)(int, char**,
+                                                                                  char**) = RefuseGoneFolder;
 
 }  // namespace
 

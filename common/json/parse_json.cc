@@ -1,6 +1,8 @@
 #include "common/json/parse_json.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +31,26 @@ std::string Reason(absl::string_view rest) {
   return "";
 }
 
+// Keeps the first key that occurs twice in one object of what is being parsed.
+class KeyWatch {
+ public:
+  bool operator()(int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    using Event = nlohmann::json::parse_event_t;
+    if (event == Event::object_start) open_.emplace_back();
+    if (event == Event::object_end) open_.pop_back();
+    if (event == Event::key && !twice.has_value()) {
+      const std::string& key = parsed.get_ref<const std::string&>();
+      if (!open_.back().insert(key).second) twice = key;
+    }
+    return true;
+  }
+
+  std::optional<std::string> twice;
+
+ private:
+  std::vector<std::set<std::string>> open_;  // keys of each object around the place
+};
+
 }  // namespace
 
 absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
@@ -37,7 +59,11 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
   if (absl::StripAsciiWhitespace(text).empty()) return absl::InvalidArgumentError("not JSON: it is empty");
   size_t stop = 0;
   try {  // only the parser's exception has the position
-    return nlohmann::json::parse(text.begin(), text.end());
+    KeyWatch watch;
+    nlohmann::json value = nlohmann::json::parse(text.begin(), text.end(), std::ref(watch));
+    if (!watch.twice.has_value()) return value;
+    return absl::InvalidArgumentError(
+        absl::StrCat("JSON in which \"", OneLine(*watch.twice, 40), "\" is given twice"));
   } catch (const nlohmann::json::parse_error& error) {
     stop = std::min(text.size(), error.byte == 0 ? 0 : error.byte - 1);
   } catch (const nlohmann::json::exception& error) {  // a number that is too large; it does not say where
@@ -58,22 +84,6 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text) {
       absl::StrCat("not JSON at ", absl::StrContains(text, '\n') ? absl::StrCat("line ", line, ", ") : "",
                    "column ", at - line_begin + 1, reason.empty() ? "" : ": ", reason, ", near '",
                    OneLine(text.substr(near, text.find('\n', at) - near), 40), "'"));
-}
-
-std::string RepeatedKey(absl::string_view text) {
-  text = WithoutByteOrderMark(text);
-  std::vector<std::set<std::string>> open;  // the keys of each object around the place
-  std::string twice;
-  const auto watch = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::object_start) open.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end) open.pop_back();
-    if (event == nlohmann::json::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second)
-      twice = parsed.get<std::string>();
-    return true;
-  };
-  const bool sound =
-      !nlohmann::json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false).is_discarded();
-  return sound ? twice : "";
 }
 
 }  // namespace lvrpo

@@ -109,16 +109,6 @@ struct Decoder : jpeg_decompress_struct {
   ~Decoder() { jpeg_destroy_decompress(this); }
 };
 
-struct Encoder : jpeg_compress_struct {
-  Encoder() : jpeg_compress_struct{} {}
-  ~Encoder() {
-    jpeg_destroy_compress(this);
-    std::free(bytes);
-  }
-  unsigned char* bytes = nullptr;  // the library's, by malloc
-  unsigned long size = 0;
-};
-
 absl::Status Damaged(const ErrorManager& errors) {
   if (errors.msg_code == JERR_SOF_UNSUPPORTED || errors.msg_code == JERR_BAD_PRECISION) {
     return absl::InvalidArgumentError(
@@ -185,43 +175,6 @@ absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& li
   });
   if (!pixels) return Damaged(errors);
   return raster;
-}
-
-absl::StatusOr<std::string> EncodeJpeg(const RgbImage& image, const JpegOptions& options) {
-  if (absl::Status status = CheckImage(image); !status.ok()) return status;
-  if (image.width > JPEG_MAX_DIMENSION || image.height > JPEG_MAX_DIMENSION) {
-    return absl::InvalidArgumentError(absl::StrCat("a JPEG has at most ", JPEG_MAX_DIMENSION,
-                                                   " pixels a side, not ", image.width, "x", image.height));
-  }
-  if (options.quality < 1 || options.quality > 100) {
-    return absl::InvalidArgumentError(absl::StrCat("a JPEG's quality is 1 to 100, not ", options.quality));
-  }
-  ErrorManager errors;
-  Encoder jpeg;
-  jpeg.err = &errors;
-  const bool done = errors.Try([&] {
-    jpeg_create_compress(&jpeg);
-    jpeg_mem_dest(&jpeg, &jpeg.bytes, &jpeg.size);
-    jpeg.image_width = static_cast<JDIMENSION>(image.width);
-    jpeg.image_height = static_cast<JDIMENSION>(image.height);
-    jpeg.input_components = 3;
-    jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, options.quality, TRUE);
-    if (!options.subsample_chroma) {
-      jpeg.comp_info[0].h_samp_factor = 1;
-      jpeg.comp_info[0].v_samp_factor = 1;
-    }
-    jpeg_start_compress(&jpeg, TRUE);
-    while (jpeg.next_scanline < jpeg.image_height) {
-      const size_t offset = size_t{3} * jpeg.image_width * jpeg.next_scanline;
-      JSAMPROW row = const_cast<JSAMPROW>(image.pixels.data() + offset);
-      jpeg_write_scanlines(&jpeg, &row, 1);
-    }
-    jpeg_finish_compress(&jpeg);
-  });
-  if (!done) return absl::InternalError(absl::StrCat("cannot encode a JPEG: ", errors.message));
-  return std::string(reinterpret_cast<const char*>(jpeg.bytes), jpeg.size);
 }
 
 }  // namespace lvrpo

@@ -18,13 +18,4 @@ namespace lvrpo {
 // other damage, and for a progressive file of more than 500 scans, which would cost hours.
 absl::StatusOr<Raster> DecodeJpeg(absl::string_view bytes, const ImageLimits& limits = {});
 
-struct JpegOptions {
-  int quality = 90;              // 1 .. 100, of libjpeg's scale
-  bool subsample_chroma = true;  // 4:2:0; otherwise 4:4:4
-};
-
-// Baseline. InvalidArgument for an image whose pixels do not fit its size, a side above 65500 and a quality
-// out of range.
-absl::StatusOr<std::string> EncodeJpeg(const RgbImage& image, const JpegOptions& options = {});
-
 }  // namespace lvrpo

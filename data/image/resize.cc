@@ -208,40 +208,7 @@ absl::StatusOr<Bytes> ResizeBytes(const Bytes& pixels, int channels, ImageSize f
   return ResizeSmooth(pixels, channels, from, to, filter);
 }
 
-// Colours times alpha / 255, rounded.
-void MultiplyAlpha(Raster& image) {
-  const size_t channels = static_cast<size_t>(image.channels);
-  for (size_t i = 0; i + channels <= image.pixels.size(); i += channels) {
-    const int alpha = image.pixels[i + channels - 1];
-    for (size_t c = 0; c + 1 < channels; ++c) {
-      const int product = image.pixels[i + c] * alpha + 128;
-      image.pixels[i + c] = static_cast<uint8_t>(((product >> 8) + product) >> 8);
-    }
-  }
-}
-
-// Colours times 255 / alpha, rounded down; unchanged where alpha is 0.
-void DivideAlpha(Raster& image) {
-  const size_t channels = static_cast<size_t>(image.channels);
-  for (size_t i = 0; i + channels <= image.pixels.size(); i += channels) {
-    const int alpha = image.pixels[i + channels - 1];
-    if (alpha == 0 || alpha == 255) continue;
-    for (size_t c = 0; c + 1 < channels; ++c) {
-      image.pixels[i + c] = static_cast<uint8_t>(std::min(255 * image.pixels[i + c] / alpha, 255));
-    }
-  }
-}
-
 }  // namespace
-
-absl::StatusOr<ResizeFilter> ResizeFilterByName(absl::string_view name) {
-  if (name == "nearest") return ResizeFilter::kNearest;
-  if (name == "bilinear") return ResizeFilter::kBilinear;
-  if (name == "bicubic") return ResizeFilter::kBicubic;
-  if (name == "lanczos") return ResizeFilter::kLanczos;
-  return absl::InvalidArgumentError(
-      absl::StrCat("no resize filter '", name, "'; there are nearest, bilinear, bicubic and lanczos"));
-}
 
 absl::StatusOr<ResizeFilter> ResizeFilterByNumber(int64_t resample) {
   switch (resample) {
@@ -271,18 +238,6 @@ absl::StatusOr<Raster> Resize(const Raster& image, ImageSize size, ResizeFilter 
       ResizeBytes(image.pixels, image.channels, {image.width, image.height}, size, filter);
   if (!pixels.ok()) return pixels.status();
   return Raster{size.width, size.height, image.channels, *std::move(pixels)};
-}
-
-absl::StatusOr<Raster> ResizeWithAlpha(const Raster& image, ImageSize size, ResizeFilter filter) {
-  const bool has_alpha = image.channels == 2 || image.channels == 4;
-  if (!has_alpha || filter == ResizeFilter::kNearest || size == ImageSize{image.width, image.height}) {
-    return Resize(image, size, filter);
-  }
-  Raster premultiplied = image;
-  MultiplyAlpha(premultiplied);
-  absl::StatusOr<Raster> resized = Resize(premultiplied, size, filter);
-  if (resized.ok()) DivideAlpha(*resized);
-  return resized;
 }
 
 }  // namespace lvrpo

@@ -25,16 +25,10 @@ inline constexpr int64_t kMaxResizedPixels = int64_t{1} << 28;
 
 enum class ResizeFilter { kNearest, kBilinear, kBicubic, kLanczos };  // bicubic has a = -0.5, Lanczos 3 lobes
 
-// "nearest", "bilinear", "bicubic", "lanczos".
-absl::StatusOr<ResizeFilter> ResizeFilterByName(absl::string_view name);
 // `resample` of a preprocessor_config.json, Pillow's numbers: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic.
 absl::StatusOr<ResizeFilter> ResizeFilterByNumber(int64_t resample);
 
 absl::StatusOr<RgbImage> Resize(const RgbImage& image, ImageSize size, ResizeFilter filter);
 // Resizes every channel independently.
 absl::StatusOr<Raster> Resize(const Raster& image, ImageSize size, ResizeFilter filter);
-// For two and four channels: colours are premultiplied by alpha, so that transparent pixels do not bleed into
-// their neighbours (as Pillow does for LA and RGBA). Otherwise as Resize.
-absl::StatusOr<Raster> ResizeWithAlpha(const Raster& image, ImageSize size, ResizeFilter filter);
-
 }  // namespace lvrpo

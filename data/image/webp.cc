@@ -1,7 +1,6 @@
 #include "data/image/webp.h"
 
 #include <webp/decode.h>
-#include <webp/encode.h>
 
 #include <memory>
 
@@ -55,26 +54,6 @@ absl::StatusOr<Raster> DecodeWebp(absl::string_view bytes, const ImageLimits& li
   if (code == VP8_STATUS_NOT_ENOUGH_DATA) return Damaged("it ends within its image");
   if (code != VP8_STATUS_OK) return Damaged("its image cannot be decoded");
   return raster;
-}
-
-absl::StatusOr<std::string> EncodeWebp(const RgbImage& image, const WebpOptions& options) {
-  if (absl::Status status = CheckImage(image); !status.ok()) return status;
-  if (image.width > WEBP_MAX_DIMENSION || image.height > WEBP_MAX_DIMENSION) {
-    return absl::InvalidArgumentError(absl::StrCat("a WebP has at most ", WEBP_MAX_DIMENSION,
-                                                   " pixels a side, not ", image.width, "x", image.height));
-  }
-  if (!(options.quality >= 0 && options.quality <= 100)) {
-    return absl::InvalidArgumentError(absl::StrCat("a WebP's quality is 0 to 100, not ", options.quality));
-  }
-  uint8_t* bytes = nullptr;
-  const int row_bytes = image.width * 3;
-  const size_t size =
-      options.lossless
-          ? WebPEncodeLosslessRGB(image.pixels.data(), image.width, image.height, row_bytes, &bytes)
-          : WebPEncodeRGB(image.pixels.data(), image.width, image.height, row_bytes, options.quality, &bytes);
-  const std::unique_ptr<uint8_t, void (*)(void*)> owner(bytes, &WebPFree);
-  if (size == 0) return absl::InternalError("cannot encode a WebP");
-  return std::string(reinterpret_cast<const char*>(bytes), size);
 }
 
 }  // namespace lvrpo

@@ -63,6 +63,9 @@ std::string BeyondBounds(const v1::PromptRecord& record) {
                           kMost);
     }
   }
+  if (constraints.width() < 0 || constraints.height() < 0) {
+    return absl::StrCat("asks for an image of ", constraints.width(), "x", constraints.height(), " pixels");
+  }
   for (const v1::RelationConstraint& relation : constraints.relations()) {
     for (const int index : {relation.subject(), relation.object()}) {
       if (index < 0 || index >= constraints.objects_size()) {
@@ -117,8 +120,9 @@ absl::Status CheckPromptTask(const v1::PromptRecord& record, v1::TaskKind task) 
 
 absl::StatusOr<v1::PromptRecord> PromptFromJson(absl::string_view json) {
   if (const std::string wrong = NotUtf8(json); !wrong.empty()) return absl::InvalidArgumentError(wrong);
-  if (const std::string key = RepeatedKey(json); !key.empty())
-    return absl::InvalidArgumentError(absl::StrCat("not a prompt record: ", Quoted(key), " is given twice"));
+  // The parser of messages takes what JSON does not have: a comma too many, keys without quotes.
+  if (const absl::Status status = ParseJson(json).status(); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat("not a prompt record: ", status.message()));
   v1::PromptRecord record;
   const auto parsed = google::protobuf::util::JsonStringToMessage(
       google::protobuf::StringPiece(json.data(), json.size()), &record);
@@ -172,6 +176,12 @@ absl::Status WritePromptFile(const std::string& path, const std::vector<v1::Prom
     absl::StrAppend(&bytes, line, "\n");
   }
   return WriteFileAtomic(path, bytes);
+}
+
+ImageSize ImageSizeOf(const v1::PromptRecord& record, const v1::RolloutConfig& rollout) {
+  const v1::Constraints& asked = record.constraints();
+  return {.width = asked.width() > 0 ? asked.width() : rollout.image_size(),
+          .height = asked.height() > 0 ? asked.height() : rollout.image_size()};
 }
 
 std::string SourceImagePath(const std::string& prompt_file, const v1::PromptRecord& record) {

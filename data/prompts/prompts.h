@@ -7,6 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "data/image/image.h"
+#include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/prompt.pb.h"
 
 namespace lvrpo {
@@ -37,6 +39,10 @@ absl::StatusOr<std::vector<v1::PromptRecord>> ReadPromptFile(const std::string& 
                                                              const PromptCheck& also = {});
 
 absl::Status WritePromptFile(const std::string& path, const std::vector<v1::PromptRecord>& records);
+
+// The size in which the image of a record is sampled: its constraints' width and height, rollout.image_size
+// where they say nothing.
+ImageSize ImageSizeOf(const v1::PromptRecord& record, const v1::RolloutConfig& rollout);
 
 // The path of the source image of a record from `prompt_file`.
 std::string SourceImagePath(const std::string& prompt_file, const v1::PromptRecord& record);

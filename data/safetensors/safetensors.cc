@@ -70,20 +70,6 @@ std::vector<SafetensorsDescription> Describe(const std::map<std::string, Safeten
 
 }  // namespace
 
-std::string SerializeSafetensors(const std::map<std::string, SafetensorsEntry>& entries,
-                                 const std::map<std::string, std::string>& metadata, bool empty_metadata) {
-  std::vector<SafetensorsDescription> order = Describe(entries);
-  std::string file = SafetensorsHeader(order, metadata, empty_metadata);
-  size_t total = file.size();
-  for (const auto& [name, entry] : entries) total += entry.bytes.size();
-  file.reserve(total);
-  for (const SafetensorsDescription& tensor : order) {
-    const absl::string_view bytes = entries.at(tensor.name).bytes;
-    file.append(bytes.data(), bytes.size());
-  }
-  return file;
-}
-
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, SafetensorsEntry>& entries,
                               const std::map<std::string, std::string>& metadata) {
   absl::StatusOr<std::unique_ptr<SafetensorsWriter>> writer =

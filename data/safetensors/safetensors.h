@@ -43,12 +43,6 @@ class SafetensorsFile {
   bool has_metadata_ = false;
 };
 
-// The bytes of a file holding these tensors: __metadata__ first, tensors by dtype (widest alignment first)
-// then name, header padded with spaces to a multiple of 8, as the reference writer does it.
-std::string SerializeSafetensors(const std::map<std::string, SafetensorsEntry>& entries,
-                                 const std::map<std::string, std::string>& metadata,
-                                 bool empty_metadata = false);
-
 // Writes atomically (common/files/file.h).
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, SafetensorsEntry>& entries,
                               const std::map<std::string, std::string>& metadata);

@@ -5,9 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/net/retry.h"
 #include "proto/lvrpo/v1/external_scorer.pb.h"
 #include "reward_server/remote/http/http.h"
-#include "reward_server/remote/http/retry.h"
 
 namespace lvrpo {
 

@@ -5,11 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/config/reward_config.h"
 #include "common/digits.h"
+#include "common/files/file_kind.h"
 #include "data/image/png.h"
 #include "data/unicode/unicode.h"
 #include "reward_server/remote/external_scorer_client.h"
 #include "reward_server/remote/http/http_client.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 #include "reward_server/remote/http/url.h"
 #include "reward_server/remote/json_scorer.h"
 #include "reward_server/remote/remote_digest.h"
@@ -17,18 +19,10 @@
 namespace lvrpo {
 namespace {
 
-constexpr size_t kMostDetail = 1000;  // bytes; what is longer is cut
+constexpr size_t kMostDetail = 1000;  // characters; what is longer is cut
 
 std::string Who(const v1::ExternalScorerConfig& config) {
   return absl::StrCat("external scorer '", config.name(), "' at ", PrintableUrl(config.address()));
-}
-
-std::string Cut(const std::string& detail) {
-  if (detail.size() <= kMostDetail) return detail;
-  size_t end = kMostDetail;
-  while (end > 0 && (static_cast<unsigned char>(detail[end]) & 0xC0) == 0x80)
-    --end;  // not inside a character
-  return detail.substr(0, end) + " ...";
 }
 
 }  // namespace
@@ -53,17 +47,18 @@ absl::StatusOr<std::vector<SampleScore>> ReadExternalScores(const v1::ScoreSampl
                                                             size_t count, const std::string& digest) {
   if (absl::Status same = CheckUnchanged(digest, response.digest()); !same.ok()) return same;
   if (static_cast<size_t>(response.scores_size()) != count) {
-    return absl::InternalError(
+    return BadAnswer(
         absl::StrCat("answered with ", response.scores_size(), " scores for ", count, " samples"));
   }
   std::vector<SampleScore> scores;
   for (const v1::ExternalScore& score : response.scores()) {
     const std::optional<double> share = AsShare(score.value());
     if (!share.has_value()) {
-      return absl::InternalError(absl::StrCat("scored sample ", scores.size(), " with ",
-                                              Digits(score.value()), "; scores must be 0 to 1"));
+      return BadAnswer(absl::StrCat("scored sample ", scores.size(), " with ", Digits(score.value()),
+                                    "; scores must be 0 to 1"));
     }
-    scores.push_back({.value = static_cast<float>(*share), .detail = Cut(score.detail()), .maps = {}});
+    scores.push_back(
+        {.value = static_cast<float>(*share), .detail = OneLine(score.detail(), kMostDetail), .maps = {}});
   }
   return scores;
 }
@@ -91,8 +86,7 @@ absl::StatusOr<std::unique_ptr<ExternalScorer>> ExternalScorer::Create(const v1:
 }
 
 bool ExternalScorer::AppliesTo(const v1::PromptRecord& prompt) const {
-  return config_.task() == "both" ||
-         config_.task() == (prompt.task() == v1::TASK_KIND_TEXT ? "text" : "image");
+  return AppliesToTask(config_, prompt.task());
 }
 
 absl::StatusOr<std::vector<SampleScore>> ExternalScorer::ScoreGroup(const ScoringGroup& group) {

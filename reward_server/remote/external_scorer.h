@@ -42,7 +42,7 @@ class ExternalScorer : public Scorer {
 absl::StatusOr<v1::ScoreSamplesRequest> MakeScoreSamplesRequest(const ScoringGroup& group);
 
 // The scores in a response for `count` samples by the scorer of that digest. FailedPrecondition when another
-// scorer answered, Internal for any malformed response.
+// scorer answered, DataLoss for any malformed response.
 absl::StatusOr<std::vector<SampleScore>> ReadExternalScores(const v1::ScoreSamplesResponse& response,
                                                             size_t count, const std::string& digest);
 

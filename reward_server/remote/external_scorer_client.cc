@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/net/rpc.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
+#include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
 namespace {
@@ -12,9 +13,9 @@ namespace {
 absl::Status Failure(const grpc::Status& status) {
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
       absl::StrContains(status.error_message(), "larger than max")) {
-    return absl::InternalError("a message is too large: " + status.error_message());
+    return OfRemote(absl::DataLossError("a message is too large: " + status.error_message()));
   }
-  return FromGrpcStatus(status);
+  return OfRemote(FromGrpcStatus(status));
 }
 
 ChannelOptions ToChannelOptions(const LinkOptions& options) {

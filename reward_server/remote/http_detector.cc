@@ -11,6 +11,7 @@
 #include "data/image/png.h"
 #include "reward_server/remote/http/curl_transport.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 #include "reward_server/remote/http/url.h"
 #include "verifiers/answers/folded.h"
 
@@ -91,17 +92,16 @@ absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
   for (size_t i = 0; i < sizes.size(); ++i) {
     const std::string where = absl::StrCat("images[", i, "]");
     absl::StatusOr<Detections> image = DetectionsFromJson(JsonText(Plain((**images)[i])));
-    if (!image.ok()) return absl::InternalError(absl::StrCat(where, ": ", image.status().message()));
+    if (!image.ok()) return BadAnswer(absl::StrCat(where, ": ", image.status().message()));
     if (image->width != sizes[i].width || image->height != sizes[i].height) {
-      return absl::InternalError(absl::StrCat(where, " is of ", image->width, " x ", image->height,
-                                              " pixels, but ", sizes[i].width, " x ", sizes[i].height,
-                                              " were sent: boxes must be in the image's own pixels"));
+      return BadAnswer(absl::StrCat(where, " is of ", image->width, " x ", image->height, " pixels, but ",
+                                    sizes[i].width, " x ", sizes[i].height,
+                                    " were sent: boxes must be in the image's own pixels"));
     }
     if (LookLikeShares(*image)) {
-      return absl::InternalError(
-          absl::StrCat(where,
-                       " has boxes within one pixel only: they must be in pixels of the "
-                       "image, not in shares of its sides"));
+      return BadAnswer(absl::StrCat(where,
+                                    " has boxes within one pixel only: they must be in pixels of the "
+                                    "image, not in shares of its sides"));
     }
     std::vector<Detection>& of_image = found.emplace_back();
     for (Detection& object : image->objects) {

@@ -46,7 +46,7 @@ absl::StatusOr<std::string> DetectRequestJson(const std::vector<RgbImage>& image
 
 // {"digest": "...", "images": [{as verifiers/images/detections.h has it}, ...]}: the detections of these
 // classes (case-insensitive, spaces may be written as "_" or "-") in images of these sizes, by the detector
-// of that digest. FailedPrecondition when another one answered, Internal for any malformed answer.
+// of that digest. FailedPrecondition when another one answered, DataLoss for any malformed answer.
 absl::StatusOr<std::vector<std::vector<Detection>>> ReadDetectionsJson(
     absl::string_view text, const std::vector<ImageSize>& sizes, const std::vector<std::string>& classes,
     const std::string& digest);

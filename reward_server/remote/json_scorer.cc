@@ -10,6 +10,7 @@
 #include "reward_server/remote/http/curl_transport.h"
 #include "reward_server/remote/http/http_client.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 #include "reward_server/remote/http/url.h"
 #include "reward_server/remote/remote_digest.h"
 

@@ -19,7 +19,7 @@ std::unique_ptr<ExternalLink> MakeJsonLink(const std::string& address, const Lin
 std::string ScoreRequestJson(const v1::ScoreSamplesRequest& request);
 
 // {"digest": "...", "scores": [{"value": 0.5, "detail": "..."}]} with `count` scores; "detail" is optional, a
-// bare number is a value, other members are ignored. Internal, in one clause, says what is wrong; a value
+// bare number is a value, other members are ignored. DataLoss, in one clause, says what is wrong; a value
 // that is missing is.
 absl::StatusOr<v1::ScoreSamplesResponse> ReadScoresJson(absl::string_view text, int count);
 

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
 namespace {
@@ -24,7 +25,7 @@ absl::StatusOr<RemoteDescription> ReadDescription(absl::string_view text) {
   RemoteDescription description = {.digest = *digest, .thresholds = {}};
   const auto thresholds = json->find("thresholds");
   if (thresholds == json->end()) return description;
-  if (!thresholds->is_object()) return absl::InternalError("\"thresholds\" of its description is no object");
+  if (!thresholds->is_object()) return BadAnswer("\"thresholds\" of its description is no object");
   for (const auto& [name, value] : {std::pair{"score", &description.thresholds.score},
                                     {"counting_score", &description.thresholds.counting_score}}) {
     if (!thresholds->contains(name)) continue;
@@ -39,9 +40,9 @@ absl::Status CheckRemoteDigest(absl::string_view digest) {
   const bool plain = std::all_of(digest.begin(), digest.end(),
                                  [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
   if (!digest.empty() && digest.size() <= kMostDigest && plain) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("its digest \"", absl::CHexEscape(digest.substr(0, kMostDigest)),
-                                          "\" is not 1 to ", kMostDigest,
-                                          " printable ASCII characters without blanks"));
+  return BadAnswer(absl::StrCat("its digest \"", absl::CHexEscape(digest.substr(0, kMostDigest)),
+                                "\" is not 1 to ", kMostDigest,
+                                " printable ASCII characters without blanks"));
 }
 
 absl::Status CheckUnchanged(absl::string_view described, absl::string_view answered) {
@@ -49,18 +50,6 @@ absl::Status CheckUnchanged(absl::string_view described, absl::string_view answe
   if (absl::Status checked = CheckRemoteDigest(answered); !checked.ok()) return checked;
   return absl::FailedPreconditionError(
       absl::StrCat("changed from ", described, " to ", answered, ": restart the reward server to accept it"));
-}
-
-absl::Status Reworded(const absl::Status& status, absl::string_view message) {
-  if (status.ok()) return status;
-  absl::Status reworded(status.code(), message);
-  status.ForEachPayload(
-      [&](absl::string_view type, const absl::Cord& payload) { reworded.SetPayload(type, payload); });
-  return reworded;
-}
-
-absl::Status Named(absl::string_view who, const absl::Status& status) {
-  return Reworded(status, absl::StrCat(who, ": ", status.message()));
 }
 
 }  // namespace lvrpo

@@ -17,17 +17,13 @@ struct RemoteDescription {
   DetectionThresholds thresholds;
 };
 
-// Internal, in one clause, says what is wrong.
+// DataLoss, in one clause, says what is wrong.
 absl::StatusOr<RemoteDescription> ReadDescription(absl::string_view json);
 
-// Checks that this is a valid digest: 1 to 200 printable ASCII characters. Internal when not.
+// Checks that this is a valid digest: 1 to 200 printable ASCII characters. DataLoss when not.
 absl::Status CheckRemoteDigest(absl::string_view digest);
 
 // FailedPrecondition when an answer is from another scorer than the one that was described.
 absl::Status CheckUnchanged(absl::string_view described, absl::string_view answered);
-
-// The same status, its reason too, with another message; with "who: " before its own.
-absl::Status Reworded(const absl::Status& status, absl::string_view message);
-absl::Status Named(absl::string_view who, const absl::Status& status);
 
 }  // namespace lvrpo

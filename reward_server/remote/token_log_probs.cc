@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "common/json/json_text.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
 namespace {
@@ -89,13 +90,13 @@ absl::StatusOr<std::vector<TokenLogProb>> ReadTokenLogProbs(const json& reply) {
   const bool none = !logprobs.is_object() ||
                     (FirstOf(logprobs, "content") == nullptr && FirstOf(logprobs, "top_logprobs") == nullptr);
   if (none) {
-    return absl::InternalError(
+    return BadAnswer(
         "its answer holds no log-probabilities: the endpoint or the model does not give them, or it gave no "
         "token");
   }
   const json* const entries = Entries(logprobs);
   if (entries == nullptr || entries->empty() || !entries->is_structured()) {
-    return absl::InternalError(
+    return BadAnswer(
         "its answer gives no top_logprobs, the log-probabilities of other tokens than its own: the endpoint "
         "must "
         "allow as many as reward.vqa_endpoint.top_logprobs asks for");
@@ -123,12 +124,12 @@ absl::StatusOr<std::vector<TokenLogProb>> ReadTokenLogProbs(const json& reply) {
   }
   if (!tokens.empty()) return tokens;
   if (numbered) {
-    return absl::InternalError(
+    return BadAnswer(
         "its answer names tokens by numbers (\"token_id:...\") and gives no \"bytes\": start the endpoint so "
         "that it "
         "returns their text");
   }
-  return absl::InternalError("none of the top_logprobs in its answer says which token it is about");
+  return BadAnswer("none of the top_logprobs in its answer says which token it is about");
 }
 
 }  // namespace lvrpo

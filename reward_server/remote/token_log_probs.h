@@ -22,7 +22,7 @@ struct TokenLogProb {
 //   {"content": [{"top_logprobs": {"yes": -0.2, ...}}]}
 //   {"top_logprobs": [{"yes": -0.2, ...}]}, as in the older completions API
 // A token given by its id ("token_id:9693") or not as a string is read from its "bytes"; an entry with
-// neither is skipped, and so is a duplicate. Internal, in one clause: there are none.
+// neither is skipped, and so is a duplicate. DataLoss, in one clause: there are none.
 absl::StatusOr<std::vector<TokenLogProb>> ReadTokenLogProbs(const nlohmann::json& reply);
 
 }  // namespace lvrpo

@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "data/image/png.h"
 #include "reward_server/remote/http/curl_transport.h"
+#include "reward_server/remote/http/remote_status.h"
 #include "reward_server/remote/http/url.h"
 #include "reward_server/remote/remote_digest.h"
 
@@ -145,7 +146,7 @@ absl::StatusOr<VqaAnswer> VqaEndpointScorer::Receive(const absl::StatusOr<std::s
   }
   VqaReply reply = ReadVqaReply(*body, labels);
   metrics_.CountReply(reply.input_tokens, reply.output_tokens, reply.answer.status());
-  if (absl::IsInternal(reply.answer.status())) return client_.Refused(reply.answer.status(), url_, *body);
+  if (absl::IsDataLoss(reply.answer.status())) return client_.Refused(reply.answer.status(), url_, *body);
   if (reply.answer.ok()) metrics_.floored.Increment(static_cast<double>(reply.answer->floored.size()));
   return std::move(reply.answer);
 }

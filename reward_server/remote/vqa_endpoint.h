@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "common/clock.h"
 #include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/remote/http/http.h"

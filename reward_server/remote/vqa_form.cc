@@ -17,6 +17,7 @@
 #include "common/json/json_text.h"
 #include "data/unicode/unicode.h"
 #include "reward_server/remote/http/remote_json.h"
+#include "reward_server/remote/http/remote_status.h"
 #include "reward_server/remote/token_log_probs.h"
 #include "verifiers/answers/folded.h"
 
@@ -114,7 +115,7 @@ absl::StatusOr<Sums> SumUp(const std::vector<TokenLogProb>& tokens, const std::v
   }
   sums.total = std::exp(all);
   if (sums.total > kMostTotal) {
-    return absl::InternalError(absl::StrFormat(
+    return BadAnswer(absl::StrFormat(
         "the probabilities in its answer add up to %.4g: these are no log-probabilities of one token",
         std::exp(all)));
   }
@@ -128,8 +129,8 @@ absl::StatusOr<VqaAnswer> ReadAnswer(const json& reply, const std::vector<std::s
   if (!summed.ok()) return summed.status();
   for (size_t i = 0; i < labels.size(); ++i) {
     if (summed->odd[i].empty()) continue;
-    return absl::InternalError(absl::StrCat("what its answer gives as log-probability of \"", labels[i],
-                                            "\" is ", summed->odd[i], ", which is none"));
+    return BadAnswer(absl::StrCat("what its answer gives as log-probability of \"", labels[i], "\" is ",
+                                  summed->odd[i], ", which is none"));
   }
   std::vector<double>& sums = summed->log_probs;
   const double most = *std::max_element(sums.begin(), sums.end());

@@ -44,7 +44,7 @@ struct VqaAnswer {
 // The result of one question. Token counts are set even when there is no answer.
 struct VqaReply {
   int64_t input_tokens = 0, output_tokens = 0;  // 0 where the endpoint does not report them
-  // NotFound: the model answered with none of the choices. Internal, in one clause: the answer has no
+  // NotFound: the model answered with none of the choices. DataLoss, in one clause: the answer has no
   // log-probabilities, or an invalid one for a choice.
   absl::StatusOr<VqaAnswer> answer;
 };

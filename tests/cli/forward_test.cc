@@ -4,38 +4,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <set>
 
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
 
 class Forwarding : public ::testing::Test {
  protected:
-  Forwarding()
-      : path_(std::filesystem::temp_directory_path() / ("lvrpo-forward-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Forwarding() override { std::filesystem::remove_all(path_); }
-
   // Runs Forward() in a child process, which it replaces; returns the exit code.
   int ExitCodeOf(const std::vector<std::string>& arguments) const {
     const ForwardedCommand* command = FindForwarded(arguments);
     EXPECT_NE(command, nullptr);
     const pid_t child = fork();
-    if (child == 0) _exit(Forward(*command, path_.string(), arguments));
+    if (child == 0) _exit(Forward(*command, folder_.path(), arguments));
     int status = 0;
     EXPECT_EQ(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
-  const std::filesystem::path path_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(Forwarding, KnowsItsCommandsAndLeavesTheOthers) {
@@ -52,7 +45,7 @@ TEST_F(Forwarding, KnowsItsCommandsAndLeavesTheOthers) {
 }
 
 TEST_F(Forwarding, PassesArgumentsOnAndTheExitCodeBack) {
-  const std::string binary = (path_ / "lvrpo-model").string(), seen = (path_ / "seen").string();
+  const std::string binary = folder_ / "lvrpo-model", seen = folder_ / "seen";
   ASSERT_TRUE(WriteFileAtomic(binary, "#!/bin/sh\nprintf '%s|' \"$@\" > " + seen + "\nexit 65\n").ok());
   ASSERT_EQ(chmod(binary.c_str(), 0755), 0);
   EXPECT_EQ(ExitCodeOf({"inspect", "--help", "a b", "*", ""}), 65);

@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/event_file.pb.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -61,14 +62,8 @@ std::vector<std::string> Names(const std::string& folder) {
 
 class EventFileTest : public ::testing::Test {
  protected:
-  EventFileTest()
-      : folder_((std::filesystem::temp_directory_path() /
-                 ("lvrpo-events-" + std::to_string(getpid()) + "-" +
-                  ::testing::UnitTest::GetInstance()->current_test_info()->name()))
-                    .string()) {}
-  ~EventFileTest() override { std::filesystem::remove_all(folder_); }
-
-  const std::string folder_;
+  const TemporaryFolder here_;
+  const std::string folder_ = here_ / "made";
 };
 
 // The check value of CRC-32C/iSCSI, and the vectors of RFC 3720, B.4.

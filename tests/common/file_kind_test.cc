@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <string>
 
 #include "absl/status/status.h"
 #include "common/files/file.h"
 #include "common/files/text_file.h"
 #include "common/utf8.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -21,20 +21,12 @@ using ::testing::HasSubstr;
 
 class FileKindTest : public ::testing::Test {
  protected:
-  FileKindTest() : folder_(::testing::TempDir() + "/lvrpo-file-kind-" + std::to_string(getpid())) {
-    std::filesystem::create_directories(folder_);
-  }
-  ~FileKindTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string Write(const std::string& name, absl::string_view bytes) const {
-    EXPECT_TRUE(WriteFileAtomic(Path(name), bytes).ok());
-    return Path(name);
+  std::string Path(const std::string& name) const { return folder_ / name; }
+  std::string Write(const std::string& name, const std::string& bytes) const {
+    return folder_.Write(name, bytes);
   }
 
-  const std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST(FileKind, KnowsWhatStandsInPlaceOfFiles) {
@@ -94,7 +86,7 @@ TEST(FileKind, SaysNothingOfWhatMayBeRight) {
 
 TEST_F(FileKindTest, KnowsWhatStandsAtAPath) {
   EXPECT_EQ(WhatIsAt(Path("nothing")), "");
-  EXPECT_EQ(WhatIsAt(folder_), "a folder");
+  EXPECT_EQ(WhatIsAt(folder_.path()), "a folder");
   EXPECT_EQ(WhatIsAt(Write("empty", "")), "empty");
   EXPECT_THAT(WhatIsAt(Write("page", "<html>")), HasSubstr("web page"));
   EXPECT_THAT(WhatIsAt("/dev/null"), HasSubstr("device"));

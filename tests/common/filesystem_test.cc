@@ -10,6 +10,7 @@
 #include "common/files/line_reader.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -19,15 +20,10 @@ using ::testing::HasSubstr;
 
 class Filesystem : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string path = testing::TempDir() + "filesystem-XXXXXX";
-    ASSERT_NE(mkdtemp(path.data()), nullptr);
-    root_ = path;
-  }
-  void TearDown() override { EXPECT_TRUE(RemoveTree(root_).ok()); }
   std::string In(const std::string& name) const { return JoinPath(root_, name); }
 
-  std::string root_;
+  const TemporaryFolder folder_;
+  const std::string root_ = folder_.path();
 };
 
 TEST_F(Filesystem, NamesOfAnyBytes) {

@@ -105,6 +105,16 @@ TEST(Flags, NumbersAreTakenAsWrittenOrRefused) {
   EXPECT_EQ(program.scale, -1e-3);
 }
 
+TEST(Flags, FractionsAreDecimal) {
+  for (const char* text : {"0x1", "1e999", "nan", " 1", "01"}) {
+    Program program;
+    EXPECT_EQ(program.Parse({"--scale", text}), kExitUsage) << text;
+  }
+  Program program;
+  EXPECT_EQ(program.Parse({"--scale", "-1e-05"}), std::nullopt) << program.said;
+  EXPECT_EQ(program.scale, -1e-5);
+}
+
 TEST(Flags, SizesHaveUnits) {
   for (const auto& [text, bytes] : std::vector<std::pair<std::string, uint64_t>>{{"0", 0},
                                                                                  {"5GB", 5000000000},
@@ -151,6 +161,29 @@ TEST(Flags, UnknownWordsGetASuggestion) {
   EXPECT_THAT(said({}), Not(HasSubstr("did you mean")));
   EXPECT_THAT(Suggestion("x", {"y"}), IsEmpty());
   EXPECT_THAT(Suggestion(std::string(100000, 'a'), {"run"}), IsEmpty());
+}
+
+TEST(Flags, AMemberHasAName) {
+  for (const auto& [id, result] :
+       std::vector<std::pair<std::string, std::optional<int>>>{{"reward-0", std::nullopt},
+                                                               {"A.b_9", std::nullopt},
+                                                               {"", kExitUsage},
+                                                               {"../x", kExitUsage},
+                                                               {"a\nb", kExitUsage},
+                                                               {"a\xff", kExitUsage},
+                                                               {std::string(100000, 'x'), kExitUsage}}) {
+    RoleFlags flags;
+    CLI::App app("role", "role");
+    flags.AddTo(app, "m");
+    std::vector<std::string> words = {"role", "--config", "c.yaml", "--member-id", id};
+    std::vector<char*> argv;
+    for (std::string& text : words) argv.push_back(text.data());
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(ParseFlags(app, static_cast<int>(argv.size()), argv.data()), result) << id.substr(0, 9);
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_LT(said.size(), 500u);
+    EXPECT_THAT(said, Not(HasSubstr("\xff")));
+  }
 }
 
 TEST(Flags, AddressesAreReadBeforeAnythingElse) {

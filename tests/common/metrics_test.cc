@@ -59,6 +59,16 @@ std::string Get(const MetricsServer& server, const std::string& path) {
   return client.Receive();
 }
 
+TEST(Metrics, RenderAndServe) {
+  Metrics metrics;
+  metrics.Counter("lvrpo_test_total", "Things.", {{"kind", "a\"b"}}).Increment(3);
+  metrics.Seconds("lvrpo_test_seconds", "Time.").Observe(0.5);
+  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_test_total{kind=\"a\\\"b\"} 3"),
+                                      HasSubstr("lvrpo_test_seconds_count 1")));
+  EXPECT_TRUE(MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; }).ok());
+  EXPECT_FALSE(MetricsServer::Start("nonsense", metrics, [] { return ""; }).ok());
+}
+
 TEST(Metrics, SayWhatRuns) {
   EXPECT_THAT(Metrics("learner").Render(),
               HasSubstr(std::string("lvrpo_build_info{role=\"learner\",version=\"") + kVersion + "\"} 1\n"));

@@ -56,14 +56,21 @@ TEST(ParseJson, SaysWhereAndWhyThereIsNone) {
   }
 }
 
-TEST(RepeatedKey, IsFoundInAnyObject) {
-  EXPECT_EQ(RepeatedKey(R"({"a": 1, "b": {"a": 2}, "c": [{"a": 3}, {"a": 4}]})"), "");
-  EXPECT_EQ(RepeatedKey(R"({"a": 1, "b": 2, "a": 1})"), "a");
-  EXPECT_EQ(RepeatedKey(R"({"a": {"b": 1, "\u0062": 2}})"), "b");
-  EXPECT_EQ(RepeatedKey(R"([{"a": 1}, {"c": {}, "c": []}])"), "c");
-  EXPECT_EQ(RepeatedKey("{\"a\": 1, \"a\": "), "");
-  EXPECT_EQ(RepeatedKey(""), "");
-  EXPECT_EQ(RepeatedKey(std::string(100000, '[')), "");
+TEST(ParseJson, RefusesAKeyGivenTwiceInOneObject) {
+  EXPECT_TRUE(ParseJson(R"({"a": 1, "b": {"a": 2}, "c": [{"a": 3}, {"a": 4}]})").ok());
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"a": 1, "b": 2, "a": 1})", "JSON in which \"a\" is given twice"},
+      {R"({"a": {"b": 1, "\u0062": 2}})", "\"b\" is given twice"},
+      {R"([{"a": 1}, {"c": {}, "c": []}])", "\"c\" is given twice"},
+      {R"({"": 1, "": 2})", "\"\" is given twice"},
+      {R"({"\u001b": 1, "\u001b": 2})", "\" \" is given twice"},
+      {"{\"a\": 1, \"a\": ", "ends too early"},
+  };
+  for (const auto& [text, says] : cases) {
+    const absl::Status status = ParseJson(text).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(says)) << text;
+  }
 }
 
 }  // namespace

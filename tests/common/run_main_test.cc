@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "common/exit_code.h"
@@ -14,6 +15,7 @@
 #include "common/thrown.h"
 #include "common/utf8.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -63,6 +65,17 @@ TEST(RunMain, AlsoOnAnotherThread) {
                 return kExitDone;
               }),
               ExitedWithCode(kExitBug), "unexpected error: far away");
+}
+
+TEST(RunMain, AProgramWhoseWorkingFolderIsGoneEndsBeforeItBegins) {
+  EXPECT_EXIT(
+      {
+        std::string gone = testing::TempDir() + "gone-XXXXXX";
+        if (mkdtemp(gone.data()) == nullptr || chdir(gone.c_str()) != 0 || rmdir(gone.c_str()) != 0) _exit(3);
+        execl("/proc/self/exe", "lvrpo-test", "--gtest_list_tests", nullptr);
+        _exit(4);
+      },
+      ExitedWithCode(kExitData), "^lvrpo-test: the working folder is gone");
 }
 
 TEST(RunMain, OutputThatDidNotArriveIsNotDone) {

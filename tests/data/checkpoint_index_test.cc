@@ -12,6 +12,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/safetensors_bytes.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -21,14 +23,9 @@ using ::testing::HasSubstr;
 
 class CheckpointFolder : public ::testing::Test {
  protected:
-  CheckpointFolder()
-      : path_(std::filesystem::temp_directory_path() / ("lvrpo-index-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_ / "model");
-  }
-  ~CheckpointFolder() override { std::filesystem::remove_all(path_); }
+  CheckpointFolder() { EXPECT_TRUE(MakeFolder(folder()).ok()); }
 
-  std::string folder() const { return (path_ / "model").string(); }
+  std::string folder() const { return here_ / "model"; }
   std::string file(const std::string& name) const { return folder() + "/" + name; }
   // A safetensors file of U8 vectors.
   void Save(const std::string& name, const std::map<std::string, std::string>& tensors) const {
@@ -54,7 +51,7 @@ class CheckpointFolder : public ::testing::Test {
     return bytes;
   }
 
-  const std::filesystem::path path_;
+  const TemporaryFolder here_;
 };
 
 TEST_F(CheckpointFolder, FindsTensorsOfOneFileAndOfShards) {
@@ -82,7 +79,7 @@ TEST_F(CheckpointFolder, TakesTheSingleFileOnlyWithoutAnIndex) {
 
 TEST_F(CheckpointFolder, FollowsLinksAsADownloadCacheHasThem) {
   SaveShards();
-  std::filesystem::rename(file("b.safetensors"), path_ / "blob");
+  std::filesystem::rename(file("b.safetensors"), here_ / "blob");
   std::filesystem::create_symlink("../blob", file("b.safetensors"));
   const absl::StatusOr<CheckpointIndex> index = Open();
   ASSERT_TRUE(index.ok()) << index.status();

@@ -2,14 +2,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "data/image/image_file.h"
-#include "data/image/jpeg.h"
 #include "data/image/orientation.h"
 #include "data/image/png.h"
-#include "data/image/webp.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/image_bytes.h"
 #include "tests/data/sample_images.h"
+#include "tests/testing/encoded_images.h"
 
 namespace lvrpo {
 namespace {
@@ -51,7 +50,7 @@ std::string Exif(uint32_t orientation, bool big_endian = true) {
 const std::string kExifPrefix("Exif\0\0", 6);
 
 std::string JpegWith(const std::string& segments) {
-  std::string file = *EncodeJpeg(NaturalImage(24, 16, 1), {.quality = 95});
+  std::string file = EncodeJpeg(NaturalImage(24, 16, 1), {.quality = 95});
   return file.insert(2, segments);
 }
 
@@ -66,7 +65,7 @@ std::string PngWith(const std::string& before, const std::string& after = "") {
 }
 
 std::string WebpWith(const std::string& exif, int flags = 8) {
-  const std::string image = EncodeWebp(NaturalImage(24, 16, 1))->substr(12);
+  const std::string image = EncodeWebp(NaturalImage(24, 16, 1)).substr(12);
   return Webp(RiffChunk("VP8X", Bytes({flags, 0, 0, 0, 23, 0, 0, 15, 0, 0})) + image +
               RiffChunk("EXIF", exif));
 }
@@ -138,7 +137,7 @@ TEST(Exif, IsFoundInEveryFormat) {
       {"WebP with the prefix of JPEG", WebpWith(kExifPrefix + block), 6},
       {"WebP whose header announces none", WebpWith(block, 0), 1},
       {"WebP, cut", WebpWith(block).substr(0, WebpWith(block).size() - 20), 1},
-      {"WebP without header", *EncodeWebp(ScatteredImage(4, 4)), 1},
+      {"WebP without header", EncodeWebp(ScatteredImage(4, 4)), 1},
       {"no image", "x", 1},
   };
   for (const auto& test : cases) EXPECT_EQ(ReadOrientation(test.file), test.orientation) << test.name;

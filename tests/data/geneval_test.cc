@@ -1,15 +1,12 @@
 #include "data/prompts/geneval.h"
 
-#include <unistd.h>
-
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
 #include "common/files/file.h"
 #include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -102,10 +99,8 @@ TEST(GenEval, MakesPromptRecordsOfEachTag) {
 
 // A prompt file of them is read as it was written.
 TEST(GenEval, RecordsAreAPromptFile) {
-  const std::string folder =
-      (std::filesystem::temp_directory_path() / ("lvrpo-geneval-" + std::to_string(getpid()))).string();
-  ASSERT_TRUE(MakeFolder(folder).ok());
-  const std::string rows = JoinPath(folder, "rows.jsonl"), prompts = JoinPath(folder, "prompts.jsonl");
+  const TemporaryFolder folder;
+  const std::string rows = folder / "rows.jsonl", prompts = folder / "prompts.jsonl";
   ASSERT_TRUE(WriteFileAtomic(rows,
                               R"({"tag":"counting","include":[{"class":"clock","count":2}],)"
                               R"("exclude":[{"class":"clock","count":3}],"prompt":"a photo of two clocks"})"
@@ -118,7 +113,6 @@ TEST(GenEval, RecordsAreAPromptFile) {
   ASSERT_TRUE(read.ok()) << read.status();
   ASSERT_EQ(read->size(), 1u);
   EXPECT_EQ((*read)[0].ShortDebugString(), (*records)[0].ShortDebugString());
-  std::filesystem::remove_all(folder);
   EXPECT_TRUE(absl::IsNotFound(ReadGenEvalFile("/no/such/rows.jsonl").status()));
 }
 

@@ -3,9 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,7 @@
 #include "common/files/file.h"
 #include "common/utf8.h"
 #include "data/prompts/line_errors.h"
-#include "data/prompts/sample_file.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -28,12 +27,6 @@ using ::testing::Not;
 
 class PromptFile : public ::testing::Test {
  protected:
-  PromptFile() : path_(absl::StrCat(::testing::TempDir(), "/lvrpo-prompts-", getpid(), ".jsonl")) {}
-  ~PromptFile() override {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-
   absl::StatusOr<std::vector<v1::PromptRecord>> Read(const std::string& text, const PromptCheck& also = {}) {
     EXPECT_TRUE(WriteFileAtomic(path_, text).ok());
     return ReadPromptFile(path_, also);
@@ -51,11 +44,41 @@ class PromptFile : public ::testing::Test {
     return lines;
   }
 
-  const std::string path_;
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_ / "prompts.jsonl";
 };
 
 std::string Record(const std::string& id, const std::string& more = "") {
   return absl::StrCat(R"({"id":")", id, R"(","task":"TASK_KIND_IMAGE","text":"a circle")", more, "}\n");
+}
+
+TEST_F(PromptFile, ErrorsNameFileAndLine) {
+  const auto error = [&](const std::string& text) { return std::string(Read(text).status().message()); };
+  const std::string good = R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a circle"})";
+  EXPECT_THAT(error(good + "\n{\"id\": \n"), HasSubstr("prompts.jsonl:2"));
+  EXPECT_THAT(error(good + "\n\n" + good + "\n"), AllOf(HasSubstr("prompts.jsonl:3"), HasSubstr("a")));
+  EXPECT_THAT(error(R"({"id":"a","text":"no task"})"), HasSubstr("prompts.jsonl:1"));
+  EXPECT_THAT(error(R"({"id":"a","task":"TASK_KIND_TEXT","text":"what ?"})"), HasSubstr("prompts.jsonl:1"));
+  EXPECT_THAT(error(R"({"id":"a","task":"TASK_KIND_IMAGE","text":"x","colour":"red"})"), HasSubstr("colour"));
+  EXPECT_TRUE(absl::IsNotFound(ReadPromptFile("/no/such/prompts.jsonl").status()));
+}
+
+// A message is one line, whatever the file holds.
+TEST_F(PromptFile, DamagedLinesGetOneLineOfExplanation) {
+  const std::string good = R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a circle"})";
+  for (const std::string& line :
+       {std::string(R"({"id": )"), std::string(R"({"id": "b" "text"})"), std::string("[]"), std::string("{"),
+        std::string("no json"), std::string("\x01\x02\r"), std::string("{\"id\": \"\xff\"}"), good + "x",
+        R"({"id":"b","task":"TASK_KIND_SOUND","text":"x"})" + std::string(500, ' '),
+        std::string(R"({"id":"b\nc","task":"TASK_KIND_IMAGE"})"), std::string(1000, '{')}) {
+    const absl::Status status = Read(good + "\n" + line + "\n").status();
+    const std::string message(status.message());
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << line;
+    EXPECT_THAT(message, HasSubstr("prompts.jsonl:2: ")) << line;
+    EXPECT_TRUE(std::none_of(message.begin(), message.end(), [](char c) { return c > 0 && c < ' '; }))
+        << message;
+    EXPECT_LT(message.size(), path_.size() + 250) << message;
+  }
 }
 
 TEST_F(PromptFile, EveryBadLineIsNamed) {
@@ -101,7 +124,7 @@ TEST_F(PromptFile, FilesOfOtherKindsAreSaidToBeSo) {
         {"\n\n", "holds no prompt records"}}) {
     EXPECT_THAT(std::string(Read(text).status().message()), AllOf(HasSubstr(path_), HasSubstr(says))) << text;
   }
-  EXPECT_THAT(std::string(ReadPromptFile(::testing::TempDir()).status().message()), HasSubstr("is a folder"));
+  EXPECT_THAT(std::string(ReadPromptFile(folder_.path()).status().message()), HasSubstr("is a folder"));
 }
 
 TEST_F(PromptFile, WhatCanNeverBeAskedIsRefused) {
@@ -129,9 +152,16 @@ TEST_F(PromptFile, WhatCanNeverBeAskedIsRefused) {
 
 TEST_F(PromptFile, AMemberIsGivenOnce) {
   EXPECT_THAT(Wrong(Record("a", R"(,"text":"a square")")),
-              ElementsAre("1: not a prompt record: 'text' is given twice"));
+              ElementsAre("1: not a prompt record: JSON in which \"text\" is given twice"));
   EXPECT_THAT(Wrong(Record("a", R"(,"constraints":{"width":64,"width":32})")),
-              ElementsAre("1: not a prompt record: 'width' is given twice"));
+              ElementsAre("1: not a prompt record: JSON in which \"width\" is given twice"));
+}
+
+TEST_F(PromptFile, ALineIsJsonAndNothingMore) {
+  for (const char* line : {R"({"id":"a","task":"TASK_KIND_IMAGE","text":"a circle",})",
+                           R"({id:"a","task":"TASK_KIND_IMAGE","text":"x"})",
+                           R"({'id':'a','task':'TASK_KIND_IMAGE','text':'x'})"})
+    EXPECT_THAT(Wrong(line), ElementsAre(HasSubstr("1: not a prompt record: not JSON at column"))) << line;
 }
 
 TEST_F(PromptFile, IdsAreAnythingThatCanBeShown) {
@@ -160,17 +190,6 @@ TEST(CheckPromptTask, NamesBoth) {
   EXPECT_TRUE(CheckPromptTask(record, v1::TASK_KIND_TEXT).ok());
   EXPECT_EQ(CheckPromptTask(record, v1::TASK_KIND_IMAGE).message(),
             "prompt 'a' is a TASK_KIND_TEXT; this file is listed for TASK_KIND_IMAGE");
-}
-
-TEST(SampleFile, NamesAreNumbersAndStayInTheirFolder) {
-  EXPECT_EQ(SampleFileName(0), "sample-0000.png");
-  EXPECT_EQ(SampleFileName(12345), "sample-12345.png");
-  for (const char* plain : {"sample-0000.png", "heldout-single-000.png", "..a", "..."})
-    EXPECT_TRUE(IsPlainFileName(plain)) << plain;
-  for (const absl::string_view elsewhere :
-       {absl::string_view(""), absl::string_view("."), absl::string_view(".."), absl::string_view("../a.png"),
-        absl::string_view("/a"), absl::string_view("a/"), absl::string_view("a\0b", 3)})
-    EXPECT_FALSE(IsPlainFileName(elsewhere)) << elsewhere;
 }
 
 }  // namespace

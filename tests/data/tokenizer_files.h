@@ -1,9 +1,6 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <random>
@@ -14,6 +11,7 @@
 #include "data/unicode/unicode.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
 
 // Small tokenizer files, and helpers for their tests.
 namespace lvrpo::tokenizer_files {
@@ -26,24 +24,6 @@ using Edit = std::function<void(json&)>;
 using Made = absl::StatusOr<std::unique_ptr<const HfTokenizer>>;
 
 inline constexpr char kReplacement[] = "\uFFFD";
-
-// A folder that is gone after the test.
-class Folder {
- public:
-  Folder()
-      : path_((std::filesystem::temp_directory_path() / ("lvrpo-tokenizer-" + std::to_string(getpid())))
-                  .string()) {
-    EXPECT_TRUE(MakeFolder(path_).ok());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  void Write(const std::string& name, const std::string& bytes) const {
-    EXPECT_TRUE(WriteFileAtomic(JoinPath(path_, name), bytes).ok());
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-};
 
 inline json Regex(const char* regex) { return {{"Regex", regex}}; }
 

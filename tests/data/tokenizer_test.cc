@@ -5,6 +5,7 @@
 
 #include "data/tokenizer/text_splitter.h"
 #include "tests/data/tokenizer_files.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -36,7 +37,7 @@ TEST(WordTokenizer, KeepsTheDigestOfItsWords) {
 }
 
 TEST(WordTokenizer, DamagedFilesAreRefused) {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const char* text :
        {"", "{", "[]", "3", R"({"type":"word"})", R"({"type":"word","words":["a","a"]})",
         R"({"type":"word","words":["a",""]})", R"({"type":"word","words":["a",3]})",
@@ -104,7 +105,7 @@ TEST(HfTokenizer, DecodesWhatIsNotText) {
 
 // The published folders come in two forms.
 TEST(HfTokenizer, ReadsVocabularyAndMergesLikeTokenizerJson) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::vector<std::pair<std::string, std::string>> merges = {{"h", "e"}, {"l", "l"}, {"\u0120", "he"}};
   const json file = ByteLevelFile(merges);
   folder.Write("vocab.json", file["model"]["vocab"].dump());
@@ -156,7 +157,7 @@ TEST(HfTokenizer, ReadsVocabularyAndMergesLikeTokenizerJson) {
 
 // The published pad token is an ordinary character of CLIP's.
 TEST(HfTokenizer, ReadsVocabularyAndMergesAsClipDoes) {
-  const Folder folder;
+  const TemporaryFolder folder;
   json vocabulary = json::object();
   std::map<std::string, int> id_of;
   const auto add = [&](const std::string& token) {
@@ -185,7 +186,7 @@ TEST(HfTokenizer, ReadsVocabularyAndMergesAsClipDoes) {
 }
 
 TEST(LoadTokenizer, KeepsControlTokensOutOfText) {
-  const Folder folder;
+  const TemporaryFolder folder;
   json file = ByteLevelFile();
   file["added_tokens"].push_back(
       Added(257, "<|im_start|>", {{"special", false}}));  // wrongly no special token
@@ -227,7 +228,7 @@ TEST(LoadTokenizer, KeepsControlTokensOutOfText) {
 }
 
 TEST(LoadTokenizer, FixesTheLengthForSiglip) {
-  const Folder folder;
+  const TemporaryFolder folder;
   folder.Write("tokenizer.json", GemmaFile({"a", "b", "\u2581"}, {}, {}).dump());
   const TokenizerOptions siglip{.lowercase = true, .add_control_tokens = false};
   const auto tokenizer = LoadTokenizer(folder.path(), siglip);
@@ -245,7 +246,7 @@ TEST(LoadTokenizer, FixesTheLengthForSiglip) {
 }
 
 TEST(LoadTokenizer, DigestCoversFilesAndOptions) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto digest = [&](const TokenizerOptions& options) {
     const auto tokenizer = LoadTokenizer(folder.path(), options);
     EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();

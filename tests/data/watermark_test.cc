@@ -1,11 +1,11 @@
 #include "data/transforms/watermark.h"
 
 #include "data/image/image_file.h"
-#include "data/image/jpeg.h"
 #include "data/image/png.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/data/sample_images.h"
+#include "tests/testing/encoded_images.h"
 
 namespace lvrpo {
 namespace {
@@ -22,7 +22,7 @@ RgbImage Changed(RgbImage image, double factor, int offset) {
 }
 
 RgbImage Reencoded(const RgbImage& image, int quality) {
-  return *DecodeImage(*EncodeJpeg(image, {.quality = quality}));
+  return *DecodeImage(EncodeJpeg(image, {.quality = quality}));
 }
 
 uint32_t NumberIn(const RgbImage& image, const WatermarkOptions& options = {}) {

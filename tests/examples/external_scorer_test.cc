@@ -21,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "reward_server/remote/external_scorer_client.h"
 #include "reward_server/remote/json_scorer.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -35,19 +36,16 @@ class ExampleTest : public ::testing::TestWithParam<bool> {
   static bool UseHttp() { return GetParam(); }
 
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "/external_scorer_" + (UseHttp() ? "http" : "grpc");
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
     std::vector<std::string> command = {kPython, "-B", absl::StrCat(kExample, "serve_http.py"), "--listen",
                                         "127.0.0.1:0"};
     if (!UseHttp()) {
-      const auto made = Capture({absl::StrCat(kExample, "make_stubs.sh"), folder_ + "/stubs"});
+      const auto made = Capture({absl::StrCat(kExample, "make_stubs.sh"), folder_ / "stubs"});
       ASSERT_TRUE(made.ok()) << made.status();
       command[2] = absl::StrCat(kExample, "serve_grpc.py");
-      command.insert(command.end(), {"--stubs", folder_ + "/stubs"});
+      command.insert(command.end(), {"--stubs", folder_ / "stubs"});
     }
     // What it prints comes through a pipe with a name.
-    const std::string pipe = folder_ + "/output";
+    const std::string pipe = folder_ / "output";
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     const int end = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     ASSERT_GE(end, 0);
@@ -78,10 +76,10 @@ class ExampleTest : public ::testing::TestWithParam<bool> {
       if (!code.has_value()) server_->Signal(SIGKILL);
     }
     if (output_ != nullptr) std::fclose(output_);
-    std::filesystem::remove_all(folder_);
   }
 
-  std::string folder_, address_;
+  const TemporaryFolder folder_;
+  std::string address_;
   std::optional<Process> server_;
   std::FILE* output_ = nullptr;
 };

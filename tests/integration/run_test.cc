@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -34,16 +35,10 @@ struct Outcome {
 
 class RunTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    dir_ = (std::filesystem::temp_directory_path() /
-            absl::StrCat("lvrpo-run-", getpid(), "-",
-                         ::testing::UnitTest::GetInstance()->current_test_info()->name()))
-               .string();
-    std::filesystem::remove_all(dir_);
-    std::filesystem::create_directories(dir_);
-  }
   void TearDown() override {
-    if (!HasFailure()) std::filesystem::remove_all(dir_);
+    if (!HasFailure()) return;
+    folder_.Keep();
+    std::fprintf(stderr, "what the run wrote is in %s\n", dir_.c_str());
   }
 
   std::vector<std::string> RunCommand(const std::string& run_id, std::vector<std::string> settings) const {
@@ -102,7 +97,8 @@ class RunTest : public ::testing::Test {
     EXPECT_EQ(audit.code, kExitDone) << audit.text;
   }
 
-  std::string dir_;
+  TemporaryFolder folder_;
+  const std::string dir_ = folder_.path();
   mutable int outputs_ = 0;
 };
 
@@ -287,7 +283,7 @@ TEST_F(RunTest, BadInputGetsOneSentenceAndItsExitCode) {
   expect({kLvrpo, "report", dir_}, kExitData, "run folder");
   expect({kLvrpo, "drain", "--coordinator", "127.0.0.1:1"}, kExitUnavailable, "is it running there?");
   expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--run-id", "../x", "--set", "out=" + dir_},
-         kExitConfig, "--run-id");
+         kExitUsage, "--run-id");
   expect({kLvrpo, "run", "--config", "configs/shapes.yaml", "--set", "out=/proc/no/runs"}, kExitData,
          "/proc/no");
   expect({kLvrpo, "run", "--resume", dir_}, kExitData, "run folder");

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "absl/synchronization/notification.h"
+#include "common/exit_code.h"
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -10,6 +11,7 @@
 #include "reward_server/remote/external_scorer.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/groups.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -88,7 +90,7 @@ TEST_F(GrpcScorerTest, RepeatsCallsThatFailedForWantOfCapacityAndNoOthers) {
       {grpc::StatusCode::RESOURCE_EXHAUSTED, 1, absl::StatusCode::kOk, 1},
       {grpc::StatusCode::UNAVAILABLE, 4, absl::StatusCode::kUnavailable, 3},
       {grpc::StatusCode::INVALID_ARGUMENT, 1, absl::StatusCode::kInvalidArgument, 0},
-      {grpc::StatusCode::INTERNAL, 1, absl::StatusCode::kInternal, 0},
+      {grpc::StatusCode::INTERNAL, 1, absl::StatusCode::kDataLoss, 0},
   };
   const auto scorer = Create();
   ASSERT_TRUE(scorer.ok()) << scorer.status();
@@ -101,6 +103,17 @@ TEST_F(GrpcScorerTest, RepeatsCallsThatFailedForWantOfCapacityAndNoOthers) {
     EXPECT_EQ(time_.waits.size(), c.waits) << c.code;
     if (status.ok()) continue;
     EXPECT_EQ(status.message(), "external scorer 'mine' at " + server_->address() + ": not now");
+  }
+}
+
+TEST_F(GrpcScorerTest, WhatTheScorerSaysIsNoBugOfThisProgram) {
+  service_.failures = 100;
+  for (int code = 1; code <= 16; ++code) {
+    service_.failure = grpc::Status(static_cast<grpc::StatusCode>(code), "odd\x1b[31m\nlvrpo: done");
+    const absl::Status status = Create({.deadline = absl::Seconds(5)}).status();
+    EXPECT_NE(ExitCodeFor(status), kExitBug) << status;
+    EXPECT_NE(ExitCodeFor(status), kExitDone);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("odd [31m lvrpo: done")) << code;
   }
 }
 
@@ -134,7 +147,7 @@ TEST_F(GrpcScorerTest, AnswersAboveTheLimitAreRefusedAtOnce) {
   ASSERT_TRUE(scorer.ok()) << scorer.status();
   service_.detail_bytes = 2 << 20;
   const absl::Status status = (*scorer)->ScoreGroup(ImageGroup(1)).status();
-  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("too large"));
   EXPECT_TRUE(time_.waits.empty());
 }

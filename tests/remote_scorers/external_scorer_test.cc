@@ -99,9 +99,9 @@ TEST(ExternalScorer, CreationNamesTheScorerThatCannotBeReached) {
       {absl::UnavailableError("refused"), absl::StatusCode::kUnavailable, "refused"},
       {absl::DeadlineExceededError("20 s"), absl::StatusCode::kUnavailable, "20 s"},
       {absl::FailedPreconditionError("404"), absl::StatusCode::kFailedPrecondition, "404"},
-      {"", absl::StatusCode::kInternal, "its digest"},
-      {"a b", absl::StatusCode::kInternal, "its digest"},
-      {std::string(201, 'x'), absl::StatusCode::kInternal, "its digest"},
+      {"", absl::StatusCode::kDataLoss, "its digest"},
+      {"a b", absl::StatusCode::kDataLoss, "its digest"},
+      {std::string(201, 'x'), absl::StatusCode::kDataLoss, "its digest"},
   };
   for (const Case& c : cases) {
     FakeLink::Script script = {.digest = c.digest};
@@ -121,15 +121,15 @@ TEST(ExternalScorer, RefusesWhatIsNotOneScoreASample) {
     const char* says;
   };
   const Case cases[] = {
-      {Response({.5}), absl::StatusCode::kInternal, "answered with 1 scores for 2 samples"},
-      {Response({.5, .5, .5}), absl::StatusCode::kInternal, "3 scores for 2"},
-      {Response({.5, 1.5}), absl::StatusCode::kInternal, "scored sample 1 with 1.5"},
-      {Response({-.1f, .5}), absl::StatusCode::kInternal, "scored sample 0 with -0.1"},
-      {Response({kNan, .5}), absl::StatusCode::kInternal, "with nan"},
-      {Response({.5, INFINITY}), absl::StatusCode::kInternal, "with inf"},
+      {Response({.5}), absl::StatusCode::kDataLoss, "answered with 1 scores for 2 samples"},
+      {Response({.5, .5, .5}), absl::StatusCode::kDataLoss, "3 scores for 2"},
+      {Response({.5, 1.5}), absl::StatusCode::kDataLoss, "scored sample 1 with 1.5"},
+      {Response({-.1f, .5}), absl::StatusCode::kDataLoss, "scored sample 0 with -0.1"},
+      {Response({kNan, .5}), absl::StatusCode::kDataLoss, "with nan"},
+      {Response({.5, INFINITY}), absl::StatusCode::kDataLoss, "with inf"},
       {Response({.5, .5}, "w/2"), absl::StatusCode::kFailedPrecondition,
        "changed from w/1 to w/2: restart the reward server to accept it"},
-      {Response({.5, .5}, ""), absl::StatusCode::kInternal, "its digest"},
+      {Response({.5, .5}, ""), absl::StatusCode::kDataLoss, "its digest"},
       {absl::InvalidArgumentError("no face in it"), absl::StatusCode::kInvalidArgument, "no face in it"},
       {absl::UnavailableError("gone"), absl::StatusCode::kUnavailable, "gone"},
   };
@@ -161,7 +161,13 @@ TEST(ExternalScorer, LongDetailsAreCutBetweenCharacters) {
   response.mutable_scores(0)->set_detail(detail);
   const auto scores = ReadExternalScores(response, 1, "w/1");
   ASSERT_TRUE(scores.ok());
-  EXPECT_EQ((*scores)[0].detail, detail.substr(0, 999) + " ...");
+  EXPECT_EQ((*scores)[0].detail, detail.substr(0, 1 + 2 * 999) + "...");
+}
+
+TEST(ExternalScorer, ADetailIsOneLineWithNothingThatMovesATerminal) {
+  v1::ScoreSamplesResponse response = Response({.5});
+  response.mutable_scores(0)->set_detail("\x1b[31mx\nfoo 1.0\xc2\x9b\xe2\x80\xae");
+  EXPECT_EQ((*ReadExternalScores(response, 1, "w/1"))[0].detail, " [31mx foo 1.0  ");
 }
 
 }  // namespace

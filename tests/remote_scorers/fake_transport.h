@@ -6,9 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/clock.h"
 #include "reward_server/remote/http/http.h"
-#include "reward_server/remote/http/retry.h"
 
 namespace lvrpo {
 
@@ -42,18 +40,6 @@ class FakeTransport : public HttpTransport {
  private:
   SentLog& log_;
   const Answer answer_;
-};
-
-// Time that passes only by waiting, and how long was waited.
-struct FakeWaiting {
-  FakeClock clock;
-  std::vector<absl::Duration> waits;
-  Waiting waiting() {
-    return {.clock = &clock, .sleep = [this](absl::Duration duration) {
-              waits.push_back(duration);
-              clock.Advance(duration);
-            }};
-  }
 };
 
 }  // namespace lvrpo

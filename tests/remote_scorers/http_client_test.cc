@@ -5,8 +5,8 @@
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "reward_server/scoring/lasting.h"
 #include "tests/remote_scorers/fake_transport.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -28,21 +28,21 @@ TEST(ReadHttpAnswer, MapsCodesToStatuses) {
       {413, absl::StatusCode::kFailedPrecondition},
       {422, absl::StatusCode::kInvalidArgument},
       {429, absl::StatusCode::kResourceExhausted},
-      {500, absl::StatusCode::kInternal},
+      {500, absl::StatusCode::kDataLoss},
       {502, absl::StatusCode::kUnavailable},
       {503, absl::StatusCode::kUnavailable},
       {504, absl::StatusCode::kDeadlineExceeded},
-      {519, absl::StatusCode::kInternal},
+      {519, absl::StatusCode::kDataLoss},
       {520, absl::StatusCode::kUnavailable},
       {521, absl::StatusCode::kUnavailable},
       {522, absl::StatusCode::kUnavailable},
       {523, absl::StatusCode::kUnavailable},
       {524, absl::StatusCode::kUnavailable},
-      {525, absl::StatusCode::kInternal},
+      {525, absl::StatusCode::kDataLoss},
       {529, absl::StatusCode::kUnavailable},
-      {599, absl::StatusCode::kInternal},
-      {0, absl::StatusCode::kInternal},
-      {199, absl::StatusCode::kInternal},
+      {599, absl::StatusCode::kDataLoss},
+      {0, absl::StatusCode::kDataLoss},
+      {199, absl::StatusCode::kDataLoss},
   };
   for (const auto& [http, code] : cases) {
     const absl::Status status = ReadHttpAnswer("http://a/b", {.code = http, .body = "x"}).status();
@@ -79,7 +79,7 @@ TEST(ReadHttpAnswer, AnErrorInAGoodAnswerCountsAsItsCode) {
       {R"({"error":{"code":401}})", absl::StatusCode::kFailedPrecondition,
        "http://a answered 200 with the error 401: it wants a key, or another one: "
        "{\"error\":{\"code\":401}}"},
-      {R"({"error":"it broke"})", absl::StatusCode::kInternal,
+      {R"({"error":"it broke"})", absl::StatusCode::kDataLoss,
        "http://a answered 200 with an error: it broke"},
   };
   for (const Case& c : cases) {
@@ -91,9 +91,11 @@ TEST(ReadHttpAnswer, AnErrorInAGoodAnswerCountsAsItsCode) {
 
 TEST(ReadHttpAnswer, MarksWhatWillBeRefusedAgain) {
   for (const int code : {301, 400, 401, 403, 404, 405, 410, 413})
-    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), kRefusedReason) << code;
+    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), v1::REFUSAL_BY_SCORER)
+        << code;
   for (const int code : {408, 422, 429, 500, 502, 503, 504, 529})
-    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), "") << code;
+    EXPECT_EQ(ErrorInfoOf(ReadHttpAnswer("u", {.code = code}).status()).reason(), v1::REFUSAL_UNSPECIFIED)
+        << code;
 }
 
 TEST(ReadHttpAnswer, SaysWhereARedirectionLeadsAndThatItIsNotFollowed) {
@@ -189,7 +191,7 @@ TEST_F(HttpClientTest, RefusalsOfAnswersKeepTheirCode) {
   const absl::Status status = client.Refused(absl::FailedPreconditionError("changed"), "http://a", "");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), "changed");
-  EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswerReason);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), v1::REFUSAL_BAD_ANSWER);
 }
 
 TEST_F(HttpClientTest, RepeatsWhatAGatewayPassesOn) {

@@ -8,6 +8,7 @@
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -31,6 +32,10 @@ TEST(ReadDescription, RefusesEverythingElse) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "its answer is empty"},
       {"[]", "no JSON object"},
+      {"<html>", "not JSON"},
+      {"null", "no JSON object"},
+      {R"({"digest": 5})", "\"digest\" is no string"},
+      {R"({"digest": "a", "digest": "b"})", "\"digest\" is given twice"},
       {"{}", "no \"digest\""},
       {R"({"digest": ""})", "its digest \"\" is not"},
       {R"({"digest": "a\nb"})", "its digest \"a\\nb\" is not"},
@@ -40,7 +45,7 @@ TEST(ReadDescription, RefusesEverythingElse) {
   };
   for (const auto& [text, says] : cases) {
     const absl::Status status = ReadDescription(text).status();
-    EXPECT_TRUE(absl::IsInternal(status)) << text;
+    EXPECT_TRUE(absl::IsDataLoss(status)) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr(says));
   }
 }
@@ -97,7 +102,7 @@ TEST(ReadDetectionsJson, BoxesInSharesOfTheImageAreNoBoxes) {
   };
   for (const char* box : {"[0.1, 0.2, 0.5, 0.9]", "[0, 0, 1, 1]", "[0.1, 0.2, 1.0, 1.0]"}) {
     const absl::Status status = read(box).status();
-    EXPECT_TRUE(absl::IsInternal(status)) << box;
+    EXPECT_TRUE(absl::IsDataLoss(status)) << box;
     EXPECT_THAT(std::string(status.message()), HasSubstr("not in shares of its sides"));
   }
   for (const char* box : {"[0, 0, 1, 2]", "[0.1, 0.2, 20.5, 0.9]", "[3, 3, 4, 4]"})
@@ -113,25 +118,25 @@ TEST(ReadDetectionsJson, RefusesEverythingElse) {
     const char* says;
   };
   const Case cases[] = {
-      {"nonsense", absl::StatusCode::kInternal, "not JSON"},
-      {R"({"digest": "d"})", absl::StatusCode::kInternal, "no \"images\""},
-      {R"({"images": []})", absl::StatusCode::kInternal, "no \"digest\""},
+      {"nonsense", absl::StatusCode::kDataLoss, "not JSON"},
+      {R"({"digest": "d"})", absl::StatusCode::kDataLoss, "no \"images\""},
+      {R"({"images": []})", absl::StatusCode::kDataLoss, "no \"digest\""},
       {R"({"digest": "e", "images": []})", absl::StatusCode::kFailedPrecondition, "changed from d to e"},
-      {Answer(""), absl::StatusCode::kInternal, "\"images\" has 0 entries for 1 that were sent"},
-      {Answer(Image("") + "," + Image("")), absl::StatusCode::kInternal, "has 2 entries for 1"},
-      {Answer("3"), absl::StatusCode::kInternal, "images[0]: detections: the JSON is not an object"},
-      {Answer(R"({"width": 4, "height": 3})"), absl::StatusCode::kInternal, "objects is not a list"},
-      {Answer(R"({"width": 8, "height": 3, "objects": []})"), absl::StatusCode::kInternal,
+      {Answer(""), absl::StatusCode::kDataLoss, "\"images\" has 0 entries for 1 that were sent"},
+      {Answer(Image("") + "," + Image("")), absl::StatusCode::kDataLoss, "has 2 entries for 1"},
+      {Answer("3"), absl::StatusCode::kDataLoss, "images[0]: detections: the JSON is not an object"},
+      {Answer(R"({"width": 4, "height": 3})"), absl::StatusCode::kDataLoss, "objects is not a list"},
+      {Answer(R"({"width": 8, "height": 3, "objects": []})"), absl::StatusCode::kDataLoss,
        "images[0] is of 8 x 3 pixels, but 4 x 3 were sent"},
-      {Answer(Image(R"({"class": "bench", "score": 7, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+      {Answer(Image(R"({"class": "bench", "score": 7, "box": [0, 0, 1, 1]})")), absl::StatusCode::kDataLoss,
        "objects[0].score is 7; it must be 0 to 1"},
       {Answer(Image(R"({"class": "bench", "score": 1.0002, "box": [0, 0, 1, 1]})")),
-       absl::StatusCode::kInternal, "objects[0].score is 1.0002; it must be 0 to 1"},
-      {Answer(Image(R"({"class": "bench", "score": NaN, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+       absl::StatusCode::kDataLoss, "objects[0].score is 1.0002; it must be 0 to 1"},
+      {Answer(Image(R"({"class": "bench", "score": NaN, "box": [0, 0, 1, 1]})")), absl::StatusCode::kDataLoss,
        "objects[0].score"},
       {Answer(Image(R"({"class": "bench", "score": 1, "box": [0, 0, 1, 1e999]})")),
-       absl::StatusCode::kInternal, "objects[0].box[3]"},
-      {Answer(Image(R"({"class": 3, "score": 1, "box": [0, 0, 1, 1]})")), absl::StatusCode::kInternal,
+       absl::StatusCode::kDataLoss, "objects[0].box[3]"},
+      {Answer(Image(R"({"class": 3, "score": 1, "box": [0, 0, 1, 1]})")), absl::StatusCode::kDataLoss,
        "objects[0].class is not a string"},
   };
   for (const Case& c : cases) {

@@ -12,10 +12,10 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "reward_server/remote/external_scorer.h"
-#include "reward_server/scoring/lasting.h"
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -100,12 +100,19 @@ TEST(ReadScoresJson, RefusesEverythingElse) {
       {R"({"digest": "d", "scores": [{"value": 71}]})", "is 71; it must be 0 to 1"},
       {R"({"digest": "d", "scores": [{"value": 1, "detail": 3}]})", "\"detail\" is no string"},
       {R"({"digest": "d", "scores": [{"value": 1)", "not JSON"},
+      {R"({"digest": "d", "scores": ["0x1"]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": ["0x1p-1"]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": [" 0.5"]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": ["nan1"]})", "\"value\" is no number"},
+      {R"({"digest": "d", "scores": [{"value": 0.1, "value": 0.9}]})", "\"value\" is given twice"},
+      {R"({"digest": "d", "scores": [0.1], "scores": [0.9]})", "\"scores\" is given twice"},
+      {R"({"digest": "d", "scores": [0.1], "scores": [NaN]})", "\"scores\" is given twice"},
       {std::string(100000, '['), "nested deeper"},
       {std::string((16 << 20) + 1, ' '), "bytes"},
   };
   for (const auto& [text, says] : cases) {
     const absl::Status status = ReadScoresJson(text, 1).status();
-    EXPECT_TRUE(absl::IsInternal(status)) << text.substr(0, 80) << ": " << status;
+    EXPECT_TRUE(absl::IsDataLoss(status)) << text.substr(0, 80) << ": " << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(says)) << text.substr(0, 80);
   }
 }
@@ -168,7 +175,7 @@ TEST(JsonScorer, ShowsTheBeginningOfAnAnswerThatIsNone) {
     scored = body;
     const absl::Status status = (*scorer)->ScoreGroup(TextGroup({"a"})).status();
     EXPECT_THAT(std::string(status.message()), HasSubstr(says));
-    EXPECT_EQ(ErrorInfoOf(status).reason(), kBadAnswerReason);
+    EXPECT_EQ(ErrorInfoOf(status).reason(), v1::REFUSAL_BAD_ANSWER);
   }
   described = "welcome";
   EXPECT_THAT(std::string(ExternalScorer::Create(Config(server.url()), LinkOptions()).status().message()),
@@ -214,7 +221,7 @@ TEST(JsonScorer, ErrorsOfTheServerNameWhatItSaid) {
   EXPECT_TRUE(absl::IsInvalidArgument(invalid)) << invalid;
   EXPECT_THAT(std::string(invalid.message()), HasSubstr("answered 400: no face in it"));
   code = 500;
-  EXPECT_TRUE(absl::IsInternal((*scorer)->ScoreGroup(TextGroup({"a"})).status()));
+  EXPECT_TRUE(absl::IsDataLoss((*scorer)->ScoreGroup(TextGroup({"a"})).status()));
   EXPECT_TRUE(time.waits.empty());
   code = 503;
   EXPECT_TRUE(absl::IsUnavailable((*scorer)->ScoreGroup(TextGroup({"a"})).status()));

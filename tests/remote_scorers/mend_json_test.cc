@@ -64,7 +64,7 @@ TEST(ParseRemoteJson, SaysWhatIsNoJson) {
       {std::string(2000, ' ') + "{}", "its answer: it has 2002 bytes, more than 1000"},
   };
   for (const auto& [text, says] : cases)
-    EXPECT_EQ(ParseRemoteJson(text, bounds).status(), absl::InternalError(says)) << text.substr(0, 40);
+    EXPECT_EQ(ParseRemoteJson(text, bounds).status(), absl::DataLossError(says)) << text.substr(0, 40);
 }
 
 TEST(AsShare, TakesWhatRoundingExplains) {

@@ -11,6 +11,7 @@
 #include "tests/remote_scorers/fake_transport.h"
 #include "tests/remote_scorers/groups.h"
 #include "tests/remote_scorers/test_http_server.h"
+#include "tests/testing/fake_waiting.h"
 
 namespace lvrpo {
 namespace {
@@ -171,10 +172,10 @@ TEST_F(VqaEndpointTest, FailuresAreTypedCountedAndNobodysFaultButTheEndpoints) {
       {{.code = 400, .body = "no logprobs"}, absl::StatusCode::kFailedPrecondition, "refused"},
       {{.code = 401, .body = ""}, absl::StatusCode::kFailedPrecondition, "refused"},
       {{.code = 429, .body = ""}, absl::StatusCode::kResourceExhausted, "exhausted"},
-      {{.code = 500, .body = ""}, absl::StatusCode::kInternal, "failed"},
+      {{.code = 500, .body = ""}, absl::StatusCode::kDataLoss, "failed"},
       {{.code = 503, .body = ""}, absl::StatusCode::kUnavailable, "unavailable"},
       {{.code = 504, .body = ""}, absl::StatusCode::kDeadlineExceeded, "timed_out"},
-      {{.code = 200, .body = "{}"}, absl::StatusCode::kInternal, "bad_answer"},
+      {{.code = 200, .body = "{}"}, absl::StatusCode::kDataLoss, "bad_answer"},
   };
   ScoringGroup group = ImageGroup(1);
   Ask(group, "Is it round?", "yes", {"yes", "no"});

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/version.h"
+#include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
 namespace {
@@ -69,7 +70,7 @@ class Call {
   // What came of it.
   absl::StatusOr<HttpAnswer> Finish(CURLcode result) {
     if (too_big_) {
-      return absl::InternalError(absl::StrCat("the answer has more than ", most_bytes_, " bytes"));
+      return BadAnswer(absl::StrCat("the answer has more than ", most_bytes_, " bytes"));
     }
     if (result != CURLE_OK) return Failure(result);
     long code = 0;  // NOLINT(google-runtime-int): libcurl's type

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/files/file_kind.h"
 #include "common/utf8.h"
 
 namespace lvrpo {
@@ -57,9 +58,7 @@ std::string Excerpt(absl::string_view body, const std::vector<std::string>& secr
     while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a character
     text.resize(end);
   }
-  for (char& c : text) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
+  text = OneLine(text, kMostExcerpt);
   absl::RemoveExtraAsciiWhitespace(&text);
   return cut && !text.empty() ? text + " ..." : text;
 }

@@ -41,7 +41,7 @@ class HttpTransport {
   virtual ~HttpTransport() = default;
   // Blocks until all are answered or failed, by options.total at the latest. One answer a request, in order,
   // whatever its code. Without an answer: Unavailable (no connection, or it broke), DeadlineExceeded,
-  // FailedPrecondition (a bad address or certificate), Internal (an answer above most_bytes).
+  // FailedPrecondition (a bad address or certificate), DataLoss (an answer above most_bytes).
   virtual std::vector<absl::StatusOr<HttpAnswer>> Send(std::span<const HttpRequest> requests,
                                                        const HttpOptions& options) = 0;
 };

@@ -4,15 +4,17 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/file_kind.h"
 #include "common/hash.h"
 #include "common/net/rpc.h"
 #include "reward_server/remote/http/error_object.h"
 #include "reward_server/remote/http/excerpt.h"
 #include "reward_server/remote/http/url.h"
-#include "reward_server/scoring/lasting.h"
 
 namespace lvrpo {
 namespace {
+
+constexpr size_t kMostRedirect = 200;  // characters
 
 absl::StatusCode CodeOf(int http) {
   switch (http) {
@@ -34,7 +36,7 @@ absl::StatusCode CodeOf(int http) {
     case 529:
       return absl::StatusCode::kUnavailable;
     default:
-      return http >= 300 && http < 500 ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kInternal;
+      return http >= 300 && http < 500 ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kDataLoss;
   }
 }
 
@@ -53,14 +55,15 @@ absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer an
     absl::StrAppend(&what, code == 0 ? " with an error" : absl::StrCat(" with the error ", code));
     if (!error->message.empty()) words = Excerpt(error->message, secrets);
   } else if (!answer.redirect.empty()) {
-    absl::StrAppend(&what, ", which leads to ", PrintableUrl(answer.redirect),
+    absl::StrAppend(&what, ", which leads to ", OneLine(PrintableUrl(answer.redirect), kMostRedirect),
                     ": redirections are not followed, give the address that is meant");
   }
   if (code == 401 || code == 403) what += ": it wants a key, or another one";
   if (!words.empty()) absl::StrAppend(&what, ": ", words);
   v1::ErrorInfo info;
   info.set_retry_after_seconds(absl::ToDoubleSeconds(answer.retry_after));
-  if (code == 400 || CodeOf(code) == absl::StatusCode::kFailedPrecondition) info.set_reason(kRefusedReason);
+  if (code == 400 || CodeOf(code) == absl::StatusCode::kFailedPrecondition)
+    info.set_reason(v1::REFUSAL_BY_SCORER);
   return WithReason(absl::Status(CodeOf(code), what), info);
 }
 
@@ -81,7 +84,7 @@ absl::Status HttpClient::Refused(const absl::Status& status, const std::string& 
                                  absl::string_view body) const {
   const std::string words = Excerpt(body, Secrets(url));
   v1::ErrorInfo info;
-  info.set_reason(kBadAnswerReason);
+  info.set_reason(v1::REFUSAL_BAD_ANSWER);
   return WithReason(absl::Status(status.code(), absl::StrCat(status.message(),
                                                              words.empty() ? "" : "; it answered: ", words)),
                     info);

@@ -6,8 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/clock.h"
+#include "common/net/retry.h"
 #include "reward_server/remote/http/http.h"
-#include "reward_server/remote/http/retry.h"
 
 namespace lvrpo {
 
@@ -15,8 +16,8 @@ namespace lvrpo {
 // whose code is used instead), or an error in one line (excerpt.h), never with a password of the URL or one
 // of the secrets.
 //   400, 422: InvalidArgument; other 4xx and redirections: FailedPrecondition; 429: ResourceExhausted;
-//   502, 503, 520 to 524, 529: Unavailable; 408, 504: DeadlineExceeded; everything else: Internal.
-// ErrorInfo.retry_after_seconds is the server's Retry-After; the reason is kRefusedReason (lasting.h) for 400
+//   502, 503, 520 to 524, 529: Unavailable; 408, 504: DeadlineExceeded; everything else: DataLoss.
+// ErrorInfo.retry_after_seconds is the server's Retry-After; the reason is REFUSAL_BY_SCORER for 400
 // and FailedPrecondition.
 absl::StatusOr<std::string> ReadHttpAnswer(const std::string& url, HttpAnswer answer,
                                            const std::vector<std::string>& secrets = {});
@@ -36,7 +37,7 @@ class HttpClient {
   }
 
   // The error for a malformed body from that URL, with its beginning and never the key; the reason is
-  // kBadAnswerReason.
+  // REFUSAL_BAD_ANSWER.
   absl::Status Refused(const absl::Status& status, const std::string& url, absl::string_view body) const;
 
  private:

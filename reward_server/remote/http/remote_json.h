@@ -8,14 +8,15 @@
 #include "nlohmann/json.hpp"
 #include "verifiers/rules/bounded_json.h"
 
-// Parses JSON from another machine: nothing in it is trusted. Errors are Internal, one clause to follow the
+// Parses JSON from another machine: nothing in it is trusted. Errors are DataLoss, one clause to follow the
 // sender's name. Pure functions.
 namespace lvrpo {
 
-// An object within the bounds. Invalid JSON is first repaired by MendJson.
-absl::StatusOr<nlohmann::json> ParseRemoteJson(absl::string_view text, const JsonBounds& bounds);
+// An object within the bounds, in which no key is given twice. Invalid JSON is first repaired by MendJson.
+absl::StatusOr<nlohmann::json> ParseRemoteJson(absl::string_view text, JsonBounds bounds);
 
-// A number, or a string that spells one, which may be infinite or NaN; nullopt for everything else.
+// A number, or a string that spells one in decimal, which may be "Infinity" or "NaN"; nullopt for everything
+// else.
 std::optional<double> RemoteNumber(const nlohmann::json& value);
 
 // A fraction of 0 to 1; values outside by rounding error only are clamped. nullopt: not a fraction.

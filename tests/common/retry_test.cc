@@ -1,4 +1,4 @@
-#include "reward_server/remote/http/retry.h"
+#include "common/net/retry.h"
 
 #include <cmath>
 #include <set>
@@ -87,6 +87,26 @@ TEST(WaitBeforeRetry, DoesNotWaitBeyondTheTimeThatIsLeft) {
   EXPECT_FALSE(WaitBeforeRetry({}, Busy(7), 1, absl::Seconds(7), 0).has_value());
   EXPECT_TRUE(WaitBeforeRetry({}, Busy(7), 1, absl::Seconds(7.1), 0).has_value());
   EXPECT_FALSE(WaitBeforeRetry({}, absl::UnavailableError(""), 1, -absl::Seconds(1), 0).has_value());
+}
+
+TEST(DoubledWait, DoublesUpToTheLongest) {
+  const auto wait = [](int tries) { return DoubledWait(absl::Seconds(1), absl::Seconds(30), tries); };
+  EXPECT_EQ(wait(1), absl::Seconds(1));
+  EXPECT_EQ(wait(2), absl::Seconds(2));
+  EXPECT_EQ(wait(5), absl::Seconds(16));
+  EXPECT_EQ(wait(6), absl::Seconds(30));
+  EXPECT_EQ(wait(1 << 30), absl::Seconds(30));
+}
+
+TEST(NextWait, IsWhatTheServerAsksForUpToTheLongest) {
+  const RetryPolicy policy = {.first_wait = absl::Seconds(1), .longest_wait = absl::Seconds(2)};
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const absl::Duration wait = NextWait(policy, 1, absl::ZeroDuration(), seed);
+    EXPECT_GE(wait, absl::Seconds(.5));
+    EXPECT_LE(wait, absl::Seconds(1));
+    EXPECT_EQ(NextWait(policy, 1, absl::Seconds(1.5), seed), absl::Seconds(1.5));
+    EXPECT_EQ(NextWait(policy, 1, absl::Seconds(7), seed), absl::Seconds(2));
+  }
 }
 
 }  // namespace

@@ -1,0 +1,138 @@
+#include "common/config/config.h"
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<LoadedConfig> Load(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    const TemporaryFolder folder;
+    return LoadRunConfig(folder.Write("run.yaml", yaml), overrides);
+  }
+  // A configuration whose files exist; run from the repository's root.
+  static std::string Base() {
+    return "model:\n  policy: assets/shapes/policy\n  referee: assets/shapes/referee\n"
+           "data:\n  image_prompts: [assets/shapes/prompts/train_image.jsonl]\n";
+  }
+  std::string ErrorOf(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+    const auto loaded = Load(Base() + yaml, overrides);
+    EXPECT_TRUE(absl::IsInvalidArgument(loaded.status())) << loaded.status();
+    return std::string(loaded.status().message());
+  }
+};
+
+TEST_F(ConfigTest, ReadsValuesAndSaysWhereTheyCameFrom) {
+  const auto loaded = Load(Base() + "train:\n  steps: 12\n  image:\n    learning_rate: 2e-4\n",
+                           {"seed=9", "data.text_fraction=0.0"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->config.train().steps(), 12);
+  EXPECT_DOUBLE_EQ(loaded->config.train().image().learning_rate(), 2e-4);
+  EXPECT_EQ(loaded->config.seed(), 9u);
+  EXPECT_EQ(loaded->config.rollout().group_size(), DefaultRunConfig().rollout().group_size());
+  EXPECT_THAT(loaded->origins.at("train.steps"), HasSubstr("run.yaml:7"));
+  EXPECT_EQ(loaded->origins.at("seed"), "--set");
+}
+
+TEST_F(ConfigTest, NamesEveryErrorAtOnceWithItsLine) {
+  const std::string error =
+      ErrorOf("train:\n  stepz: 3\n  groups_per_step: many\nrollout:\n  kernel: euler\n");
+  EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:7"), HasSubstr("stepz"), HasSubstr("steps")));
+  EXPECT_THAT(error, AllOf(HasSubstr("run.yaml:8"), HasSubstr("groups_per_step")));
+  EXPECT_THAT(error, AllOf(HasSubstr("kernel"), HasSubstr("flow_sde")));
+}
+
+TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
+  EXPECT_THAT(ErrorOf("train:\n  steps: 3\n  steps: 4\n"), HasSubstr("steps"));
+  EXPECT_THAT(ErrorOf("train:\n  steps: 0\n"), HasSubstr("train.steps"));
+  EXPECT_THAT(ErrorOf("train:\n  steps: 1.5\n"), HasSubstr("steps"));
+  EXPECT_THAT(ErrorOf("train: 7\n"), HasSubstr("train"));
+  EXPECT_THAT(ErrorOf("", {"nonsense"}), HasSubstr("nonsense"));
+  EXPECT_THAT(ErrorOf("", {"train.stepz=3"}), HasSubstr("stepz"));
+  EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
+  EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
+  EXPECT_THAT(ErrorOf("", {"rollout.image_size=0"}), HasSubstr("rollout.image_size"));
+  EXPECT_THAT(ErrorOf("", {"rollout.antithetic=true", "rollout.group_size=7"}),
+              HasSubstr("rollout.group_size is 7; make it even"));
+  EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=1.1", "train.image_loss=ppo"}),
+              HasSubstr("rollout.noise_level"));
+  EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=0.8", "train.image_loss=grpo_guard"}),
+              HasSubstr("train.image_loss"));
+  EXPECT_FALSE(Load("model: [unclosed\n").ok());
+  EXPECT_FALSE(LoadRunConfig("/no/such/file.yaml", {}).ok());
+}
+
+TEST_F(ConfigTest, ThePrintedFormReadsBackTheSame) {
+  const auto loaded = LoadRunConfig("configs/shapes.yaml", {"seed=7", "train.image.trainable=[llm2vae]"});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const auto again = Load(PrintConfig(*loaded));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->config.SerializeAsString(), loaded->config.SerializeAsString());
+  EXPECT_EQ(ConfigDigest(again->config), ConfigDigest(loaded->config));
+}
+
+TEST_F(ConfigTest, ListsOfSectionsAreReadAndPrintedAndTheirMistakesNamed) {
+  const auto loaded =
+      Load(Base() +
+           "reward:\n  external:\n  - {name: brand, address: \"scorer:50070\", weight: 0.5, task: image}\n"
+           "  - name: tone\n    address: http://tone:8080/v1\n    task: both\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_EQ(loaded->config.reward().external_size(), 2);
+  EXPECT_EQ(loaded->config.reward().external(1).address(), "http://tone:8080/v1");
+  const auto again = Load(PrintConfig(*loaded));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->config.SerializeAsString(), loaded->config.SerializeAsString());
+  EXPECT_TRUE(Load(Base(), {"reward.external=[{name: a, address: \"h:1\", weight: 1, task: text}]"}).ok());
+
+  EXPECT_THAT(ErrorOf("reward:\n  external:\n  - {nmae: a}\n"),
+              HasSubstr("reward.external[0].nmae: unknown key; did you mean 'name'?"));
+  EXPECT_THAT(ErrorOf("reward:\n  external: [a]\n"), HasSubstr("reward.external[0]: want a section"));
+  EXPECT_THAT(ErrorOf("", {"reward.external.name=a"}), HasSubstr("'external' is a list: give it whole"));
+  const std::string problems =
+      ErrorOf("reward:\n  external:\n  - {name: grounding, address: here, weight: -1, task: sound}\n");
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].name: 'grounding' is taken"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].address: 'here' is neither host:port nor"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].weight: -1 is out of range"));
+  EXPECT_THAT(problems, HasSubstr("reward.external[0].task: 'sound' is not one of"));
+}
+
+TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
+  EXPECT_THAT(ErrorOf("", {"reward.grounding_dense=box", "reward.grounding_form=max_patch"}),
+              HasSubstr("box needs regions"));
+  EXPECT_THAT(ErrorOf("", {"reward.vqa_endpoint.url=http://vllm:8000/v1"}),
+              HasSubstr("reward.vqa_endpoint.model: is empty"));
+  for (const char* address : {"scorer", "scorer:0", "scorer:70000", "0.0.0.0:7101", "::1:7101",
+                              "http://scorer:x", "https://[::1"}) {
+    EXPECT_THAT(ErrorOf("", {absl::StrCat("reward.external=[{name: mine, weight: 1, task: image, address: \"",
+                                          address, "\"}]")}),
+                HasSubstr("reward.external[0].address"))
+        << address;
+  }
+  EXPECT_TRUE(
+      Load(Base(), {"reward.external=[{name: mine, weight: 1, task: image, address: \"[::1]:7101\"}]"}).ok());
+  EXPECT_THAT(ErrorOf("", {"reward.detector=http://detector:80800"}), HasSubstr("reward.detector"));
+  EXPECT_THAT(ErrorOf("", {"reward.logged=[instruction]"}), HasSubstr("'instruction' has a weight"));
+  EXPECT_THAT(ErrorOf("", {"reward.guards=[artefact]"}), HasSubstr("'artefact' is not one of"));
+  EXPECT_THAT(ErrorOf("", {"reward.detector=/no/such/folder"}), HasSubstr("there is no /no/such/folder"));
+  EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
+}
+
+TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
+  v1::RunConfig config = DefaultRunConfig();
+  const std::string digest = ConfigDigest(config);
+  config.mutable_local()->set_rollout_workers(7);
+  config.set_out("elsewhere");
+  EXPECT_EQ(ConfigDigest(config), digest);
+  config.set_seed(99);
+  EXPECT_NE(ConfigDigest(config), digest);
+}
+
+}  // namespace
+}  // namespace lvrpo
