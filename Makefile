@@ -13,10 +13,10 @@ help:           ## list the targets
 setup:          ## install what is missing (Debian packages; LibTorch and a schema checker into .deps)
 	@tools/setup.sh
 
-setup-dev:      ## the same, and what PRESET=tsan and `make format` need (clang, clang-format)
+setup-dev:      ## the same, and what PRESET=tsan, PRESET=clang and `make format` need (clang, clang-format)
 	@tools/setup.sh --dev
 
-build: setup    ## build into build/PRESET: release, dev, asan or tsan (docs/development.md)
+build: setup    ## build into build/PRESET: release, dev, asan, tsan or clang (docs/development.md)
 	@mkdir -p build
 	@cmake --preset $(PRESET) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 	@cmake --build build/$(PRESET) -j $(JOBS)

@@ -14,12 +14,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEAD = """# Configuration
 
 One YAML file per run; `--set a.b=value` overrides single settings. Unknown keys, wrong types and values out of range are errors, all
-reported at once, each with its line. `lvrpo validate` checks a file, `lvrpo print-config` shows every value and where it comes from, in
-YAML that reads back the same.
+reported at once, each with its line. `lvrpo validate` checks a file and the prompt files that it names, `lvrpo print-config` shows every
+value and where it comes from, in YAML that reads back the same.
 
 A file is one YAML document in UTF-8; a byte order mark is passed over. Anchors and merge keys (`<<: *base`) are read. What could be read
-in another way than it is meant is refused: a second document, a key given twice, a tag (`!env`), numbers and `true` in quotes, control
-characters. Nothing is replaced: a text that begins with `~` or holds `$NAME` or `${NAME}` is refused; have the shell do it,
+in another way than it is meant is refused: a second document, a key given twice, a tag (`!env`, `!!int`), a number with a 0 in front,
+numbers and `true` in quotes, control characters. Nothing is replaced: a text that begins with `~` or holds `$NAME` or `${NAME}` is refused; have the shell do it,
 `--set out="$HOME/runs"`. `--set` follows the same rules; `--set field=` empties a text, and `--set field=[]` a list.
 
 This page is generated from `proto/lvrpo/v1/config.proto` by `tools/make_configuration_doc.py`.

@@ -15,14 +15,16 @@
 #include "common/files/filesystem.h"
 #include "common/flags/run_main.h"
 #include "common/hash.h"
+#include "common/stopwatch.h"
 #include "coordinator/records/audit.h"
 #include "coordinator/records/describe.h"
 #include "coordinator/service.h"
+#include "coordinator/state/versions.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kGroupSize = 8, kGroupsPerStep = 8, kStepsPerTransaction = 500;
+constexpr int kGroupSize = 8, kGroupsPerStep = 8, kFigures = 40, kStepsPerTransaction = 500;
 constexpr char kConfig[] = "config";
 
 RunRules Rules(int64_t steps) {
@@ -35,9 +37,8 @@ RunRules Rules(int64_t steps) {
 
 v1::SubmitGroupRequest Submit(const v1::GroupRecord& group) {
   v1::SubmitGroupRequest submit;
-  submit.set_lease_id(group.lease_id());
-  submit.set_ordinal(group.ordinal());
-  submit.set_attempt(group.attempt());
+  submit.mutable_fence()->set_member_id(group.member_id());
+  *submit.mutable_lease() = MakeLeaseId(group.ordinal(), group.attempt());
   submit.set_kind("two_objects");
   *submit.mutable_version() = group.version();
   submit.set_trajectory_digest(std::string(64, 'a'));
@@ -66,31 +67,25 @@ absl::Status MakeRun(const std::string& folder, int64_t steps) {
   v1::PolicyVersion version;
   version.set_digest(Sha256Hex("base"));
   if (absl::Status status = state.StartTraining(version, {}); !status.ok()) return status;
-  const std::string figures = absl::StrCat("{\"reward\":0.5,\"padding\":\"", std::string(700, 'x'), "\"}");
   const auto take_step = [&](int64_t step) -> absl::Status {
     v1::CommitStepRequest commit;
     commit.set_step(step);
-    commit.set_metrics_json(figures);
+    for (int i = 0; i < kFigures; ++i) (*commit.mutable_metrics())[absl::StrCat("figure_", i)] = 0.5;
     for (int group = 0; group < kGroupsPerStep; ++group) {
       const RunState::LeaseDecision lease =
-          state.Lease("rollout-0", 1, version, absl::StrCat(step, ".", group), absl::UnixEpoch());
-      if (lease.group == nullptr) return absl::InternalError(lease.waiting_for);
+          state.Lease({.member = "rollout-0", .incarnation = 1, .version = version}, absl::UnixEpoch());
+      if (lease.group == nullptr) return absl::InternalError(InWords(lease.blocker));
       commit.add_ordinals(lease.group->ordinal());
       if (auto answer = state.Submit(Submit(*lease.group)); !answer.ok()) return answer.status();
     }
     if (auto assigned = state.Assign(step); !assigned.ok()) return assigned.status();
-    if (absl::Status status = (*store)->PutAcknowledgement("rollout-0", 1, version); !status.ok())
+    if (absl::Status status = (*store)->PutAcknowledgement({"rollout-0", 1, version}); !status.ok())
       return status;
     version.set_number(step + 1);
     version.set_digest(Sha256Hex(absl::StrCat(step)));
     *commit.mutable_new_version() = version;
     if (absl::Status status = state.Commit(commit, 0); !status.ok()) return status;
-    for (const auto& [ordinal, group] : state.dirty()) {
-      if (absl::Status status = (*store)->PutGroup(*group); !status.ok()) return status;
-    }
-    if (absl::Status status = (*store)->PutStep(*state.new_step()); !status.ok()) return status;
-    state.ClearDirty();
-    return absl::OkStatus();
+    return (*store)->Put(state.TakeChanges());
   };
   // As a coordinator's first start does.
   for (const auto& [key, value] : {std::pair<const char*, int64_t>{"total_steps", state.rules().total_steps},
@@ -111,9 +106,7 @@ absl::Status MakeRun(const std::string& folder, int64_t steps) {
       for (int i = 0; i < kStepsPerTransaction && step < steps; ++i, ++step) {
         if (absl::Status taken = take_step(step); !taken.ok()) return taken;
       }
-      if (absl::Status saved = (*store)->SetText("base_digest", state.base_digest()); !saved.ok())
-        return saved;
-      return (*store)->SetNumber("next_ordinal", state.next_ordinal());
+      return absl::OkStatus();
     });
     if (!status.ok()) return status;
   }
@@ -147,7 +140,7 @@ absl::Status Audit(const std::string& folder) {
 // In a separate process, to measure its memory alone.
 bool Measure(const char* what, const std::function<absl::Status()>& work) {
   std::fflush(stdout);
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   const pid_t child = fork();
   if (child == 0) {
     const absl::Status status = work();
@@ -158,8 +151,7 @@ bool Measure(const char* what, const std::function<absl::Status()>& work) {
   int status = 0;
   rusage usage{};
   wait4(child, &status, 0, &usage);
-  std::printf("| %s | %.2f s | %ld MiB |\n", what, absl::ToDoubleSeconds(RealClock().Now() - begin),
-              usage.ru_maxrss / 1024);
+  std::printf("| %s | %.2f s | %ld MiB |\n", what, watch.Seconds(), usage.ru_maxrss / 1024);
   return status == 0;
 }
 

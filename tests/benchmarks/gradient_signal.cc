@@ -8,7 +8,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,12 +21,12 @@
 #include "common/exit_code.h"
 #include "common/flags/role_flags.h"
 #include "policy/contract.h"
-#include "policy/sample_settings.h"
 #include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmarks/world.h"
+#include "trajectory/codec.h"
 
 namespace lvrpo {
 namespace {
@@ -65,29 +64,21 @@ struct Share {
 };
 
 // Adds the gradient of one group's policy loss at ratio 1 to the .grad of the policy's tensors.
-void AddGroupGradient(const v1::RunConfig& config, const Bagel& policy, const v1::TrajectoryGroup& group,
+void AddGroupGradient(const v1::RunConfig& config, const Bagel& policy, const SampledGroup& group,
                       const torch::Tensor& advantages, const ImageLossOptions& loss, double global_terms) {
-  const v1::ImageSettings& settings = group.image();
-  const ImageSampleOptions options = SampleOptions(settings);
-  std::vector<torch::Tensor> latents;
-  for (const v1::Sample& sample : group.samples()) {
-    latents.push_back(torch::empty({settings.window_size() + 1, settings.tokens(), settings.token_dim()}));
-    std::memcpy(latents.back().data_ptr(), sample.latents().data(), sample.latents().size());
-  }
-  const torch::Tensor window = torch::stack(latents);
+  const auto& images = std::get<ImageGroup>(group.samples);
   KvCache context;
   {
     torch::NoGradGuard no_grad;
-    context = policy.PrefillPrompt({group.prompt_ids().begin(), group.prompt_ids().end()});
+    context = policy.PrefillPrompt(group.prompt_ids);
   }
   const VelocityFunction velocity =
-      BagelVelocity(policy, context, settings.grid_height(), settings.grid_width(),
-                    {.text_scale = config.rollout().cfg_scale()});
-  for (int k = 0; k < options.window.size; ++k) {
-    const WindowStep step = EvaluateWindowStep(velocity, window, k, options);
+      BagelVelocity(policy, context, images.grid, {.text_scale = config.rollout().cfg_scale()});
+  for (int k = 0; k < images.options.window.size; ++k) {
+    const WindowStep step = EvaluateWindowStep(velocity, images.latents, k, images.options);
     ImageLossInput input;
     input.step = step.step;
-    input.x_next = window.select(1, k + 1);
+    input.x_next = images.latents.select(1, k + 1);
     input.velocity = step.velocity;
     input.mean = step.mean;
     input.log_prob_old = step.log_prob.detach();
@@ -129,7 +120,7 @@ absl::StatusOr<double> Measure(const std::string& title, const v1::RunConfig& co
 
   const v1::TrainConfig& train = config.train();
   ImageLossOptions loss;
-  loss.form = *ParseImageLossForm(train.image_loss());
+  loss.form = *Choose(kImageLossForms, "train.image_loss", train.image_loss());
   AdvantageOptions advantage;
   advantage.eps = train.advantage_eps();
   const int groups = train.groups_per_step(), size = config.rollout().group_size();
@@ -139,16 +130,19 @@ absl::StatusOr<double> Measure(const std::string& title, const v1::RunConfig& co
   for (int step = 0; step < steps; ++step) {
     for (int i = 0; i < groups; ++i) {
       const int64_t ordinal = int64_t{step} * groups + i;
-      const GeneratedGroup group =
-          generator.Generate(policy, world->prompts.At(ordinal), MakeLease(ordinal, size));
+      const PromptSource::Prompt& prompt = world->prompts.At(ordinal);
+      const GeneratedGroup group = generator.Generate(policy, prompt, MakeLease(ordinal, size));
+      const absl::StatusOr<SampledGroup> sampled =
+          ReadGroup(group.trajectory, prompt, {config, world->base.config()});
+      if (!sampled.ok()) return sampled.status();
       const absl::StatusOr<ScoringGroup> batch = DecodeRequest(group.score_request);
       if (!batch.ok()) return batch.status();
       const v1::ScoreResponse scores = (*scorers)->Score(*batch);
       torch::Tensor rewards = torch::empty({1, size}, torch::kFloat64);
       for (int slot = 0; slot < size; ++slot)
         rewards[0][slot] = static_cast<double>(scores.items(slot).reward());
-      AddGroupGradient(config, *model, group.trajectory,
-                       GroupAdvantages(rewards, {}, advantage).advantages[0], loss, terms);
+      AddGroupGradient(config, *model, *sampled, GroupAdvantages(rewards, {}, advantage).advantages[0], loss,
+                       terms);
     }
     torch::NoGradGuard no_grad;
     for (auto& [name, tensor] : measured) {

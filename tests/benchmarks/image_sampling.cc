@@ -37,8 +37,8 @@ torch::Tensor Sample(const Bagel& model, const TensorMap& inputs, const Flags& f
     request.noise = noise.narrow(0, p * group, group);
   }
   ImageEngineOptions options;
-  options.grid_h = options.grid_w =
-      static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(noise.size(1)))));
+  const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(noise.size(1)))));
+  options.grid = {.height = side, .width = side};
   options.timesteps = Timesteps(flags.timesteps, flags.shift);
   options.guidance = {.text_scale = text_scale};
   options.activation_bytes = flags.activation_mib << 20;

@@ -12,9 +12,9 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/clock.h"
 #include "common/files/file.h"
 #include "common/flags/role_flags.h"
+#include "common/stopwatch.h"
 #include "model/bagel_folder.h"
 #include "model/folders/synthesize.h"
 #include "model/weights/tensor_dtypes.h"
@@ -27,9 +27,9 @@ namespace {
 constexpr char kProgram[] = "lvrpo-bench-load";
 
 double Seconds(const std::function<void()>& work) {
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   work();
-  return absl::ToDoubleSeconds(RealClock().Now() - begin);
+  return watch.Seconds();
 }
 
 // Plain read() of a file, into one buffer again and again or into fresh memory for all of it.

@@ -1,10 +1,7 @@
 // Prints the speed of the parts, each with a baseline of the same run, so that the ratio is meaningful on any
 // machine.
 
-#include <unistd.h>
-
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -12,17 +9,20 @@
 #include "common/config/config.h"
 #include "common/hash.h"
 #include "common/net/rpc.h"
+#include "common/stopwatch.h"
 #include "coordinator/service.h"
-#include "learner/client.h"
 #include "learner/trainer.h"
-#include "learner/weight_service.h"
 #include "reward_server/decode_request.h"
 #include "reward_server/load_scorers.h"
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "spdlog/spdlog.h"
 #include "tests/benchmarks/world.h"
+#include "tests/testing/temporary_folder.h"
+#include "trajectory/codec.h"
 #include "weight_plane/weight_buckets.h"
+#include "weight_plane/weight_client.h"
+#include "weight_plane/weight_service.h"
 
 namespace lvrpo {
 namespace {
@@ -33,12 +33,12 @@ constexpr double kSeconds = 3;  // of each measurement, after one call to warm u
 double Rate(const std::function<void()>& work) {
   work();
   int calls = 0;
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   double seconds = 0;
   do {
     work();
     ++calls;
-    seconds = absl::ToDoubleSeconds(RealClock().Now() - begin);
+    seconds = watch.Seconds();
   } while (seconds < kSeconds);
   return calls / seconds;
 }
@@ -68,17 +68,21 @@ void BenchSampling(const World& world, const std::shared_ptr<const Policy>& poli
 
 void BenchTraining(const World& world, const std::shared_ptr<const Policy>& policy) {
   const Generator generator(world.config, world.autoencoder, *world.tokenizer);
-  std::vector<v1::TrajectoryGroup> groups;
+  const TrajectoryRules rules = {world.config, world.base.config()};
+  const int size = world.config.rollout().group_size();
+  std::vector<TrainingGroup> groups;
   for (int64_t ordinal = 0; ordinal < world.config.train().groups_per_step(); ++ordinal) {
-    v1::TrajectoryGroup group = generator
-                                    .Generate(*policy, world.prompts.At(ordinal),
-                                              MakeLease(ordinal, world.config.rollout().group_size()))
-                                    .trajectory;
-    for (v1::Sample& sample : *group.mutable_samples())
-      sample.set_reward(static_cast<float>(sample.slot() % 2));
+    const PromptSource::Prompt prompt = world.prompts.At(ordinal);
+    const GeneratedGroup generated = generator.Generate(*policy, prompt, MakeLease(ordinal, size));
+    TrainingGroup group = {.trajectories = *ReadGroup(generated.trajectory, prompt, rules), .samples = {}};
+    for (int slot = 0; slot < size; ++slot) {
+      v1::SampleSummary& summary = group.samples.emplace_back();
+      summary.set_slot(slot);
+      summary.set_reward(static_cast<float>(slot % 2));
+    }
     groups.push_back(std::move(group));
   }
-  const double samples = static_cast<double>(groups.size()) * world.config.rollout().group_size();
+  const double samples = static_cast<double>(groups.size()) * size;
   const auto rate = [&](int micro_batch) {
     v1::RunConfig config = world.config;
     config.mutable_train()->set_micro_batch(micro_batch);
@@ -121,19 +125,16 @@ void BenchWeights() {
       {"a", torch::randn({4 << 20})}, {"b", torch::randn({4 << 20})}, {"c", torch::randn({4 << 20})}};
   auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 1));
   const double megabytes = 3 * 16.777216;
-  Metrics metrics;
   CallWatch watch({});
-  WeightService service(watch, metrics);
+  WeightService service(watch);
   service.Publish(packed);
   const auto server = RpcServer::Start({}, {&service});
-  LearnerClient client(64);
-  const double streamed =
-      megabytes * Rate([&] {
-        const auto weights = client.FetchWeights((*server)->address(), packed->manifest.version(),
-                                                 [](const v1::WeightManifest&) { return absl::OkStatus(); },
-                                                 absl::Seconds(60));
-        if (!weights.ok()) std::abort();
-      });
+  WeightClient client(64);
+  const WantedWeights wanted = {.version = packed->manifest.version(), .shapes = ShapesOf(tensors)};
+  const double streamed = megabytes * Rate([&] {
+                            if (!client.Fetch((*server)->address(), wanted, absl::Seconds(60)).ok())
+                              std::abort();
+                          });
   std::string whole;
   for (const std::string& bucket : packed->buckets) whole += bucket;
   const double hashed = megabytes * Rate([&] { (void)Sha256Hex(whole); });
@@ -188,9 +189,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
              (void)(*service)->LeaseGroup(nullptr, &lease, &leased);
              v1::SubmitGroupRequest submit;
              *submit.mutable_fence() = lease.fence();
-             submit.set_lease_id(leased.lease().lease_id());
-             submit.set_ordinal(leased.lease().ordinal());
-             submit.set_attempt(leased.lease().attempt());
+             *submit.mutable_lease() = leased.lease().id();
              *submit.mutable_version() = lease.version();
              submit.set_trajectory_digest(std::string(64, 'a'));
              submit.set_log_probs_finite(true);
@@ -208,7 +207,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
              v1::SubmitGroupResponse submitted;
              if (!(*service)->SubmitGroup(nullptr, &submit, &submitted).ok() || !submitted.accepted())
                std::abort();
-             commit.add_ordinals(leased.lease().ordinal());
+             commit.add_ordinals(leased.lease().id().ordinal());
            }
            v1::AssignStepResponse assigned;
            v1::CommitStepResponse committed;
@@ -224,11 +223,9 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
 }
 
 void BenchCoordinator() {
-  const auto folder = std::filesystem::temp_directory_path() / absl::StrCat("lvrpo-bench-", getpid());
-  std::filesystem::create_directories(folder);
-  const double durable = CoordinatorRate((folder / "coordinator.sqlite").string(), folder.string());
-  const double memory = CoordinatorRate(":memory:", folder.string());
-  std::filesystem::remove_all(folder);
+  const TemporaryFolder folder;
+  const double durable = CoordinatorRate(folder / "coordinator.sqlite", folder.path());
+  const double memory = CoordinatorRate(":memory:", folder.path());
   Print("coordinator transitions, durable", durable, "transitions/s", "the same in memory", memory);
 }
 

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
@@ -24,6 +23,7 @@
 #include "tests/benchmarks/memory.h"
 #include "tests/benchmarks/reward_servers.h"
 #include "tests/benchmarks/timing.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
 namespace {
@@ -312,12 +312,10 @@ void PrintWays(const std::vector<Way>& ways, const std::vector<double>& rates) {
 }
 
 absl::Status MeasureProcesses(const Flags& flags, const std::vector<Group>& groups) {
-  const std::string folder =
-      (std::filesystem::temp_directory_path() / absl::StrCat("lvrpo-bench-score-load-", getpid())).string();
-  if (absl::Status status = MakeFolder(folder); !status.ok()) return status;
-  const absl::StatusOr<Fleet> one = StartFleet(flags, false, folder);
+  const TemporaryFolder folder;
+  const absl::StatusOr<Fleet> one = StartFleet(flags, false, folder.path());
   if (!one.ok()) return one.status();
-  const absl::StatusOr<Fleet> three = StartFleet(flags, true, folder);
+  const absl::StatusOr<Fleet> three = StartFleet(flags, true, folder.path());
   if (!three.ok()) return three.status();
   const RequestSource source = RequestsOf(groups, Transport::kRaw, true);
   const std::vector<Way> ways = {{"a process for each scorer, asked in parallel", three->addresses(), source},
@@ -327,8 +325,6 @@ absl::Status MeasureProcesses(const Flags& flags, const std::vector<Group>& grou
   PrintWays(ways, *rates);
   std::printf("memory: one process %.0f MB, a process for each scorer %.0f MB\n\n", one->rss_mb(),
               three->rss_mb());
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
   return absl::OkStatus();
 }
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "common/clock.h"
+#include "common/stopwatch.h"
 #include "nlohmann/json.hpp"
 
 // Repeated timing in the form that tests/benchmarks/peers/measure.py has, so that both print the same JSON.
@@ -26,9 +26,9 @@ inline Elapsed TimeOf(const std::function<void()>& run) {
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
   };
   const double cpu = cpu_seconds();
-  const absl::Time begin = RealClock().Now();
+  const Stopwatch watch;
   run();
-  return {absl::ToDoubleSeconds(RealClock().Now() - begin), cpu_seconds() - cpu};
+  return {watch.Seconds(), cpu_seconds() - cpu};
 }
 
 inline double Median(std::vector<double> values) {

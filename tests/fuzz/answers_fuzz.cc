@@ -28,14 +28,14 @@ void CheckNumber(const std::string& text) {
   }
 }
 
-// The value read from a box does not depend on the text around it.
+// The value read from a box does not depend on plain words around it.
 void CheckBox(const std::string& text) {
   lvrpo::v1::NumericAnswerRule rule;
   const std::optional<NumberInText> number = lvrpo::WholeNumber(text);
   rule.set_value(number ? number->value : 1);
-  const std::string boxed = absl::StrCat("7 \\boxed{", text, "} 8");
-  const std::optional<absl::string_view> content = lvrpo::LastBoxed(boxed);
-  if (!content || *content != text) return;  // its own braces or boxes come in between
+  const std::string boxed = absl::StrCat("7, so \\boxed{", text, "}, as 8");
+  const std::optional<lvrpo::Boxed> box = lvrpo::LastBoxed(boxed);
+  if (!box || box->content != text) return;  // its own braces or boxes come in between
   const absl::StatusOr<lvrpo::Verdict> verdict = lvrpo::VerifyNumericAnswer(rule, boxed);
   if (!verdict.ok() || verdict->holds != number.has_value()) __builtin_trap();
 }

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTED = {0, 2, 64, 65, 69, 75, 76, 77}
+DOCUMENTED = {0, 2, 64, 65, 69, 75, 76}
 PATIENCE = 4  # seconds until a program that serves is told to stop
 USER = 12345 if os.getuid() == 0 else None  # permissions count for others than root
 

@@ -1,6 +1,7 @@
 #include "data/safetensors/checkpoint_index.h"
 #include "data/safetensors/safetensors.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/testing/safetensors_bytes.h"
 
 // Both readers: the mapped one, which what we write must satisfy again, and the one of published checkpoints.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

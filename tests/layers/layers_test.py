@@ -10,6 +10,7 @@ import sys
 
 import doc_paths
 import leaves
+import unused
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = [  # bottom first; within a layer a folder may include others only where named below
@@ -17,13 +18,14 @@ LAYERS = [  # bottom first; within a layer a folder may include others only wher
     {"data", "shapes_world"},
     {"model", "verifiers"},
     {"algorithm"},
-    {"policy", "weight_plane", "generation"},
-    {"coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining", "model_cli"},
+    {"policy", "trajectory", "weight_plane", "generation"},
+    {"role", "coordinator", "rollout_worker", "reward_server", "learner", "evaluation", "pretraining", "model_cli"},
     {"cli"},
 ]
 LAYER_OF = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
-SIDEWAYS_ALLOWED = {("shapes_world", "data"), ("common", "proto")}
-NO_TORCH = {"proto", "common", "data", "shapes_world", "verifiers", "coordinator", "cli"}
+SIDEWAYS_ALLOWED = {("shapes_world", "data"), ("common", "proto"), ("trajectory", "policy"), ("coordinator", "role"),
+                    ("rollout_worker", "role"), ("reward_server", "role"), ("learner", "role")}
+NO_TORCH = {"proto", "common", "data", "shapes_world", "verifiers", "role", "coordinator", "cli"}
 GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|client)\.(h|cc)$|^rpc\w*\.(h|cc)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
@@ -131,7 +133,7 @@ def one_place_offences():
 def main():
     folders = [folder for folder in sorted(LAYER_OF) if folder != "proto"]
     found = [*offences(), *leaves.offences(ROOT, folders), *judge_offences(), *one_place_offences(),
-             *doc_paths.offences(ROOT)]
+             *doc_paths.offences(ROOT), *unused.offences(ROOT, folders)]
     print("\n".join(found) if found else "layers: no offence")
     return 1 if found else 0
 

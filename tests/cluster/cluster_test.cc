@@ -1,0 +1,136 @@
+// Whole runs in one process, with deaths and lost messages at every place: each must finish with records that
+// the audit finds sound, and with the very weights of the undisturbed run.
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/random.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "spdlog/spdlog.h"
+#include "tests/testing/in_process_cluster.h"
+
+namespace lvrpo {
+namespace {
+
+using Outcome = InProcessCluster::Outcome;
+
+Outcome RunWith(const Faults& faults, uint64_t order_seed = 1) {
+  spdlog::set_level(spdlog::level::off);
+  return InProcessCluster(order_seed, faults).Run();
+}
+
+const Outcome& Undisturbed() {
+  static const auto* outcome = new Outcome(RunWith({}));
+  return *outcome;
+}
+
+int64_t Messages() { return static_cast<int64_t>(Undisturbed().sent.size()); }
+
+std::string Describe(const Faults& faults) {
+  std::string words;
+  const auto place = [](int64_t message) {
+    if (message >= Messages()) return absl::StrCat("message ", message);
+    const auto& sent = Undisturbed().sent[static_cast<size_t>(message)];
+    return absl::StrCat("message ", message, " (", sent.what, " of ", sent.from, " to ", sent.to, ")");
+  };
+  for (const KillAt& kill : faults.kills) {
+    absl::StrAppend(&words, kill.role, " dies ", kill.after ? "after " : "before ", place(kill.message),
+                    " for ", absl::FormatDuration(kill.down), "; ");
+  }
+  for (const Partition& partition : faults.partitions) {
+    absl::StrAppend(&words, partition.answers_only ? "answers of " : "messages to ", partition.role,
+                    " are lost from ", place(partition.message), " for ",
+                    absl::FormatDuration(partition.lasts), "; ");
+  }
+  return words;
+}
+
+// The run survives `faults`. Says so in words when it does not.
+bool Survives(const Faults& faults) {
+  const Outcome outcome = RunWith(faults);
+  EXPECT_EQ(outcome.trouble, "") << Describe(faults);
+  EXPECT_EQ(outcome.digest, Undisturbed().digest) << Describe(faults);
+  return outcome.trouble.empty() && outcome.digest == Undisturbed().digest;
+}
+
+TEST(Cluster, AnUndisturbedRunFinishes) {
+  const Outcome& outcome = Undisturbed();
+  EXPECT_EQ(outcome.trouble, "");
+  EXPECT_LT(outcome.took, absl::Seconds(5));
+  std::set<std::string> kinds;
+  for (const ClusterMessages::Sent& sent : outcome.sent) kinds.insert(sent.what);
+  EXPECT_THAT(kinds,
+              ::testing::IsSupersetOf(
+                  {"RegisterRequest", "HeartbeatRequest", "LeaseGroupRequest", "Score", "Upload",
+                   "SubmitGroupRequest", "StreamWeights", "AcknowledgeVersionRequest", "StartTrainingRequest",
+                   "AssignStepRequest", "CommitStepRequest", "RecordCheckpointRequest", "LeaveRequest"}));
+}
+
+TEST(Cluster, TheSameSeedGivesTheSameMessages) {
+  const Outcome again = RunWith({});
+  ASSERT_EQ(again.sent.size(), Undisturbed().sent.size());
+  for (size_t i = 0; i < again.sent.size(); ++i) {
+    EXPECT_EQ(again.sent[i].from, Undisturbed().sent[i].from) << i;
+    EXPECT_EQ(again.sent[i].what, Undisturbed().sent[i].what) << i;
+  }
+  EXPECT_EQ(again.took, Undisturbed().took);
+}
+
+TEST(Cluster, AStrictRunDoesNotDependOnWhoseTurnItIs) {
+  for (uint64_t order_seed = 2; order_seed < 12; ++order_seed) {
+    const Outcome outcome = RunWith({}, order_seed);
+    EXPECT_EQ(outcome.trouble, "") << order_seed;
+    EXPECT_EQ(outcome.digest, Undisturbed().digest) << order_seed;
+  }
+}
+
+// After a message only its sender and receiver can tell from before the next one.
+TEST(Cluster, AnyRoleMayDieAtAnyMessage) {
+  int broken = 0;
+  for (int64_t message = 0; message < Messages() && broken < 5; ++message) {
+    const ClusterMessages::Sent& sent = Undisturbed().sent[static_cast<size_t>(message)];
+    for (const std::string& role : InProcessCluster::Roles()) {
+      broken += !Survives({.kills = {{.message = message, .after = false, .role = role}}});
+      if (role == sent.from || role == sent.to)
+        broken += !Survives({.kills = {{.message = message, .after = true, .role = role}}});
+    }
+  }
+}
+
+TEST(Cluster, TwoRolesMayDie) {
+  Random random(7);
+  const std::vector<std::string> roles = InProcessCluster::Roles();
+  const absl::Duration downs[] = {absl::ZeroDuration(), absl::Milliseconds(300), absl::Seconds(3)};
+  const auto kill = [&]() -> KillAt {
+    return {.message = random.Below(static_cast<int>(Messages())),
+            .after = random.Chance(0.5),
+            .role = roles[static_cast<size_t>(random.Below(static_cast<int>(roles.size())))],
+            .down = downs[random.Below(3)]};
+  };
+  int broken = 0;
+  for (int i = 0; i < 50 && broken < 5; ++i) {
+    const KillAt first = kill();
+    broken += !Survives({.kills = {first, kill()}});
+  }
+}
+
+TEST(Cluster, MessagesToARoleMayBeLostForAWhile) {
+  int broken = 0;
+  for (const absl::Duration lasts : {absl::Milliseconds(50), absl::Milliseconds(500), absl::Seconds(3)}) {
+    for (const bool answers_only : {false, true}) {
+      for (const std::string& role : InProcessCluster::Roles()) {
+        for (int64_t message = 0; message < Messages() && broken < 5; message += 12) {
+          broken += !Survives(
+              {.partitions = {
+                   {.message = message, .role = role, .lasts = lasts, .answers_only = answers_only}}});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lvrpo

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "coordinator/service.h"
+#include "tests/testing/cluster_messages.h"
+#include "tests/testing/fake_clock.h"
+#include "tests/testing/turns.h"
+
+namespace lvrpo {
+
+class ClusterLearner;
+class ClusterRewards;
+
+// What the roles of an in-process cluster share.
+struct ClusterWorld {
+  uint64_t seed;
+  std::string run_dir;
+  FakeClock& clock;
+  Turns& turns;
+  ClusterMessages& messages;
+  std::unique_ptr<CoordinatorService> coordinator;  // null while it is down
+  ClusterLearner* learner = nullptr;                // the running ones: messages to them go on here
+  ClusterRewards* rewards = nullptr;
+};
+
+// One process of a role.
+struct ClusterProcess {
+  std::string role;  // "learner-0"
+  int number;        // of its processes, from 1
+  std::string address() const { return AddressOf(role, number); }
+};
+
+constexpr char kCoordinator[] = "coordinator";
+
+}  // namespace lvrpo
