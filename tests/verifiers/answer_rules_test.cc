@@ -166,7 +166,13 @@ TEST(NumericAnswerRule, LooksAtWhatStandsAroundABox) {
                            "\\color{red}{\\boxed{5}}",
                            "\\boxed{5}$, as 2 < 3"})
     EXPECT_TRUE(holds(5, text)) << text;
-  for (const char* text : {"-\\boxed{5}",
+  for (const char* text : {"$\\boxed{5} i$",
+                           "\\boxed{5} cannot be right",
+                           "\uC815\uB2F5\uC740 \\boxed{5}\uAC00 \uC544\uB2C8\uB2E4",
+                           "\\boxed{5} or 6",
+                           "x = \\boxed{5} or x = 6",
+                           "\\boxed{5} to 6",
+                           "-\\boxed{5}",
                            "So the answer is -\\boxed{5}.",
                            "So it is $-\\boxed{5}$",
                            "\u2212 \\boxed{5}",

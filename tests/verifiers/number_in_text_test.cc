@@ -533,6 +533,13 @@ TEST(NumberInText, KeepsExponents) {
                 {"10\u207A\u00B2", 100},
                 {"10^{+2}", 100}});
   ExpectNoneInBoth({"10 to the third",
+                    "10 elevated to 3",
+                    "10 \u0432 \u0441\u0442\u0435\u043F\u0435\u043D\u0438 3",
+                    "10 alla 3",
+                    "1/2 of 10^3",
+                    "\\frac12 \\text{ of } 10^3",
+                    "10 to the 3rd",
+                    "1e 5",
                     "10 to the power 3",
                     "10 raised to 3",
                     "10 to the power of 3",
@@ -593,7 +600,8 @@ TEST(NumberInText, IsScaledOrNone) {
                 {"\u20AC5 per person", 5}});
   ExpectNoneInBoth({"5 M",           "5 B",          "5 T",          "5 MM",        "5 MM USD",
                     "5 G",           "2 billones",   "\u00A55 t",    "5\u5272",     "7\u6210",
-                    "5 millionths",  "3 hundredths", "2 sixteenths", "5 per mille", "5 per thousand",
+                    "5 millionths",  "$5 bil",       "$5 bld",       "\u00A55 man", "\u20B95 lkh",
+                    "5 bio",         "3 hundredths", "2 sixteenths", "5 per mille", "5 per thousand",
                     "5 per million", "5 pro mille",  "5 Viertel",    "2 tercios",   "3 quintos",
                     "5 zillion"});
 }
@@ -613,6 +621,14 @@ TEST(NumberInText, IsNoneWhereTheNumeralIsAPieceOfAQuantity) {
                 {"3/4", 0.75}});
   ExpectNoneInBoth({"5 pounds and 3 ounces",
                     "5 dollars and 30 cents",
+                    "5 lei and 30 bani",
+                    "3 dni i 5 godzin",
+                    "5 kilos y 300 gramos",
+                    "6 pies y 3 pulgadas",
+                    "3\uB144 5\uAC1C\uC6D4",
+                    "8 o'clock and 5 minutes",
+                    "3 thousand, 5 hundred",
+                    "2-and-1/2",
                     "5 euros 30 cents",
                     "\u00A35 and 30 pence",
                     "3 rupees and 50 paise",
@@ -700,9 +716,32 @@ TEST(NumberInText, IsNoneWhereItIsStruckOut) {
 }
 
 TEST(NumberInText, IsNoneWithAFurtherSign) {
-  ExpectNoneInBoth({"-+5", "+-5", "plus minus 5", "plus or minus 5", "5 theta", "5 phi", "2 tau", "3 gamma",
-                    "5 below zero", ",5", "1,,000", "1__000", "\u23085.5\u2309", "\u230A5.5\u230B", "\u22115",
-                    "\u222B5", "\u220F 5", "\u22025", "|5|"});
+  ExpectNoneInBoth({"-+5",
+                    "minus -3",
+                    "!5",
+                    "5%5",
+                    "5{6}",
+                    "5{x}",
+                    "101_{\\text{two}}",
+                    "101 base 2",
+                    "+-5",
+                    "plus minus 5",
+                    "plus or minus 5",
+                    "5 theta",
+                    "5 phi",
+                    "2 tau",
+                    "3 gamma",
+                    "5 below zero",
+                    ",5",
+                    "1,,000",
+                    "1__000",
+                    "\u23085.5\u2309",
+                    "\u230A5.5\u230B",
+                    "\u22115",
+                    "\u222B5",
+                    "\u220F 5",
+                    "\u22025",
+                    "|5|"});
 }
 
 // A relation in words.

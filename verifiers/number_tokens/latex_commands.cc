@@ -89,7 +89,7 @@ bool IsNameCommand(absl::string_view name) {
   static const auto* const names = new absl::flat_hash_set<absl::string_view>(
       absl::StrSplit("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu "
                      "nu xi rho varrho "
-                     "sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi "
+                     "sigma tau phi varphi chi psi omega Delta Theta Lambda Xi Pi Sigma Upsilon Phi "
                      "Psi Omega ell hbar "
                      "angle measuredangle triangle square odot overline overrightarrow overleftrightarrow "
                      "vec hat widehat bar "

@@ -4,6 +4,16 @@ namespace lvrpo::numbers {
 
 absl::string_view LeadingTerm(absl::string_view text) {
   static constexpr absl::string_view kTerms[] = {
+      "\uAC1C\uC6D4",
+      "\u304B\u6708",
+      "\u30F6\u6708",
+      "\u500B\u6708",
+      "\u4E2A\u6708",
+      "\u9031\u9593",
+      "\u516C\u65A4",
+      "\u5343\u514B",
+      "\u5398\u7C73",
+      "\u3088\u308A",
       "\u7B54\u6848",
       "\u7ED3\u679C",
       "\u7B49\u4E8E",

@@ -43,7 +43,9 @@ bool IsMinusWord(absl::string_view word) {
 
 bool ChangesNumberBehind(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "plus times choose divided multiplied pi infinity raised hoch power puissance gcd lcm max mod modulo "
+      "plus times choose divided multiplied pi infinity raised hoch power puissance base "
+      "\u0441\u0442\u0435\u043F\u0435\u043D\u0438 gcd lcm max mod "
+      "modulo "
       "than");
   return words->Has(word) || IsFunctionWord(word);
 }
@@ -70,7 +72,9 @@ bool IsMathNoun(absl::string_view word) {
 
 bool ChangesNumberBefore(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "squared cubed factorial infinity plus minus mod modulo choose divided multiplied raised elevated sqrt "
+      "squared cubed factorial infinity plus minus mod modulo choose divided multiplied raised elevated base "
+      "alla "
+      "sqrt "
       "root "
       "log ln sin cos tan exp am pm a.m p.m o'clock uhr permille promille hoch puissance elevado elevato "
       "pi \u03C0 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi "
@@ -148,6 +152,13 @@ bool JoinsNumber(absl::string_view word) {
   static const auto* const words =
       new WordSet("and to over under above below through und bis et \u0438 \u548C \u5230 \u81F3");
   return Has(*words, word);
+}
+
+bool OffersAnother(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "or to oder bis ou \u00E0 o a \u0438\u043B\u0438 \u0434\u043E \u6216 \u6216\u8005 \u307E\u305F\u306F "
+      "\u5230 \u81F3");
+  return words->Has(word);
 }
 
 bool IsShortWord(absl::string_view word) {

@@ -31,6 +31,8 @@ bool IsAndWord(absl::string_view word);
 bool DeniesAnswer(absl::string_view word);
 // Words that do so right next to the number: "and", "to", "over".
 bool JoinsNumber(absl::string_view word);
+// Those words, and others, after a box: "or 6", "to 6".
+bool OffersAnother(absl::string_view word);
 // Two letters that are a word and no product of two variables: "of", "in".
 bool IsShortWord(absl::string_view word);
 

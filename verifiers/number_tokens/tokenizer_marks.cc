@@ -135,7 +135,8 @@ void Tokenizer::Underscore(size_t end) {
   const bool subscript = Glued() && !digits && last()->kind != TokenKind::kDigits &&
                          (last()->kind != TokenKind::kSymbol || IsClosing(*last())) &&
                          (after == U'{' || unicode::IsLetter(after) || DigitValue(after) >= 0);
-  return digits || subscript ? AddSymbol(U'_', end) : Drop(end, Gap::kMark);
+  const bool base = Glued() && IsNumeral(*last()) && after == U'{';  // 101_{2}
+  return digits || subscript || base ? AddSymbol(U'_', end) : Drop(end, Gap::kMark);
 }
 
 // What is struck out, LaTeX's blank, or "about" before a number.

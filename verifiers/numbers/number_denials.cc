@@ -52,7 +52,7 @@ bool BoundsBehind(absl::string_view word) {
 // Bounds in front of a number with "to", "of" or "from" between: "up to 5", "a minimum of 5".
 bool BoundsFarther(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "up unequal elevado elevada raised mehr weniger plus moins mais menos meno m\u00E1s pi\u00F9 "
+      "up unequal elevated elevado elevada raised mehr weniger plus moins mais menos meno m\u00E1s pi\u00F9 "
       "\u0431\u043E\u043B\u044C\u0448\u0435 \u043C\u0435\u043D\u044C\u0448\u0435 "
       "\u0431\u043E\u043B\u0435\u0435 \u043C\u0435\u043D\u0435\u0435 \u00E9lev\u00E9 greater less fewer "
       "smaller larger bigger lower higher limit bound cap maximum minimum max min "
@@ -67,7 +67,8 @@ bool BoundsFarther(absl::string_view word) {
 // Bounds after a number, alone or after a joining word.
 bool BoundsBefore(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "minimum maximum max tops below above under beneath \u4EE5\u4E0A \u4EE5\u4E0B \u4EE5\u5185 "
+      "minimum maximum max tops below above under beneath \u3088\u308A \u4EE5\u4E0A \u4EE5\u4E0B "
+      "\u4EE5\u5185 "
       "\u4EE5\u5167 \u672A\u6E80 \u672A\u6EE1 \u672A\u6EFF \uC774\uC0C1 \uC774\uD558 \uBBF8\uB9CC "
       "\uCD08\uACFC "
       "maximal minimal m\u00E1ximo m\u00EDnimo massimo minimo");
@@ -100,7 +101,8 @@ bool IsPreposition(absl::string_view word) {
 }
 bool Links(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "is are be was were been would could should can may might will do does the a an it that this really "
+      "\uAC00 \uC774 \uC740 \uB294 is are be was were been would could should can may might will do does the "
+      "a an it that this really "
       "exactly "
       "simply just actually about approximately think believe say claim answer result value number solution "
       "correct right true which seems appears looks ist sind war w\u00E4re die das der dass antwort "
@@ -188,7 +190,9 @@ bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
     if (token.kind != TokenKind::kWord) return false;
     if (Denies(token.raw)) return true;
     if (Negates(token.raw)) {
-      if (!linked && token.raw.find('\'') == absl::string_view::npos) return false;  // ", not 6"
+      if (IsUnspacedWord(token) && linked) return true;
+      if (!linked && token.raw != "cannot" && token.raw.find('\'') == absl::string_view::npos)
+        return false;  // ", not 6"
       const bool more = at + 1 < tokens.size() && tokens[at + 1].gap != Gap::kBreak &&
                         tokens[at + 1].kind == TokenKind::kWord;
       return !more || Links(tokens[at + 1].raw) ||

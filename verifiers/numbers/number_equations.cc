@@ -1,5 +1,7 @@
 #include "verifiers/numbers/number_equations.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "verifiers/number_tokens/latex_commands.h"
 #include "verifiers/number_tokens/number_characters.h"
 #include "verifiers/number_tokens/number_units.h"
@@ -9,6 +11,17 @@ namespace lvrpo::numbers {
 namespace {
 
 constexpr size_t kMostSideTokens = 64;
+
+// "xy": two small letters that are no word.
+bool IsProduct(const Token& token) {
+  const absl::string_view word = token.raw;
+  if (token.kind != TokenKind::kWord || word.size() != 2 || token.in_words || IsUnit(word)) return false;
+  if (word == "ab" || word == "ac" || word == "ad" || word == "ay") return true;
+  for (const char c : word) {
+    if (!absl::ascii_islower(static_cast<unsigned char>(c)) || absl::StrContains("aeiou", c)) return false;
+  }
+  return word != "by" && word != "my";
+}
 
 // One side of an equation, read from its end: an unknown, and what is done to it.
 class SideReader {
@@ -86,6 +99,10 @@ class SideReader {
       changed_ = true;
       return token.raw != "max" && token.raw != "min" && token.raw != "gcd" && token.raw != "lcm";
     }
+    if (IsProduct(token)) {
+      unknown_ = changed_ = true;
+      return true;
+    }
     if (token.raw == "of") return at > 0 && IsMathNoun(tokens_[at - 1].raw);
     if (!behind_digits || token.gap != Gap::kNone) return false;
     unknown_ = unknown_ || !IsUnit(token.raw);  // "2xy"
@@ -149,6 +166,9 @@ class SideReader {
   bool unknown_ = false, changed_ = false;
 };
 
+// "x, y" and "a:b" are two names.
+bool Divides(const std::vector<Token>& tokens, size_t mark) { return mark > 0 && IsLetter(tokens[mark - 1]); }
+
 // "|AB|" is a length; other bars are an absolute value.
 bool IsLength(const std::vector<Token>& tokens, size_t bar, size_t end) {
   const auto is_name = [&](size_t at) {
@@ -165,11 +185,13 @@ bool IsTransformed(const Passage& passage, size_t equals, bool has_unit) {
 
 bool IsName(const std::vector<Token>& tokens, size_t begin, size_t end) {
   bool named = false;
+  int brackets = 0;
   for (size_t at = begin; at < end; ++at) {
     const Token& token = tokens[at];
     switch (token.kind) {
       case TokenKind::kWord:
         if (DeniesAnswer(token.raw) || (IsFunctionWord(token.raw) && at + 1 < end)) return false;
+        if (IsProduct(token) || (at > begin && ChangesNumberBefore(token.raw))) return false;
         named = true;
         break;
       case TokenKind::kName:
@@ -186,12 +208,14 @@ bool IsName(const std::vector<Token>& tokens, size_t begin, size_t end) {
           return false;
         break;
       case TokenKind::kSymbol:
+        brackets += IsOpening(token) ? 1 : IsClosing(token) ? -1 : 0;
         if (IsMinusSign(token) && at > begin && IsOpening(tokens[at - 1])) break;  // f(-2)
         if (token.symbol == U'|' && !IsLength(tokens, at, end)) return false;
         if (IsOpening(token) || IsClosing(token) || token.symbol == U'_' || token.symbol == U'|' ||
-            token.symbol == U'\'' || token.symbol == U':')
+            token.symbol == U'\'')
           break;
-        if (token.symbol == U',' && at > begin && named) break;
+        if (token.symbol == U':' && !Divides(tokens, at)) break;
+        if (token.symbol == U',' && named && (brackets > 0 || !Divides(tokens, at))) break;
         return false;
       default:
         return false;

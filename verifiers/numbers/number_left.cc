@@ -60,7 +60,7 @@ class LeftReader {
         return {.changes = true};
       case TokenKind::kWord:
         if (token.raw == kPercentBefore) return {.percent = true};
-        return {.changes = ChangesBehindWord(before) || DeniedBefore(tokens_, begin)};
+        return {.changes = ChangesAfterWord(passage_, last_, before) || DeniedBefore(tokens_, begin)};
       case TokenKind::kName:
         return {.changes = IsBox(begin) && tokens_[begin].gap == Gap::kNone};
       default:
@@ -94,6 +94,10 @@ class LeftReader {
         // ",5", "1,,000"
         return {.changes = token.symbol == U'_' || (glued && (before == 0 || token.gap != Gap::kNone ||
                                                               IsSymbol(tokens_[before - 1], token.symbol)))};
+      case U'%':
+        return {.changes = glued};
+      case U'!':
+        return {.changes = glued && token.gap != Gap::kNone};  // "!5" counts derangements
       case U'|':
         return {.changes = glued && IsBarred(before, begin)};
       case U')':
@@ -145,21 +149,6 @@ class LeftReader {
     return !row && !bar(end + 2);
   }
 
-  bool ChangesBehindWord(size_t at) const {
-    const Token& token = tokens_[at];
-    const bool glued = at + 1 < tokens_.size() && tokens_[at + 1].gap == Gap::kNone;
-    if (glued && IsLetter(token) && (IsVariable(token) || IsBox(at + 1))) return true;
-    const absl::string_view word = token.raw;
-    if ((word == "times" || word == "plus" || word == "over") && at > 0 && IsNumeral(tokens_[at - 1]))
-      return true;
-    if (word == "times" || word == "plus") return false;
-    if (word == "of" && at > 0 && token.gap != Gap::kBreak && tokens_[at - 1].kind == TokenKind::kWord)
-      return IsMathNoun(tokens_[at - 1].raw);
-    if (word == "to" && at > 0 && tokens_[at - 1].raw == "raised") return true;
-    return ChangesNumberBehind(word) || (ChangesNumberBefore(word) && IsUnspacedWord(token)) ||
-           (IsBox(at + 1) && (word == "or" || word == "oder" || word == "ou"));
-  }
-
   // The minus sign or word at `sign`, before the number at `begin`.
   Left Signed(size_t sign, size_t begin) const {
     const Token& token = tokens_[sign];
@@ -196,7 +185,9 @@ class LeftReader {
       case TokenKind::kWord: {
         if (IsVariable(before) || (IsLetter(before) && !IsWordLetter(before.raw) && token.gap == Gap::kNone))
           return {.changes = true};
-        if (DeniedBefore(tokens_, sign) || ChangesBehindWord(sign - 1)) return {.changes = true};
+        if (IsMinusWord(before.raw) || (token.gap == Gap::kNone && IsAndWord(before.raw)) ||
+            DeniedBefore(tokens_, sign) || ChangesAfterWord(passage_, last_, sign - 1))
+          return {.changes = true};
         return {.negative = minus || (close && (token.gap != Gap::kNone || IsUnspacedWord(before)))};
       }
       case TokenKind::kSymbol:

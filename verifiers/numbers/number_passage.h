@@ -36,6 +36,8 @@ struct Left {
 };
 // Of the quantity that begins at `at`, or of the brackets around it; `last` is the item before.
 Left LookLeft(const Passage& passage, size_t at, const Quantity& quantity, const Item& last);
+// Whether the word at `at`, right before a number, makes it part of something else: "times", "the root of".
+bool ChangesAfterWord(const Passage& passage, const Item& last, size_t at);
 // Whether the quantity at `begin` is the second piece of one that begins with `last`: "5 ft 3 in".
 bool IsSecondPiece(const Passage& passage, size_t begin, const Quantity& quantity, const Item& last);
 // Whether what begins at `at` changes the value of the number before it.

@@ -32,7 +32,8 @@ class Pieces {
     if (joined) ++at;
     if (at != begin) return false;
     if (goes_on || (joined && first_.plain && IsFraction(begin))) return true;  // "3 and 1/2"
-    if (first_.scaled && !comma && second_.scale < first_.scale) return true;   // "2 hundred and 5"
+    if (first_.scaled && (!comma || second_.scaled) && second_.scale < first_.scale)
+      return true;  // "2 hundred and 5"
     if (comma || joined) return false;
     if (IsSymbol(tokens_[first_.end - 1], symbol::kDegree)) return true;  // "5° 30"
     return first_.has_unit && second_.has_unit;

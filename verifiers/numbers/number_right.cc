@@ -50,8 +50,15 @@ class RightReader {
     };
     if (IsAndWord(word) && (IsPart(next(2)) || IsPart(next(1)))) return true;  // "5 and a half"
     if (word == "to" && next(1) == "the" && !next(2).empty()) return true;     // "10 to the third"
-    if (token.gap > Gap::kMark) return IsVariable(token);
+    if (token.gap > Gap::kMark)
+      return IsVariable(token) || (IsLetter(token) && !IsUnit(word) && EndsFormula(token));
     return token.gap == Gap::kNone ? word.size() < 4 : IsVariable(token);
+  }
+
+  // "$5 i$"
+  bool EndsFormula(const Token& token) const {
+    const size_t after = token.raw.data() + token.raw.size() - text_.data();
+    return after < text_.size() && text_[after] == '$';
   }
 
   bool ChangesBehindSymbol(size_t at) const {
@@ -71,6 +78,7 @@ class RightReader {
       case symbol::kSeparator:
         return DeniedAfter(tokens_, at);
       case U'{':  // "5{x}", not "5 {cm}"
+        if (at + 1 < tokens_.size() && IsNumeral(tokens_[at + 1])) return token.gap == Gap::kNone;
         return at + 1 < tokens_.size() && tokens_[at + 1].kind == TokenKind::kWord &&
                tokens_[at + 1].raw.size() < 4 && !tokens_[at + 1].in_words && !IsUnit(tokens_[at + 1].raw);
       case U'!':
@@ -139,7 +147,8 @@ bool ChangesBoxBefore(const Passage& passage, size_t at) {
   if (at + 1 >= tokens.size() || tokens[at + 1].gap > Gap::kBlank) return false;
   const bool joins =
       IsOperator(tokens[at]) || (IsSymbol(tokens[at], U':') && tokens[at].gap == tokens[at + 1].gap);
-  return joins && (IsNumeral(tokens[at + 1]) || IsLetter(tokens[at + 1]));
+  const bool alternative = tokens[at].kind == TokenKind::kWord && OffersAnother(tokens[at].raw);
+  return (joins || alternative) && (IsNumeral(tokens[at + 1]) || IsLetter(tokens[at + 1]));
 }
 
 }  // namespace lvrpo::numbers
