@@ -8,6 +8,7 @@
 #include "data/unicode/unicode.h"
 #include "tests/fuzz/fuzz.h"
 #include "verifiers/answers/boxed.h"
+#include "verifiers/answers/final_text.h"
 #include "verifiers/choices/choice_letter.h"
 #include "verifiers/numbers/number_in_text.h"
 #include "verifiers/rules/answer_rules.h"
@@ -35,7 +36,8 @@ void CheckBox(const std::string& text) {
   rule.set_value(number ? number->value : 1);
   const std::string boxed = absl::StrCat("7, so \\boxed{", text, "}, as 8");
   const std::optional<lvrpo::Boxed> box = lvrpo::LastBoxed(boxed);
-  if (!box || box->content != text) return;  // its own braces or boxes come in between
+  if (lvrpo::FinalText(boxed) != boxed) return;  // thinking and ends of turns are taken out
+  if (!box || box->content != text) return;      // its own braces or boxes come in between
   const absl::StatusOr<lvrpo::Verdict> verdict = lvrpo::VerifyNumericAnswer(rule, boxed);
   if (!verdict.ok() || verdict->holds != number.has_value()) __builtin_trap();
 }
