@@ -10,8 +10,8 @@
 
 namespace lvrpo {
 
-// Delivers groups one after the other on a thread of its own, while the next is sampled. One group may wait
-// behind the one that is delivered. HandOver() and Finish() are called by one thread.
+// Delivers groups one after the other on a dedicated thread, while the next is sampled. One group may wait
+// after the one that is delivered. HandOver() and Finish() are called by one thread.
 class DeliveryThread {
  public:
   // `deliver` says what became of a group (Delivery::Deliver), which `backoff` is told. Both must outlive it.

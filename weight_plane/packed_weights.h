@@ -22,7 +22,7 @@ inline constexpr int64_t kBucketBytes = int64_t{4} << 20;
 class WeightPacker {
  public:
   // `bytes`: contiguous little-endian fp32. A bucket ends before the tensor that does not fit; a tensor
-  // larger than a bucket gets one of its own. Equal weights have equal digests when they are added in name
+  // larger than a bucket gets a dedicated one. Equal weights have equal digests when they are added in name
   // order.
   void Add(const std::string& name, const std::vector<int64_t>& shape, absl::string_view bytes);
   // All tensors added, as version `number`. The digest does not depend on `number`.

@@ -54,7 +54,7 @@ bool IsAtItsEnd(const jpeg_decompress_struct& jpeg) {
 }
 
 // Whether a file can be read in spite of a warning. A missing end marker matters only before the last scan:
-// missing pixels give a warning of their own.
+// missing pixels give a separate warning.
 bool IsHarmless(const jpeg_decompress_struct& jpeg, int code) {
   if (!IsDamage(code)) return true;
   return InLastScan(jpeg) && (code == JWRN_JPEG_EOF || IsAtItsEnd(jpeg));

@@ -38,7 +38,7 @@ struct HeadView {
   }
 };
 
-// Keys or values of a segment: of the past tokens, indexed by the segment's rows, and of its own (new)
+// Keys or values of a segment: of the past tokens, indexed by the segment's rows, and of its new
 // tokens, indexed by the batch's.
 struct KvSource {
   HeadView past, own;

@@ -57,7 +57,7 @@ TEST(Progress, TimeLeftAfterStepsWereAbandoned) {
   EXPECT_EQ(SecondsLeft({{7, 14}, {8, 16}, {9, 18}, {5, 30}, {6, 32}}, 10, 32), 8);
   EXPECT_EQ(SecondsLeft({{9, 18}, {5, 30}}, 10, 30), std::nullopt);  // nothing says yet how fast it is now
   EXPECT_EQ(SecondsLeft({{1, 100}, {2, 50}, {3, 52}}, 10, 52), 14);  // the clock was set back
-  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}}, 10, -5), 16);              // and is behind the newest step
+  EXPECT_EQ(SecondsLeft({{1, 2}, {2, 4}}, 10, -5), 16);              // before the newest step
   EXPECT_EQ(SecondsLeft({{11, 2}, {12, 4}}, 10, 4), 0);              // more than was asked
   EXPECT_EQ(SecondsLeft({{0, 0}, {0, 5}, {0, 10}}, 10, 10), std::nullopt);  // no step yet, looked at thrice
 }

@@ -1,7 +1,7 @@
 """Leaves: folders of C++ that are one library each. Checks their includes against the DEPS in CMake, and their size.
 
 lvrpo_leaf in the folder's CMakeLists.txt names a leaf's target; lvrpo_library and lvrpo_binary name single files that
-are targets of their own (a client, a main).
+are separate targets (a client, a main).
 """
 import collections
 import re

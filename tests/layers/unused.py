@@ -9,7 +9,7 @@ import re
 ALLOWED = {
     "AwaitOpen": "tests of call deadlines wait on it instead of sleeping",
     "ForwardPacked": "tests/parity proves it equal to the reference's packed training forward",
-    "PackedBytes": "tests/benchmarks report it beside the process's memory",
+    "PackedBytes": "tests/benchmarks report it next to the process's memory",
     "file_padding": "tests/parity encodes as a tokenizer.json itself asks to",
     "file_truncation": "tests/parity encodes as a tokenizer.json itself asks to",
     "nonfinite_steps": "a part of the optimizer's state that tests can see only here",

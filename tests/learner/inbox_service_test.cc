@@ -73,7 +73,7 @@ TEST(CheckUpload, TakesOnlyWhatALeaseOfThisRunCanBeFor) {
   EXPECT_TRUE(absl::IsUnavailable(CheckUpload(Header(), {}, 1000)));  // before the learner has joined
 }
 
-// A learner's inbox on a port of its own.
+// A learner's inbox on a separate port.
 class InboxTest : public SpoolTest {
  protected:
   InboxTest()

@@ -137,7 +137,7 @@ TEST(GrpoTrainer, TakesRewardsAndFiguresFromTheSummaries) {
   EXPECT_THAT(std::string(trainer->Step({group}, 1).status().message()), HasSubstr("3 summaries"));
 }
 
-// What the step promises of groups of its own weights is not asked of older ones.
+// What the step promises of groups of current weights is not asked of older ones.
 TEST(GrpoTrainer, GroupsOfOlderWeightsAreMeasuredApart) {
   const v1::RunConfig config = TinyRun();
   const auto trainer = MakeTrainer(config);

@@ -70,7 +70,7 @@ class ClusterMessages {
   std::vector<absl::Time> began_;  // of the partitions
 };
 
-// "learner-0:2": each process of a role has an address of its own.
+// "learner-0:2": each process of a role has a distinct address.
 std::string AddressOf(const std::string& role, int process);
 std::string RoleAt(const std::string& address);
 

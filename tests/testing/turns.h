@@ -16,7 +16,7 @@ namespace lvrpo {
 
 // Several programs that run one at a time, in an order that only the seed decides: each goes on until it
 // sleeps, then the one that wakes up next has its turn, and the clock jumps to that moment. Who wakes up at
-// the same moment is drawn. A program has a thread of its own, so that product code with loops and waits of
+// the same moment is drawn. A program has a dedicated thread, so that product code with loops and waits of
 // its own runs as it is. Made and used by one thread.
 class Turns {
  public:

@@ -8,7 +8,7 @@
 
 namespace lvrpo {
 
-// Two tensors of any bytes: "large" fills a bucket of its own and takes several pieces, "small" the next.
+// Two tensors of any bytes: "large" fills a dedicated bucket and takes several pieces, "small" the next.
 inline PackedWeights SomeWeights(int64_t number, char fill = 'a') {
   WeightPacker packer;
   packer.Add("large", {1500, 1000}, std::string(size_t{1500} * 1000 * 4, fill));

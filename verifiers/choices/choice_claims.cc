@@ -70,7 +70,7 @@ class Claims : private ChoiceReader {
     Say({Claim::Kind::kAsserted, Strength::kMentioned, target->letters});
   }
 
-  // A sentence after a claim that names another choice beside it ("A. Or C.", "A; C", "A. It could also be
+  // A sentence after a claim that names another choice too ("A. Or C.", "A; C", "A. It could also be
   // C.") or doubts it ("Or is it?").
   void ReadAlternative(size_t at) {
     if (at == 0 || claims_.empty() || claims_.back().kind != Claim::Kind::kAsserted) return;

@@ -38,7 +38,7 @@ class TailReader : private ChoiceReader {
     return IsSubject(named.end) ? at : named.end;
   }
 
-  // After another choice, which is added unless something of its own is said about it.
+  // After another choice, which is added unless something is said about it separately.
   size_t AfterOther(size_t at) {
     const std::optional<Target> here = At(at);
     if (!here || !IsMention(*here)) return at + 1;

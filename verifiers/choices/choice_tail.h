@@ -13,7 +13,7 @@ struct Tail {
     kDenied,   // "A (wrong)", "A, which is false"
     kNoClaim,  // under a condition, a guess, or the text of something else: "A when x > 0", "A, perhaps"
   } verdict = kFine;
-  Letters others = 0;  // named beside it: "A (or B)", "A to C", "A for one and C for the other"
+  Letters others = 0;  // named with it: "A (or B)", "A to C", "A for one and C for the other"
 };
 
 // What follows a choice that its sentence claims, from the token `at` to the end of the sentence.

@@ -20,7 +20,7 @@ char32_t CodePointAt(absl::string_view text, size_t at);
 // it, periods, commas and colons between digits; "l'", "d'" and the like are separate words; "U.S." is one.
 size_t WordEnd(absl::string_view text, size_t at);
 
-// A word with a period of its own: "ans.".
+// A word that ends with its period: "ans.".
 bool IsAbbreviation(absl::string_view folded);
 
 // Whether a text of one word answers a question with yes or no.

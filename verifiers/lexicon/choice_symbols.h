@@ -4,7 +4,7 @@
 
 namespace lvrpo {
 
-// What a character that is no part of a word means; kMark when it has no meaning of its own.
+// What a character that is no part of a word means; kMark when it has none.
 Term SymbolTerm(char32_t c);
 
 }  // namespace lvrpo

@@ -4,7 +4,7 @@
 
 #include "verifiers/lexicon/choice_words.h"
 
-// The tables of ChoiceWords that have files of their own.
+// The tables of ChoiceWords that have separate files.
 namespace lvrpo {
 
 std::span<const TermWords> FrenchWords();

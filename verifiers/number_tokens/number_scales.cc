@@ -94,7 +94,7 @@ const WordSet& ScaleWords() {
   return *words;
 }
 
-// One letter, or two: what they scale by where they are glued, and behind a currency.
+// One letter, or two: what they scale by where they are glued, and after a currency.
 struct Letters {
   absl::string_view letters;
   double glued, apart, of_currency;

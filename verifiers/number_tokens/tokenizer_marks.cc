@@ -101,8 +101,8 @@ bool Tokenizer::BeginsLine() const {
 
 // Between digits an apostrophe groups them, or is feet and minutes before inches and seconds; else a mark.
 void Tokenizer::Quote(char32_t c, size_t end) {
-  const bool behind = Glued() && (last()->kind == TokenKind::kDigits || last()->kind == TokenKind::kVulgar);
-  if (behind && c != U'\u2018') {
+  const bool follows = Glued() && (last()->kind == TokenKind::kDigits || last()->kind == TokenKind::kVulgar);
+  if (follows && c != U'\u2018') {
     if (c == U'\'' && DigitValue(Peek(end)) >= 0) return AddSymbol(U'\'', end);
     const size_t next = text_.find_first_not_of(' ', end);
     if (next != absl::string_view::npos && DigitValue(Peek(next)) >= 0) return AddSymbol(symbol::kPrime, end);

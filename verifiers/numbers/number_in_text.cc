@@ -126,7 +126,7 @@ class Text {
     if (before > last_.end && IsSymbol(tokens_[before - 1], U'.')) --before;
     return before == last_.end;
   }
-  // "x = 5 [1]" has a reference behind it, and "x = 5 (1)" the number of the equation, or another number.
+  // "x = 5 [1]" has a reference after it, and "x = 5 (1)" the number of the equation, or another number.
   bool IsCitation(size_t at, const Quantity& quantity) const { return IsBehindLast(at, quantity, U'['); }
   bool IsNumbering(size_t at, const Quantity& quantity) const { return IsBehindLast(at, quantity, U'('); }
 

@@ -175,7 +175,7 @@ class LeftReader {
     return SignedBehind(sign, minus, close);
   }
 
-  // A sign behind other tokens: is it one, a dash or an operation?
+  // A sign after other tokens: is it one, a dash or an operation?
   Left SignedBehind(size_t sign, bool minus, bool close) const {
     const Token &token = tokens_[sign], &before = tokens_[sign - 1];
     const bool apart = token.gap == Gap::kBlank && !close;  // " - "

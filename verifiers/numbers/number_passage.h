@@ -30,7 +30,7 @@ struct Item {
 };
 
 struct Left {
-  bool changes = false;  // it is no number of its own
+  bool changes = false;  // it is no separate number
   bool negative = false, ranged = false, percent = false;
   bool signed_number = false;  // the token before is a sign
 };

@@ -53,7 +53,7 @@ class BagelConfig:
     def load(folder: pathlib.Path) -> "BagelConfig":
         top = json.loads((folder / "config.json").read_text())
 
-        def section(name):  # a file of its own, or a section of config.json, which wins
+        def section(name):  # a separate file, or a section of config.json, which wins
             file = folder / f"{name}.json"
             return (json.loads(file.read_text()) if file.exists() else {}) | top.get(name, {})
 
