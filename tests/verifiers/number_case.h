@@ -37,7 +37,8 @@ void ExpectInBoth(const NumberCase (&cases)[kCount]) {
   for (const NumberCase& test : cases) {
     Expect(WholeNumber(test.text), test, absl::StrCat("box: ", test.text));
     for (const std::string& text :
-         {std::string(test.text), absl::StrCat("We know 9 and 8. So the answer is ", test.text, ".")})
+         {std::string(test.text), absl::StrCat("We know 9 and 8. So the answer is ", test.text, "."),
+          absl::StrCat("Work: 7\n\n", test.text, "\n")})
       Expect(LastNumber(text), test, text);
   }
 }

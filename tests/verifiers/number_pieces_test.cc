@@ -1,0 +1,76 @@
+#include "gtest/gtest.h"
+#include "tests/verifiers/number_case.h"
+
+namespace lvrpo {
+namespace {
+
+// The smaller unit is not the answer.
+TEST(NumberInText, IsNoneWhereTheNumeralIsAPieceOfAQuantity) {
+  ExpectInBoth({{"5 pounds", 5},
+                {"3 ounces", 3},
+                {"30 cents", 30},
+                {"2 weeks", 2},
+                {"5\u00B0", 5},
+                {"5\u5143", 5},
+                {"5\u4E2A", 5},
+                {"5\u70B9", 5},
+                {"\u00BD", 0.5},
+                {"1 1/2", 1.5},
+                {"3/4", 0.75}});
+  ExpectNoneInBoth({"5 pounds and 3 ounces",
+                    "5 dollars and 30 cents",
+                    "5 lei and 30 bani",
+                    "3 dni i 5 godzin",
+                    "5 kilos y 300 gramos",
+                    "6 pies y 3 pulgadas",
+                    "3\uB144 5\uAC1C\uC6D4",
+                    "8 o'clock and 5 minutes",
+                    "3 thousand, 5 hundred",
+                    "2-and-1/2",
+                    "5 euros 30 cents",
+                    "\u00A35 and 30 pence",
+                    "3 rupees and 50 paise",
+                    "5 \u0440\u0443\u0431\u043B\u0435\u0439 30 \u043A\u043E\u043F\u0435\u0435\u043A",
+                    "5 kronor 50 \u00F6re",
+                    "2 weeks and 3 days",
+                    "2 weeks, 3 days",
+                    "2 years and 3 months",
+                    "1 hour, 20 minutes",
+                    "3 Stunden und 20 Minuten",
+                    "2 heures et 30 minutes",
+                    "2 horas y 30 minutos",
+                    "2 \u0447\u0430\u0441\u0430 30 \u043C\u0438\u043D\u0443\u0442",
+                    "5 yards 2 feet",
+                    "1 mile and 200 yards",
+                    "2 gallons and 1 quart",
+                    "5 stone 3 pounds",
+                    "5 kg and 300 g",
+                    "5 m 30 cm",
+                    "5\u00B0 30'",
+                    "5\u00B030\u2032",
+                    "5\u2032 3\u2033",
+                    "2 hundred and 5",
+                    "3 thousand and 20",
+                    "5\u51433\u89D2",
+                    "5\u70B930\u5206",
+                    "3\u67085\u65E5",
+                    "2024\u5E745\u670817\u65E5",
+                    "5\u4E073",
+                    "2\u5C0F\u65F630\u5206",
+                    "5\uC2DC 30\uBD84",
+                    "4\u5206\u306E3",
+                    "10\u5206\u306E3",
+                    "3\u5206\u4E4B1",
+                    "\u4E94\u5206\u4E4B2",
+                    "4\uBD84\uC758 3",
+                    "one and 1/2",
+                    "ten 1/2",
+                    "5 und 1/2",
+                    "five and 1/2",
+                    "zwei und 1/2",
+                    "deux et 1/2",
+                    "dos y 1/2"});
+}
+
+}  // namespace
+}  // namespace lvrpo
