@@ -61,6 +61,15 @@ constexpr absl::string_view kTerms[] = {
     "\uC544\uB2CC",
     "\u306A\u3044",
     "\u3058\u3083",
+    "\u5F53\u4E2D",  // among so many
+    "\u4E4B\u4E2D",
+    "\u306E\u3046\u3061",
+    "\u306B\u3064\u304D",
+    "\u3042\u305F\u308A",
+    "\u5F53\u305F\u308A",
+    "\uC911\uC5D0\uC11C",
+    "\uC911\uC5D0",
+    "\uAC00\uC6B4\uB370",
     "\u5206\u4E4B",  // of so many parts
     "\u5206\u306E",
     "\uBD84\uC758",

@@ -63,11 +63,6 @@ class AfterReader {
     }
     quantity->value *= quantity->scale;
     quantity->unit = quantity->end;
-    // "per thousand"
-    const size_t at = quantity->end;
-    if (IsWord(at) && IsPer(tokens_[at].raw) && IsWord(at + 1) && ScaleOf(tokens_[at + 1].raw, {}) &&
-        !IsCent(tokens_[at + 1].raw))
-      quantity->state = State::kBad;
   }
 
   const std::vector<Token>& tokens_;

@@ -165,11 +165,10 @@ std::optional<NumberInText> NumberOfBox(const NumberInText& content, absl::strin
   std::string text = WithoutEntities(before);
   TokenizeOptions options;
   options.box = text.size();
-  absl::StrAppend(&text, kBoxPlace, WithoutEntities(after));
+  absl::StrAppend(&text, kBoxPlace, content.percent ? "%" : "", WithoutEntities(after));
   std::optional<NumberInText> number = Text(text, options).Box();
   if (!number) return std::nullopt;
   number->value *= content.value;
-  number->percent = number->percent || content.percent;
   if (!std::isfinite(number->value)) return std::nullopt;
   return number;
 }

@@ -5,6 +5,7 @@
 #include "verifiers/numbers/number_denials.h"
 #include "verifiers/numbers/number_equations.h"
 #include "verifiers/numbers/number_passage.h"
+#include "verifiers/numbers/number_ratio.h"
 
 namespace lvrpo::numbers {
 namespace {
@@ -21,7 +22,8 @@ class LeftReader {
       --begin;
     if (begin == 0) return {};
     if (tokens_[begin].gap == Gap::kBreak) return {.changes = HangsOver(begin - 1)};
-    if (IsSecondPiece(passage_, begin, quantity_, last_)) return {.changes = true};
+    if (IsSecondPiece(passage_, begin, quantity_, last_) || IsRatioBefore(tokens_, last_.end, begin))
+      return {.changes = true};
     const Token& token = tokens_[begin - 1];
     if (IsMinusSign(token) || (token.kind == TokenKind::kWord && IsMinusWord(token.raw))) {
       Left left = Signed(begin - 1, begin);

@@ -6,6 +6,7 @@
 #include "verifiers/number_tokens/number_words.h"
 #include "verifiers/numbers/number_denials.h"
 #include "verifiers/numbers/number_passage.h"
+#include "verifiers/numbers/number_ratio.h"
 
 namespace lvrpo::numbers {
 namespace {
@@ -31,7 +32,7 @@ class RightReader {
       case TokenKind::kBox:
         return token.gap == Gap::kNone;
       case TokenKind::kWord:
-        return ChangesBehindWord(at) || DeniedAfter(tokens_, at);
+        return ChangesBehindWord(at) || DeniedAfter(tokens_, at) || IsRatioAfter(tokens_, at);
       case TokenKind::kSymbol:
         break;
     }

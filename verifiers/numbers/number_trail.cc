@@ -8,6 +8,7 @@
 #include "verifiers/number_tokens/number_words.h"
 #include "verifiers/numbers/number_denials.h"
 #include "verifiers/numbers/number_powers.h"
+#include "verifiers/numbers/number_ratio.h"
 
 namespace lvrpo::numbers {
 namespace {
@@ -23,7 +24,7 @@ class TrailReader {
   explicit TrailReader(const std::vector<Token>& tokens) : tokens_(tokens) {}
 
   bool Read(size_t begin, size_t end) const {
-    if (begin < end && DeniedAfter(tokens_, begin)) return false;
+    if (begin < end && (DeniedAfter(tokens_, begin) || IsRatioAfter(tokens_, begin))) return false;
     while (begin + 1 < end && IsSymbol(tokens_[begin], U'{') && tokens_[begin + 1].kind == TokenKind::kWord)
       ++begin;
     for (size_t at = begin; at < end; ++at) {

@@ -12,6 +12,7 @@
 #include "verifiers/numbers/number_equations.h"
 #include "verifiers/numbers/number_grammar.h"
 #include "verifiers/numbers/number_in_text.h"
+#include "verifiers/numbers/number_ratio.h"
 #include "verifiers/numbers/number_trail.h"
 
 namespace lvrpo {
@@ -88,7 +89,7 @@ class Content {
   std::optional<NumberInText> Side(size_t begin, size_t end) const {
     Unwrap(&begin, &end);
     while (begin < end && IsLead(begin, end)) ++begin;
-    if (DeniedBefore(tokens_, begin)) return std::nullopt;
+    if (DeniedBefore(tokens_, begin) || IsRatioBefore(tokens_, 0, begin)) return std::nullopt;
     if (begin > 0 && tokens_[begin - 1].kind == TokenKind::kWord && IsNumberWord(tokens_[begin - 1].raw))
       return std::nullopt;
     return Signed(begin, end, 0);
