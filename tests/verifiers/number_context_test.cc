@@ -163,6 +163,8 @@ TEST(NumberInText, IsNoneWhereItIsABoundOrDenied) {
                     "\u4E0D\u662F5",
                     "nicht 5",
                     "ce n'est pas 5",
+                    "5 isn't right",
+                    "5 isn\u2019t right",
                     "\u043D\u0435 5"});
 }
 

@@ -5,6 +5,16 @@ namespace lvrpo::numbers {
 namespace {
 
 constexpr absl::string_view kTerms[] = {
+    "\u9055\u3044\u307E\u3059",  // taken back
+    "\u9055\u3046",
+    "\u3044\u3044\u3048",
+    "\u5F85\u3063\u3066",
+    "\u7B49\u7B49",
+    "\u7B49\u4E00\u4E0B",
+    "\uC544\uB2C8\uC694",
+    "\uC544\uB2C8\uC624",
+    "\uC544\uB1E8",
+    "\uC7A0\uAE50",
     "\uAC1C\uC6D4",
     "\u304B\u6708",
     "\u30F6\u6708",

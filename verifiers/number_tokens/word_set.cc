@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "data/unicode/unicode.h"
 
@@ -26,7 +27,8 @@ const double* WordSet::Find(absl::string_view word) const {
     ascii = ascii && absl::ascii_isascii(static_cast<unsigned char>(word[i]));
   }
   const auto found =
-      ascii ? words_.find(absl::string_view(small, word.size())) : words_.find(unicode::ToLower(word));
+      ascii ? words_.find(absl::string_view(small, word.size()))
+            : words_.find(absl::StrReplaceAll(unicode::ToLower(word), {{"\u2019", "'"}}));  // isn't
   return found == words_.end() ? nullptr : &found->second;
 }
 

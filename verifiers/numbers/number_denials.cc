@@ -1,5 +1,8 @@
 #include "verifiers/numbers/number_denials.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "verifiers/number_tokens/number_characters.h"
 #include "verifiers/number_tokens/number_words.h"
 #include "verifiers/number_tokens/word_set.h"
@@ -112,12 +115,17 @@ bool Links(absl::string_view word) {
       "\u0432\u0435\u0440\u043D\u044B\u0439 \u0432\u0435\u0440\u043D\u043E "
       "\u043F\u0440\u0430\u0432\u0438\u043B\u044C\u043D\u044B\u0439 "
       "\u043F\u0440\u0430\u0432\u0438\u043B\u044C\u043D\u043E \u6B63 \u786E \u78BA \u5BF9 \u5C0D \u3067  "
-      "uguale \u00E9 "
+      "uguale \u00E9 i was \u4E86 "
       "resposta \u044D\u0442\u043E \u043E\u0442\u0432\u0435\u0442 \u0440\u0430\u0432\u043D\u043E "
       "\u0440\u0430\u0432\u0435\u043D "
       "\u044F\u0432\u043B\u044F\u0435\u0442\u0441\u044F are sono \u662F \u4E3A \u70BA \u7B49\u4E8E \u7B49 "
       "\u4E8E \u5230 \u7B54\u6848 \u7ED3\u679C \u306F \u304C \u3067\u3059 equals equal");
   return words->Has(word);
+}
+
+// "isn't"
+bool IsContraction(absl::string_view word) {
+  return absl::StrContains(word, "'") || absl::StrContains(word, "\u2019");
 }
 
 bool Denies(absl::string_view word) {
@@ -131,6 +139,19 @@ bool Denies(absl::string_view word) {
       "\u043D\u0435\u0432\u0435\u0440\u043D\u044B\u0439 \u043E\u0448\u0438\u0431\u043A\u0430 fout onjuist "
       "\u9519 \u932F \u8BEF \u8AA4 \u4E0D\u5BF9 \u4E0D\u5C0D \u9519\u8BEF \u932F\u8AA4 \u9593\u9055 "
       "\uC624\uB2F5 \uD2C0\uB838 \uD2C0\uB9B0 \uD2C0");
+  return words->Has(word);
+}
+
+// Said alone after a number: "No.", "Wait, ...".
+bool TakesBack(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "no nope nah n\u00E3o nao nein n\u00F6 nee nej nei ne wait kidding joking oops sorry mistake "
+      "correction scratch moment warte korrektur quatsch scherz attends attendez espera espere perd\u00F3n "
+      "aspetta aspetti scusa anzi desculpe \u0441\u0442\u043E\u043F "
+      "\u043F\u043E\u0434\u043E\u0436\u0434\u0438 "
+      "\u043F\u043E\u0434\u043E\u0436\u0434\u0438\u0442\u0435 \u0448\u0443\u0447\u0443 \u5426 "
+      "\u7B49\u7B49 \u7B49\u4E00\u4E0B \u3044\u3044\u3048 \u9055\u3044\u307E\u3059 \u9055\u3046 "
+      "\u5F85\u3063\u3066 \uC544\uB2C8\uC694 \uC544\uB2C8\uC624 \uC544\uB1E8 \uC7A0\uAE50");
   return words->Has(word);
 }
 
@@ -157,6 +178,22 @@ bool BoundedAfter(const std::vector<Token>& tokens, size_t begin) {
       return true;
   }
   return false;
+}
+
+bool EndsSentence(const Token& token) {
+  return IsSymbol(token, U'.') || IsSymbol(token, U'?') || IsSymbol(token, U'!') || IsSymbol(token, U';') ||
+         IsSymbol(token, U':') || IsSymbol(token, U'\u3002') || IsSymbol(token, symbol::kEllipsis);
+}
+
+// Where what follows the clause that goes on at `at` begins; the number of tokens when that is too far.
+size_t NextClause(const std::vector<Token>& tokens, size_t at) {
+  const size_t last = std::min(tokens.size(), at + kMostLinks);
+  while (at < last && tokens[at].gap != Gap::kBreak && !EndsSentence(tokens[at]) && !IsLinkMark(tokens[at]))
+    ++at;
+  if (at == last) return tokens.size();
+  while (at < tokens.size() && (EndsSentence(tokens[at]) || IsLinkMark(tokens[at]) || IsClosing(tokens[at])))
+    ++at;
+  return at;
 }
 
 }  // namespace
@@ -191,8 +228,7 @@ bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
     if (Denies(token.raw)) return true;
     if (Negates(token.raw)) {
       if (IsUnspacedWord(token) && linked) return true;
-      if (!linked && token.raw != "cannot" && token.raw.find('\'') == absl::string_view::npos)
-        return false;  // ", not 6"
+      if (!linked && token.raw != "cannot" && !IsContraction(token.raw)) return false;  // ", not 6"
       const bool more = at + 1 < tokens.size() && tokens[at + 1].gap != Gap::kBreak &&
                         tokens[at + 1].kind == TokenKind::kWord;
       return !more || Links(tokens[at + 1].raw) ||
@@ -202,6 +238,25 @@ bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
     linked = true;
   }
   return false;
+}
+
+bool TakenBackAfter(const std::vector<Token>& tokens, size_t begin) {
+  bool denied = false;
+  const size_t clause = NextClause(tokens, begin);
+  for (size_t at = clause; at < tokens.size(); ++at) {
+    const Token& token = tokens[at];
+    const bool ends = EndsSentence(token) || IsLinkMark(token) || IsClosing(token) ||
+                      (at > clause && token.gap == Gap::kBreak);
+    if (ends) break;
+    if (token.kind != TokenKind::kWord || at == clause + kMostLinks) return false;
+    const absl::string_view word = token.raw;
+    if (Negates(word) || NegatesFarther(word) || Denies(word) || TakesBack(word)) {
+      denied = !denied || TakesBack(word);  // "not wrong"
+    } else if (!Links(word)) {
+      return false;
+    }
+  }
+  return denied;
 }
 
 }  // namespace lvrpo::numbers

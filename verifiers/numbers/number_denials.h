@@ -13,5 +13,8 @@ namespace lvrpo::numbers {
 bool DeniedBefore(const std::vector<Token>& tokens, size_t end);
 // By the words that begin at tokens[begin].
 bool DeniedAfter(const std::vector<Token>& tokens, size_t begin);
+// By a sentence that says no more than that, after the one that goes on at tokens[begin]: "5? No.", "5. That
+// is wrong.".
+bool TakenBackAfter(const std::vector<Token>& tokens, size_t begin);
 
 }  // namespace lvrpo::numbers

@@ -17,6 +17,7 @@ class RightReader {
       : text_(passage.text), tokens_(passage.tokens), has_words_(passage.has_words) {}
 
   bool Changes(size_t at) const {
+    if (TakenBackAfter(tokens_, at)) return true;
     if (at >= tokens_.size() || tokens_[at].gap == Gap::kBreak) return false;
     const Token& token = tokens_[at];
     switch (token.kind) {
