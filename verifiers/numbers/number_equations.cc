@@ -26,14 +26,15 @@ bool IsProduct(const Token& token) {
 // One side of an equation, read from its end: an unknown, and what is done to it.
 class SideReader {
  public:
-  SideReader(const Passage& passage, bool has_unit) : tokens_(passage.tokens), has_unit_(has_unit) {}
+  SideReader(const Passage& passage, const Quantity& value) : tokens_(passage.tokens), value_(value) {}
 
   // Whether the sides before `equals` are all expressions with an unknown in them.
   bool Transformed(size_t equals) {
     bool transformed = false;
     for (size_t left = kMostSideTokens; equals > 0; --equals) {
-      unknown_ = changed_ = false;
-      size_t at = equals;
+      size_t at = SquaredNameBegin(tokens_, equals, value_);
+      unknown_ = at < equals;
+      changed_ = false;
       while (left > 0 && at > 0 && Takes(&at)) --left;
       const bool name = unknown_ ? !changed_ : at == equals && at > 0 && IsWord(at - 1);
       if (name) return false;
@@ -91,7 +92,7 @@ class SideReader {
     const bool behind_digits = at > 0 && IsNumeral(tokens_[at - 1]) && token.gap <= Gap::kBlank;
     if (IsLetter(token)) {
       const bool divides = at > 0 && IsSymbol(tokens_[at - 1], U'/');
-      unknown_ = unknown_ || !(has_unit_ && IsUnit(token.raw) && (behind_digits || divides));
+      unknown_ = unknown_ || !(value_.has_unit && IsUnit(token.raw) && (behind_digits || divides));
       return true;
     }
     if (IsFunctionWord(token.raw) || ChangesNumberBefore(token.raw) || ChangesNumberBehind(token.raw) ||
@@ -162,7 +163,7 @@ class SideReader {
   }
 
   const std::vector<Token>& tokens_;
-  const bool has_unit_;
+  const Quantity& value_;
   bool unknown_ = false, changed_ = false;
 };
 
@@ -179,8 +180,8 @@ bool IsLength(const std::vector<Token>& tokens, size_t bar, size_t end) {
 
 }  // namespace
 
-bool IsTransformed(const Passage& passage, size_t equals, bool has_unit) {
-  return SideReader(passage, has_unit).Transformed(equals);
+bool IsTransformed(const Passage& passage, size_t equals, const Quantity& value) {
+  return SideReader(passage, value).Transformed(equals);
 }
 
 bool IsName(const std::vector<Token>& tokens, size_t begin, size_t end) {

@@ -87,7 +87,7 @@ class LeftReader {
         return {.changes = operand};
       case U'=':
       case symbol::kAlmost:
-        return {.changes = !IsBox(begin) && IsTransformed(passage_, before, quantity_.has_unit)};
+        return {.changes = !IsBox(begin) && IsTransformed(passage_, before, quantity_)};
       case U':':
         return {.changes = operand && token.gap == tokens_[begin].gap && IsNumeral(tokens_[before - 1])};
       case U',':
@@ -204,7 +204,7 @@ class LeftReader {
       case U'=':
       case symbol::kAlmost:
         return {.changes = quantity_.unit > 0 && !IsBox(quantity_.unit - 1) &&
-                           IsTransformed(passage_, sign - 1, quantity_.has_unit),
+                           IsTransformed(passage_, sign - 1, quantity_),
                 .negative = true};
       case U'_':
       case U'%':

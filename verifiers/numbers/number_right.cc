@@ -102,7 +102,10 @@ class RightReader {
   }
 
   bool IsFollowed(size_t at) const {
-    return at + 1 < tokens_.size() && (tokens_[at + 1].gap <= Gap::kMark || IsNumeral(tokens_[at + 1]));
+    if (at + 1 >= tokens_.size()) return false;
+    const Token& next = tokens_[at + 1];
+    return IsNumeral(next) ||
+           (next.gap <= Gap::kMark && (next.kind != TokenKind::kSymbol || IsOpening(next)));
   }
 
   // Whether an operand follows the operator at `at`. After a last number that is a variable or a constant.

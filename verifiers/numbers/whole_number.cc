@@ -39,15 +39,18 @@ class Content {
       const bool equals = IsSymbol(tokens_[at], U'='), almost = IsSymbol(tokens_[at], symbol::kAlmost);
       if (depth > 0 || !(equals || almost)) continue;
       const bool empty = at == begin;
-      if (!empty && !IsName(tokens_, begin, at)) {
-        if (!Chain(begin, at, relation, &first)) return std::nullopt;
+      if (!empty && !IsNamed(begin, at)) {
+        const std::optional<NumberInText> number = Side(begin, at);
+        if (number ? !Agrees(*number, relation, &first)
+                   : !IsArithmetic(tokens_, begin, at, ReadQuantity(tokens_, at + 1)))
+          return std::nullopt;
       }
       if (empty && relation != 0 && !almost) return std::nullopt;
       relation = tokens_[at].symbol;
       begin = at + 1;
     }
-    if (!Chain(begin, end, relation, &first)) return std::nullopt;
-    return first;
+    const std::optional<NumberInText> number = Side(begin, end);
+    return number && Agrees(*number, relation, &first) ? first : std::nullopt;
   }
 
  private:
@@ -72,16 +75,20 @@ class Content {
     }
   }
 
-  // One number of a chain of equal ones, of which the first counts.
-  bool Chain(size_t begin, size_t end, char32_t relation, std::optional<NumberInText>* first) const {
-    const std::optional<NumberInText> number = Side(begin, end);
-    if (!number) return false;
+  // Whether tokens [begin, end) before an equals sign are the name of its value.
+  bool IsNamed(size_t begin, size_t end) const {
+    const size_t square = SquaredNameBegin(tokens_, end, ReadQuantity(tokens_, end + 1));
+    return (square < end && square == begin) || IsName(tokens_, begin, square);
+  }
+
+  // Whether the number is the first of a chain of equal ones, which counts, or equal to that.
+  static bool Agrees(const NumberInText& number, char32_t relation, std::optional<NumberInText>* first) {
     if (!*first) {
       *first = number;
       return true;
     }
     const double a = (*first)->percent ? (*first)->value / 100 : (*first)->value;
-    const double b = number->percent ? number->value / 100 : number->value;
+    const double b = number.percent ? number.value / 100 : number.value;
     return std::abs(a - b) <= (relation == U'=' ? kSame : kAbout) * std::abs(a);
   }
 
