@@ -90,5 +90,12 @@ TEST(Ratio, IsNoneOfAnyOtherTwoNumbers) {
     Expect(LastNumber(test.text), test, test.text);
 }
 
+// An hour has no other number, and its minutes are not the answer.
+TEST(Clock, IsTheHour) {
+  ExpectInBoth({{"5 o'clock", 5}, {"5 o\u2019clock", 5}, {"5 Uhr", 5}, {"5 hours", 5}});
+  ExpectNoneInBoth({"half past 5", "half past 5 o'clock", "quarter to 5", "quarter past 5", "halb 5",
+                    "Viertel nach 5", "5 Uhr 30", "5 h 30", "5 pm", "5:30"});
+}
+
 }  // namespace
 }  // namespace lvrpo

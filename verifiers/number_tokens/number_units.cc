@@ -138,7 +138,7 @@ bool IsUnit(absl::string_view word) {
       "months year years inch inches foot feet yard yards mile miles pound pounds ounce ounces acre "
       "acres newton newtons joule joules watt watts volt volts degree degrees radian radians unit "
       "units dollar dollars cent cents euro euros stunden minuten sekunden tage grad heures jours "
-      "horas minutos metros kelvin celsius fahrenheit");
+      "horas minutos metros kelvin celsius fahrenheit o'clock uhr");
   return symbols->contains(word) || IsCurrencyCode(word) || words->Has(word);
 }
 

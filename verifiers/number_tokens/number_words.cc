@@ -54,7 +54,8 @@ bool IsFunctionWord(absl::string_view word) {
   static const auto* const words = new WordSet(
       "sqrt cbrt root log ln lg exp sin cos tan cot csc arcsin arccos arctan asin acos atan sinh cosh tanh "
       "abs floor ceil ceiling round trunc sgn erf det trace tr lim limit factorial twice "
-      "double triple thrice half halve wurzel racine ra\u00EDz radice sinus cosinus doppelt doble doppio "
+      "double triple thrice half halve halb wurzel racine ra\u00EDz radice sinus cosinus doppelt doble "
+      "doppio "
       "dobro "
       "demi sine cosine tangent logarithm");
   return words->Has(word);
@@ -76,7 +77,7 @@ bool ChangesNumberBefore(absl::string_view word) {
       "alla "
       "sqrt "
       "root "
-      "log ln sin cos tan exp am pm a.m p.m o'clock uhr permille promille hoch puissance elevado elevato "
+      "log ln sin cos tan exp am pm a.m p.m permille promille hoch puissance elevado elevato "
       "pi \u03C0 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi "
       "chi "
       "psi omega imaginary quadriert cuadrado carr\u00E9 quadrato quadrado \u5272 \u6210 \u6298 \u5206\u4E4B "
@@ -113,6 +114,11 @@ bool IsPart(absl::string_view word) {
     if (absl::EndsWithIgnoreCase(word, ending)) return true;
   }
   return false;
+}
+
+bool IsClockWord(absl::string_view word) {
+  static const auto* const words = new WordSet("to past after before till until vor nach");
+  return words->Has(word);
 }
 
 bool IsNumberWord(absl::string_view word) {

@@ -23,6 +23,8 @@ bool IsMathNoun(absl::string_view word);
 bool ChangesNumberBefore(absl::string_view word);
 // Those of them that say a part: "halves", "Viertel", "sixteenths".
 bool IsPart(absl::string_view word);
+// After a part, before an hour: "quarter to", "Viertel nach".
+bool IsClockWord(absl::string_view word);
 // "two", "zwanzig", "hundred".
 bool IsNumberWord(absl::string_view word);
 // "and", between the pieces of a quantity.

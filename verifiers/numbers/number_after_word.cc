@@ -37,6 +37,7 @@ bool ChangesAfterWord(const Passage& passage, const Item& last, size_t at) {
   if (word == "times" || word == "plus") return false;
   if (word == "of" && at > 0 && token.gap != Gap::kBreak) return IsPartOf(tokens, last, at);
   if (word == "to" && at > 0 && tokens[at - 1].raw == "raised") return true;
+  if (at > 0 && IsPart(tokens[at - 1].raw) && token.gap != Gap::kBreak && IsClockWord(word)) return true;
   return ChangesNumberBehind(word) || (ChangesNumberBefore(word) && IsUnspacedWord(token)) ||
          (IsBox(tokens, at + 1) && (word == "or" || word == "oder" || word == "ou"));
 }

@@ -10,6 +10,9 @@ constexpr size_t kMostCounters = 2;  // characters between two pieces in scripts
 
 constexpr absl::string_view kCurrency = "dollar";  // the largest unit of any
 
+// "5 Uhr 30"
+bool IsHour(absl::string_view unit) { return GoesOnIn("day", unit) && GoesOnIn(unit, "minute"); }
+
 class Pieces {
  public:
   Pieces(const Passage& passage, const Quantity& second, const Item& first)
@@ -22,7 +25,7 @@ class Pieces {
     size_t at = first_.end;
     const absl::string_view small = Unit(second_.unit),
                             large = first_.currency ? kCurrency : Unit(first_.unit);
-    const bool goes_on = !small.empty() && GoesOnIn(large, small);
+    const bool goes_on = small.empty() ? second_.plain && IsHour(large) : GoesOnIn(large, small);
     if (goes_on && at == first_.unit && !first_.currency) ++at;  // a unit that is no known symbol
     if (at < begin && IsSymbol(tokens_[at], U'.') && tokens_[at].gap == Gap::kNone) ++at;  // "2 Std. 3 Min."
     const bool comma = at < begin && IsSymbol(tokens_[at], U',');

@@ -111,6 +111,7 @@ class Content {
         return false;
       const bool of = at + 1 < end && tokens_[at + 1].raw == "of";
       if (of && IsMathNoun(token.raw)) return false;
+      if (at + 1 < end && IsPart(token.raw) && IsClockWord(tokens_[at + 1].raw)) return false;
       if (JoinsNumber(token.raw) && at + 1 < end && tokens_[at + 1].kind != TokenKind::kWord) return false;
       if (IsLetter(token)) return Symbol(at + 1, end, U':') || token.raw == "a";
       return true;
