@@ -31,6 +31,7 @@ After ByWord(const ChoiceReader& reader, bool bare, size_t* at) {
     case Term::kDash:
     case Term::kBut:
     case Term::kOf:
+    case Term::kView:
     case Term::kOr:
     case Term::kMaybe:
     case Term::kAnswer:

@@ -121,7 +121,8 @@ class Claims : private ChoiceReader {
   // Asserts the choice unless what follows it from `tail` on says otherwise.
   size_t AssertUnlessTaken(Target target, Strength strength, const Head& head, size_t tail, size_t end) {
     const Tail said = ReadTail(*this, target, tail);
-    if (said.verdict == Tail::kDenied) return Deny(target, Strength::kAnswered, strength, end);
+    if (said.verdict == Tail::kDenied || IsRefutedView(*this, sentence_.first, tail))
+      return Deny(target, Strength::kAnswered, strength, end);
     if (said.verdict == Tail::kNoClaim) return end;
     target.letters |= said.others;
     return Assert(target, strength, head, end);

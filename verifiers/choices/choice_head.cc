@@ -202,7 +202,8 @@ class HeadReader : private ChoiceReader {
         while (Is(next, {Term::kRight, Term::kFinal})) ++next;
         const char letter = term(next) == Term::kLetter ? token(next).letter : '\0';
         const bool word = letter == 'I' || (letter == 'A' && token(next).small);  // "a la pregunta"
-        if (word || Is(next, {Term::kOf, Term::kThat, Term::kFirst, Term::kPick})) return Named(at - 1, head);
+        if (word || Is(next, {Term::kOf, Term::kView, Term::kThat, Term::kFirst, Term::kPick}))
+          return Named(at - 1, head);
         return;
       }
       if (term(at - 1) == Term::kComma && Is(at, {Term::kLetter, Term::kAnd, Term::kOr})) continue;

@@ -66,7 +66,7 @@ class PredicateReader : private ChoiceReader {
     if (term(at) == Term::kAlso) said->also = true;
     const bool goes_on =
         Is(at, {Term::kComma, Term::kBecause, Term::kBut, Term::kThus, Term::kAnd, Term::kAlso, Term::kOf,
-                Term::kNot, Term::kColon, Term::kDash, Term::kOpen, Term::kThat, Term::kLink});
+                Term::kView, Term::kNot, Term::kColon, Term::kDash, Term::kOpen, Term::kThat, Term::kLink});
     const bool condition = term(at) == Term::kComma && term(at + 1) == Term::kIf;
     if ((EndsSentence(at) || goes_on) && !condition) said->judgement = judgement;
   }

@@ -1,11 +1,28 @@
 #include "verifiers/choices/choice_tail.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
+
 namespace lvrpo {
 namespace {
 
 bool EndsPhrase(const ChoiceReader& reader, size_t at) {
   return reader.EndsSentence(at) ||
          reader.Is(at, {Term::kClose, Term::kOpen, Term::kComma, Term::kDash, Term::kBecause, Term::kThus});
+}
+
+// "he is wrong", "Bob was not right": whether the clause at `at` says so of something that is no choice.
+bool SaysWrong(const ChoiceReader& reader, size_t at) {
+  bool denied = false, wrong = false, right = false;
+  for (const size_t last = at + kFarthest; at < last && !EndsPhrase(reader, at); ++at) {
+    if (reader.term(at) == Term::kOther) return false;  // "the others are wrong"
+    if (reader.term(at) == Term::kLetter ? !reader.IsParticle(at) : reader.At(at).has_value()) return false;
+    denied = denied || reader.term(at) == Term::kNot;
+    wrong = wrong || reader.term(at) == Term::kWrong;
+    right = right || reader.Is(at, {Term::kRight, Term::kHolds});
+  }
+  return wrong ? !denied : denied && right;
 }
 
 class TailReader : private ChoiceReader {
@@ -59,7 +76,8 @@ class TailReader : private ChoiceReader {
     if (other.text)
       return Is(at - 1, {Term::kComma, Term::kAnd, Term::kOr, Term::kOpen, Term::kDash, Term::kQuote});
     if (other.pronoun || (other.small && !target_.small)) return false;
-    return term(at - 1) != Term::kWord || !Is(at - 2, {Term::kOf, Term::kFiller, Term::kBecause});
+    return term(at - 1) != Term::kWord ||
+           !Is(at - 2, {Term::kOf, Term::kView, Term::kFiller, Term::kBecause});
   }
 
   // Whether a verb follows.
@@ -145,6 +163,22 @@ bool Denies(const ChoiceReader& reader, size_t at) {
     }
   }
   return false;
+}
+
+bool IsRefutedView(const ChoiceReader& reader, size_t first, size_t at) {
+  size_t end = at;
+  while (end < at + kFarthest && !reader.EndsSentence(end)) ++end;
+  bool view = false;
+  for (size_t i = std::max(first, at > kFarthest ? at - kFarthest : 0); i < end; ++i) {
+    view = view || reader.term(i) == Term::kView ||
+           (reader.term(i) == Term::kWord && absl::EndsWith(reader.piece(i), "'s"));
+  }
+  for (size_t i = at; view && i < end; ++i) {
+    if (reader.Is(i, {Term::kComma, Term::kDash, Term::kOpen, Term::kBut}) && SaysWrong(reader, i + 1))
+      return true;
+  }
+  while (end < reader.size() && reader.EndsSentence(end)) ++end;
+  return view && SaysWrong(reader, end);
 }
 
 Tail ReadTail(const ChoiceReader& reader, const Target& target, size_t at) {

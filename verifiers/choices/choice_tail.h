@@ -23,4 +23,8 @@ Tail ReadTail(const ChoiceReader& reader, const Target& target, size_t at);
 // doubtful: "no", "not really", "which is false", "maybe".
 bool Denies(const ChoiceReader& reader, size_t at);
 
+// Whether the sentence from `first` on says whose view the claim is that ends before `at` ("according to
+// Bob", "Bob's answer"), and what follows, there or in the next sentence, says that they are wrong.
+bool IsRefutedView(const ChoiceReader& reader, size_t first, size_t at);
+
 }  // namespace lvrpo

@@ -15,7 +15,8 @@ constexpr TermWords kEnglish[] = {
     {Term::kFinal, "final"},
     {Term::kWrong,
      "wrong|incorrect|false|untrue|invalid|worst|ruled out|out of the "
-     "question|excluded|eliminated|impossible|unlikely|improbable|implausible|inconceivable|unthinkable|a "
+     "question|excluded|eliminated|impossible|unlikely|improbable|implausible|inconceivable|unthinkable|errs|"
+     "in error|a "
      "mistake|an error|mistaken|erroneous|a lie|a myth|a misconception|nonsense|debunked|hard to "
      "believe|difficult to believe|far from true|far from clear|not "
      "so|contradicted|refuted|disproved|disproven|inaccurate"},
@@ -57,8 +58,12 @@ constexpr TermWords kEnglish[] = {
      "that|to conclude that|to say|to claim|to think|to believe|to assert|to conclude|to argue|to assume|to "
      "suggest|to state"},
     {Term::kOf,
-     "of|for|to|in|among|from|on|at|given by|with|as in|according to|based on|above|below|to the|to this|to "
+     "of|for|to|in|among|from|on|at|given by|with|as in|based on|above|below|to the|to this|to "
      "that|to question|shown|by"},
+    {Term::kView,
+     "according to|opinion|in the opinion of|in the view of|in the eyes of|in the words of|as claimed by|as "
+     "stated by|as "
+     "suggested by"},
     {Term::kNot,
      "not|no|never|neither|nor|cannot|except|except for|excluding|other than|anything but|all but|everything "
      "but|rule out|rules out|eliminate|exclude|reject|discard|doubt|hardly|no "
@@ -116,7 +121,8 @@ constexpr TermWords kGerman[] = {
     {Term::kWrong,
      "falsch|falsche|falschen|inkorrekt|inkorrekte|unrichtig|unzutreffend|unmöglich|ausgeschlossen|"
      "unwahrscheinlich|unwahr|gelogen|ein irrtum|ein fehler|irrtum|fehlerhaft|unsinn|nicht "
-     "so|widerlegt|unglaubwürdig|zweifelhaft|fraglich|fragwürdig|nicht der fall"},
+     "so|widerlegt|unglaubwürdig|irrt|irrt sich|irren sich|täuscht sich|hat unrecht|liegt "
+     "daneben|zweifelhaft|fraglich|fragwürdig|nicht der fall"},
     {Term::kHolds, "stimmt|passt|trifft zu|passt am besten"},
     {Term::kLink, "ist|lautet|muss|sein|muss sein|war|wird|bleibt|sind"},
     {Term::kWould, "wäre|würde|wäre gewesen"},
@@ -137,7 +143,10 @@ constexpr TermWords kGerman[] = {
      "nach|bekannt|ersichtlich|deutlich|wirklich|überhaupt|leider|bestätigt|in diesem fall|auf diesem "
      "bild|auf dem bild|im bild|für diese frage|bei dieser frage|was|gewiss|überzeugt"},
     {Term::kThat, "dass|daß|zu sagen|zu behaupten|zu glauben|zu denken|zu meinen|anzunehmen"},
-    {Term::kOf, "auf|zu|zur|für|von|vom|im|unter|aus|bei|mit|laut|nach"},
+    {Term::kOf, "auf|zu|zur|für|von|vom|im|unter|aus|bei|mit|nach"},
+    {Term::kView,
+     "laut|gemäß|zufolge|nach meinung von|nach ansicht von|nach meinung|nach ansicht|nach auffassung|nach "
+     "aussage"},
     {Term::kNot,
      "nicht|nein|kein|keine|keinen|keiner|keines|keinesfalls|niemals|nie|weder|außer|ausgenommen|"
      "ausschließen|keineswegs|bezweifle|bestreite|widerspreche|leugne|niemand|nö|nee|gar "
@@ -179,7 +188,7 @@ constexpr TermWords kRussian[] = {
      "неправильный|неправильным|неправильно|неверный|неверно|неверен|неверна|неверным|ошибочный|ложно|ложный|"
      "исключён|исключен|исключается|невозможен|маловероятно|неправда|ошибка|ошибкой|ложь|не так|не "
      "верно|невозможно|сомнительно|невероятно|неправ|вряд ли|едва ли|вовсе "
-     "нет|неверны|неправильны|неправильная|неправильное"},
+     "нет|ошибается|ошибаются|ошибся|ошиблась|неправа|неверны|неправильны|неправильная|неправильное"},
     {Term::kHolds, "подходит|соответствует|подходит лучше всего"},
     {Term::kLink, "есть|является|будет|был|остаётся|остается"},
     {Term::kWould, "был бы|была бы|было бы|бы"},
@@ -194,6 +203,7 @@ constexpr TermWords kRussian[] = {
      "данном случае|на картинке|на изображении|для этого вопроса"},
     {Term::kThat, "что|сказать что|говорить что|утверждать что|сказать|говорить|утверждать"},
     {Term::kOf, "на|к|для|в|из|по|среди|под|с"},
+    {Term::kView, "согласно|по словам|по мнению|по версии|как утверждает"},
     {Term::kNot,
      "не|нет|ни|никогда|кроме|исключить|исключаем|исключаю|никак|сомневаюсь|отрицаю|отвергаю|никто|ничего|"
      "несогласен|не согласен|не согласна|вовсе не|неа"},

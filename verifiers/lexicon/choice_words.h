@@ -24,6 +24,7 @@ enum class Term {
   kFiller,    // the, clearly, I think: changes nothing
   kThat,      // that: begins a clause which the words before it govern
   kOf,        // of, to, for: continues the noun phrase
+  kView,      // according to: whose view it is, or by what it is known
   kNot,       // not, cannot
   kNotBut,    // after a choice: not this one but
   kBut,       // but

@@ -14,7 +14,7 @@ constexpr TermWords kFrench[] = {
     {Term::kWrong,
      "incorrecte|incorrect|fausse|faux|mauvaise|mauvais|erronée|inexacte|impossible|exclue|improbable|peu "
      "probable|invraisemblable|douteux|une erreur|un mensonge|mensonger|pas le cas|pas vrai|pas "
-     "juste|inexact|erroné|incorrects|pas du tout"},
+     "juste|inexact|erroné|incorrects|pas du tout|a tort|ont tort|se trompe|se trompent|fait erreur"},
     {Term::kHolds, "convient|correspond"},
     {Term::kLink, "est|sont|était|être|doit être|semble être|reste|sera"},
     {Term::kWould, "serait|aurait été"},
@@ -34,7 +34,8 @@ constexpr TermWords kFrench[] = {
      "fait|malheureusement|établi|confirmé|dans ce cas|sur cette image|sur l'image|dans l'image|pour cette "
      "question|manifeste|manifestement"},
     {Term::kThat, "que|qu'|qui|ce qui|de dire|d'affirmer|de penser|de croire|de prétendre|de conclure"},
-    {Term::kOf, "à|de|du|des|d'|pour|dans|parmi|sur|au|selon|avec"},
+    {Term::kOf, "à|de|du|des|d'|pour|dans|parmi|sur|au|avec"},
+    {Term::kView, "selon|d'après|de l'avis de|aux dires de|à en croire"},
     {Term::kNot,
      "ne|n'|pas|non|jamais|ni|aucun|aucune|sauf|excepté|exclure|élimine|éliminer|écarte|doute|nie|conteste|"
      "réfute|refuse|personne|désapprouve|pas d'accord|rien"},
@@ -77,7 +78,7 @@ constexpr TermWords kSpanish[] = {
     {Term::kWrong,
      "incorrecta|incorrecto|falsa|falso|equivocada|errónea|mala|imposible|descartada|improbable|poco "
      "probable|dudoso|mentira|un error|erróneo|equivocado|incorrectas|incorrectos|no es así|no es "
-     "verdad|inverosímil|nada de eso"},
+     "verdad|inverosímil|nada de eso|se equivoca|se equivocan|no tiene razón"},
     {Term::kHolds, "corresponde|encaja"},
     {Term::kLink, "es|son|era|debe ser|tiene que ser|parece ser|será|ser|sería entonces|está|estaría|están"},
     {Term::kWould, "sería|habría sido"},
@@ -96,7 +97,8 @@ constexpr TermWords kSpanish[] = {
      "observa|se aprecia|se puede ver|evidente|obvio|claro|seguro|realmente|del todo|en "
      "absoluto|lamentablemente|confirmado|en este caso|en la imagen|en esta imagen|para esta "
      "pregunta|sabido"},
-    {Term::kOf, "de la|de|del|para|en|entre|según|con|al"},
+    {Term::kOf, "de la|de|del|para|en|entre|con|al"},
+    {Term::kView, "según|de acuerdo con|en opinión de|a juicio de|en palabras de"},
     {Term::kNot,
      "nunca|jamás|tampoco|ninguna|ningún|excepto|salvo|descarto|descartar|dudo|niego|rechazo|nadie|nada|"
      "discrepo|no estoy de acuerdo"},
@@ -135,7 +137,7 @@ constexpr TermWords kItalian[] = {
     {Term::kWrong,
      "sbagliata|sbagliato|errata|errato|falsa|falso|scorretta|impossibile|esclusa|improbabile|poco "
      "probabile|dubbio|un errore|una bugia|inesatta|inesatto|non è vero|non è "
-     "così|inverosimile|sbagliate|errate"},
+     "così|inverosimile|sbagliate|errate|sbaglia|si sbaglia|si sbagliano|ha torto"},
     {Term::kHolds, "corrisponde"},
     {Term::kLink, "è|sono|era|deve essere|sembra essere|sarà|dev'essere|essere|rimane|resta"},
     {Term::kWould, "sarebbe|sarebbe stata"},
@@ -150,6 +152,7 @@ constexpr TermWords kItalian[] = {
      "caso|nell'immagine|in questa immagine|per questa domanda|noto"},
     {Term::kThat, "che|dire che|affermare che|pensare che|credere che|il che|dire|affermare"},
     {Term::kOf, "di|della|del|alla|al|per|tra|fra|da|dell'|nella|all'|con"},
+    {Term::kView, "secondo|stando a|a detta di|a giudizio di|a parere di"},
     {Term::kNot,
      "non|mai|né|neanche|nessuna|nessun|tranne|eccetto|escludo|escludere|dubito|nego|rifiuto|nessuno|niente|"
      "per niente|per nulla|affatto|contesto|non sono d'accordo"},
@@ -184,7 +187,8 @@ constexpr TermWords kPortuguese[] = {
     {Term::kFinal, "final|definitiva"},
     {Term::kWrong,
      "incorreta|incorreto|errada|errado|falsa|falso|impossível|descartada|improvável|pouco "
-     "provável|duvidoso|mentira|um erro|errôneo|erradas|incorretas|não é verdade|não é assim|inverossímil"},
+     "provável|duvidoso|mentira|um erro|errôneo|erradas|incorretas|não é verdade|não é assim|inverossímil|se "
+     "engana|engana-se|enganado|enganada|não tem razão"},
     {Term::kHolds, "corresponde"},
     {Term::kLink, "é|são|era|deve ser|tem que ser|parece ser|será|está|estão|estaria|fica"},
     {Term::kWould, "seria|teria sido"},
@@ -200,7 +204,8 @@ constexpr TermWords kPortuguese[] = {
      "dúvida|acho|acredito|penso|aqui|sim|só|somente|apenas|não só|se vê|se pode "
      "ver|evidente|óbvio|claro|única|seguro|realmente|de jeito|infelizmente|confirmado|neste caso|nesse "
      "caso|na imagem|nesta imagem|para esta pergunta|sabido"},
-    {Term::kOf, "da|do|das|dos|na|no caso|em|entre|segundo|com|ao|à"},
+    {Term::kOf, "da|do|das|dos|na|no caso|em|entre|com|ao|à"},
+    {Term::kView, "segundo|de acordo com|conforme|na opinião de|na opinião do|na opinião da"},
     {Term::kNot,
      "não|nao|nem|nunca|jamais|nenhuma|exceto|salvo|descarto|duvido|nego|rejeito|ninguém|nada|discordo|não "
      "concordo"},
