@@ -78,8 +78,21 @@ void ConfigReader::Problem(absl::string_view key, absl::string_view what) {
   problems_.push_back(absl::StrCat(key, " ", what));
 }
 
+void ConfigReader::RefuseNull(absl::string_view key) {
+  asked_.emplace(key);
+  const auto found = json_.find(std::string(key));
+  const absl::Span<const absl::string_view> defaults = NullIsDefault();
+  if (found != json_.end() && found->is_null() && std::count(defaults.begin(), defaults.end(), key) == 0)
+    Problem(key, "is null, which is no value; leave it out, or give one");
+}
+
+const nlohmann::json* ConfigReader::Value(absl::string_view key) {
+  RefuseNull(key);
+  return Find(key);
+}
+
 void ConfigReader::Integer(absl::string_view key, int64_t& value) {
-  const nlohmann::json* found = Find(key);
+  const nlohmann::json* found = Value(key);
   if (found == nullptr) return;
   if (!found->is_number_integer() ||
       (found->is_number_unsigned() && found->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)))
@@ -88,7 +101,7 @@ void ConfigReader::Integer(absl::string_view key, int64_t& value) {
 }
 
 void ConfigReader::Number(absl::string_view key, double& value) {
-  const nlohmann::json* found = Find(key);
+  const nlohmann::json* found = Value(key);
   if (found == nullptr) return;
   if (!found->is_number() || !std::isfinite(found->get<double>()))
     return Problem(key, absl::StrCat("is ", Show(*found), ", want a number"));
@@ -96,7 +109,7 @@ void ConfigReader::Number(absl::string_view key, double& value) {
 }
 
 void ConfigReader::Flag(absl::string_view key, bool& value) {
-  const nlohmann::json* found = Find(key);
+  const nlohmann::json* found = Value(key);
   if (found == nullptr) return;
   if (!found->is_boolean()) return Problem(key, absl::StrCat("is ", Show(*found), ", want true or false"));
   value = found->get<bool>();
@@ -104,7 +117,7 @@ void ConfigReader::Flag(absl::string_view key, bool& value) {
 
 void ConfigReader::OneOf(absl::string_view key, absl::Span<const absl::string_view> allowed,
                          std::string* value) {
-  const nlohmann::json* found = Find(key);
+  const nlohmann::json* found = Value(key);
   if (found == nullptr) return;
   if (!IsOneOf(*found, allowed))
     return Problem(key, absl::StrCat("is ", Show(*found), "; supported: ", absl::StrJoin(allowed, ", ")));
@@ -139,7 +152,7 @@ void ConfigReader::About(absl::string_view key, double only) {
 
 void ConfigReader::Never(absl::string_view key) {
   bool value = false;
-  Flag(key, value);
+  if (Has(key)) Flag(key, value);  // null is off
   if (value) Problem(key, "is true, which is not supported");
 }
 

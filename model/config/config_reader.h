@@ -16,8 +16,9 @@
 namespace lvrpo {
 
 // Reads the settings of one JSON object of a published model (config.json and its like) and collects what is
-// wrong with them, so that one error names everything. A key that is absent or null leaves its value
-// unchanged. Call RefuseUnknown() last: it reports the keys that were never read.
+// wrong with them, so that one error names everything. A key that is absent leaves its value unchanged; null
+// is that too where transformers has it as the default, or as "off", and is no value of any other number,
+// flag or string. Call RefuseUnknown() last: it reports the keys that were never read.
 class ConfigReader {
  public:
   // `json` must be an object and outlive the reader. `where`: the file, and the section in it if any.
@@ -47,6 +48,8 @@ class ConfigReader {
   // Keys that may have any value (model/config/harmless_settings.h).
   void Harmless(absl::Span<const absl::string_view> keys);
   void Harmless(std::initializer_list<absl::string_view> keys);
+  // Reports a key that is there and null, although it needs a value.
+  void RefuseNull(absl::string_view key);
   // An object in this one; an empty one when absent.
   const nlohmann::json& Object(absl::string_view key);
   // Reports a key and why its value cannot be used: "rope_scaling", "is not supported".
@@ -63,6 +66,7 @@ class ConfigReader {
 
  private:
   const nlohmann::json* Find(absl::string_view key) const;  // marks it as read
+  const nlohmann::json* Value(absl::string_view key);       // the same, and refuses null
 
   const nlohmann::json& json_;
   const std::string where_;

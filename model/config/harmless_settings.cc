@@ -39,4 +39,10 @@ absl::Span<const absl::string_view> HarmlessOfProcessors() {
   return kNames;
 }
 
+absl::Span<const absl::string_view> NullIsDefault() {
+  static constexpr absl::string_view kNames[] = {"num_key_value_heads", "hidden_activation",
+                                                 "image_processor_type"};
+  return kNames;
+}
+
 }  // namespace lvrpo

@@ -15,4 +15,10 @@ absl::Span<const absl::string_view> HarmlessOfAnyModel();
 // (reward_server/scorers/image_processor.h).
 absl::Span<const absl::string_view> HarmlessOfProcessors();
 
+// Settings read by value whose default in transformers is null: num_key_value_heads (configuration_qwen2.py),
+// hidden_activation (modeling_gemma.py of 4.40) and image_processor_type (image_processing_auto.py). Null for
+// any other is refused by transformers 5, whose configurations are strict, or changes what 4 computes: it
+// leaves out the steps of an image processor that are null.
+absl::Span<const absl::string_view> NullIsDefault();
+
 }  // namespace lvrpo

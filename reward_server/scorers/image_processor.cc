@@ -27,6 +27,7 @@ void ReadColours(ConfigReader& reader, const nlohmann::json& json, const char* k
 
 // One number, or height and width.
 void CheckSize(ConfigReader& reader, const nlohmann::json& json, int64_t side) {
+  reader.RefuseNull("size");
   if (!reader.Has("size")) return;
   if (!json["size"].is_object()) return reader.Exactly("size", side);
   ConfigReader size(json["size"], "size");
@@ -39,6 +40,7 @@ void CheckSize(ConfigReader& reader, const nlohmann::json& json, int64_t side) {
 }
 
 void ReadFilter(ConfigReader& reader, ResizeFilter& filter) {
+  reader.RefuseNull("resample");
   if (!reader.Has("resample")) return;
   int64_t number = -1;
   reader.Integer("resample", number);

@@ -312,6 +312,50 @@ TEST(Settings, EachIsUsedOrHarmlessOrRefused) {
   }
 }
 
+// Null is the default, says nothing, or is refused: it never stands for a value that was given.
+TEST(Settings, NullIsTheDefaultOrRefused) {
+  for (const Published& published : AllPublished()) {
+    const nlohmann::json whole = nlohmann::json::parse(published.text);
+    std::vector<std::string> members;
+    CollectMembers(whole, "", members);
+    for (const std::string& member : members) {
+      nlohmann::json changed = whole, without = whole;
+      At(changed, member) = nullptr;
+      const size_t dot = member.rfind('.');
+      nlohmann::json& section = dot == std::string::npos ? without : At(without, member.substr(0, dot));
+      if (!section.is_object()) continue;
+      section.erase(dot == std::string::npos ? member : member.substr(dot + 1));
+      const absl::StatusOr<std::string> null = published.load(changed), absent = published.load(without);
+      if (null.ok()) {
+        ASSERT_TRUE(absent.ok()) << published.name << ": " << member;
+        EXPECT_EQ(*null, *absent) << published.name << ": " << member;
+      } else {
+        EXPECT_TRUE(absl::IsInvalidArgument(null.status())) << null.status();
+      }
+    }
+  }
+}
+
+TEST(Settings, NullIsNoValue) {
+  const std::vector<std::string> values = {"hidden_act",         "layer_norm_eps", "hidden_size",
+                                           "rms_norm_eps",       "rope_theta",     "patch_size",
+                                           "tie_word_embeddings"};
+  for (const Published& published : AllPublished()) {
+    const nlohmann::json whole = nlohmann::json::parse(published.text);
+    std::vector<std::string> members;
+    CollectMembers(whole, "", members);
+    for (const std::string& member : members) {
+      const std::string key = member.substr(member.rfind('.') + 1);
+      if (std::count(values.begin(), values.end(), key) == 0 || ChangesNothing(published, member)) continue;
+      nlohmann::json changed = whole;
+      At(changed, member) = nullptr;
+      EXPECT_THAT(std::string(published.load(changed).status().message()),
+                  HasSubstr(absl::StrCat(key, " is null, which is no value")))
+          << published.name << ": " << member;
+    }
+  }
+}
+
 TEST(Settings, AnUnknownOneIsRefusedByName) {
   for (const Published& published : AllPublished()) {
     const nlohmann::json whole = nlohmann::json::parse(published.text);

@@ -149,6 +149,13 @@ TEST(ImageProcessor, RefusesWhatMakesOtherPixels) {
       {R"({"image_mean": [0.5, 0.5]})", "image_mean is [0.5,0.5], want a list of three numbers"},
       {R"({"image_mean": 0.5})", "want a list of three numbers"},
       {R"({"image_std": [0.5, 0, 0.5]})", "image_std"},
+      {R"({"resample": null})", "resample is null, which is no value"},
+      {R"({"do_resize": null})", "do_resize is null"},
+      {R"({"do_rescale": null})", "do_rescale is null"},
+      {R"({"do_normalize": null})", "do_normalize is null"},
+      {R"({"rescale_factor": null})", "rescale_factor is null"},
+      {R"({"size": null})", "size is null"},
+      {R"({"size": {"height": null, "width": 224}})", "size.height is null"},
       {R"({"resample": 9})", "resample is not supported"},
       {R"({"resample": "bicubic"})", "resample is \"bicubic\", want a whole number"},
       {R"({"image_processor_type": "CLIPImageProcessor"})", "image_processor_type is \"CLIPImageProcessor\""},
@@ -161,6 +168,8 @@ TEST(ImageProcessor, RefusesWhatMakesOtherPixels) {
     EXPECT_THAT(std::string(read.status().message()), HasSubstr(test.words));
   }
   EXPECT_TRUE(folder.Read(kFixed, {{"size", 224}}).ok());
+  for (const char* key : {"image_mean", "image_std", "do_pad", "do_center_crop", "image_processor_type"})
+    EXPECT_TRUE(folder.Read(kFixed, {{key, nullptr}}).ok()) << key << ": null is its default, or off";
 }
 
 TEST(ImageProcessor, IsFoundWhereTransformers5PutsIt) {
