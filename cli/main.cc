@@ -116,14 +116,13 @@ int Main(int argc, char** argv) {
   CLI::App* audit_app =
       app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");
   for (CLI::App* sub : {status_app, drain_app}) {
-    auto* folder = sub->add_option("run", run_dir, "run folder")->check(NotEmpty());
+    auto* folder = sub->add_option("run", run_dir, "run folder");
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
         ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
   }
   status_app->add_flag("--json", json, "as JSON");
-  for (CLI::App* sub : {report_app, audit_app})
-    sub->add_option("run", run_dir, "run folder")->required()->check(NotEmpty());
+  for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
   CLI::App* validate_app =

@@ -49,6 +49,11 @@ CLI::Validator FiniteNumber() {
       "");
 }
 
+CLI::Validator NotEmpty() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string { return text.empty() ? "an empty text was given" : ""; }, "");
+}
+
 // Letters to add, drop, replace or swap with their neighbour.
 size_t EditDistance(absl::string_view a, absl::string_view b) {
   std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
@@ -105,11 +110,6 @@ CLI::Validator NameText(size_t most) {
       "");
 }
 
-CLI::Validator NotEmpty() {
-  return CLI::Validator(
-      [](std::string& text) -> std::string { return text.empty() ? "an empty text was given" : ""; }, "");
-}
-
 CLI::Validator ByteSize() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
@@ -144,6 +144,7 @@ void CheckAllOptions(CLI::App& app) {
     if (absl::StartsWith(type, "UINT")) option->transform(WholeNumber<uint64_t>());
     if (absl::StartsWith(type, "INT")) option->transform(WholeNumber<int64_t>());
     if (absl::StartsWith(type, "FLOAT")) option->transform(FiniteNumber());
+    option->transform(NotEmpty());  // the first check of all
   }
   for (CLI::App* sub : app.get_subcommands(nullptr)) CheckAllOptions(*sub);
 }
@@ -156,8 +157,7 @@ std::string ProblemOfArguments(const CLI::App& app, const std::vector<std::strin
     const std::string name = argument.substr(0, argument.size() - 1);
     std::vector<const CLI::App*> apps = {&app};
     for (size_t i = 0; i < apps.size(); ++i) {
-      if (apps[i]->get_option_no_throw(name) != nullptr)
-        return absl::StrCat(argument, " has no value; an empty one is written ", name, " \"\"");
+      if (apps[i]->get_option_no_throw(name) != nullptr) return absl::StrCat(argument, " has no value");
       for (const CLI::App* sub : apps[i]->get_subcommands(nullptr)) apps.push_back(sub);
     }
   }

@@ -16,13 +16,12 @@ CLI::Validator AtLeast(int64_t low);
 CLI::Validator AboveZero();                   // a finite number
 CLI::Validator HostPortText(AddressUse use);  // common/net/host_port.h
 CLI::Validator NameText(size_t most);         // common/names.h
-CLI::Validator NotEmpty();
 // Bytes, as "5GB", "512 MiB" or "1000": whole, powers of 1000 (kB, MB, GB, TB) or of 1024 (KiB, ...).
 CLI::Validator ByteSize();
 
 // Rules for every option of `app` and its subcommands, before it parses: an option that may be repeated takes
-// one value each time (never the words after it), whole numbers are decimal and fit into their type, and
-// fractions are finite.
+// one value each time (never the words after it), whole numbers are decimal and fit into their type,
+// fractions are finite, and no value is empty.
 void CheckAllOptions(CLI::App& app);
 
 // What is wrong with the arguments that CLI11 does not check; empty: nothing. An option written "--name="

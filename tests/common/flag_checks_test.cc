@@ -66,10 +66,12 @@ TEST(Flags, AnOptionTakesOneValueAndNeverAPositional) {
   Program empty;
   EXPECT_EQ(empty.Parse({"--sets=", "word"}), kExitUsage);
   EXPECT_THAT(empty.said, HasSubstr("--sets= has no value"));
-  Program quoted;
-  ASSERT_EQ(quoted.Parse({"--sets", "", "word"}), std::nullopt) << quoted.said;
-  EXPECT_THAT(quoted.sets, ElementsAre(""));
-  EXPECT_EQ(quoted.word, "word");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--sets", "", "word"}, {""}, {"word", ""}}) {
+    Program quoted;
+    EXPECT_EQ(quoted.Parse(words), kExitUsage);
+    EXPECT_THAT(quoted.said, HasSubstr("an empty text was given"));
+  }
   Program literal;
   ASSERT_EQ(literal.Parse({"--", "--sets="}), std::nullopt) << literal.said;
   EXPECT_EQ(literal.word, "--sets=");

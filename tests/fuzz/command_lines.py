@@ -4,7 +4,7 @@ gone, that may not be entered or whose name is not UTF-8, as arguments and as th
 
     command_lines.py BIN_DIR [--count N | --seconds S] [--seed S] [--only PROGRAM]
 
-Each run has to end by itself, or within ten seconds of SIGTERM, with a documented exit code; with one that says
+No option may take an empty value. Each run has to end by itself, or within ten seconds of SIGTERM, with a documented exit code; with one that says
 something failed it has to say why, in UTF-8, and never as "a bug". Prints each offence with the command that
 repeats it and exits 1 if there is one.
 """
@@ -173,6 +173,19 @@ def attempt(command, enter):
     return code, said, wrong
 
 
+def empty_values(bin_dir, known):
+    """No option takes an empty value: yields a sentence for each that does."""
+    for program, words, flags in known:
+        for name, kind, _ in flags:
+            if not kind:
+                continue
+            command = [bin_dir / program, *words, *([name] if name else []), ""]
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+            said = run.stderr.decode("utf8", "replace")
+            if run.returncode != 2 or "an empty text was given" not in said or (name and name.lstrip("-") not in said):
+                yield f"{' '.join([program, *words, name])} '' ended with {run.returncode}: {said.strip()[-200:]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin_dir", type=pathlib.Path)
@@ -189,6 +202,9 @@ def main():
     root.chmod(0o755)
     found = runs = 0
     codes = {}
+    for offence in empty_values(bin_dir, known):
+        found += 1
+        print(offence, flush=True)
     try:
         paths = folders(root)
         while (time.monotonic() < end) if end else (runs < options.count):

@@ -113,7 +113,7 @@ TEST(Pictures, BadInputIsRefusedInASentence) {
   } cases[] = {
       {paint + folder / "nothing" + " --prompt x", "nothing", 65},
       {paint + kAssets + "referee --prompt x", "referee", 65},
-      {paint + kModel + " --prompt ''", "empty", 65},
+      {paint + kModel + " --prompt ''", "empty", 2},
       {paint + kModel + " --prompt 'a zebra'", "zebra", 65},
       {paint + kModel + " --prompt '" + long_prompt + "'", "shorten the prompt", 65},
       {paint + kModel + " --prompt 'a red circle' --width 60", "multiples", 65},
