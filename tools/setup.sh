@@ -36,9 +36,8 @@ if ((${#missing[@]})); then
     command -v sudo >/dev/null || { echo "setup: run as root, or install sudo: packages are missing" >&2; exit 69; }
     sudo=sudo
   fi
-  export DEBIAN_FRONTEND=noninteractive
   $sudo apt-get update -qq
-  $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
   echo "setup: all Debian packages are installed"
 fi
@@ -52,22 +51,31 @@ if [ ! -d "$deps/python/kubernetes_validate-$validate_version.dist-info" ]; then
     --target "$deps/python" "kubernetes-validate==$validate_version"
 fi
 
+# Wheels are downloaded into $work, not into pip's cache; it is gone when this script ends in any way.
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+new_work() {
+  mkdir -p "$deps"
+  work=$(mktemp -d "$deps/download.XXXXXX")
+}
+download() {
+  python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: --dest "$work" "$@"
+}
+
 # CUDA's headers (2 MB): what a CUDA build compiles differently is compiled here too.
 cuda_version=13.0
 if [ ! -f "$deps/cuda/.complete-$cuda_version" ]; then
   echo "setup: downloading CUDA $cuda_version's headers into $deps/cuda"
-  mkdir -p "$deps"
-  headers=$(mktemp -d "$deps/download.XXXXXX")
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$headers" --only-binary=:all: \
-    --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
+  new_work
+  download --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
     "nvidia-cuda-runtime>=13.0,<13.1" "nvidia-cuda-crt>=13.0,<13.1"
   rm -rf "$deps/cuda"
   mkdir -p "$deps/cuda"
-  for wheel in "$headers"/nvidia_*.whl; do
-    unzip -q -o "$wheel" 'nvidia/cu13/include/*' -d "$headers"
+  for wheel in "$work"/nvidia_*.whl; do
+    unzip -q -o "$wheel" 'nvidia/cu13/include/*' -d "$work"
   done
-  mv "$headers/nvidia/cu13/include" "$deps/cuda/include"
-  rm -rf "$headers"
+  mv "$work/nvidia/cu13/include" "$deps/cuda/include"
+  rm -rf "$work"
   touch "$deps/cuda/.complete-$cuda_version"
 fi
 
@@ -80,15 +88,11 @@ if [ -f "$deps/torch/.complete-$torch_version" ]; then
   exit 0
 fi
 echo "setup: downloading LibTorch $torch_version (about 530 MB) into $deps/torch"
-mkdir -p "$deps"
-work=$(mktemp -d "$deps/download.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+new_work
 # --no-deps: a CPU build needs none of the wheel's CUDA libraries but the two small ones that
 # libtorch_cpu.so names.
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" --only-binary=:all: \
-  --python-version 3.11 --implementation cp --platform manylinux_2_28_x86_64 "torch==$torch_version"
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" --only-binary=:all: \
-  --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
+download --python-version 3.11 --implementation cp --platform manylinux_2_28_x86_64 "torch==$torch_version"
+download --platform manylinux2014_x86_64 --platform manylinux_2_25_x86_64 \
   "nvidia-cuda-runtime>=13.0,<13.1" "nvidia-cuda-cupti>=13.0,<13.1"
 rm -rf "$deps/torch"
 mkdir -p "$deps/torch"
