@@ -22,6 +22,9 @@ namespace {
 
 using ::testing::ExitedWithCode;
 
+// A suite whose name ends in DeathTest runs before those that start threads: what other threads hold is lost in a
+// fork, and a leak to LeakSanitizer.
+
 // Runs `body` as a separate program, whose standard output goes to `output` unless that is empty.
 [[noreturn]] void RunAsProgram(int (*body)(int, char**), const char* output = "") {
   if (output[0] != '\0') {
@@ -31,11 +34,11 @@ using ::testing::ExitedWithCode;
   std::exit(RunMain("lvrpo-test", 0, nullptr, body));
 }
 
-TEST(RunMain, GivesTheCodeOfTheBody) {
+TEST(RunMainDeathTest, GivesTheCodeOfTheBody) {
   EXPECT_EXIT(RunAsProgram([](int, char**) -> int { return kExitData; }), ExitedWithCode(kExitData), "");
 }
 
-TEST(RunMain, WhatIsThrownIsOneSentence) {
+TEST(RunMainDeathTest, WhatIsThrownIsOneSentence) {
   EXPECT_EXIT(RunAsProgram([](int, char**) -> int { throw std::runtime_error("odd\nstack"); }),
               ExitedWithCode(kExitBug),
               "^lvrpo-test: unexpected error: odd \\(a bug: please report it\\)\n$");
@@ -44,7 +47,7 @@ TEST(RunMain, WhatIsThrownIsOneSentence) {
               "^lvrpo-test: no memory left\n$");
 }
 
-TEST(RunMain, WhatLibTorchSaysOfMemoryIsNoBug) {
+TEST(RunMainDeathTest, WhatLibTorchSaysOfMemoryIsNoBug) {
   EXPECT_EXIT(
       RunAsProgram([](int, char**) -> int {
         throw std::runtime_error("[alloc_cpu] DefaultCPUAllocator: can't allocate memory: 9 bytes\nframe #0");
@@ -59,7 +62,7 @@ TEST(TryToRun, GivesWhatIsThrown) {
   EXPECT_EQ(TryToRun([] { throw 7; }), absl::InternalError("unknown"));
 }
 
-TEST(RunMain, AlsoOnAnotherThread) {
+TEST(RunMainDeathTest, AlsoOnAnotherThread) {
   EXPECT_EXIT(RunAsProgram([](int, char**) -> int {
                 std::thread([] { throw std::runtime_error("far away"); }).join();
                 return kExitDone;
@@ -67,7 +70,7 @@ TEST(RunMain, AlsoOnAnotherThread) {
               ExitedWithCode(kExitBug), "unexpected error: far away");
 }
 
-TEST(RunMain, AProgramWhoseWorkingFolderIsGoneEndsBeforeItBegins) {
+TEST(RunMainDeathTest, AProgramWhoseWorkingFolderIsGoneEndsBeforeItBegins) {
   EXPECT_EXIT(
       {
         std::string gone = testing::TempDir() + "gone-XXXXXX";
@@ -78,7 +81,7 @@ TEST(RunMain, AProgramWhoseWorkingFolderIsGoneEndsBeforeItBegins) {
       ExitedWithCode(kExitData), "^lvrpo-test: the working folder is gone");
 }
 
-TEST(RunMain, OutputThatDidNotArriveIsNotDone) {
+TEST(RunMainDeathTest, OutputThatDidNotArriveIsNotDone) {
   const auto print = [](int, char**) -> int {
     std::printf("result\n");
     return kExitDone;
