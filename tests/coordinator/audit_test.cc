@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -322,6 +323,7 @@ TEST_F(AuditTest, FindsEveryFieldThatWasChanged) {
   const auto check_records = [&](const std::string& table, google::protobuf::Message* record) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(DatabasePath().c_str(), &database), SQLITE_OK);
+    const absl::Cleanup close = [&] { EXPECT_EQ(sqlite3_close(database), SQLITE_OK); };
     Statement select(database, "SELECT rowid, record FROM " + table);
     std::map<int64_t, std::string> rows;
     while (*select.Step()) rows[select.Integer(0)] = select.Bytes(1);
@@ -338,7 +340,6 @@ TEST_F(AuditTest, FindsEveryFieldThatWasChanged) {
       ASSERT_TRUE(restore.BindBlob(bytes).Bind(rowid).Run().ok());
       ASSERT_EQ(Broken() + Broken(true), "");
     }
-    sqlite3_close(database);
   };
   v1::GroupRecord group;
   v1::StepRecord step;
