@@ -3,6 +3,7 @@
 #   lvrpo_library(NAME [TORCH] SOURCES ... DEPS ...)      a part of a folder that others link alone
 #   lvrpo_binary(NAME [TORCH] SOURCES ... DEPS ...)       lands in build/<preset>/bin
 #   lvrpo_test(NAME [TORCH] SOURCES ... DEPS ... [TIMEOUT s])   one GoogleTest binary, one ctest entry
+#   lvrpo_timeout(TEST SECONDS)                           that long, and several times as long under sanitizers
 #   lvrpo_folder_sources(VAR [EXCLUDE file ...])          every .cc of this folder
 # DEPS names the leaves that a leaf includes and does not get from another of its DEPS (tests/layers checks it).
 # TORCH adds LibTorch and the shared precompiled header; leave it out wherever torch is not used.
@@ -84,6 +85,13 @@ function(lvrpo_binary name)
   endif()
 endfunction()
 
+function(lvrpo_timeout test seconds)
+  if(LVRPO_SANITIZE)
+    math(EXPR seconds "${seconds} * 4")
+  endif()
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 function(lvrpo_test name)
   cmake_parse_arguments(A "TORCH" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   set(torch)
@@ -98,7 +106,7 @@ function(lvrpo_test name)
     set(A_TIMEOUT 300)
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
+  lvrpo_timeout(${name} ${A_TIMEOUT})
 endfunction()
 
 function(lvrpo_folder_sources variable)
