@@ -93,8 +93,8 @@ TEST(Rules, JudgeHostileAnswers) {
     for (const std::string& text : texts) {
       const double begin = CpuSeconds();
       (void)Judged(rule, text);
-      // Usually a hundredth of it; sanitizers take their part.
-      EXPECT_LT(CpuSeconds() - begin, 10) << json << " of " << text.substr(0, 20);
+      // Usually a hundredth of it.
+      EXPECT_LT(CpuSeconds() - begin, CpuBound(10)) << json << " of " << text.substr(0, 20);
     }
     (void)Judged(rule, "");
   }
