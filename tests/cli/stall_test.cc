@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/run_status.h"
 
 namespace lvrpo {
 namespace {
@@ -9,16 +10,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-v1::GetStatusResponse Status(int64_t step, double idle, const std::map<std::string, int64_t>& retired) {
-  v1::GetStatusResponse status;
-  status.set_step(step);
-  status.set_total_steps(10);
-  status.set_seconds_since_progress(idle);
-  status.set_waiting_for("rollout-0 (ordinal 7)");
-  for (const auto& [reason, count] : retired) (*status.mutable_groups_retired_by_reason())[reason] = count;
-  return status;
-}
 
 TEST(Stall, SpeaksWithinHalfAMinuteAndThenEveryMinute) {
   const absl::Time start = absl::UnixEpoch();
