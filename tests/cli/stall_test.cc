@@ -100,5 +100,19 @@ TEST(Stall, EveryReasonHasWordsOrItself) {
   EXPECT_EQ(ReasonInWords(""), "");
 }
 
+TEST(Stall, AReasonThatAStepEndedIsNewsAgain) {
+  const absl::Time start = absl::UnixEpoch();
+  StallWatch watch(start);
+  const auto looks = [&](int64_t step, int64_t retired, double idle, int second) {
+    return watch.Look(Status(step, idle, {{"zero_variance", retired}}), start + absl::Seconds(second));
+  };
+  EXPECT_FALSE(looks(3, 1, 0, 0));
+  EXPECT_TRUE(looks(3, 2, 15, 15));  // told
+  EXPECT_FALSE(looks(4, 2, 0, 20));  // a step
+  EXPECT_TRUE(looks(4, 2, 15, 35));  // nothing is retired: it waits
+  EXPECT_TRUE(looks(4, 3, 20, 40));
+  EXPECT_FALSE(looks(4, 4, 30, 50));  // told a moment ago
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <set>
@@ -192,6 +193,26 @@ TEST_F(Scripted, ARoleThatIsKilledComesBackOnce) {
   const absl::Status status = TendUntilSaid();
   EXPECT_THAT(std::string(status.message()), HasSubstr("restarts are used up"));
   EXPECT_EQ(supervisor_->ended_code(), 128 + SIGKILL);
+}
+
+// Code 0 may be that of a run that ends, of which the supervisor hears a moment later: after each start.
+TEST_F(Scripted, ARoleThatLeavesIsGivenAMomentEachTime) {
+  Role("learner", "exit 0");
+  ASSERT_TRUE(Start().ok());
+  Events(5);
+  const auto tend_after_its_end = [this] {
+    siginfo_t info;
+    EXPECT_EQ(waitid(P_PID, static_cast<id_t>(PidOf("learner-0")), &info, WEXITED | WNOWAIT), 0);
+    return supervisor_->Tend(/*ending=*/false, /*goes_on=*/true);
+  };
+  EXPECT_TRUE(tend_after_its_end().ok());
+  EXPECT_THAT(said_, IsEmpty());
+  EXPECT_TRUE(supervisor_->Tend(/*ending=*/false, /*goes_on=*/true).ok());
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("learner-0 ended with exit code 0")));
+  EXPECT_THAT(Event(), HasSubstr("--member-id learner-0"));
+  EXPECT_TRUE(tend_after_its_end().ok());
+  EXPECT_THAT(std::string(supervisor_->Tend(/*ending=*/false, /*goes_on=*/true).message()),
+              HasSubstr("restarts are used up"));
 }
 
 TEST_F(Scripted, ACoordinatorThatComesBackHasItsOldAddress) {
