@@ -4,8 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "common/clock.h"
+#include "common/files/await_folder.h"
 #include "common/files/filesystem.h"
 
 namespace lvrpo {
@@ -79,16 +78,16 @@ OpenLeases LearnerProcess::Leases() const {
 }
 
 absl::StatusOr<FileLock> LearnerProcess::TakeRunFolder() const {
-  const absl::Time deadline = RealClock().Now() + kFolderPatience;
-  while (!IsFolder(flags_.run_dir)) {
-    if (shutdown_.WaitFor(absl::Milliseconds(100))) return absl::CancelledError("stopped by a signal");
-    if (RealClock().Now() > deadline) {
-      return absl::UnavailableError(absl::StrCat("there is no run folder ", flags_.run_dir,
-                                                 ": start the coordinator with the same --run-dir"));
-    }
+  const auto stopped = [this] { return shutdown_.requested(); };
+  const absl::Status there =
+      AwaitFolder(flags_.run_dir, kFolderPatience, stopped,
+                  {.sleep = [this](absl::Duration duration) { shutdown_.WaitFor(duration); }});
+  if (absl::IsUnavailable(there)) {
+    return absl::UnavailableError(
+        absl::StrCat(there.message(), ": start the coordinator with the same --run-dir"));
   }
-  return FileLock::Take(JoinPath(flags_.run_dir, "learner.lock"), kLockPatience,
-                        [this] { return shutdown_.requested(); });
+  if (!there.ok()) return there;
+  return FileLock::Take(JoinPath(flags_.run_dir, "learner.lock"), kLockPatience, stopped);
 }
 
 absl::Status LearnerProcess::Join() {
