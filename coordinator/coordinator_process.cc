@@ -43,6 +43,7 @@ CoordinatorService::Options OptionsOf(const v1::RunConfig& config, std::string r
   options.heartbeat = absl::Seconds(config.coordinator().heartbeat_seconds());
   options.member_timeout = absl::Seconds(config.coordinator().member_timeout_seconds());
   options.watchdog = absl::Seconds(config.coordinator().watchdog_seconds());
+  options.drain_grace = absl::Seconds(config.coordinator().drain_grace_seconds());
   options.max_unscorable_groups = config.coordinator().max_unscorable_groups();
   return options;
 }
@@ -63,9 +64,9 @@ absl::Status WriteWhere(const CoordinatorService::Options& options, const Coordi
 }
 
 // Until the run is done; an error when it cannot go on.
-absl::Status Watch(CoordinatorService& service, const std::string& run_dir, double drain_grace_seconds,
+absl::Status Watch(CoordinatorService& service, const CoordinatorService::Options& options,
                    const ShutdownSignal& shutdown) {
-  absl::Time drain_ends = absl::InfiniteFuture();
+  const std::string& run_dir = options.run_dir;
   const std::string folder = IdentityOf(run_dir);
   while (!service.Done()) {
     service.Tick();
@@ -73,10 +74,8 @@ absl::Status Watch(CoordinatorService& service, const std::string& run_dir, doub
     if (IsGone(run_dir, folder))
       return absl::NotFoundError(absl::StrCat("the run's folder ", run_dir, " is gone: the run ends"));
     if (shutdown.requested()) service.StartDraining("signal");
-    if (service.draining() && drain_ends == absl::InfiniteFuture())
-      drain_ends = RealClock().Now() + absl::Seconds(drain_grace_seconds);
-    if (RealClock().Now() > drain_ends) {
-      spdlog::warn("the drain took longer than {} s: leaving", drain_grace_seconds);
+    if (service.DrainIsOverdue()) {
+      spdlog::warn("the drain took longer than {}: leaving", absl::FormatDuration(options.drain_grace));
       break;
     }
     if (shutdown.requested()) {
@@ -115,10 +114,7 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   if (absl::Status status = (*service)->Start(); !status.ok()) return status;
   if (absl::Status status = WriteWhere(options, **service, **process); !status.ok()) return status;
   if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
-  if (absl::Status status =
-          Watch(**service, options.run_dir, config.coordinator().drain_grace_seconds(), shutdown);
-      !status.ok())
-    return status;
+  if (absl::Status status = Watch(**service, options, shutdown); !status.ok()) return status;
   (*process)->End("", absl::Seconds(1));
   return absl::OkStatus();
 }

@@ -39,6 +39,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
     absl::Duration heartbeat = absl::Milliseconds(500);
     absl::Duration member_timeout = absl::Seconds(5);
     absl::Duration watchdog = absl::Seconds(60);
+    absl::Duration drain_grace = absl::Seconds(30);
     int max_unscorable_groups = 32;  // in a row: then the run ends
     int max_members = 4096;
   };
@@ -83,7 +84,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void StartDraining(const std::string& reason);
   // Finished or draining, and all members have left.
   bool Done() const;
-  bool draining() const;
+  // It drains for longer than its grace: members that are still there are not waited for.
+  bool DrainIsOverdue() const;
   int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
@@ -167,6 +169,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
   std::map<v1::RetireReason, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason

@@ -61,12 +61,13 @@ void CoordinatorService::StartDraining(const std::string& reason) {
   absl::MutexLock lock(&mutex_);
   if (draining_) return;
   draining_ = true;
+  drain_ends_ = clock_.Now() + options_.drain_grace;
   SaveEvent("drain", reason);
 }
 
-bool CoordinatorService::draining() const {
+bool CoordinatorService::DrainIsOverdue() const {
   absl::MutexLock lock(&mutex_);
-  return draining_;
+  return clock_.Now() > drain_ends_;
 }
 
 bool CoordinatorService::Done() const {

@@ -61,6 +61,19 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   EXPECT_TRUE(service_->Done());
 }
 
+TEST_F(ServiceTest, ADrainThatMembersDoNotFollowIsOverdueAfterItsGrace) {
+  Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  clock_.Advance(absl::Hours(1));
+  EXPECT_FALSE(service_->DrainIsOverdue());  // nobody drains
+  service_->StartDraining("test");
+  clock_.Advance(absl::Seconds(20));
+  service_->StartDraining("again");  // the first one counts
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_FALSE(service_->DrainIsOverdue());
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_TRUE(service_->DrainIsOverdue());
+}
+
 TEST_F(ServiceTest, EachRoleMayMakeItsOwnCallsOnly) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
