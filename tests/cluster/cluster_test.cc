@@ -45,15 +45,22 @@ std::string Describe(const Faults& faults) {
                     " are lost from ", place(partition.message), " for ",
                     absl::FormatDuration(partition.lasts), "; ");
   }
+  for (const int64_t message : faults.drains)
+    absl::StrAppend(&words, "the run is drained at ", place(message), "; ");
   return words;
 }
+
+// What a fault may cost: far less than the limit of a lease.
+constexpr absl::Duration kSoon = absl::Seconds(30);
 
 // The run survives `faults`. Says so in words when it does not.
 bool Survives(const Faults& faults) {
   const Outcome outcome = RunWith(faults);
+  std::printf("TOOK %.2f %s\n", absl::ToDoubleSeconds(outcome.took), Describe(faults).c_str());
   EXPECT_EQ(outcome.trouble, "") << Describe(faults);
   EXPECT_EQ(outcome.digest, Undisturbed().digest) << Describe(faults);
-  return outcome.trouble.empty() && outcome.digest == Undisturbed().digest;
+  EXPECT_LT(outcome.took, kSoon) << Describe(faults);
+  return outcome.trouble.empty() && outcome.digest == Undisturbed().digest && outcome.took < kSoon;
 }
 
 TEST(Cluster, AnUndisturbedRunFinishes) {
@@ -98,6 +105,13 @@ TEST(Cluster, AnyRoleMayDieAtAnyMessage) {
         broken += !Survives({.kills = {{.message = message, .after = true, .role = role}}});
     }
   }
+}
+
+// An operator ends the run, and starts it again when everybody has left.
+TEST(Cluster, ARunMayBeDrainedAtAnyMessageAndGoOn) {
+  int broken = 0;
+  for (int64_t message = 0; message < Messages() && broken < 5; ++message)
+    broken += !Survives({.drains = {message}});
 }
 
 TEST(Cluster, TwoRolesMayDie) {

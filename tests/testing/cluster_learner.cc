@@ -162,6 +162,7 @@ absl::Status ClusterLearner::Run() {
   if (absl::Status status = Start(); !status.ok()) return status;
   while (step_ < steps_) {
     if (!member_.lost().ok()) return member_.lost();
+    if (member_.view().draining()) break;
     if (absl::Status status = TrainOneStep(); !status.ok()) return status;
   }
   if (absl::Status status = Save(); !status.ok()) return status;

@@ -1,5 +1,7 @@
 #include "tests/testing/cluster_messages.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace lvrpo {
@@ -42,6 +44,8 @@ grpc::Status ClusterMessages::Send(const std::string& address, const std::string
   sent_.push_back({turns_.current(), role, what});
   while (began_.size() < faults_.partitions.size() && faults_.partitions[began_.size()].message <= message)
     began_.push_back(clock_.Now());
+  if (std::find(faults_.drains.begin(), faults_.drains.end(), message) != faults_.drains.end())
+    roles_.drain();
   Kill(message, /*after=*/false);
   if (Cut(role, /*answer=*/false)) return Lost("the message was lost");
   if (!roles_.reachable(address)) return Lost(absl::StrCat("nobody is at ", address));

@@ -33,6 +33,7 @@ struct Partition {
 struct Faults {
   std::vector<KillAt> kills = {};
   std::vector<Partition> partitions = {};
+  std::vector<int64_t> drains = {};  // messages at which an operator drains the run
 };
 
 // The one way by which roles reach each other: counts the messages, and lets happen to them what `faults`
@@ -42,6 +43,7 @@ class ClusterMessages {
   struct Roles {
     std::function<bool(const std::string& address)> reachable;
     std::function<void(const KillAt&)> kill;
+    std::function<void()> drain;
   };
   ClusterMessages(Faults faults, Roles roles, Turns& turns, FakeClock& clock)
       : faults_(std::move(faults)), roles_(std::move(roles)), turns_(turns), clock_(clock) {}

@@ -53,7 +53,7 @@ absl::StatusOr<v1::ScoreResponse> ClusterRewards::Score(const v1::ScoreRequest& 
 
 absl::Status ClusterRewards::Run() {
   if (absl::Status status = member_.Join(); !status.ok()) return status;
-  while (!member_.view().finished()) {
+  while (!member_.view().finished() && !member_.view().draining()) {
     if (!member_.lost().ok()) return member_.lost();
     world_.turns.Sleep(absl::Milliseconds(100));
   }

@@ -33,7 +33,9 @@ ClusterWorker::ClusterWorker(ClusterWorld& world, const ClusterProcess& process)
                 world.clock),
       worker_(WorkerCalls(), held_, backoff_, world.clock, metrics_) {}
 
-bool ClusterWorker::Leaving() const { return member_.view().finished() || !member_.lost().ok(); }
+bool ClusterWorker::Leaving() const {
+  return member_.view().draining() || member_.view().finished() || !member_.lost().ok();
+}
 
 absl::Status ClusterWorker::FollowPolicy() {
   const v1::PolicyVersion wanted = member_.view().current_version();

@@ -47,7 +47,8 @@ InProcessCluster::InProcessCluster(uint64_t order_seed, Faults faults)
                        return alive_[role] &&
                               (role == kCoordinator || address == AddressOf(role, processes_[role]));
                      },
-                 .kill = [this](const KillAt& kill) { Kill(kill); }},
+                 .kill = [this](const KillAt& kill) { Kill(kill); },
+                 .drain = [this] { Drain(); }},
                 turns_, clock_),
       world_{.seed = kSeed,
              .run_dir = folder_.path(),
@@ -56,9 +57,7 @@ InProcessCluster::InProcessCluster(uint64_t order_seed, Faults faults)
              .messages = messages_,
              .coordinator = nullptr} {}
 
-InProcessCluster::~InProcessCluster() {
-  for (const std::string& role : Roles()) turns_.End(role);
-}
+InProcessCluster::~InProcessCluster() { EndAll(); }
 
 void InProcessCluster::OpenCoordinator() {
   absl::StatusOr<std::unique_ptr<Store>> store =
@@ -98,7 +97,18 @@ void InProcessCluster::Start(const std::string& role) {
 }
 
 void InProcessCluster::StartAgain(const std::string& role, absl::Duration later) {
-  turns_.After("", later, [this, role] { Start(role); });
+  turns_.After("", later, [this, role] {
+    if (!alive_[role]) Start(role);
+  });
+}
+
+void InProcessCluster::StartAll() {
+  for (const std::string& role : Roles()) Start(role);
+}
+
+void InProcessCluster::EndAll() {
+  for (const std::string& role : Roles()) turns_.End(role);
+  world_.coordinator.reset();
 }
 
 void InProcessCluster::Kill(const KillAt& kill) {
@@ -107,6 +117,16 @@ void InProcessCluster::Kill(const KillAt& kill) {
   turns_.End(kill.role);
   if (kill.role == kCoordinator) world_.coordinator.reset();
   StartAgain(kill.role, kill.down);
+}
+
+void InProcessCluster::Drain() {
+  if (world_.coordinator != nullptr) world_.coordinator->StartDraining("an operator");
+}
+
+v1::GetStatusResponse InProcessCluster::Status() const {
+  v1::GetStatusResponse status;
+  if (world_.coordinator != nullptr) (void)world_.coordinator->GetStatus(nullptr, nullptr, &status);
+  return status;
 }
 
 std::string InProcessCluster::Broken() const {
@@ -132,20 +152,23 @@ std::string InProcessCluster::Digest() const {
 
 InProcessCluster::Outcome InProcessCluster::Run() {
   const absl::Time begin = clock_.Now();
-  for (const std::string& role : Roles()) Start(role);
-  const auto done = [this] { return world_.coordinator != nullptr && world_.coordinator->Done(); };
-  while (!done() && clock_.Now() < begin + kLongest && errors_.size() < kMostErrors) turns_.Next();
+  StartAll();
+  const auto ended = [this] { return world_.coordinator != nullptr && world_.coordinator->Done(); };
+  const auto done = [&] { return ended() && Status().finished(); };
+  while (!done() && clock_.Now() < begin + kLongest && errors_.size() < kMostErrors) {
+    turns_.Next();
+    if (!ended() || Status().finished()) continue;
+    EndAll();
+    StartAll();
+  }
   Outcome outcome;
   outcome.took = clock_.Now() - begin;
   outcome.sent = messages_.sent();
   if (!done()) {
-    v1::GetStatusResponse status;
-    if (world_.coordinator != nullptr) (void)world_.coordinator->GetStatus(nullptr, nullptr, &status);
-    outcome.trouble = absl::StrCat("it did not end; it waits for ", status.waiting_for(), "\n",
+    outcome.trouble = absl::StrCat("it did not end; it waits for ", Status().waiting_for(), "\n",
                                    absl::StrJoin(errors_, "\n"));
   }
-  for (const std::string& role : Roles()) turns_.End(role);
-  world_.coordinator.reset();
+  EndAll();
   absl::StrAppend(&outcome.trouble, Broken());
   outcome.digest = Digest();
   return outcome;

@@ -36,13 +36,18 @@ class InProcessCluster {
     absl::Duration took;  // of the fake clock
     std::vector<ClusterMessages::Sent> sent;
   };
-  // To the run's end, or until that takes too long. Processes that end with an error are started again.
+  // To the run's end, or until that takes too long. Processes that end with an error are started again, and
+  // all of them when a run that was drained has ended.
   Outcome Run();
 
  private:
   void Start(const std::string& role);
   void StartAgain(const std::string& role, absl::Duration later);
+  void StartAll();
+  void EndAll();
   void Kill(const KillAt& kill);
+  void Drain();
+  v1::GetStatusResponse Status() const;
   void OpenCoordinator();
   void Tick();
   absl::Status RunProcess(const ClusterProcess& process);
