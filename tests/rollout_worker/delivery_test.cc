@@ -41,6 +41,7 @@ class DeliveryTest : public ::testing::Test {
          .score = [this](const std::string& address,
                          const v1::ScoreRequest& request) -> absl::StatusOr<v1::ScoreResponse> {
            scored_at_.push_back(address);
+           calls_.push_back("score");
            if (!score_errors_.empty()) {
              const absl::Status error = score_errors_.front();
              score_errors_.erase(score_errors_.begin());
@@ -67,6 +68,7 @@ class DeliveryTest : public ::testing::Test {
          .upload =
              [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
                uploaded_at_.push_back(address);
+               calls_.push_back("upload");
                uploaded_ = header;
                EXPECT_EQ(Sha256Hex(bytes), header.digest());
                EXPECT_EQ(static_cast<int64_t>(bytes.size()), header.size_bytes());
@@ -78,6 +80,7 @@ class DeliveryTest : public ::testing::Test {
          .submit =
              [this](const v1::SubmitGroupRequest& request) {
                submitted_ = request;
+               calls_.push_back("submit");
                return answer_;
              },
          .give_back =
@@ -85,7 +88,7 @@ class DeliveryTest : public ::testing::Test {
                returned_ = request;
                return absl::OkStatus();
              },
-         .fence = [] { return v1::Fence(); },
+         .fence = [this] { return fence_; },
          .sleep =
              [this](absl::Duration duration) {
                ++pauses_;
@@ -109,7 +112,8 @@ class DeliveryTest : public ::testing::Test {
   ScoringTrouble trouble_{absl::Seconds(1), clock_};
   std::string unscorable_;
   Metrics metrics_;
-  std::vector<std::string> scored_at_, uploaded_at_;
+  v1::Fence fence_;
+  std::vector<std::string> calls_, scored_at_, uploaded_at_;
   std::vector<absl::Status> score_errors_, upload_errors_;
   absl::StatusOr<v1::SubmitGroupResponse> answer_ = Accepted();
   v1::UploadHeader uploaded_;
@@ -123,6 +127,8 @@ class DeliveryTest : public ::testing::Test {
 
 TEST_F(DeliveryTest, BringsAGroupHome) {
   EXPECT_EQ(Deliver(), "accepted");
+  // The learner has it before the coordinator counts on that.
+  EXPECT_THAT(calls_, ElementsAre("score", "upload", "submit"));
   EXPECT_EQ(submitted_.samples_size(), 4);
   EXPECT_EQ(submitted_.samples(3).reward(), 3);
   ASSERT_EQ(submitted_.samples(1).logged_size(), 1);
@@ -250,6 +256,23 @@ TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
   upload_errors_ = {absl::UnavailableError("restarting"), absl::DataLossError("damaged on the way")};
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(uploaded_at_.size(), 3u);
+}
+
+// The coordinator may have started again meanwhile, and the learner has heard of it.
+TEST_F(DeliveryTest, UploadsWithTheNewestFence) {
+  fence_.set_run_epoch(1);
+  upload_errors_ = {absl::UnavailableError("another epoch")};
+  on_pause_ = [this] { fence_.set_run_epoch(2); };
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(uploaded_.fence().run_epoch(), 2);
+}
+
+TEST_F(DeliveryTest, ARevokedGroupIsNotUploadedAgain) {
+  upload_errors_.assign(20, absl::UnavailableError("restarting"));
+  on_pause_ = [this] { held_.Revoke({Lease(7).id()}); };
+  EXPECT_EQ(Deliver(), "revoked");
+  EXPECT_THAT(calls_, ElementsAre("score", "upload"));
+  EXPECT_FALSE(returned_.has_lease());
 }
 
 TEST_F(DeliveryTest, DropsARevokedGroupQuietly) {
