@@ -66,6 +66,31 @@ TEST(RunState, LostTrajectoriesArePlannedAgain) {
   EXPECT_EQ(state.Assign(0)->size(), 2u);
 }
 
+// A group that was assigned to a step which lost another one belongs to no step until it is assigned again.
+TEST(RunState, GroupsOfAStepThatLostOneAreOnlyComplete) {
+  TestRun run;
+  RunState& state = run.state;
+  run.TakeStep();
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(state.Submit(Submit(MustLease(state, "w", 1)))->accepted());
+  const auto assigned = state.Assign(1);
+  ASSERT_EQ(assigned->size(), 2u);
+  EXPECT_EQ(assigned->front()->step(), 1);
+  const int64_t kept = assigned->front()->ordinal();
+  Lose(state, assigned->back()->ordinal(), v1::RETIRE_TRAJECTORY_LOST);
+  EXPECT_EQ(state.open_groups().at(kept)->state(), v1::COMPLETE);
+  EXPECT_EQ(state.open_groups().at(kept)->step(), 0);
+}
+
+TEST(RunState, AStepBeginsTheCountOfRetiredGroupsAnew) {
+  TestRun run;
+  RunState& state = run.state;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(state.Return(Return(MustLease(state, "w", 0), v1::RETURN_BAD_PROMPT)).ok());
+  EXPECT_EQ(state.Facts().retired_in_a_row, 3);
+  run.TakeStep();
+  EXPECT_EQ(state.Facts().retired_in_a_row, 0);
+}
+
 TEST(RunState, AGroupThatIsLostTooOftenIsRetiredForTheLearnersReason) {
   TestRun run;
   RunState& state = run.state;
@@ -94,6 +119,18 @@ TEST(RunState, ALearnerThatComesBackFromACheckpointAbandonsLaterSteps) {
   // them.
   EXPECT_EQ(run.TakeStep(), second);
   EXPECT_EQ(run.TakeStep(), third);
+}
+
+// Their answers were those of a history that is no more.
+TEST(RunState, GroupsOfAbandonedStepsAreNotSubmittedAgain) {
+  TestRun run;
+  RunState& state = run.state;
+  const v1::GroupRecord first = MustLease(state, "w", 0);
+  ASSERT_TRUE(state.Submit(Submit(first))->accepted());
+  ASSERT_EQ(run.TakeStep().front(), first.ordinal());
+  ASSERT_TRUE(state.Submit(Submit(first))->repeated_submit());  // consumed
+  ASSERT_TRUE(run.Start(Version(0)).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(state.Submit(Submit(first)).status()));
 }
 
 TEST(RunState, GoesBackToRecordedCheckpointsOnly) {

@@ -219,9 +219,23 @@ TEST(RunState, ALeaseEndsAtItsLimitHoweverOftenItIsRenewed) {
   state.ExpireLeases(now);
   EXPECT_EQ(Lease(state, "stuck", Version(0), now + absl::Seconds(19)).group, nullptr);
   const v1::GroupRecord delivered = MustLease(state, "stuck", 0, now + absl::Seconds(20));
-  // Delivering clears the penalty.
   EXPECT_TRUE(state.Submit(Submit(delivered))->accepted());
   EXPECT_TRUE(absl::IsFailedPrecondition(state.Submit(Submit(held)).status()));
+  // Delivering clears the penalty: the next pause is as short as the first one.
+  now += absl::Seconds(20);
+  MustLease(state, "stuck", 0, now);
+  now += absl::Seconds(60);
+  state.ExpireLeases(now);
+  EXPECT_EQ(Lease(state, "stuck", Version(0), now + absl::Seconds(9)).group, nullptr);
+  MustLease(state, "stuck", 0, now + absl::Seconds(10));
+}
+
+TEST(RunState, SaysSinceWhenAGroupIsHeldHoweverOftenItsLeaseIsRenewed) {
+  TestRun run;
+  MustLease(run.state, "w", 0);
+  run.state.RenewLeases("w", {MakeLeaseId(0, 0)}, kNow + absl::Seconds(5));
+  EXPECT_EQ(run.state.Facts().held_ordinal, 0);
+  EXPECT_EQ(run.state.Facts().held_since, kNow);
 }
 
 TEST(RunState, ALeaseThatIsNotRenewedIsNoReasonToWait) {
