@@ -1,6 +1,7 @@
 #include "coordinator/records/go_back.h"
 
 #include "common/files/file.h"
+#include "common/files/file_lock.h"
 #include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
 
@@ -57,6 +58,14 @@ TEST_F(GoBackTest, ToACheckpointOrTheBaseAndOnFromThere) {
     FinishFrom(step);
     ExpectSound();
   }
+}
+
+TEST_F(GoBackTest, NotWhileACoordinatorServesTheRun) {
+  const auto lock = FileLock::Take((dir_ / "coordinator.lock").string(), absl::ZeroDuration());
+  ASSERT_TRUE(lock.ok());
+  EXPECT_TRUE(absl::IsUnavailable(Back(1)));
+  Open();
+  EXPECT_EQ(Status().step(), 2);
 }
 
 TEST_F(GoBackTest, OnlyToWhatIsOnRecordAndIntact) {

@@ -151,6 +151,26 @@ TEST_F(StoreTest, SumsFollowEveryKindOfWrite) {
   EXPECT_EQ(*store_->ChangedTables(), std::vector<std::string>{"groups"});
 }
 
+TEST_F(StoreTest, ThePlanIsKeptWhole) {
+  Changes changes;
+  changes.plan = PlanPosition{.next_ordinal = 9, .generation = 2, .first_attempt = 3, .highest_attempt = 5};
+  ASSERT_TRUE(store_->Transaction([&] { return store_->Put(changes); }).ok());
+  EXPECT_TRUE(*store_->Plan() == *changes.plan);
+}
+
+TEST_F(StoreTest, TheNewestOfTheRetiredAreRemembered) {
+  v1::GroupRecord group;
+  group.set_state(v1::RETIRED);
+  group.set_retired_reason(v1::RETIRE_BAD_PROMPT);
+  for (int i = 0; i < 4; ++i) {
+    group.set_ordinal(i);
+    ASSERT_TRUE(store_->PutGroup(group).ok());
+  }
+  const auto newest = store_->NewestRetired(2);
+  ASSERT_EQ(newest->size(), 2u);
+  EXPECT_EQ(newest->front().ordinal() + newest->back().ordinal(), 3 + 2);
+}
+
 TEST_F(StoreTest, AStartReadsWhatIsOnItsWayOnly) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
