@@ -155,6 +155,71 @@ TEST_F(SessionTest, ASessionWaitsForACoordinatorThatWaitsForItsDisk) {
   EXPECT_TRUE((*session)->lost().ok());
 }
 
+// Forgets its members once, and is then another run's. Each heartbeat is told of a lost lease.
+class ReplacedCoordinator final : public v1::Coordinator::Service {
+ public:
+  grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest*,
+                        v1::RegisterResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    response->set_run_id(++registrations_ == 1 ? "run" : "another");
+    response->set_incarnation(registrations_);
+    response->set_heartbeat_interval_seconds(60);
+    return grpc::Status::OK;
+  }
+  grpc::Status Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest*,
+                         v1::HeartbeatResponse* response) override {
+    response->add_revoked()->set_ordinal(7);
+    return grpc::Status::OK;
+  }
+  grpc::Status LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest* request,
+                          v1::LeaseGroupResponse*) override {
+    if (request->fence().incarnation() > 1) return grpc::Status::OK;
+    v1::ErrorInfo info;
+    info.set_reason(v1::REFUSAL_STALE_EPOCH);
+    return ToGrpcStatus(WithReason(absl::FailedPreconditionError("started again"), info));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int registrations_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+absl::StatusOr<std::unique_ptr<MemberSession>> JoinReplaced(
+    const std::string& coordinator, std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr) {
+  MemberSession::Options options;
+  options.coordinator = coordinator;
+  options.role = v1::ROLE_ROLLOUT_WORKER;
+  options.member_id = "rollout-0";
+  return MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr, std::move(revoked));
+}
+
+TEST(MemberSession, DoesNotGoOnInAnotherRun) {
+  ReplacedCoordinator coordinator;
+  const auto server = *RpcServer::Start({}, {&coordinator});
+  const auto session = JoinReplaced(server->address());
+  ASSERT_TRUE(session.ok()) << session.status();
+  const absl::Status status =
+      (*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(status.message(), "the coordinator serves run another now");
+}
+
+TEST(MemberSession, LeasesThatAHeartbeatFindsLostAreRevoked) {
+  ReplacedCoordinator coordinator;
+  const auto server = *RpcServer::Start({}, {&coordinator});
+  absl::Mutex mutex;
+  int64_t revoked = -1;
+  const auto session = JoinReplaced(server->address(), [&](const std::vector<v1::LeaseId>& leases) {
+    absl::MutexLock lock(&mutex);
+    revoked = leases.front().ordinal();
+  });
+  ASSERT_TRUE(session.ok()) << session.status();
+  absl::MutexLock lock(&mutex);
+  const auto told = [&revoked] { return revoked == 7; };
+  EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(20)));
+}
+
 // Patience is measured by the session's clock, and no two processes wait alike.
 TEST(MemberSession, GivesUpOnACoordinatorThatStaysAway) {
   std::vector<absl::Duration> first_waits;
