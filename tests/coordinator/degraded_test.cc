@@ -1,5 +1,7 @@
 #include <sqlite3.h>
 
+#include <algorithm>
+
 #include "common/files/file.h"
 #include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
@@ -56,6 +58,11 @@ TEST_F(DegradedTest, WritesAreRefusedAndReadsGoOn) {
   TryAgain();
   EXPECT_EQ(service_->trouble(), "");
   EXPECT_EQ(Status().members_size(), 2);  // those that were heard from
+  const auto events = store_->Events();
+  const auto recovered = std::find_if(events->begin(), events->end(),
+                                      [](const EventRecord& event) { return event.kind == "recovered"; });
+  ASSERT_NE(recovered, events->end());
+  EXPECT_THAT(recovered->text, HasSubstr("after 21s of: read-only: "));
 }
 
 TEST_F(DegradedTest, AFullDiskLosesNothing) {

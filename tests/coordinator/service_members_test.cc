@@ -49,8 +49,15 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
   service_->StartDraining("test");
   EXPECT_FALSE(Lease(worker, 0).granted());
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner;
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  EXPECT_FALSE(assigned.assigned());  // although its groups are there
   EXPECT_FALSE(service_->Done());
   for (const v1::Fence& fence : {learner, worker, Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1")}) {
     v1::LeaveRequest request;
@@ -72,6 +79,36 @@ TEST_F(ServiceTest, ADrainThatMembersDoNotFollowIsOverdueAfterItsGrace) {
   EXPECT_FALSE(service_->DrainIsOverdue());
   clock_.Advance(absl::Milliseconds(1));
   EXPECT_TRUE(service_->DrainIsOverdue());
+}
+
+TEST_F(ServiceTest, LeasesOfAProcessThatLeftOrDiedArePlannedAgainAtOnce) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  ASSERT_EQ(Lease(worker, 0).lease().id().attempt(), 0);
+  worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);  // as a process that holds nothing
+  EXPECT_EQ(Status().groups_by_state().at("planned"), 1);
+  ASSERT_EQ(Lease(worker, 0).lease().id().attempt(), 1);
+  v1::LeaveRequest leave;
+  *leave.mutable_fence() = worker;
+  v1::LeaveResponse left;
+  ASSERT_TRUE(service_->Leave(nullptr, &leave, &left).ok());
+  EXPECT_EQ(Status().groups_by_state().at("planned"), 1);
+}
+
+// Whatever a member says shows that it lives.
+TEST_F(ServiceTest, AMemberIsHeardFromInEveryCall) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner;
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(Start(learner, 0).ok());
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(absl::Seconds(4));
+    ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+    service_->Tick();
+  }
+  EXPECT_EQ(Status().members_size(), 1);
 }
 
 TEST_F(ServiceTest, EachRoleMayMakeItsOwnCallsOnly) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "common/files/file.h"
@@ -59,6 +60,62 @@ TEST_F(ServiceTest, AnAssignmentBringsTheScoresThatWereSubmitted) {
                 submit.samples(slot).SerializeAsString());
     }
   }
+}
+
+// The spool keeps a group by its attempt.
+TEST_F(ServiceTest, AnAssignmentNamesTheAttemptThatWasSubmitted) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  ASSERT_TRUE(Return(worker, Lease(worker, 0).lease(), v1::RETURN_LEARNER_UNREACHABLE).ok());
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner;
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  ASSERT_EQ(assigned.groups_size(), 1);
+  EXPECT_EQ(assigned.groups(0).ordinal(), 0);
+  EXPECT_EQ(assigned.groups(0).attempt(), 1);
+}
+
+// A commit is answered as before when its answer was lost, and is one line of the log.
+TEST_F(ServiceTest, ACommitIsLoggedOnceAndSaysWhatIsStillOpen) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner;
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  v1::CommitStepRequest commit;
+  *commit.mutable_fence() = learner;
+  commit.add_ordinals(0);
+  *commit.mutable_new_version() = Version(1);
+  for (int time = 0; time < 2; ++time) {
+    v1::CommitStepResponse committed;
+    ASSERT_TRUE(service_->CommitStep(nullptr, &commit, &committed).ok());
+    EXPECT_EQ(committed.lowest_open_ordinal(), 1);
+  }
+  const std::string log = *ReadFile((dir_ / "metrics.jsonl").string());
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1);
+}
+
+// The answer to a submit may be lost together with the coordinator.
+TEST_F(ServiceTest, ASubmitIsAnsweredAgainAfterARestartAlsoOfAConsumedGroup) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  const v1::Lease lease = Lease(worker, 0).lease();
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(worker, lease, &submitted).ok());
+  ASSERT_TRUE(Commit(learner, 0, 0).ok());
+  Open();
+  ASSERT_TRUE(Submit(Join("rollout-0", v1::ROLE_ROLLOUT_WORKER), lease, &submitted).ok());
+  EXPECT_TRUE(submitted.repeated_submit());
+  EXPECT_TRUE(submitted.accepted());
 }
 
 TEST_F(ServiceTest, ARestartKeepsWhatWasAcknowledged) {
@@ -184,7 +241,7 @@ TEST_F(ServiceTest, NothingThatFencesCanBeGuessedOrComesAgain) {
 }
 
 TEST_F(ServiceTest, CheckpointsOfAbandonedStepsStayOnRecord) {
-  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   ASSERT_TRUE(Start(learner, 0).ok());
   for (int64_t step = 0; step < 2; ++step) {
@@ -193,7 +250,14 @@ TEST_F(ServiceTest, CheckpointsOfAbandonedStepsStayOnRecord) {
   }
   EXPECT_EQ(Reason(Start(learner, 0)), v1::REFUSAL_NO_SUCH_CHECKPOINT);
   EXPECT_EQ(Status().step(), 2);
+  ASSERT_TRUE(Return(worker, Lease(worker, 2).lease(), v1::RETURN_BAD_PROMPT).ok());
+  EXPECT_EQ(Status().groups_retired_by_reason().at("bad_prompt"), 1);
+  v1::RegisterResponse before;
+  ASSERT_TRUE(Register(Registration("learner-0", v1::ROLE_LEARNER, "l:1"), &learner, &before).ok());
+  ASSERT_EQ(before.checkpoints_size(), 2);
+  EXPECT_EQ(before.checkpoints(0).step(), 2);  // the newest first
   ASSERT_TRUE(Start(learner, 1).ok());
+  EXPECT_TRUE(Status().groups_retired_by_reason().empty());  // forgotten with its step
   EXPECT_EQ(Status().step(), 1);
   EXPECT_EQ(store_->Checkpoints()->size(), 1u);
   ASSERT_EQ(store_->AbandonedCheckpoints()->size(), 1u);

@@ -93,5 +93,28 @@ TEST_F(WaitingTest, AGroupThatWasScoredBeginsTheCountAnew) {
   EXPECT_TRUE(service_->fatal().ok());
 }
 
+TEST_F(WaitingTest, ASubmitThatIsRepeatedIsNoProgress) {
+  const v1::Lease lease = Lease(worker_, 0).lease();
+  v1::SubmitGroupResponse submitted;
+  for (const int seconds : {0, 5}) {
+    clock_.Advance(absl::Seconds(seconds));
+    ASSERT_TRUE(Submit(worker_, lease, &submitted).ok());
+    EXPECT_EQ(Status().seconds_since_progress(), seconds);
+  }
+  EXPECT_TRUE(submitted.repeated_submit());
+}
+
+TEST_F(WaitingTest, AComplaintIsAsOldAsItsFirstHeartbeat) {
+  for (int second = 0; second <= 64; second += 4) {
+    Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1");
+    for (const v1::Fence& fence : {learner_, worker_})
+      ASSERT_TRUE(Beat(fence, fence.member_id() == "rollout-0" ? "no memory" : "").ok());
+    service_->Tick();
+    clock_.Advance(absl::Seconds(4));
+  }
+  EXPECT_EQ(store_->Events()->back().kind, "watchdog");
+  EXPECT_THAT(store_->Events()->back().text, HasSubstr("rollout-0: no memory, for 1m4s now"));
+}
+
 }  // namespace
 }  // namespace lvrpo
