@@ -69,6 +69,37 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
   EXPECT_FALSE(LoadRunConfig("/no/such/file.yaml", {}).ok());
 }
 
+TEST_F(ConfigTest, BoundsThatFollowFromOtherSettings) {
+  struct {
+    const char* field;
+    std::vector<std::string> given;
+    const char *fits, *does_not;
+  } cases[] = {
+      {"rollout.window_lo", {"rollout.window_size=3", "rollout.window_hi=5"}, "2", "3"},
+      {"rollout.lease_seconds", {"coordinator.heartbeat_seconds=2"}, "6", "5.9"},
+      {"rollout.lease_limit_seconds", {"rollout.lease_seconds=20"}, "20", "19"},
+      {"coordinator.member_timeout_seconds", {"coordinator.heartbeat_seconds=2"}, "4", "3.9"},
+  };
+  for (auto& c : cases) {
+    c.given.push_back(absl::StrCat(c.field, "=", c.fits));
+    EXPECT_TRUE(Load(Base(), c.given).ok()) << c.field;
+    c.given.back() = absl::StrCat(c.field, "=", c.does_not);
+    EXPECT_THAT(ErrorOf("", c.given), HasSubstr(absl::StrCat(c.field, ": "))) << c.field;
+  }
+}
+
+TEST_F(ConfigTest, AListThatIsReplacedLeavesNoOrigins) {
+  const auto scorer = [](const char* name) {
+    return absl::StrCat("{name: ", name, ", weight: 1, task: image, address: \"scorer:1\"}");
+  };
+  const auto loaded =
+      Load(absl::StrCat(Base(), "reward:\n  external: [", scorer("a"), ", ", scorer("b"), "]\n"),
+           {absl::StrCat("reward.external=[", scorer("c"), "]")});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->origins.at("reward.external[0].name"), "--set");
+  EXPECT_FALSE(loaded->origins.contains("reward.external[1].name"));
+}
+
 TEST_F(ConfigTest, ThePrintedFormReadsBackTheSame) {
   const auto loaded = LoadRunConfig("configs/shapes.yaml", {"seed=7", "train.image.trainable=[llm2vae]"});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
@@ -129,6 +160,9 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   const std::string digest = ConfigDigest(config);
   config.mutable_local()->set_rollout_workers(7);
   config.set_out("elsewhere");
+  config.set_name("another");
+  config.mutable_rpc()->set_timeout_seconds(3);
+  config.mutable_coordinator()->set_heartbeat_seconds(3);
   EXPECT_EQ(ConfigDigest(config), digest);
   config.set_seed(99);
   EXPECT_NE(ConfigDigest(config), digest);
