@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/config/config.h"
 #include "common/files/file.h"
 #include "gmock/gmock.h"
@@ -30,10 +31,11 @@ bool Answers(const std::string& address) {
 // Takes one member.
 class ScriptedCoordinator final : public v1::Coordinator::Service {
  public:
-  grpc::Status Register(grpc::ServerContext*, const v1::RegisterRequest* request,
+  grpc::Status Register(grpc::ServerContext* context, const v1::RegisterRequest* request,
                         v1::RegisterResponse* response) override {
     absl::MutexLock lock(&mutex_);
     registered_ = *request;
+    time_left_ = absl::FromChrono(context->deadline()) - absl::Now();
     response->set_run_id("run");
     response->set_incarnation(7);
     response->set_heartbeat_interval_seconds(60);
@@ -52,6 +54,11 @@ class ScriptedCoordinator final : public v1::Coordinator::Service {
     absl::MutexLock lock(&mutex_);
     return registered_;
   }
+  // Of the call that registered.
+  absl::Duration time_left() const {
+    absl::MutexLock lock(&mutex_);
+    return time_left_;
+  }
   std::vector<std::string> left() const {
     absl::MutexLock lock(&mutex_);
     return left_;
@@ -60,6 +67,7 @@ class ScriptedCoordinator final : public v1::Coordinator::Service {
  private:
   mutable absl::Mutex mutex_;
   v1::RegisterRequest registered_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration time_left_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> left_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -113,6 +121,9 @@ TEST_F(RoleProcessTest, JoinsUnderItsNameAndLeavesBeforeItStopsServing) {
   EXPECT_EQ(registered.address(), address);
   EXPECT_EQ(registered.config_digest(), ConfigDigest(config_));
   EXPECT_EQ(registered.contract().at("model"), "abc");
+  const absl::Duration timeout = absl::Seconds(config_.rpc().timeout_seconds());
+  EXPECT_LT(coordinator_.time_left(), timeout * 2);
+  EXPECT_GT(coordinator_.time_left(), timeout / 10);
   (*process)->End("done", absl::ZeroDuration());
   EXPECT_THAT(coordinator_.left(), ElementsAre("done, serving"));
   EXPECT_FALSE(Answers(address));
