@@ -42,6 +42,7 @@ TEST(SummarizeAnswers, CountsExactMatches) {
   const nlohmann::json summary =
       SummarizeAnswers({{"a", "how_many", true, 0.75}, {"b", "how_many", false, 0.25}});
   EXPECT_DOUBLE_EQ(summary["exact_match"], 0.5);
+  EXPECT_NEAR(summary["standard_error"].get<double>(), std::sqrt(.5 * .5 / 2), 1e-12);
   EXPECT_DOUBLE_EQ(summary["answer_probability"], 0.5);
   EXPECT_EQ(summary["by_kind"]["how_many"]["questions"], 2);
 }
@@ -66,6 +67,20 @@ TEST(SummarizeImages, AllRightIsCertain) {
   const nlohmann::json summary = SummarizeImages(judgements);
   EXPECT_DOUBLE_EQ(summary["score"], 1);
   EXPECT_DOUBLE_EQ(summary["standard_error"], 0);
+}
+
+TEST(SummarizeImages, KeepsKindsApart) {
+  std::vector<ImageJudgement> judgements(5);
+  for (size_t i = 0; i < judgements.size(); ++i) {
+    judgements[i].kind = i < 4 ? "single" : "two";
+    judgements[i].correct = i < 1;
+    judgements[i].presence_only = i < 2;
+  }
+  const nlohmann::json kinds = SummarizeImages(judgements)["by_kind"];
+  EXPECT_DOUBLE_EQ(kinds["single"]["score"], 0.25);
+  EXPECT_DOUBLE_EQ(kinds["single"]["presence_only"], 0.5);
+  EXPECT_NEAR(kinds["single"]["standard_error"].get<double>(), std::sqrt(.25 * .75 / 4), 1e-12);
+  EXPECT_DOUBLE_EQ(kinds["two"]["presence_only"], 0);
 }
 
 TEST(SummarizeAnswers, OfNothingIsZeroNotNan) {
