@@ -1,0 +1,99 @@
+#include "collectives/measured.h"
+
+#include <utility>
+
+#include "common/stopwatch.h"
+
+namespace lvrpo {
+namespace {
+
+// Where one kind of operation is counted.
+struct Counted {
+  Counted(const std::string& operation, Metrics& metrics)
+      : blocked(metrics.Seconds("lvrpo_learner_collective_seconds",
+                                "Seconds that a rank was blocked by an operation of all ranks.",
+                                {{"operation", operation}})),
+        bytes(metrics.Counter("lvrpo_learner_collective_bytes_total",
+                              "Bytes given to, or got from, all ranks.", {{"operation", operation}})),
+        failures(metrics.Counter("lvrpo_learner_collective_failures_total",
+                                 "Operations of all ranks that failed.", {{"operation", operation}})) {}
+  prometheus::Histogram& blocked;
+  prometheus::Counter& bytes;
+  prometheus::Counter& failures;
+};
+
+class MeasuredPending final : public Pending {
+ public:
+  MeasuredPending(std::unique_ptr<Pending> pending, Counted& counted, Clock& clock)
+      : pending_(std::move(pending)), counted_(counted), clock_(clock) {}
+  absl::Status Wait() override {
+    Stopwatch watch(clock_);
+    const absl::Status status = pending_->Wait();
+    if (std::exchange(waited_, true)) return status;
+    counted_.blocked.Observe(watch.Lap());
+    if (!status.ok()) counted_.failures.Increment();
+    return status;
+  }
+
+ private:
+  const std::unique_ptr<Pending> pending_;
+  Counted& counted_;
+  Clock& clock_;
+  bool waited_ = false;
+};
+
+class MeasuredCollectives final : public Collectives {
+ public:
+  MeasuredCollectives(std::unique_ptr<Collectives> collectives, Metrics& metrics, Clock& clock)
+      : collectives_(std::move(collectives)),
+        clock_(clock),
+        all_gather_("all_gather", metrics),
+        reduce_scatter_("reduce_scatter", metrics),
+        all_reduce_("all_reduce", metrics),
+        broadcast_("broadcast", metrics),
+        barrier_("barrier", metrics) {}
+
+  int rank() const override { return collectives_->rank(); }
+  int size() const override { return collectives_->size(); }
+  absl::string_view name() const override { return collectives_->name(); }
+  std::unique_ptr<Pending> AllGather(ConstSpan in, Span out) override {
+    return Measure(all_gather_, out, collectives_->AllGather(in, out));
+  }
+  std::unique_ptr<Pending> ReduceScatter(ConstSpan in, Span out) override {
+    return Measure(reduce_scatter_, in, collectives_->ReduceScatter(in, out));
+  }
+  std::unique_ptr<Pending> AllReduce(Span data, Reduction reduction) override {
+    return Measure(all_reduce_, data, collectives_->AllReduce(data, reduction));
+  }
+  std::unique_ptr<Pending> Broadcast(Span data, int root) override {
+    return Measure(broadcast_, data, collectives_->Broadcast(data, root));
+  }
+  absl::Status Barrier() override {
+    Stopwatch watch(clock_);
+    const absl::Status status = collectives_->Barrier();
+    barrier_.blocked.Observe(watch.Lap());
+    if (!status.ok()) barrier_.failures.Increment();
+    return status;
+  }
+  void Abort(const std::string& why) override { collectives_->Abort(why); }
+
+ private:
+  std::unique_ptr<Pending> Measure(Counted& counted, const ConstSpan& data,
+                                   std::unique_ptr<Pending> pending) {
+    counted.bytes.Increment(static_cast<double>(data.count * SizeOf(data.element)));
+    return std::make_unique<MeasuredPending>(std::move(pending), counted, clock_);
+  }
+
+  const std::unique_ptr<Collectives> collectives_;
+  Clock& clock_;
+  Counted all_gather_, reduce_scatter_, all_reduce_, broadcast_, barrier_;
+};
+
+}  // namespace
+
+std::unique_ptr<Collectives> Measured(std::unique_ptr<Collectives> collectives, Metrics& metrics,
+                                      Clock& clock) {
+  return std::make_unique<MeasuredCollectives>(std::move(collectives), metrics, clock);
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,38 @@
+#include "collectives/measured.h"
+
+#include "collectives/in_process.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Measured, CountsOperationsBytesAndFailures) {
+  Metrics metrics;
+  const std::unique_ptr<Collectives> alone =
+      Measured(std::move(MakeInProcess(1, absl::Seconds(30))[0]), metrics, RealClock());
+  EXPECT_EQ(alone->rank(), 0);
+  EXPECT_EQ(alone->size(), 1);
+  EXPECT_EQ(alone->name(), "in_process");
+  float one = 1, all = 0;
+  double sum = 2;
+  EXPECT_TRUE(alone->AllGather({&one, 1, Element::kFloat32}, {&all, 1, Element::kFloat32})->Wait().ok());
+  EXPECT_EQ(all, 1);
+  const std::unique_ptr<Pending> pending = alone->AllReduce({&sum, 1, Element::kFloat64}, Reduction::kSum);
+  EXPECT_TRUE(pending->Wait().ok());
+  EXPECT_TRUE(pending->Wait().ok());
+  EXPECT_TRUE(alone->Barrier().ok());
+  alone->Abort("enough");
+  EXPECT_TRUE(absl::IsAborted(alone->Broadcast({&sum, 1, Element::kFloat64}, 0)->Wait()));
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_bytes_total{operation=\"all_gather\"} 4"));
+  EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_seconds_count{operation=\"all_reduce\"} 1"));
+  EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_seconds_count{operation=\"barrier\"} 1"));
+  EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_failures_total{operation=\"broadcast\"} 1"));
+  EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_failures_total{operation=\"all_reduce\"} 0"));
+}
+
+}  // namespace
+}  // namespace lvrpo
