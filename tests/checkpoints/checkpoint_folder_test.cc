@@ -1,0 +1,51 @@
+#include "learner/checkpoints/checkpoint_folder.h"
+
+#include "common/files/filesystem.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/temporary_folder.h"
+
+namespace lvrpo {
+namespace {
+
+TEST(ReadManifestFiles, GivesTheFilesAndRefusesPathsThatLeadOut) {
+  const auto files = ReadManifestFiles(R"({"step":1,"files":{"a.safetensors":"d1","adapter/b.json":"d2"}})");
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->at("adapter/b.json"), "d2");
+  for (const char* text :
+       {"", "[]", "{}", R"({"files":[]})", R"({"files":{"../a":"d"}})", R"({"files":{"/etc/a":"d"}})",
+        R"({"files":{"a//b":"d"}})", R"({"files":{"a/../../b":"d"}})", R"({"files":{"a":1}})",
+        R"({"files":{"manifest.json":"d"}})", R"({"files":{"":"d"}})", R"({"files":{"a":"d","a":"e"}})"}) {
+    EXPECT_TRUE(absl::IsDataLoss(ReadManifestFiles(text).status())) << text;
+  }
+}
+
+TEST(PruneCheckpoints, KeepsThoseThatAreToStay) {
+  struct Case {
+    std::vector<std::string> there;
+    std::set<int64_t> kept;
+    std::vector<std::string> left;
+  };
+  for (const Case& c : std::vector<Case>{
+           {{"step_000005", "step_000010", "step_000015"}, {10, 15}, {"step_000010", "step_000015"}},
+           {{"step_000005", "step_000010", "step_000015"}, {5, 15}, {"step_000005", "step_000015"}},
+           // Another history's, and unfinished.
+           {{"step_000008", "step_000010", "step_000015", "step_000015.unfinished"},
+            {10, 15},
+            {"step_000010", "step_000015"}},
+           // Killed between writing 20 and recording it: it is replaced when its step is trained again.
+           {{"step_000005", "step_000010", "step_000020"}, {10}, {"step_000010", "step_000020"}},
+           // Begun again at step 0 by mistake: nothing of what was there is lost.
+           {{"step_000003", "step_000006", "step_000009"},
+            {3},
+            {"step_000003", "step_000006", "step_000009"}},
+           {{"step_000003", "notes"}, {}, {"notes", "step_000003"}}}) {
+    const TemporaryFolder here;
+    for (const std::string& name : c.there) ASSERT_TRUE(MakeFolder(here / name).ok());
+    PruneCheckpoints(here.path(), c.kept);
+    EXPECT_THAT(*ListFolder(here.path()), ::testing::ElementsAreArray(c.left));
+  }
+}
+
+}  // namespace
+}  // namespace lvrpo
