@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards fuzz format clean
+.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards bench-store check-nccl check-s3 fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -47,6 +47,15 @@ bench-referee: build ## images a second of a SigLIP 2 referee beside ONNX Runtim
 
 bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (8 minutes)
 	@tools/bench_rewards.sh $(BIN)
+
+check-s3: build ## the object store of checkpoints against a real server (needs Go; 2 minutes)
+	@tools/check_s3.sh $(BIN)
+
+bench-store: build ## upload of checkpoints beside a plain PUT, to a server of the tests' own
+	@$(BIN)/lvrpo-bench-store
+
+check-nccl: setup ## compare our declarations of NCCL and CUDA with their headers (downloads 500 MB of NCCL once)
+	@tools/check_nccl.sh
 
 fuzz: setup-dev ## look for inputs that crash the parsers, FUZZ_SECONDS (60) a target
 	@mkdir -p build

@@ -60,6 +60,8 @@ class Runner {
   void EvaluateBetween(int64_t step);
   absl::Status WriteResults();
   std::string LastWeights() const;
+  // How long the learner may take after the last step to bring its checkpoint into the object store.
+  absl::Duration LastUpload() const;
   // What a resumed run needs and a user may have moved: its prompts or, when it is `trained`, its weights.
   absl::Status CheckFiles(bool trained) const;
   // Summary of the coordinator's records (coordinator/records/describe.h).
@@ -216,7 +218,7 @@ absl::Status Runner::Train() {
     if (finished && tell_at == absl::InfiniteFuture()) {
       // Members have nothing left to do. Those that did not hear it from the coordinator get SIGTERM.
       tell_at = now + kMembersHear;
-      leave_by = std::min(leave_by, now + kMembersLeave);
+      leave_by = std::min(leave_by, now + kMembersLeave + LastUpload());
     }
     if (now > tell_at && !told) {
       told = true;
@@ -329,6 +331,12 @@ absl::Status Runner::WriteResults() {
 std::string Runner::LastWeights() const {
   return folder_.Inside(
       absl::StrFormat("checkpoints/step_%06d/policy.safetensors", config().train().steps()));
+}
+
+absl::Duration Runner::LastUpload() const {
+  const v1::CheckpointsConfig& checkpoints = config().checkpoints();
+  return checkpoints.store().empty() ? absl::ZeroDuration()
+                                     : absl::Seconds(checkpoints.last_upload_seconds());
 }
 
 absl::Status Runner::CheckFiles(bool trained) const {

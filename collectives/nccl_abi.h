@@ -78,7 +78,7 @@ struct Functions {
                       Stream stream);
   Result (*Broadcast)(const void* in, void* out, size_t count, DataType type, int root, Comm* comm,
                       Stream stream);
-  // Null where the library is older: Shrink since 2.27, Revoke since 2.28, the others since 2.29.
+  // Null where the library has none: 2.28.9 has the first two, 2.32.3 all.
   Result (*CommShrink)(Comm* comm, int* gone, int gone_count, Comm** made, Config* config, int flags);
   Result (*CommRevoke)(Comm* comm, int flags);
   Result (*CommGetUniqueId)(Comm* comm, UniqueId* id);

@@ -127,7 +127,12 @@ absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce(bool again) {
   request.set_process(process_);
   request.set_again(again);
   for (const auto& [key, value] : options_.contract) (*request.mutable_contract())[key] = value;
-  for (const v1::LeaseId& lease : report_().held) *request.add_held() = lease;
+  const Report report = report_();
+  for (const v1::LeaseId& lease : report.held) *request.add_held() = lease;
+  if (options_.role == v1::ROLE_LEARNER) {
+    *request.mutable_learner() = options_.learner;
+    request.mutable_learner()->set_learner_epoch(report.learner_epoch);
+  }
   v1::RegisterResponse response;
   const grpc::Status status = stub_->Register(MakeContext(options_.timeout).get(), request, &response);
   if (!status.ok()) return FromGrpcStatus(status);
@@ -240,6 +245,8 @@ void MemberSession::Heartbeats() {
     *request.mutable_version() = report.version;
     for (const v1::LeaseId& lease : report.held) *request.add_held() = lease;
     request.set_waiting_for(report.waiting_for);
+    request.set_learner_epoch(report.learner_epoch);
+    if (report.weight_streams.has_value()) request.set_weight_streams(*report.weight_streams);
     absl::StatusOr<v1::HeartbeatResponse> response = Call(&v1::Coordinator::Stub::Heartbeat, request);
     if (response.ok()) {
       SetView(response->view());

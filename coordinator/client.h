@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +48,7 @@ class MemberSession {
     std::map<std::string, std::string> contract;
     absl::Duration timeout = absl::Seconds(10);   // of one call
     absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
+    v1::LearnerPlace learner = {};                // learner: its place; the epoch is the report's
     ChannelOptions channel = 64;
     Waiting waiting = {};  // between two tries of a call; heartbeats follow the machine's own time
   };
@@ -57,6 +59,8 @@ class MemberSession {
     v1::PolicyVersion version;
     std::vector<v1::LeaseId> held;
     std::string waiting_for;
+    std::string learner_epoch;          // learner: id of the epoch that it has joined
+    std::optional<int> weight_streams;  // open ones; nullopt: `version` is not streamed to others
   };
 
   // Registers, waiting up to options.patience for the coordinator to come up (or for an older process of this

@@ -1,5 +1,7 @@
 #include "coordinator/members.h"
 
+#include "coordinator/state/versions.h"
+
 namespace lvrpo {
 namespace {
 
@@ -11,7 +13,9 @@ v1::Member Describe(const std::string& id, const Members::Member& member, absl::
   described.set_load(member.load);
   described.set_state(member.state);
   *described.mutable_version() = member.version;
+  described.set_weight_streams(member.weight_streams.value_or(0));
   described.set_seconds_since_heartbeat(absl::ToDoubleSeconds(now - member.last_heard));
+  described.set_rank(member.place.rank());
   return described;
 }
 
@@ -36,15 +40,13 @@ std::vector<std::string> Members::RemoveSilent(absl::Time now, absl::Duration ti
 }
 
 void Members::FillView(absl::Time now, v1::PoolView* view) const {
+  *view->mutable_learner_epoch() = LearnerEpoch();
   for (const auto& [id, member] : members_) {
     if (member.address.empty()) continue;
     if (member.role == v1::ROLE_REWARD_SERVER) *view->add_reward_servers() = Describe(id, member, now);
-    if (member.role == v1::ROLE_LEARNER) {
-      *view->add_learners() = Describe(id, member, now);
-      if (member.version.digest() == view->current_version().digest()) {
-        *view->add_weight_holders() = Describe(id, member, now);
-      }
-    }
+    if (member.role == v1::ROLE_LEARNER) *view->add_learners() = Describe(id, member, now);
+    if (member.weight_streams.has_value() && SameVersion(member.version, view->current_version()))
+      *view->add_weight_holders() = Describe(id, member, now);
   }
 }
 
@@ -54,11 +56,14 @@ std::vector<v1::Member> Members::List(absl::Time now) const {
   return list;
 }
 
-std::string Members::OtherOfRole(const std::string& id, v1::Role role) const {
-  for (const auto& [other_id, other] : members_) {
-    if (other_id != id && other.role == role) return other_id;
+std::vector<LearnerProcessFacts> Members::LearnerProcesses() const {
+  std::vector<LearnerProcessFacts> processes;
+  for (const auto& [id, member] : members_) {
+    if (member.role != v1::ROLE_LEARNER) continue;
+    processes.push_back(
+        {.member = id, .address = member.address, .process = member.process, .place = member.place});
   }
-  return "";
+  return processes;
 }
 
 void Members::Tell(const std::string& id, const std::string& waiting_for) {

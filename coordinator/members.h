@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/learner_epoch.h"
 #include "coordinator/state/waiting.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 
@@ -25,10 +27,12 @@ class Members {
     std::string waiting_for;
     absl::Time waiting_since;  // it says that
     v1::PolicyVersion version;
+    std::optional<int> weight_streams;  // open ones, of a member that streams `version` to others
     std::map<std::string, std::string> contract;
     absl::Time last_heard;
     absl::Time joined;
     v1::PolicyVersion acknowledged;  // newest acknowledged version on record
+    v1::LearnerPlace place;          // learner
     std::set<std::string> told;      // what it was last told to wait for; ignored in its own reports
   };
 
@@ -46,8 +50,9 @@ class Members {
   int Count(v1::Role role) const;
   // A member of this role that others can reach; null when there is none.
   const Member* Reachable(v1::Role role) const;
-  // Another member of this role than `id`; empty when there is none.
-  std::string OtherOfRole(const std::string& id, v1::Role role) const;
+  // The learner's processes, and the epoch that they are (learner_epoch.h).
+  std::vector<LearnerProcessFacts> LearnerProcesses() const;
+  v1::LearnerEpoch LearnerEpoch() const { return LearnerEpochOf(LearnerProcesses()); }
   // Notes what a member is told to wait for.
   void Tell(const std::string& id, const std::string& waiting_for);
   // How many members have this role, and what one of them says it waits for.

@@ -12,7 +12,9 @@
 namespace lvrpo {
 namespace {
 
-constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kMetricName = 64;
+constexpr size_t kName = 128, kDigest = 128, kTerm = 256, kText = 300, kDetail = 1000, kPlace = 1200,
+                 kMetricName = 64;
+constexpr int kMostRanks = 1024;
 constexpr int kTerms = 64, kHeld = 4096, kScores = 256, kMetrics = 4096, kLogged = 64;
 
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
@@ -33,6 +35,21 @@ bool IsToken(const std::string& text, size_t length) {
 bool IsPrintable(const std::string& text, size_t length) {
   return text.size() <= length &&
          std::none_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); });
+}
+
+absl::Status CheckPlace(const std::string& id, const v1::LearnerPlace& place) {
+  const int ranks = std::max(1, place.ranks());
+  if (place.ranks() < 0 || ranks > kMostRanks || place.rank() < 0 || place.rank() >= ranks) {
+    return Wrong(absl::StrCat(id, ": there is no rank ", place.rank(), " of ", place.ranks(),
+                              "; ranks are 0 to N-1 of at most ", kMostRanks));
+  }
+  if (!IsToken(place.learner_epoch(), kDigest)) return Wrong(absl::StrCat(id, ": no learner epoch is that"));
+  if (place.rank() > 0 || ranks == 1) return absl::OkStatus();
+  if (place.rendezvous().size() > kTerm) return Wrong(absl::StrCat(id, ": the rendezvous is too long"));
+  const absl::Status rendezvous = ParseHostPort(place.rendezvous(), AddressUse::kDial).status();
+  return rendezvous.ok()
+             ? absl::OkStatus()
+             : Wrong(absl::StrCat(id, ": the rendezvous: ", Tidy(std::string(rendezvous.message()))));
 }
 
 // Their names become names of metrics.
@@ -68,6 +85,9 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
     if (request.address().size() > kTerm) return Wrong(absl::StrCat(id, ": the address is too long"));
     const absl::Status address = ParseHostPort(request.address(), AddressUse::kDial).status();
     if (!address.ok()) return Wrong(absl::StrCat(id, ": ", Tidy(std::string(address.message()))));
+  }
+  if (request.role() == v1::ROLE_LEARNER) {
+    if (absl::Status status = CheckPlace(id, request.learner()); !status.ok()) return status;
   }
   if (!IsToken(request.process(), kName)) return Wrong(absl::StrCat(id, ": the process token is not one"));
   if (request.contract_size() > kTerms)
@@ -140,6 +160,13 @@ absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request) {
                               OneLine(request.path(), 40), "\""));
   }
   if (!IsToken(request.digest(), kDigest)) return Wrong("a checkpoint's digest is not one");
+  if (!request.weights_digest().empty() && !IsToken(request.weights_digest(), kDigest))
+    return Wrong("the digest of a checkpoint's weights is not one");
+  if (!request.store().empty() &&
+      (request.store().rfind("s3://", 0) != 0 || !IsPrintable(request.store(), kPlace)))
+    return Wrong("a checkpoint's place in an object store is s3://bucket/key");
+  if (request.has_reward() && !std::isfinite(request.reward()))
+    return Wrong("a checkpoint's reward is not finite");
   return absl::OkStatus();
 }
 

@@ -3,7 +3,10 @@
 
 #include "coordinator/service.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "common/files/file_kind.h"
 #include "common/net/rpc.h"
 #include "common/unguessable.h"
 #include "common/words/words.h"
@@ -18,6 +21,22 @@ constexpr v1::Role kAnyone = v1::ROLE_UNSPECIFIED;
 constexpr int kMissedHeartbeats = 3;
 // The learner tries checkpoints from the newest on, and only the newest ones are kept on disk.
 constexpr size_t kCheckpointsNamed = 256;
+
+v1::LearnerPlace PlaceOf(const v1::RegisterRequest& request) {
+  v1::LearnerPlace place;
+  if (request.role() != v1::ROLE_LEARNER) return place;
+  place = request.learner();
+  place.set_ranks(std::max(1, place.ranks()));
+  return place;
+}
+
+// " at 127.0.0.1:7070, rank 1 of 2".
+std::string Whereabouts(const Members::Member& member) {
+  return absl::StrCat(member.address.empty() ? "" : absl::StrCat(" at ", member.address),
+                      member.place.ranks() > 1
+                          ? absl::StrCat(", rank ", member.place.rank(), " of ", member.place.ranks())
+                          : "");
+}
 
 }  // namespace
 
@@ -64,11 +83,10 @@ absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& re
                   absl::StatusCode::kUnavailable);
   }
   if (request.role() == v1::ROLE_LEARNER) {
-    if (const std::string other = members_.OtherOfRole(id, v1::ROLE_LEARNER); !other.empty()) {
-      return Refuse(v1::REFUSAL_LEARNER_EXISTS,
-                    absl::StrCat(other, " is the learner of this run; ", id, " may join when it has left"),
-                    absl::StatusCode::kUnavailable);
-    }
+    const std::string conflict =
+        RankConflict({.member = id, .place = PlaceOf(request)}, members_.LearnerProcesses());
+    if (!conflict.empty())
+      return Refuse(v1::REFUSAL_LEARNER_EXISTS, conflict, absl::StatusCode::kUnavailable);
   }
   std::string conflict = contract_.Conflict(id, request.role(), terms);
   if (conflict.empty() && request.role() == v1::ROLE_ROLLOUT_WORKER) {
@@ -94,6 +112,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   member.incarnation = static_cast<int64_t>(UnguessableNumber() >> 1) | 1;
   member.process = request->process();
   member.contract = terms;
+  member.place = PlaceOf(*request);
   member.last_heard = member.joined = now;
 
   Draft draft = NewDraft();
@@ -110,9 +129,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   const std::vector<v1::LeaseId> held(request->held().begin(), request->held().end());
   draft.state.DropLeasesOf(id, held);
   for (const v1::LeaseId& lost : draft.state.RenewLeases(id, held, now)) *response->add_revoked() = lost;
-  Event(draft, "member_joined",
-        absl::StrCat(RoleName(request->role()), " ", id,
-                     request->address().empty() ? "" : absl::StrCat(" at ", request->address())));
+  Event(draft, "member_joined", absl::StrCat(RoleName(request->role()), " ", id, Whereabouts(member)));
   if (absl::Status status = Save(draft); !status.ok()) return ToGrpcStatus(status);
   members_.Join(id, member);
   response->set_run_id(options_.run_id);
@@ -132,6 +149,9 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
   member.load = request->load();
   member.state = Tidy(request->state());
   if (CheckVersion(request->version()).ok()) member.version = request->version();
+  if (member.role == v1::ROLE_LEARNER) member.place.set_learner_epoch(OneLine(request->learner_epoch(), 128));
+  member.weight_streams = std::nullopt;
+  if (request->has_weight_streams()) member.weight_streams = request->weight_streams();
   if (const std::string waiting_for = Tidy(request->waiting_for()); waiting_for != member.waiting_for) {
     member.waiting_for = waiting_for;
     member.waiting_since = clock_.Now();

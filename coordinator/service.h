@@ -150,6 +150,12 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
+  // The same of a learner's call, whose epoch must be the current one. `any_rank`: not rank 0's alone.
+  grpc::Status WriteOfLearner(const v1::Fence& fence, const std::string& epoch, bool any_rank,
+                              const Change& change);
+  // Digest of the weights that so many steps made; empty: not known.
+  absl::StatusOr<std::string> WeightsOf(int64_t step, const RunState& state) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   Clock& clock_;

@@ -19,35 +19,37 @@ constexpr v1::Role kWorker = v1::ROLE_ROLLOUT_WORKER;
 
 grpc::Status CoordinatorService::LeaseGroup(grpc::ServerContext*, const v1::LeaseGroupRequest* request,
                                             v1::LeaseGroupResponse* response) {
-  return Write(request->fence(), kWorker,
-               [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-                 const std::string& id = request->fence().member_id();
-                 const Members::Member* learner = members_.Reachable(v1::ROLE_LEARNER);
-                 response->set_retry_after_seconds(kRetrySeconds);
-                 const RunState::LeaseDecision decision = draft.state.Lease(
-                     {.member = id,
-                      .incarnation = request->fence().incarnation(),
-                      .version = request->version(),
-                      .draining = draining_,
-                      .learner_is_here = learner != nullptr,
-                      .reward_server_is_here = members_.Reachable(v1::ROLE_REWARD_SERVER) != nullptr},
-                     clock_.Now());
-                 if (decision.group == nullptr) {
-                   response->set_waiting_for(InWords(decision.blocker));
-                   members_.Tell(id, Tidy(response->waiting_for()));
-                   return absl::OkStatus();
-                 }
-                 // The request acknowledges these weights: recorded before the lease or together with it.
-                 Acknowledge(draft, id);
-                 SettleContract(draft, id);
-                 response->set_granted(true);
-                 v1::Lease& lease = *response->mutable_lease();
-                 *lease.mutable_id() = MakeLeaseId(decision.group->ordinal(), decision.group->attempt());
-                 lease.set_learner_address(learner->address);
-                 *lease.mutable_version() = request->version();
-                 lease.set_group_size(options_.rules.group_size);
-                 return absl::OkStatus();
-               });
+  return Write(
+      request->fence(), kWorker, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+        const std::string& id = request->fence().member_id();
+        const v1::LearnerEpoch epoch = members_.LearnerEpoch();
+        response->set_retry_after_seconds(kRetrySeconds);
+        const RunState::LeaseDecision decision =
+            draft.state.Lease({.member = id,
+                               .incarnation = request->fence().incarnation(),
+                               .version = request->version(),
+                               .draining = draining_,
+                               .learner_is_here = epoch.ranks() > 0,
+                               .reward_server_is_here = members_.Reachable(v1::ROLE_REWARD_SERVER) != nullptr,
+                               .ranks = epoch.ranks() > 0 ? LookAtRanks(epoch) : RanksThere()},
+                              clock_.Now());
+        if (decision.group == nullptr) {
+          response->set_waiting_for(InWords(decision.blocker));
+          members_.Tell(id, Tidy(response->waiting_for()));
+          return absl::OkStatus();
+        }
+        // The request acknowledges these weights: recorded before the lease or together with it.
+        Acknowledge(draft, id);
+        SettleContract(draft, id);
+        response->set_granted(true);
+        v1::Lease& lease = *response->mutable_lease();
+        *lease.mutable_id() = MakeLeaseId(decision.group->ordinal(), decision.group->attempt());
+        lease.set_rank(decision.group->rank());
+        lease.set_learner_address(epoch.present(decision.group->rank()).address());
+        *lease.mutable_version() = request->version();
+        lease.set_group_size(options_.rules.group_size);
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::ReturnLeaseRequest* request,

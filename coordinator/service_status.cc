@@ -24,6 +24,7 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
     (*response->mutable_groups_retired_by_reason())[Word(reason)] = count;
   response->set_waiting_for(InWords(Waiting()));
   response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
+  *response->mutable_learner_epoch() = members_.LearnerEpoch();
   response->set_draining(draining_);
   response->set_finished(state_.saved());
   if (state_.last_step() != nullptr) *response->mutable_last_metrics() = state_.last_step()->metrics();
@@ -52,6 +53,7 @@ Blocker CoordinatorService::Waiting() const {
   facts.degraded_since = degraded_since_;
   facts.last_progress = last_progress_;
   facts.learners = members_.Facts(v1::ROLE_LEARNER);
+  if (facts.learners.members > 0) facts.ranks = LookAtRanks(members_.LearnerEpoch());
   facts.workers = members_.Facts(v1::ROLE_ROLLOUT_WORKER);
   facts.reward_servers = members_.Facts(v1::ROLE_REWARD_SERVER);
   return WaitingFor(facts);

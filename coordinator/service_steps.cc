@@ -12,60 +12,79 @@ namespace lvrpo {
 namespace {
 
 constexpr double kRetrySeconds = 0.05;
-constexpr v1::Role kLearner = v1::ROLE_LEARNER;
 
 }  // namespace
 
+grpc::Status CoordinatorService::WriteOfLearner(const v1::Fence& fence, const std::string& epoch,
+                                                bool any_rank, const Change& change) {
+  return Write(
+      fence, v1::ROLE_LEARNER, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+        const int rank = members_.Find(fence.member_id())->place.rank();
+        if (rank > 0 && !any_rank) {
+          return absl::PermissionDeniedError(
+              absl::StrCat(fence.member_id(), " is rank ", rank, " of the learner; this call is rank 0's"));
+        }
+        if (absl::Status status = CheckLearnerEpoch(epoch, members_.LearnerEpoch()); !status.ok())
+          return Refuse(v1::REFUSAL_LEARNER_EPOCH, std::string(status.message()), status.code());
+        return change(draft);
+      });
+}
+
 grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::StartTrainingRequest* request,
                                                v1::StartTrainingResponse*) {
-  return Write(
-      request->fence(), kLearner, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-        const v1::PolicyVersion& version = request->version();
-        if (absl::Status status = CheckVersion(version); !status.ok()) return status;
-        const int64_t before = state_.committed_steps();
-        std::vector<v1::StepRecord> since;
-        if (version.number() < before) {
-          absl::StatusOr<std::vector<v1::StepRecord>> read =
-              store_->StepsFrom(std::max<int64_t>(version.number() - 1, 0));
-          if (!read.ok()) return read.status();
-          since = *std::move(read);
-        }
-        const absl::Status started = draft.state.StartTraining(version, since);
-        if (absl::IsAborted(started))
-          return Refuse(v1::REFUSAL_AHEAD_OF_RECORDS, std::string(started.message()),
-                        absl::StatusCode::kAborted);
-        if (absl::IsFailedPrecondition(started))
-          return Refuse(v1::REFUSAL_NO_SUCH_CHECKPOINT, std::string(started.message()));
-        if (!started.ok()) return started;
-        SettleContract(draft, request->fence().member_id());
-        const bool abandons = draft.state.changes().abandoned.has_value();
-        if (abandons) {
-          Event(draft, "steps_abandoned",
-                absl::StrCat("the learner starts again after step ", draft.state.committed_steps(), " of ",
-                             before));
-        }
-        Event(draft, "training_started",
-              absl::StrCat("after ", draft.state.committed_steps(), " steps, version ",
-                           version.digest().substr(0, 12)));
-        draft.then.push_back([this, id = request->fence().member_id(), version,
-                              abandons]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-          if (Members::Member* learner = members_.Find(id); learner != nullptr) learner->version = version;
-          if (abandons) {
-            // Groups that were forgotten are counted no longer.
-            const absl::StatusOr<std::map<v1::RetireReason, int64_t>> retired = store_->RetiredByReason();
-            if (retired.ok()) state_.RestoreRetired(*retired);
-            RewriteLog();
-          }
-          Progress();
-        });
-        return absl::OkStatus();
-      });
+  return WriteOfLearner(request->fence(), request->learner_epoch(), /*any_rank=*/false,
+                        [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+                          const v1::PolicyVersion& version = request->version();
+                          if (absl::Status status = CheckVersion(version); !status.ok()) return status;
+                          const int64_t before = state_.committed_steps();
+                          std::vector<v1::StepRecord> since;
+                          if (version.number() < before) {
+                            absl::StatusOr<std::vector<v1::StepRecord>> read =
+                                store_->StepsFrom(std::max<int64_t>(version.number() - 1, 0));
+                            if (!read.ok()) return read.status();
+                            since = *std::move(read);
+                          }
+                          const int ranks = members_.LearnerEpoch().ranks();
+                          const absl::Status started = draft.state.StartTraining(version, since, ranks);
+                          if (absl::IsAborted(started))
+                            return Refuse(v1::REFUSAL_AHEAD_OF_RECORDS, std::string(started.message()),
+                                          absl::StatusCode::kAborted);
+                          if (absl::IsFailedPrecondition(started))
+                            return Refuse(v1::REFUSAL_NO_SUCH_CHECKPOINT, std::string(started.message()));
+                          if (!started.ok()) return started;
+                          SettleContract(draft, request->fence().member_id());
+                          const bool abandons = draft.state.changes().abandoned.has_value();
+                          if (abandons) {
+                            Event(draft, "steps_abandoned",
+                                  absl::StrCat("the learner starts again after step ",
+                                               draft.state.committed_steps(), " of ", before));
+                          }
+                          Event(draft, "training_started",
+                                absl::StrCat("after ", draft.state.committed_steps(), " steps, version ",
+                                             version.digest().substr(0, 12),
+                                             ranks > 1 ? absl::StrCat(", ", ranks, " ranks") : ""));
+                          draft.then.push_back([this, id = request->fence().member_id(), version,
+                                                abandons]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                            if (Members::Member* learner = members_.Find(id); learner != nullptr)
+                              learner->version = version;
+                            if (abandons) {
+                              // Groups that were forgotten are counted no longer.
+                              const absl::StatusOr<std::map<v1::RetireReason, int64_t>> retired =
+                                  store_->RetiredByReason();
+                              if (retired.ok()) state_.RestoreRetired(*retired);
+                              RewriteLog();
+                            }
+                            Progress();
+                          });
+                          return absl::OkStatus();
+                        });
 }
 
 grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::AssignStepRequest* request,
                                             v1::AssignStepResponse* response) {
-  return Write(
-      request->fence(), kLearner, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+  return WriteOfLearner(
+      request->fence(), request->learner_epoch(), /*any_rank=*/true,
+      [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
         response->set_retry_after_seconds(kRetrySeconds);
         const auto wait_for = [&](const Blocker& blocker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
           response->set_waiting_for(InWords(blocker));
@@ -89,6 +108,7 @@ grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::Assi
           *assigned.mutable_version() = group->version();
           *assigned.mutable_samples() = group->samples();
           assigned.set_member_id(group->member_id());
+          assigned.set_rank(group->rank());
         }
         return absl::OkStatus();
       });
@@ -97,10 +117,12 @@ grpc::Status CoordinatorService::AssignStep(grpc::ServerContext*, const v1::Assi
 grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::CommitStepRequest* request,
                                             v1::CommitStepResponse* response) {
   if (absl::Status status = CheckCommit(*request); !status.ok()) return ToGrpcStatus(status);
-  return Write(
-      request->fence(), kLearner, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+  return WriteOfLearner(
+      request->fence(), request->learner_epoch(), /*any_rank=*/false,
+      [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
         const absl::Status status =
-            draft.state.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
+            draft.state.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()),
+                               members_.LearnerEpoch().ranks());
         if (absl::IsFailedPrecondition(status))
           return Refuse(v1::REFUSAL_WRONG_STEP, std::string(status.message()), absl::StatusCode::kAborted);
         if (!status.ok()) return status;
@@ -120,24 +142,38 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
       });
 }
 
+absl::StatusOr<std::string> CoordinatorService::WeightsOf(int64_t step, const RunState& state) const {
+  if (step <= 0 || step > state.committed_steps()) return state.WeightsOf(step);
+  const absl::StatusOr<std::vector<v1::StepRecord>> steps = store_->StepsFrom(step - 1);
+  if (!steps.ok()) return steps.status();
+  return steps->empty() ? std::string() : steps->front().new_version().digest();
+}
+
 grpc::Status CoordinatorService::RecordCheckpoint(grpc::ServerContext*,
                                                   const v1::RecordCheckpointRequest* request,
                                                   v1::RecordCheckpointResponse*) {
   if (absl::Status status = CheckCheckpoint(*request); !status.ok()) return ToGrpcStatus(status);
-  return Write(
-      request->fence(), kLearner, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-        v1::CheckpointRecord record;
-        record.set_step(request->step());
-        record.set_path(request->path());
-        record.set_digest(request->digest());
-        const absl::Status status = draft.state.RecordCheckpoint(&record);
-        if (absl::IsAborted(status))
-          return Refuse(v1::REFUSAL_AHEAD_OF_RECORDS, std::string(status.message()),
-                        absl::StatusCode::kAborted);
-        if (!status.ok()) return status;
-        Event(draft, "checkpoint", absl::StrCat(request->path(), " after ", request->step(), " steps"));
-        return absl::OkStatus();
-      });
+  return WriteOfLearner(request->fence(), request->learner_epoch(), /*any_rank=*/false,
+                        [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+                          v1::CheckpointRecord record;
+                          record.set_step(request->step());
+                          record.set_path(request->path());
+                          record.set_digest(request->digest());
+                          record.set_store(request->store());
+                          if (request->has_reward()) record.set_reward(request->reward());
+                          const absl::StatusOr<std::string> made = WeightsOf(request->step(), draft.state);
+                          if (!made.ok()) return made.status();
+                          const absl::Status status =
+                              draft.state.RecordCheckpoint(&record, *made, request->weights_digest());
+                          if (absl::IsAborted(status))
+                            return Refuse(v1::REFUSAL_AHEAD_OF_RECORDS, std::string(status.message()),
+                                          absl::StatusCode::kAborted);
+                          if (!status.ok()) return status;
+                          Event(draft, "checkpoint",
+                                absl::StrCat(request->path(), " after ", request->step(), " steps",
+                                             request->store().empty() ? "" : ", also in ", request->store()));
+                          return absl::OkStatus();
+                        });
 }
 
 grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
@@ -146,16 +182,16 @@ grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
   v1::ReportLostGroupsRequest lost = *request;
   if (absl::Status status = CheckLostGroups(lost); !status.ok()) return ToGrpcStatus(status);
   for (v1::LostGroup& group : *lost.mutable_groups()) group.set_detail(Tidy(group.detail()));
-  return Write(request->fence(), kLearner,
-               [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-                 draft.state.Lose(lost.groups());
-                 for (const v1::LostGroup& group : lost.groups()) {
-                   Event(draft, "trajectories_lost",
-                         absl::StrCat("ordinal ", group.ordinal(), ": ", Word(group.reason()),
-                                      group.detail().empty() ? "" : ": ", group.detail()));
-                 }
-                 return absl::OkStatus();
-               });
+  return WriteOfLearner(request->fence(), request->learner_epoch(), /*any_rank=*/true,
+                        [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
+                          draft.state.Lose(lost.groups());
+                          for (const v1::LostGroup& group : lost.groups()) {
+                            Event(draft, "trajectories_lost",
+                                  absl::StrCat("ordinal ", group.ordinal(), ": ", Word(group.reason()),
+                                               group.detail().empty() ? "" : ": ", group.detail()));
+                          }
+                          return absl::OkStatus();
+                        });
 }
 
 }  // namespace lvrpo

@@ -183,6 +183,11 @@ void CoordinatorService::RefreshGauges() {
     metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", Word(state)}})
         .Set(state_.Count(state));
   }
+  const v1::LearnerEpoch epoch = members_.LearnerEpoch();
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks", "Ranks of the learner that may train together.")
+      .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
+      .Set(epoch.ranks());
   for (const v1::Role role : kRoles) {
     metrics_
         .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})

@@ -15,6 +15,9 @@ ldd "$out"/bin/* | awk '/=> \//{print $3}' | sort -u |
   while read -r library; do cp -L "$library" "$out/lib/"; done
 mkdir -p "$2/etc/ld.so.conf.d"
 echo /opt/lvrpo/lib > "$2/etc/ld.so.conf.d/lvrpo.conf"
+# Certificates that https servers are checked against: object stores and scorers. The base image has none.
+mkdir -p "$2/etc/ssl/certs"
+cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/"
 # Language data of Tesseract, for rules about written text.
 mkdir -p "$2/usr/share/tesseract-ocr/5/tessdata"
 cp /usr/share/tesseract-ocr/5/tessdata/eng.traineddata "$2/usr/share/tesseract-ocr/5/tessdata/"

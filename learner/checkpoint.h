@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,14 +30,5 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
 // DataLoss when a file is damaged or `digest` is not the folder's; FailedPrecondition when another version of
 // the program wrote it.
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest);
-
-// Cleans up a folder of checkpoints after the newest was recorded. `recorded`: steps of the checkpoints that
-// the coordinator's records name, the newest last. Removes unfinished ones, and of those up to the newest all
-// but the newest `kept` recorded ones. Later ones stay until their step is trained again: they may be all
-// that is left of steps abandoned by mistake.
-void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& recorded, int kept);
-
-// "checkpoints/step_000025", relative to the run folder.
-std::string CheckpointPath(int64_t step);
 
 }  // namespace lvrpo

@@ -1,20 +1,29 @@
 #include "learner/learner_process.h"
 
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "collectives/measured.h"
+#include "common/clock.h"
+#include "common/exit_code.h"
 #include "common/files/await_folder.h"
 #include "common/files/filesystem.h"
+#include "learner/ranks/rank_process.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
 
 using Stub = v1::Coordinator::Stub;
 
-constexpr int kMostUploads = 64, kMostDownloads = 128;  // at once; others are told to retry
-constexpr int kOtherThreads = 64;                       // of the RPC server
+constexpr int kMostUploads = 64;   // at once; others are told to retry
+constexpr int kOtherThreads = 64;  // of the RPC server
+constexpr size_t kKeptVersions = 2;
 constexpr absl::Duration kFolderPatience = absl::Seconds(60), kLockPatience = absl::Seconds(30);
+constexpr absl::Duration kAbortPatience = absl::Seconds(5);  // with collectives that are aborted
 
 // An honest transfer ends within three times the time-out of a call.
 CallWatch::Options Bounds(int most, const v1::RunConfig& config) {
@@ -22,29 +31,73 @@ CallWatch::Options Bounds(int most, const v1::RunConfig& config) {
   return {.most = most, .longest = timeout * 4, .silent = timeout};
 }
 
+// A group of another rank: no samples, but of its task.
+SampledGroup Outline(const v1::AssignedGroup& assigned, const PromptSource::Prompt& prompt) {
+  SampledGroup group;
+  group.ordinal = assigned.ordinal();
+  group.attempt = assigned.attempt();
+  group.version = assigned.version();
+  if (prompt.record.task() == v1::TASK_KIND_TEXT) group.samples = TextGroup();
+  return group;
+}
+
 }  // namespace
 
 LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& config, Training& training,
-                               ShutdownSignal& shutdown)
+                               ShutdownSignal& shutdown, RankTransport transport)
     : flags_(flags),
       config_(config),
       training_(training),
       shutdown_(shutdown),
-      spool_(JoinPath(flags.run_dir, "spool"), int64_t{config.train().spool_mib()} << 20),
+      transport_(std::move(transport)),
+      spool_(SpoolFolderOf(flags.run_dir, flags.rank), int64_t{config.train().spool_mib()} << 20),
       uploads_(Bounds(kMostUploads, config)),
-      downloads_(Bounds(kMostDownloads, config)),
-      weights_(downloads_,
+      downloads_(Bounds(kMostWeightStreams, config)),
+      weights_(downloads_, kKeptVersions,
                [this](int64_t bytes) {
                  metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.")
                      .Increment(static_cast<double>(bytes));
                }),
       inbox_(spool_, uploads_, LargestGroupBytes(training.rules, training.prompts), metrics_),
+      store_(CheckpointStore::Create(
+          config.checkpoints(), [this] { return leaving_.HasBeenNotified(); }, StoreWaiting())),
+      copies_(MakeUploads()),
       loop_(
-          {.config = config, .run_dir = flags.run_dir},
+          {.config = config,
+           .run_dir = flags.run_dir,
+           .writing = &writing_,
+           .store = store_.ok() ? store_->get() : nullptr,
+           .uploads = copies_.get()},
           [this](const v1::TrajectoryGroup& group) {
             return ReadGroup(group, training_.prompts.At(group.ordinal()), training_.rules);
           },
           *training.trainer, spool_, weights_, LoopSession(), Waiting(), metrics_) {}
+
+Waiting LearnerProcess::StoreWaiting() {
+  return {.sleep = [this](absl::Duration wait) { leaving_.WaitForNotificationWithTimeout(wait); }};
+}
+
+std::unique_ptr<CheckpointUploads> LearnerProcess::MakeUploads() {
+  if (!store_.ok() || *store_ == nullptr) return nullptr;
+  return std::make_unique<CheckpointUploads>(
+      CheckpointUploads::Options{.run_dir = flags_.run_dir, .keep = config_.checkpoints().stored()}, **store_,
+      uploading_,
+      [this](const v1::CheckpointRecord& record) {
+        v1::RecordCheckpointRequest request = RecordRequest(record, "");
+        {
+          absl::MutexLock lock(&mutex_);
+          request.set_learner_epoch(epoch_);
+        }
+        return process_->session().Call(&Stub::RecordCheckpoint, request).status();
+      },
+      StoreWaiting(), metrics_);
+}
+
+void LearnerProcess::EndBackground() {
+  writing_.Finish();
+  leaving_.Notify();
+  uploading_.Finish();
+}
 
 LearnerLoop::Session LearnerProcess::LoopSession() {
   const auto call = [this](auto method) {
@@ -62,8 +115,15 @@ LearnerLoop::Session LearnerProcess::LoopSession() {
 MemberSession::Report LearnerProcess::Report() const {
   MemberSession::Report report;
   report.state = loop_.started() ? "ready" : "starting";
+  {
+    absl::MutexLock lock(&mutex_);
+    report.learner_epoch = epoch_;
+  }
   if (!loop_.started()) return report;
-  report.version = loop_.version();
+  if (flags_.rank == 0) {  // it serves the weights
+    report.version = loop_.version();
+    report.weight_streams = downloads_.open();
+  }
   report.waiting_for = loop_.waiting_for();
   return report;
 }
@@ -87,44 +147,120 @@ absl::StatusOr<FileLock> LearnerProcess::TakeRunFolder() const {
         absl::StrCat(there.message(), ": start the coordinator with the same --run-dir"));
   }
   if (!there.ok()) return there;
-  return FileLock::Take(JoinPath(flags_.run_dir, "learner.lock"), kLockPatience, stopped);
+  return FileLock::Take(LockFileOf(flags_.run_dir, flags_.rank), kLockPatience, stopped);
+}
+
+absl::StatusOr<v1::LearnerPlace> LearnerProcess::OpenPlace() {
+  v1::LearnerPlace place;
+  place.set_rank(flags_.rank);
+  place.set_ranks(flags_.ranks);
+  if (flags_.ranks == 1) return place;
+  if (absl::Status status = CheckRankNetwork(flags_, config_.learner().trusted_network()); !status.ok())
+    return status;
+  if (flags_.rank > 0) return place;
+  const absl::StatusOr<std::string> host = HostForRanks(flags_);
+  if (!host.ok()) return host.status();
+  const absl::StatusOr<std::string> rendezvous = transport_.open(*host);
+  if (!rendezvous.ok()) return rendezvous.status();
+  place.set_rendezvous(*rendezvous);
+  return place;
 }
 
 absl::Status LearnerProcess::Join() {
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags_, config_, metrics_,
-                         {.services = {&inbox_, &weights_},
-                          .max_threads = kMostUploads + kMostDownloads + kOtherThreads,
-                          .readiness = [this] { return std::string(loop_.started() ? "" : "starting"); }});
+  const absl::StatusOr<v1::LearnerPlace> place = OpenPlace();
+  if (!place.ok()) return place.status();
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
+      flags_, config_, metrics_,
+      {.services = {&inbox_, &weights_}, .max_threads = kMostUploads + kOtherThreads, .readiness = [this] {
+         return std::string(loop_.started() ? "" : "starting");
+       }});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
-  const absl::Status joined = process_->Join(
-      {.role = v1::ROLE_LEARNER, .contract = training_.contract, .report = [this] { return Report(); }},
-      shutdown_);
+  const absl::Status joined = process_->Join({.role = v1::ROLE_LEARNER,
+                                              .contract = training_.contract,
+                                              .learner = *place,
+                                              .report = [this] { return Report(); }},
+                                             shutdown_);
   if (absl::IsCancelled(joined)) return absl::AbortedError("stopped by a signal before it joined a run");
   if (joined.ok()) inbox_.Open([this] { return Leases(); });
   return joined;
 }
 
+void LearnerProcess::LeaveEpoch(const absl::Status& why) {
+  const std::string words(why.message());
+  spdlog::warn("{}", words);
+  joined_.collectives->Abort(words);
+  if (trained_.WaitForNotificationWithTimeout(kAbortPatience)) return;
+  // A step is computed, or collectives wait that cannot be aborted (Gloo's).
+  process_->session().Leave(words);
+  spdlog::default_logger()->flush();
+  std::_Exit(kExitRetry);
+}
+
 absl::Status LearnerProcess::Train() {
+  MemberSession& session = process_->session();
+  absl::StatusOr<JoinedEpoch> joined = MeetRanks(flags_.rank, transport_,
+                                                 {.view = [&] { return session.view(); },
+                                                  .lost = [&] { return session.lost(); },
+                                                  .stop = [this] { return shutdown_.requested(); }},
+                                                 Waiting());
+  if (absl::IsCancelled(joined.status())) {
+    return !shutdown_.requested() || session.view().draining()
+               ? absl::OkStatus()
+               : absl::AbortedError("stopped by a signal while ranks were missing");
+  }
+  if (!joined.ok()) return joined.status();
+  joined_ = *std::move(joined);
+  if (joined_.collectives != nullptr)
+    joined_.collectives = Measured(std::move(joined_.collectives), metrics_, RealClock());
+  {
+    absl::MutexLock lock(&mutex_);
+    epoch_ = joined_.epoch.id();
+  }
+  if (flags_.rank == 0) RemoveSpoolsFrom(flags_.run_dir, flags_.ranks);
+  std::optional<EpochWatch> watch;
+  if (flags_.ranks > 1) {
+    watch.emplace(
+        joined_.epoch,
+        EpochWatch::Calls{
+            .next_view = [&](int64_t seen) { return session.WaitForView(seen, absl::Milliseconds(200)); },
+            .view = [&] { return session.view(); },
+            .over = [this](const absl::Status& why) { LeaveEpoch(why); }});
+  }
+  absl::Status status = TrainTogether();
+  trained_.Notify();
+  return status;
+}
+
+absl::Status LearnerProcess::TrainTogether() {
+  LearnerLoop::Team team = {.epoch = joined_.epoch, .collectives = joined_.collectives.get()};
+  if (team.collectives != nullptr) {
+    team.outline = [this](const v1::AssignedGroup& assigned) {
+      return Outline(assigned, training_.prompts.At(assigned.ordinal()));
+    };
+  }
+  if (*store_ != nullptr) (*store_)->NameRun(process_->session().registration().run_id());
   const auto& checkpoints = process_->session().registration().checkpoints();
-  if (absl::Status status = loop_.Start({checkpoints.begin(), checkpoints.end()}); !status.ok())
+  if (absl::Status status = loop_.Start({checkpoints.begin(), checkpoints.end()}, team); !status.ok())
     return status;
   if (absl::Status status = loop_.Run([this] { return shutdown_.requested(); }); !status.ok()) return status;
-  if (loop_.step() >= config_.train().steps() || process_->session().view().draining())
+  if (loop_.step() >= config_.train().steps() || loop_.drained() || process_->session().view().draining())
     return absl::OkStatus();
-  return absl::AbortedError(
-      "stopped by a signal after saving a checkpoint; the run goes on when a learner is back");
+  return absl::AbortedError(absl::StrCat(shutdown_.requested() ? "stopped" : "another rank was stopped",
+                                         " by a signal after saving a checkpoint; the run goes on when a "
+                                         "learner is back"));
 }
 
 absl::Status LearnerProcess::Run() {
+  if (!store_.ok()) return store_.status();
   const absl::StatusOr<FileLock> lock = TakeRunFolder();
   if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
   if (absl::Status status = spool_.Open(); !status.ok()) return status;
   if (absl::Status status = Join(); !status.ok()) return status;
   const absl::Status status = Train();
+  EndBackground();
   process_->End(status.ok() ? "done" : std::string(status.message()), absl::Seconds(1));
   return status;
 }

@@ -10,7 +10,6 @@
 #include "common/net/rpc.h"
 #include "common/stopwatch.h"
 #include "common/words/words.h"
-#include "learner/checkpoint.h"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
@@ -18,6 +17,7 @@
 namespace lvrpo {
 namespace {
 
+constexpr absl::Duration kLookAtWriter = absl::Milliseconds(20);
 constexpr char kDivergedAdvice[] = "lower the learning rate or resume from an earlier checkpoint";
 
 }  // namespace
@@ -35,7 +35,19 @@ LearnerLoop::LearnerLoop(Options options, GroupReader read_group, GrpoTrainer& t
       storage_({.run_dir = options_.run_dir,
                 .patience = options_.storage_patience,
                 .pause = options_.storage_pause},
-               spool, *waiting_.clock) {}
+               spool, *waiting_.clock),
+      writer_(
+          {.run_dir = options_.run_dir,
+           .keep = options_.config.checkpoints().kept(),
+           .store = options_.store,
+           .uploads = options_.uploads},
+          *options_.writing,
+          [this](const v1::CheckpointRecord& record, const std::string& weights_digest) {
+            v1::RecordCheckpointRequest request = RecordRequest(record, weights_digest);
+            request.set_learner_epoch(team_.epoch.id());
+            return session_.record_checkpoint(request).status();
+          },
+          metrics_) {}
 
 v1::PolicyVersion LearnerLoop::version() const {
   absl::MutexLock lock(&mutex_);
@@ -45,7 +57,8 @@ v1::PolicyVersion LearnerLoop::version() const {
 std::string LearnerLoop::waiting_for() const {
   if (const std::string disk = storage_.trouble(); !disk.empty()) return disk;
   absl::MutexLock lock(&mutex_);
-  return waiting_for_;
+  if (!waiting_for_.empty() || options_.uploads == nullptr) return waiting_for_;
+  return options_.uploads->trouble();
 }
 
 void LearnerLoop::SetWaiting(const std::string& text) {
@@ -56,7 +69,7 @@ void LearnerLoop::SetWaiting(const std::string& text) {
 void LearnerLoop::PublishWeights() {
   auto packed = std::make_shared<PackedWeights>(PackWeights(trainer_.trained(), step_));
   const v1::PolicyVersion version = packed->manifest.version();
-  weights_.Publish(std::move(packed));
+  if (IsRankZero()) weights_.Publish(std::move(packed));
   absl::MutexLock lock(&mutex_);
   version_ = version;
 }
@@ -64,12 +77,12 @@ void LearnerLoop::PublishWeights() {
 absl::Status LearnerLoop::StartTraining() {
   v1::StartTrainingRequest request;
   *request.mutable_version() = version();
+  request.set_learner_epoch(team_.epoch.id());
   return session_.start_training(request).status();
 }
 
 absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
-  absl::StatusOr<Checkpoint> checkpoint =
-      LoadCheckpoint(JoinPath(options_.run_dir, record.path()), record.digest());
+  absl::StatusOr<Checkpoint> checkpoint = writer_.Load(record);
   if (!checkpoint.ok()) return checkpoint.status();
   if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
   if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
@@ -82,27 +95,35 @@ absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
   return absl::OkStatus();
 }
 
-absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints) {
+absl::Status LearnerLoop::RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
+                                        v1::CheckpointRecord& from) {
   absl::Status restored;
   if (checkpoints.empty()) PublishWeights();
   for (size_t i = 0; i < checkpoints.size(); ++i) {
     const absl::Status status = Restore(checkpoints[i]);
     restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
+    if (status.ok()) from = checkpoints[i];
     if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
     spdlog::warn("{}; {}", std::string(status.message()),
                  i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
   }
-  // Records of later steps are dropped with those steps.
-  for (const v1::CheckpointRecord& record : checkpoints) {
-    if (record.step() <= step_) recorded_.insert(record.step());
-  }
+  return restored;
+}
+
+absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team) {
+  team_ = std::move(team);
+  ranks_ = StepAgreement(team_.collectives);
+  v1::CheckpointRecord from;
+  absl::Status restored = IsRankZero() ? RestoreNewest(checkpoints, from) : absl::OkStatus();
+  if (restored.ok()) restored = BeginAlike(std::move(from));
   spool_.RemoveBelow(session_.view().lowest_open_ordinal());
-  if (restored.ok()) restored = StartTraining();
+  if (restored.ok() && IsRankZero()) restored = StartTraining();
+  if (restored.ok()) writer_.Begin(step_, checkpoints);
   started_ = true;
   return restored;
 }
 
-absl::StatusOr<std::string> LearnerLoop::WriteCheckpoint(const std::string& path) {
+Checkpoint LearnerLoop::Snapshot() const {
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.weights_digest = version().digest();
@@ -111,41 +132,61 @@ absl::StatusOr<std::string> LearnerLoop::WriteCheckpoint(const std::string& path
   checkpoint.optimizer = trainer_.OptimizerState();
   checkpoint.lora = TrainedAdapters(options_.config, Bagel::ExpectedTensors(trainer_.policy().config()));
   checkpoint.base_model = options_.config.model().policy();
-  return SaveCheckpoint(JoinPath(options_.run_dir, path), checkpoint);
+  return checkpoint;
 }
 
-absl::StatusOr<bool> LearnerLoop::Save() {
-  if (saved_step_ == step_) return true;
-  const std::string path = CheckpointPath(step_);
-  const absl::StatusOr<std::string> digest = WriteCheckpoint(path);
-  storage_.NoteCheckpoint(digest.status());
-  if (!digest.ok()) return false;
-  v1::RecordCheckpointRequest request;
-  request.set_step(step_);
-  request.set_path(path);
-  request.set_digest(*digest);
-  if (absl::Status status = session_.record_checkpoint(request).status(); !status.ok()) return status;
-  saved_step_ = step_;
-  recorded_.insert(step_);
-  metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
-  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), recorded_,
-                   options_.config.train().checkpoints_kept());
-  return true;
+absl::Status LearnerLoop::Save() {
+  if (absl::Status status = AwaitWriter(); !status.ok()) return status;  // at most one on its way
+  if (saved_step_ == step_) return absl::OkStatus();
+  writer_.Write(Snapshot());
+  return TakeWritten();
+}
+
+absl::Status LearnerLoop::AwaitWriter() {
+  while (writer_.busy()) waiting_.sleep(kLookAtWriter);
+  return TakeWritten();
+}
+
+absl::Status LearnerLoop::TakeWritten() {
+  const std::optional<CheckpointWriter::Outcome> outcome = writer_.TakeOutcome();
+  if (!outcome.has_value()) return absl::OkStatus();
+  storage_.NoteCheckpoint(outcome->written);
+  if (outcome->written.ok() && outcome->recorded.ok()) saved_step_ = outcome->step;
+  return outcome->recorded;
 }
 
 absl::Status LearnerLoop::SaveLast(const std::function<bool()>& stop) {
   const absl::Time deadline = waiting_.clock->Now() + options_.storage_patience;
   while (true) {
     const bool last = stop() || waiting_.clock->Now() >= deadline;
-    const absl::StatusOr<bool> saved = Save();
-    if (!saved.ok()) return saved.status();
-    if (*saved) return absl::OkStatus();
+    if (absl::Status status = Save(); !status.ok()) return status;
+    if (absl::Status status = AwaitWriter(); !status.ok()) return status;
+    if (saved_step_ == step_) return AwaitStore();
     if (last) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the last checkpoint could not be saved: ", storage_.checkpoint_trouble()));
     }
     if (absl::Status status = storage_.Check(); !status.ok()) return status;
     if (absl::Status lost = session_.lost(); !lost.ok()) return lost;
+    waiting_.sleep(options_.storage_pause);
+  }
+}
+
+absl::Status LearnerLoop::AwaitStore() {
+  if (options_.uploads == nullptr) return absl::OkStatus();
+  const absl::Time deadline =
+      waiting_.clock->Now() + absl::Seconds(options_.config.checkpoints().last_upload_seconds());
+  while (true) {
+    const bool pending = options_.uploads->pending().contains(step_);
+    if (options_.uploads->Has(step_)) return absl::OkStatus();
+    if (!pending || waiting_.clock->Now() >= deadline) {
+      const std::string trouble = options_.uploads->trouble();
+      return absl::UnavailableError(absl::StrCat(
+          "the last checkpoint is saved in the run folder ", options_.run_dir,
+          ", but not in the object store",
+          trouble.empty() ? ": there was no time left (checkpoints.last_upload_seconds)" : ": ", trouble));
+    }
+    SetWaiting("the last checkpoint to be in the object store");
     waiting_.sleep(options_.storage_pause);
   }
 }
@@ -163,7 +204,8 @@ absl::StatusOr<TrainingGroup> LearnerLoop::Load(const v1::AssignedGroup& assigne
   absl::StatusOr<SampledGroup> read = read_group_(*group);
   if (!read.ok()) return read.status();
   return TrainingGroup{.trajectories = *std::move(read),
-                       .samples = {assigned.samples().begin(), assigned.samples().end()}};
+                       .samples = {assigned.samples().begin(), assigned.samples().end()},
+                       .rank = assigned.rank()};
 }
 
 absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups) {
@@ -182,6 +224,7 @@ absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::
         .Increment();
     ++given_up_;
   }
+  request.set_learner_epoch(team_.epoch.id());
   return session_.report_lost_groups(request).status();
 }
 
@@ -189,8 +232,10 @@ absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
   const absl::Time begin = waiting_.clock->Now();
   v1::AssignStepRequest request;
   request.set_step(step_);
+  request.set_learner_epoch(team_.epoch.id());
   absl::StatusOr<v1::AssignStepResponse> assignment = session_.assign_step(request);
   if (ErrorInfoOf(assignment.status()).reason() == v1::REFUSAL_NOT_STARTED) {
+    if (!IsRankZero()) return false;  // which does that
     if (absl::Status status = StartTraining(); !status.ok()) return status;
     return false;
   }
@@ -212,6 +257,10 @@ absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
 absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
   std::map<const v1::AssignedGroup*, absl::Status> unusable;
   for (const v1::AssignedGroup& assigned : step.assignment.groups()) {
+    if (ranks_.size() > 1 && assigned.rank() != ranks_.rank()) {
+      step.groups.push_back(Outline(assigned));
+      continue;
+    }
     absl::StatusOr<TrainingGroup> group = Load(assigned);
     if (group.ok()) {
       step.groups.push_back(*std::move(group));
@@ -225,7 +274,7 @@ absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
 }
 
 absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
-  const absl::StatusOr<GrpoTrainer::StepResult> trained = trainer_.Step(step.groups, step_);
+  const absl::StatusOr<GrpoTrainer::StepResult> trained = UpdateWeights(step);
   if (absl::IsOutOfRange(trained.status())) {
     return absl::OutOfRangeError(
         absl::StrCat("training diverged: ", trained.status().message(), "; ", kDivergedAdvice));
@@ -235,9 +284,11 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
     std::map<const v1::AssignedGroup*, absl::Status> unusable;
     for (const auto& [index, why] : trained->unusable) {
       const v1::AssignedGroup& assigned = step.assignment.groups(static_cast<int>(index));
+      if (assigned.rank() != ranks_.rank()) continue;  // all ranks hear of it, and its own reports it
       unusable[&assigned] =
           absl::InvalidArgumentError(absl::StrCat("trajectories of ordinal ", assigned.ordinal(), ": ", why));
     }
+    if (unusable.empty()) return false;
     if (absl::Status status = GiveUp(unusable); !status.ok()) return status;
     return false;
   }
@@ -252,11 +303,22 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
 
 absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
   ++step_;
-  PublishWeights();
+  if (IsRankZero()) PublishWeights();
   return true;
 }
 
 absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
+  absl::StatusOr<v1::CommitStepResponse> committed;
+  if (IsRankZero()) committed = CommitRecords(step);
+  committed = HearOf(std::move(committed));
+  if (!committed.ok()) return committed.status();
+  given_up_ = 0;
+  step.last = committed->finished();
+  spool_.RemoveBelow(committed->lowest_open_ordinal());
+  return true;
+}
+
+absl::StatusOr<v1::CommitStepResponse> LearnerLoop::CommitRecords(Step& step) {
   step.figures["groups_given_up"] = static_cast<double>(given_up_);
   step.figures["samples"] = static_cast<double>(step.groups.size()) * options_.config.rollout().group_size();
   for (const auto& [phase, seconds] : step.seconds) step.figures["seconds_" + phase] = seconds;
@@ -265,17 +327,14 @@ absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
   for (const v1::AssignedGroup& group : step.assignment.groups()) commit.add_ordinals(group.ordinal());
   *commit.mutable_new_version() = version();
   *commit.mutable_metrics() = {step.figures.begin(), step.figures.end()};
-  const absl::StatusOr<v1::CommitStepResponse> committed = session_.commit_step(commit);
-  if (!committed.ok()) return committed.status();
-  given_up_ = 0;
-  step.last = committed->finished();
-  spool_.RemoveBelow(committed->lowest_open_ordinal());
-  return true;
+  commit.set_learner_epoch(team_.epoch.id());
+  return session_.commit_step(commit);
 }
 
 bool LearnerLoop::SaveIsDue(const Step& step) const {
   const int64_t every = options_.config.train().checkpoint_every();
-  return step.last || (every > 0 && step_ % every == 0) || !storage_.checkpoint_trouble().empty();
+  return step.last || (every > 0 && step_ % every == 0) ||
+         (!storage_.checkpoint_trouble().empty() && !writer_.busy());
 }
 
 void LearnerLoop::Report(const Step& step) {
@@ -289,38 +348,70 @@ void LearnerLoop::Report(const Step& step) {
   }
   metrics_.Counter("lvrpo_learner_steps_total", "Optimizer steps committed by this process.").Increment();
   metrics_.Counter("lvrpo_learner_samples_total", "Samples trained on by this process.")
-      .Increment(step.figures.at("samples"));
+      .Increment(static_cast<double>(OwnGroups(step)) * options_.config.rollout().group_size());
 }
 
-absl::StatusOr<bool> LearnerLoop::TrainOneStep() {
+absl::StatusOr<StepAgreement::Verdict> LearnerLoop::Prepare(Step& step, const std::function<bool()>& stop) {
+  StepAgreement::Word word = {.draining = session_.view().draining(), .stopping = stop()};
+  if (word.draining || word.stopping) return ranks_.Agree(word);
+  const absl::StatusOr<bool> assigned = Assign(step);
+  if (!assigned.ok()) return assigned.status();
+  if (!*assigned) return ranks_.Agree(word);
+  Stopwatch watch(*waiting_.clock);
+  const absl::StatusOr<bool> usable = LoadGroups(step);
+  if (!usable.ok()) return usable.status();
+  word.assigned = true;
+  word.unusable = !*usable;
+  word.assignment = FingerprintOf(step_, step.assignment);
+  absl::StatusOr<StepAgreement::Verdict> verdict = ranks_.Agree(word);
+  step.seconds["load"] = watch.Lap();
+  return verdict;
+}
+
+absl::Status LearnerLoop::TakeStep(Step& step) {
   using Phase = absl::StatusOr<bool> (LearnerLoop::*)(Step&);
-  static constexpr std::pair<const char*, Phase> kPhases[] = {{"load", &LearnerLoop::LoadGroups},
-                                                              {"update", &LearnerLoop::Train},
-                                                              {"publish", &LearnerLoop::Publish},
-                                                              {"commit", &LearnerLoop::Commit}};
-  Step step;
-  if (absl::StatusOr<bool> assigned = Assign(step); !assigned.ok() || !*assigned) return assigned;
+  static constexpr std::pair<const char*, Phase> kPhases[] = {
+      {"update", &LearnerLoop::Train}, {"publish", &LearnerLoop::Publish}, {"commit", &LearnerLoop::Commit}};
   Stopwatch watch(*waiting_.clock);
   for (const auto& [name, phase] : kPhases) {
-    if (absl::StatusOr<bool> done = (this->*phase)(step); !done.ok() || !*done) return done;
+    if (absl::StatusOr<bool> done = (this->*phase)(step); !done.ok() || !*done) return done.status();
     step.seconds[name] = watch.Lap();
   }
-  if (SaveIsDue(step)) {
-    if (absl::Status status = Save().status(); !status.ok()) return status;
-    if (absl::Status status = storage_.Check(); !status.ok()) return status;
+  if (const auto reward = step.figures.find("reward"); reward != step.figures.end())
+    writer_.NoteReward(reward->second);
+  if (absl::Status status = TakeWritten(); !status.ok()) return status;
+  if (IsRankZero() && SaveIsDue(step)) {
+    if (absl::Status status = Save(); !status.ok()) return status;
     step.seconds["checkpoint"] = watch.Lap();
   }
+  if (absl::Status status = storage_.Check(); !status.ok()) return status;
   Report(step);
-  return true;
+  return absl::OkStatus();
+}
+
+absl::Status LearnerLoop::TrainAll(const std::function<bool()>& stop) {
+  using Verdict = StepAgreement::Verdict;
+  while (step_ < options_.config.train().steps()) {
+    if (absl::Status lost = session_.lost(); !lost.ok()) return lost;
+    if (absl::Status over = CheckOwnEpoch(team_.epoch, session_.view().learner_epoch()); !over.ok())
+      return over;
+    Step step;
+    const absl::StatusOr<Verdict> verdict = Prepare(step, stop);
+    if (!verdict.ok()) return verdict.status();
+    drained_ = *verdict == Verdict::kDrain;
+    if (drained_ || *verdict == Verdict::kStop) break;
+    if (*verdict == Verdict::kAskAgain) continue;
+    if (absl::Status status = TakeStep(step); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status LearnerLoop::Run(const std::function<bool()>& stop) {
-  while (step_ < options_.config.train().steps()) {
-    if (absl::Status lost = session_.lost(); !lost.ok()) return lost;
-    if (stop() || session_.view().draining()) break;
-    if (absl::StatusOr<bool> trained = TrainOneStep(); !trained.ok()) return trained.status();
+  if (absl::Status status = TrainAll(stop); !status.ok()) {
+    (void)AwaitWriter();  // a checkpoint that is being written is worth having
+    return status;
   }
-  return SaveLast(stop);
+  return End(stop);
 }
 
 }  // namespace lvrpo

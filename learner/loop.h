@@ -3,7 +3,6 @@
 #include <atomic>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -12,7 +11,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "common/executor.h"
 #include "common/telemetry/metrics.h"
+#include "learner/checkpoint_writer.h"
+#include "learner/ranks/step_agreement.h"
 #include "learner/spool.h"
 #include "learner/storage_watch.h"
 #include "learner/trainer.h"
@@ -21,18 +23,31 @@
 
 namespace lvrpo {
 
-// The learner's main loop: start where the records say, then assign, load, train, publish, commit, save,
-// until the run has finished or drains. One thread; what heartbeats report may be read from any.
+// The main loop of a learner's rank: start where the records say, then assign, load, train, publish, commit,
+// save, until the run has finished or drains. Ranks agree before each step (StepAgreement), and rank 0 alone
+// starts training, publishes, commits and saves. One thread; what heartbeats report may be read from any.
 class LearnerLoop {
  public:
   struct Options {
     v1::RunConfig config;
     std::string run_dir;
+    Executor* writing;  // checkpoints are written there
+    // Copies of checkpoints in an object store; null: there is none.
+    CheckpointStore* store = nullptr;
+    CheckpointUploads* uploads = nullptr;
     // How long to retry a disk that cannot be written, and the pause between attempts.
     absl::Duration storage_patience = absl::Seconds(60), storage_pause = absl::Seconds(1);
   };
   // The samples of a group of the run (ReadGroup, trajectory/codec.h). InvalidArgument: it is unusable.
   using GroupReader = std::function<absl::StatusOr<SampledGroup>(const v1::TrajectoryGroup&)>;
+  // A group of another rank: its version and task.
+  using Outliner = std::function<SampledGroup(const v1::AssignedGroup&)>;
+  // The processes that train together (MeetRanks), and what several need. Of one rank, all may be empty.
+  struct Team {
+    v1::LearnerEpoch epoch = {};
+    Collectives* collectives = nullptr;  // must outlive the loop
+    Outliner outline = nullptr;
+  };
   // What it asks of the coordinator, fenced: a MemberSession's calls in the product, a script in tests.
   struct Session {
     std::function<absl::StatusOr<v1::StartTrainingResponse>(const v1::StartTrainingRequest&)> start_training;
@@ -45,19 +60,23 @@ class LearnerLoop {
     std::function<v1::PoolView()> view;
     std::function<absl::Status()> lost;  // why the membership is over; OK while it is not
   };
-  // All arguments must outlive it.
+  // All arguments must outlive it, and what they point to; options.writing must have finished before it goes.
   LearnerLoop(Options options, GroupReader read_group, GrpoTrainer& trainer, Spool& spool,
               WeightPublisher& weights, Session session, Waiting waiting, Metrics& metrics);
 
   // Restores the newest intact one of the recorded `checkpoints` (newest first), publishes the weights and
-  // starts training. Steps after it are trained again. DataLoss: there are checkpoints, and none is intact.
-  absl::Status Start(const std::vector<v1::CheckpointRecord>& checkpoints);
-  // Returns when the run has finished or was drained (OK), or cannot go on. OutOfRange: training diverged;
-  // ResourceExhausted: the disk could not be written for too long; NotFound: the run folder is gone.
+  // starts training. Steps after it are trained again. Other ranks restore what rank 0 does. DataLoss: there
+  // are checkpoints, and none is intact.
+  absl::Status Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team);
+  // Returns when the run has finished, was drained, or was stopped on any rank (OK), or cannot go on.
+  // OutOfRange: training diverged; ResourceExhausted: the disk could not be written for too long; NotFound:
+  // the run folder is gone; Unavailable: the run is at its end, and its last checkpoint is in the run folder
+  // and not in the store; Aborted: the ranks no longer work together.
   absl::Status Run(const std::function<bool()>& stop);
 
   // Committed steps. For the thread of Run().
   int64_t step() const { return step_; }
+  bool drained() const { return drained_; }
   // Whether Start() has returned. Thread-safe, as are the next two.
   bool started() const { return started_; }
   v1::PolicyVersion version() const;
@@ -67,38 +86,61 @@ class LearnerLoop {
   // A step on its way through the phases.
   struct Step {
     v1::AssignStepResponse assignment;
-    std::vector<TrainingGroup> groups;
+    std::vector<TrainingGroup> groups;      // of the assignment, in its order
     std::map<std::string, double> figures;  // of the trainer, and what CommitStep records with them
     std::map<std::string, double> seconds;  // of the phases
     bool last = false;                      // the run has finished with it
   };
 
+  bool IsRankZero() const { return ranks_.rank() == 0; }
   absl::Status Restore(const v1::CheckpointRecord& record);
+  // The newest intact checkpoint, or the base: `from` is empty then.
+  absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
+                             v1::CheckpointRecord& from);
+  // All ranks begin with the weights of rank 0, which has restored `from`.
+  absl::Status BeginAlike(v1::CheckpointRecord from);
+  // Packs the weights and notes their version; rank 0 offers them.
   void PublishWeights();
   absl::Status StartTraining();
 
-  // False when no step was trained: none was assigned yet, or groups of it were unusable.
-  absl::StatusOr<bool> TrainOneStep();
-  // The phases, in order. False: the step ends here, without an error.
+  // Gets the step's groups, as far as they are there. What all ranks make of that.
+  absl::StatusOr<StepAgreement::Verdict> Prepare(Step& step, const std::function<bool()>& stop);
+  // Whether it was assigned, and whether this rank's groups are usable.
   absl::StatusOr<bool> Assign(Step& step);
   absl::StatusOr<bool> LoadGroups(Step& step);
+  absl::Status TakeStep(Step& step);
+  // The phases, in order. False: the step ends here, without an error.
   absl::StatusOr<bool> Train(Step& step);
   absl::StatusOr<bool> Publish(Step& step);
   absl::StatusOr<bool> Commit(Step& step);
+  absl::StatusOr<GrpoTrainer::StepResult> UpdateWeights(const Step& step);
+  // Rank 0's, and what the others hear of it.
+  absl::StatusOr<v1::CommitStepResponse> CommitRecords(Step& step);
+  absl::StatusOr<v1::CommitStepResponse> HearOf(absl::StatusOr<v1::CommitStepResponse> committed);
   bool SaveIsDue(const Step& step) const;
+  int64_t OwnGroups(const Step& step) const;
   void Report(const Step& step);
 
   // The group from the spool, with the scores that the coordinator recorded. InvalidArgument when it is
   // unusable; other errors when it is missing or damaged.
   absl::StatusOr<TrainingGroup> Load(const v1::AssignedGroup& assigned) const;
+  // One of another rank: its scores, without samples.
+  TrainingGroup Outline(const v1::AssignedGroup& assigned) const;
   // Reports unusable groups of the assigned step, which the coordinator plans again or finally retires.
   absl::Status GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups);
-  // Saves a checkpoint, unless the newest holds this step. False when it could not be written: it is retried
-  // after the next step.
-  absl::StatusOr<bool> Save();
-  absl::StatusOr<std::string> WriteCheckpoint(const std::string& path);
-  // Saves at the end, with retries within the patience; after `stop` only one more.
+  // Begins to write a checkpoint of this step, unless one is saved: waits for the one before to be written,
+  // and for the copy of the tensors. One that could not be written is retried after the next step.
+  absl::Status Save();
+  Checkpoint Snapshot() const;
+  // Waits until nothing is being written; looks what became of it. Errors of the coordinator.
+  absl::Status AwaitWriter();
+  absl::Status TakeWritten();
+  // Saves at the end, with retries within the patience; after `stop` only one more. Waits for the store.
   absl::Status SaveLast(const std::function<bool()>& stop);
+  absl::Status AwaitStore();
+  absl::Status TrainAll(const std::function<bool()>& stop);
+  // Rank 0 saves, the others wait for it.
+  absl::Status End(const std::function<bool()>& stop);
   void SetWaiting(const std::string& text);
 
   const Options options_;
@@ -110,11 +152,14 @@ class LearnerLoop {
   const Waiting waiting_;
   Metrics& metrics_;
   StorageWatch storage_;
-  int64_t step_ = 0;            // committed steps
-  int64_t saved_step_ = -1;     // of the newest checkpoint
-  absl::Duration waited_;       // for the step to come, in earlier calls of Assign()
-  int64_t given_up_ = 0;        // groups since the last committed step
-  std::set<int64_t> recorded_;  // steps of the checkpoints on the coordinator's records
+  CheckpointWriter writer_;
+  Team team_;
+  StepAgreement ranks_{nullptr};
+  bool drained_ = false;
+  int64_t step_ = 0;         // committed steps
+  int64_t saved_step_ = -1;  // of the newest checkpoint
+  absl::Duration waited_;    // for the step to come, in earlier calls of Assign()
+  int64_t given_up_ = 0;     // groups since the last committed step
 
   std::atomic<bool> started_ = false;
   mutable absl::Mutex mutex_;

@@ -1,6 +1,7 @@
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/flags/run_main.h"
+#include "learner/gloo_ranks.h"
 #include "learner/learner_process.h"
 #include "learner/training.h"
 #include "role/role_main.h"
@@ -15,7 +16,7 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
   absl::StatusOr<Training> training = LoadTraining(config);
   if (!training.ok()) return training.status();
-  return LearnerProcess(flags, config, *training, shutdown).Run();
+  return LearnerProcess(flags, config, *training, shutdown, GlooRanks(flags, config.learner())).Run();
 }
 
 int Main(int argc, char** argv) {
@@ -25,7 +26,7 @@ int Main(int argc, char** argv) {
            "The learner: receives trajectories, trains the policy with GRPO, publishes the weights "
            "and writes checkpoints. Ends when the run has finished or drains; SIGTERM saves a "
            "checkpoint and leaves with exit code 75.",
-       .flags = "crlmt",
+       .flags = "crlmtk",
        .member_id = "learner-0",
        .required = {"--coordinator", "--run-dir"},
        .run = Learn,

@@ -1,5 +1,7 @@
 #include "learner/trainer.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "common/thrown.h"
 #include "learner/step/step_advantages.h"
@@ -55,31 +57,36 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
 }
 
 absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<TrainingGroup>& groups,
-                                                          int64_t step_version) {
+                                                          int64_t step_version, const StepRanks& ranks) {
   if (absl::Status status = CheckSummaries(groups, config_.rollout().group_size()); !status.ok())
     return status;
   StepResult result;
   StepSums sums;
-  StepGroups step(groups, models(), settings_, step_version);
+  StepGroups step(groups, models(), settings_, step_version, ranks.rank());
   absl::Status read;
   for (const absl::Status& status : step.prefilled()) read.Update(status);
+  if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;
   if (!read.ok()) {
-    const absl::Status policy = Probe();
-    if (absl::IsOutOfRange(policy)) return policy;
-    absl::StatusOr<UnusableGroups> unusable = FindUnusable(read, step.prefilled(), policy);
+    absl::StatusOr<UnusableGroups> unusable = Unusable(ranks, read, step.prefilled());
     if (!unusable.ok()) return unusable.status();
+    // With no group at fault the policy is, and contexts that it cannot compute are no step to skip.
+    if (unusable->empty()) return absl::OutOfRangeError("the policy cannot compute the contexts of prompts");
     result.unusable = *std::move(unusable);
     return result;
   }
+  if (absl::Status status = step.ShareTerms(ranks); !status.ok()) return status;
   step.SetAdvantages(groups, advantages_, config_.reward(), sums);
 
   const ExpertLoad load;
   std::map<std::string, double> figures = {{"nonfinite", 0}};
-  absl::StatusOr<UnusableGroups> unusable = TakeUpdates(step, sums, figures);
+  absl::StatusOr<UnusableGroups> unusable = TakeUpdates(step, ranks, sums, figures);
   if (!unusable.ok()) return unusable.status();
   result.unusable = *std::move(unusable);
   if (!result.unusable.empty()) return result;
-  if (!AreFinite(trained_)) return absl::OutOfRangeError("an update left weights that are not finite");
+  const double weights = SumOf(trained_);
+  if (absl::Status status = CheckAlike(ranks, weights, "weights"); !status.ok()) return status;
+  if (!std::isfinite(weights)) return absl::OutOfRangeError("an update left weights that are not finite");
+  if (absl::Status status = AddOverRanks(ranks, sums); !status.ok()) return status;
 
   result.metrics = StepFigures(sums, step.has_images(), step.has_texts());
   result.metrics.merge(figures);
@@ -90,13 +97,14 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   return result;
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(StepGroups& step, StepSums& sums,
+absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(StepGroups& step, const StepRanks& ranks,
+                                                        StepSums& sums,
                                                         std::map<std::string, double>& figures) {
   const int updates = config_.train().updates_per_step();
   TensorMap weights, optimizers;  // before the step; only a later update has something to take back
   if (updates > 1) weights = CloneTensors(trained_), optimizers = OptimizerState();
   for (int update = 0; update < updates; ++update) {
-    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(step, update == 0, sums, figures);
+    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(step, ranks, update == 0, sums, figures);
     if (unusable.ok() && unusable->empty()) continue;
     if (update > 0) {
       if (absl::Status status = RestoreWeights(weights); !status.ok()) return status;
@@ -107,21 +115,38 @@ absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(StepGroups& step, StepSu
   return UnusableGroups();
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(StepGroups& step, bool first, StepSums& sums,
+absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(StepGroups& step, const StepRanks& ranks, bool first,
+                                                       StepSums& sums,
                                                        std::map<std::string, double>& figures) {
-  optimizers_.ClearGradients();
-  const absl::Status together = TryToRun([&] { step.Backward(first, sums); });
+  absl::Status together;
+  if (absl::Status status = SumGradients(step, ranks, first, sums, together); !status.ok()) return status;
   if (together.ok() && optimizers_.GradientsAreFinite()) {
     optimizers_.Step(figures);
     return UnusableGroups();
   }
-  const std::vector<absl::Status> alone = step.TryAlone(first, optimizers_);
-  absl::StatusOr<UnusableGroups> unusable = FindUnusable(together, alone, Probe());
+  absl::StatusOr<UnusableGroups> unusable = Unusable(ranks, together, step.TryAlone(first, optimizers_));
   if (unusable.ok() && unusable->empty()) optimizers_.Skip(figures);
   return unusable;
 }
 
-absl::Status GrpoTrainer::Probe() { return ProbePolicy(models(), settings_, config_, trained_, optimizers_); }
+absl::Status GrpoTrainer::SumGradients(StepGroups& step, const StepRanks& ranks, bool first, StepSums& sums,
+                                       absl::Status& together) {
+  optimizers_.ClearGradients();
+  GradientSum gradients(trained_, ranks);
+  together = TryToRun([&] { step.Backward(first, sums, gradients); });
+  if (absl::Status status = ShareStatus(ranks, together); !status.ok() || !together.ok()) return status;
+  absl::Status summed;
+  together = TryToRun([&] { summed = gradients.Finish(step.Owners()); });
+  return summed;
+}
+
+absl::StatusOr<UnusableGroups> GrpoTrainer::Unusable(const StepRanks& ranks, const absl::Status& together,
+                                                     std::vector<absl::Status> alone) {
+  absl::Status policy = ProbePolicy(models(), settings_, config_, trained_, optimizers_);
+  if (absl::Status status = ShareStatuses(ranks, alone); !status.ok()) return status;
+  if (absl::Status status = ShareStatus(ranks, policy); !status.ok()) return status;
+  return FindUnusable(together, alone, policy);
+}
 
 absl::StatusOr<SelfTestResult> GrpoTrainer::SelfTest() const {
   return TestOwnLogProbs(models(), settings_, config_, optimizers_.trains_images(),

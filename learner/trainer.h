@@ -12,6 +12,7 @@
 #include "learner/step/objective.h"
 #include "learner/step/self_test.h"
 #include "learner/step/step_groups.h"
+#include "learner/step/step_ranks.h"
 #include "learner/step/task_optimizers.h"
 #include "learner/step/training_group.h"
 #include "model/bagel.h"
@@ -43,9 +44,13 @@ class GrpoTrainer {
   // with a summary for each sample. `step_version` is the number of the weights before the step: groups of
   // that version must have ratio 1. An update whose gradients the policy itself makes non-finite changes
   // nothing ("nonfinite" is 1).
+  // With several `ranks` all call it with the same groups, each with the samples of its own; results, errors
+  // and weights are the same on all. Figures of experts are this rank's.
   // OutOfRange: the update itself left weights that are not finite. ResourceExhausted: the machine's fault.
-  // InvalidArgument: a group lacks summaries. Nothing has changed then, except in the case of OutOfRange.
-  absl::StatusOr<StepResult> Step(const std::vector<TrainingGroup>& groups, int64_t step_version);
+  // InvalidArgument: a group lacks summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing
+  // has changed then, except in the cases of OutOfRange and Internal.
+  absl::StatusOr<StepResult> Step(const std::vector<TrainingGroup>& groups, int64_t step_version,
+                                  const StepRanks& ranks = StepRanks::Alone());
 
   // The step-0 invariant: a sample of the policy, evaluated here, has the same log-probs.
   absl::StatusOr<SelfTestResult> SelfTest() const;
@@ -67,11 +72,17 @@ class GrpoTrainer {
               ObjectiveSettings settings, AdvantageOptions advantages);
   Policies models() const { return {policy_, reference_}; }
   // All updates of a step. Groups that must be left out, with everything as it was before, or none.
-  absl::StatusOr<UnusableGroups> TakeUpdates(StepGroups& step, StepSums& sums,
+  absl::StatusOr<UnusableGroups> TakeUpdates(StepGroups& step, const StepRanks& ranks, StepSums& sums,
                                              std::map<std::string, double>& figures);
-  absl::StatusOr<UnusableGroups> TakeUpdate(StepGroups& step, bool first, StepSums& sums,
-                                            std::map<std::string, double>& figures);
-  absl::Status Probe();
+  absl::StatusOr<UnusableGroups> TakeUpdate(StepGroups& step, const StepRanks& ranks, bool first,
+                                            StepSums& sums, std::map<std::string, double>& figures);
+  // The gradients of all ranks' groups. `together`: what computing them threw on any rank; then there are
+  // none.
+  absl::Status SumGradients(StepGroups& step, const StepRanks& ranks, bool first, StepSums& sums,
+                            absl::Status& together);
+  // FindUnusable() with what all ranks found.
+  absl::StatusOr<UnusableGroups> Unusable(const StepRanks& ranks, const absl::Status& together,
+                                          std::vector<absl::Status> alone);
 
   const v1::RunConfig config_;
   const ObjectiveSettings settings_;

@@ -51,6 +51,7 @@ absl::Status RoleProcess::Join(const Membership& membership, const ShutdownSigna
   options.address = address_;
   options.config_digest = ConfigDigest(config_);
   options.contract = membership.contract;
+  options.learner = membership.learner;
   options.timeout = absl::Seconds(config_.rpc().timeout_seconds());
   options.channel = config_.rpc();
   absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(

@@ -32,6 +32,7 @@ class RoleProcess {
   struct Membership {
     v1::Role role = v1::ROLE_UNSPECIFIED;
     std::map<std::string, std::string> contract = {};
+    v1::LearnerPlace learner = {};  // as MemberSession::Options::learner
     // These two as in MemberSession::Join: called from its threads.
     std::function<MemberSession::Report()> report;
     std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr;

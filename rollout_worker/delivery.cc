@@ -37,6 +37,15 @@ std::string WhoRanOutOfTime(const v1::ScoreResponse& response) {
   return "";
 }
 
+// Where the rank that trains on the group is now: a restarted one may have another address than the lease
+// has.
+std::string AddressFor(const v1::Lease& lease, const v1::PoolView& view) {
+  for (const v1::Member& learner : view.learners()) {
+    if (learner.rank() == lease.rank()) return learner.address();
+  }
+  return lease.learner_address();
+}
+
 v1::SampleSummary Summarize(const v1::ItemScore& item, int slot) {
   v1::SampleSummary summary;
   summary.set_slot(slot);
@@ -110,12 +119,8 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   absl::Status last = absl::UnavailableError("no learner is there");
   for (int attempt = 0; attempt < attempts_; ++attempt) {
     if (held_.IsRevoked(group.lease.id())) return absl::AbortedError("revoked");
-    // A restarted learner may have another address than the lease has.
-    const v1::PoolView view = calls_.view();
-    const std::string address =
-        view.learners_size() > 0 ? view.learners(0).address() : group.lease.learner_address();
     *header.mutable_fence() = calls_.fence();
-    last = calls_.upload(address, header, bytes);
+    last = calls_.upload(AddressFor(group.lease, calls_.view()), header, bytes);
     if (last.ok() || (!MayHelpElsewhere(last) && !absl::IsDataLoss(last))) return last;
     if (!Pause(attempt)) break;
   }

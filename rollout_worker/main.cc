@@ -23,7 +23,7 @@ int Main(int argc, char** argv) {
        .description = "A rollout worker: leases groups from the coordinator, samples them from the newest "
                       "policy, has them scored and hands them to the learner. Ends when the run has finished "
                       "or drains; SIGTERM finishes what is held and leaves.",
-       .flags = "cmt",
+       .flags = "clmt",
        .member_id = "rollout-0",
        .required = {"--coordinator"},
        .run = Work},

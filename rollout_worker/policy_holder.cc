@@ -23,13 +23,11 @@ absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, cons
   return std::make_shared<const Policy>(Policy{*std::move(model), version});
 }
 
-PolicyHolder::PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Fetch fetch,
-                           std::function<absl::Status(const v1::PolicyVersion&)> acknowledge,
+PolicyHolder::PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Calls calls,
                            Metrics& metrics)
     : base_(std::move(base)),
       trained_(std::move(trained)),
-      fetch_(std::move(fetch)),
-      acknowledge_(std::move(acknowledge)),
+      calls_(std::move(calls)),
       metrics_(metrics),
       current_(std::move(initial)) {}
 
@@ -51,7 +49,7 @@ std::string PolicyHolder::trouble() const {
 
 absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
   const Stopwatch watch;
-  const absl::StatusOr<VerifiedWeights> weights = fetch_({.version = wanted, .shapes = trained_});
+  const absl::StatusOr<VerifiedWeights> weights = calls_.fetch({.version = wanted, .shapes = trained_});
   if (!weights.ok()) return weights.status();
   const TensorMap tensors = UnpackWeights(*weights);
   for (const auto& [name, tensor] : tensors) {
@@ -60,20 +58,29 @@ absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
   }
   absl::StatusOr<std::shared_ptr<const Policy>> policy = MakePolicy(base_, tensors, wanted);
   if (!policy.ok()) return policy.status();
-  {
-    absl::MutexLock lock(&mutex_);
-    current_ = *std::move(policy);
-  }
+  Swap(*std::move(policy));
+  calls_.offer(weights->packed());
   metrics_.Seconds("lvrpo_rollout_weight_seconds", "Seconds from a new version's announcement to its use.")
       .Observe(watch.Seconds());
   return absl::OkStatus();
+}
+
+void PolicyHolder::Swap(std::shared_ptr<const Policy> policy) {
+  const Stopwatch watch;  // for which the sampler may wait: it asks for the current version under this lock
+  {
+    absl::MutexLock lock(&mutex_);
+    current_.swap(policy);
+  }
+  metrics_
+      .Seconds("lvrpo_rollout_weight_pause_seconds", "Seconds for which a swap of weights blocks sampling.")
+      .Observe(watch.Seconds());
 }
 
 absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted, int64_t incarnation) {
   absl::Status status;
   if (!SameVersion(current()->version, wanted)) status = Bring(wanted);
   if (status.ok() && acknowledged(incarnation) == nullptr) {
-    status = acknowledge_(wanted);
+    status = calls_.acknowledge(wanted);
     if (status.ok()) {
       metrics_.Gauge("lvrpo_rollout_version", "Version of the weights in use.")
           .Set(static_cast<double>(wanted.number()));
@@ -96,7 +103,8 @@ void PolicyHolder::Follow(MemberSession& session, const std::function<bool()>& s
     const v1::PolicyVersion wanted = session.view().current_version();
     if (!wanted.digest().empty()) {
       const absl::Status status = Update(wanted, session.fence().incarnation());
-      if (!status.ok() && complained != status.message()) {
+      // When all holders are busy, it is this worker's turn soon.
+      if (!status.ok() && !absl::IsResourceExhausted(status) && complained != status.message()) {
         complained = std::string(status.message());
         spdlog::warn("weights of version {} could not be taken: {}", wanted.number(), complained);
       }

@@ -24,12 +24,17 @@ absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, cons
 // sampled finishes with the old version. Thread-safe.
 class PolicyHolder {
  public:
-  // Fetches what is wanted from a holder: a WeightFetcher's Fetch(), or a test's.
-  using Fetch = std::function<absl::StatusOr<VerifiedWeights>(const WantedWeights&)>;
-  // `acknowledge` is called after each swap. `initial` is version 0 from the model folder; `trained`: the
-  // tensors that are transferred.
-  PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Fetch fetch,
-               std::function<absl::Status(const v1::PolicyVersion&)> acknowledge, Metrics& metrics);
+  struct Calls {
+    // Fetches what is wanted from a holder: ResumingFetch's, or a test's.
+    std::function<absl::StatusOr<VerifiedWeights>(const WantedWeights&)> fetch;
+    // Called after each swap, in this order: the weights in use may be served to others, and the coordinator
+    // is told that they are in use.
+    std::function<void(std::shared_ptr<const PackedWeights>)> offer;
+    std::function<absl::Status(const v1::PolicyVersion&)> acknowledge;
+  };
+  // `initial` is version 0 from the model folder; `trained`: the tensors that are transferred.
+  PolicyHolder(Bagel base, ShapeMap trained, std::shared_ptr<const Policy> initial, Calls calls,
+               Metrics& metrics);
 
   std::shared_ptr<const Policy> current() const;
   // The same once it is acknowledged to the coordinator (`incarnation`: of the registration): groups are
@@ -47,11 +52,11 @@ class PolicyHolder {
 
  private:
   absl::Status Bring(const v1::PolicyVersion& wanted);
+  void Swap(std::shared_ptr<const Policy> policy);
 
   const Bagel base_;
   const ShapeMap trained_;
-  const Fetch fetch_;
-  const std::function<absl::Status(const v1::PolicyVersion&)> acknowledge_;
+  const Calls calls_;
   Metrics& metrics_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Policy> current_ ABSL_GUARDED_BY(mutex_);

@@ -8,13 +8,15 @@
 #include "absl/time/clock.h"
 #include "common/clock.h"
 #include "common/hash.h"
-#include "weight_plane/holders.h"
+#include "common/net/host_port.h"
+#include "common/words/words.h"
 
 namespace lvrpo {
 namespace {
 
 using Stub = v1::Coordinator::Stub;
 
+constexpr int kMostThreads = 32;   // of the RPC server
 constexpr int kCallAttempts = 40;  // with growing pauses: about a minute
 
 // How long the slowest scorer may take.
@@ -23,6 +25,13 @@ absl::Duration LongestScoring(const v1::RewardConfig& reward) {
   for (const v1::ExternalScorerConfig& external : reward.external())
     longest = std::max(longest, external.timeout_seconds());
   return absl::Seconds(longest);
+}
+
+// Whether others of the run can connect to `address`: to one of this machine alone only when all are on it.
+bool OthersReach(const std::string& address, const std::string& coordinator) {
+  const absl::StatusOr<HostPort> own = ParseHostPort(address, AddressUse::kDial);
+  const absl::StatusOr<HostPort> run = ParseHostPort(coordinator, AddressUse::kDial);
+  return own.ok() && run.ok() && (!own->IsLoopback() || run->IsLoopback());
 }
 
 void Sleep(absl::Duration duration) { absl::SleepFor(duration); }
@@ -39,11 +48,20 @@ WorkerProcess::WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config
       trouble_(LongestScoring(config.reward()), RealClock()),
       learner_(config.rpc()),
       rewards_(config.rpc()),
+      served_({.most = kMostWeightStreams,
+               .longest = absl::Seconds(config.rpc().timeout_seconds() * 4),
+               .silent = absl::Seconds(config.rpc().timeout_seconds())}),
+      offered_(served_, /*kept=*/1,
+               [&sent = metrics_.Counter("lvrpo_rollout_weight_sent_bytes_total",
+                                         "Bytes of weights sent to other workers.")](int64_t bytes) {
+                 sent.Increment(static_cast<double>(bytes));
+               }),
       weights_(config.rpc()),
-      holder_(
-          sampling.base, sampling.trained, sampling.initial,
-          [this](const WantedWeights& wanted) { return Fetch(wanted); },
-          [this](const v1::PolicyVersion& version) { return Acknowledge(version); }, metrics_),
+      holder_(sampling.base, sampling.trained, sampling.initial,
+              {.fetch = [this](const WantedWeights& wanted) { return Fetch(wanted); },
+               .offer = [this](std::shared_ptr<const PackedWeights> weights) { Offer(std::move(weights)); },
+               .acknowledge = [this](const v1::PolicyVersion& version) { return Acknowledge(version); }},
+              metrics_),
       delivery_(DeliveryCalls(), kCallAttempts, StableHash64(flags.member_id), held_, trouble_, metrics_),
       worker_(WorkerCalls(), held_, backoff_, RealClock(), metrics_) {}
 
@@ -53,12 +71,33 @@ bool WorkerProcess::Leaving() const {
 }
 
 absl::StatusOr<VerifiedWeights> WorkerProcess::Fetch(const WantedWeights& wanted) {
-  const absl::StatusOr<std::string> holder = PickHolder(session().view());
-  if (!holder.ok()) return holder.status();
-  return weights_.Fetch(*holder, wanted, transfer_deadline_, [this](int64_t bytes) {
-    metrics_.Counter("lvrpo_rollout_weight_bytes_total", "Bytes of weights received.")
-        .Increment(static_cast<double>(bytes));
-  });
+  absl::StatusOr<VerifiedWeights> weights = fetch_->Fetch(wanted, [this] { return session().view(); });
+  if (weights.ok()) {
+    metrics_
+        .Seconds("lvrpo_rollout_weight_fetch_seconds", "Seconds in which a version's bytes were received.")
+        .Observe(fetch_->receive_seconds());
+    metrics_.Seconds("lvrpo_rollout_weight_verify_seconds", "Seconds of hashing a version, during the fetch.")
+        .Observe(fetch_->verify_seconds());
+  }
+  return weights;
+}
+
+void WorkerProcess::Offer(std::shared_ptr<const PackedWeights> weights) {
+  if (!OthersReach(process_->address(), flags_.coordinator)) return;
+  offered_.Publish(std::move(weights));
+  offers_ = true;
+}
+
+ResumingFetch::Options WorkerProcess::FetchOptions() {
+  return {.own_address = process_->address(),
+          .limits = {.whole = transfer_deadline_, .silence = transfer_deadline_ / 12},
+          .seed = StableHash64(flags_.member_id),
+          .on_bytes = [this](int64_t bytes, v1::Role holder) {
+            metrics_
+                .Counter("lvrpo_rollout_weight_bytes_total",
+                         "Bytes of weights received, by the holder's role.", {{"from", Word(holder)}})
+                .Increment(static_cast<double>(bytes));
+          }};
 }
 
 absl::Status WorkerProcess::Acknowledge(const v1::PolicyVersion& version) {
@@ -118,6 +157,7 @@ MemberSession::Report WorkerProcess::Report() {
   report.load = static_cast<double>(report.held.size());
   report.state = joined_ ? "ready" : "starting";
   if (joined_) report.version = holder_.current()->version;
+  if (offers_) report.weight_streams = served_.open();
   report.waiting_for = trouble_.text();
   if (report.waiting_for.empty()) report.waiting_for = worker_.waiting_for();
   return report;
@@ -125,9 +165,12 @@ MemberSession::Report WorkerProcess::Report() {
 
 absl::Status WorkerProcess::Join() {
   absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, metrics_, {.readiness = [this] { return std::string(joined_ ? "" : "starting"); }});
+      flags_, config_, metrics_, {.services = {&offered_}, .max_threads = kMostThreads, .readiness = [this] {
+                                    return std::string(joined_ ? "" : "starting");
+                                  }});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
+  fetch_.emplace(weights_, FetchOptions());
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
   const absl::Status status =
       process_->Join({.role = v1::ROLE_ROLLOUT_WORKER,

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/flags/role_flags.h"
+#include "common/net/call_watch.h"
 #include "common/shutdown.h"
 #include "common/telemetry/metrics.h"
 #include "learner/client.h"
@@ -23,11 +24,14 @@
 #include "rollout_worker/sampling.h"
 #include "rollout_worker/scoring_trouble.h"
 #include "rollout_worker/worker.h"
+#include "weight_plane/resuming_fetch.h"
 #include "weight_plane/weight_client.h"
+#include "weight_plane/weight_service.h"
 
 namespace lvrpo {
 
-// A rollout worker's process: one thread follows the weights, one samples, one delivers.
+// A rollout worker's process: one thread follows the weights, one samples, one delivers; gRPC's serve the
+// weights in use to other workers.
 class WorkerProcess {
  public:
   // All must outlive it.
@@ -42,6 +46,9 @@ class WorkerProcess {
   absl::Status Join();
   // What the parts below are given to reach the rest of the run.
   absl::StatusOr<VerifiedWeights> Fetch(const WantedWeights& wanted);
+  ResumingFetch::Options FetchOptions();
+  // Serves the weights in use to others, if they can reach this process.
+  void Offer(std::shared_ptr<const PackedWeights> weights);
   absl::Status Acknowledge(const v1::PolicyVersion& version);
   std::optional<ReadyPolicy> AcknowledgedPolicy() const;
   Delivery::Calls DeliveryCalls();
@@ -61,11 +68,15 @@ class WorkerProcess {
   ScoringTrouble trouble_;
   LearnerClient learner_;
   RewardClient rewards_;
+  CallWatch served_;  // streams of weights to others
+  WeightService offered_;
   WeightClient weights_;
+  std::optional<ResumingFetch> fetch_;  // since Join(), for the follower's thread
   PolicyHolder holder_;
   Delivery delivery_;
   Worker worker_;
   std::atomic<bool> joined_ = false, ended_ = false;  // ended: the loop has returned
+  std::atomic<bool> offers_ = false;                  // weights, to others that can reach this process
   std::unique_ptr<RoleProcess> process_;              // its threads use all of the above
   std::optional<DeliveryThread> delivery_thread_;
 };

@@ -17,7 +17,7 @@ packages=(
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
   prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
   nlohmann-json3-dev libvalijson-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libgif-dev libre2-dev libpcre2-dev libutf8proc-dev
-  libtesseract-dev tesseract-ocr-eng libcurl4-openssl-dev libgtest-dev libgmock-dev libbenchmark-dev
+  libtesseract-dev tesseract-ocr-eng libcurl4-openssl-dev libpugixml-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 case "${1:-}" in
   "") ;;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -10,14 +12,19 @@
 
 namespace lvrpo {
 
-// The versions that a holder keeps in memory: the two newest, so that whoever began to fetch one can finish.
+// The versions that a holder keeps in memory: the `most` newest. Streams keep theirs until they end.
 // Thread-safe.
 class KeptVersions {
  public:
+  explicit KeptVersions(size_t most) : most_(most) {}
+
   void Keep(std::shared_ptr<const PackedWeights> weights) {
+    std::shared_ptr<const PackedWeights> old;  // freed without the lock
     absl::MutexLock lock(&mutex_);
     kept_.push_back(std::move(weights));
-    if (kept_.size() > kMost) kept_.pop_front();
+    if (kept_.size() <= most_) return;
+    old = std::move(kept_.front());
+    kept_.pop_front();
   }
 
   // `number` -1: the newest. Null when it is not kept.
@@ -30,7 +37,7 @@ class KeptVersions {
   }
 
  private:
-  static constexpr size_t kMost = 2;
+  const size_t most_;
   mutable absl::Mutex mutex_;
   std::deque<std::shared_ptr<const PackedWeights>> kept_ ABSL_GUARDED_BY(mutex_);  // oldest first
 };

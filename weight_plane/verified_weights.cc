@@ -1,105 +1,86 @@
 #include "weight_plane/verified_weights.h"
 
-#include <algorithm>
-#include <numeric>
-#include <set>
+#include <atomic>
+#include <string>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/hash.h"
+#include "common/stopwatch.h"
+#include "weight_plane/bucket_hashes.h"
 
 namespace lvrpo {
 namespace {
 
-int64_t Elements(const std::vector<int64_t>& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
-
-// DataLoss unless `tensor` is one of the wanted ones, all of it inside a bucket.
-absl::Status CheckTensor(const v1::TensorEntry& tensor, const v1::WeightManifest& manifest,
-                         const WantedWeights& wanted) {
-  const auto own = wanted.shapes.find(tensor.name());
-  if (own == wanted.shapes.end() ||
-      !std::equal(tensor.shape().begin(), tensor.shape().end(), own->second.begin(), own->second.end())) {
-    return absl::DataLossError(
-        absl::StrCat(tensor.name(), " is no tensor that this run trains, or has another shape"));
-  }
-  if (tensor.dtype() != "F32")
-    return absl::DataLossError(absl::StrCat(tensor.name(), " has dtype ", tensor.dtype()));
-  if (tensor.bucket() < 0 || tensor.bucket() >= manifest.buckets_size() || tensor.offset() < 0 ||
-      tensor.size() != 4 * Elements(own->second) ||
-      tensor.offset() > manifest.buckets(static_cast<int>(tensor.bucket())).size() - tensor.size()) {
-    return absl::DataLossError(absl::StrCat(tensor.name(), " lies outside its bucket"));
+// Fills `bucket` from the stream, and tells `filled` how far after each piece.
+absl::Status Fill(WeightStream& stream, int64_t index, Bucket& bucket,
+                  const std::function<absl::Status(size_t filled, size_t piece)>& filled) {
+  size_t held = 0;
+  while (held < bucket.size()) {
+    const absl::StatusOr<size_t> piece = stream.Read(
+        index, static_cast<int64_t>(held), std::span<char>(bucket.data() + held, bucket.size() - held));
+    if (!piece.ok()) return piece.status();
+    held += *piece;
+    if (absl::Status status = filled(held, *piece); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-// DataLoss unless the manifest announces the wanted version, whole, and no byte more.
-absl::Status CheckManifest(const v1::WeightManifest& manifest, const WantedWeights& wanted) {
-  const std::string& digest = manifest.version().digest();
-  if (digest != wanted.version.digest() || manifest.version().number() != wanted.version.number()) {
-    return absl::DataLossError(absl::StrCat("version ", manifest.version().number(), " with digest ",
-                                            digest.substr(0, 12), " came instead of ",
-                                            wanted.version.digest().substr(0, 12)));
-  }
-  if (DigestOfManifest(manifest) != digest) return absl::DataLossError("the manifest's digest is wrong");
-  int64_t bytes_left = 0;
-  for (const auto& [name, shape] : wanted.shapes) bytes_left += 4 * Elements(shape);
-  for (const v1::BucketEntry& bucket : manifest.buckets()) {
-    if (bucket.size() < 0 || bucket.size() > bytes_left)
-      return absl::DataLossError("the buckets hold more bytes than this run's tensors have");
-    bytes_left -= bucket.size();
-  }
-  std::set<std::string> names;
-  for (const v1::TensorEntry& tensor : manifest.tensors()) {
-    if (absl::Status status = CheckTensor(tensor, manifest, wanted); !status.ok()) return status;
-    if (!names.insert(tensor.name()).second)
-      return absl::DataLossError(absl::StrCat(tensor.name(), " is there twice"));
-  }
-  if (names.size() == wanted.shapes.size()) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat(names.size(), " tensors came; this run trains ", wanted.shapes.size()));
-}
-
-// Whether a piece continues its bucket as far as the manifest allows, and matches its checksum.
-bool Continues(const WeightPiece& piece, const PackedWeights& received) {
-  if (piece.bucket < 0 || piece.bucket >= static_cast<int64_t>(received.buckets.size())) return false;
-  const auto held = static_cast<int64_t>(received.buckets[static_cast<size_t>(piece.bucket)].size());
-  const int64_t size = received.manifest.buckets(static_cast<int>(piece.bucket)).size();
-  return piece.offset == held && static_cast<int64_t>(piece.bytes.size()) <= size - held &&
-         (!piece.crc32.has_value() || Crc32(piece.bytes) == *piece.crc32);
-}
-
 }  // namespace
 
-absl::StatusOr<VerifiedWeights> ReceiveWeights(WeightStream& stream, const WantedWeights& wanted,
-                                               const std::function<void(int64_t)>& on_bytes) {
-  const auto damaged = [&wanted](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat("weights of version ", wanted.version.number(), ": ", what));
-  };
-  PackedWeights received;
+absl::Status PartialWeights::Damaged(absl::string_view what) const {
+  return absl::DataLossError(absl::StrCat("weights of version ", wanted_.version.number(), ": ", what));
+}
+
+absl::Status PartialWeights::AskForManifest(WeightStream& stream) {
   absl::StatusOr<v1::WeightManifest> manifest = stream.Manifest();
   if (!manifest.ok()) return manifest.status();
-  if (absl::Status status = CheckManifest(*manifest, wanted); !status.ok()) return damaged(status.message());
-  received.manifest = *std::move(manifest);
-  received.buckets.resize(static_cast<size_t>(received.manifest.buckets_size()));
-  while (true) {
-    const absl::StatusOr<std::optional<WeightPiece>> piece = stream.Next();
-    if (!piece.ok()) return piece.status();
-    if (!piece->has_value()) break;
-    if (!Continues(**piece, received)) return damaged("a damaged piece came");
-    const absl::string_view bytes = (*piece)->bytes;
-    received.buckets[static_cast<size_t>((*piece)->bucket)].append(bytes.data(), bytes.size());
-    if (on_bytes) on_bytes(static_cast<int64_t>(bytes.size()));
+  if (absl::Status status = CheckManifest(*manifest, wanted_); !status.ok()) return Damaged(status.message());
+  manifest_ = *std::move(manifest);
+  return absl::OkStatus();
+}
+
+absl::Status PartialWeights::Continue(WeightStream& stream, const std::function<void(int64_t)>& on_bytes) {
+  if (!manifest_.has_value()) {
+    if (absl::Status status = AskForManifest(stream); !status.ok()) return status;
   }
-  for (size_t i = 0; i < received.buckets.size(); ++i) {
-    const v1::BucketEntry& expected = received.manifest.buckets(static_cast<int>(i));
-    if (static_cast<int64_t>(received.buckets[i].size()) != expected.size() ||
-        Sha256Hex(received.buckets[i]) != expected.sha256()) {
-      return damaged(absl::StrCat("bucket ", i, " does not match its checksum"));
-    }
+  const size_t first = verified_.size(), count = static_cast<size_t>(manifest_->buckets_size());
+  if (first == count) return absl::OkStatus();
+  size_t missing = 0;  // bytes
+  for (size_t i = first; i < count; ++i)
+    missing += static_cast<size_t>(manifest_->buckets(static_cast<int>(i)).size());
+  std::vector<Bucket> received;
+  std::vector<std::atomic<bool>> right(count - first);
+  std::atomic<int64_t> wrong = -1;
+  BucketHashes hashes(missing, [&](size_t index, const std::string& sha256) {
+    if (sha256 == manifest_->buckets(static_cast<int>(index)).sha256())
+      right[index - first] = true;
+    else
+      wrong = static_cast<int64_t>(index);
+  });
+  const auto check = [&]() {
+    return wrong < 0 ? absl::OkStatus()
+                     : Damaged(absl::StrCat("bucket ", wrong.load(), " does not match its checksum"));
+  };
+  const Stopwatch watch;
+  absl::Status status;
+  for (size_t index = first; index < count && status.ok(); ++index) {
+    const auto size = static_cast<size_t>(manifest_->buckets(static_cast<int>(index)).size());
+    Bucket& bucket = received.emplace_back(size);
+    hashes.Begin(index, bucket.data(), size);
+    status = Fill(stream, static_cast<int64_t>(index), bucket, [&](size_t filled, size_t piece) {
+      hashes.Filled(filled);
+      if (on_bytes) on_bytes(static_cast<int64_t>(piece));
+      return check();
+    });
   }
-  return VerifiedWeights(std::move(received));
+  receive_seconds_ += watch.Seconds();
+  verify_seconds_ += hashes.Finish();
+  for (size_t i = 0; i < received.size() && right[i]; ++i) verified_.push_back(std::move(received[i]));
+  if (absl::Status damage = check(); !damage.ok()) return damage;
+  return status;
+}
+
+VerifiedWeights PartialWeights::Take() && {
+  return VerifiedWeights({.manifest = *std::move(manifest_), .buckets = std::move(verified_)});
 }
 
 }  // namespace lvrpo

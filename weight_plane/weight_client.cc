@@ -1,65 +1,136 @@
 #include "weight_plane/weight_client.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "proto/lvrpo/v1/weights.grpc.pb.h"
+#include "weight_plane/rpc_chunk.h"
 
 namespace lvrpo {
 namespace {
 
+// One call of StreamWeights, whose messages are taken as bytes. Every operation has an end: cancelling
+// completes it.
+class ChunkCall {
+ public:
+  ChunkCall(const std::shared_ptr<grpc::Channel>& channel, const StreamLimits& limits)
+      : stub_(channel), limits_(limits), context_(MakeContext(limits.whole)) {}
+
+  ~ChunkCall() {
+    context_->TryCancel();
+    if (call_ != nullptr && !finished_) (void)Finish();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  absl::Status Start(const v1::StreamWeightsRequest& request) {
+    static const auto* method =
+        new std::string(absl::StrCat("/", v1::WeightSource::service_full_name(), "/StreamWeights"));
+    call_ = stub_.PrepareCall(context_.get(), *method, &queue_);
+    call_->StartCall(this);
+    if (!Await()) return Finish();
+    grpc::ByteBuffer message;
+    bool own = false;
+    (void)grpc::SerializationTraits<v1::StreamWeightsRequest>::Serialize(request, &message, &own);
+    call_->WriteLast(message, grpc::WriteOptions(), this);
+    return Await() ? absl::OkStatus() : Finish();
+  }
+
+  // OutOfRange after the last message.
+  absl::Status Read(grpc::ByteBuffer& message) {
+    call_->Read(&message, this);
+    if (Await()) return absl::OkStatus();
+    const absl::Status status = Finish();
+    return status.ok() ? absl::OutOfRangeError("the stream has ended") : status;
+  }
+
+ private:
+  // Whether the operation in progress succeeded. Cancels it when nothing happens for too long.
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    const auto deadline = absl::ToChronoTime(absl::Now() + limits_.silence);
+    if (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) return ok;
+    silent_ = true;
+    context_->TryCancel();
+    queue_.Next(&tag, &ok);
+    return ok;
+  }
+
+  // How the call ended.
+  absl::Status Finish() {
+    grpc::Status status;
+    call_->Finish(&status, this);
+    finished_ = true;
+    void* tag = nullptr;
+    bool ok = false;
+    queue_.Next(&tag, &ok);
+    if (silent_) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("nothing came for ", absl::FormatDuration(limits_.silence)));
+    }
+    return FromGrpcStatus(status);
+  }
+
+  grpc::GenericStub stub_;
+  const StreamLimits limits_;
+  grpc::CompletionQueue queue_;
+  const std::unique_ptr<grpc::ClientContext> context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  bool silent_ = false, finished_ = false;
+};
+
 class GrpcWeightStream final : public WeightStream {
  public:
-  GrpcWeightStream(std::shared_ptr<grpc::Channel> channel, int64_t number, absl::Duration deadline)
-      : stub_(v1::WeightSource::NewStub(std::move(channel))), number_(number), deadline_(deadline) {}
-
-  ~GrpcWeightStream() override {
-    if (reader_ == nullptr) return;
-    context_->TryCancel();
-    (void)reader_->Finish();
-  }
+  GrpcWeightStream(std::shared_ptr<grpc::Channel> channel, int64_t number, const StreamLimits& limits)
+      : channel_(std::move(channel)), number_(number), limits_(limits) {}
 
   absl::StatusOr<v1::WeightManifest> Manifest() override {
     v1::GetManifestRequest request;
     request.set_number(number_);
     v1::WeightManifest manifest;
-    const grpc::Status status = stub_->GetManifest(MakeContext(deadline_).get(), request, &manifest);
+    const absl::Duration deadline = std::min(limits_.whole, limits_.silence);
+    const grpc::Status status =
+        v1::WeightSource::NewStub(channel_)->GetManifest(MakeContext(deadline).get(), request, &manifest);
     if (!status.ok()) return FromGrpcStatus(status);
     return manifest;
   }
 
-  absl::StatusOr<std::optional<WeightPiece>> Next() override {
-    if (reader_ == nullptr) {
+  absl::StatusOr<size_t> Read(int64_t bucket, int64_t offset, std::span<char> into) override {
+    if (call_ == nullptr) {
       v1::StreamWeightsRequest request;
       request.set_number(number_);
-      context_ = MakeContext(deadline_);
-      reader_ = stub_->StreamWeights(context_.get(), request);
+      request.set_first_bucket(bucket);
+      call_ = std::make_unique<ChunkCall>(channel_, limits_);
+      if (absl::Status status = call_->Start(request); !status.ok()) return status;
     }
-    if (reader_->Read(&chunk_)) {
-      return WeightPiece{.bucket = chunk_.bucket(),
-                         .offset = chunk_.offset(),
-                         .bytes = chunk_.chunk().data(),
-                         .crc32 = chunk_.chunk().crc32()};
-    }
-    const absl::Status status = FromGrpcStatus(reader_->Finish());
-    reader_.reset();
+    grpc::ByteBuffer message;
+    const absl::Status status = call_->Read(message);
+    if (absl::IsOutOfRange(status))
+      return absl::DataLossError(absl::StrCat("the stream ended in bucket ", bucket));
     if (!status.ok()) return status;
-    return std::nullopt;
+    return DecodeChunk(message, {.bucket = bucket, .offset = offset}, into);
   }
 
  private:
-  const std::unique_ptr<v1::WeightSource::Stub> stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const int64_t number_;
-  const absl::Duration deadline_;
-  std::unique_ptr<grpc::ClientContext> context_;                 // outlives reader_
-  std::unique_ptr<grpc::ClientReader<v1::WeightChunk>> reader_;  // null before the first piece and at the end
-  v1::WeightChunk chunk_;
+  const StreamLimits limits_;
+  std::unique_ptr<ChunkCall> call_;  // null before the first Read()
 };
 
 }  // namespace
 
 std::unique_ptr<WeightStream> WeightClient::Open(const std::string& holder, int64_t number,
-                                                 absl::Duration deadline) {
-  return std::make_unique<GrpcWeightStream>(channels_.To(holder), number, deadline);
+                                                 const StreamLimits& limits) {
+  return std::make_unique<GrpcWeightStream>(channels_.To(holder), number, limits);
 }
 
 }  // namespace lvrpo

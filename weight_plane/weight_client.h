@@ -13,9 +13,10 @@ class WeightClient final : public WeightFetcher {
  public:
   explicit WeightClient(const ChannelOptions& options) : channels_(options) {}
 
- private:
   std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
-                                     absl::Duration deadline) override;
+                                     const StreamLimits& limits) override;
+
+ private:
   ChannelCache channels_;
 };
 

@@ -22,11 +22,16 @@ Care CareFor(const RoleSight& sight, bool ending, bool goes_on) {
   return ending ? Care::kLetGo : Care::kReplace;
 }
 
-std::optional<absl::Duration> Restarts::Next(const std::string& role, absl::Duration lived) {
+std::optional<absl::Duration> Restarts::Next(const Death& death) {
+  if (!death.group.empty()) {
+    const auto [newest, first] = newest_.try_emplace(death.group, death.died);
+    if (!first && death.started <= newest->second) return absl::ZeroDuration();
+    newest->second = death.died;
+  }
   if (used_ >= most_) return std::nullopt;
   ++used_;
-  int& before = in_a_row_[role];
-  if (lived >= kSettled) before = 0;
+  int& before = in_a_row_[death.role];
+  if (death.died - death.started >= kSettled) before = 0;
   return before++ == 0 ? absl::ZeroDuration() : DoubledWait(absl::Seconds(1), kLongest, before - 1);
 }
 

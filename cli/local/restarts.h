@@ -34,16 +34,23 @@ enum class Care {
 // reason to leave. Pure.
 Care CareFor(const RoleSight& sight, bool ending, bool goes_on);
 
+// A process that died.
+struct Death {
+  std::string role;
+  std::string group = {};  // processes that start again together when one of them dies; empty: it is alone
+  absl::Time started, died;
+};
+
 // When roles that died are restarted: the first time at once, then after 1, 2, 4, ... 30 s, so that a lasting
 // error (a full disk) does not use up the restarts; the pause resets after a role has lived for a minute. At
-// most `most` restarts for all roles together. Pure.
+// most `most` restarts for all roles together, where a group that dies of one cause counts once: deaths of
+// processes that were there when the first of it died use up nothing. Pure.
 class Restarts {
  public:
   explicit Restarts(int most) : most_(most) {}
 
-  // A role died, `lived` after its start. How long to wait before it is started again; nullopt:
-  // restarts are used up.
-  std::optional<absl::Duration> Next(const std::string& role, absl::Duration lived);
+  // How long to wait before it is started again; nullopt: restarts are used up.
+  std::optional<absl::Duration> Next(const Death& death);
   int used() const { return used_; }
   int most() const { return most_; }
 
@@ -51,6 +58,7 @@ class Restarts {
   const int most_;
   int used_ = 0;
   std::map<std::string, int> in_a_row_;
+  std::map<std::string, absl::Time> newest_;  // by group: when the first one died of what is the newest cause
 };
 
 }  // namespace lvrpo

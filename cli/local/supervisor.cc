@@ -25,15 +25,15 @@ constexpr absl::Duration kStartPatience = absl::Seconds(45);
 
 }  // namespace
 
-void Supervisor::AddRole(const std::string& binary, const std::string& name, int threads,
-                         std::vector<std::string> more) {
+Supervisor::Role& Supervisor::AddRole(const std::string& binary, const std::string& name, int threads,
+                                      std::vector<std::string> more) {
   Role role;
   role.name = name;
   role.command = {JoinPath(binaries_, binary), "--config", folder_.Inside("config.yaml")};
   role.command.insert(role.command.end(), more.begin(), more.end());
   role.log_mark = static_cast<size_t>(FileSize(LogOf(name)).value_or(0));  // of an earlier session
   role.environment["OMP_NUM_THREADS"] = absl::StrCat(std::max(1, threads));
-  roles_.push_back(std::move(role));
+  return roles_.emplace_back(std::move(role));
 }
 
 absl::Status Supervisor::Launch(Role& role) {
@@ -53,8 +53,12 @@ absl::Status Supervisor::Launch(Role& role) {
 
 absl::Status Supervisor::PlanRestart(Role& role, int code, const std::string& why) {
   const bool useful = MayRestart(code);
+  const int used_before = restarts_.used();
   const std::optional<absl::Duration> wait =
-      useful ? restarts_.Next(role.name, RealClock().Now() - role.started) : std::nullopt;
+      useful
+          ? restarts_.Next(
+                {.role = role.name, .group = role.group, .started = role.started, .died = RealClock().Now()})
+          : std::nullopt;
   if (!wait.has_value()) {
     ended_code_ = code;
     return absl::FailedPreconditionError(absl::StrCat(why, useful ? "; restarts are used up" : "", "; ",
@@ -63,6 +67,10 @@ absl::Status Supervisor::PlanRestart(Role& role, int code, const std::string& wh
   }
   role.process.reset();
   role.start_at = RealClock().Now() + *wait;
+  if (restarts_.used() == used_before) {
+    say_(absl::StrCat(why, "; starting it again with the other ranks"));
+    return absl::OkStatus();
+  }
   say_(absl::StrCat(why, "; starting it again",
                     *wait > absl::ZeroDuration() ? " in " + absl::FormatDuration(*wait) : "", " (restart ",
                     restarts_.used(), " of at most ", restarts_.most(), ")"));
@@ -120,8 +128,14 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   };
-  AddRole("lvrpo-learner", "learner-0", local.threads_learner(),
-          with("learner-0", {"--run-dir", folder_.path}));
+  const int ranks = std::max(1, local.learner_ranks());
+  for (int rank = 0; rank < ranks; ++rank) {
+    const std::string name = absl::StrCat("learner-", rank);
+    std::vector<std::string> more = {"--run-dir", folder_.path};
+    if (ranks > 1) more.insert(more.end(), {"--rank", absl::StrCat(rank), "--ranks", absl::StrCat(ranks)});
+    Role& learner = AddRole("lvrpo-learner", name, local.threads_learner(), with(name, more));
+    if (ranks > 1) learner.group = "learner";
+  }
   for (int i = 0; i < local.reward_servers(); ++i) {
     const std::string name = absl::StrCat("reward-", i);
     AddRole("lvrpo-reward-server", name, local.threads_reward(), with(name, {}));

@@ -52,7 +52,8 @@ class Supervisor {
 
  private:
   struct Role {
-    std::string name;  // member id, and name of its log
+    std::string name;   // member id, and name of its log
+    std::string group;  // as Death::group
     std::vector<std::string> command;
     std::map<std::string, std::string> environment;
     std::optional<Process> process;
@@ -72,8 +73,8 @@ class Supervisor {
   std::string LastWords(const Role& role) const;
   // The run continues without this file; an error is printed once.
   void WriteProcessIds();
-  void AddRole(const std::string& binary, const std::string& name, int threads,
-               std::vector<std::string> more);
+  Role& AddRole(const std::string& binary, const std::string& name, int threads,
+                std::vector<std::string> more);
 
   const RunFolder& folder_;
   const std::string folder_identity_;  // a role may recreate a folder of the same name

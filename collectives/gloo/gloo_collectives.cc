@@ -78,8 +78,8 @@ class GlooCollectives final : public Collectives {
   }
 
   std::unique_ptr<Pending> ReduceScatter(ConstSpan in, Span out) override {
-    // Gloo reads `in` during the call, and writes `out` in Wait(): what is in progress ends before, and this one
-    // too, so that operations happen in the order of their calls.
+    // Gloo reads `in` during the call, and writes `out` in Wait(): what is in progress ends before, and this
+    // one too, so that operations happen in the order of their calls.
     if (last_ != nullptr) (void)TryToRun([this] { last_->wait(); });
     std::unique_ptr<Pending> pending =
         Start(ReduceScatterCall(in, out, size()), [this](Running& running, const Call& call) {

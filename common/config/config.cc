@@ -54,6 +54,9 @@ std::string ConfigDigest(const v1::RunConfig& config) {
   relevant.clear_local();
   relevant.clear_rpc();
   relevant.clear_coordinator();
+  relevant.clear_learner();
+  if (config.learner().ordered_sums()) relevant.mutable_learner()->set_ordered_sums(true);
+  relevant.clear_checkpoints();
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

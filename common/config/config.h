@@ -17,6 +17,9 @@ struct LoadedConfig {
   std::map<std::string, std::string> origins;
 };
 
+// Processes that may train together.
+constexpr int kMostLearnerRanks = 1024;
+
 // The embedded default's settings.
 v1::RunConfig DefaultRunConfig();
 
@@ -47,8 +50,8 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& config);
 // Every value as YAML, each with a comment saying where it came from.
 std::string PrintConfig(const LoadedConfig& loaded);
 
-// SHA-256 over the settings that decide results: everything but `name`, `out`, `local`, `rpc` and
-// `coordinator`.
+// SHA-256 over the settings that decide results: everything but `name`, `out`, `local`, `rpc`, `checkpoints`,
+// `coordinator` and, of `learner`, all but `ordered_sums`.
 std::string ConfigDigest(const v1::RunConfig& config);
 
 }  // namespace lvrpo

@@ -72,7 +72,6 @@ v1::RunConfig DefaultRunConfig() {
   train.set_advantage_clamp(5);
   train.set_advantage_aggregation("sum_then_normalize");
   train.set_checkpoint_every(25);
-  train.set_checkpoints_kept(2);
   train.set_micro_batch(0);
   train.set_gradient_clip(1);
   train.set_max_nonfinite_steps(3);
@@ -95,6 +94,12 @@ v1::RunConfig DefaultRunConfig() {
   for (const char* pattern : {"language_model.model.layers", "!_moe_gen"})
     train.mutable_text()->add_trainable(pattern);
 
+  v1::CheckpointsConfig& checkpoints = *config.mutable_checkpoints();
+  checkpoints.set_region("us-east-1");
+  checkpoints.mutable_kept()->set_last(2);
+  checkpoints.mutable_stored()->set_last(3);
+  checkpoints.set_last_upload_seconds(300);
+
   v1::EvaluationConfig& evaluation = *config.mutable_evaluation();
   evaluation.set_every(50);
   evaluation.set_prompts_per_kind(60);
@@ -116,6 +121,9 @@ v1::RunConfig DefaultRunConfig() {
   local.set_threads_reward(1);
   local.set_threads_learner(1);
   local.set_max_restarts(10);
+  local.set_learner_ranks(1);
+
+  config.mutable_learner()->set_collective_timeout_seconds(60);
 
   config.mutable_rpc()->set_timeout_seconds(10);
   config.mutable_rpc()->set_max_message_mib(64);

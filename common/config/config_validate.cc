@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "common/config/checkpoints_config.h"
 #include "common/config/choices.h"
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
@@ -102,7 +103,6 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Positive("train.advantage_clamp", train.advantage_clamp());
   p.OneOf("train.advantage_aggregation", train.advantage_aggregation(), kRewardAggregations);
   p.Range("train.checkpoint_every", train.checkpoint_every(), 1, 1e9);
-  p.Range("train.checkpoints_kept", train.checkpoints_kept(), 1, 1000);
   p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
   p.Range("train.gradient_clip", train.gradient_clip(), 0, 1e9);
   p.Range("train.max_nonfinite_steps", train.max_nonfinite_steps(), 1, 1000);
@@ -115,6 +115,8 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
           "bf16 weights cannot be trained themselves, small steps vanish in them: set train.lora.rank, or "
           "fp32");
   }
+
+  CheckCheckpoints(c.checkpoints(), p);
 
   p.Range("evaluation.every", c.evaluation().every(), 0, 1e9);
   if (c.evaluation().every() > 0 && train.checkpoint_every() > 0 &&
@@ -140,6 +142,13 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("local.threads_reward", c.local().threads_reward(), 1, 1024);
   p.Range("local.threads_learner", c.local().threads_learner(), 1, 1024);
   p.Range("local.max_restarts", c.local().max_restarts(), 0, 1e6);
+  p.Range("local.learner_ranks", c.local().learner_ranks(), 1, kMostLearnerRanks);
+  if (c.local().learner_ranks() > train.groups_per_step() && train.groups_per_step() >= 1) {
+    p.Add("local.learner_ranks",
+          absl::StrCat(c.local().learner_ranks(), " is more than train.groups_per_step (",
+                       train.groups_per_step(), "): some ranks would have nothing to train on"));
+  }
+  p.Range("learner.collective_timeout_seconds", c.learner().collective_timeout_seconds(), 1, 1e6);
   p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());
   p.Range("rpc.max_message_mib", c.rpc().max_message_mib(), 4, 1024);
   return std::move(p.found);

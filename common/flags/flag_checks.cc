@@ -128,6 +128,7 @@ CLI::Validator ByteSize() {
           for (size_t i = 0; sound && i <= power; ++i) factor *= step;
         }
         sound = sound && number <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / factor;
+        if (text.empty()) return "an empty text was given";
         if (!sound) return absl::StrCat("'", text, "' is not a size such as 5GB, 512MiB or 0");
         text = absl::StrCat(number * factor);
         return "";

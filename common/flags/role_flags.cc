@@ -67,10 +67,6 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
                    "host:port that others reach this process at, if not --listen (needed when that is all "
                    "interfaces, 0.0.0.0 or [::]); port 0 stands for the port that is served on")
         ->check(HostPortText(AddressUse::kListen));
-    app.callback([this] {
-      const absl::StatusOr<std::string> reachable = Reachable(listen);
-      if (!reachable.ok()) throw CLI::ValidationError(std::string(reachable.status().message()));
-    });
     app.add_option("--address-file", address_file,
                    "write the addresses that are served to this file, as JSON");
     app.add_flag("--insecure", insecure, "allow plain text on addresses other than loopback");
@@ -87,6 +83,26 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
     app.add_option("--threads", threads, "CPU threads; 0 = as the configuration says")
         ->check(CLI::Range(0, kMostThreads))
         ->capture_default_str();
+  if (has('k')) {
+    app.add_option("--rank", rank, "which of the processes that train together this is, from 0")
+        ->check(CLI::Range(0, kMostLearnerRanks - 1))
+        ->capture_default_str();
+    app.add_option("--ranks", ranks, "how many processes train together; each has another --rank")
+        ->check(CLI::Range(1, kMostLearnerRanks))
+        ->capture_default_str();
+  }
+  app.callback([this, &app, serves = has('l'), has_rank = has('k')] {
+    if (has_rank) TakeRank(app);
+    const absl::StatusOr<std::string> reachable = serves ? Reachable(listen) : listen;
+    if (!reachable.ok()) throw CLI::ValidationError(std::string(reachable.status().message()));
+  });
+}
+
+void RoleFlags::TakeRank(const CLI::App& app) {
+  if (rank >= ranks)
+    throw CLI::ValidationError(
+        absl::StrCat("--rank ", rank, " of --ranks ", ranks, ": ranks are 0 to ", ranks - 1));
+  if (app.get_option("--member-id")->empty()) member_id = absl::StrCat("learner-", rank);
 }
 
 absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::string& metrics) const {

@@ -22,15 +22,20 @@ struct RoleFlags {
   std::string member_id;
   std::string address_file;
   int threads = 0;
+  int rank = 0, ranks = 1;
   bool insecure = false;
 
   // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
-  // listen/advertise/insecure, m member-id, t threads.
+  // listen/advertise/insecure, m member-id, t threads, k rank/ranks (the member id of rank R is learner-R,
+  // unless a flag says otherwise).
   void AddTo(CLI::App& app, const std::string& uses);
   // The address at which others reach a server of this process: `listening`, or --advertise.
   absl::StatusOr<std::string> Reachable(const std::string& listening) const;
   // Writes {"address","metrics","pid"} as JSON to address_file, unless that is empty.
   absl::Status WriteAddressFile(const std::string& address, const std::string& metrics) const;
+
+ private:
+  void TakeRank(const CLI::App& app);
 };
 
 // Parses, with the rules of common/flags/flag_checks.h; prints help or what is wrong, with a suggestion for a

@@ -45,6 +45,11 @@ int CallWatch::CancelLate() {
   return cancelled;
 }
 
+int CallWatch::open() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(calls_.size());
+}
+
 bool CallWatch::AwaitOpen(int streams, absl::Duration timeout) const {
   const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return static_cast<int>(calls_.size()) == streams;

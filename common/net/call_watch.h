@@ -45,6 +45,8 @@ class CallWatch {
 
   // Cancels what has taken too long; returns how many.
   int CancelLate();
+  // Streams that are open.
+  int open() const;
   // Waits until exactly so many streams are open; false on `timeout`.
   bool AwaitOpen(int streams, absl::Duration timeout) const;
 

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/files/file_kind.h"
 #include "common/hash.h"
 #include "common/http/excerpt.h"
@@ -60,11 +61,12 @@ S3Client::Try S3Client::Judge(const Request& request, SignedAnswer answer, const
   const std::string words =
       Excerpt(absl::StrCat(error.code, " ", error.message),
               {credentials.secret_key, credentials.session_token, credentials.access_key});
-  return {.answer = absl::Status(
-              verdict.code, absl::StrCat("the store answered ", answer.code, words.empty() ? "" : " ", words,
-                                         Advice(answer.code, error.code, answer))),
-          .retry = verdict.retry,
-          .asked = answer.retry_after};
+  return {
+      .answer = absl::Status(
+          verdict.code, absl::StrCat("the store answered ", answer.code, words.empty() ? "" : " ",
+                                     absl::StripSuffix(words, "."), Advice(answer.code, error.code, answer))),
+      .retry = verdict.retry,
+      .asked = answer.retry_after};
 }
 
 S3Client::Try S3Client::SendOnce(const Request& request) {

@@ -45,7 +45,8 @@ void RunAudit::CheckCheckpoint(const v1::CheckpointRecord& checkpoint, bool newe
   if (checkpoint.version().number() != checkpoint.step())
     broken("is recorded with another version than its step's");
   const CheckpointFiles files = LookAtCheckpoint(run_dir_, checkpoint, identity_.config_digest);
-  if (files.missing && !newest) return;  // older ones are removed
+  // Older ones are removed; of the newest the object store may have the only copy.
+  if (files.missing && (!newest || !checkpoint.store().empty())) return;
   for (const std::string& fault : files.faults) broken(fault);
 }
 

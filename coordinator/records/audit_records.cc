@@ -93,6 +93,10 @@ void RunAudit::CheckConsumed(const v1::StepRecord& step, int64_t ordinal, std::v
     once_->Broken(absl::StrCat("the record of ordinal ", ordinal, " does not say step ", step.step()));
     return;
   }
+  if (group.rank() < 0 || group.rank() >= std::max(1, step.ranks())) {
+    once_->Broken(absl::StrCat("ordinal ", ordinal, " was for rank ", group.rank(),
+                               " of the learner, which had no such rank at step ", step.step()));
+  }
   CheckSamples(group);
   if (group.generation() < generation_)
     once_->Broken(absl::StrCat("ordinal ", ordinal, " was planned before steps were abandoned"));

@@ -1,12 +1,8 @@
 #include "coordinator/records/checkpoint_files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "absl/strings/str_cat.h"
 #include "common/files/file.h"
+#include "common/files/file_reader.h"
 #include "common/hash.h"
 #include "nlohmann/json.hpp"
 
@@ -16,19 +12,6 @@ namespace {
 std::string Text(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-// SHA-256 of a file, read in blocks (weights do not fit into memory twice); empty when it cannot be read.
-std::string FileDigest(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return "";
-  Sha256 digest;
-  std::vector<char> piece(1 << 20);
-  ssize_t size;
-  while ((size = read(descriptor, piece.data(), piece.size())) > 0 || (size < 0 && errno == EINTR))
-    if (size > 0) digest.Update(piece.data(), static_cast<size_t>(size));
-  close(descriptor);
-  return size == 0 ? digest.FinishHex() : "";
 }
 
 }  // namespace
@@ -51,7 +34,8 @@ CheckpointFiles LookAtCheckpoint(const std::string& run_dir, const v1::Checkpoin
     files.faults.push_back("holds other weights than its step made");
   if (Text(parsed, "config_digest") != config_digest) files.faults.push_back("is of another configuration");
   for (const auto& [name, digest] : parsed["files"].items()) {
-    if (!digest.is_string() || digest.get<std::string>() != FileDigest(JoinPath(folder, name)))
+    if (!digest.is_string() ||
+        digest.get<std::string>() != FileSha256Hex(JoinPath(folder, name)).value_or(""))
       files.faults.push_back(absl::StrCat("has a damaged ", name));
   }
   return files;

@@ -168,10 +168,16 @@ absl::Status Store::AbandonStepsFrom(int64_t step) {
 
 absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
   const std::string bytes = RecordBytes(checkpoint);
-  Statement aside(database_,
-                  "INSERT INTO abandoned_checkpoints(step, record) SELECT step, record FROM checkpoints "
-                  "WHERE step = ? AND record != ?");
-  if (absl::Status status = aside.Bind(checkpoint.step()).BindBlob(bytes).Run(); !status.ok()) return status;
+  Statement find(database_, "SELECT record FROM checkpoints WHERE step = ?");
+  const absl::StatusOr<bool> found = find.Bind(checkpoint.step()).Step();
+  if (!found.ok()) return found.status();
+  v1::CheckpointRecord there;
+  if (*found && (!there.ParseFromString(find.Bytes(0)) || there.digest() != checkpoint.digest())) {
+    Statement aside(database_,
+                    "INSERT INTO abandoned_checkpoints(step, record) SELECT step, record FROM checkpoints "
+                    "WHERE step = ?");
+    if (absl::Status status = aside.Bind(checkpoint.step()).Run(); !status.ok()) return status;
+  }
   Statement insert(database_, "INSERT OR REPLACE INTO checkpoints VALUES(?, ?)");
   return insert.Bind(checkpoint.step()).BindBlob(bytes).Run();
 }

@@ -71,7 +71,8 @@ class Store {
   absl::Status PutStep(const v1::StepRecord& step);
   // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of abandoned ones.
   absl::Status AbandonStepsFrom(int64_t step);
-  // Moves a checkpoint of the same step to the table of abandoned ones.
+  // Moves another checkpoint of the same step to the table of abandoned ones; a newer record of the same one
+  // (by its digest) replaces the older.
   absl::Status PutCheckpoint(const v1::CheckpointRecord& checkpoint);
   absl::Status PutAcknowledgement(const Acknowledgement& acknowledgement);
   absl::Status PutContract(const std::string& key, const ContractEntry& entry);

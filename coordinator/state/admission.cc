@@ -14,6 +14,7 @@ Blocker Admit(const LeaseApplication& application, const AdmissionFacts& facts) 
   using Kind = Blocker::Kind;
   if (application.draining) return {.kind = Kind::kDraining};
   if (!application.learner_is_here) return {.kind = Kind::kJoin, .role = v1::ROLE_LEARNER};
+  if (!application.ranks.missing.empty()) return RanksBlocker(application.ranks);
   // Nobody could score what is sampled.
   if (!application.reward_server_is_here) return {.kind = Kind::kJoin, .role = v1::ROLE_REWARD_SERVER};
   if (facts.finished) return {.kind = Kind::kFinished};

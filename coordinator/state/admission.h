@@ -17,6 +17,7 @@ struct LeaseApplication {
   v1::PolicyVersion version = {};  // weights it will sample with
   bool draining = false;
   bool learner_is_here = true, reward_server_is_here = true;
+  RanksThere ranks = {};  // while a learner is there
 };
 
 // The state of the run that it meets.

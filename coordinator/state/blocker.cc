@@ -17,6 +17,10 @@ std::string FlatRewards(const Blocker& blocker) {
 
 }  // namespace
 
+Blocker RanksBlocker(const RanksThere& ranks) {
+  return {.kind = Blocker::Kind::kRanks, .detail = ranks.missing, .have = ranks.have, .total = ranks.total};
+}
+
 std::string InWords(const Blocker& blocker) {
   using Kind = Blocker::Kind;
   const std::string groups = absl::StrCat(blocker.have, " of ", blocker.total, " groups)");
@@ -31,6 +35,9 @@ std::string InWords(const Blocker& blocker) {
       return absl::StrCat("the coordinator: ", blocker.detail);
     case Kind::kJoin:
       return absl::StrCat("a ", RoleName(blocker.role), " to join");
+    case Kind::kRanks:
+      return absl::StrCat("learner ranks: ", blocker.have, " of ", blocker.total, " are there, ",
+                          blocker.detail);
     case Kind::kStart:
       return "the learner to load its weights";
     case Kind::kWeights:

@@ -8,6 +8,12 @@
 
 namespace lvrpo {
 
+// The learner's processes that are there.
+struct RanksThere {
+  int have = 1, total = 1;
+  std::string missing = {};  // what the others lack, in words; empty: all are there
+};
+
 // What a run waits for, or a worker that asks for a lease: who, which group, since when. What it says in
 // words is InWords()'s business.
 struct Blocker {
@@ -17,6 +23,7 @@ struct Blocker {
     kDraining,        // the run ends
     kCoordinator,     // the coordinator itself: `detail` says why
     kJoin,            // a member of `role`
+    kRanks,           // ranks of the learner: `have` of `total` are there; `detail` says what is missing
     kStart,           // the learner, to load its weights
     kWeights,         // `member`, to hold `wanted` instead of `held`
     kLate,            // others, because `member` held a group for `limit` without delivering it
@@ -40,6 +47,9 @@ struct Blocker {
   absl::Duration limit = {};
   int64_t step = 0, count = 0, have = 0, total = 0;
 };
+
+// kRanks.
+Blocker RanksBlocker(const RanksThere& ranks);
 
 // "rollout-0 (ordinal 3; 1 of 2 groups)"; empty for kNothing. Without `since`: members repeat what they were
 // told, and that must be the same each time.

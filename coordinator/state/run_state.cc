@@ -92,7 +92,15 @@ v1::GroupRecord& RunState::Edit(int64_t ordinal) {
   return *copy;
 }
 
-v1::GroupRecord& RunState::Plan(int64_t ordinal, int32_t attempt) {
+int RunState::RankWithRoom(const std::set<int64_t>& but) const {
+  std::vector<int> open(static_cast<size_t>(ranks_));
+  for (const auto& [ordinal, group] : groups_) {
+    if (group->rank() < ranks_ && !but.contains(ordinal)) ++open[static_cast<size_t>(group->rank())];
+  }
+  return static_cast<int>(std::min_element(open.begin(), open.end()) - open.begin());
+}
+
+v1::GroupRecord& RunState::Plan(int64_t ordinal, int32_t attempt, int rank) {
   if (attempt > plan_.highest_attempt) {
     PlanPosition plan = plan_;
     plan.highest_attempt = attempt;
@@ -103,6 +111,7 @@ v1::GroupRecord& RunState::Plan(int64_t ordinal, int32_t attempt) {
   group->set_attempt(attempt);
   group->set_generation(plan_.generation);
   group->set_state(v1::PLANNED);
+  group->set_rank(rank);
   groups_[ordinal] = group;
   changes_.groups[ordinal] = group;
   return *group;
@@ -115,9 +124,9 @@ void RunState::PlanNext(const PlanPosition& plan) {
 
 void RunState::PlanAgain(int64_t ordinal) {
   const v1::GroupRecord& group = *groups_.at(ordinal);
-  const int32_t failures = group.failures(), attempt = group.attempt() + 1;
+  const int32_t failures = group.failures(), attempt = group.attempt() + 1, rank = group.rank();
   leases_.erase(ordinal);
-  Plan(ordinal, attempt).set_failures(failures);
+  Plan(ordinal, attempt, rank).set_failures(failures);
 }
 
 void RunState::Fail(int64_t ordinal, v1::RetireReason reason, const std::string& detail) {

@@ -95,7 +95,9 @@ class RunState {
   // the base weights while none is recorded. `since`: the records of step version.number() - 1 and all later
   // ones, needed when steps are abandoned. Aborted when it is ahead of the records, InvalidArgument when its
   // weights are not those that the records name, FailedPrecondition when it may not go back there.
-  absl::Status StartTraining(const v1::PolicyVersion& version, const std::vector<v1::StepRecord>& since);
+  // `ranks`: of the learner. Open groups of ranks that are no more are planned again.
+  absl::Status StartTraining(const v1::PolicyVersion& version, const std::vector<v1::StepRecord>& since,
+                             int ranks = 1);
   // An operator goes back to a recorded checkpoint, or to the base weights (0): as StartTraining abandons
   // steps, but on purpose and before any learner is there. FailedPrecondition when there is no such
   // checkpoint.
@@ -103,12 +105,17 @@ class RunState {
   // The groups of the next step, lowest ordinals first; the same set when asked again. Empty: not enough yet.
   absl::StatusOr<std::vector<GroupPointer>> Assign(int64_t step);
   // Idempotent. FailedPrecondition when the step or its groups are not the assigned ones.
-  absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds);
+  absl::Status Commit(const v1::CommitStepRequest& request, double unix_seconds, int ranks = 1);
   // Unusable groups: planned again, or retired when that happened too often.
   void Lose(const google::protobuf::RepeatedPtrField<v1::LostGroup>& groups);
   // A checkpoint of the current line of steps: its version is filled in. Aborted when it is ahead of the
   // records, InvalidArgument when the step was not taken or cannot be named.
-  absl::Status RecordCheckpoint(v1::CheckpointRecord* checkpoint);
+  // `made`: digest of the weights that its step made; `held`: of those that the learner says it holds, which
+  // may be left empty.
+  absl::Status RecordCheckpoint(v1::CheckpointRecord* checkpoint, const std::string& made,
+                                const std::string& held);
+  // Digest of the weights of the newest step, or of the base for 0; empty: not known.
+  std::string WeightsOf(int64_t step) const;
 
   // --- Accessors.
   int64_t committed_steps() const { return last_step_ == nullptr ? 0 : last_step_->step() + 1; }
@@ -157,7 +164,13 @@ class RunState {
   std::vector<int64_t> OrdinalsOf(v1::GroupState state) const;
   // A copy of the open group, to be changed; it becomes part of the changes.
   v1::GroupRecord& Edit(int64_t ordinal);
-  v1::GroupRecord& Plan(int64_t ordinal, int32_t attempt);
+  v1::GroupRecord& Plan(int64_t ordinal, int32_t attempt, int rank);
+  // The rank with the fewest open groups, the lowest of several. `but`: groups that do not count.
+  int RankWithRoom(const std::set<int64_t>& but = {}) const;
+  // For as many ranks as the learner has now.
+  void PlaceAgain();
+  // A step that lost a group is assigned anew once it has its full number again.
+  void Unassign();
   void PlanNext(const PlanPosition& plan);
   void PlanAgain(int64_t ordinal);
   // Counts a failure: planned again, or retired when there were too many.
@@ -184,6 +197,7 @@ class RunState {
   std::shared_ptr<const Checkpoints> checkpoints_ = std::make_shared<const Checkpoints>();
   v1::PolicyVersion current_version_;
   bool started_ = false;
+  int ranks_ = 1;
   PlanPosition plan_;
   // Retired since the last step: many mean that the data or the policy gives no signal.
   int64_t retired_in_a_row_ = 0, unscorable_in_a_row_ = 0;

@@ -40,7 +40,7 @@ RunState::LeaseDecision RunState::Lease(const LeaseApplication& application, abs
     PlanPosition plan = plan_;
     const int64_t fresh = plan.next_ordinal++;
     PlanNext(plan);
-    Plan(fresh, plan.first_attempt);
+    Plan(fresh, plan.first_attempt, RankWithRoom());
   }
   const int64_t ordinal = OrdinalsOf(v1::PLANNED).front();
   v1::GroupRecord& group = Edit(ordinal);

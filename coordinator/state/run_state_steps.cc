@@ -81,7 +81,7 @@ absl::Status RunState::GoBack(int64_t step, const std::vector<v1::StepRecord>& s
   changes_.abandoned = {.step = step, .ordinal = plan.next_ordinal};
   PlanNext(plan);
   for (const int64_t ordinal : again) {
-    if (ordinal < plan.next_ordinal) Plan(ordinal, plan.first_attempt);
+    if (ordinal < plan.next_ordinal) Plan(ordinal, plan.first_attempt, RankWithRoom());
   }
   chain_ = since[static_cast<size_t>(step - first)].previous_digest();
   last_step_ = step == 0 ? nullptr : std::make_shared<const v1::StepRecord>(since.front());
@@ -110,9 +110,38 @@ absl::Status RunState::GoBackTo(int64_t step, const std::vector<v1::StepRecord>&
   return step == committed_steps() ? absl::OkStatus() : GoBack(step, since);
 }
 
+void RunState::Unassign() {
+  for (const int64_t ordinal : OrdinalsOf(v1::ASSIGNED)) {
+    v1::GroupRecord& group = Edit(ordinal);
+    group.set_state(v1::COMPLETE);
+    group.clear_step();
+  }
+}
+
+void RunState::PlaceAgain() {
+  std::vector<int64_t> gone;
+  bool assigned = false;
+  for (const auto& [ordinal, group] : groups_) {
+    if (group->state() == v1::PLANNED || group->rank() < ranks_) continue;
+    gone.push_back(ordinal);
+    assigned = assigned || group->state() == v1::ASSIGNED;
+  }
+  for (const int64_t ordinal : gone) PlanAgain(ordinal);
+  if (assigned) Unassign();
+  // Nobody has anything of these yet.
+  const std::vector<int64_t> planned = OrdinalsOf(v1::PLANNED);
+  std::set<int64_t> left(planned.begin(), planned.end());
+  for (const int64_t ordinal : planned) {
+    const int rank = RankWithRoom(left);
+    if (groups_.at(ordinal)->rank() != rank) Edit(ordinal).set_rank(rank);
+    left.erase(ordinal);
+  }
+}
+
 absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
-                                     const std::vector<v1::StepRecord>& since) {
+                                     const std::vector<v1::StepRecord>& since, int ranks) {
   if (absl::Status status = CheckStart(version); !status.ok()) return status;
+  ranks_ = ranks;
   const int64_t step = version.number();
   if (step < committed_steps()) {
     if (absl::Status status = GoBack(step, since); !status.ok()) return status;
@@ -127,6 +156,7 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
     }
     for (const int64_t ordinal : again) PlanAgain(ordinal);
   }
+  PlaceAgain();
   if (step == 0 && base_digest_.empty()) {
     base_digest_ = version.digest();
     changes_.base_digest = base_digest_;
@@ -177,7 +207,7 @@ std::shared_ptr<v1::StepRecord> RunState::Consume(const std::set<int64_t>& ordin
   return record;
 }
 
-absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_seconds) {
+absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_seconds, int ranks) {
   if (last_step_ != nullptr && request.step() == last_step_->step() &&
       SameVersion(last_step_->new_version(), request.new_version())) {
     return absl::OkStatus();  // a repeated commit
@@ -203,6 +233,8 @@ absl::Status RunState::Commit(const v1::CommitStepRequest& request, double unix_
   record->set_next_ordinal(plan_.next_ordinal);
   *record->mutable_metrics() = request.metrics();
   record->set_unix_seconds(unix_seconds);
+  ranks_ = ranks;
+  if (ranks > 1) record->set_ranks(ranks);
   record->set_previous_digest(chain_);
   chain_ = RecordDigest(RecordBytes(*record));
   retired_in_a_row_ = 0;
@@ -220,30 +252,30 @@ void RunState::Lose(const google::protobuf::RepeatedPtrField<v1::LostGroup>& gro
     if (group->second->state() == v1::COMPLETE || group->second->state() == v1::ASSIGNED)
       Fail(lost.ordinal(), lost.reason(), lost.detail());
   }
-  // A step that lost a group is assigned anew once it has its full number again.
-  for (const int64_t ordinal : OrdinalsOf(v1::ASSIGNED)) {
-    v1::GroupRecord& group = Edit(ordinal);
-    group.set_state(v1::COMPLETE);
-    group.clear_step();
-  }
+  Unassign();
 }
 
-absl::Status RunState::RecordCheckpoint(v1::CheckpointRecord* checkpoint) {
+std::string RunState::WeightsOf(int64_t step) const {
+  if (step == committed_steps() && !current_version_.digest().empty()) return current_version_.digest();
+  return step == 0 ? base_digest_ : "";  // the current version is not known after a coordinator restart
+}
+
+absl::Status RunState::RecordCheckpoint(v1::CheckpointRecord* checkpoint, const std::string& made,
+                                        const std::string& held) {
   const int64_t step = checkpoint->step();
   if (step > committed_steps()) {
     return absl::AbortedError(absl::StrCat("a checkpoint of ", step, " steps, but only ", committed_steps(),
                                            " are recorded: the learner must start again from the records"));
   }
-  if (step != committed_steps()) {
-    return absl::InvalidArgumentError(absl::StrCat("a checkpoint of ", step, " steps, where ",
-                                                   committed_steps(),
-                                                   " are recorded: only the newest step can be saved"));
-  }
-  v1::PolicyVersion version = current_version_;
-  if (step == 0 && version.digest().empty()) version.set_digest(base_digest_);  // after a coordinator restart
-  if (version.digest().empty())
+  if (made.empty())
     return absl::InvalidArgumentError("a checkpoint before the learner has said where it starts");
-  *checkpoint->mutable_version() = version;
+  if (!held.empty() && held != made) {
+    return absl::AbortedError(absl::StrCat("a checkpoint of ", step,
+                                           " steps with other weights than these steps made: the learner "
+                                           "must start again from the records"));
+  }
+  checkpoint->mutable_version()->set_number(step);
+  checkpoint->mutable_version()->set_digest(made);
   RestoreCheckpoint(*checkpoint);
   changes_.checkpoint = *checkpoint;
   return absl::OkStatus();

@@ -64,6 +64,11 @@ Blocker WaitingFor(const RunFacts& facts) {
     return Blocker{.kind = Kind::kJoin, .since = facts.last_progress, .role = role};
   };
   if (facts.learners.members == 0) return join(v1::ROLE_LEARNER);
+  if (!facts.ranks.missing.empty()) {
+    Blocker blocker = RanksBlocker(facts.ranks);
+    blocker.since = facts.last_progress;
+    return blocker;
+  }
   if (!facts.learners.complaint.empty()) return Complaint(facts.learners);
   if (!facts.started) return {.kind = Kind::kStart, .since = facts.last_progress};
   if (facts.workers.members == 0) return join(v1::ROLE_ROLLOUT_WORKER);

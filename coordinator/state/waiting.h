@@ -22,6 +22,7 @@ struct RunFacts {
   std::string fatal = {}, degraded = {};  // why it cannot work, or cannot write now; empty while it can
   absl::Time degraded_since = absl::InfinitePast();
   absl::Time last_progress = absl::InfinitePast();
+  RanksThere ranks = {};  // while a learner is there
   PoolFacts learners = {}, workers = {}, reward_servers = {};
   // The run.
   bool started = false, finished = false, saved = false;

@@ -1,6 +1,5 @@
 #include "learner/step/fault_finder.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -10,17 +9,17 @@
 
 namespace lvrpo {
 
-bool AreFinite(const TensorMap& tensors) {
+double SumOf(const TensorMap& tensors) {
   const torch::NoGradGuard no_grad;
-  return std::all_of(tensors.begin(), tensors.end(), [](const auto& entry) {
-    return std::isfinite(entry.second.sum(torch::kFloat64).template item<double>());
-  });
+  double sum = 0;
+  for (const auto& [name, tensor] : tensors) sum += tensor.sum(torch::kFloat64).item<double>();
+  return sum;
 }
 
 absl::Status ProbePolicy(const Policies& models, const ObjectiveSettings& settings,
                          const v1::RunConfig& config, const TensorMap& trained, TaskOptimizers& optimizers) {
   const absl::Status diverged = absl::OutOfRangeError("the policy's own samples have no finite gradients");
-  if (!AreFinite(trained)) return diverged;
+  if (!std::isfinite(SumOf(trained))) return diverged;
   bool finite = true;
   const auto probe = [&](const SampledGroup& own) {
     const std::unique_ptr<GroupObjective> objective = MakeObjective(own, models, settings, /*current=*/true);

@@ -12,8 +12,8 @@
 
 namespace lvrpo {
 
-// Whether every number of the tensors is finite.
-bool AreFinite(const TensorMap& tensors);
+// The sum of all their numbers, in float64 and in name order: not finite when any of them is not.
+double SumOf(const TensorMap& tensors);
 
 // Whether groups that the policy samples itself have finite gradients: OutOfRange when they, or the `trained`
 // weights, have not; other errors are this machine's. Leaves no gradients.

@@ -30,6 +30,29 @@ void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double 
   deviation = std::max(deviation, ((terms.ratio - 1) * mask).abs().max().item<double>());
 }
 
+absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums) {
+  Mean* means[] = {&sums.image_loss,      &sums.image_kl,       &sums.image_clip_low,
+                   &sums.image_clip_high, &sums.text_loss,      &sums.text_kl,
+                   &sums.text_clip_low,   &sums.text_clip_high, &sums.sampler_difference,
+                   &sums.response_tokens};
+  std::vector<double> values;
+  for (const Mean* mean : means) values.insert(values.end(), {mean->sum, mean->count});
+  if (absl::Status status = ranks.Sum(values); !status.ok()) return status;
+  size_t place = 0;
+  for (Mean* mean : means) {
+    mean->sum = values[place++];
+    mean->count = values[place++];
+  }
+  double largest[] = {sums.ratio_deviation, sums.ratio_deviation_late, sums.sampler_difference_now,
+                      sums.text_difference_now};
+  if (absl::Status status = ranks.Max(largest); !status.ok()) return status;
+  sums.ratio_deviation = largest[0];
+  sums.ratio_deviation_late = largest[1];
+  sums.sampler_difference_now = largest[2];
+  sums.text_difference_now = largest[3];
+  return absl::OkStatus();
+}
+
 std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts) {
   std::map<std::string, double> figures;
   if (images) {

@@ -5,6 +5,7 @@
 
 #include "algorithm/image_loss.h"
 #include "algorithm/text_loss.h"
+#include "learner/step/step_ranks.h"
 #include "model/layers/expert_pool.h"
 
 namespace lvrpo {
@@ -37,6 +38,9 @@ void AddImageTerms(const ImageLossTerms& terms, int64_t count, double step_terms
 // Adds the terms of a text group, whose response tokens `mask` [G, T] counts.
 void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
                   StepSums& sums);
+
+// Adds up what each rank has of its own groups. Rewards are of all groups, and every rank's already.
+absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums);
 
 // The figures by name, of a step with image or text groups or both: docs/operating.md lists them.
 std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts);

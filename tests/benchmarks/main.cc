@@ -1,14 +1,17 @@
 // Prints the speed of the parts, each with a baseline of the same run, so that the ratio is meaningful on any
 // machine.
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/config/config.h"
-#include "common/hash.h"
-#include "common/net/rpc.h"
 #include "common/stopwatch.h"
 #include "coordinator/service.h"
 #include "learner/trainer.h"
@@ -17,12 +20,12 @@
 #include "rollout_worker/generator.h"
 #include "rollout_worker/policy_holder.h"
 #include "spdlog/spdlog.h"
+#include "tests/benchmarks/timing.h"
 #include "tests/benchmarks/world.h"
 #include "tests/testing/temporary_folder.h"
+#include "tests/weight_plane/memory_transport.h"
 #include "trajectory/codec.h"
 #include "weight_plane/weight_buckets.h"
-#include "weight_plane/weight_client.h"
-#include "weight_plane/weight_service.h"
 
 namespace lvrpo {
 namespace {
@@ -119,26 +122,43 @@ void BenchRewards(const World& world, const std::shared_ptr<const Policy>& polic
   Print("  knowledge alone", rate(0, 0, 1), "images/s", "all components", all);
 }
 
-void BenchWeights() {
-  torch::manual_seed(1);
-  const TensorMap tensors = {
-      {"a", torch::randn({4 << 20})}, {"b", torch::randn({4 << 20})}, {"c", torch::randn({4 << 20})}};
-  auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 1));
-  const double megabytes = 3 * 16.777216;
-  CallWatch watch({});
-  WeightService service(watch);
-  service.Publish(packed);
-  const auto server = RpcServer::Start({}, {&service});
-  WeightClient client(64);
-  const WantedWeights wanted = {.version = packed->manifest.version(), .shapes = ShapesOf(tensors)};
-  const double streamed = megabytes * Rate([&] {
-                            if (!client.Fetch((*server)->address(), wanted, absl::Seconds(60)).ok())
-                              std::abort();
-                          });
-  std::string whole;
-  for (const std::string& bucket : packed->buckets) whole += bucket;
-  const double hashed = megabytes * Rate([&] { (void)Sha256Hex(whole); });
-  Print("weights streamed and verified", streamed, "MB/s", "SHA-256 of the same bytes alone", hashed);
+// How long a swap of all weights keeps a thread waiting that asks for them without a pause.
+void BenchSwap(const World& world, const std::shared_ptr<const Policy>& policy) {
+  constexpr int kSwaps = 20;
+  const TensorMap tensors = world.base.tensors();
+  std::shared_ptr<const PackedWeights> next;
+  Metrics metrics;
+  PolicyHolder holder(world.base, ShapesOf(tensors), policy,
+                      {.fetch =
+                           [&](const WantedWeights& wanted) {
+                             MemoryWeightStream stream(next);
+                             return ReceiveAll(stream, wanted);
+                           },
+                       .offer = [](const std::shared_ptr<const PackedWeights>&) {},
+                       .acknowledge = [](const v1::PolicyVersion&) { return absl::OkStatus(); }},
+                      metrics);
+  std::atomic<double> longest = 0;
+  std::atomic<bool> stop = false;
+  std::thread sampler([&] {
+    while (!stop) {
+      const Stopwatch watch;
+      const std::shared_ptr<const Policy> current = holder.current();
+      longest = std::max(longest.load(), watch.Seconds());
+    }
+  });
+  std::vector<double> swaps, whole;
+  for (int number = 1; number <= kSwaps; ++number) {
+    next = std::make_shared<const PackedWeights>(PackWeights(tensors, number));
+    longest = 0;
+    const Stopwatch watch;
+    if (!holder.Update(next->manifest.version(), 1).ok()) std::abort();
+    whole.push_back(1e6 * watch.Seconds());
+    swaps.push_back(1e6 * longest);
+  }
+  stop = true;
+  sampler.join();
+  Print("longest wait of a sampler in a swap", Median(swaps), "us", "fetch, check and swap (us)",
+        Median(whole));
 }
 
 // Leases, submits and commits a second; every one is on disk before it is answered.
@@ -154,6 +174,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   auto store = Store::Open(database, "bench", "");
   auto service = CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
   if (!service.ok() || !(*service)->Start().ok()) std::abort();
+  std::string epoch;  // the learner's
   const auto join = [&](const std::string& id, v1::Role role) {
     v1::RegisterRequest request;
     request.set_member_id(id);
@@ -162,6 +183,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
     (*request.mutable_contract())["model"] = "bench";
     v1::RegisterResponse response;
     if (!(*service)->Register(nullptr, &request, &response).ok()) std::abort();
+    epoch = response.view().learner_epoch().id();
     v1::Fence fence;
     fence.set_run_id(response.run_id());
     fence.set_run_epoch(response.run_epoch());
@@ -171,6 +193,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   };
   v1::StartTrainingRequest start;
   *start.mutable_fence() = join("learner-0", v1::ROLE_LEARNER);
+  start.set_learner_epoch(epoch);
   start.mutable_version()->set_digest("base");
   v1::StartTrainingResponse started;
   (void)(*service)->StartTraining(nullptr, &start, &started);
@@ -180,8 +203,10 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   *lease.mutable_version() = start.version();
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = start.fence();
+  assign.set_learner_epoch(epoch);
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = start.fence();
+  commit.set_learner_epoch(epoch);
   return (2 * kGroups + 2) * Rate([&] {
            commit.clear_ordinals();
            for (int group = 0; group < kGroups; ++group) {
@@ -253,7 +278,7 @@ int Main(int argc, char** argv) {
   BenchSampling(*world, policy);
   BenchTraining(*world, policy);
   BenchRewards(*world, policy);
-  BenchWeights();
+  BenchSwap(*world, policy);
   BenchCoordinator();
   return 0;
 }

@@ -9,17 +9,56 @@ namespace {
 
 using ::testing::ElementsAre;
 
+Death Alone(const std::string& role, absl::Duration lived) {
+  return {.role = role, .group = "", .started = absl::UnixEpoch(), .died = absl::UnixEpoch() + lived};
+}
+
 TEST(Restarts, WaitLongerEachTimeAndEnd) {
   Restarts restarts(10);
   std::vector<double> waits;
   for (int i = 0; i < 8; ++i)
-    waits.push_back(absl::ToDoubleSeconds(*restarts.Next("learner", absl::Seconds(1))));
+    waits.push_back(absl::ToDoubleSeconds(*restarts.Next(Alone("learner", absl::Seconds(1)))));
   EXPECT_THAT(waits, ElementsAre(0, 1, 2, 4, 8, 16, 30, 30));
-  EXPECT_EQ(restarts.Next("reward-0", absl::Seconds(1)), absl::ZeroDuration());  // each role for itself
-  EXPECT_EQ(restarts.Next("learner", absl::Minutes(2)), absl::ZeroDuration());   // it had settled
-  EXPECT_EQ(restarts.Next("rollout-0", absl::Hours(1)), std::nullopt);           // ten in all
+  EXPECT_EQ(restarts.Next(Alone("reward-0", absl::Seconds(1))), absl::ZeroDuration());  // each for itself
+  EXPECT_EQ(restarts.Next(Alone("learner", absl::Minutes(2))), absl::ZeroDuration());   // it had settled
+  EXPECT_EQ(restarts.Next(Alone("rollout-0", absl::Hours(1))), std::nullopt);           // ten in all
   EXPECT_EQ(restarts.used(), 10);
-  EXPECT_EQ(Restarts(0).Next("learner", absl::Hours(1)), std::nullopt);
+  EXPECT_EQ(Restarts(0).Next(Alone("learner", absl::Hours(1))), std::nullopt);
+}
+
+TEST(Restarts, RanksThatDieOfOneCauseCountOnce) {
+  struct One {
+    int rank, started, died;  // seconds
+  };
+  struct {
+    const char* what;
+    std::vector<One> deaths;
+    int used;
+  } cases[] = {
+      {"one rank", {{0, 0, 100}}, 1},
+      {"one dies, the others leave", {{1, 0, 100}, {0, 0, 101}, {2, 0, 160}}, 1},
+      {"the one that died is seen last", {{0, 0, 100}, {1, 0, 100}}, 1},
+      {"both at once", {{0, 0, 100}, {1, 1, 100}}, 1},
+      {"the next time", {{1, 0, 100}, {0, 0, 101}, {1, 102, 300}, {0, 102, 301}}, 2},
+      {"one that dies at each start", {{1, 0, 100}, {0, 0, 101}, {1, 101, 102}, {1, 103, 104}}, 3},
+      {"and takes the other along each time",
+       {{1, 0, 100}, {0, 0, 101}, {1, 101, 102}, {0, 102, 103}, {1, 104, 105}, {0, 104, 106}},
+       3},
+      {"a new one dies before the last old one leaves", {{1, 0, 100}, {1, 101, 102}, {0, 0, 103}}, 2},
+  };
+  for (const auto& c : cases) {
+    Restarts restarts(10);
+    for (const One& one : c.deaths) {
+      EXPECT_TRUE(restarts
+                      .Next({.role = "learner-" + std::to_string(one.rank),
+                             .group = "learner",
+                             .started = absl::FromUnixSeconds(one.started),
+                             .died = absl::FromUnixSeconds(one.died)})
+                      .has_value())
+          << c.what;
+    }
+    EXPECT_EQ(restarts.used(), c.used) << c.what;
+  }
 }
 
 TEST(Restarts, KnowWhatAnotherTryCannotHelp) {

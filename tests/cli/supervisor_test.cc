@@ -195,6 +195,18 @@ TEST_F(Scripted, ARoleThatIsKilledComesBackOnce) {
   EXPECT_EQ(supervisor_->ended_code(), 128 + SIGKILL);
 }
 
+TEST_F(Scripted, RanksOfTheLearnerThatEndTogetherUseUpOneRestart) {
+  folder_.config.config.mutable_local()->set_learner_ranks(2);
+  ASSERT_TRUE(Start().ok());
+  EXPECT_THAT(Events(6),
+              Contains(AllOf(HasSubstr("--member-id learner-1"), HasSubstr("--rank 1 --ranks 2"))));
+  for (const char* rank : {"learner-0", "learner-1"}) ASSERT_EQ(kill(PidOf(rank), SIGKILL), 0);
+  while (said_.size() < 2) ASSERT_TRUE(TendUntilSaid().ok());
+  EXPECT_THAT(said_, Contains(HasSubstr("starting it again (restart 1 of at most 1)")));
+  EXPECT_THAT(said_, Contains(HasSubstr("starting it again with the other ranks")));
+  EXPECT_THAT(Events(2), Contains(HasSubstr("--member-id learner-0")));
+}
+
 // Code 0 may be that of a run that ends, of which the supervisor hears a moment later: after each start.
 TEST_F(Scripted, ARoleThatLeavesIsGivenAMomentEachTime) {
   Role("learner", "exit 0");

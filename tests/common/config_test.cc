@@ -160,10 +160,17 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   const std::string digest = ConfigDigest(config);
   config.mutable_local()->set_rollout_workers(7);
   config.set_out("elsewhere");
+  // A run may go on with another number of ranks.
+  config.mutable_local()->set_learner_ranks(4);
+  config.mutable_learner()->set_collective_timeout_seconds(5);
+  config.mutable_learner()->set_trusted_network(true);
   config.set_name("another");
   config.mutable_rpc()->set_timeout_seconds(3);
   config.mutable_coordinator()->set_heartbeat_seconds(3);
   EXPECT_EQ(ConfigDigest(config), digest);
+  config.mutable_learner()->set_ordered_sums(true);  // decides bits
+  EXPECT_NE(ConfigDigest(config), digest);
+  config.mutable_learner()->set_ordered_sums(false);
   config.set_seed(99);
   EXPECT_NE(ConfigDigest(config), digest);
 }

@@ -188,6 +188,39 @@ TEST(Flags, AMemberHasAName) {
   }
 }
 
+TEST(Flags, RanksOfALearner) {
+  using Words = std::vector<std::string>;
+  struct {
+    Words words;
+    std::optional<int> code;
+    std::string member_id = "learner-0";
+  } cases[] = {{{}, std::nullopt},
+               {{"--rank", "0", "--ranks", "1"}, std::nullopt},
+               {{"--rank", "1", "--ranks", "2"}, std::nullopt, "learner-1"},
+               {{"--rank", "1", "--ranks", "2", "--member-id", "me"}, std::nullopt, "me"},
+               {{"--rank", "2", "--ranks", "2"}, kExitUsage},
+               {{"--rank", "1"}, kExitUsage},
+               {{"--rank", "-1", "--ranks", "2"}, kExitUsage},
+               {{"--ranks", "0"}, kExitUsage},
+               {{"--ranks", "1025"}, kExitUsage}};
+  for (const auto& c : cases) {
+    RoleFlags flags;
+    flags.member_id = "learner-0";
+    CLI::App app("role", "role");
+    flags.AddTo(app, "lmk");
+    Words words = c.words;
+    words.insert(words.begin(), {"role", "--config", "c.yaml"});
+    std::vector<char*> argv;
+    for (std::string& text : words) argv.push_back(text.data());
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(ParseFlags(app, static_cast<int>(argv.size()), argv.data()), c.code)
+        << ::testing::PrintToString(c.words);
+    ::testing::internal::GetCapturedStderr();
+    if (c.code.has_value()) continue;
+    EXPECT_EQ(flags.member_id, c.member_id);
+  }
+}
+
 TEST(Flags, AddressesAreReadBeforeAnythingElse) {
   const auto code = [](std::vector<std::string> words) {
     RoleFlags flags;

@@ -22,8 +22,8 @@ namespace {
 
 using ::testing::ExitedWithCode;
 
-// A suite whose name ends in DeathTest runs before those that start threads: what other threads hold is lost in a
-// fork, and a leak to LeakSanitizer.
+// A suite whose name ends in DeathTest runs before those that start threads: what other threads hold is lost
+// in a fork, and a leak to LeakSanitizer.
 
 // Runs `body` as a separate program, whose standard output goes to `output` unless that is empty.
 [[noreturn]] void RunAsProgram(int (*body)(int, char**), const char* output = "") {

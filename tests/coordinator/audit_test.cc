@@ -162,6 +162,13 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
          return store.PutGroup(record);
        },
        "counts of retired groups"},
+      {"trained by a rank that was not there",
+       [](Store& store) {
+         v1::GroupRecord record = *store.Group(1);
+         record.set_rank(1);
+         return store.PutGroup(record);
+       },
+       "was for rank 1 of the learner, which had no such rank"},
       {"a group too many",
        [](Store& store) {
          v1::GroupRecord record = *store.Group(1);
@@ -318,6 +325,17 @@ void ForEachChangedField(google::protobuf::Message* root, google::protobuf::Mess
 }
 
 // An audit detects a change of any field of any row.
+TEST_F(AuditTest, TheNewestCheckpointMayBeInTheObjectStoreAlone) {
+  std::filesystem::remove_all(dir_ / "checkpoints" / "step_000003");
+  EXPECT_THAT(Broken(), HasSubstr("step_000003 has no manifest"));
+  const auto store = Store::Open(DatabasePath(), "", "");
+  ASSERT_TRUE(store.ok()) << store.status();
+  v1::CheckpointRecord record = (*store)->Checkpoints()->back();
+  record.set_store("s3://bucket/runs/run/step_000003");
+  ASSERT_TRUE((*store)->Transaction([&] { return (*store)->PutCheckpoint(record); }).ok());
+  EXPECT_EQ(Broken(), "");
+}
+
 TEST_F(AuditTest, FindsEveryFieldThatWasChanged) {
   int changed = 0;
   const auto check_records = [&](const std::string& table, google::protobuf::Message* record) {

@@ -128,10 +128,12 @@ TEST_F(DegradedTest, WhateverWasRefusedCanBeRepeated) {
   EXPECT_FALSE(submitted.repeated_submit());
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner_;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   stumbling([&] { return service_->AssignStep(nullptr, &assign, &assigned); });
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = learner_;
+  commit.set_learner_epoch(Epoch());
   commit.add_ordinals(leased.lease().id().ordinal());
   *commit.mutable_new_version() = Version(1);
   v1::CommitStepResponse committed;

@@ -57,6 +57,28 @@ TEST_F(RequestTest, RolesTokensAndContracts) {
     EXPECT_FALSE(CheckRegister(request).ok()) << request.ShortDebugString().substr(0, 80);
 }
 
+TEST_F(RequestTest, PlacesOfLearners) {
+  struct {
+    int rank, ranks;
+    const char* rendezvous;
+    bool ok;
+  } cases[] = {{0, 0, "", true},         {0, 1, "", true},       {0, 2, "host:1", true},
+               {1, 2, "", true},         {1023, 1024, "", true}, {0, 2, "", false},
+               {0, 2, "host", false},    {2, 2, "", false},      {-1, 2, "", false},
+               {1, 0, "", false},        {0, -1, "", false},     {0, 1025, "host:1", false},
+               {0, 2, "host:1\n", false}};
+  for (const auto& c : cases) {
+    v1::RegisterRequest request = Registration("m", v1::ROLE_LEARNER);
+    request.mutable_learner()->set_rank(c.rank);
+    request.mutable_learner()->set_ranks(c.ranks);
+    request.mutable_learner()->set_rendezvous(c.rendezvous);
+    EXPECT_EQ(CheckRegister(request).ok(), c.ok) << c.rank << " of " << c.ranks << " " << c.rendezvous;
+  }
+  v1::RegisterRequest epoch = Registration("m", v1::ROLE_LEARNER);
+  epoch.mutable_learner()->set_learner_epoch("two words");
+  EXPECT_FALSE(CheckRegister(epoch).ok());
+}
+
 TEST_F(RequestTest, Submits) {
   const v1::SubmitGroupRequest good = SubmitOf(v1::Fence(), v1::Lease());
   ASSERT_TRUE(CheckSubmit(good).ok());
@@ -126,6 +148,22 @@ TEST_F(RequestTest, CommitsAndCheckpoints) {
   v1::RecordCheckpointRequest request;
   request.set_path("checkpoints/step_000025");
   EXPECT_TRUE(CheckCheckpoint(request).ok());
+  request.set_store("s3://bucket/runs/r/step_000025");
+  request.set_reward(0.5);
+  request.set_weights_digest("abc");
+  EXPECT_TRUE(CheckCheckpoint(request).ok());
+  for (const std::string& store :
+       {std::string("/etc"), std::string("s3://a\nb"), "s3://" + std::string(2000, 'x')}) {
+    v1::RecordCheckpointRequest bad = request;
+    bad.set_store(store);
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckCheckpoint(bad))) << store;
+  }
+  v1::RecordCheckpointRequest bad = request;
+  bad.set_reward(NAN);
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckCheckpoint(bad)));
+  bad = request;
+  bad.set_weights_digest("a b");
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckCheckpoint(bad)));
 }
 
 TEST_F(RequestTest, LostGroups) {

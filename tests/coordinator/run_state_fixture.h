@@ -115,7 +115,7 @@ struct TestRun {
   absl::Status Checkpoint() {
     v1::CheckpointRecord record;
     record.set_step(state.committed_steps());
-    return state.RecordCheckpoint(&record);
+    return state.RecordCheckpoint(&record, state.WeightsOf(record.step()), "");
   }
 
   RunState state;

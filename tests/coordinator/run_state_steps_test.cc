@@ -170,17 +170,20 @@ TEST(RunState, GoesBackToTheBaseWhileNothingIsSaved) {
   EXPECT_EQ(run.TakeStep(), first);
 }
 
-TEST(RunState, ACheckpointIsOfTheNewestStep) {
+TEST(RunState, ACheckpointHoldsTheWeightsThatACommittedStepMade) {
   TestRun run;
   run.TakeStep();
   v1::CheckpointRecord record;
+  const std::string made = Version(1).digest();
   record.set_step(2);
-  EXPECT_TRUE(absl::IsAborted(run.state.RecordCheckpoint(&record)));
-  record.set_step(0);
-  EXPECT_TRUE(absl::IsInvalidArgument(run.state.RecordCheckpoint(&record)));
+  EXPECT_TRUE(absl::IsAborted(run.state.RecordCheckpoint(&record, Version(2).digest(), "")));
   record.set_step(1);
-  ASSERT_TRUE(run.state.RecordCheckpoint(&record).ok());
-  EXPECT_EQ(record.version().digest(), Version(1).digest());
+  EXPECT_TRUE(absl::IsInvalidArgument(run.state.RecordCheckpoint(&record, "", "")));  // not known
+  EXPECT_TRUE(absl::IsAborted(run.state.RecordCheckpoint(&record, made, "another")));
+  run.TakeStep();  // it is written while training goes on
+  ASSERT_TRUE(run.state.RecordCheckpoint(&record, made, made).ok());
+  EXPECT_EQ(record.version().digest(), made);
+  EXPECT_EQ(record.version().number(), 1);
 }
 
 TEST(RunState, EachStepNamesTheRecordsBeforeIt) {

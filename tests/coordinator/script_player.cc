@@ -105,9 +105,10 @@ std::string ScriptPlayer::State() const {
   const std::vector<v1::GroupRecord> groups = store_->OpenGroups().value();
   for (const v1::GroupRecord& group : groups) {
     const bool has_holder = group.state() == v1::LEASED;
-    open.push_back(absl::StrCat(
-        group.ordinal(), group.attempt() > 0 ? absl::StrCat(" attempt ", group.attempt()) : "", " ",
-        Word(group.state()), has_holder ? " by " : "", has_holder ? group.member_id() : ""));
+    open.push_back(
+        absl::StrCat(group.ordinal(), group.attempt() > 0 ? absl::StrCat(" attempt ", group.attempt()) : "",
+                     " ", Word(group.state()), has_holder ? " by " : "", has_holder ? group.member_id() : "",
+                     group.rank() > 0 ? absl::StrCat(" for rank ", group.rank()) : ""));
   }
   std::string state = absl::StrCat("step ", *store_->CommittedSteps(), ": ",
                                    open.empty() ? "no group is open" : absl::StrJoin(open, ", "));
@@ -120,6 +121,16 @@ std::string ScriptPlayer::State() const {
 ScriptPlayer::Member& ScriptPlayer::Named(const Command& command) {
   EXPECT_FALSE(command.words.empty()) << "a member is named";
   return members_[command.words.empty() ? "nobody" : command.words[0]];
+}
+
+ScriptPlayer::Member& ScriptPlayer::Learner(const Command& command) {
+  return members_[command.words.empty() ? "learner" : command.words[0]];
+}
+
+void ScriptPlayer::See(Member& member, const v1::PoolView& view) {
+  if (member.role == v1::ROLE_LEARNER && member.place.learner_epoch().empty() &&
+      view.learner_epoch().complete())
+    member.place.set_learner_epoch(view.learner_epoch().id());
 }
 
 std::vector<v1::LeaseId> ScriptPlayer::HeldBy(const Member& member) const {
@@ -146,28 +157,47 @@ std::string ScriptPlayer::Join(const Command& command) {
                   : name[0] == 'r' ? v1::ROLE_REWARD_SERVER
                                    : v1::ROLE_LEARNER;
   v1::RegisterRequest request = Registration(name, member.role, "");
+  const bool again = member.alive && member.processes > 0;
   if (!member.alive) {  // another process: it knows nothing of the one that was killed
     member.leases.clear();
     member.works_on.clear();
+    member.place.clear_learner_epoch();
+  }
+  if (member.role == v1::ROLE_LEARNER) {
+    member.place.set_rank(static_cast<int>(command.Number("rank", member.place.rank())));
+    member.place.set_ranks(static_cast<int>(command.Number("ranks", member.place.ranks())));
+    if (member.place.ranks() > 1) {
+      if (!again) ++member.processes;
+      request.set_process(absl::StrCat(name, ":", member.processes));
+      request.set_again(again);
+      member.place.set_rendezvous("127.0.0.1:2");
+    }
+    *request.mutable_learner() = member.place;
   }
   for (const v1::LeaseId& lease : HeldBy(member)) *request.add_held() = lease;
   v1::RegisterResponse response;
   if (const grpc::Status status = Register(request, &member.fence, &response); !status.ok())
     return Refused(status);
   member.alive = true;
+  See(member, response.view());
   std::vector<std::string> revoked;
   for (const v1::LeaseId& lease : response.revoked()) revoked.push_back(Describe(lease));
   return revoked.empty() ? "" : absl::StrCat(name, " has no longer ", absl::StrJoin(revoked, ", "));
 }
 
 std::string ScriptPlayer::StartLearner(const Command& command) {
-  Member& learner = members_["learner"];
-  if (const std::string refused = Join({.words = {"learner"}, .options = {}}); !refused.empty())
-    return refused;
+  const std::string name = command.words.empty() ? "learner" : command.words[0];
+  if (const std::string refused = Join({.words = {name}, .options = {}}); !refused.empty()) return refused;
+  const Member& learner = members_[name];
   const auto checkpoints = store_->Checkpoints().value();
   const int64_t newest = checkpoints.empty() ? 0 : checkpoints.back().step();
   const int64_t step = command.Number("step", newest);
-  const grpc::Status status = Start(learner.fence, step);
+  v1::StartTrainingRequest request;
+  *request.mutable_fence() = learner.fence;
+  *request.mutable_version() = Version(step);
+  request.set_learner_epoch(learner.place.learner_epoch());
+  v1::StartTrainingResponse response;
+  const grpc::Status status = service_->StartTraining(nullptr, &request, &response);
   return status.ok() ? absl::StrCat("the learner starts after ", step, " steps") : Refused(status);
 }
 
@@ -182,7 +212,8 @@ std::string ScriptPlayer::LeaseGroup(const Command& command) {
   if (!response.granted()) return absl::StrCat("no group; it waits for ", response.waiting_for());
   worker.leases[response.lease().id().ordinal()] = response.lease();
   worker.works_on[response.lease().id().ordinal()] = true;
-  return absl::StrCat(command.words[0], " gets ", Describe(response.lease().id()));
+  return absl::StrCat(command.words[0], " gets ", Describe(response.lease().id()),
+                      response.lease().rank() > 0 ? absl::StrCat(" for rank ", response.lease().rank()) : "");
 }
 
 std::string ScriptPlayer::SubmitGroup(const Command& command) {
@@ -250,8 +281,9 @@ void ScriptPlayer::BeatAll() {
     *request.mutable_fence() = member.fence;
     request.set_state("ready");
     for (const v1::LeaseId& lease : HeldBy(member)) *request.add_held() = lease;
+    request.set_learner_epoch(member.place.learner_epoch());
     v1::HeartbeatResponse response;
-    (void)service_->Heartbeat(nullptr, &request, &response);
+    if (service_->Heartbeat(nullptr, &request, &response).ok()) See(member, response.view());
     for (const v1::LeaseId& lease : response.revoked()) member.works_on[lease.ordinal()] = false;
   }
 }
@@ -267,9 +299,11 @@ std::string ScriptPlayer::PassTime(const Command& command) {
   return "";
 }
 
-std::string ScriptPlayer::Assign(const Command&) {
+std::string ScriptPlayer::Assign(const Command& command) {
+  const Member& learner = Learner(command);
   v1::AssignStepRequest request;
-  *request.mutable_fence() = members_["learner"].fence;
+  *request.mutable_fence() = learner.fence;
+  request.set_learner_epoch(learner.place.learner_epoch());
   request.set_step(*store_->CommittedSteps());
   v1::AssignStepResponse response;
   if (const grpc::Status status = service_->AssignStep(nullptr, &request, &response); !status.ok())
@@ -281,8 +315,10 @@ std::string ScriptPlayer::Assign(const Command&) {
 }
 
 std::string ScriptPlayer::CommitGroups(const Command& command) {
+  const Member& learner = Learner(command);
   v1::CommitStepRequest request;
-  *request.mutable_fence() = members_["learner"].fence;
+  *request.mutable_fence() = learner.fence;
+  request.set_learner_epoch(learner.place.learner_epoch());
   request.set_step(command.Number("step", *store_->CommittedSteps()));
   for (const int64_t ordinal : assigned_) request.add_ordinals(ordinal);
   *request.mutable_new_version() = Version(request.step() + 1);
@@ -292,15 +328,17 @@ std::string ScriptPlayer::CommitGroups(const Command& command) {
   return response.finished() ? "that was the last step" : "";
 }
 
-std::string ScriptPlayer::SaveCheckpoint(const Command&) {
-  const grpc::Status status = Checkpoint(members_["learner"].fence, *store_->CommittedSteps());
+std::string ScriptPlayer::SaveCheckpoint(const Command& command) {
+  const grpc::Status status = Checkpoint(Learner(command).fence, *store_->CommittedSteps());
   if (!status.ok()) return Refused(status);
   return Status().finished() ? "the run has finished" : "";
 }
 
 std::string ScriptPlayer::LoseGroup(const Command& command) {
+  const Member& learner = Learner(command);
   v1::ReportLostGroupsRequest request;
-  *request.mutable_fence() = members_["learner"].fence;
+  *request.mutable_fence() = learner.fence;
+  request.set_learner_epoch(learner.place.learner_epoch());
   v1::LostGroup& group = *request.add_groups();
   group.set_ordinal(command.Number("ord", -1));
   group.set_reason(ReasonOf<v1::RetireReason>(command.Option("reason", "trajectory_lost")));

@@ -30,6 +30,8 @@ class ScriptPlayer : public ServiceTest {
     std::map<int64_t, v1::Lease> leases;  // by ordinal: the newest of each
     std::map<int64_t, bool> works_on;     // by ordinal: heartbeats list it
     bool alive = true;
+    v1::LearnerPlace place;  // of a learner: with the epoch that this process has joined
+    int processes = 0;       // of a learner of several ranks
   };
   using Handler = std::string (ScriptPlayer::*)(const Command&);
 
@@ -55,6 +57,10 @@ class ScriptPlayer : public ServiceTest {
   std::string NewEvents(const Command& command);
 
   Member& Named(const Command& command);
+  // The learner that is named, or the one that is called so.
+  Member& Learner(const Command& command);
+  // A learner joins the first complete epoch that it sees.
+  static void See(Member& member, const v1::PoolView& view);
   std::vector<v1::LeaseId> HeldBy(const Member& member) const;
   void BeatAll();
   std::string State() const;

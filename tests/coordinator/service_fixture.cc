@@ -97,6 +97,7 @@ grpc::Status ServiceTest::Start(const v1::Fence& fence, int64_t version) {
   v1::StartTrainingRequest request;
   *request.mutable_fence() = fence;
   *request.mutable_version() = Version(version);
+  request.set_learner_epoch(Epoch());
   v1::StartTrainingResponse response;
   return service_->StartTraining(nullptr, &request, &response);
 }
@@ -155,6 +156,7 @@ grpc::Status ServiceTest::Commit(const v1::Fence& fence, int64_t step, int64_t o
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = fence;
   assign.set_step(step);
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   const grpc::Status status = service_->AssignStep(nullptr, &assign, &assigned);
   if (!status.ok()) return status;
@@ -162,6 +164,7 @@ grpc::Status ServiceTest::Commit(const v1::Fence& fence, int64_t step, int64_t o
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = fence;
   commit.set_step(step);
+  commit.set_learner_epoch(Epoch());
   commit.add_ordinals(ordinal);
   *commit.mutable_new_version() = Version(step + 1);
   (*commit.mutable_metrics())["reward"] = 0.5;
@@ -187,6 +190,7 @@ grpc::Status ServiceTest::Checkpoint(const v1::Fence& fence, int64_t step) {
   request.set_step(step);
   request.set_path(path);
   request.set_digest(Sha256Hex(manifest));
+  request.set_learner_epoch(Epoch());
   v1::RecordCheckpointResponse response;
   return service_->RecordCheckpoint(nullptr, &request, &response);
 }

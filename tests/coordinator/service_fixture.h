@@ -35,6 +35,8 @@ class ServiceTest : public ::testing::Test {
                         v1::RegisterResponse* response = nullptr);
   // Registration must succeed.
   v1::Fence Join(const std::string& id, v1::Role role, const std::string& address = "");
+  // Id of the learner's epoch now.
+  std::string Epoch() { return Status().learner_epoch().id(); }
   grpc::Status Start(const v1::Fence& fence, int64_t version);
   // Joins a reward server and leases.
   v1::LeaseGroupResponse Lease(const v1::Fence& fence, int64_t version);

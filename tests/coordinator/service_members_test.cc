@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "coordinator/records/audit.h"
 #include "tests/coordinator/service_fixture.h"
 
@@ -45,6 +47,34 @@ TEST_F(ServiceTest, SilentMembersAreGoneAndTheirLeasesPlannedAgain) {
   EXPECT_EQ(again.lease().id().attempt(), 1);
 }
 
+// Whoever has the current version and streams it is named with its open streams, whatever its role.
+TEST_F(ServiceTest, NamesAllWhoHoldTheCurrentWeights) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  ASSERT_TRUE(Start(learner, 0).ok());
+  v1::HeartbeatResponse answer;
+  const auto beat = [&](const v1::Fence& fence, int64_t version, std::optional<int> streams) {
+    v1::HeartbeatRequest request;
+    *request.mutable_fence() = fence;
+    *request.mutable_version() = Version(version);
+    if (streams.has_value()) request.set_weight_streams(*streams);
+    answer.Clear();
+    ASSERT_TRUE(service_->Heartbeat(nullptr, &request, &answer).ok());
+  };
+  beat(Join("silent", v1::ROLE_ROLLOUT_WORKER, "a:1"), 0, std::nullopt);
+  beat(Join("older", v1::ROLE_ROLLOUT_WORKER, "b:1"), 7, 0);
+  beat(Join("nowhere", v1::ROLE_ROLLOUT_WORKER), 0, 0);
+  EXPECT_EQ(answer.view().weight_holders_size(), 0);
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER, "w:1");
+  beat(worker, 0, 3);
+  beat(learner, 0, 0);
+  ASSERT_EQ(answer.view().weight_holders_size(), 2);
+  EXPECT_EQ(answer.view().weight_holders(0).address(), "l:1");
+  EXPECT_EQ(answer.view().weight_holders(1).address(), "w:1");
+  EXPECT_EQ(answer.view().weight_holders(1).weight_streams(), 3);
+  beat(worker, 0, std::nullopt);
+  EXPECT_EQ(answer.view().weight_holders_size(), 1);
+}
+
 TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
@@ -55,6 +85,7 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   EXPECT_FALSE(Lease(worker, 0).granted());
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
   EXPECT_FALSE(assigned.assigned());  // although its groups are there
@@ -101,6 +132,7 @@ TEST_F(ServiceTest, AMemberIsHeardFromInEveryCall) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(Start(learner, 0).ok());
   for (int i = 0; i < 3; ++i) {

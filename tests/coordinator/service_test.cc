@@ -51,6 +51,7 @@ TEST_F(ServiceTest, AnAssignmentBringsTheScoresThatWereSubmitted) {
     }
     v1::AssignStepRequest assign;
     *assign.mutable_fence() = learner;
+    assign.set_learner_epoch(Epoch());
     v1::AssignStepResponse assigned;
     ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
     ASSERT_EQ(assigned.groups_size(), 1);
@@ -72,6 +73,7 @@ TEST_F(ServiceTest, AnAssignmentNamesTheAttemptThatWasSubmitted) {
   ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
   ASSERT_EQ(assigned.groups_size(), 1);
@@ -88,10 +90,12 @@ TEST_F(ServiceTest, ACommitIsLoggedOnceAndSaysWhatIsStillOpen) {
   ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = learner;
+  commit.set_learner_epoch(Epoch());
   commit.add_ordinals(0);
   *commit.mutable_new_version() = Version(1);
   for (int time = 0; time < 2; ++time) {
@@ -200,9 +204,42 @@ TEST_F(ServiceTest, NumbersThatCannotBeAreRefused) {
   *request.mutable_fence() = learner;
   request.set_path("checkpoints/step_000001");
   request.set_step(-1);
+  request.set_learner_epoch(Epoch());
   v1::RecordCheckpointResponse response;
   EXPECT_EQ(service_->RecordCheckpoint(nullptr, &request, &response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// It is written while training goes on, and sent to an object store later still.
+TEST_F(ServiceTest, ACheckpointIsRecordedAfterLaterStepsAndAgainWithItsPlace) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  TakeStep(learner, worker, 0);
+  TakeStep(learner, worker, 1);
+  ASSERT_TRUE(Checkpoint(learner, 1).ok());
+  ASSERT_TRUE(Checkpoint(learner, 0).ok());
+  std::vector<v1::CheckpointRecord> records = *store_->Checkpoints();
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[1].version().digest(), Version(1).digest());
+  v1::RecordCheckpointRequest again;
+  *again.mutable_fence() = learner;
+  again.set_learner_epoch(Epoch());
+  again.set_step(1);
+  again.set_path(records[1].path());
+  again.set_digest(records[1].digest());
+  again.set_store("s3://bucket/runs/run/step_000001");
+  again.set_reward(0.5);
+  v1::RecordCheckpointResponse response;
+  ASSERT_TRUE(service_->RecordCheckpoint(nullptr, &again, &response).ok());
+  records = *store_->Checkpoints();
+  EXPECT_EQ(records[1].store(), again.store());
+  EXPECT_EQ(records[1].reward(), 0.5);
+  EXPECT_TRUE(store_->AbandonedCheckpoints()->empty());
+  again.set_weights_digest(Version(2).digest());
+  const grpc::Status refused = service_->RecordCheckpoint(nullptr, &again, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(Reason(refused), v1::REFUSAL_AHEAD_OF_RECORDS);
 }
 
 // A coordinator on an older copy of the records: the learner must not continue from its own, newer history.
@@ -215,7 +252,9 @@ TEST_F(ServiceTest, ALearnerThatIsAheadOfTheRecordsStartsAgainFromThem) {
   ASSERT_TRUE(Start(learner, 0).ok());
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
   assign.set_step(4);
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   EXPECT_EQ(service_->AssignStep(nullptr, &assign, &assigned).error_code(), grpc::StatusCode::ABORTED);
 }

@@ -35,6 +35,7 @@ TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
 TEST_F(WaitingTest, AnEchoIsNoComplaint) {
   v1::AssignStepRequest assign;
   *assign.mutable_fence() = learner_;
+  assign.set_learner_epoch(Epoch());
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
   ASSERT_FALSE(assigned.waiting_for().empty());

@@ -136,6 +136,8 @@ TEST_F(StoreTest, SumsFollowEveryKindOfWrite) {
   checkpoint.set_digest("another");
   write("another checkpoint", [&] { return store_->PutCheckpoint(checkpoint); });
   write("the same checkpoint", [&] { return store_->PutCheckpoint(checkpoint); });
+  checkpoint.set_store("s3://bucket/run/step_000003");
+  write("the same checkpoint, in the store too", [&] { return store_->PutCheckpoint(checkpoint); });
   write("abandoned steps", [&] { return store_->AbandonStepsFrom(2); });
   EXPECT_EQ(store_->AbandonedCheckpoints()->size(), 3u);
   EXPECT_EQ(store_->Checkpoints()->size(), 2u);

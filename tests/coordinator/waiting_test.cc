@@ -31,6 +31,9 @@ TEST(Waiting, TheFirstThatIsMissingIsNamed) {
        },
        Kind::kCoordinator, "the coordinator: degraded: disk full; it tries again by itself", since},
       {"no learner", [](RunFacts& f) { f.learners.members = 0; }, Kind::kJoin, "a learner to join", progress},
+      {"a rank of the learner is missing",
+       [](RunFacts& f) { f.ranks = {.have = 1, .total = 2, .missing = "rank 1 is not"}; }, Kind::kRanks,
+       "learner ranks: 1 of 2 are there, rank 1 is not", progress},
       {"the learner complains",
        [&](RunFacts& f) {
          f.learners = {

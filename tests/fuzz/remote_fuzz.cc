@@ -1,9 +1,9 @@
 #include <cmath>
 #include <string>
 
+#include "common/http/excerpt.h"
 #include "reward_server/remote/external_scorer.h"
 #include "reward_server/remote/http/error_object.h"
-#include "reward_server/remote/http/excerpt.h"
 #include "reward_server/remote/http/http_client.h"
 #include "reward_server/remote/http/mend_json.h"
 #include "reward_server/remote/http/url.h"

@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/testing/fake_s3.h"
 #include "tests/testing/temporary_folder.h"
 
 namespace lvrpo {
@@ -209,7 +210,7 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
 
   // The learner dies and all checkpoints but the first are damaged: it continues from that one.
   std::vector<std::string> often = strict;
-  often.insert(often.end(), {"train.checkpoint_every=1", "train.checkpoints_kept=9"});
+  often.insert(often.end(), {"train.checkpoint_every=1", "checkpoints.kept.last=9"});
   const Outcome repaired = RunDisturbed(
       RunCommand("damaged", often),
       [&] {
@@ -232,6 +233,44 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
               HasSubstr("going on from checkpoints/step_000001 after 1 steps"));
   EXPECT_EQ(Json("damaged/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("damaged");
+
+  // The learner is killed while a checkpoint is on its way to the store, which then goes on as if nothing had
+  // been.
+  FakeS3 store;
+  setenv("AWS_ACCESS_KEY_ID", FakeS3::kAccessKey, 1);
+  setenv("AWS_SECRET_ACCESS_KEY", FakeS3::kSecretKey, 1);
+  std::vector<std::string> stored = strict;
+  stored.insert(stored.end(),
+                {"checkpoints.store=s3://bucket/runs", "checkpoints.endpoint=" + store.url(),
+                 absl::StrCat("checkpoints.region=", FakeS3::kRegion), "checkpoints.path_style=true"});
+  store.Fail({.kind = FakeS3::Kind::kHold, .method = "PUT", .path = "policy.safetensors"});
+  const Outcome uploading = RunDisturbed(
+      RunCommand("uploading", stored), [&] { return store.AwaitHeld(1, absl::ZeroDuration()); },
+      [&](Process&) {
+        kill(Json("uploading/processes.json").value("learner-0", 0), SIGKILL);
+        EXPECT_FALSE(store.objects().contains("runs/uploading/step_000002/COMPLETE"));
+        store.Release();
+      });
+  ASSERT_EQ(uploading.code, kExitDone) << uploading.text;
+  EXPECT_THAT(uploading.text, HasSubstr("learner-0 was killed by signal 9; starting it again"));
+  EXPECT_EQ(Json("uploading/summary.json").value("weights_digest", ""), digest);
+  EXPECT_TRUE(store.objects().contains("runs/uploading/step_000004/COMPLETE"));
+  EXPECT_EQ(store.open_uploads(), 0u);
+  ExpectSoundRun("uploading");
+
+  // A run whose checkpoints are in the store alone goes on from there.
+  const Outcome left = RunDisturbed(
+      RunCommand("fetched", stored), [&] { return Steps("fetched") >= 1; },
+      [](Process& process) { process.Signal(SIGHUP); });
+  EXPECT_EQ(left.code, kExitDone) << left.text;
+  std::filesystem::remove_all(dir_ + "/fetched/checkpoints");
+  ExpectSoundRun("fetched");
+  const Outcome fetched = Run({kLvrpo, "run", "--resume", dir_ + "/fetched"});
+  ASSERT_EQ(fetched.code, kExitDone) << fetched.text;
+  EXPECT_THAT(ReadFile(dir_ + "/fetched/logs/learner-0.log").value_or(""),
+              HasSubstr("fetching it from s3://bucket/runs/fetched/step_"));
+  EXPECT_EQ(Json("fetched/summary.json").value("weights_digest", ""), digest);
+  ExpectSoundRun("fetched");
 
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {

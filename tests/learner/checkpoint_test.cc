@@ -55,36 +55,5 @@ TEST(Checkpoint, ResumesBitForBitAndNoticesDamage) {
   }
 }
 
-TEST(PruneCheckpoints, KeepsTheNewestThatAreRecorded) {
-  struct Case {
-    std::vector<std::string> there;
-    std::set<int64_t> recorded;
-    int kept;
-    std::vector<std::string> left;
-  };
-  for (const Case& c : std::vector<Case>{
-           {{"step_000005", "step_000010", "step_000015"}, {5, 10, 15}, 2, {"step_000010", "step_000015"}},
-           {{"step_000005", "step_000010"}, {5, 10}, 0, {"step_000010"}},  // the newest always stays
-           // Another history's, and unfinished: they displace no recorded ones.
-           {{"step_000008", "step_000010", "step_000015", "step_000015.unfinished"},
-            {10, 15},
-            2,
-            {"step_000010", "step_000015"}},
-           // Killed between writing 20 and recording it: it is replaced when its step is trained again.
-           {{"step_000005", "step_000010", "step_000020"}, {5, 10}, 1, {"step_000010", "step_000020"}},
-           // Begun again at step 0 by mistake: nothing of what was there is lost.
-           {{"step_000003", "step_000006", "step_000009"},
-            {3},
-            1,
-            {"step_000003", "step_000006", "step_000009"}},
-           {{"step_000003", "notes"}, {}, 1, {"notes", "step_000003"}}}) {
-    const TemporaryFolder here;
-    const std::string folder = here.path();
-    for (const std::string& name : c.there) ASSERT_TRUE(MakeFolder(folder + "/" + name).ok());
-    PruneCheckpoints(folder, c.recorded, c.kept);
-    EXPECT_THAT(*ListFolder(folder), ::testing::ElementsAreArray(c.left));
-  }
-}
-
 }  // namespace
 }  // namespace lvrpo

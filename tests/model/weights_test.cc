@@ -170,7 +170,7 @@ TEST(WeightBuckets, GiveBackTheTensorsThatWerePacked) {
   const auto packed = std::make_shared<PackedWeights>(PackWeights(tensors, 3));
   EXPECT_EQ(packed->manifest.version().number(), 3);
   MemoryWeightStream stream(packed);
-  const absl::StatusOr<VerifiedWeights> verified = ReceiveWeights(stream, WantedOf(*packed), nullptr);
+  const absl::StatusOr<VerifiedWeights> verified = ReceiveAll(stream, WantedOf(*packed));
   ASSERT_TRUE(verified.ok()) << verified.status();
   ExpectEqual(UnpackWeights(*verified), tensors);
 }

@@ -141,6 +141,20 @@ TEST_F(DeliveryTest, BringsAGroupHome) {
   EXPECT_TRUE(held_.Report().empty());
 }
 
+TEST_F(DeliveryTest, UploadsToTheRankOfItsLease) {
+  v1::Member& second = *view_.add_learners();
+  second.set_address("rank-1-now");
+  second.set_rank(1);
+  v1::Lease lease = Lease(7);
+  lease.set_learner_address("rank-1-then");
+  lease.set_rank(1);
+  EXPECT_EQ(Deliver(lease), "accepted");
+  held_.Add(lease.id());
+  view_.mutable_learners()->RemoveLast();  // it is gone for the moment: where it was
+  EXPECT_EQ(Deliver(lease), "accepted");
+  EXPECT_THAT(uploaded_at_, ElementsAre("rank-1-now", "rank-1-then"));
+}
+
 TEST_F(DeliveryTest, UploadsAndSubmitsUnderTheLeasesOwnAttempt) {
   const v1::Lease lease = Lease(9, 3);
   held_.Add(lease.id());

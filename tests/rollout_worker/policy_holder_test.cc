@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "tests/rollout_worker/world.h"
 #include "tests/weight_plane/memory_transport.h"
+#include "tests/weight_plane/some_weights.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -21,17 +22,22 @@ class PolicyHolderTest : public ::testing::Test {
       : holder_(
             TheWorld().base, {{kName, Trained().sizes().vec()}},
             *MakePolicy(TheWorld().base, {}, Version(0, "base")),
-            [this](const WantedWeights& wanted) {
-              MemoryWeightStream stream(std::make_shared<PackedWeights>(next_));
-              return ReceiveWeights(stream, wanted, [this](int64_t bytes) { fetched_ += bytes; });
-            },
-            [this](const v1::PolicyVersion& version) {
-              acknowledged_.push_back(version.number());
-              return acknowledge_;
-            },
+            {.fetch =
+                 [this](const WantedWeights& wanted) {
+                   MemoryWeightStream stream(std::make_shared<PackedWeights>(CopyOf(next_)));
+                   return ReceiveAll(stream, wanted, [this](int64_t bytes) { fetched_ += bytes; });
+                 },
+             .offer = [this](std::shared_ptr<const PackedWeights> weights) { offered_ = std::move(weights); },
+             .acknowledge =
+                 [this](const v1::PolicyVersion& version) {
+                   EXPECT_EQ(offered_->manifest.version().number(), version.number());
+                   acknowledged_.push_back(version.number());
+                   return acknowledge_;
+                 }},
             metrics_) {}
 
   PackedWeights next_;
+  std::shared_ptr<const PackedWeights> offered_;
   int64_t fetched_ = 0;  // bytes
   std::vector<int64_t> acknowledged_;
   absl::Status acknowledge_;
@@ -51,13 +57,14 @@ TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   EXPECT_THAT(holder_.trouble(), HasSubstr("instead of"));
   EXPECT_EQ(fetched_, 0);
   // A byte that changed after packing.
-  next_ = good;
-  next_.buckets[0][5] ^= 1;
+  next_ = CopyOf(good);
+  next_.buckets[0].data()[5] ^= 1;
   EXPECT_TRUE(absl::IsDataLoss(holder_.Update(wanted, 1)));
   EXPECT_EQ(holder_.current(), before);
   EXPECT_TRUE(acknowledged_.empty());
+  EXPECT_EQ(offered_, nullptr);
 
-  next_ = good;
+  next_ = CopyOf(good);
   ASSERT_TRUE(holder_.Update(wanted, 1).ok());
   ASSERT_TRUE(holder_.Update(wanted, 1).ok());  // nothing to do
   EXPECT_THAT(acknowledged_, ElementsAre(1));
@@ -85,6 +92,7 @@ TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
   const absl::Status status = holder_.Update(next_.manifest.version(), 1);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
   EXPECT_EQ(holder_.current()->version.number(), 0);
+  EXPECT_EQ(offered_, nullptr);
 }
 
 TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {

@@ -34,7 +34,7 @@ absl::Status ClusterMember::Register(bool again) {
   v1::RegisterRequest request;
   request.set_role(self_.role);
   request.set_member_id(self_.process.role);
-  request.set_address(self_.role == v1::ROLE_ROLLOUT_WORKER ? "" : self_.process.address());
+  request.set_address(self_.process.address());
   request.set_config_digest("config");
   request.set_process(self_.process.address());
   request.set_again(again);
@@ -42,6 +42,10 @@ absl::Status ClusterMember::Register(bool again) {
   v1::HeartbeatRequest report;
   self_.report(report);
   *request.mutable_held() = report.held();
+  if (self_.role == v1::ROLE_LEARNER) {
+    *request.mutable_learner() = self_.learner;
+    request.mutable_learner()->set_learner_epoch(report.learner_epoch());
+  }
   v1::RegisterResponse response;
   const absl::Status status = FromGrpcStatus(world_.messages.Send(kCoordinator, "RegisterRequest", [&] {
     return world_.coordinator->Register(nullptr, &request, &response);

@@ -22,6 +22,7 @@ class ClusterMember {
     // What heartbeats say, and the leases that registrations name.
     std::function<void(v1::HeartbeatRequest&)> report;
     std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr;
+    v1::LearnerPlace learner = {};  // learner
   };
   // `world` must outlive it.
   ClusterMember(ClusterWorld& world, Self self);

@@ -7,7 +7,6 @@
 #include "tests/testing/cluster_learner.h"
 #include "tests/testing/cluster_rewards.h"
 #include "tests/testing/fake_policy.h"
-#include "weight_plane/holders.h"
 
 namespace lvrpo {
 namespace {
@@ -19,6 +18,7 @@ constexpr absl::Duration kScorersTake = absl::Seconds(30), kBetweenFetches = abs
 
 ClusterWorker::ClusterWorker(ClusterWorld& world, const ClusterProcess& process)
     : world_(world),
+      address_(process.address()),
       backoff_(world.clock),
       trouble_(kScorersTake, world.clock),
       member_(world, {.role = v1::ROLE_ROLLOUT_WORKER,
@@ -27,11 +27,19 @@ ClusterWorker::ClusterWorker(ClusterWorld& world, const ClusterProcess& process)
                           [this](v1::HeartbeatRequest& beat) {
                             for (const v1::LeaseId& lease : held_.Report()) *beat.add_held() = lease;
                             *beat.mutable_version() = version_;
+                            if (!version_.digest().empty()) beat.set_weight_streams(0);
                           },
                       .revoked = [this](const std::vector<v1::LeaseId>& leases) { held_.Revoke(leases); }}),
       delivery_(DeliveryCalls(), kCallAttempts, StableHash64(process.role), held_, trouble_, metrics_,
                 world.clock),
-      worker_(WorkerCalls(), held_, backoff_, world.clock, metrics_) {}
+      worker_(WorkerCalls(), held_, backoff_, world.clock, metrics_),
+      transport_(world),
+      fetch_(transport_,
+             {.own_address = process.address(), .limits = {}, .seed = StableHash64(process.address())}) {
+  world_.weights[address_] = &offered_;
+}
+
+ClusterWorker::~ClusterWorker() { world_.weights.erase(address_); }
 
 bool ClusterWorker::Leaving() const {
   return member_.view().draining() || member_.view().finished() || !member_.lost().ok();
@@ -41,17 +49,12 @@ absl::Status ClusterWorker::FollowPolicy() {
   const v1::PolicyVersion wanted = member_.view().current_version();
   if (wanted.digest().empty()) return absl::UnavailableError("no learner has started");
   if (wanted.digest() != version_.digest()) {
-    const absl::StatusOr<std::string> holder = PickHolder(member_.view());
-    if (!holder.ok()) return holder.status();
-    absl::StatusOr<std::string> weights = absl::UnknownError("");
-    const grpc::Status sent = world_.messages.Send(*holder, "StreamWeights", [&] {
-      weights = world_.learner->Weights(wanted);
-      return ToGrpcStatus(weights.status());
-    });
-    if (!sent.ok()) return FromGrpcStatus(sent);
-    if (Sha256Hex(*weights) != wanted.digest()) return absl::DataLossError("other weights");
-    weights_ = *weights;
+    const absl::StatusOr<VerifiedWeights> weights = fetch_.Fetch(
+        {.version = wanted, .shapes = {{kWeightsName, {16}}}}, [this] { return member_.view(); });
+    if (!weights.ok()) return weights.status();
+    weights_ = std::string(weights->buckets()[0].view());
     version_ = wanted;
+    offered_.Keep(weights->packed());
     acknowledged_as_ = 0;
   }
   const int64_t incarnation = member_.fence().incarnation();
@@ -119,8 +122,9 @@ Delivery::Calls ClusterWorker::DeliveryCalls() {
           },
           .upload =
               [this](const std::string& address, const v1::UploadHeader& header, const std::string& bytes) {
-                return FromGrpcStatus(world_.messages.Send(
-                    address, "Upload", [&] { return ToGrpcStatus(world_.learner->Receive(header, bytes)); }));
+                return FromGrpcStatus(world_.messages.Send(address, "Upload", [&] {
+                  return ToGrpcStatus(world_.learners.at(address)->Receive(header, bytes));
+                }));
               },
           .submit =
               [this](const v1::SubmitGroupRequest& request) {

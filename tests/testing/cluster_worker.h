@@ -13,7 +13,9 @@
 #include "rollout_worker/scoring_trouble.h"
 #include "rollout_worker/worker.h"
 #include "tests/testing/cluster_member.h"
+#include "tests/testing/cluster_weights.h"
 #include "tests/testing/cluster_world.h"
+#include "weight_plane/resuming_fetch.h"
 
 namespace lvrpo {
 
@@ -23,6 +25,7 @@ class ClusterWorker {
  public:
   // `world` must outlive it.
   ClusterWorker(ClusterWorld& world, const ClusterProcess& process);
+  ~ClusterWorker();
 
   // Works until the run has finished, and leaves.
   absl::Status Run();
@@ -31,11 +34,12 @@ class ClusterWorker {
   Worker::Calls WorkerCalls();
   Delivery::Calls DeliveryCalls();
   bool Leaving() const;
-  // What PolicyHolder does: brings and acknowledges the current weights.
+  // What PolicyHolder does: brings, offers and acknowledges the current weights.
   absl::Status FollowPolicy();
   GeneratedGroup Sample(const v1::Lease& lease) const;
 
   ClusterWorld& world_;
+  const std::string address_;
   Metrics metrics_;
   HeldLeases held_;
   Backoff backoff_;
@@ -43,6 +47,9 @@ class ClusterWorker {
   ClusterMember member_;
   Delivery delivery_;
   Worker worker_;
+  ClusterWeights transport_;
+  ResumingFetch fetch_;
+  KeptVersions offered_{1};
   std::string weights_;
   v1::PolicyVersion version_;
   int64_t acknowledged_as_ = 0;  // incarnation

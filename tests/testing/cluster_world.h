@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -8,10 +9,12 @@
 #include "tests/testing/cluster_messages.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/turns.h"
+#include "weight_plane/kept_versions.h"
 
 namespace lvrpo {
 
-class ClusterLearner;
+class ClusterLearner;  // one of its ranks
+class ClusterRanks;
 class ClusterRewards;
 
 // What the roles of an in-process cluster share.
@@ -21,9 +24,11 @@ struct ClusterWorld {
   FakeClock& clock;
   Turns& turns;
   ClusterMessages& messages;
-  std::unique_ptr<CoordinatorService> coordinator;  // null while it is down
-  ClusterLearner* learner = nullptr;                // the running ones: messages to them go on here
+  std::unique_ptr<CoordinatorService> coordinator;       // null while it is down
+  std::map<std::string, ClusterLearner*> learners = {};  // the running ones, by address: messages to them
+  std::map<std::string, ClusterRanks*> ranks = {};       // go on here
   ClusterRewards* rewards = nullptr;
+  std::map<std::string, const KeptVersions*> weights = {};  // that the running ones serve, by address
 };
 
 // One process of a role.

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "proto/lvrpo/v1/trajectory.pb.h"
-#include "tests/testing/messages.h"
+#include "weight_plane/packed_weights.h"
 
 namespace lvrpo {
 
@@ -16,8 +18,12 @@ namespace lvrpo {
 
 inline std::string BaseWeights(uint64_t seed) { return Sha256Hex(absl::StrCat("base of ", seed)); }
 
-inline v1::PolicyVersion VersionOf(int64_t number, const std::string& weights) {
-  return Version(number, Sha256Hex(weights));
+// The weights as they travel: one tensor of their 64 characters.
+inline constexpr char kWeightsName[] = "weights";
+inline PackedWeights PackFake(int64_t number, const std::string& weights) {
+  WeightPacker packer;
+  packer.Add(kWeightsName, {16}, [&](char* into) { std::memcpy(into, weights.data(), 64); });
+  return std::move(packer).Seal(number);
 }
 
 // Every fifth ordinal's samples are all alike: such groups are retired, and others take their place.

@@ -3,8 +3,10 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/hash.h"
 #include "coordinator/records/audit.h"
 #include "coordinator/records/store.h"
@@ -38,8 +40,16 @@ CoordinatorService::Options ServiceOptions(const std::string& run_dir) {
 
 }  // namespace
 
-InProcessCluster::InProcessCluster(uint64_t order_seed, Faults faults)
-    : turns_(clock_, order_seed),
+std::vector<std::string> InProcessCluster::Roles(int ranks) {
+  std::vector<std::string> roles = {kCoordinator};
+  for (int rank = 0; rank < ranks; ++rank) roles.push_back(absl::StrCat("learner-", rank));
+  roles.insert(roles.end(), {"reward-0", "rollout-0", "rollout-1"});
+  return roles;
+}
+
+InProcessCluster::InProcessCluster(uint64_t order_seed, Faults faults, int ranks)
+    : ranks_(ranks),
+      turns_(clock_, order_seed),
       messages_(std::move(faults),
                 {.reachable =
                      [this](const std::string& address) {
@@ -77,7 +87,10 @@ void InProcessCluster::Tick() {
 }
 
 absl::Status InProcessCluster::RunProcess(const ClusterProcess& process) {
-  if (process.role == "learner-0") return ClusterLearner(world_, process, kSteps).Run();
+  int rank = 0;
+  absl::string_view role = process.role;
+  if (absl::ConsumePrefix(&role, "learner-") && absl::SimpleAtoi(role, &rank))
+    return ClusterLearner(world_, process, kSteps, rank, ranks_).Run();
   if (process.role == "reward-0") return ClusterRewards(world_, process).Run();
   return ClusterWorker(world_, process).Run();
 }
@@ -103,11 +116,11 @@ void InProcessCluster::StartAgain(const std::string& role, absl::Duration later)
 }
 
 void InProcessCluster::StartAll() {
-  for (const std::string& role : Roles()) Start(role);
+  for (const std::string& role : Roles(ranks_)) Start(role);
 }
 
 void InProcessCluster::EndAll() {
-  for (const std::string& role : Roles()) turns_.End(role);
+  for (const std::string& role : Roles(ranks_)) turns_.End(role);
   world_.coordinator.reset();
 }
 

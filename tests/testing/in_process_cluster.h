@@ -16,18 +16,16 @@
 namespace lvrpo {
 
 // A strict run of three steps of two groups in this process: the real coordinator over its store, two
-// workers, a reward server and a learner, which take turns (turns.h). Everything but the weights, the samples
-// and the way of the messages is the product's; what stands in for the rest is said in cluster_*.h. The same
-// seed and faults give the same messages in the same order.
+// workers, a reward server and the ranks of a learner, which take turns (turns.h). Everything but the
+// weights, the samples and the way of the messages is the product's; what stands in for the rest is said in
+// cluster_*.h. The same seed and faults give the same messages in the same order.
 class InProcessCluster {
  public:
   static constexpr int64_t kSteps = 3;
-  static std::vector<std::string> Roles() {
-    return {kCoordinator, "learner-0", "reward-0", "rollout-0", "rollout-1"};
-  }
+  static std::vector<std::string> Roles(int ranks = 1);
 
-  // `order_seed`: of whose turn it is. The samples are the same whatever it is.
-  InProcessCluster(uint64_t order_seed, Faults faults);
+  // `order_seed`: of whose turn it is. The samples are the same whatever it is. `ranks`: of the learner.
+  InProcessCluster(uint64_t order_seed, Faults faults, int ranks = 1);
   ~InProcessCluster();
 
   struct Outcome {
@@ -54,6 +52,7 @@ class InProcessCluster {
   std::string Broken() const;
   std::string Digest() const;
 
+  const int ranks_;
   const TemporaryFolder folder_;
   FakeClock clock_;
   Metrics metrics_;

@@ -1,6 +1,7 @@
 #include "weight_plane/verified_weights.h"
 
-#include <deque>
+#include <algorithm>
+#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -8,50 +9,53 @@
 #include "common/hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/weight_plane/memory_transport.h"
+#include "tests/weight_plane/some_weights.h"
 
 namespace lvrpo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
-// Plays a manifest and pieces.
+// Plays a manifest, and the bytes of buckets in pieces of at most five bytes.
 class ScriptedStream final : public WeightStream {
  public:
   explicit ScriptedStream(const PackedWeights& weights) : manifest(weights.manifest) {
-    for (size_t i = 0; i < weights.buckets.size(); ++i) {
-      pieces.push_back({.bucket = static_cast<int64_t>(i),
-                        .offset = 0,
-                        .bytes = weights.buckets[i],
-                        .crc32 = Crc32(weights.buckets[i])});
-    }
+    for (const Bucket& bucket : weights.buckets) buckets.emplace_back(bucket.view());
   }
-  absl::StatusOr<v1::WeightManifest> Manifest() override { return manifest; }
-  absl::StatusOr<std::optional<WeightPiece>> Next() override {
-    ++asked;
-    if (!trouble.ok()) return trouble;
-    if (pieces.empty()) return std::nullopt;
-    const WeightPiece piece = pieces.front();
-    pieces.pop_front();
-    return piece;
+  absl::StatusOr<v1::WeightManifest> Manifest() override {
+    ++manifests;
+    return manifest;
+  }
+  absl::StatusOr<size_t> Read(int64_t bucket, int64_t offset, std::span<char> into) override {
+    asked.push_back(bucket);
+    if (static_cast<int64_t>(asked.size()) > breaks_after) return trouble;
+    const std::string& from = buckets[static_cast<size_t>(bucket)];
+    const size_t size = std::min({from.size() - static_cast<size_t>(offset), into.size(), size_t{5}});
+    std::memcpy(into.data(), from.data() + offset, size);
+    return size;
   }
 
   v1::WeightManifest manifest;
-  std::deque<WeightPiece> pieces;
-  absl::Status trouble;
-  int asked = 0;
+  std::vector<std::string> buckets;
+  absl::Status trouble = absl::UnavailableError("gone");
+  int64_t breaks_after = 1000;  // reads
+  std::vector<int64_t> asked;   // the buckets of all reads
+  int manifests = 0;            // asked for
 };
 
 class ReceiveTest : public ::testing::Test {
  protected:
   static PackedWeights Packed() {
     WeightPacker packer;
-    packer.Add("a", {4}, "0123456789abcdef");
-    packer.Add("b", {2, 2}, "ABCDEFGHIJKLMNOP");
-    packer.Add("empty", {0, 3}, "");
+    AddBytes(packer, "a", {4}, "0123456789abcdef");
+    AddBytes(packer, "b", {2, 2}, "ABCDEFGHIJKLMNOP");
+    AddBytes(packer, "empty", {0, 3}, "");
     return std::move(packer).Seal(1);
   }
-  absl::Status Receive() { return ReceiveWeights(stream_, wanted_, nullptr).status(); }
+  absl::Status Receive() { return ReceiveAll(stream_, wanted_).status(); }
 
   const PackedWeights packed_ = Packed();
   WantedWeights wanted_{.version = packed_.manifest.version(),
@@ -62,9 +66,9 @@ class ReceiveTest : public ::testing::Test {
 using Damage = std::function<void(v1::WeightManifest&)>;
 
 TEST_F(ReceiveTest, GivesWhatCame) {
-  const auto weights = ReceiveWeights(stream_, wanted_, nullptr);
+  const auto weights = ReceiveAll(stream_, wanted_);
   ASSERT_TRUE(weights.ok()) << weights.status();
-  EXPECT_EQ(weights->buckets(), packed_.buckets);
+  EXPECT_TRUE(SameBytes(weights->buckets(), packed_.buckets));
   EXPECT_EQ(weights->manifest().version().digest(), wanted_.version.digest());
 }
 
@@ -89,7 +93,7 @@ TEST_F(ReceiveTest, RefusesAManifestWithOneFieldChanged) {
     EXPECT_TRUE(absl::IsDataLoss(status)) << what << ": " << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("weights of version 1")) << what;
   }
-  EXPECT_EQ(stream_.asked, 0);
+  EXPECT_THAT(stream_.asked, IsEmpty());
 }
 
 // A sender that is wrong about its tensors but right about its digest must not make us read outside a bucket.
@@ -127,31 +131,81 @@ TEST_F(ReceiveTest, RefusesOtherTensorsUnderARightDigest) {
     EXPECT_TRUE(absl::IsDataLoss(status)) << what << ": " << status;
     EXPECT_THAT(std::string(status.message()), Not(HasSubstr("digest"))) << what;
   }
-  EXPECT_EQ(stream_.asked, 0);
-}
-
-TEST_F(ReceiveTest, RefusesPiecesThatDoNotContinueTheirBucket) {
-  const std::vector<std::pair<std::string, std::function<void(WeightPiece&)>>> damages = {
-      {"another bucket", [](WeightPiece& p) { p.bucket = 1; }},
-      {"a bucket below 0", [](WeightPiece& p) { p.bucket = -1; }},
-      {"a gap", [](WeightPiece& p) { p.offset = 1; }},
-      {"before the bucket", [](WeightPiece& p) { p.offset = -1; }},
-      {"a wrong CRC", [](WeightPiece& p) { p.crc32 = *p.crc32 ^ 1; }},
-      {"half", [](WeightPiece& p) { p = {.bytes = p.bytes.substr(0, 16), .crc32 = std::nullopt}; }},
-  };
-  for (const auto& [what, damage] : damages) {
-    stream_.pieces = ScriptedStream(packed_).pieces;
-    damage(stream_.pieces.front());
-    EXPECT_TRUE(absl::IsDataLoss(Receive())) << what;
-  }
-  stream_.pieces = ScriptedStream(packed_).pieces;
-  stream_.pieces.push_back(stream_.pieces.front());  // the bucket is full
-  EXPECT_TRUE(absl::IsDataLoss(Receive()));
+  EXPECT_THAT(stream_.asked, IsEmpty());
 }
 
 TEST_F(ReceiveTest, PassesOnWhatTheStreamSays) {
-  stream_.trouble = absl::UnavailableError("gone");
+  stream_.breaks_after = 2;
   EXPECT_EQ(Receive(), stream_.trouble);
+}
+
+// Four buckets of two pieces each.
+class ResumeTest : public ::testing::Test {
+ protected:
+  static PackedWeights Packed() {
+    PackedWeights packed;
+    for (int i = 0; i < 4; ++i) {
+      v1::TensorEntry& tensor = *packed.manifest.add_tensors();
+      tensor.set_name(absl::StrCat("t", i));
+      tensor.set_dtype("F32");
+      tensor.add_shape(2);
+      tensor.set_bucket(i);
+      tensor.set_size(8);
+      const std::string bytes(8, static_cast<char>('a' + i));
+      v1::BucketEntry& bucket = *packed.manifest.add_buckets();
+      bucket.set_size(8);
+      bucket.set_sha256(Sha256Hex(bytes));
+      std::memcpy(packed.buckets.emplace_back(8).data(), bytes.data(), 8);
+    }
+    packed.manifest.mutable_version()->set_number(1);
+    packed.manifest.mutable_version()->set_digest(DigestOfManifest(packed.manifest));
+    return packed;
+  }
+  const PackedWeights packed_ = Packed();
+  PartialWeights partial_{WantedOf(packed_)};
+  ScriptedStream broken_{packed_}, whole_{packed_};
+};
+
+TEST_F(ResumeTest, ContinuesWithTheFirstBucketThatIsNotVerified) {
+  for (int64_t reads = 0; reads < 8; ++reads) {
+    ScriptedStream broken(packed_), rest(packed_);
+    broken.breaks_after = reads;
+    PartialWeights partial(WantedOf(packed_));
+    EXPECT_EQ(partial.Continue(broken, nullptr), broken.trouble) << reads;
+    ASSERT_TRUE(partial.Continue(rest, nullptr).ok()) << reads;
+    EXPECT_EQ(rest.asked.front(), reads / 2) << reads;
+    EXPECT_EQ(rest.manifests, 0) << "it is known, and checked";
+    EXPECT_TRUE(SameBytes(std::move(partial).Take().buckets(), packed_.buckets)) << reads;
+  }
+}
+
+TEST_F(ResumeTest, KeepsNothingOfABucketThatIsWrong) {
+  broken_.buckets[2][3] ^= 1;
+  const absl::Status status = partial_.Continue(broken_, nullptr);
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("bucket 2 does not match its checksum"));
+  ASSERT_TRUE(partial_.Continue(whole_, nullptr).ok());
+  EXPECT_EQ(whole_.asked.front(), 2);
+  EXPECT_TRUE(SameBytes(std::move(partial_).Take().buckets(), packed_.buckets));
+}
+
+// What the second holder has is not what the first one announced.
+TEST_F(ResumeTest, RefusesTheRestOfAnotherVersion) {
+  broken_.breaks_after = 4;
+  EXPECT_FALSE(partial_.Continue(broken_, nullptr).ok());
+  ScriptedStream other(packed_);
+  for (std::string& bucket : other.buckets) bucket.assign(bucket.size(), 'x');
+  EXPECT_TRUE(absl::IsDataLoss(partial_.Continue(other, nullptr)));
+  ASSERT_TRUE(partial_.Continue(whole_, nullptr).ok());
+  EXPECT_EQ(whole_.asked.front(), 2);
+  EXPECT_TRUE(SameBytes(std::move(partial_).Take().buckets(), packed_.buckets));
+}
+
+TEST_F(ResumeTest, AsksForTheManifestUntilItIsRight) {
+  broken_.manifest.mutable_tensors(0)->set_name("other");
+  EXPECT_TRUE(absl::IsDataLoss(partial_.Continue(broken_, nullptr)));
+  EXPECT_THAT(broken_.asked, IsEmpty());
+  EXPECT_TRUE(partial_.Continue(whole_, nullptr).ok());
 }
 
 }  // namespace

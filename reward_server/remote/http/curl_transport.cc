@@ -1,7 +1,5 @@
 #include "reward_server/remote/http/curl_transport.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -9,41 +7,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "common/version.h"
+#include "common/http/curl.h"
 #include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr int kLongestPoll = 1000;  // ms; libcurl wakes earlier by itself
-constexpr absl::Duration kLongestConnecting = absl::Seconds(5);
+constexpr int kLongestPoll = 1000;                             // ms; libcurl wakes earlier by itself
 constexpr absl::Duration kLeastTime = absl::Milliseconds(10);  // with less left nothing is sent
-
-void StartCurl() {
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)once;
-}
-
-// libcurl's milliseconds, at least 1: 0 would mean no limit.
-long Milliseconds(absl::Duration duration) {  // NOLINT(google-runtime-int): libcurl's type
-  return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, 1000000000));
-}
 
 // One request in flight.
 class Call {
  public:
   Call(const HttpRequest& request, size_t index, const HttpOptions& options, absl::Duration timeout)
-      : index_(index), most_bytes_(options.most_bytes), easy_(curl_easy_init()) {
+      : index_(index), most_bytes_(options.most_bytes), easy_(MakeCurl()) {
     if (easy_ == nullptr) return;
-    curl_easy_setopt(easy_, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
-    curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(std::min(timeout, kLongestConnecting)));
-    curl_easy_setopt(easy_, CURLOPT_USERAGENT, user_agent_.c_str());
+    AimCurl(easy_, request.url, timeout, error_);
     curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl can undo
-    curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Call::Write);
     curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
     AddHeader("Accept: application/json");
@@ -72,7 +52,7 @@ class Call {
     if (too_big_) {
       return BadAnswer(absl::StrCat("the answer has more than ", most_bytes_, " bytes"));
     }
-    if (result != CURLE_OK) return Failure(result);
+    if (result != CURLE_OK) return CurlFailure(easy_, result, error_);
     long code = 0;  // NOLINT(google-runtime-int): libcurl's type
     curl_off_t retry_after = 0;
     const char* redirect = nullptr;
@@ -98,37 +78,8 @@ class Call {
 
   void AddHeader(const std::string& line) { headers_ = curl_slist_append(headers_, line.c_str()); }
 
-  bool Connected() const {
-    curl_off_t microseconds = 0;
-    curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &microseconds);
-    return microseconds > 0;
-  }
-
-  absl::Status Failure(CURLcode result) const {
-    const std::string what = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
-    switch (result) {
-      case CURLE_OPERATION_TIMEDOUT:
-        // The server did not receive the request.
-        if (!Connected()) return absl::UnavailableError("no connection: " + what);
-        return absl::DeadlineExceededError(what);
-      case CURLE_COULDNT_RESOLVE_HOST:
-      case CURLE_COULDNT_RESOLVE_PROXY:
-      case CURLE_COULDNT_CONNECT:
-      case CURLE_GOT_NOTHING:
-      case CURLE_PARTIAL_FILE:
-      case CURLE_RECV_ERROR:
-      case CURLE_SEND_ERROR:
-      case CURLE_HTTP2:
-      case CURLE_HTTP2_STREAM:
-        return absl::UnavailableError(what);
-      default:  // the address, the certificate, or what is there does not speak HTTP
-        return absl::FailedPreconditionError(what);
-    }
-  }
-
   const size_t index_;
   const size_t most_bytes_;
-  const std::string user_agent_ = absl::StrCat("lvrpo/", kVersion);
   CURL* const easy_;
   curl_slist* headers_ = nullptr;
   char error_[CURL_ERROR_SIZE] = "";

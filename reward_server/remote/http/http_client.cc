@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/files/file_kind.h"
 #include "common/hash.h"
+#include "common/http/excerpt.h"
 #include "common/net/rpc.h"
 #include "reward_server/remote/http/error_object.h"
-#include "reward_server/remote/http/excerpt.h"
 #include "reward_server/remote/http/url.h"
 
 namespace lvrpo {

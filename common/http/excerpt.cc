@@ -1,4 +1,4 @@
-#include "reward_server/remote/http/excerpt.h"
+#include "common/http/excerpt.h"
 
 #include <algorithm>
 

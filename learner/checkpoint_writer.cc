@@ -1,0 +1,122 @@
+#include "learner/checkpoint_writer.h"
+
+#include <utility>
+
+#include "common/files/filesystem.h"
+#include "common/stopwatch.h"
+#include "learner/checkpoints/checkpoint_folder.h"
+#include "spdlog/spdlog.h"
+
+namespace lvrpo {
+
+CheckpointWriter::CheckpointWriter(Options options, Executor& executor, Record record, Metrics& metrics)
+    : options_(std::move(options)), executor_(executor), record_(std::move(record)), metrics_(metrics) {}
+
+absl::StatusOr<Checkpoint> CheckpointWriter::Load(const v1::CheckpointRecord& record) {
+  const std::string folder = JoinPath(options_.run_dir, record.path());
+  absl::StatusOr<Checkpoint> local = LoadCheckpoint(folder, record.digest());
+  const bool lost = absl::IsNotFound(local.status()) || absl::IsDataLoss(local.status());
+  if (!lost || options_.store == nullptr || record.store().empty()) return local;
+  spdlog::warn("{}; fetching it from {}", std::string(local.status().message()), record.store());
+  if (absl::Status status = options_.store->Download(record.store(), record.digest(), folder); !status.ok())
+    return status;
+  return LoadCheckpoint(folder, record.digest());
+}
+
+void CheckpointWriter::Begin(int64_t step, const std::vector<v1::CheckpointRecord>& recorded) {
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const v1::CheckpointRecord& record : recorded) {
+      if (record.step() > step) continue;
+      recorded_[record.step()] = record.has_reward() ? std::optional(record.reward()) : std::nullopt;
+    }
+  }
+  if (options_.uploads != nullptr) options_.uploads->Begin(step, recorded);
+}
+
+void CheckpointWriter::NoteReward(double reward) {
+  absl::MutexLock lock(&mutex_);
+  reward_sum_ += reward;
+  ++rewards_;
+}
+
+void CheckpointWriter::Write(Checkpoint snapshot) {
+  v1::CheckpointRecord record;
+  record.set_step(snapshot.step);
+  record.set_path(CheckpointPath(snapshot.step));
+  {
+    absl::MutexLock lock(&mutex_);
+    busy_ = true;
+    outcome_.reset();
+    if (rewards_ > 0) record.set_reward(reward_sum_ / static_cast<double>(rewards_));
+    reward_sum_ = 0;
+    rewards_ = 0;
+  }
+  // std::function wants to be copied.
+  const auto shared = std::make_shared<const Checkpoint>(std::move(snapshot));
+  executor_.Run([this, shared, record] { WriteNow(*shared, record); });
+}
+
+void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record) {
+  const Stopwatch watch;
+  Outcome outcome = {.step = snapshot.step};
+  const absl::StatusOr<std::string> digest =
+      SaveCheckpoint(JoinPath(options_.run_dir, record.path()), snapshot);
+  outcome.written = digest.status();
+  if (digest.ok()) {
+    record.set_digest(*digest);
+    outcome.recorded = record_(record, snapshot.weights_digest);
+  }
+  const bool done = outcome.written.ok() && outcome.recorded.ok();
+  if (done) {
+    metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
+    metrics_
+        .Seconds("lvrpo_learner_checkpoint_write_seconds", "Seconds of writing one in the background.", {})
+        .Observe(watch.Seconds());
+    if (options_.uploads != nullptr) options_.uploads->Add(record);
+  }
+  if (done) {
+    {
+      absl::MutexLock lock(&mutex_);
+      recorded_[record.step()] = record.has_reward() ? std::optional(record.reward()) : std::nullopt;
+    }
+    Prune();
+  }
+  absl::MutexLock lock(&mutex_);
+  outcome_ = std::move(outcome);
+  busy_ = false;
+}
+
+void CheckpointWriter::Prune() {
+  std::set<int64_t> kept;
+  {
+    absl::MutexLock lock(&mutex_);
+    kept = KeptCheckpoints(recorded_, options_.keep);
+  }
+  if (options_.uploads != nullptr) kept.merge(options_.uploads->pending());
+  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), kept);
+}
+
+bool CheckpointWriter::busy() const {
+  absl::MutexLock lock(&mutex_);
+  return busy_;
+}
+
+std::optional<CheckpointWriter::Outcome> CheckpointWriter::TakeOutcome() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(outcome_, std::nullopt);
+}
+
+v1::RecordCheckpointRequest RecordRequest(const v1::CheckpointRecord& record,
+                                          const std::string& weights_digest) {
+  v1::RecordCheckpointRequest request;
+  request.set_step(record.step());
+  request.set_path(record.path());
+  request.set_digest(record.digest());
+  request.set_store(record.store());
+  if (record.has_reward()) request.set_reward(record.reward());
+  request.set_weights_digest(weights_digest);
+  return request;
+}
+
+}  // namespace lvrpo

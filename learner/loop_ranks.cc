@@ -1,0 +1,65 @@
+// What LearnerLoop does with several ranks: rank 0 decides, and the others follow.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "learner/loop.h"
+
+namespace lvrpo {
+
+absl::Status LearnerLoop::BeginAlike(v1::CheckpointRecord from) {
+  if (ranks_.size() == 1) return absl::OkStatus();
+  *from.mutable_version() = version();
+  const absl::StatusOr<std::string> told = ranks_.Tell(from.SerializeAsString());
+  if (!told.ok()) return told.status();
+  if (!from.ParseFromString(*told)) return absl::InternalError("rank 0's checkpoint cannot be read");
+  absl::Status status;
+  if (!IsRankZero()) {
+    if (from.path().empty()) {
+      PublishWeights();
+    } else {
+      status = Restore(from);
+    }
+    if (status.ok() && version().digest() != from.version().digest()) {
+      status = absl::DataLossError(absl::StrCat("rank ", ranks_.rank(), " has other weights after ", step_,
+                                                " steps (", version().digest().substr(0, 12),
+                                                ") than rank 0 (", from.version().digest().substr(0, 12),
+                                                "): all ranks need the same model folders"));
+    }
+  }
+  return ranks_.AgreeOn(status);
+}
+
+TrainingGroup LearnerLoop::Outline(const v1::AssignedGroup& assigned) const {
+  return {.trajectories = team_.outline(assigned),
+          .samples = {assigned.samples().begin(), assigned.samples().end()},
+          .rank = assigned.rank()};
+}
+
+int64_t LearnerLoop::OwnGroups(const Step& step) const {
+  return std::count_if(step.assignment.groups().begin(), step.assignment.groups().end(),
+                       [this](const v1::AssignedGroup& group) { return group.rank() == ranks_.rank(); });
+}
+
+absl::StatusOr<GrpoTrainer::StepResult> LearnerLoop::UpdateWeights(const Step& step) {
+  const bool ordered = options_.config.learner().ordered_sums();
+  return trainer_.Step(
+      step.groups, step_,
+      team_.collectives == nullptr ? StepRanks::Alone(ordered) : StepRanks(*team_.collectives, ordered));
+}
+
+absl::StatusOr<v1::CommitStepResponse> LearnerLoop::HearOf(absl::StatusOr<v1::CommitStepResponse> committed) {
+  if (IsRankZero() && !committed.ok()) return committed;  // the others see that it has left
+  const absl::StatusOr<std::string> told = ranks_.Tell(IsRankZero() ? committed->SerializeAsString() : "");
+  if (!told.ok()) return told.status();
+  v1::CommitStepResponse heard;
+  if (!heard.ParseFromString(*told)) return absl::InternalError("rank 0's commit cannot be read");
+  return heard;
+}
+
+absl::Status LearnerLoop::End(const std::function<bool()>& stop) {
+  return ranks_.AgreeOn(IsRankZero() ? SaveLast(stop) : absl::OkStatus());
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,78 @@
+#include "learner/step/step_ranks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace lvrpo {
+namespace {
+
+absl::Status Broken(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::AbortedError(
+      absl::StrCat("the ranks of this learner have lost each other: ", status.message()));
+}
+
+Span SpanOf(std::span<double> values) {
+  return {values.data(), static_cast<int64_t>(values.size()), Element::kFloat64};
+}
+
+Span SpanOf(torch::Tensor& values) { return {values.data_ptr<float>(), values.numel(), Element::kFloat32}; }
+
+}  // namespace
+
+absl::Status StepRanks::Reduce(Span values, Reduction reduction) const {
+  if (size() == 1 || values.count == 0) return absl::OkStatus();
+  return Broken(collectives_->AllReduce(values, reduction)->Wait());
+}
+
+absl::Status StepRanks::Sum(std::span<double> values) const {
+  return Reduce(SpanOf(values), Reduction::kSum);
+}
+
+absl::Status StepRanks::Max(std::span<double> values) const {
+  return Reduce(SpanOf(values), Reduction::kMax);
+}
+
+absl::Status StepRanks::Sum(torch::Tensor& values) const { return Reduce(SpanOf(values), Reduction::kSum); }
+
+absl::Status StepRanks::Broadcast(torch::Tensor& values, int root) const {
+  if (size() == 1 || values.numel() == 0) return absl::OkStatus();
+  return Broken(collectives_->Broadcast(SpanOf(values), root)->Wait());
+}
+
+absl::Status ShareStatuses(const StepRanks& ranks, std::vector<absl::Status>& statuses) {
+  if (ranks.size() == 1) return absl::OkStatus();
+  std::vector<double> codes;
+  for (const absl::Status& status : statuses) codes.push_back(static_cast<double>(status.code()));
+  if (absl::Status status = ranks.Max(codes); !status.ok()) return status;
+  for (size_t i = 0; i < statuses.size(); ++i) {
+    if (statuses[i].ok() && codes[i] > 0)
+      statuses[i] = absl::Status(static_cast<absl::StatusCode>(codes[i]), "the log of its rank says why");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShareStatus(const StepRanks& ranks, absl::Status& own) {
+  std::vector<absl::Status> by_rank(static_cast<size_t>(ranks.size()));
+  by_rank[static_cast<size_t>(ranks.rank())] = own;
+  if (absl::Status status = ShareStatuses(ranks, by_rank); !status.ok()) return status;
+  if (!own.ok()) return absl::OkStatus();
+  const auto first =
+      std::find_if(by_rank.begin(), by_rank.end(), [](const absl::Status& status) { return !status.ok(); });
+  if (first != by_rank.end()) own = *first;
+  return absl::OkStatus();
+}
+
+absl::Status CheckAlike(const StepRanks& ranks, double value, const char* what) {
+  const bool number = !std::isnan(value);
+  double ends[] = {number ? value : 0, number ? -value : 0, number ? 0.0 : 1.0, number ? 1.0 : 0.0};
+  if (absl::Status status = ranks.Max(ends); !status.ok()) return status;
+  if (ends[0] == -ends[1] && ends[2] + ends[3] == 1) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "the ranks of this learner have different ", what, ": from ", -ends[1], " to ", ends[0], ", ",
+      ends[2] > 0 ? "not a number on some" : "all of them numbers", "; the step is not committed"));
+}
+
+}  // namespace lvrpo

@@ -1,0 +1,216 @@
+// LearnerLoops of two ranks, each in a thread, with one scripted session.
+
+#include <functional>
+#include <thread>
+
+#include "collectives/in_process.h"
+#include "common/files/file.h"
+#include "common/files/filesystem.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "learner/loop.h"
+#include "learner/ranks/rank_process.h"
+#include "tests/learner/loop_script.h"
+#include "tests/learner/spool_test.h"
+#include "tests/learner/tiny_run.h"
+#include "tests/testing/stepped_executor.h"
+
+namespace lvrpo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kRanks = 2;
+
+class LoopRanksTest : public SpoolTest {
+ protected:
+  struct Rank {
+    std::unique_ptr<Collectives> collectives;
+    std::unique_ptr<Spool> spool;
+    std::unique_ptr<GrpoTrainer> trainer;
+    std::unique_ptr<LearnerLoop> loop;
+    Shelf shelf;
+    FakeClock clock;
+    Metrics metrics;
+    std::function<void()> on_sleep;
+    bool stop = false;
+  };
+
+  LoopRanksTest() {
+    config_ = TinyRun();
+    config_.mutable_train()->set_steps(2);
+    config_.mutable_train()->set_checkpoint_every(1);
+    epoch_.set_id("E");
+    epoch_.set_ranks(kRanks);
+    for (int i = 0; i < kRanks; ++i) {
+      v1::LearnerRank& present = *epoch_.add_present();
+      present.set_rank(i);
+      present.set_process(std::to_string(i));
+    }
+    Restart();
+  }
+  // Processes of their own.
+  void Restart() {
+    std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(kRanks, absl::Seconds(60));
+    for (int i = 0; i < kRanks; ++i) {
+      Rank& rank = ranks_[i];
+      rank.loop.reset();
+      rank.collectives = std::move(collectives[static_cast<size_t>(i)]);
+      rank.spool = std::make_unique<Spool>(SpoolFolderOf(run_, i), 1 << 30, rank.clock);
+      EXPECT_TRUE(rank.spool->Open().ok());
+      rank.trainer = *GrpoTrainer::Create(config_, TinyModel());
+      rank.loop = std::make_unique<LearnerLoop>(
+          LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = &at_once_},
+          [this](const v1::TrajectoryGroup& group) {
+            return ReadGroup(group, ImagePrompt(), TinyRules(config_));
+          },
+          *rank.trainer, *rank.spool, rank.shelf, script_.Session(),
+          Waiting{.clock = &rank.clock,
+                  .sleep =
+                      [&rank](absl::Duration duration) {
+                        rank.clock.Advance(duration);
+                        if (rank.on_sleep) rank.on_sleep();
+                      }},
+          rank.metrics);
+    }
+  }
+  LearnerLoop::Team TeamOf(int i) {
+    Rank& rank = ranks_[i];
+    return {.epoch = epoch_,
+            .collectives = rank.collectives.get(),
+            .outline = [](const v1::AssignedGroup& assigned) {
+              SampledGroup group;
+              group.ordinal = assigned.ordinal();
+              return group;
+            }};
+  }
+  // Of all ranks, each started and run in a thread.
+  std::vector<absl::Status> Run() {
+    std::vector<absl::Status> statuses(kRanks);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kRanks; ++i) {
+      threads.emplace_back([this, i, &status = statuses[static_cast<size_t>(i)]] {
+        Rank& rank = ranks_[i];
+        status =
+            rank.loop->Start(i == 0 ? script_.checkpoints : std::vector<v1::CheckpointRecord>(), TeamOf(i));
+        if (status.ok()) status = rank.loop->Run([&rank] { return rank.stop; });
+        rank.collectives.reset();  // its process ends
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return statuses;
+  }
+  // As a worker that has the weights of `step` delivers it to a rank.
+  v1::AssignedGroup Deliver(int64_t ordinal, int to, const v1::PolicyVersion& version = {}) {
+    v1::TrajectoryGroup group = EncodeGroup(SampleImageGroup(ranks_[0].trainer->policy(), config_, ordinal),
+                                            ImagePrompt().record, config_.rollout());
+    *group.mutable_version() = version;
+    const std::string bytes = group.SerializeAsString();
+    EXPECT_TRUE(Put(*ranks_[to].spool, ordinal, 0, bytes).ok());
+    v1::AssignedGroup assigned;
+    assigned.set_ordinal(ordinal);
+    assigned.set_rank(to);
+    assigned.set_trajectory_digest(Sha256Hex(bytes));
+    *assigned.mutable_version() = version;
+    for (int slot = 0; slot < group.samples_size(); ++slot)
+      *assigned.add_samples() = Summary(slot, static_cast<float>(slot % 2));
+    return assigned;
+  }
+
+  v1::RunConfig config_;
+  v1::LearnerEpoch epoch_;
+  Script script_;
+  InlineExecutor at_once_;
+  Rank ranks_[kRanks];
+};
+
+TEST_F(LoopRanksTest, RankZeroCommitsWhatAllHaveTrained) {
+  script_.steps = {{Deliver(0, 0), Deliver(1, 1)}, {Deliver(2, 1), Deliver(3, 1)}};
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  EXPECT_THAT(script_.started_at, ElementsAre(0));
+  ASSERT_EQ(script_.commits.size(), 2u);
+  EXPECT_THAT(script_.commits[0].ordinals(), ElementsAre(0, 1));
+  EXPECT_EQ(script_.commits[0].learner_epoch(), "E");
+  EXPECT_EQ(script_.commits[0].metrics().at("samples"), 8);
+  EXPECT_THAT(ranks_[0].metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
+  EXPECT_THAT(ranks_[1].metrics.Render(), HasSubstr("lvrpo_learner_samples_total 12"));
+  EXPECT_EQ(script_.checkpoints.size(), 2u);
+  EXPECT_NE(ranks_[0].shelf.kept.Find(2), nullptr);
+  EXPECT_EQ(ranks_[1].shelf.kept.Find(2), nullptr);  // rank 0 serves the weights
+  for (Rank& rank : ranks_) {
+    EXPECT_EQ(rank.loop->step(), 2);
+    EXPECT_EQ(rank.spool->bytes(), 0);
+  }
+}
+
+TEST_F(LoopRanksTest, AllRanksGoOnFromTheSameCheckpoint) {
+  script_.steps = {{Deliver(0, 0), Deliver(1, 1)}};
+  ranks_[1].on_sleep = [&] { ranks_[1].stop = true; };  // one stops: all leave
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  EXPECT_EQ(ranks_[0].loop->step(), 1);
+  EXPECT_EQ(script_.checkpoints.size(), 1u);
+  ranks_[1].on_sleep = nullptr;
+  ranks_[1].stop = false;
+  Restart();
+  script_.steps = {{Deliver(2, 0), Deliver(3, 1)}};
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
+  EXPECT_EQ(ranks_[1].loop->step(), 2);
+  EXPECT_TRUE(torch::equal(ranks_[0].trainer->trained().begin()->second,
+                           ranks_[1].trainer->trained().begin()->second));
+}
+
+TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
+  const v1::AssignedGroup good = Deliver(0, 0), missing = Deliver(1, 1);
+  ASSERT_TRUE(RemoveFile(SpoolFolderOf(run_, 1) + "/1-0.group").ok());
+  script_.steps = {{good, missing}, {good, Deliver(2, 1)}};
+  script_.total_steps = 1;
+  config_.mutable_train()->set_steps(1);
+  Restart();
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  ASSERT_EQ(script_.lost_groups.size(), 1u);
+  EXPECT_EQ(script_.lost_groups[0].groups(0).ordinal(), 1);
+  EXPECT_EQ(script_.lost_groups[0].learner_epoch(), "E");
+  for (const Rank& rank : ranks_)
+    EXPECT_THAT(rank.metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
+}
+
+TEST_F(LoopRanksTest, WhenOneHearsThatTheRunDrainsAllEndWell) {
+  script_.view.set_draining(true);
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  for (const Rank& rank : ranks_) EXPECT_TRUE(rank.loop->drained());
+  EXPECT_EQ(script_.checkpoints.size(), 1u);
+}
+
+TEST_F(LoopRanksTest, ARankThatCannotCommitTakesTheOthersAlong) {
+  script_.steps = {{Deliver(0, 0), Deliver(1, 1)}};
+  script_.commit_error = absl::AbortedError("another history");
+  const std::vector<absl::Status> statuses = Run();
+  EXPECT_EQ(statuses[0], script_.commit_error);
+  EXPECT_TRUE(absl::IsAborted(statuses[1])) << statuses[1];
+  EXPECT_THAT(std::string(statuses[1].message()), HasSubstr("no longer work together"));
+}
+
+TEST_F(LoopRanksTest, LeavesAnEpochThatIsOver) {
+  *script_.view.mutable_learner_epoch() = epoch_;
+  script_.view.mutable_learner_epoch()->set_id("F");
+  script_.view.mutable_learner_epoch()->mutable_present(1)->set_process("another");
+  for (const absl::Status& status : Run()) EXPECT_TRUE(absl::IsAborted(status)) << status;
+  EXPECT_THAT(script_.asked_for, IsEmpty());
+}
+
+TEST_F(LoopRanksTest, OtherWeightsThanRankZeroHasAreRefused) {
+  {
+    const torch::NoGradGuard no_grad;
+    ranks_[1].trainer->trained().begin()->second.add_(1);
+  }
+  const std::vector<absl::Status> statuses = Run();
+  EXPECT_TRUE(absl::IsAborted(statuses[0])) << statuses[0];
+  EXPECT_TRUE(absl::IsDataLoss(statuses[1])) << statuses[1];
+  EXPECT_THAT(script_.started_at, IsEmpty());
+}
+
+}  // namespace
+}  // namespace lvrpo
