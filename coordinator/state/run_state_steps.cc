@@ -143,18 +143,10 @@ absl::Status RunState::StartTraining(const v1::PolicyVersion& version,
   if (absl::Status status = CheckStart(version); !status.ok()) return status;
   ranks_ = ranks;
   const int64_t step = version.number();
+  // Otherwise these are the weights that open groups were leased for: groups remain usable, and an assigned
+  // step stays assigned.
   if (step < committed_steps()) {
     if (absl::Status status = GoBack(step, since); !status.ok()) return status;
-  } else {
-    // Groups of these weights, or older ones within max_staleness, remain usable; an assigned step stays
-    // assigned.
-    std::vector<int64_t> again;
-    for (const auto& [ordinal, group] : groups_) {
-      if (group->state() == v1::PLANNED) continue;
-      if (group->version().number() == step && group->version().digest() != version.digest())
-        again.push_back(ordinal);
-    }
-    for (const int64_t ordinal : again) PlanAgain(ordinal);
   }
   PlaceAgain();
   if (step == 0 && base_digest_.empty()) {
