@@ -55,8 +55,8 @@ std::string Describe(const Faults& faults, int ranks) {
   return words;
 }
 
-// What a fault may cost: far less than the limit of a lease.
-constexpr absl::Duration kSoon = absl::Seconds(30);
+// What outages of three seconds may cost: far less than the limit of a lease.
+constexpr absl::Duration kSoon = absl::Seconds(10);
 
 // The run survives `faults`. Says so in words when it does not.
 bool Survives(const Faults& faults, int ranks = 1) {
@@ -134,6 +134,17 @@ TEST(Cluster, AnyRoleMayDieAtAnyMessage) {
       if (role == sent.from || role == sent.to)
         broken += !Survives({.kills = {{.message = message, .after = true, .role = role}}});
     }
+  }
+}
+
+// A lease or an answer that nobody knows of must not be waited for.
+TEST(Cluster, AnyAnswerOfTheCoordinatorMayBeLost) {
+  int broken = 0;
+  for (int64_t message = 0; message < Messages() && broken < 5; ++message) {
+    broken += !Survives({.partitions = {{.message = message,
+                                         .role = kCoordinator,
+                                         .lasts = absl::Milliseconds(50),
+                                         .answers_only = true}}});
   }
 }
 
