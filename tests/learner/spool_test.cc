@@ -24,8 +24,11 @@ TEST_F(SpoolTest, StoresChecksAndForgets) {
     ASSERT_TRUE(WriteFileAtomic(run_ + "/spool/3-0.group", other).ok());
     EXPECT_TRUE(absl::IsDataLoss(spool.Get(3, 0, Sha256Hex(bytes)).status()));
   }
+  ASSERT_TRUE(Put(spool, 4, 0, Bytes(4)).ok());
   spool.RemoveBelow(4);
   EXPECT_TRUE(absl::IsNotFound(spool.Get(3, 0, Sha256Hex(bytes)).status()));
+  EXPECT_TRUE(Has(spool, 4, 0, Bytes(4)));
+  spool.RemoveBelow(5);
   EXPECT_EQ(spool.bytes(), 0);
 }
 
@@ -51,6 +54,7 @@ TEST_F(SpoolTest, AnAttemptReplacesThoseBeforeIt) {
   Spool spool(run_ + "/spool");
   ASSERT_TRUE(spool.Open().ok());
   for (const int attempt : {0, 2, 1}) ASSERT_TRUE(Put(spool, 3, attempt, Bytes(3)).ok());
+  EXPECT_TRUE(Has(spool, 3, 2, Bytes(3)));  // a late upload does not replace it
   ASSERT_TRUE(Put(spool, 4, 0, Bytes(4)).ok());
   ASSERT_TRUE(Put(spool, 3, 5, Bytes(3)).ok());
   EXPECT_THAT(*ListFolder(run_ + "/spool"), ::testing::ElementsAre("3-5.group", "4-0.group"));
