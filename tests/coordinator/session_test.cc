@@ -134,24 +134,26 @@ TEST_F(SessionTest, LeasesThatWereLostWhileTheCoordinatorWasAwayAreRevoked) {
 TEST_F(SessionTest, ASessionWaitsForACoordinatorThatWaitsForItsDisk) {
   auto server = RpcServer::Start({.listen = "127.0.0.1:0"}, {service_.get()});
   MemberSession::Options options = SessionOptions((*server)->address());
-  options.patience = absl::Milliseconds(1);
+  FakeWaiting time;
+  options.patience = absl::Milliseconds(1);  // shorter than any wait
+  options.waiting = time.waiting();
   const std::thread::id caller = std::this_thread::get_id();
   int asked = 0;  // before each attempt of the call below; heartbeats ask from another thread
-  const auto mend_before_the_second_attempt = [&] {
-    if (std::this_thread::get_id() != caller || ++asked != 2) return false;
+  const auto mend_before_the_third_attempt = [&] {
+    if (std::this_thread::get_id() != caller || ++asked != 3) return false;
     sqlite3_exec(store_->database(), "PRAGMA query_only=0", nullptr, nullptr, nullptr);
     clock_.Advance(absl::Seconds(1));
     service_->Tick();
     return false;
   };
   auto session = MemberSession::Join(
-      options, [] { return MemberSession::Report(); }, mend_before_the_second_attempt);
+      options, [] { return MemberSession::Report(); }, mend_before_the_third_attempt);
   ASSERT_TRUE(session.ok());
   ASSERT_EQ(asked, 0);
   ASSERT_EQ(sqlite3_exec(store_->database(), "PRAGMA query_only=1", nullptr, nullptr, nullptr), SQLITE_OK);
   service_->StartDraining("so that there is something to write");
   EXPECT_TRUE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
-  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(asked, 3);
   EXPECT_TRUE((*session)->lost().ok());
 }
 
