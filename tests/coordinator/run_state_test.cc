@@ -238,6 +238,19 @@ TEST(RunState, SaysSinceWhenAGroupIsHeldHoweverOftenItsLeaseIsRenewed) {
   EXPECT_EQ(run.state.Facts().held_since, kNow);
 }
 
+// The answer to its newest lease was lost: what it names is an attempt of long ago.
+TEST(RunState, AMemberThatNamesAnOlderAttemptDoesNotHoldTheNewOne) {
+  TestRun run;
+  RunState& state = run.state;
+  MustLease(state, "w", 0);
+  const absl::Time later = kNow + absl::Seconds(10);
+  state.ExpireLeases(later);
+  ASSERT_EQ(MustLease(state, "w", 0, later).attempt(), 1);
+  state.DropLeasesOf("w", {MakeLeaseId(0, 0)});
+  EXPECT_EQ(state.Count(v1::LEASED), 0);
+  EXPECT_EQ(MustLease(state, "v", 0, later).attempt(), 2);
+}
+
 TEST(RunState, ALeaseThatIsNotRenewedIsNoReasonToWait) {
   TestRun run;
   MustLease(run.state, "w", 0);

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <optional>
 
 #include "coordinator/records/audit.h"
+#include "coordinator/state/versions.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {
@@ -22,6 +24,8 @@ TEST_F(ServiceTest, FencesOffTheWrongCallers) {
   EXPECT_EQ(beat(wrong), v1::REFUSAL_WRONG_RUN);
   wrong = worker;
   wrong.set_run_epoch(7);
+  EXPECT_EQ(beat(wrong), v1::REFUSAL_STALE_EPOCH);
+  wrong.set_run_epoch(worker.run_epoch() + 1);  // of a coordinator with newer records
   EXPECT_EQ(beat(wrong), v1::REFUSAL_STALE_EPOCH);
   wrong = worker;
   wrong.set_member_id("stranger");
@@ -233,6 +237,41 @@ TEST_F(ServiceTest, OnlyTheCurrentWeightsAreAcknowledged) {
   EXPECT_EQ(store_->Acknowledgements()->size(), before);
   EXPECT_TRUE(acknowledge(1, "d1").ok());
   EXPECT_EQ(store_->Acknowledgements()->size(), before + 1);
+}
+
+// The first step is abandoned and taken again, with other weights: their number alone says nothing.
+TEST_F(ServiceTest, OtherWeightsOfAKnownNumberAreAcknowledgedAnew) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
+  const v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Start(learner, 0).ok());
+  TakeStep(learner, worker, 0);
+  ASSERT_TRUE(Lease(worker, 1).granted());
+  ASSERT_TRUE(Start(learner, 0).ok());
+  const v1::Fence other = Join("rollout-1", v1::ROLE_ROLLOUT_WORKER);
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(other, Lease(other, 0).lease(), &submitted).ok());
+  v1::AssignStepRequest assign;
+  *assign.mutable_fence() = learner;
+  assign.set_learner_epoch(Epoch());
+  v1::AssignStepResponse assigned;
+  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  v1::CommitStepRequest commit;
+  *commit.mutable_fence() = learner;
+  commit.set_learner_epoch(Epoch());
+  commit.add_ordinals(0);
+  *commit.mutable_new_version() = Version(1, "other");
+  v1::CommitStepResponse committed;
+  ASSERT_TRUE(service_->CommitStep(nullptr, &commit, &committed).ok());
+  v1::LeaseGroupRequest request;
+  *request.mutable_fence() = worker;
+  *request.mutable_version() = Version(1, "other");
+  v1::LeaseGroupResponse response;
+  ASSERT_TRUE(service_->LeaseGroup(nullptr, &request, &response).ok());
+  ASSERT_TRUE(response.granted()) << response.waiting_for();
+  const auto acknowledged = store_->Acknowledgements();
+  EXPECT_TRUE(std::any_of(acknowledged->begin(), acknowledged->end(), [](const v1::PolicyVersion& version) {
+    return SameVersion(version, Version(1, "other"));
+  }));
 }
 
 TEST_F(ServiceTest, ASubmitThatIsRepeatedWithOtherContentsIsRefused) {
