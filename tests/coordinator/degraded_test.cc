@@ -126,9 +126,7 @@ TEST_F(DegradedTest, WhateverWasRefusedCanBeRepeated) {
   v1::SubmitGroupResponse submitted;
   stumbling([&] { return Submit(worker_, leased.lease(), &submitted); });
   EXPECT_FALSE(submitted.repeated_submit());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner_;
-  assign.set_learner_epoch(Epoch());
+  const v1::AssignStepRequest assign = AssignmentOf(learner_);
   v1::AssignStepResponse assigned;
   stumbling([&] { return service_->AssignStep(nullptr, &assign, &assigned); });
   v1::CommitStepRequest commit;

@@ -152,11 +152,23 @@ grpc::Status ServiceTest::Return(const v1::Fence& fence, const v1::Lease& lease,
   return service_->ReturnLease(nullptr, &request, &response);
 }
 
+v1::AssignStepRequest ServiceTest::AssignmentOf(const v1::Fence& fence, int64_t step) {
+  v1::AssignStepRequest request;
+  *request.mutable_fence() = fence;
+  request.set_step(step);
+  request.set_learner_epoch(Epoch());
+  return request;
+}
+
+v1::AssignStepResponse ServiceTest::Assign(const v1::Fence& fence, int64_t step) {
+  const v1::AssignStepRequest request = AssignmentOf(fence, step);
+  v1::AssignStepResponse response;
+  EXPECT_TRUE(service_->AssignStep(nullptr, &request, &response).ok());
+  return response;
+}
+
 grpc::Status ServiceTest::Commit(const v1::Fence& fence, int64_t step, int64_t ordinal) {
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = fence;
-  assign.set_step(step);
-  assign.set_learner_epoch(Epoch());
+  const v1::AssignStepRequest assign = AssignmentOf(fence, step);
   v1::AssignStepResponse assigned;
   const grpc::Status status = service_->AssignStep(nullptr, &assign, &assigned);
   if (!status.ok()) return status;

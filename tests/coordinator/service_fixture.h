@@ -44,6 +44,9 @@ class ServiceTest : public ::testing::Test {
   grpc::Status Submit(const v1::Fence& fence, const v1::Lease& lease, v1::SubmitGroupResponse* response);
   grpc::Status Return(const v1::Fence& fence, const v1::Lease& lease, v1::ReturnReason reason,
                       const std::string& detail = "");
+  v1::AssignStepRequest AssignmentOf(const v1::Fence& fence, int64_t step = 0);
+  // Must be answered.
+  v1::AssignStepResponse Assign(const v1::Fence& fence, int64_t step = 0);
   grpc::Status Commit(const v1::Fence& fence, int64_t step, int64_t ordinal);
   // Writes a checkpoint folder as the learner does, and records it.
   grpc::Status Checkpoint(const v1::Fence& fence, int64_t step);

@@ -87,11 +87,7 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
   ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
   service_->StartDraining("test");
   EXPECT_FALSE(Lease(worker, 0).granted());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  const v1::AssignStepResponse assigned = Assign(learner);
   EXPECT_FALSE(assigned.assigned());  // although its groups are there
   EXPECT_FALSE(service_->Done());
   for (const v1::Fence& fence : {learner, worker, Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1")}) {
@@ -134,9 +130,7 @@ TEST_F(ServiceTest, LeasesOfAProcessThatLeftOrDiedArePlannedAgainAtOnce) {
 // Whatever a member says shows that it lives.
 TEST_F(ServiceTest, AMemberIsHeardFromInEveryCall) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
+  const v1::AssignStepRequest assign = AssignmentOf(learner);
   v1::AssignStepResponse assigned;
   ASSERT_TRUE(Start(learner, 0).ok());
   for (int i = 0; i < 3; ++i) {
@@ -250,11 +244,7 @@ TEST_F(ServiceTest, OtherWeightsOfAKnownNumberAreAcknowledgedAnew) {
   const v1::Fence other = Join("rollout-1", v1::ROLE_ROLLOUT_WORKER);
   v1::SubmitGroupResponse submitted;
   ASSERT_TRUE(Submit(other, Lease(other, 0).lease(), &submitted).ok());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  const v1::AssignStepResponse assigned = Assign(learner);
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = learner;
   commit.set_learner_epoch(Epoch());

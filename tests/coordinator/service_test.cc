@@ -49,11 +49,7 @@ TEST_F(ServiceTest, AnAssignmentBringsTheScoresThatWereSubmitted) {
       learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
       ASSERT_TRUE(Start(learner, 0).ok());
     }
-    v1::AssignStepRequest assign;
-    *assign.mutable_fence() = learner;
-    assign.set_learner_epoch(Epoch());
-    v1::AssignStepResponse assigned;
-    ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+    const v1::AssignStepResponse assigned = Assign(learner);
     ASSERT_EQ(assigned.groups_size(), 1);
     ASSERT_EQ(assigned.groups(0).samples_size(), submit.samples_size());
     for (int slot = 0; slot < submit.samples_size(); ++slot) {
@@ -71,11 +67,7 @@ TEST_F(ServiceTest, AnAssignmentNamesTheAttemptThatWasSubmitted) {
   ASSERT_TRUE(Return(worker, Lease(worker, 0).lease(), v1::RETURN_LEARNER_UNREACHABLE).ok());
   v1::SubmitGroupResponse submitted;
   ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  const v1::AssignStepResponse assigned = Assign(learner);
   ASSERT_EQ(assigned.groups_size(), 1);
   EXPECT_EQ(assigned.groups(0).ordinal(), 0);
   EXPECT_EQ(assigned.groups(0).attempt(), 1);
@@ -88,11 +80,7 @@ TEST_F(ServiceTest, ACommitIsLoggedOnceAndSaysWhatIsStillOpen) {
   ASSERT_TRUE(Start(learner, 0).ok());
   v1::SubmitGroupResponse submitted;
   ASSERT_TRUE(Submit(worker, Lease(worker, 0).lease(), &submitted).ok());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  const v1::AssignStepResponse assigned = Assign(learner);
   v1::CommitStepRequest commit;
   *commit.mutable_fence() = learner;
   commit.set_learner_epoch(Epoch());
@@ -250,11 +238,7 @@ TEST_F(ServiceTest, ALearnerThatIsAheadOfTheRecordsStartsAgainFromThem) {
     EXPECT_EQ(Reason(status), v1::REFUSAL_AHEAD_OF_RECORDS);
   }
   ASSERT_TRUE(Start(learner, 0).ok());
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner;
-  assign.set_learner_epoch(Epoch());
-  assign.set_step(4);
-  assign.set_learner_epoch(Epoch());
+  const v1::AssignStepRequest assign = AssignmentOf(learner, 4);
   v1::AssignStepResponse assigned;
   EXPECT_EQ(service_->AssignStep(nullptr, &assign, &assigned).error_code(), grpc::StatusCode::ABORTED);
 }

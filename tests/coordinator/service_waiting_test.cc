@@ -33,11 +33,7 @@ TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
 
 // Members repeat what they were told to wait for: that is not why the run is stalled.
 TEST_F(WaitingTest, AnEchoIsNoComplaint) {
-  v1::AssignStepRequest assign;
-  *assign.mutable_fence() = learner_;
-  assign.set_learner_epoch(Epoch());
-  v1::AssignStepResponse assigned;
-  ASSERT_TRUE(service_->AssignStep(nullptr, &assign, &assigned).ok());
+  const v1::AssignStepResponse assigned = Assign(learner_);
   ASSERT_FALSE(assigned.waiting_for().empty());
   ASSERT_TRUE(Beat(learner_, assigned.waiting_for()).ok());
   const v1::Lease lease = Lease(worker_, 0).lease();
