@@ -14,13 +14,16 @@ namespace {
 
 constexpr int64_t kMostTold = int64_t{1} << 24;  // bytes: rank 0's words are short
 
+absl::Status Finish(std::unique_ptr<Pending> pending) {
+  const absl::Status status = pending->Wait();
+  return status.ok() ? status : RanksAreLost(status);
+}
+
 }  // namespace
 
-absl::Status StepAgreement::Finish(std::unique_ptr<Pending> pending) const {
-  const absl::Status status = pending->Wait();
-  if (status.ok()) return status;
+absl::Status RanksAreLost(const absl::Status& error) {
   return absl::AbortedError(absl::StrCat(
-      "the ranks of the learner no longer work together: ", status.message(), "; the learner starts again"));
+      "the ranks of the learner no longer work together: ", error.message(), "; the learner starts again"));
 }
 
 absl::StatusOr<StepAgreement::Verdict> StepAgreement::Agree(const Word& word) {

@@ -12,6 +12,10 @@
 
 namespace lvrpo {
 
+// An error of a communicator as the end of this process: Aborted, with its words. The learner starts again as
+// a whole.
+absl::Status RanksAreLost(const absl::Status& error);
+
 // What the ranks of a learner agree on around a step: whether to take it, and what rank 0 has decided. All
 // ranks make the same calls in the same order. One rank alone agrees with itself and exchanges nothing.
 //
@@ -45,8 +49,6 @@ class StepAgreement {
   absl::Status AgreeOn(const absl::Status& status);
 
  private:
-  absl::Status Finish(std::unique_ptr<Pending> pending) const;
-
   Collectives* ranks_;
 };
 

@@ -4,14 +4,14 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "learner/ranks/step_agreement.h"
 
 namespace lvrpo {
 namespace {
 
-absl::Status Broken(const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::AbortedError(
-      absl::StrCat("the ranks of this learner have lost each other: ", status.message()));
+absl::Status Finish(std::unique_ptr<Pending> pending) {
+  const absl::Status status = pending->Wait();
+  return status.ok() ? status : RanksAreLost(status);
 }
 
 Span SpanOf(std::span<double> values) {
@@ -24,7 +24,7 @@ Span SpanOf(torch::Tensor& values) { return {values.data_ptr<float>(), values.nu
 
 absl::Status StepRanks::Reduce(Span values, Reduction reduction) const {
   if (size() == 1 || values.count == 0) return absl::OkStatus();
-  return Broken(collectives_->AllReduce(values, reduction)->Wait());
+  return Finish(collectives_->AllReduce(values, reduction));
 }
 
 absl::Status StepRanks::Sum(std::span<double> values) const {
@@ -39,7 +39,7 @@ absl::Status StepRanks::Sum(torch::Tensor& values) const { return Reduce(SpanOf(
 
 absl::Status StepRanks::Broadcast(torch::Tensor& values, int root) const {
   if (size() == 1 || values.numel() == 0) return absl::OkStatus();
-  return Broken(collectives_->Broadcast(SpanOf(values), root)->Wait());
+  return Finish(collectives_->Broadcast(SpanOf(values), root));
 }
 
 absl::Status ShareStatuses(const StepRanks& ranks, std::vector<absl::Status>& statuses) {

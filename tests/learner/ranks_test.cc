@@ -48,7 +48,7 @@ TrainingGroup Elsewhere(TrainingGroup group) {
 
 using Damage = std::function<void(std::vector<TrainingGroup>&)>;
 
-// Trains on `count` ranks, each a thread with a trainer of its own.
+// Trains on `count` ranks, each a thread with a separate trainer.
 Trained TrainOn(int count, bool ordered, const v1::RunConfig& config, const Damage& damage = nullptr) {
   Trained trained;
   trained.digests.resize(static_cast<size_t>(count));
@@ -141,7 +141,7 @@ TEST(LearnerRanks, ALostRankEndsTheStepWithAborted) {
   ASSERT_TRUE(trainer.ok());
   const auto result = (*trainer)->Step({TrainImages(TinyModel(), config, 0)}, 0, {*collectives[0], false});
   EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
-  EXPECT_THAT(std::string(result.status().message()), HasSubstr("lost each other"));
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("no longer work together"));
 }
 
 }  // namespace
