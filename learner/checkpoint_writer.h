@@ -28,9 +28,9 @@ class CheckpointWriter {
  public:
   struct Options {
     std::string run_dir;
-    v1::KeepConfig keep;               // in the run folder
-    CheckpointStore* store = nullptr;  // null: there is none; these two go together
-    CheckpointUploads* uploads = nullptr;
+    v1::KeepConfig keep;                   // in the run folder
+    CheckpointStore* store = nullptr;      // to restore from; null: there is none
+    CheckpointUploads* uploads = nullptr;  // null: no copies are made
   };
   using Record = std::function<absl::Status(const v1::CheckpointRecord&, const std::string& weights_digest)>;
   // What became of a Write.

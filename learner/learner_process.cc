@@ -78,7 +78,7 @@ Waiting LearnerProcess::StoreWaiting() {
 }
 
 std::unique_ptr<CheckpointUploads> LearnerProcess::MakeUploads() {
-  if (!store_.ok() || *store_ == nullptr) return nullptr;
+  if (!store_.ok() || *store_ == nullptr || flags_.rank > 0) return nullptr;  // rank 0 saves
   return std::make_unique<CheckpointUploads>(
       CheckpointUploads::Options{.run_dir = flags_.run_dir, .keep = config_.checkpoints().stored()}, **store_,
       uploading_,

@@ -118,7 +118,7 @@ absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpo
   if (restored.ok()) restored = BeginAlike(std::move(from));
   spool_.RemoveBelow(session_.view().lowest_open_ordinal());
   if (restored.ok() && IsRankZero()) restored = StartTraining();
-  if (restored.ok()) writer_.Begin(step_, checkpoints);
+  if (restored.ok() && IsRankZero()) writer_.Begin(step_, checkpoints);
   started_ = true;
   return restored;
 }
@@ -143,7 +143,9 @@ absl::Status LearnerLoop::Save() {
 }
 
 absl::Status LearnerLoop::AwaitWriter() {
-  while (writer_.busy()) waiting_.sleep(kLookAtWriter);
+  while (writer_.busy()) {
+    if (absl::Status status = Pause(kLookAtWriter); !status.ok()) return status;
+  }
   return TakeWritten();
 }
 
@@ -168,7 +170,7 @@ absl::Status LearnerLoop::SaveLast(const std::function<bool()>& stop) {
     }
     if (absl::Status status = storage_.Check(); !status.ok()) return status;
     if (absl::Status lost = session_.lost(); !lost.ok()) return lost;
-    waiting_.sleep(options_.storage_pause);
+    if (absl::Status status = Pause(options_.storage_pause); !status.ok()) return status;
   }
 }
 
@@ -187,7 +189,7 @@ absl::Status LearnerLoop::AwaitStore() {
           trouble.empty() ? ": there was no time left (checkpoints.last_upload_seconds)" : ": ", trouble));
     }
     SetWaiting("the last checkpoint to be in the object store");
-    waiting_.sleep(options_.storage_pause);
+    if (absl::Status status = Pause(options_.storage_pause); !status.ok()) return status;
   }
 }
 
@@ -205,7 +207,7 @@ absl::StatusOr<TrainingGroup> LearnerLoop::Load(const v1::AssignedGroup& assigne
   if (!read.ok()) return read.status();
   return TrainingGroup{.trajectories = *std::move(read),
                        .samples = {assigned.samples().begin(), assigned.samples().end()},
-                       .rank = assigned.rank()};
+                       .rank = ranks_.rank()};
 }
 
 absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::Status>& groups) {
@@ -257,7 +259,7 @@ absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
 absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
   std::map<const v1::AssignedGroup*, absl::Status> unusable;
   for (const v1::AssignedGroup& assigned : step.assignment.groups()) {
-    if (ranks_.size() > 1 && assigned.rank() != ranks_.rank()) {
+    if (!IsOwn(assigned)) {
       step.groups.push_back(Outline(assigned));
       continue;
     }
@@ -284,7 +286,7 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
     std::map<const v1::AssignedGroup*, absl::Status> unusable;
     for (const auto& [index, why] : trained->unusable) {
       const v1::AssignedGroup& assigned = step.assignment.groups(static_cast<int>(index));
-      if (assigned.rank() != ranks_.rank()) continue;  // all ranks hear of it, and its own reports it
+      if (!IsOwn(assigned)) continue;  // all ranks hear of it, and its rank reports it
       unusable[&assigned] =
           absl::InvalidArgumentError(absl::StrCat("trajectories of ordinal ", assigned.ordinal(), ": ", why));
     }

@@ -93,6 +93,10 @@ class LearnerLoop {
   };
 
   bool IsRankZero() const { return ranks_.rank() == 0; }
+  // Whether this rank has the group's trajectories.
+  bool IsOwn(const v1::AssignedGroup& group) const {
+    return ranks_.size() == 1 || group.rank() == ranks_.rank();
+  }
   absl::Status Restore(const v1::CheckpointRecord& record);
   // The newest intact checkpoint, or the base: `from` is empty then.
   absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
@@ -139,8 +143,10 @@ class LearnerLoop {
   absl::Status SaveLast(const std::function<bool()>& stop);
   absl::Status AwaitStore();
   absl::Status TrainAll(const std::function<bool()>& stop);
-  // Rank 0 saves, the others wait for it.
+  // Rank 0 saves, the others wait for it: also for longer than an operation of all ranks may take.
   absl::Status End(const std::function<bool()>& stop);
+  // Sleeps; at the end of the run, rank 0 also tells the others that it is still there.
+  absl::Status Pause(absl::Duration duration);
   void SetWaiting(const std::string& text);
 
   const Options options_;
@@ -156,6 +162,7 @@ class LearnerLoop {
   Team team_;
   StepAgreement ranks_{nullptr};
   bool drained_ = false;
+  bool ending_ = false;      // rank 0: the others wait in End()
   int64_t step_ = 0;         // committed steps
   int64_t saved_step_ = -1;  // of the newest checkpoint
   absl::Duration waited_;    // for the step to come, in earlier calls of Assign()

@@ -7,6 +7,11 @@
 #include "learner/loop.h"
 
 namespace lvrpo {
+namespace {
+
+constexpr char kWait[] = "wait";  // what rank 0 says while it saves the last checkpoint
+
+}  // namespace
 
 absl::Status LearnerLoop::BeginAlike(v1::CheckpointRecord from) {
   if (ranks_.size() == 1) return absl::OkStatus();
@@ -39,7 +44,7 @@ TrainingGroup LearnerLoop::Outline(const v1::AssignedGroup& assigned) const {
 
 int64_t LearnerLoop::OwnGroups(const Step& step) const {
   return std::count_if(step.assignment.groups().begin(), step.assignment.groups().end(),
-                       [this](const v1::AssignedGroup& group) { return group.rank() == ranks_.rank(); });
+                       [this](const v1::AssignedGroup& group) { return IsOwn(group); });
 }
 
 absl::StatusOr<GrpoTrainer::StepResult> LearnerLoop::UpdateWeights(const Step& step) {
@@ -58,8 +63,23 @@ absl::StatusOr<v1::CommitStepResponse> LearnerLoop::HearOf(absl::StatusOr<v1::Co
   return heard;
 }
 
+absl::Status LearnerLoop::Pause(absl::Duration duration) {
+  waiting_.sleep(duration);
+  return ending_ ? ranks_.Tell(kWait).status() : absl::OkStatus();
+}
+
 absl::Status LearnerLoop::End(const std::function<bool()>& stop) {
-  return ranks_.AgreeOn(IsRankZero() ? SaveLast(stop) : absl::OkStatus());
+  if (!IsRankZero()) {
+    absl::StatusOr<std::string> told;
+    do {
+      told = ranks_.Tell("");
+    } while (told.ok() && *told == kWait);
+    return told.ok() ? ranks_.AgreeOn(absl::OkStatus()) : told.status();
+  }
+  ending_ = true;
+  const absl::Status saved = SaveLast(stop);
+  const absl::Status told = ranks_.Tell("").status();
+  return saved.ok() && !told.ok() ? told : ranks_.AgreeOn(saved);
 }
 
 }  // namespace lvrpo

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "collectives/in_process.h"
+#include "collectives/measured.h"
 #include "common/files/file.h"
 #include "common/files/filesystem.h"
 #include "gmock/gmock.h"
@@ -34,7 +35,7 @@ class LoopRanksTest : public SpoolTest {
     Shelf shelf;
     FakeClock clock;
     Metrics metrics;
-    std::function<void()> on_sleep;
+    std::function<void()> on_pause;
     bool stop = false;
   };
 
@@ -51,7 +52,7 @@ class LoopRanksTest : public SpoolTest {
     }
     Restart();
   }
-  // Processes of their own.
+  // New processes.
   void Restart() {
     std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(kRanks, absl::Seconds(60));
     for (int i = 0; i < kRanks; ++i) {
@@ -62,7 +63,7 @@ class LoopRanksTest : public SpoolTest {
       EXPECT_TRUE(rank.spool->Open().ok());
       rank.trainer = *GrpoTrainer::Create(config_, TinyModel());
       rank.loop = std::make_unique<LearnerLoop>(
-          LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = &at_once_},
+          LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_},
           [this](const v1::TrajectoryGroup& group) {
             return ReadGroup(group, ImagePrompt(), TinyRules(config_));
           },
@@ -71,7 +72,7 @@ class LoopRanksTest : public SpoolTest {
                   .sleep =
                       [&rank](absl::Duration duration) {
                         rank.clock.Advance(duration);
-                        if (rank.on_sleep) rank.on_sleep();
+                        if (rank.on_pause) rank.on_pause();
                       }},
           rank.metrics);
     }
@@ -123,6 +124,7 @@ class LoopRanksTest : public SpoolTest {
   v1::LearnerEpoch epoch_;
   Script script_;
   InlineExecutor at_once_;
+  Executor* writing_ = &at_once_;
   Rank ranks_[kRanks];
 };
 
@@ -147,11 +149,11 @@ TEST_F(LoopRanksTest, RankZeroCommitsWhatAllHaveTrained) {
 
 TEST_F(LoopRanksTest, AllRanksGoOnFromTheSameCheckpoint) {
   script_.steps = {{Deliver(0, 0), Deliver(1, 1)}};
-  ranks_[1].on_sleep = [&] { ranks_[1].stop = true; };  // one stops: all leave
+  ranks_[1].on_pause = [&] { ranks_[1].stop = true; };  // one stops: all leave
   EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
   EXPECT_EQ(ranks_[0].loop->step(), 1);
   EXPECT_EQ(script_.checkpoints.size(), 1u);
-  ranks_[1].on_sleep = nullptr;
+  ranks_[1].on_pause = nullptr;
   ranks_[1].stop = false;
   Restart();
   script_.steps = {{Deliver(2, 0), Deliver(3, 1)}};
@@ -175,6 +177,26 @@ TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
   EXPECT_EQ(script_.lost_groups[0].learner_epoch(), "E");
   for (const Rank& rank : ranks_)
     EXPECT_THAT(rank.metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
+}
+
+// However long that takes: each of its waits is an operation of all ranks.
+TEST_F(LoopRanksTest, RanksWaitUntilRankZeroHasSavedTheLastCheckpoint) {
+  SteppedExecutor disk;
+  writing_ = &disk;
+  config_.mutable_train()->set_checkpoint_every(0);
+  Restart();
+  ranks_[1].collectives = Measured(std::move(ranks_[1].collectives), ranks_[1].metrics, RealClock());
+  script_.view.set_draining(true);
+  int pauses = 0;
+  ranks_[0].on_pause = [&] {
+    if (++pauses == 10) disk.StepAll();
+  };
+  EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+  EXPECT_EQ(pauses, 10);
+  EXPECT_EQ(script_.checkpoints.size(), 1u);
+  // What it begins with, "wait" ten times, and the end: each word as its length and its letters.
+  EXPECT_THAT(ranks_[1].metrics.Render(),
+              HasSubstr("lvrpo_learner_collective_seconds_count{operation=\"broadcast\"} 23"));
 }
 
 TEST_F(LoopRanksTest, WhenOneHearsThatTheRunDrainsAllEndWell) {
