@@ -63,11 +63,11 @@ class LearnerProcess {
   Training& training_;
   ShutdownSignal& shutdown_;
   const RankTransport transport_;
+  Metrics metrics_{"learner"};
   mutable absl::Mutex mutex_;
   std::string epoch_ ABSL_GUARDED_BY(mutex_);  // id of the one that it has joined
   JoinedEpoch joined_;                         // outlives the loop
   absl::Notification trained_;
-  Metrics metrics_{"learner"};
   Spool spool_;
   CallWatch uploads_, downloads_;
   WeightService weights_;
