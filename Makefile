@@ -51,7 +51,7 @@ bench-rewards: build ## how well rewards tell right from wrong, and a reward ser
 check-s3: build ## the object store of checkpoints against a real server (needs Go; 2 minutes)
 	@tools/check_s3.sh $(BIN)
 
-bench-store: build ## upload of checkpoints beside a plain PUT, to a server of the tests' own
+bench-store: build ## upload of checkpoints against a plain PUT, to a local test server
 	@$(BIN)/lvrpo-bench-store
 
 check-nccl: setup ## compare our declarations of NCCL and CUDA with their headers (downloads 500 MB of NCCL once)

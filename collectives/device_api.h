@@ -36,7 +36,7 @@ class DeviceApi {
   // What is queued still runs.
   virtual absl::Status DestroyStream(DeviceStream stream) = 0;
 
-  // A mark behind all that is queued on `stream` now. To be given back by Release().
+  // A mark after all that is queued on `stream` now. To be given back by Release().
   virtual absl::StatusOr<DeviceEvent> Record(DeviceStream stream) = 0;
   // Whether the stream has come to the mark. Does not block. An error if the device has failed.
   virtual absl::StatusOr<bool> IsDone(DeviceEvent event) = 0;

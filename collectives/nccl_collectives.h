@@ -18,7 +18,7 @@
 
 namespace lvrpo {
 
-// Collectives over NCCL, on a stream of its own. Buffers are in the device's memory. An operation begins
+// Collectives over NCCL, on a dedicated stream. Buffers are in the device's memory. An operation begins
 // after what was queued on the stream `producer` when it was called. Sums are in NCCL's order, the same on
 // all ranks. A call may wait for the one before it, until all ranks have made that, when the library first
 // connects them.

@@ -46,7 +46,7 @@ absl::Status ErrorOf(const NcclPlace& place, const std::string& what, nccl::Resu
   }
 }
 
-// Makes a call that should not block but may, where the library is in trouble, in a thread of its own.
+// Makes a call that should not block but may, where the library is in trouble, in a separate thread.
 // Whether it returned within `limit`; if not, the thread is left to itself.
 bool InTime(absl::Duration limit, std::function<void()> call) {
   struct Shared {

@@ -29,8 +29,8 @@ RanksThere LookAtRanks(const v1::LearnerEpoch& epoch);
 // missing, and may come back.
 absl::Status CheckLearnerEpoch(absl::string_view named, const v1::LearnerEpoch& now);
 
-// Why a process cannot be a rank of the learner beside those that are there, in words; empty when it can. An
-// older process of `joins.member` does not count.
+// Why a process cannot be a rank of the learner as long as those that are there stay, in words; empty when it
+// can. An older process of `joins.member` does not count.
 std::string RankConflict(const LearnerProcessFacts& joins, const std::vector<LearnerProcessFacts>& there);
 
 }  // namespace lvrpo

@@ -44,11 +44,11 @@ class GrpoTrainer {
   // with a summary for each sample. `step_version` is the number of the weights before the step: groups of
   // that version must have ratio 1. An update whose gradients the policy itself makes non-finite changes
   // nothing ("nonfinite" is 1).
-  // With several `ranks` all call it with the same groups, each with the samples of its own; results, errors
-  // and weights are the same on all. Figures of experts are this rank's.
-  // OutOfRange: the update itself left weights that are not finite. ResourceExhausted: the machine's fault.
-  // InvalidArgument: a group lacks summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing
-  // has changed then, except in the cases of OutOfRange and Internal.
+  // With several `ranks` all call it with the same groups, each with samples for those it has; results,
+  // errors and weights are the same on all. Figures of experts are this rank's. OutOfRange: the update itself
+  // left weights that are not finite. ResourceExhausted: the machine's fault. InvalidArgument: a group lacks
+  // summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing has changed then, except in the
+  // cases of OutOfRange and Internal.
   absl::StatusOr<StepResult> Step(const std::vector<TrainingGroup>& groups, int64_t step_version,
                                   const StepRanks& ranks = StepRanks::Alone());
 

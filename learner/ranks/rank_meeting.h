@@ -44,7 +44,7 @@ struct MeetingCalls {
 absl::StatusOr<JoinedEpoch> MeetRanks(int rank, const RankTransport& transport, const MeetingCalls& calls,
                                       const Waiting& waiting);
 
-// Watches, in a thread of its own, whether the epoch of this process is over (CheckOwnEpoch): the other ranks
+// Watches, in a dedicated thread, whether the epoch of this process is over (CheckOwnEpoch): the other ranks
 // may be gone while this one waits for them.
 class EpochWatch {
  public:

@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "common/flags/role_flags.h"
 
-// What each rank of a learner has of its own.
+// What each rank of a learner has to itself.
 namespace lvrpo {
 
 // In the run folder. Rank 0 has the names that a learner of one rank has, so that groups which wait there

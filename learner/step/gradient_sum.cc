@@ -53,7 +53,9 @@ absl::Status GradientSum::Finish(const std::vector<int>& owners) {
     sum = Flat();
     if (absl::Status status = ranks_.Sum(sum); !status.ok()) return status;
   } else {
-    sum = torch::zeros_like(Flat());
+    int64_t count = 0;
+    for (const auto& [name, parameter] : parameters_) count += parameter.numel();
+    sum = torch::zeros({count}, torch::kFloat32);
     for (size_t place = 0; place < owners.size(); ++place) {
       const auto own = groups_.find(place);
       torch::Tensor group = own == groups_.end() ? torch::empty_like(sum) : own->second;

@@ -39,7 +39,7 @@ void AddImageTerms(const ImageLossTerms& terms, int64_t count, double step_terms
 void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
                   StepSums& sums);
 
-// Adds up what each rank has of its own groups. Rewards are of all groups, and every rank's already.
+// Adds up what each rank knows of its groups. Rewards are of all groups, and every rank's already.
 absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums);
 
 // The figures by name, of a step with image or text groups or both: docs/operating.md lists them.

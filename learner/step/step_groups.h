@@ -15,7 +15,7 @@ namespace lvrpo {
 
 // The groups of one step, as their gradients are computed: all image groups, then all text groups, each task
 // in the order given. A task's loss is the mean over the terms of all of its groups, on whatever rank they
-// are; each rank computes the gradients of its own.
+// are; each rank computes the gradients of those it has.
 class StepGroups {
  public:
   // `step_version`: the number of the weights before the step. Groups must outlive the constructor only; the

@@ -48,7 +48,7 @@ class CollectivesSuite : public testing::TestWithParam<Implementation> {
   std::unique_ptr<Ranks> Make(int size, absl::Duration deadline = kAmple) {
     return GetParam().make(size, deadline);
   }
-  // Calls `run` for every rank, each in a thread of its own.
+  // Calls `run` for every rank, each in a separate thread.
   static void OnEach(Ranks& ranks, const std::function<void(Collectives&)>& run);
 };
 

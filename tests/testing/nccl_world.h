@@ -62,7 +62,7 @@ class NcclWorld {
   NcclPlace Place(const NcclLimits& limits = {}) {
     return {.library = &nccl.library, .device = &device, .limits = limits};
   }
-  // Calls `make` for each rank in a thread of its own, and gives the results by rank.
+  // Calls `make` for each rank in a separate thread, and gives the results by rank.
   using Made = absl::StatusOr<std::unique_ptr<NcclCommunicator>>;
   static std::vector<Made> OnEach(int size, const std::function<Made(int rank)>& make);
   // A whole communicator that must get made, and one of collectives.
