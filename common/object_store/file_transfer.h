@@ -19,13 +19,14 @@ struct TransferOptions {
 int64_t PartBytes(int64_t file_bytes, int64_t least);
 
 // Sends a file that must have this SHA-256 (hex). The object appears only when all parts have arrived and the
-// file's digest is right; otherwise the upload is aborted. DataLoss: the file has another digest; other
-// errors of S3Client and of reading the file. Blocks; joins its threads.
+// file's digest is right; otherwise the upload is aborted, unless the server is away or S3Client was stopped:
+// then its parts stay. DataLoss: the file has another digest; other errors of S3Client and of reading the
+// file. Blocks; joins its threads.
 absl::Status UploadFile(S3Client& client, const std::string& key, const std::string& path,
                         const std::string& sha256, const TransferOptions& options = {});
 
-// Receives `size` bytes into a file, which appears under its name only when its SHA-256 is right. DataLoss:
-// it is not, or the object has another size.
+// Receives the first `size` bytes of an object into a file, which appears under its name only when their
+// SHA-256 is right. DataLoss: it is not, or the object has fewer. Blocks; joins its threads.
 absl::Status DownloadFile(S3Client& client, const std::string& key, const std::string& path, int64_t size,
                           const std::string& sha256, const TransferOptions& options = {});
 

@@ -45,6 +45,8 @@ S3Verdict ByNumber(int code) {
       return {Code::kNotFound};
     case 412:
       return {Code::kAlreadyExists};
+    case 416:
+      return {Code::kDataLoss};
     case 507:
       return {Code::kResourceExhausted};
     case 408:

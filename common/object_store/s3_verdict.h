@@ -14,8 +14,9 @@ struct S3Verdict {
 
 // By the code in the error's XML ("SlowDown"; "" when there is none), else by HTTP's. OK: 200 to 299 without
 // a code. NotFound: no such object or upload. AlreadyExists: If-None-Match found one. DataLoss: the server
-// received a damaged body. ResourceExhausted: no room. Unavailable: overloaded, failing, or in conflict with
-// another write. Everything else is FailedPrecondition: keys, permissions, names, another region. Pure.
+// received a damaged body, or the object is shorter than the range that was asked for. ResourceExhausted: no
+// room. Unavailable: overloaded, failing, or in conflict with another write. Everything else is
+// FailedPrecondition: keys, permissions, names, another region. Pure.
 S3Verdict JudgeS3Answer(int http_code, absl::string_view error_code);
 
 }  // namespace lvrpo

@@ -91,6 +91,11 @@ TEST_F(FileTransferTest, WhatIsDamagedInTheStoreNeverGetsItsName) {
   EXPECT_TRUE(absl::IsDataLoss(Download(client, "back", 1000)));
   fake_.Put("k", bytes_.substr(1));
   EXPECT_TRUE(absl::IsDataLoss(Download(client, "back", 1000)));
+  for (const size_t left : {0, 1, 1000, 50000}) {  // ends of parts, too
+    fake_.Put("k", bytes_.substr(0, left));
+    const absl::Status status = Download(client, "back", 1000);
+    EXPECT_TRUE(absl::IsDataLoss(status)) << left << status;
+  }
   EXPECT_THAT(*ListFolder(folder_.path()), ::testing::ElementsAre("file"));
 }
 

@@ -38,6 +38,7 @@ TEST(JudgeS3Answer, IsATable) {
            Case{408, "", Code::kUnavailable, true},
            Case{409, "ConditionalRequestConflict", Code::kUnavailable, true},
            Case{412, "PreconditionFailed", Code::kAlreadyExists, false},
+           Case{416, "InvalidRange", Code::kDataLoss, false},
            Case{429, "", Code::kUnavailable, true},
            Case{500, "InternalError", Code::kUnavailable, true},
            Case{501, "NotImplemented", Code::kFailedPrecondition, false},
