@@ -24,9 +24,9 @@ void SetUpCurl(CURL* easy);
 // outlives the request.
 void AimCurl(CURL* easy, const std::string& url, absl::Duration timeout, char* error);
 
-// Why there is no answer: Unavailable (no connection, or it broke), DeadlineExceeded (the server had the
-// request and was too slow), Cancelled (a callback of the caller's ended it), FailedPrecondition (a bad
-// address or certificate, or what is there does not speak HTTP).
+// Why there is no answer: Unavailable (no connection or TLS handshake, or it broke), DeadlineExceeded (the
+// server had the request and was too slow), Cancelled (a callback of the caller's ended it),
+// FailedPrecondition (a bad address or certificate, or what is there does not speak HTTP).
 absl::Status CurlFailure(CURL* easy, CURLcode result, const char* error);
 
 }  // namespace lvrpo

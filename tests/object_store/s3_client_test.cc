@@ -1,6 +1,7 @@
 #include "common/object_store/s3_client.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "tests/object_store/store_test.h"
 
@@ -129,6 +130,15 @@ TEST_F(S3ClientTest, StopsWhenItIsTold) {
 TEST_F(S3ClientTest, AServerThatIsGoneIsUnavailable) {
   S3Client::Options options = Options();
   options.server.endpoint = "http://127.0.0.1:9";  // the discard port
+  const absl::Status status = S3Client(options).Put("k", "v");
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(time_.waits.size(), 3u);
+}
+
+// As of a server, or a proxy, that is about to restart.
+TEST_F(S3ClientTest, AConnectionThatBreaksInItsHandshakeIsUnavailable) {
+  S3Client::Options options = Options();
+  options.server.endpoint = absl::StrCat("https://", absl::StripPrefix(fake_.url(), "http://"));
   const absl::Status status = S3Client(options).Put("k", "v");
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_EQ(time_.waits.size(), 3u);

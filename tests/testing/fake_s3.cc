@@ -202,7 +202,7 @@ bool FakeS3::Read(int connection, std::string* buffered, Request* request) {
   };
   size_t end;
   while ((end = buffered->find("\r\n\r\n")) == std::string::npos) {
-    if (!more()) return false;
+    if (!more() || !absl::ascii_isupper(static_cast<unsigned char>(buffered->front()))) return false;
   }
   const std::vector<std::string> lines = absl::StrSplit(buffered->substr(0, end), "\r\n");
   const std::vector<std::string> first = absl::StrSplit(lines[0], ' ');

@@ -16,7 +16,8 @@ namespace lvrpo {
 // An S3-compatible server of one bucket, "bucket", on a free port of this machine, in memory: PUT (with
 // If-None-Match: *), GET (with Range), HEAD, DELETE, LIST in pages and multipart uploads, path style. Each
 // request's signature and SHA-256 are checked. POST to / is a token service that gives the same keys with a
-// session token, which end in 2030, for any web identity. It fails as it is told to. Thread-safe.
+// session token, which end in 2030, for any web identity. It fails as it is told to, and closes connections
+// on which no HTTP comes. Thread-safe.
 class FakeS3 {
  public:
   static constexpr char kAccessKey[] = "AKIDEXAMPLE0001", kSecretKey[] = "secret/Key+of=the-fake-0123456789";
