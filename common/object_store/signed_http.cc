@@ -18,10 +18,10 @@ class Call {
   Call(CURL* easy, const SignedRequest& request, const SignedHttp::Options& options,
        const S3Credentials* credentials)
       : easy_(easy), most_bytes_(request.most_bytes), stop_(options.stop) {
-    curl_easy_reset(easy_);
     SetUpCurl(easy_);
     AimCurl(easy_, request.url, options.longest, error_);
-    Set(CURLOPT_PATH_AS_IS, 1L);  // the path that is signed is the path that is sent
+    Set(CURLOPT_PATH_AS_IS, 1L);                // the path that is signed is the path that is sent
+    Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // those of a proxy
     Set(CURLOPT_LOW_SPEED_LIMIT, 1L);
     Set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(absl::ToInt64Seconds(options.silence)));  // NOLINT
     if (!options.ca_file.empty()) Set(CURLOPT_CAINFO, options.ca_file.c_str());
@@ -38,7 +38,10 @@ class Call {
     for (const std::string& line : request.headers) AddHeader(line);
     Set(CURLOPT_HTTPHEADER, headers_);
   }
-  ~Call() { curl_slist_free_all(headers_); }
+  ~Call() {
+    curl_easy_reset(easy_);  // libcurl keeps pointers to this object, and the keys, until then
+    curl_slist_free_all(headers_);
+  }
   Call(const Call&) = delete;
 
   absl::StatusOr<SignedAnswer> Run() {
