@@ -19,13 +19,7 @@ namespace {
 
 constexpr absl::Duration kBeforeTheEnd = absl::Minutes(5);
 constexpr absl::Duration kFileLife = absl::Minutes(1);  // a file may be replaced under a running process
-constexpr int64_t kMostFile = 1 << 20;
-
-std::string FormOf(const S3Query& fields) {
-  // The query of a URL is written as a form is.
-  const std::string url = S3Url({.endpoint = "http://h", .region = "r", .path_style = true}, "b", "", fields);
-  return url.substr(url.find('?') + 1);
-}
+constexpr int64_t kMostFile = 1 << 20;                  // bytes
 
 absl::Status StsFailure(const SignedAnswer& answer, const std::string& token) {
   const S3Error error = ReadS3Error(answer.body);
@@ -104,11 +98,11 @@ absl::StatusOr<CredentialSource::Kept> CredentialSource::OfWebIdentity(const std
     return absl::FailedPreconditionError(absl::StrCat("AWS_ENDPOINT_URL_STS: ", status.message()));
   std::string session = options_.variable("AWS_ROLE_SESSION_NAME");
   if (session.empty()) session = "lvrpo";
-  const std::string form = FormOf({{"Action", "AssumeRoleWithWebIdentity"},
-                                   {"Version", "2011-06-15"},
-                                   {"RoleArn", role},
-                                   {"RoleSessionName", session},
-                                   {"WebIdentityToken", token}});
+  const std::string form = S3QueryText({{"Action", "AssumeRoleWithWebIdentity"},
+                                        {"Version", "2011-06-15"},
+                                        {"RoleArn", role},
+                                        {"RoleSessionName", session},
+                                        {"WebIdentityToken", token}});
   const std::string url = service.endpoint.empty()
                               ? absl::StrCat("https://sts.", options_.region, ".amazonaws.com/")
                               : service.endpoint;

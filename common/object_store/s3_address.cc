@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/files/file_kind.h"
@@ -102,19 +103,22 @@ absl::Status CheckS3Server(const S3Server& server) {
   return absl::OkStatus();
 }
 
-std::string S3Url(const S3Server& server, const std::string& bucket, absl::string_view key, S3Query query) {
+std::string S3QueryText(S3Query query) {
+  std::sort(query.begin(), query.end());
+  return absl::StrJoin(query, "&", [](std::string* text, const auto& field) {
+    absl::StrAppend(text, Encode(field.first, true), "=", Encode(field.second, true));
+  });
+}
+
+std::string S3Url(const S3Server& server, const std::string& bucket, absl::string_view key,
+                  const S3Query& query) {
   const std::string endpoint = EndpointOf(server);
   const size_t host = endpoint.find("://") + 3;
   std::string url = server.path_style
                         ? absl::StrCat(endpoint, "/", bucket, key.empty() ? "" : "/")
                         : absl::StrCat(endpoint.substr(0, host), bucket, ".", endpoint.substr(host), "/");
   absl::StrAppend(&url, Encode(key, false));
-  std::sort(query.begin(), query.end());
-  const char* separator = "?";
-  for (const auto& [name, value] : query) {
-    absl::StrAppend(&url, separator, Encode(name, true), "=", Encode(value, true));
-    separator = "&";
-  }
+  if (!query.empty()) absl::StrAppend(&url, "?", S3QueryText(query));
   return url;
 }
 

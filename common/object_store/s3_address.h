@@ -34,9 +34,13 @@ absl::Status CheckS3Server(const S3Server& server);
 
 using S3Query = std::vector<std::pair<std::string, std::string>>;
 
+// "name=value&name=value", percent-encoded, sorted by name, every name followed by "=" ("uploads="): as a
+// signature wants a query, and as forms are sent.
+std::string S3QueryText(S3Query query);
+
 // The URL of an object, or of the bucket itself for an empty key. Everything is percent-encoded as the
-// signature wants it, the query sorted by name and every name followed by "=" ("?uploads="): libcurl signs
-// what it finds here.
-std::string S3Url(const S3Server& server, const std::string& bucket, absl::string_view key, S3Query query);
+// signature wants it: libcurl signs what it finds here.
+std::string S3Url(const S3Server& server, const std::string& bucket, absl::string_view key,
+                  const S3Query& query);
 
 }  // namespace lvrpo

@@ -1,5 +1,6 @@
 #include "common/object_store/s3_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -108,13 +109,11 @@ absl::Status S3Client::Put(const std::string& key, absl::string_view bytes, bool
 }
 
 absl::StatusOr<std::string> S3Client::Get(const std::string& key, size_t most) {
-  absl::StatusOr<SignedAnswer> answer =
-      Send({.method = "GET", .key = key, .most_bytes = std::max(most, kMostXml)});
+  const Request request = {.method = "GET", .key = key, .most_bytes = std::max(most, kMostXml)};
+  absl::StatusOr<SignedAnswer> answer = Send(request);
   if (!answer.ok()) return answer.status();
-  if (answer->body.size() > most) {
-    return absl::DataLossError(
-        absl::StrCat("s3://", options_.bucket, "/", key, " has more than ", most, " bytes"));
-  }
+  if (answer->body.size() > most)
+    return Explained(request, absl::DataLossError(absl::StrCat("it has more than ", most, " bytes")));
   return std::move(answer->body);
 }
 
