@@ -21,7 +21,8 @@ namespace lvrpo {
 namespace {
 
 constexpr char kComplete[] = "/COMPLETE";
-constexpr size_t kMostText = size_t{1} << 20;  // bytes of COMPLETE, and of a manifest
+constexpr size_t kMostText = size_t{1} << 20;         // bytes of COMPLETE, and of a manifest
+constexpr int64_t kMostFileBytes = int64_t{1} << 45;  // no store takes larger objects
 constexpr size_t kFolderDigits = 16;
 
 // What COMPLETE says: the checkpoint's digest, and the bytes of each file. The folder's name follows from the
@@ -46,8 +47,9 @@ absl::StatusOr<Marker> ReadMarker(absl::string_view text) {
     return damaged();
   Marker marker = {.digest = digest->get<std::string>()};
   for (const auto& [name, size] : bytes->items()) {
-    if (!size.is_number_integer() || size.get<int64_t>() < 0) return damaged();
+    if (!size.is_number_integer()) return damaged();
     marker.bytes[name] = size.get<int64_t>();
+    if (marker.bytes[name] < 0 || marker.bytes[name] > kMostFileBytes) return damaged();
   }
   return marker;
 }
@@ -103,8 +105,8 @@ absl::Status CheckpointStore::Begin(int64_t step) {
   if (!objects.ok()) return objects.status();
   std::map<std::string, std::string> abandoned;
   for (const S3Object& object : *objects) {
-    const std::optional<int64_t> of = StepOfMarker(object.key, prefix_);
-    if (!of.has_value() || *of <= step) continue;
+    const std::optional<int64_t> complete = StepOfMarker(object.key, prefix_);
+    if (!complete.has_value() || *complete <= step) continue;
     const absl::StatusOr<std::string> text = client_.Get(object.key, kMostText);
     if (absl::IsNotFound(text.status())) continue;
     if (!text.ok()) return text.status();
@@ -127,9 +129,12 @@ absl::Status CheckpointStore::Complete(const std::string& key, const std::string
       return absl::AlreadyExistsError(
           absl::StrCat(Place(key), " is another learner's: two learners wrote this step"));
     }
-    abandoned_.erase(abandoned);
   }
   if (absl::Status removed = client_.Delete(key); !removed.ok()) return removed;
+  {
+    absl::MutexLock lock(&mutex_);
+    abandoned_.erase(key);  // what appears there from now on is another learner's
+  }
   return client_.Put(key, marker, /*only_new=*/true);
 }
 

@@ -1,5 +1,6 @@
 #include "learner/checkpoints/checkpoint_store.h"
 
+#include <limits>
 #include <thread>
 
 #include "common/files/file.h"
@@ -108,6 +109,33 @@ TEST_F(CheckpointStoreTest, WhatWasAbandonedIsReplacedAndWhatAppearedSinceIsNot)
   EXPECT_TRUE(absl::IsAlreadyExists(Upload(*store, new_30).status()));
   // Nor is the checkpoint that it goes on from.
   EXPECT_TRUE(absl::IsAlreadyExists(Upload(*store, Write(20, "new")).status()));
+}
+
+TEST_F(CheckpointStoreTest, WhatWasAbandonedIsReplacedAlsoWhenItCouldNotBeRemovedAtFirst) {
+  ASSERT_TRUE(Upload(*MakeStore(), Write(25, "old")).ok());
+  const auto store = MakeStore();
+  ASSERT_TRUE(store->Begin(20).ok());
+  const v1::CheckpointRecord record = Write(25, "new");
+  fake_.Fail({.method = "DELETE", .times = 4, .code = 503});
+  EXPECT_TRUE(absl::IsUnavailable(Upload(*store, record).status()));
+  const auto replaced = Upload(*store, record);
+  ASSERT_TRUE(replaced.ok()) << replaced.status();
+  EXPECT_TRUE(store->Download(*replaced, record.digest(), run_ / "back").ok());
+}
+
+TEST_F(CheckpointStoreTest, ASizeThatNoFileHasIsNotFetched) {
+  const v1::CheckpointRecord record = Write(25, "a");
+  const auto store = MakeStore();
+  const auto place = Upload(*store, record);
+  ASSERT_TRUE(place.ok()) << place.status();
+  const std::string key = "runs/run-1/step_000025/COMPLETE";
+  for (const int64_t size : {int64_t{-1}, int64_t{1} << 46, std::numeric_limits<int64_t>::max()}) {
+    nlohmann::json marker = nlohmann::json::parse(fake_.objects().at(key));
+    marker["bytes"]["policy.safetensors"] = size;
+    fake_.Put(key, marker.dump());
+    EXPECT_TRUE(absl::IsDataLoss(store->Download(*place, record.digest(), run_ / "back"))) << size;
+    EXPECT_EQ(fake_.Count("GET", "policy.safetensors"), 0) << size;
+  }
 }
 
 TEST_F(CheckpointStoreTest, BeginAbortsUploadsOfEarlierProcesses) {
