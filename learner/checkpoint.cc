@@ -19,12 +19,8 @@ namespace {
 constexpr char kWeights[] = "policy.safetensors";
 constexpr char kOptimizer[] = "optimizer.safetensors";
 
-}  // namespace
-
-absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint) {
-  const std::string unfinished = folder + ".unfinished";
-  if (absl::Status status = RemoveTree(unfinished); !status.ok()) return status;
-  if (absl::Status status = MakeFolder(unfinished); !status.ok()) return status;
+// Writes all files; returns the digest of the manifest.
+absl::StatusOr<std::string> WriteFiles(const std::string& folder, const Checkpoint& checkpoint) {
   nlohmann::json manifest = {{"format", kRunFormat},
                              {"program", kVersion},
                              {"step", checkpoint.step},
@@ -33,26 +29,37 @@ absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Chec
   std::vector<std::string> files;
   for (const auto& [name, tensors] : {std::pair<const char*, const TensorMap&>{kWeights, checkpoint.weights},
                                       {kOptimizer, checkpoint.optimizer}}) {
-    if (absl::Status status = SaveTensors(JoinPath(unfinished, name), tensors); !status.ok()) return status;
+    if (absl::Status status = SaveTensors(JoinPath(folder, name), tensors); !status.ok()) return status;
     files.push_back(name);
   }
   if (checkpoint.lora.has_value()) {
-    if (absl::Status status = SaveAdapter(JoinPath(unfinished, "adapter"), checkpoint.weights,
-                                          *checkpoint.lora, checkpoint.base_model);
+    if (absl::Status status = SaveAdapter(JoinPath(folder, "adapter"), checkpoint.weights, *checkpoint.lora,
+                                          checkpoint.base_model);
         !status.ok())
       return status;
     files.insert(files.end(), {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"});
   }
   for (const std::string& name : files) {
-    const absl::StatusOr<std::string> digest = FileSha256Hex(JoinPath(unfinished, name));
+    const absl::StatusOr<std::string> digest = FileSha256Hex(JoinPath(folder, name));
     if (!digest.ok()) return digest.status();
     manifest["files"][name] = *digest;
   }
   const std::string text = JsonText(manifest, 2) + "\n";
-  if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, kCheckpointManifest), text); !status.ok())
+  if (absl::Status status = WriteFileAtomic(JoinPath(folder, kCheckpointManifest), text); !status.ok())
     return status;
-  if (absl::Status status = NameCheckpoint(unfinished, folder); !status.ok()) return status;
   return Sha256Hex(text);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> SaveCheckpoint(const std::string& folder, const Checkpoint& checkpoint) {
+  absl::StatusOr<std::string> digest;
+  const absl::Status status = ReplaceCheckpoint(folder, [&](const std::string& unfinished) {
+    digest = WriteFiles(unfinished, checkpoint);
+    return digest.status();
+  });
+  if (!status.ok()) return status;
+  return digest;
 }
 
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& folder, const std::string& digest) {

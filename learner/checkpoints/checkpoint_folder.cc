@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "common/files/filesystem.h"
+#include "common/files/folder.h"
 #include "common/names.h"
 #include "verifiers/rules/bounded_json.h"
 
@@ -42,10 +43,12 @@ absl::StatusOr<std::map<std::string, std::string>> ReadManifestFiles(absl::strin
   return files;
 }
 
-absl::Status NameCheckpoint(const std::string& unfinished, const std::string& folder) {
-  if (absl::Status status = RemoveTree(folder); !status.ok()) return status;
-  if (absl::Status status = Rename(unfinished, folder); !status.ok()) return status;
-  return SyncFolder(ParentFolder(folder));
+absl::Status ReplaceCheckpoint(const std::string& folder,
+                               const std::function<absl::Status(const std::string& unfinished)>& fill) {
+  return WriteFolderAtomic(folder, [&](const std::string& unfinished) {
+    const absl::Status filled = fill(unfinished);
+    return filled.ok() ? RemoveTree(folder) : filled;
+  });
 }
 
 void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& kept) {

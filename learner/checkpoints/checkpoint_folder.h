@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -21,8 +22,9 @@ std::string CheckpointPath(int64_t step);
 // names a path that leads out of the folder. Pure.
 absl::StatusOr<std::map<std::string, std::string>> ReadManifestFiles(absl::string_view manifest);
 
-// Gives a complete folder its name, in place of what is there, durably.
-absl::Status NameCheckpoint(const std::string& unfinished, const std::string& folder);
+// Writes a checkpoint folder with WriteFolderAtomic, in place of what is there.
+absl::Status ReplaceCheckpoint(const std::string& folder,
+                               const std::function<absl::Status(const std::string& unfinished)>& fill);
 
 // Cleans up a folder of checkpoints. `kept`: steps of recorded ones that stay, not empty. Removes unfinished
 // ones, and of those up to the newest kept all others. Later ones stay until their step is trained again:

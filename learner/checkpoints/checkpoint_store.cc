@@ -183,29 +183,26 @@ absl::Status CheckpointStore::Download(const std::string& place, const std::stri
   if (!marker.ok()) return absl::DataLossError(absl::StrCat(place, "/", marker.status().message()));
   if (marker->digest != digest)
     return absl::DataLossError(absl::StrCat(place, " is another checkpoint than the recorded one"));
-  const std::string inside = FolderKey(key, digest), unfinished = folder + ".unfinished";
+  const std::string inside = FolderKey(key, digest);
   const absl::StatusOr<std::string> manifest = client_.Get(inside + kCheckpointManifest, kMostText);
   if (!manifest.ok()) return manifest.status();
   if (Sha256Hex(*manifest) != digest)
     return absl::DataLossError(absl::StrCat(place, " has a damaged manifest"));
   const absl::StatusOr<std::map<std::string, std::string>> files = ReadManifestFiles(*manifest);
   if (!files.ok()) return files.status();
-  if (absl::Status status = RemoveTree(unfinished); !status.ok()) return status;
-  if (absl::Status status = MakeFolder(unfinished); !status.ok()) return status;
-  for (const auto& [name, sha256] : *files) {
-    const std::string path = JoinPath(unfinished, name);
-    const auto size = marker->bytes.find(name);
-    if (size == marker->bytes.end())
-      return absl::DataLossError(absl::StrCat(place, "/COMPLETE does not name ", name));
-    if (absl::Status status = MakeFolder(ParentFolder(path)); !status.ok()) return status;
-    if (absl::Status status = DownloadFile(client_, inside + name, path, size->second, sha256, transfer_);
-        !status.ok())
-      return status;
-  }
-  if (absl::Status status = WriteFileAtomic(JoinPath(unfinished, kCheckpointManifest), *manifest);
-      !status.ok())
-    return status;
-  return NameCheckpoint(unfinished, folder);
+  return ReplaceCheckpoint(folder, [&](const std::string& unfinished) -> absl::Status {
+    for (const auto& [name, sha256] : *files) {
+      const std::string path = JoinPath(unfinished, name);
+      const auto size = marker->bytes.find(name);
+      if (size == marker->bytes.end())
+        return absl::DataLossError(absl::StrCat(place, "/COMPLETE does not name ", name));
+      if (absl::Status status = MakeFolder(ParentFolder(path)); !status.ok()) return status;
+      if (absl::Status status = DownloadFile(client_, inside + name, path, size->second, sha256, transfer_);
+          !status.ok())
+        return status;
+    }
+    return WriteFileAtomic(JoinPath(unfinished, kCheckpointManifest), *manifest);
+  });
 }
 
 absl::Status CheckpointStore::Remove(int64_t step) {

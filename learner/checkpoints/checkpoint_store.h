@@ -24,7 +24,8 @@ namespace lvrpo {
 // exactly one gets COMPLETE, and neither touches the other's files. Thread-safe.
 class CheckpointStore {
  public:
-  // Null when the section names no store; InvalidArgument when it is wrong.
+  // Null when the section names no store; InvalidArgument when it is wrong. `stop` and `waiting`: of
+  // S3Client::Options.
   static absl::StatusOr<std::unique_ptr<CheckpointStore>> Create(const v1::CheckpointsConfig& config,
                                                                  std::function<bool()> stop, Waiting waiting);
   // `prefix`: empty, or with a slash at its end.
@@ -35,8 +36,7 @@ class CheckpointStore {
 
   // What is in the store now of later steps than this was abandoned: the run goes on from here. Their
   // COMPLETE may be replaced; one that appears after this call is another learner's. Aborts uploads that
-  // earlier processes of the run began. Returns an error when the store cannot be reached: then nothing will
-  // be replaced.
+  // earlier processes of the run began. Nothing is replaced until it has succeeded.
   absl::Status Begin(int64_t step);
   // Sends a complete folder whose manifest has this digest. The place: "s3://bucket/prefix/run/step_000025".
   // OK also when it is there already. AlreadyExists: another learner has written this step. DataLoss: a file
@@ -45,7 +45,8 @@ class CheckpointStore {
   absl::StatusOr<std::string> Upload(const std::string& folder, int64_t step, const std::string& digest,
                                      int64_t* sent);
   // Receives the checkpoint of a place that Upload gave into `folder`, which appears only when all of it is
-  // there and verified against the digest. NotFound: there is none; DataLoss: it is damaged, or another one.
+  // there and verified against the digest, and of which nothing stays when it fails. NotFound: there is none;
+  // DataLoss: it is damaged, or another one.
   absl::Status Download(const std::string& place, const std::string& digest, const std::string& folder);
   // Removes COMPLETE first, then the files.
   absl::Status Remove(int64_t step);

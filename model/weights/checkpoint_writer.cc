@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/files/file.h"
+#include "common/files/folder.h"
 #include "common/json/json_text.h"
 #include "data/safetensors/safetensors_writer.h"
 #include "model/weights/tensor_dtypes.h"
@@ -134,16 +135,7 @@ absl::Status MakeWholeFolder(const std::string& path,
   if (!kind.ok()) return kind.status();
   if (*kind != PathKind::kMissing)
     return absl::FailedPreconditionError(absl::StrCat(path, " exists already: choose another folder"));
-  const std::string unfinished = *target + ".unfinished";
-  absl::Status status = RemoveTree(unfinished);
-  if (status.ok()) status = MakeFolder(unfinished);
-  if (status.ok()) status = fill(unfinished);
-  if (status.ok()) status = Rename(unfinished, *target);
-  if (!status.ok()) {
-    (void)RemoveTree(unfinished);
-    return status;
-  }
-  return SyncFolder(ParentFolder(*target));
+  return WriteFolderAtomic(*target, fill);
 }
 
 }  // namespace lvrpo

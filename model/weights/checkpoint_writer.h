@@ -40,8 +40,8 @@ const std::vector<std::string>& TokenizerFiles();
 // Copies those of `names` that `from` has; missing ones are skipped, I/O errors returned.
 absl::Status CopyFiles(const std::string& from, const std::string& to, const std::vector<std::string>& names);
 
-// Creates the folder `path` atomically: `fill` writes to a temporary sibling, which is renamed when it
-// returns OK and removed when it fails. FailedPrecondition when `path` exists.
+// WriteFolderAtomic (common/files/folder.h) for a folder that must be new: FailedPrecondition when `path`
+// exists.
 absl::Status MakeWholeFolder(const std::string& path,
                              const std::function<absl::Status(const std::string& unfinished)>& fill);
 

@@ -1,5 +1,6 @@
 #include "learner/checkpoints/checkpoint_folder.h"
 
+#include "common/files/file.h"
 #include "common/files/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,6 +19,24 @@ TEST(ReadManifestFiles, GivesTheFilesAndRefusesPathsThatLeadOut) {
         R"({"files":{"manifest.json":"d"}})", R"({"files":{"":"d"}})", R"({"files":{"a":"d","a":"e"}})"}) {
     EXPECT_TRUE(absl::IsDataLoss(ReadManifestFiles(text).status())) << text;
   }
+}
+
+TEST(ReplaceCheckpoint, ReplacesWhatIsThereOnceAllIsWritten) {
+  const TemporaryFolder here;
+  here.Write("step_000005/old", "1");
+  here.Write("step_000005.unfinished/left", "2");  // by a process that was killed
+  const auto write = [&](absl::Status outcome) {
+    return ReplaceCheckpoint(here / "step_000005", [&](const std::string& unfinished) {
+      EXPECT_TRUE(WriteFileAtomic(JoinPath(unfinished, "new"), "3").ok());
+      return outcome;
+    });
+  };
+  EXPECT_TRUE(absl::IsResourceExhausted(write(absl::ResourceExhaustedError("no space"))));
+  EXPECT_THAT(*ListFolder(here.path()), ::testing::ElementsAre("step_000005"));
+  EXPECT_THAT(*ListFolder(here / "step_000005"), ::testing::ElementsAre("old"));
+  EXPECT_TRUE(write(absl::OkStatus()).ok());
+  EXPECT_THAT(*ListFolder(here.path()), ::testing::ElementsAre("step_000005"));
+  EXPECT_THAT(*ListFolder(here / "step_000005"), ::testing::ElementsAre("new"));
 }
 
 TEST(PruneCheckpoints, KeepsThoseThatAreToStay) {

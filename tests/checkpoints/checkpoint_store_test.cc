@@ -61,6 +61,7 @@ TEST_F(CheckpointStoreTest, DamageOnTheDiskOrInTheStoreIsNeverServed) {
     const absl::Status status = store->Download(*place, record.digest(), run_ / "back");
     EXPECT_TRUE(absl::IsDataLoss(status) || absl::IsNotFound(status)) << key << status;
     EXPECT_FALSE(Exists(run_ / "back")) << key;
+    EXPECT_FALSE(Exists(run_ / "back.unfinished")) << key;
     fake_.Put(key, bytes);
   }
   EXPECT_TRUE(absl::IsDataLoss(store->Download(*place, std::string(64, '0'), run_ / "back")));
