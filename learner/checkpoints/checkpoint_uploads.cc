@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kTriesOfDamaged = 3;  // bytes may be damaged on their way as well as on the disk
 
-std::optional<double> RewardOf(const v1::CheckpointRecord& record) {
-  return record.has_reward() ? std::optional(record.reward()) : std::nullopt;
+// Whether other requests would fail alike, and the same may succeed later.
+bool IsAway(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsCancelled(status);
 }
 
 }  // namespace
@@ -105,9 +106,11 @@ absl::Status CheckpointUploads::Send(v1::CheckpointRecord record) {
     absl::MutexLock lock(&mutex_);
     begin = begin_;
   }
-  // Once: what appears in the store after the first try is not abandoned, even when that try failed.
+  // Before anything is sent; once the store has answered not again, as what appears after that is not
+  // abandoned.
   if (begin >= 0) {
     const absl::Status begun = store_.Begin(begin);
+    if (IsAway(begun)) return begun;
     absl::MutexLock lock(&mutex_);
     begin_ = -1;
     if (!begun.ok()) return begun;
@@ -133,6 +136,7 @@ void CheckpointUploads::Done(const v1::CheckpointRecord& record) {
   {
     absl::MutexLock lock(&mutex_);
     pending_.erase(record.step());
+    damaged_.erase(record.step());
     stored_[record.step()] = RewardOf(record);
     failures_ = 0;
     trouble_.clear();
@@ -141,23 +145,25 @@ void CheckpointUploads::Done(const v1::CheckpointRecord& record) {
   Prune();
 }
 
-bool CheckpointUploads::LastTry() const {
-  absl::MutexLock lock(&mutex_);
-  return failures_ + 1 >= kTriesOfDamaged;
-}
-
 bool CheckpointUploads::Fail(const v1::CheckpointRecord& record, const absl::Status& why) {
   const bool gone = !IsFolder(JoinPath(options_.run_dir, record.path()));
-  const bool given_up = gone || absl::IsAlreadyExists(why) || (absl::IsDataLoss(why) && LastTry());
+  bool given_up;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool damaged = absl::IsDataLoss(why) && ++damaged_[record.step()] >= kTriesOfDamaged;
+    given_up = gone || damaged || absl::IsAlreadyExists(why);
+    trouble_ = absl::StrCat(record.path(), " is not in the object store: ", why.message());
+    spdlog::warn("{}{}", trouble_, given_up ? "" : "; it is tried again");
+    failures_ = given_up ? 0 : failures_ + 1;
+    if (given_up) {
+      pending_.erase(record.step());
+      damaged_.erase(record.step());
+    }
+  }
   metrics_
       .Counter("lvrpo_learner_checkpoint_uploads_total", "Tries to send a checkpoint to the store.",
                {{"outcome", given_up ? "given_up" : "failed"}})
       .Increment();
-  absl::MutexLock lock(&mutex_);
-  trouble_ = absl::StrCat(record.path(), " is not in the object store: ", why.message());
-  if (given_up) pending_.erase(record.step());
-  failures_ = given_up ? 0 : failures_ + 1;
-  spdlog::warn("{}{}", trouble_, given_up ? "" : "; it is tried again");
   return given_up;
 }
 
@@ -174,8 +180,9 @@ void CheckpointUploads::Prune() {
   }
   for (const int64_t step : remove) {
     const absl::Status status = store_.Remove(step);
-    if (!status.ok()) {  // with the next one
+    if (!status.ok()) {  // tried again after the next upload
       spdlog::warn("a checkpoint of {} steps stays in the store: {}", step, std::string(status.message()));
+      if (IsAway(status)) return;
       continue;
     }
     absl::MutexLock lock(&mutex_);

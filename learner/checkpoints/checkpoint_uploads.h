@@ -29,9 +29,10 @@ class CheckpointUploads {
     std::string run_dir;
     v1::KeepConfig keep;                           // in the store
     absl::Duration first_wait = absl::Seconds(5);  // between two tries; doubled each time
-    absl::Duration longest_wait = absl::Minutes(5);
+    absl::Duration longest_wait = absl::Minutes(1);
   };
-  // Records where the coordinator's checkpoint is.
+  // Tells the coordinator the place of a recorded checkpoint in the store (CheckpointRecord.store). After an
+  // error it is told again with the next try.
   using Record = std::function<absl::Status(const v1::CheckpointRecord&)>;
   // All must outlive it, and `executor` must have finished before it goes.
   CheckpointUploads(Options options, CheckpointStore& store, Executor& executor, Record record,
@@ -57,7 +58,6 @@ class CheckpointUploads {
   void Done(const v1::CheckpointRecord& record);
   // True: it is given up, because another try cannot help.
   bool Fail(const v1::CheckpointRecord& record, const absl::Status& why);
-  bool LastTry() const;
   void Prune();
 
   const Options options_;
@@ -74,6 +74,8 @@ class CheckpointUploads {
   int64_t begin_ ABSL_GUARDED_BY(mutex_) = -1;  // step of Begin() of which the store does not know yet
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;   // SendNext is on the executor
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;    // in a row
+  // Step -> tries that found its folder, or what arrived of it, damaged.
+  std::map<int64_t, int> damaged_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lvrpo

@@ -6,6 +6,10 @@
 
 namespace lvrpo {
 
+std::optional<double> RewardOf(const v1::CheckpointRecord& record) {
+  return record.has_reward() ? std::optional(record.reward()) : std::nullopt;
+}
+
 std::set<int64_t> KeptCheckpoints(const CheckpointRewards& recorded, const v1::KeepConfig& keep) {
   std::set<int64_t> kept;
   const size_t last = static_cast<size_t>(std::max(1, keep.last()));

@@ -80,7 +80,7 @@ TEST_F(CheckpointUploadsTest, SaysTroubleAndTriesAgainAsLongAsItTakes) {
   EXPECT_THAT(uploads().trouble(), HasSubstr("checkpoints/step_000001 is not in the object store: "));
   EXPECT_THAT(uploads().trouble(), HasSubstr("SlowDown"));
   EXPECT_THAT(time_.waits, ::testing::IsSupersetOf({absl::Seconds(5), absl::Seconds(10), absl::Seconds(20),
-                                                    absl::Seconds(40), absl::Seconds(80)}));
+                                                    absl::Seconds(40), absl::Seconds(60)}));
   EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_learner_checkpoints_not_stored 1"));
   EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_learner_checkpoint_uploads_total{outcome=\"failed\"} 5"));
 }
@@ -114,6 +114,49 @@ TEST_F(CheckpointUploadsTest, GivesUpWhatCannotSucceed) {
   EXPECT_THAT(uploads().trouble(), HasSubstr("is damaged"));
   EXPECT_THAT(recorded_, IsEmpty());
   EXPECT_THAT(Stored(), ElementsAre(1));
+}
+
+TEST_F(CheckpointUploadsTest, TriesADamagedCheckpointThreeTimesWhateverFailedBefore) {
+  fake_.Fail({.times = 8, .code = 503});
+  uploads().Add(Write(1, "a"));
+  executor_.Step();
+  executor_.Step();
+  for (int tries = 0; tries < 2; ++tries) {
+    fake_.Fail({.kind = FakeS3::Kind::kDamageBody, .method = "PUT", .path = "optimizer", .times = 4});
+    executor_.Step();
+    EXPECT_THAT(uploads().pending(), ElementsAre(1)) << tries;
+    EXPECT_THAT(uploads().trouble(), HasSubstr("XAmzContentSHA256Mismatch")) << tries;
+  }
+  executor_.StepAll();
+  EXPECT_THAT(Stored(), ElementsAre(1));
+}
+
+TEST_F(CheckpointUploadsTest, DoesNotTryToRemoveOneAfterTheOtherFromAStoreThatIsAway) {
+  keep_.set_last(1);
+  fake_.Fail({.method = "DELETE", .times = 8, .code = 503});
+  for (int64_t step = 1; step <= 3; ++step) {
+    uploads().Add(Write(step, "a"));
+    executor_.StepAll();
+  }
+  EXPECT_EQ(fake_.Count("DELETE", ""), 8);  // 4 tries after step 2, 4 after step 3
+  EXPECT_THAT(Stored(), ElementsAre(1, 2, 3));
+  uploads().Add(Write(4, "a"));
+  executor_.StepAll();
+  EXPECT_THAT(Stored(), ElementsAre(4));
+}
+
+TEST_F(CheckpointUploadsTest, ReplacesWhatWasAbandonedAlsoWhenTheStoreIsAwayAtTheStart) {
+  const v1::CheckpointRecord one = Write(1, "a");
+  ASSERT_TRUE(Upload(*MakeStore(), Write(2, "old")).ok());
+  fake_.Fail({.times = 8, .code = 503});
+  uploads().Begin(1, {one});
+  executor_.Step();
+  executor_.Step();
+  EXPECT_THAT(uploads().pending(), ElementsAre(1));
+  executor_.StepAll();
+  uploads().Add(Write(2, "new"));
+  executor_.StepAll();
+  EXPECT_TRUE(uploads().Has(2)) << uploads().trouble();
 }
 
 TEST_F(CheckpointUploadsTest, AStartSendsWhatTheStoreLacksAndKnowsWhatItHas) {
