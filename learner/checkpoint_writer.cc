@@ -28,7 +28,7 @@ void CheckpointWriter::Begin(int64_t step, const std::vector<v1::CheckpointRecor
     absl::MutexLock lock(&mutex_);
     for (const v1::CheckpointRecord& record : recorded) {
       if (record.step() > step) continue;
-      recorded_[record.step()] = record.has_reward() ? std::optional(record.reward()) : std::nullopt;
+      recorded_[record.step()] = RewardOf(record);
     }
   }
   if (options_.uploads != nullptr) options_.uploads->Begin(step, recorded);
@@ -36,28 +36,29 @@ void CheckpointWriter::Begin(int64_t step, const std::vector<v1::CheckpointRecor
 
 void CheckpointWriter::NoteReward(double reward) {
   absl::MutexLock lock(&mutex_);
-  reward_sum_ += reward;
-  ++rewards_;
+  rewards_.sum += reward;
+  ++rewards_.steps;
 }
 
 void CheckpointWriter::Write(Checkpoint snapshot) {
   v1::CheckpointRecord record;
   record.set_step(snapshot.step);
   record.set_path(CheckpointPath(snapshot.step));
+  Rewards rewards;
   {
     absl::MutexLock lock(&mutex_);
     busy_ = true;
     outcome_.reset();
-    if (rewards_ > 0) record.set_reward(reward_sum_ / static_cast<double>(rewards_));
-    reward_sum_ = 0;
-    rewards_ = 0;
+    rewards = std::exchange(rewards_, Rewards());
   }
+  if (rewards.steps > 0) record.set_reward(rewards.sum / static_cast<double>(rewards.steps));
   // std::function wants to be copied.
   const auto shared = std::make_shared<const Checkpoint>(std::move(snapshot));
-  executor_.Run([this, shared, record] { WriteNow(*shared, record); });
+  executor_.Run([this, shared, record, rewards] { WriteNow(*shared, record, rewards); });
 }
 
-void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record) {
+void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record,
+                                const Rewards& rewards) {
   const Stopwatch watch;
   Outcome outcome = {.step = snapshot.step};
   const absl::StatusOr<std::string> digest =
@@ -74,27 +75,28 @@ void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord
         .Seconds("lvrpo_learner_checkpoint_write_seconds", "Seconds of writing one in the background.", {})
         .Observe(watch.Seconds());
     if (options_.uploads != nullptr) options_.uploads->Add(record);
-  }
-  if (done) {
-    {
-      absl::MutexLock lock(&mutex_);
-      recorded_[record.step()] = record.has_reward() ? std::optional(record.reward()) : std::nullopt;
-    }
-    Prune();
+    Prune(record);
   }
   absl::MutexLock lock(&mutex_);
+  if (!done) {
+    rewards_.sum += rewards.sum;
+    rewards_.steps += rewards.steps;
+  }
   outcome_ = std::move(outcome);
   busy_ = false;
 }
 
-void CheckpointWriter::Prune() {
+void CheckpointWriter::Prune(const v1::CheckpointRecord& newest) {
   std::set<int64_t> kept;
+  int64_t oldest;
   {
     absl::MutexLock lock(&mutex_);
+    recorded_[newest.step()] = RewardOf(newest);
     kept = KeptCheckpoints(recorded_, options_.keep);
+    oldest = recorded_.begin()->first;
   }
   if (options_.uploads != nullptr) kept.merge(options_.uploads->pending());
-  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), kept);
+  PruneCheckpoints(JoinPath(options_.run_dir, "checkpoints"), oldest, kept);
 }
 
 bool CheckpointWriter::busy() const {

@@ -48,7 +48,8 @@ class CheckpointWriter {
   // The run goes on from `step`; what is recorded of later steps is dropped with them.
   void Begin(int64_t step, const std::vector<v1::CheckpointRecord>& recorded);
 
-  // Mean reward of a step's samples; a checkpoint is judged by the mean over the steps since the last Write.
+  // Mean reward of a step's samples; a checkpoint is judged by the mean over the steps since the Write of the
+  // one before it that was recorded.
   void NoteReward(double reward);
   // Begins to write a snapshot. Only when nothing is on its way.
   void Write(Checkpoint snapshot);
@@ -57,8 +58,13 @@ class CheckpointWriter {
   std::optional<Outcome> TakeOutcome();
 
  private:
-  void WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record);
-  void Prune();
+  struct Rewards {
+    double sum = 0;
+    int64_t steps = 0;
+  };
+  void WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record, const Rewards& rewards);
+  // Removes folders that are not to stay, now that there is a newer one.
+  void Prune(const v1::CheckpointRecord& newest);
 
   const Options options_;
   Executor& executor_;
@@ -68,8 +74,7 @@ class CheckpointWriter {
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<Outcome> outcome_ ABSL_GUARDED_BY(mutex_);
   CheckpointRewards recorded_ ABSL_GUARDED_BY(mutex_);
-  double reward_sum_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t rewards_ ABSL_GUARDED_BY(mutex_) = 0;  // steps in the sum
+  Rewards rewards_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What tells the coordinator of a checkpoint, or that a copy of it is in the store.

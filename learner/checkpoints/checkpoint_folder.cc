@@ -51,14 +51,15 @@ absl::Status ReplaceCheckpoint(const std::string& folder,
   });
 }
 
-void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& kept) {
+void PruneCheckpoints(const std::string& folder, int64_t oldest, const std::set<int64_t>& kept) {
   const absl::StatusOr<std::vector<std::string>> names = ListFolder(folder);
   if (!names.ok() || kept.empty()) return;
   for (const std::string& name : *names) {
     if (!absl::StartsWith(name, "step_")) continue;
     int64_t step = 0;
     const bool whole = absl::SimpleAtoi(name.substr(5), &step);
-    if (!whole || (step < *kept.rbegin() && !kept.contains(step))) (void)RemoveTree(JoinPath(folder, name));
+    const bool superseded = step >= oldest && step < *kept.rbegin() && !kept.contains(step);
+    if (!whole || superseded) (void)RemoveTree(JoinPath(folder, name));
   }
 }
 

@@ -27,8 +27,9 @@ absl::Status ReplaceCheckpoint(const std::string& folder,
                                const std::function<absl::Status(const std::string& unfinished)>& fill);
 
 // Cleans up a folder of checkpoints. `kept`: steps of recorded ones that stay, not empty. Removes unfinished
-// ones, and of those up to the newest kept all others. Later ones stay until their step is trained again:
-// they may be all that is left of steps abandoned by mistake.
-void PruneCheckpoints(const std::string& folder, const std::set<int64_t>& kept);
+// ones, and of those from step `oldest` to the newest kept all others. Older ones stay, because their records
+// are not known; later ones until their step is trained again: they may be all that is left of steps
+// abandoned by mistake.
+void PruneCheckpoints(const std::string& folder, int64_t oldest, const std::set<int64_t>& kept);
 
 }  // namespace lvrpo

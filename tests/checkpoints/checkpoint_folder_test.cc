@@ -44,6 +44,7 @@ TEST(PruneCheckpoints, KeepsThoseThatAreToStay) {
     std::vector<std::string> there;
     std::set<int64_t> kept;
     std::vector<std::string> left;
+    int64_t oldest = 0;
   };
   for (const Case& c : std::vector<Case>{
            {{"step_000005", "step_000010", "step_000015"}, {10, 15}, {"step_000010", "step_000015"}},
@@ -58,10 +59,12 @@ TEST(PruneCheckpoints, KeepsThoseThatAreToStay) {
            {{"step_000003", "step_000006", "step_000009"},
             {3},
             {"step_000003", "step_000006", "step_000009"}},
+           // Too old for their records to be known.
+           {{"step_000005", "step_000010", "step_000015"}, {15}, {"step_000005", "step_000015"}, 6},
            {{"step_000003", "notes"}, {}, {"notes", "step_000003"}}}) {
     const TemporaryFolder here;
     for (const std::string& name : c.there) ASSERT_TRUE(MakeFolder(here / name).ok());
-    PruneCheckpoints(here.path(), c.kept);
+    PruneCheckpoints(here.path(), c.oldest, c.kept);
     EXPECT_THAT(*ListFolder(here.path()), ::testing::ElementsAreArray(c.left));
   }
 }

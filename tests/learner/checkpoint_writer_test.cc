@@ -99,6 +99,35 @@ TEST_F(CheckpointWriterTest, ADiskThatCannotBeWrittenAndACoordinatorThatRefusesA
   EXPECT_EQ(outcome->recorded, record_error_);
 }
 
+TEST_F(CheckpointWriterTest, AWriteThatFailsLosesNoRewards) {
+  CheckpointWriter writer = MakeWriter();
+  run_.Write("checkpoints", "a file in the folder's place");
+  writer.NoteReward(0.25);
+  writer.Write(Snapshot(1));
+  writer.NoteReward(0.5);
+  disk_.StepAll();
+  ASSERT_TRUE(RemoveFile(run_ / "checkpoints").ok());
+  writer.NoteReward(0.75);
+  writer.Write(Snapshot(3));
+  disk_.StepAll();
+  writer.NoteReward(1);
+  writer.Write(Snapshot(4));
+  disk_.StepAll();
+  ASSERT_EQ(recorded_.size(), 2u);
+  EXPECT_EQ(recorded_[0].reward(), 0.5);
+  EXPECT_EQ(recorded_[1].reward(), 1);
+}
+
+// A coordinator names the newest records only.
+TEST_F(CheckpointWriterTest, FoldersOlderThanTheRecordsItKnowsStay) {
+  CheckpointWriter writer = MakeWriter();
+  ASSERT_TRUE(MakeFolder(run_ / "checkpoints/step_000100").ok());
+  writer.Begin(300, {Write(300, "a"), Write(299, "a")});
+  writer.Write(Snapshot(301));
+  disk_.StepAll();
+  EXPECT_THAT(Folders(), ElementsAre("step_000100", "step_000301"));
+}
+
 TEST_F(CheckpointWriterTest, AFolderStaysUntilItIsInTheStoreAndComesBackFromThere) {
   UseStore();
   CheckpointWriter writer = MakeWriter();
