@@ -188,6 +188,7 @@ absl::Status LearnerLoop::AwaitStore() {
           ", but not in the object store",
           trouble.empty() ? ": there was no time left (checkpoints.last_upload_seconds)" : ": ", trouble));
     }
+    if (absl::Status lost = session_.lost(); !lost.ok()) return lost;  // its place cannot be recorded
     SetWaiting("the last checkpoint to be in the object store");
     if (absl::Status status = Pause(options_.storage_pause); !status.ok()) return status;
   }

@@ -39,7 +39,7 @@ class LoopTest : public SpoolTest {
     loop_.reset();
     trainer_ = *GrpoTrainer::Create(config_, TinyModel());
     loop_ = std::make_unique<LearnerLoop>(
-        LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_},
+        LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_, .uploads = uploads_},
         [this](const v1::TrajectoryGroup& group) {
           return ReadGroup(group, ImagePrompt(), TinyRules(config_));
         },
@@ -87,6 +87,7 @@ class LoopTest : public SpoolTest {
   std::function<void()> on_sleep_;
   InlineExecutor at_once_;
   Executor* writing_ = &at_once_;
+  CheckpointUploads* uploads_ = nullptr;
   std::unique_ptr<GrpoTrainer> trainer_;
   std::unique_ptr<LearnerLoop> loop_;
 };
@@ -317,6 +318,25 @@ TEST_F(LoopTest, ARecordThatIsRefusedEndsItAndOneInProgressIsWaitedFor) {
   script_.record_error = absl::AbortedError("another history");
   script_.steps.push_back({Deliver(Image(2)), Deliver(Image(3))});
   EXPECT_EQ(loop_->Run(Never), script_.record_error);
+}
+
+TEST_F(LoopTest, WaitsForTheStoreAtTheEndAndNotWhenItsMembershipIsOver) {
+  SteppedExecutor network;  // on which nothing is sent
+  CheckpointStore store({.server = {.endpoint = "http://127.0.0.1:9", .region = "r"}, .bucket = "bucket"},
+                        "");
+  CheckpointUploads uploads({.run_dir = run_, .keep = {}}, store, network, nullptr, {}, metrics_);
+  uploads_ = &uploads;
+  Restart();
+  ASSERT_TRUE(Start().ok());
+  script_.view.set_draining(true);
+  const absl::Status status = loop_->Run(Never);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(slept_, absl::Seconds(config_.checkpoints().last_upload_seconds()));
+  slept_ = absl::ZeroDuration();
+  on_sleep_ = [&] { script_.lost = absl::FailedPreconditionError("superseded"); };
+  EXPECT_EQ(loop_->Run(Never), script_.lost);
+  EXPECT_LT(slept_, absl::Seconds(10));
+  loop_.reset();
 }
 
 TEST_F(LoopTest, EndsWithItsRunFolder) {
