@@ -68,6 +68,7 @@ absl::StatusOr<size_t> DecodeChunk(grpc::ByteBuffer& message, const ChunkPlace& 
   if (tag != kChunk || !in.ReadVarint32(&outer) || in.ReadTag() != kData || !in.ReadVarint32(&size))
     return damaged("it has no bytes");
   if (size == 0 || size > into.size()) return damaged("its bucket has no room for it");
+  if (size > message.Length()) return damaged("it ends too early");
   if (outer != 1 + CodedOutputStream::VarintSize32(size) + size) return damaged("its sizes differ");
   if (!in.ReadRaw(into.data(), static_cast<int>(size))) return damaged("it ends too early");
   if (in.ReadTag() != 0 || !in.ConsumedEntireMessage()) return damaged("it has more than bytes");

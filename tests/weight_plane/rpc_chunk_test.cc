@@ -1,5 +1,8 @@
 #include "weight_plane/rpc_chunk.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -7,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/lvrpo/v1/weights.pb.h"
+#include "weight_plane/bucket.h"
 
 namespace lvrpo {
 namespace {
@@ -92,6 +96,26 @@ TEST(RpcChunk, RefusesWhatDoesNotContinueTheBucket) {
       other[i] = static_cast<char>(value);
       (void)refused(other);
     }
+  }
+}
+
+// A bucket that holds one tensor may be larger than 2 GiB, the largest size that protocol buffers know.
+TEST(RpcChunk, RefusesASizeThatNoMessageHas) {
+  Bucket bucket(size_t{3} << 30);  // its memory is never touched
+  const std::span<char> into(bucket.data(), bucket.size());
+  for (const uint32_t size : {uint32_t{1} << 31, (uint32_t{1} << 31) + 5, uint32_t{3} << 30}) {
+    std::string bytes;
+    {
+      google::protobuf::io::StringOutputStream stream(&bytes);
+      google::protobuf::io::CodedOutputStream out(&stream);
+      out.WriteTag(v1::WeightChunk::kChunkFieldNumber << 3 | 2);
+      out.WriteVarint32(1 + 5 + size);
+      out.WriteTag(v1::Chunk::kDataFieldNumber << 3 | 2);
+      out.WriteVarint32(size);
+      out.WriteString("a few bytes");
+    }
+    grpc::ByteBuffer message = Sliced(bytes, 7);
+    EXPECT_TRUE(absl::IsDataLoss(DecodeChunk(message, {}, into).status())) << size;
   }
 }
 
