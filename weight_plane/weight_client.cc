@@ -30,25 +30,24 @@ class ChunkCall {
     }
   }
 
+  // OutOfRange when the holder has ended the stream, here and in Read().
   absl::Status Start(const v1::StreamWeightsRequest& request) {
     static const auto* method =
         new std::string(absl::StrCat("/", v1::WeightSource::service_full_name(), "/StreamWeights"));
     call_ = stub_.PrepareCall(context_.get(), *method, &queue_);
     call_->StartCall(this);
-    if (!Await()) return Finish();
+    if (!Await()) return End();
     grpc::ByteBuffer message;
     bool own = false;
     (void)grpc::SerializationTraits<v1::StreamWeightsRequest>::Serialize(request, &message, &own);
     call_->WriteLast(message, grpc::WriteOptions(), this);
-    return Await() ? absl::OkStatus() : Finish();
+    return Await() ? absl::OkStatus() : End();
   }
 
-  // OutOfRange after the last message.
+  // The next message. Not after an error.
   absl::Status Read(grpc::ByteBuffer& message) {
     call_->Read(&message, this);
-    if (Await()) return absl::OkStatus();
-    const absl::Status status = Finish();
-    return status.ok() ? absl::OutOfRangeError("the stream has ended") : status;
+    return Await() ? absl::OkStatus() : End();
   }
 
  private:
@@ -64,7 +63,13 @@ class ChunkCall {
     return ok;
   }
 
-  // How the call ended.
+  // Why nothing more can be done with the call.
+  absl::Status End() {
+    const absl::Status status = Finish();
+    return status.ok() ? absl::OutOfRangeError("the stream has ended") : status;
+  }
+
+  // How the call ended. Once: gRPC ends the process otherwise.
   absl::Status Finish() {
     grpc::Status status;
     call_->Finish(&status, this);
@@ -104,15 +109,16 @@ class GrpcWeightStream final : public WeightStream {
   }
 
   absl::StatusOr<size_t> Read(int64_t bucket, int64_t offset, std::span<char> into) override {
+    absl::Status status;
     if (call_ == nullptr) {
       v1::StreamWeightsRequest request;
       request.set_number(number_);
       request.set_first_bucket(bucket);
       call_ = std::make_unique<ChunkCall>(channel_, limits_);
-      if (absl::Status status = call_->Start(request); !status.ok()) return status;
+      status = call_->Start(request);
     }
     grpc::ByteBuffer message;
-    const absl::Status status = call_->Read(message);
+    if (status.ok()) status = call_->Read(message);
     if (absl::IsOutOfRange(status))
       return absl::DataLossError(absl::StrCat("the stream ended in bucket ", bucket));
     if (!status.ok()) return status;
