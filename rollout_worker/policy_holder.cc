@@ -47,17 +47,31 @@ std::string PolicyHolder::trouble() const {
   return trouble_;
 }
 
-absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
-  const Stopwatch watch;
-  const absl::StatusOr<VerifiedWeights> weights = calls_.fetch({.version = wanted, .shapes = trained_});
-  if (!weights.ok()) return weights.status();
-  const TensorMap tensors = UnpackWeights(*weights);
+absl::StatusOr<std::shared_ptr<const Policy>> PolicyHolder::Build(const VerifiedWeights& weights,
+                                                                  const v1::PolicyVersion& version) const {
+  const TensorMap tensors = UnpackWeights(weights);
   for (const auto& [name, tensor] : tensors) {
     if (!torch::isfinite(tensor).all().item<bool>())
       return absl::DataLossError(absl::StrCat(name, " holds numbers that are not finite"));
   }
-  absl::StatusOr<std::shared_ptr<const Policy>> policy = MakePolicy(base_, tensors, wanted);
-  if (!policy.ok()) return policy.status();
+  return MakePolicy(base_, tensors, version);
+}
+
+absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
+  const Stopwatch watch;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!refusal_.ok() && SameVersion(refused_, wanted)) return refusal_;
+  }
+  const absl::StatusOr<VerifiedWeights> weights = calls_.fetch({.version = wanted, .shapes = trained_});
+  if (!weights.ok()) return weights.status();
+  absl::StatusOr<std::shared_ptr<const Policy>> policy = Build(*weights, wanted);
+  if (!policy.ok()) {
+    absl::MutexLock lock(&mutex_);
+    refused_ = wanted;
+    refusal_ = policy.status();
+    return refusal_;
+  }
   Swap(*std::move(policy));
   calls_.offer(weights->packed());
   metrics_.Seconds("lvrpo_rollout_weight_seconds", "Seconds from a new version's announcement to its use.")

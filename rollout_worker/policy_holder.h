@@ -2,12 +2,12 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/client.h"
 #include "rollout_worker/generator.h"
@@ -43,6 +43,7 @@ class PolicyHolder {
 
   // Fetches and installs `wanted` if it is not current, and acknowledges it if that was not done. DataLoss
   // for damaged weights, other tensors than the run trains and non-finite values: the current version stays.
+  // Verified weights that cannot be used are not fetched again.
   absl::Status Update(const v1::PolicyVersion& wanted, int64_t incarnation);
   // Why the last Update() failed; empty when it did not.
   std::string trouble() const;
@@ -51,6 +52,8 @@ class PolicyHolder {
   void Follow(MemberSession& session, const std::function<bool()>& stop);
 
  private:
+  absl::StatusOr<std::shared_ptr<const Policy>> Build(const VerifiedWeights& weights,
+                                                      const v1::PolicyVersion& version) const;
   absl::Status Bring(const v1::PolicyVersion& wanted);
   void Swap(std::shared_ptr<const Policy> policy);
 
@@ -63,6 +66,8 @@ class PolicyHolder {
   v1::PolicyVersion acknowledged_ ABSL_GUARDED_BY(mutex_);
   int64_t acknowledged_as_ ABSL_GUARDED_BY(mutex_) = -1;  // incarnation
   std::string trouble_ ABSL_GUARDED_BY(mutex_);
+  v1::PolicyVersion refused_ ABSL_GUARDED_BY(mutex_);  // the newest one that cannot be used
+  absl::Status refusal_ ABSL_GUARDED_BY(mutex_);       // why; OK: there was none
 };
 
 }  // namespace lvrpo

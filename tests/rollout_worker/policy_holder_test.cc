@@ -93,6 +93,12 @@ TEST_F(PolicyHolderTest, FetchesNothingThatIsNotTheRunsOwn) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("not finite"));
   EXPECT_EQ(holder_.current()->version.number(), 0);
   EXPECT_EQ(offered_, nullptr);
+  // They would be the same again.
+  const int64_t fetched = fetched_;
+  EXPECT_EQ(holder_.Update(next_.manifest.version(), 1), status);
+  EXPECT_EQ(fetched_, fetched);
+  next_ = PackWeights({{kName, good}}, 2);
+  EXPECT_TRUE(holder_.Update(next_.manifest.version(), 1).ok());
 }
 
 TEST_F(PolicyHolderTest, IsGoodForLeasesOnlyWhenAcknowledged) {
