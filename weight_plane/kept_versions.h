@@ -27,11 +27,11 @@ class KeptVersions {
     kept_.pop_front();
   }
 
-  // `number` -1: the newest. Null when it is not kept.
+  // Of several with this number the newest; null when none is kept.
   std::shared_ptr<const PackedWeights> Find(int64_t number) const {
     absl::MutexLock lock(&mutex_);
     for (auto weights = kept_.rbegin(); weights != kept_.rend(); ++weights) {
-      if (number < 0 || (*weights)->manifest.version().number() == number) return *weights;
+      if ((*weights)->manifest.version().number() == number) return *weights;
     }
     return nullptr;
   }
