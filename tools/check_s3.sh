@@ -11,8 +11,9 @@ version=v1.8.0
 
 work=$(mktemp -d)
 server=
+pid=
 cleanup() {
-  if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
+  for process in $server $pid; do kill "$process" 2>/dev/null || true; done
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -46,7 +47,7 @@ export LVRPO_S3_ENDPOINT=$CHECK_S3_ENDPOINT LVRPO_S3_BUCKET=$CHECK_S3_BUCKET
 
 # A body that is not the one that was signed is refused by the server itself.
 code=$(curl -s -o "$work/answer" -w '%{http_code}' --aws-sigv4 "aws:amz:us-east-1:s3" \
-  --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -X PUT --data-binary damaged \
+  --config <(printf 'user = "%s:%s"\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY") -X PUT --data-binary damaged \
   -H "x-amz-content-sha256: $(printf intact | sha256sum | cut -d' ' -f1)" \
   "$CHECK_S3_ENDPOINT/$CHECK_S3_BUCKET/check/damaged")
 echo "a damaged body: $code $(sed -n 's/.*<Code>\(.*\)<\/Code>.*/\1/p' "$work/answer")"
@@ -69,6 +70,7 @@ if [ -x "$bin/lvrpo-learner" ]; then
   done
   kill -HUP "$pid"
   wait "$pid" || { cat "$work/run.log" >&2; exit 1; }
+  pid=
   rm -r "$work/$run/checkpoints"
   "$bin/lvrpo" run --resume "$work/$run" >"$work/run.log" 2>&1 || { cat "$work/run.log" >&2; exit 1; }
   grep -h "fetching it from" "$work/$run/logs/learner-0.log"
