@@ -81,8 +81,8 @@ void ConfigReader::Problem(absl::string_view key, absl::string_view what) {
 void ConfigReader::RefuseNull(absl::string_view key) {
   asked_.emplace(key);
   const auto found = json_.find(std::string(key));
-  const absl::Span<const absl::string_view> defaults = NullIsDefault();
-  if (found != json_.end() && found->is_null() && std::count(defaults.begin(), defaults.end(), key) == 0)
+  const absl::Span<const absl::string_view> absent = NullIsAbsent();
+  if (found != json_.end() && found->is_null() && std::count(absent.begin(), absent.end(), key) == 0)
     Problem(key, "is null, which is no value; leave it out, or give one");
 }
 

@@ -16,9 +16,9 @@
 namespace lvrpo {
 
 // Reads the settings of one JSON object of a published model (config.json and its like) and collects what is
-// wrong with them, so that one error names everything. A key that is absent leaves its value unchanged; null
-// is that too where transformers has it as the default, or as "off", and is no value of any other number,
-// flag or string. Call RefuseUnknown() last: it reports the keys that were never read.
+// wrong with them, so that one error names everything. A key that is absent leaves its value unchanged; so
+// does null where it is "off", or listed by NullIsAbsent; it is no value of any other number, flag or
+// string. Call RefuseUnknown() last: it reports the keys that were never read.
 class ConfigReader {
  public:
   // `json` must be an object and outlive the reader. `where`: the file, and the section in it if any.

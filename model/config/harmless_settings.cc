@@ -39,7 +39,7 @@ absl::Span<const absl::string_view> HarmlessOfProcessors() {
   return kNames;
 }
 
-absl::Span<const absl::string_view> NullIsDefault() {
+absl::Span<const absl::string_view> NullIsAbsent() {
   static constexpr absl::string_view kNames[] = {"num_key_value_heads", "hidden_activation",
                                                  "image_processor_type"};
   return kNames;

@@ -15,10 +15,12 @@ absl::Span<const absl::string_view> HarmlessOfAnyModel();
 // (reward_server/scorers/image_processor.h).
 absl::Span<const absl::string_view> HarmlessOfProcessors();
 
-// Settings read by value whose default in transformers is null: num_key_value_heads (configuration_qwen2.py),
-// hidden_activation (modeling_gemma.py of 4.40) and image_processor_type (image_processing_auto.py). Null for
-// any other is refused by transformers 5, whose configurations are strict, or changes what 4 computes: it
-// leaves out the steps of an image processor that are null.
-absl::Span<const absl::string_view> NullIsDefault();
+// Settings read by value for which transformers gives null a meaning, the one that absence has here:
+// num_key_value_heads of Qwen2 (configuration_qwen2.py: as many as num_attention_heads), hidden_activation
+// of Gemma (modeling_gemma.py of 4: gelu_pytorch_tanh) and image_processor_type (image_processing_auto.py:
+// another setting names the class). Null for any other fails or computes something else: a slow image
+// processor of 4 leaves out a step whose do_* is null, where a fast one does what is its default; classes of
+// 5 that are strict dataclasses refuse null unless the type of the field has None.
+absl::Span<const absl::string_view> NullIsAbsent();
 
 }  // namespace lvrpo
