@@ -49,6 +49,9 @@ TEST(FinalText, EndsWithTheTurn) {
       {"<pad><pad>", ""},
       {"a < b, c |> d", "a < b, c |> d"},
       {"<b>B</b>", "<b>B</b>"},
+      {"The <s>A</s> B</s> C", "The <s>A</s> B"},  // struck out
+      {"The <s>A</s><s>C</s> B", "The <s>A</s><s>C</s> B"},
+      {"B <s>", "B <s>"},
   };
   for (const auto& test : cases) EXPECT_EQ(FinalText(test.text), test.rest) << test.text;
 }

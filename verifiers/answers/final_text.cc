@@ -75,6 +75,9 @@ constexpr absl::string_view kEnds[] = {
     "<\uFF5CUser\uFF5C>",
 };
 
+// Behind the beginning these are HTML's for what is struck out, and end no turn.
+constexpr absl::string_view kStruck = "<s>", kStruckEnd = "</s>";
+
 // Whether a tag of the lists above can begin with this byte.
 bool MayBegin(char c) { return c == '<' || c == '[' || c == '\xE2'; }
 
@@ -121,8 +124,11 @@ std::string FinalText(absl::string_view text, absl::string_view tag) {
     rest = absl::StripLeadingAsciiWhitespace(rest.substr(kBeginnings[i - 1].size()));
     i = 0;
   }
+  const size_t last_struck = rest.rfind(kStruckEnd);
   for (size_t at = 0; at < rest.size(); ++at) {
     if (!MayBegin(rest[at])) continue;
+    while (last_struck != absl::string_view::npos && at < last_struck && Begins(rest.substr(at), kStruck))
+      at = rest.find(kStruckEnd, at) + kStruckEnd.size();
     for (const absl::string_view end : kEnds) {
       if (Begins(rest.substr(at), end)) return std::string(rest.substr(0, at));
     }

@@ -54,6 +54,8 @@ constexpr struct {
     {U"\u066C", U','},
     {U"\u00BA\u02DA\u2103\u2109", symbol::kDegree},
     {U"\u2019\u02BC", U'\''},
+    {U"\u2116", U'#'},  // the number sign of Russian and French
+    {U"\u2717\u2718\u274C\u274E\U0001F5F4\U0001F5F6", symbol::kCross},
 };
 
 bool IsOneOf(char32_t c, absl::Span<const char32_t> set) {
@@ -113,7 +115,8 @@ bool IsMark(char32_t c) {
   static constexpr char32_t kMarks[] = {
       U'"',      U'`',      U'\'',     U'\u00AB', U'\u00BB', U'\u2018', U'\u201A', U'\u201C',  // quotes
       U'\u201D', U'\u201E', U'\u2032', U'\u2033', U'\u2039', U'\u203A', U'\u300C', U'\u300D',
-      U'\u300E', U'\u300F', U'\u2022', U'\u25CF', U'\u25CB', U'\u25A0', U'\u25E6'};  // bullets
+      U'\u300E', U'\u300F', U'\u2022', U'\u25CF', U'\u25CB', U'\u25A0', U'\u25E6',  // bullets
+      U'\u2705', U'\u2713', U'\u2714', U'\u2611'};                                  // check marks
   return IsOneOf(c, kMarks) || IsCurrencySign(c);
 }
 

@@ -39,6 +39,7 @@ constexpr char32_t kEllipsis = U'\u2026';
 constexpr char32_t kListComma = U'\uFF0C';  // full-width: groups thousands, but is never a decimal comma
 constexpr char32_t kPrime = U'\u2032';      // feet or minutes, before inches or seconds
 constexpr char32_t kSeparator = U'\u2E3A';  // two or three hyphens: a dash in a sentence, no sign
+constexpr char32_t kCross = U'\u2717';      // marks a wrong answer
 }  // namespace symbol
 
 // Invisible characters: zero-width ones, marks of direction, variation selectors, soft hyphens.
@@ -46,7 +47,8 @@ bool IsInvisible(char32_t c);
 // White space, and control characters, which are treated as such.
 bool IsBlank(char32_t c);
 bool IsLineBreak(char32_t c);
-// Marks that do not change which number it is: currency signs, quotation marks, bullets, backquotes.
+// Marks that do not change which number it is: currency signs, quotation marks, bullets, backquotes, check
+// marks.
 bool IsMark(char32_t c);
 bool IsCurrencySign(char32_t c);
 // Signs of mathematics that are not known by name: sums, integrals, floors, sets.

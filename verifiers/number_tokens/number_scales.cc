@@ -24,11 +24,16 @@ constexpr struct {
      "\u0434\u044E\u0436\u0438\u043D"},
     {20, "score"},
     {100,
-     "hundred hundreds hundert hundra honderd cientos centinaia \u0441\u043E\u0442\u043D\u044F "
+     "\u0E23\u0E49\u0E2D\u0E22 hundred hundreds hundert hundra honderd cientos centinaia "
+     "\u0441\u043E\u0442\u043D\u044F "
      "\u0441\u043E\u0442\u043D\u0438 \u0441\u043E\u0442\u0435\u043D \u767E \uBC31 tr\u0103m ratus"},
     {144, "gross"},
     {1e3,
-     "thousand thousands tausend tsd ths thou tys mille mil mila duizend tusind tusen tuhat tuhatta ezer "
+     "thousand thousands tausend tsd \u0442\u0438\u0441 \u0438\u043B\u0458\u0430\u0434\u0438 "
+     "\u00FE\u00FAsund duisend t\u016Bkst t\u016Bkstan\u010Di\u0173 t\u016Bkstan\u010Diai t\u016Bksto\u0161u "
+     "\u05D0\u05DC\u05E4\u05D9\u05DD \u0B86\u0BAF\u0BBF\u0BB0\u0BAE\u0BCD \u0C35\u0C47\u0C32\u0C41 "
+     "\u0C35\u0C47\u0C32 \u0CB8\u0CBE\u0CB5\u0CBF\u0CB0 \u0D06\u0D2F\u0D3F\u0D30\u0D02 ths thou tys mille "
+     "mil mila duizend tusind tusen tuhat tuhatta ezer "
      "tis\u00EDc "
      "tis\u00EDce "
      "tisu\u0107a tisu\u0107e tiso\u010D hiljada hiljade hiljadu mie mii tysi\u0105c tysi\u0105ce "
@@ -45,9 +50,15 @@ constexpr struct {
      "\u0623\u0644\u0641 \u0622\u0644\u0627\u0641 \u0647\u0632\u0627\u0631 \u06C1\u0632\u0627\u0631 "
      "\u05D0\u05DC\u05E3 \u5343 \uCC9C \u0E1E\u0E31\u0E19"},
     {1e4, "\u842C \u4E07 \uB9CC \u0E2B\u0E21\u0E37\u0E48\u0E19"},
-    {1e5, "lakh lakhs lac lacs \u0932\u093E\u0916 \u09B2\u09BE\u0996 \u0E41\u0E2A\u0E19"},
+    {1e5,
+     "\u0BB2\u0B9F\u0BCD\u0B9A\u0BAE\u0BCD \u0C32\u0C15\u0C4D\u0C37 \u0C32\u0C15\u0C4D\u0C37\u0C32\u0C41 "
+     "\u0CB2\u0C95\u0CCD\u0CB7 \u0D32\u0D15\u0D4D\u0D37\u0D02 \u0644\u0627\u06A9\u06BE lakh lakhs lac lacs "
+     "\u0932\u093E\u0916 \u09B2\u09BE\u0996 \u0E41\u0E2A\u0E19"},
     {1e6,
-     "million millions mln mio mn millionen mill\u00F3n millones milh\u00E3o milh\u00F5es milione "
+     "million millions mln mio mn milion\u016F mili\u00F3nov mili\u00F3n\u016F mili\u00F3ny mili\u00F3na "
+     "milions mill\u00F3ns millj\u00F3n millj\u00F3nir millj\u00F3num miljonit miljon milijon\u0173 "
+     "milijonai miljoni milli\u00F3 \u043C\u0456\u043B\u044C\u0439\u043E\u043D\u0430 millionen mill\u00F3n "
+     "millones milh\u00E3o milh\u00F5es milione "
      "milioni miljoen miljoner "
      "miljoonaa millioner milijun milijuna milijon milion miliony milion\u00F3w milioane milli\u00F3 "
      "milyon juta tri\u1EC7u "
@@ -61,10 +72,17 @@ constexpr struct {
      "\u03B5\u03BA\u03B1\u03C4\u03BF\u03BC\u03BC\u03CD\u03C1\u03B9\u03BF \u0645\u0644\u064A\u0648\u0646 "
      "\u0645\u0644\u0627\u064A\u064A\u0646 \u0645\u06CC\u0644\u06CC\u0648\u0646 "
      "\u05DE\u05D9\u05DC\u05D9\u05D5\u05DF \u767E\u4E07 \u767E\u842C \u0E25\u0E49\u0E32\u0E19"},
-    {1e7, "crore crores cr \u0915\u0930\u094B\u0921\u093C \u0995\u09CB\u099F\u09BF"},
+    {1e7,
+     "\u0B95\u0BCB\u0B9F\u0BBF \u0C15\u0C4B\u0C1F\u0C3F \u0C15\u0C4B\u0C1F\u0C4D\u0C32\u0C41 "
+     "\u0C95\u0CCB\u0C9F\u0CBF \u0D15\u0D4B\u0D1F\u0D3F \u06A9\u0631\u0648\u0691 crore crores cr "
+     "\u0915\u0930\u094B\u0921\u093C \u0995\u09CB\u099F\u09BF"},
     {1e8, "oku \u5104 \u4EBF \uC5B5"},
     {1e9,
-     "bn bln mld mdr mia billion billions mrd milliarde milliarden milliard milliards bilh\u00E3o "
+     "bn bln mld mdr mia billion billions miljardia miljardi miljardit miliard\u016F mili\u00E1rd miliardy "
+     "milijard\u0173 milijardai t\u1EC9 "
+     "\u03B4\u03B9\u03C3\u03B5\u03BA\u03B1\u03C4\u03BF\u03BC\u03BC\u03CD\u03C1\u03B9\u03B1 "
+     "\u03B4\u03B9\u03C3\u03B5\u03BA\u03B1\u03C4\u03BF\u03BC\u03BC\u03CD\u03C1\u03B9\u03BF "
+     "\u0905\u0930\u092C mrd milliarde milliarden milliard milliards bilh\u00E3o "
      "bilh\u00F5es "
      "miliardo miliardi "
      "miljard miljarder milliarder milli\u00E1rd miliarda miliard miliardy miliard\u00F3w miliarde "
@@ -77,7 +95,11 @@ constexpr struct {
      "\u043C\u0438\u043B\u0438\u0430\u0440\u0434\u0430 "
      "\u043C\u0438\u043B\u0438\u0458\u0430\u0440\u0434\u0430 \u0645\u0644\u064A\u0627\u0631 "
      "\u0645\u06CC\u0644\u06CC\u0627\u0631\u062F \u05DE\u05D9\u05DC\u05D9\u05D0\u05E8\u05D3"},
-    {1e12, "trn trillion trillions triliun \u5146 \uC870"},
+    {1e12,
+     "trn \u0442\u0440\u043B\u043D \u0442\u0440\u0438\u043B\u043B\u0438\u043E\u043D "
+     "\u0442\u0440\u0438\u043B\u043B\u0438\u043E\u043D\u0430 "
+     "\u0442\u0440\u0438\u043B\u043B\u0438\u043E\u043D\u043E\u0432 biljoen biljoner billioner trilyon "
+     "trillion trillions triliun \u5146 \uC870"},
     {1e15, "quadrillion quadrillions"},
     // Names that are not the same in all countries.
     {kUnsure,

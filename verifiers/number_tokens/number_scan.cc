@@ -1,7 +1,5 @@
 #include "verifiers/number_tokens/number_scan.h"
 
-#include <algorithm>
-
 #include "absl/strings/ascii.h"
 #include "data/unicode/unicode.h"
 #include "re2/re2.h"
@@ -12,12 +10,6 @@ namespace {
 
 constexpr size_t kMostBytes = 256;
 constexpr char32_t kFractionSlash = U'\u2044';
-
-size_t MatchEnd(const RE2& pattern, absl::string_view text, size_t at) {
-  const absl::string_view window = text.substr(at, kMostBytes);
-  re2::StringPiece rest(window.data(), window.size());
-  return RE2::Consume(&rest, pattern) ? at + window.size() - rest.size() : at;
-}
 
 template <typename Predicate>
 size_t WhileEnd(absl::string_view text, size_t at, Predicate belongs) {
@@ -35,35 +27,21 @@ char32_t PeekCodePoint(absl::string_view text, size_t at) {
   return at < text.size() ? unicode::NextCodePoint(text, &at) : 0;
 }
 
-size_t MarkupEnd(absl::string_view text, size_t at) {
-  static const RE2* const pattern =
+size_t DelimitedEnd(Delimited item, absl::string_view text, size_t at) {
+  static const RE2* const kPatterns[] = {
+      // in the order of Delimited
       new RE2(R"re(</?[A-Za-z][A-Za-z0-9_-]*(?:\s+[A-Za-z_-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>)re"
-              R"re(|<[|\x{FF5C}][^<>|\n]*[|\x{FF5C}]>)re");
-  return MatchEnd(*pattern, text, at);
-}
-
-size_t RaisedDegreeEnd(absl::string_view text, size_t at) {
-  static const RE2* const pattern =
-      new RE2(R"re(\^\s*(?:\{\s*(?:\\(?:circ|degree)|o)\s*\}|\\(?:circ|degree)\b|o\b))re");
-  return MatchEnd(*pattern, text, at);
-}
-
-size_t StruckEnd(absl::string_view text, size_t at) {
-  static const RE2* const pattern =
+              R"re(|<[|\x{FF5C}][^<>|\n]*[|\x{FF5C}]>)re"),
+      new RE2(R"re(\^\s*(?:\{\s*(?:\\(?:circ|degree)|o)\s*\}|\\(?:circ|degree)\b|o\b))re"),
+      new RE2(R"re(\^(?:\{\s*\d+\s*\}|\d)(?:\\!)?/(?:\\!)?_(?:\{\s*\d+\s*\}|\d))re"
+              R"re(|<sup>\d+</sup>[/\x{2044}\x{2215}]<sub>\d+</sub>)re"),
       new RE2(R"re((?s)~~[^~\s](?:[^~\n]*[^~\s])?~~|<s>.*?</s>|<del>.*?</del>|<strike>.*?</strike>)re"
-              R"re(|\\(?:sout|st|cancel|bcancel|xcancel)\s*\{[^{}]*\})re");
-  return MatchEnd(*pattern, text, at);
-}
-
-bool OpensFormula(absl::string_view text, size_t at) {
-  static const RE2* const pattern =
-      new RE2(R"re(\$(?:[^\s$\\]|\\.)(?:(?:[^$\n\\]|\\.)*(?:[^\s$\\]|\\.))?\$(?:[^0-9]|$))re");
-  return MatchEnd(*pattern, text, at) > at;
-}
-
-size_t ArgumentEnd(absl::string_view text, size_t at) {
-  static const RE2* const pattern = new RE2(R"re([ *]*\{[^}]*\})re");
-  return MatchEnd(*pattern, text, at);
+              R"re(|\\(?:sout|st|cancel|bcancel|xcancel)\s*\{[^{}]*\})re"),
+      new RE2(R"re(\$(?:[^\s$\\]|\\.)(?:(?:[^$\n\\]|\\.)*(?:[^\s$\\]|\\.))?\$(?:[^0-9]|$))re"),
+      new RE2(R"re([ *]*\{[^}]*\})re")};
+  const absl::string_view window = text.substr(at, kMostBytes);
+  re2::StringPiece rest(window.data(), window.size());
+  return RE2::Consume(&rest, *kPatterns[static_cast<size_t>(item)]) ? at + window.size() - rest.size() : at;
 }
 
 size_t LettersEnd(absl::string_view text, size_t at) {
@@ -127,12 +105,13 @@ size_t SuperscriptEnd(absl::string_view text, size_t at) {
 }
 
 size_t LowerPartEnd(absl::string_view text, size_t at) {
-  if (PeekCodePoint(text, at) != kFractionSlash) return at;
+  const char32_t slash = PeekCodePoint(text, at);
+  if (Canonical(slash) != U'/') return at;
   size_t begin = at;
   unicode::NextCodePoint(text, &begin);
-  const size_t end = WhileEnd(text, begin, [](char32_t c) {
+  const size_t end = WhileEnd(text, begin, [slash](char32_t c) {
     const int value = SubscriptValue(c);
-    return DigitValue(c) >= 0 || (value >= 0 && value < kRaisedMinus);
+    return (slash == kFractionSlash && DigitValue(c) >= 0) || (value >= 0 && value < kRaisedMinus);
   });
   return end > begin ? end : at;
 }

@@ -4,23 +4,23 @@
 
 #include "absl/strings/string_view.h"
 
-// Scanners: each returns the end of the item that begins at text[at], or `at` if there is none. Delimited
-// items are searched for within the next 256 bytes. Need well-formed UTF-8.
+// Scanners: each returns the end of the item that begins at text[at], or `at` if there is none. Need
+// well-formed UTF-8.
 namespace lvrpo::numbers {
 
 // The code point at `at`; 0 at the end.
 char32_t PeekCodePoint(absl::string_view text, size_t at);
 
-// A tag of HTML or XML, or a token such as <|end|>.
-size_t MarkupEnd(absl::string_view text, size_t at);
-// "^\circ", "^{\circ}", "^o".
-size_t RaisedDegreeEnd(absl::string_view text, size_t at);
-// What is struck out: "~~5~~", "<s>5</s>", "\sout{5}".
-size_t StruckEnd(absl::string_view text, size_t at);
-// Whether the dollar at `at` opens a formula, and is no currency: another one closes it on this line.
-bool OpensFormula(absl::string_view text, size_t at);
-// A command's argument in braces.
-size_t ArgumentEnd(absl::string_view text, size_t at);
+// Items that are delimited, of at most 256 bytes.
+enum class Delimited {
+  kMarkup,          // a tag of HTML or XML, or a token such as <|end|>
+  kRaisedDegree,    // "^\circ", "^{\circ}", "^o"
+  kRaisedFraction,  // "^7/_8", "<sup>7</sup>/<sub>8</sub>"
+  kStruck,          // what is struck out: "~~5~~", "<s>5</s>", "\sout{5}"
+  kFormula,         // from a dollar that is no currency to the one that closes it on this line
+  kArgument,        // a command's argument in braces
+};
+size_t DelimitedEnd(Delimited item, absl::string_view text, size_t at);
 
 // Letters of scripts with spaces between words, with apostrophes between them.
 size_t LettersEnd(absl::string_view text, size_t at);
@@ -35,7 +35,7 @@ size_t ExponentEnd(absl::string_view text, size_t at);
 size_t DigitsEnd(absl::string_view text, size_t at);
 // Superscript digits.
 size_t SuperscriptEnd(absl::string_view text, size_t at);
-// A fraction slash with subscript or plain digits.
+// A fraction slash with subscript or plain digits, or another slash with subscript ones.
 size_t LowerPartEnd(absl::string_view text, size_t at);
 
 // Marks that combine with the character before them.

@@ -11,7 +11,7 @@ namespace lvrpo::numbers {
 
 enum class TokenKind : uint8_t {
   kDigits,    // decimal digits of one run
-  kVulgar,    // a one-character fraction, or superscript / fraction slash / digits
+  kVulgar,    // a one-character fraction, or raised digits, a slash and lowered ones
   kExponent,  // "e-3" right after digits or their point
   kWord,      // letters; one character or one known term in scripts without blanks
   kName,      // letters with digits: "H2O", "x_1", "v1.2"

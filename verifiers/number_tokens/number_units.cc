@@ -145,8 +145,20 @@ bool IsUnit(absl::string_view word) {
 bool IsCurrencyCode(absl::string_view word) {
   static const auto* const codes = new WordSet(
       "us usd eur gbp jpy cny rmb inr rs chf cad aud nzd hk hkd krw sek nok dkk kr rub brl mxn sgd zar "
-      "pln czk huf try thb idr vnd");
+      "pln czk huf try thb idr vnd z\u0142 k\u010D");
   return codes->Has(word);
+}
+
+bool IsOrdinalEnding(absl::string_view word) {
+  static const auto* const words = new WordSet("er \u00E8re ere \u00E8me eme nde ste \u00AA");
+  return words->Has(word);
+}
+
+bool IsHyphenatedOrdinalEnding(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "\u0439 \u044F \u0435 \u0433\u043E \u043C\u0443 \u044B\u0439 \u043E\u0439 \u0430\u044F \u043E\u0435 "
+      "\u044B\u0435 \u044B\u0445 \u0445 \u043C");
+  return words->Has(word);
 }
 
 bool GoesOnIn(absl::string_view large, absl::string_view small) {

@@ -6,12 +6,13 @@
 // significant ("m" and "M"). Pure functions.
 namespace lvrpo::numbers {
 
-// "percent", "Prozent". "per cent" and its like are two words: IsPer, then IsCent.
+// "percent", "Prozent"; "per cent" and its like, two words; what stands before the number: the Chinese for
+// "of a hundred parts", Turkish.
 bool IsPercentWord(absl::string_view word);
+bool ArePercentWords(absl::string_view first, absl::string_view second);
+bool IsPercentBefore(absl::string_view word);
 bool IsPer(absl::string_view word);
 bool IsCent(absl::string_view word);
-// The Chinese for "of a hundred parts", before the number.
-inline constexpr absl::string_view kPercentBefore = "\u767E\u5206\u4E4B";
 bool IsMinusWord(absl::string_view word);
 // Words that make the number after them part of something else: "sqrt", "log", "than", "mod".
 bool ChangesNumberBehind(absl::string_view word);
@@ -19,8 +20,18 @@ bool ChangesNumberBehind(absl::string_view word);
 bool IsFunctionWord(absl::string_view word);
 // Nouns that do so with "of": "the root of 2".
 bool IsMathNoun(absl::string_view word);
+bool IsOfWord(absl::string_view word);
+// Words that make two numbers operands where a number stands before them: "times", "mal".
+bool JoinsOperands(absl::string_view word);
+// "divided", and the "by" after it.
+bool IsOperation(absl::string_view word);
+bool IsBy(absl::string_view word);
 // Words that do so with the number before them: "squared", "pi", "halves", "factorial".
 bool ChangesNumberBefore(absl::string_view word);
+// What may stand between: the genitive of scripts without blanks ("5's square"), and "to the" of others
+// ("5 au carre").
+bool IsGenitive(absl::string_view word);
+bool RaisesTo(absl::string_view word);
 // Those of them that say a part: "halves", "Viertel", "sixteenths".
 bool IsPart(absl::string_view word);
 // After a part, before an hour: "quarter to", "Viertel nach".

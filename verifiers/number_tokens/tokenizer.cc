@@ -37,7 +37,7 @@ void Tokenizer::Close(char32_t closing) {
 void Tokenizer::DropMark(char32_t c, size_t end) {
   if (c == U'$' && Peek(end) == U'$') {
     ++end;
-  } else if (c == U'$' && (formula_ || OpensFormula(text_, at_))) {
+  } else if (c == U'$' && (formula_ || DelimitedEnd(Delimited::kFormula, text_, at_) > at_)) {
     formula_ = !formula_;
   } else if (IsCurrencySign(c)) {
     currency_ = true;
@@ -88,8 +88,11 @@ void Tokenizer::StepSymbol(char32_t raw, size_t end) {
   if (c == U'{') return Brace(end);
   if (c == U'}' && !open_.empty() && open_.back().symbol == 0) return CloseHidden(end);
   if (c == U'^') {
-    if (const size_t degree = RaisedDegreeEnd(text_, at_); degree > at_)
+    if (const size_t degree = DelimitedEnd(Delimited::kRaisedDegree, text_, at_); degree > at_)
       return AddSymbol(symbol::kDegree, degree);
+    const bool base = Glued() && (last()->kind != TokenKind::kSymbol || IsClosing(*last()));
+    if (const size_t fraction = DelimitedEnd(Delimited::kRaisedFraction, text_, at_); fraction > at_ && !base)
+      return Add(TokenKind::kVulgar, fraction);
   }
   if (c == U'\'' || c == U'\u2018' || c == U'\u2032') return Quote(c, end);
   if (c == U'.' && absl::StartsWith(rest(), "...")) return AddSymbol(symbol::kEllipsis, at_ + 3);
@@ -126,10 +129,13 @@ void Tokenizer::Letters(char32_t first) {
   }
   const size_t end = LettersEnd(text_, at_);
   const absl::string_view word = text_.substr(at_, end - at_);
+  size_t second = at_;
+  unicode::NextCodePoint(text_, &second);
+  const char32_t letter = end == second ? Canonical(first) : 0;  // of a word of one letter
   if (const size_t exponent = ExponentEnd(text_, end);
-      exponent > end && (word == "e" || word == "E") && BehindDigits())
+      exponent > end && (letter == U'e' || letter == U'E') && BehindDigits())
     return Add(TokenKind::kExponent, exponent);
-  if ((word == "x" || word == "X") && IsTimes(end)) return AddSymbol(symbol::kTimes, end);
+  if ((letter == U'x' || letter == U'X') && IsTimes(end)) return AddSymbol(symbol::kTimes, end);
   const bool apart = IsMinusWord(word) || IsCurrencyCode(word) || ChangesNumberBehind(word);
   size_t name = apart ? end : NameEnd(text_, end);
   if (name == end && word.size() > 1 && IsCapitals(word)) name = HyphenNameEnd(text_, end);

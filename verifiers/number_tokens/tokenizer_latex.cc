@@ -30,7 +30,8 @@ void Tokenizer::Backslash() {
   size_t end = at_ + 1;
   if (end >= text_.size()) return Drop(end, Gap::kMark);
   if (!absl::ascii_isalpha(static_cast<unsigned char>(text_[end]))) return Escaped(end);
-  if (const size_t struck = StruckEnd(text_, at_); struck > at_) return Drop(struck, Gap::kBlank);
+  if (const size_t struck = DelimitedEnd(Delimited::kStruck, text_, at_); struck > at_)
+    return Drop(struck, Gap::kBlank);
   while (end < text_.size() && absl::ascii_isalpha(static_cast<unsigned char>(text_[end]))) ++end;
   const absl::string_view name = text_.substr(at_ + 1, end - at_ - 1);
   switch (CommandOf(name)) {
@@ -58,7 +59,7 @@ void Tokenizer::Backslash() {
       return Argument(end, name);
     case Command::kSkipped:
       Drop(end, name == "begin" || name == "end" ? Gap::kBreak : Gap::kNone);
-      at_ = ArgumentEnd(text_, end);
+      at_ = DelimitedEnd(Delimited::kArgument, text_, end);
   }
 }
 
@@ -79,7 +80,7 @@ void Tokenizer::CloseHidden(size_t end) {
   in_words_ -= open.words;
   open_.pop_back();
   Drop(end, Gap::kNone);
-  const size_t unit = open.unit ? ArgumentEnd(text_, at_) : at_;
+  const size_t unit = open.unit ? DelimitedEnd(Delimited::kArgument, text_, at_) : at_;
   if (unit == at_) return;
   const absl::string_view argument = text_.substr(at_, unit - at_);
   if (absl::StrContains(argument, "mille") || absl::StrContains(argument, "mega") ||
@@ -90,7 +91,7 @@ void Tokenizer::CloseHidden(size_t end) {
   Drop(unit, Gap::kBlank);
 }
 
-// "{-}", "{,}", "{.}", "{}" and "{\,}" are replaced by the content of the braces.
+// "{-}", "{,}", "{.}", "{\%}", "{}" and "{\,}" are replaced by the content of the braces.
 void Tokenizer::Brace(size_t end) {
   const size_t close = text_.substr(0, end + 4).find('}', end);
   const absl::string_view inside = close == absl::string_view::npos ? "" : text_.substr(end, close - end);
@@ -98,6 +99,7 @@ void Tokenizer::Brace(size_t end) {
   if (inside == "\\," || inside == "\\;" || inside == "\\:" || inside == "~" || inside == " " ||
       inside == "\\ ")
     return Drop(close + 1, Gap::kBlank);
+  if (inside == "\\%") return AddSymbol(U'%', close + 1);
   if (!inside.empty()) {
     size_t after = 0;
     const char32_t c = Canonical(unicode::NextCodePoint(inside, &after));

@@ -30,14 +30,20 @@ bool Tokenizer::Compound(char32_t raw, char32_t c) {
 }
 
 bool Tokenizer::Markup() {
-  if (const size_t struck = StruckEnd(text_, at_); struck > at_) {
+  if (const size_t struck = DelimitedEnd(Delimited::kStruck, text_, at_); struck > at_) {
     Drop(struck, Gap::kBlank);
     return true;
   }
-  const size_t end = MarkupEnd(text_, at_);
+  const size_t end = DelimitedEnd(Delimited::kMarkup, text_, at_);
   if (end == at_) return false;
   const absl::string_view tag = text_.substr(at_, end - at_);
   const bool sup = tag == "<sup>", sub = tag == "<sub>";
+  const bool base = Glued() && last()->kind != TokenKind::kDigits &&
+                    (last()->kind != TokenKind::kSymbol || IsClosing(*last()));
+  if (const size_t fraction = DelimitedEnd(Delimited::kRaisedFraction, text_, at_); fraction > at_ && !base) {
+    Add(TokenKind::kVulgar, fraction);
+    return true;
+  }
   if (sup || sub) {
     AddSymbol(sup ? U'^' : U'_', at_);
     AddSymbol(U'{', end);
@@ -141,8 +147,10 @@ void Tokenizer::Underscore(size_t end) {
 
 // What is struck out, LaTeX's blank, or "about" before a number.
 void Tokenizer::Tilde(size_t end) {
-  if (const size_t struck = StruckEnd(text_, at_); struck > at_) return Drop(struck, Gap::kBlank);
+  if (const size_t struck = DelimitedEnd(Delimited::kStruck, text_, at_); struck > at_)
+    return Drop(struck, Gap::kBlank);
   const char32_t after = Peek(end);
+  if (last() != nullptr && IsMinusSign(*last())) return Drop(end, Gap::kBlank);  // "-~5"
   const bool number = DigitValue(after) >= 0 || after == U'-' || after == U'$' || after == U'.';
   const bool operand = Glued() && last()->kind == TokenKind::kDigits;
   return number && !operand ? AddSymbol(symbol::kAlmost, end) : Drop(end, Gap::kBlank);

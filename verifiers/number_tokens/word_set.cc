@@ -26,9 +26,9 @@ const double* WordSet::Find(absl::string_view word) const {
     small[i] = absl::ascii_tolower(static_cast<unsigned char>(word[i]));
     ascii = ascii && absl::ascii_isascii(static_cast<unsigned char>(word[i]));
   }
-  const auto found =
-      ascii ? words_.find(absl::string_view(small, word.size()))
-            : words_.find(absl::StrReplaceAll(unicode::ToLower(word), {{"\u2019", "'"}}));  // isn't
+  const auto found = ascii ? words_.find(absl::string_view(small, word.size()))
+                           : words_.find(absl::StrReplaceAll(unicode::ToLower(unicode::ToNfc(word)),
+                                                             {{"\u2019", "'"}}));  // isn't
   return found == words_.end() ? nullptr : &found->second;
 }
 

@@ -3,7 +3,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 
-// Sets of words in small letters, looked up in any case. Pure functions.
+// Sets of words in small letters and normal form C, looked up in any case and form. Pure functions.
 namespace lvrpo::numbers {
 
 class WordSet {

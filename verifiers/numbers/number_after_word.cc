@@ -31,11 +31,13 @@ bool ChangesAfterWord(const Passage& passage, const Item& last, size_t at) {
     return true;  // "10 to the 3rd"
   if (glued && IsLetter(token) && (IsVariable(token) || IsBox(tokens, at + 1))) return true;
   const absl::string_view word = token.raw;
-  if ((word == "times" || word == "plus" || word == "over" || word == "alla") && at > 0 &&
-      IsNumeral(tokens[at - 1]))
-    return true;
+  if (at > 0 && JoinsOperands(word) &&
+      (IsNumeral(tokens[at - 1]) || (!IsUnspacedWord(token) && IsNumberWord(tokens[at - 1].raw))))
+    return true;  // "5 times", "two times"
   if (word == "times" || word == "plus") return false;
-  if (word == "of" && at > 0 && token.gap != Gap::kBreak) return IsPartOf(tokens, last, at);
+  if (at > 0 && IsBy(word) && IsOperation(tokens[at - 1].raw)) return true;
+  if (at > 0 && word == "past" && IsNumeral(tokens[at - 1])) return true;  // "10 past 3"
+  if (IsOfWord(word) && at > 0 && token.gap != Gap::kBreak) return IsPartOf(tokens, last, at);
   if (word == "to" && at > 0 && tokens[at - 1].raw == "raised") return true;
   if (at > 0 && IsPart(tokens[at - 1].raw) && token.gap != Gap::kBreak && IsClockWord(word)) return true;
   return ChangesNumberBehind(word) || (ChangesNumberBefore(word) && IsUnspacedWord(token)) ||

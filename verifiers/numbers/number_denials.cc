@@ -14,20 +14,42 @@ constexpr size_t kMostLinks = 8;  // words between a number and its denial
 
 bool Negates(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "not never isn't isnt aren't wasn't weren't ain't cannot can't couldn't won't wouldn't doesn't don't "
+      "n'est not never isn't isnt aren't wasn't weren't ain't cannot can't couldn't won't wouldn't doesn't "
+      "don't "
       "didn't "
       "shouldn't hardly nor neither nicht kein keine keinen nie niemals pas jamais nunca jam\u00E1s non "
       "n\u00E3o \u043D\u0435 \u043D\u0435\u0442 "
       "\u043D\u0438 niet geen inte ikke de\u011Fil \u4E0D \u975E \u6CA1 \u6C92 \u672A \u306A\u3044 "
-      "\uC544\uB2C8 \uC544\uB2CC kh\u00F4ng bukan tidak \u0928\u0939\u0940\u0902 \u0644\u064A\u0633");
+      "\uC544\uB2C8 \uC544\uB2CC \uC544\uB2D9 \u3042\u308A\u307E\u305B\u3093 kh\u00F4ng bukan tidak nowhere "
+      "\u05DC\u05D0 \u03B4\u03B5\u03BD "
+      "\u0928\u0939\u0940\u0902 \u0644\u064A\u0633");
   return words->Has(word);
 }
 
 // Negations only with other words between: "no es 5", where "No 5" is a number.
 bool NegatesFarther(absl::string_view word) {
   static const auto* const words =
-      new WordSet("no nem false untrue wrong incorrect impossible falsch faux falso");
+      new WordSet("no nem false untrue wrong incorrect impossible unlikely improbable falsch faux falso");
   return words->Has(word);
+}
+
+// Words that leave out the number after them: "without 5", "reject 5".
+bool Excludes(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "without except excluding exclude excludes reject rejects rejecting discard discarding eliminate "
+      "eliminating ohne au\u00DFer sans sauf sin excepto salvo senza tranne sem exceto \u0431\u0435\u0437 "
+      "\u043A\u0440\u043E\u043C\u0435");
+  return words->Has(word);
+}
+
+// "rule out 5", "anything but 5": whether the word that ends before tokens[end] does so with the one before
+// it.
+bool ExcludesInTwo(const std::vector<Token>& tokens, size_t end) {
+  static const auto* const all = new WordSet("anything everything all");
+  static const auto* const rule = new WordSet("rule rules ruled ruling");
+  if (end < 2 || tokens[end - 1].gap == Gap::kBreak) return false;
+  const absl::string_view word = tokens[end - 1].raw, before = tokens[end - 2].raw;
+  return (word == "but" && all->Has(before)) || (word == "out" && rule->Has(before));
 }
 
 // Bounds in front of a number.
@@ -55,7 +77,8 @@ bool BoundsBehind(absl::string_view word) {
 // Bounds in front of a number with "to", "of" or "from" between: "up to 5", "a minimum of 5".
 bool BoundsFarther(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "up unequal elevated elevado elevada raised mehr weniger plus moins mais menos meno m\u00E1s pi\u00F9 "
+      "far opposed instead up unequal elevated elevado elevada raised mehr weniger plus moins mais menos "
+      "meno m\u00E1s pi\u00F9 "
       "\u0431\u043E\u043B\u044C\u0448\u0435 \u043C\u0435\u043D\u044C\u0448\u0435 "
       "\u0431\u043E\u043B\u0435\u0435 \u043C\u0435\u043D\u0435\u0435 \u00E9lev\u00E9 greater less fewer "
       "smaller larger bigger lower higher limit bound cap maximum minimum max min "
@@ -95,6 +118,32 @@ bool Joins(absl::string_view word) {
   return words->Has(word);
 }
 
+// What a number may fail to do: "5 does not work".
+bool IsFit(absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "work works satisfy satisfies fit fits hold holds match matches apply applies valid possible good "
+      "passt passen stimmt stimmen convient funciona funziona goed r\u00E4tt riktigt "
+      "\u043F\u043E\u0434\u0445\u043E\u0434\u0438\u0442 \u043F\u043E\u0434\u043E\u0439\u0434\u0451\u0442 "
+      "\u884C \u6210 \u7B26 \u9002");
+  return words->Has(word);
+}
+
+// "too large", of a number that is not the answer.
+bool IsTooWord(absl::string_view word) {
+  static const auto* const words =
+      new WordSet("too trop demasiado troppo \u0441\u043B\u0438\u0448\u043A\u043E\u043C");
+  return words->Has(word);
+}
+
+// "no es", "ne convient pas": with a verb after it.
+bool IsHalfNegation(absl::string_view word) { return word == "no" || word == "ne"; }
+
+// The verb, or the second half of the negation, in "5 no es", "5 n'est pas".
+bool IsOfNegation(absl::string_view word) {
+  static const auto* const words = new WordSet("es \u00E8 \u00E9 est era foi fue pas");
+  return words->Has(word);
+}
+
 // What may stand between: prepositions, and what links a subject with what is said of it.
 bool IsPreposition(absl::string_view word) {
   static const auto* const words = new WordSet(
@@ -104,7 +153,10 @@ bool IsPreposition(absl::string_view word) {
 }
 bool Links(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "\uAC00 \uC774 \uC740 \uB294 is are be was were been would could should can may might will do does the "
+      "\uAC00 \uC774 \uC740 \uB294 \u3058\u3083 \u6B63\u3057\u304F \uC815\uB2F5 \uB2F5 "
+      "\u03B5\u03AF\u03BD\u03B1\u03B9 \u00E4r er jest to ph\u1EA3i \u0939\u0948 it's quite near means way "
+      "must longer is are be was were been would could should can "
+      "may might will do does the "
       "a an it that this really "
       "exactly "
       "simply just actually about approximately think believe say claim answer result value number solution "
@@ -130,7 +182,10 @@ bool IsContraction(absl::string_view word) {
 
 bool Denies(absl::string_view word) {
   static const auto* const words = new WordSet(
-      "wrong incorrect false untrue mistaken invalid impossible nonsense falsch inkorrekt unrichtig faux "
+      "unlikely improbable fails failed \u9055\u3044\u307E\u3059 \u9055\u3046 fel feil forkert "
+      "yanl\u0131\u015F sai salah \u062E\u0637\u0623 \u0917\u0932\u0924 \u03BB\u03AC\u03B8\u03BF\u03C2 "
+      "rejected excluded discarded eliminated extraneous ruled wrong incorrect false untrue mistaken invalid "
+      "impossible nonsense falsch inkorrekt unrichtig faux "
       "fausse "
       "incorrecte incorrecto incorrecta falso falsa errado errada errato errata sbagliato sbagliata "
       "incorreto "
@@ -196,6 +251,33 @@ size_t NextClause(const std::vector<Token>& tokens, size_t at) {
   return at;
 }
 
+bool IsWordAt(const std::vector<Token>& tokens, size_t at) {
+  return at < tokens.size() && tokens[at].gap != Gap::kBreak && tokens[at].kind == TokenKind::kWord;
+}
+
+// Whether the judgement right after a number is of the noun after it: "5 wrong answers", "3 failed tests".
+bool IsAttribute(const std::vector<Token>& tokens, size_t at) {
+  const absl::string_view word = tokens[at].raw;
+  return IsWordAt(tokens, at + 1) && static_cast<unsigned char>(word[0]) < 0x80 && word != "fails";
+}
+
+// Whether the negation at `at`, the first word after a number or after words that link it, is of the number:
+// "is not the answer", "no es", "does not work"; not "is not odd" and ", not 6".
+bool NegatesNumber(const std::vector<Token>& tokens, size_t at, bool first, bool linked) {
+  const Token& token = tokens[at];
+  if (IsUnspacedWord(token) && linked) return true;
+  size_t said = at + 1;
+  const bool ends = !IsWordAt(tokens, said);
+  const bool verb = first && !ends && (IsOfNegation(tokens[said].raw) || IsFit(tokens[said].raw));
+  if (IsHalfNegation(token.raw) && !verb) return false;
+  if (!verb && !linked && !(first && ends) && token.raw != "cannot" && !IsContraction(token.raw))
+    return false;
+  while (IsWordAt(tokens, said) && IsOfNegation(tokens[said].raw)) ++said;
+  if (!IsWordAt(tokens, said))
+    return said == tokens.size() || tokens[said].gap == Gap::kBreak || !IsNumeral(tokens[said]);
+  return Links(tokens[said].raw) || Denies(tokens[said].raw) || IsFit(tokens[said].raw);
+}
+
 }  // namespace
 
 bool DeniedBefore(const std::vector<Token>& tokens, size_t end) {
@@ -205,7 +287,8 @@ bool DeniedBefore(const std::vector<Token>& tokens, size_t end) {
     const Token& token = tokens[end - 1 - steps];
     if (token.kind != TokenKind::kWord) return false;
     const absl::string_view word = token.raw;
-    if (Negates(word)) return true;
+    if (Negates(word) || (prepositions && (Excludes(word) || ExcludesInTwo(tokens, end - steps))))
+      return true;
     if (steps == 0 && BoundsBehind(word)) return true;
     if (steps > 0 && (NegatesFarther(word) || (prepositions && (BoundsFarther(word) || word == "than"))))
       return true;
@@ -225,16 +308,12 @@ bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
     if (token.gap == Gap::kBreak) return false;
     if (IsLinkMark(token)) continue;
     if (token.kind != TokenKind::kWord) return false;
-    if (Denies(token.raw)) return true;
-    if (Negates(token.raw)) {
-      if (IsUnspacedWord(token) && linked) return true;
-      if (!linked && token.raw != "cannot" && !IsContraction(token.raw)) return false;  // ", not 6"
-      const bool more = at + 1 < tokens.size() && tokens[at + 1].gap != Gap::kBreak &&
-                        tokens[at + 1].kind == TokenKind::kWord;
-      return !more || Links(tokens[at + 1].raw) ||
-             Denies(tokens[at + 1].raw);  // "is not the answer", "is not odd"
-    }
-    if (!Links(token.raw)) return false;
+    if (Denies(token.raw)) return at > begin || !IsAttribute(tokens, at);
+    if (linked && IsTooWord(token.raw) && IsWordAt(tokens, at + 1)) return true;
+    if (Negates(token.raw) || IsHalfNegation(token.raw))
+      return NegatesNumber(tokens, at, at == begin, linked);
+    const bool verb = IsFit(token.raw) && IsWordAt(tokens, at + 1) && Negates(tokens[at + 1].raw);
+    if (!verb && !Links(token.raw)) return false;
     linked = true;
   }
   return false;

@@ -104,7 +104,7 @@ class SideReader {
       unknown_ = changed_ = true;
       return true;
     }
-    if (token.raw == "of") return at > 0 && IsMathNoun(tokens_[at - 1].raw);
+    if (IsOfWord(token.raw)) return at > 0 && IsMathNoun(tokens_[at - 1].raw);
     if (!behind_digits || token.gap != Gap::kNone) return false;
     unknown_ = unknown_ || !IsUnit(token.raw);  // "2xy"
     return true;

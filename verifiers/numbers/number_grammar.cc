@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "verifiers/number_tokens/number_characters.h"
 #include "verifiers/number_tokens/number_scales.h"
 #include "verifiers/number_tokens/number_units.h"
 #include "verifiers/number_tokens/number_words.h"
@@ -50,8 +51,16 @@ class AfterReader {
                                : before.kind == TokenKind::kWord && IsCurrencyCode(before.raw);
   }
 
+  // Whether a hyphen joins a scale word to the number: "5-million".
+  bool IsHyphenated(size_t at) const {
+    return at + 1 < tokens_.size() && IsSymbol(tokens_[at], symbol::kHyphen) &&
+           tokens_[at].gap == Gap::kNone && IsWord(at + 1) && tokens_[at + 1].gap == Gap::kNone &&
+           tokens_[at + 1].raw.size() > 2 && ScaleOf(tokens_[at + 1].raw, {});
+  }
+
   // All scale words that follow each other.
   void ReadScales(Quantity* quantity) const {
+    if (IsHyphenated(quantity->end)) ++quantity->end;
     for (size_t& at = quantity->end; IsWord(at) && tokens_[at].gap <= Gap::kBlank; ++at) {
       const bool glued = tokens_[at].gap <= Gap::kMark;
       const std::optional<double> scale =
@@ -76,9 +85,9 @@ bool ReadPercent(const std::vector<Token>& tokens, size_t at, size_t* end) {
     *end = at + 1;
     return true;
   }
-  const bool two = at + 1 < tokens.size() && tokens[at].kind == TokenKind::kWord && IsPer(tokens[at].raw) &&
+  const bool two = at + 1 < tokens.size() && tokens[at].kind == TokenKind::kWord &&
                    tokens[at + 1].kind == TokenKind::kWord && tokens[at + 1].gap == Gap::kBlank &&
-                   IsCent(tokens[at + 1].raw);
+                   ArePercentWords(tokens[at].raw, tokens[at + 1].raw);
   if (two) *end = at + 2;
   return two;
 }

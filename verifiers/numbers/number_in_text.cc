@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "verifiers/number_tokens/html_entities.h"
+#include "verifiers/answers/html_entities.h"
 #include "verifiers/number_tokens/number_characters.h"
 #include "verifiers/number_tokens/number_words.h"
 #include "verifiers/numbers/number_passage.h"

@@ -17,9 +17,7 @@ class LeftReader {
 
   Left Read(size_t at) const {
     size_t begin = at;
-    if (begin > 0 && tokens_[begin].gap <= Gap::kMark && tokens_[begin - 1].kind == TokenKind::kWord &&
-        IsCurrencyCode(tokens_[begin - 1].raw))
-      --begin;
+    if (HasCode(begin)) --begin;
     if (begin == 0) return {};
     if (tokens_[begin].gap == Gap::kBreak) return {.changes = HangsOver(begin - 1)};
     if (IsSecondPiece(passage_, begin, quantity_, last_) || IsRatioBefore(tokens_, last_.end, begin))
@@ -35,6 +33,15 @@ class LeftReader {
 
  private:
   bool IsBox(size_t at) const { return tokens_[at].kind == TokenKind::kBox; }
+
+  // A currency before the number: "USD5", or "-USD 5", where a sign is right before it.
+  bool HasCode(size_t begin) const {
+    if (begin == 0 || tokens_[begin].gap > Gap::kBlank || tokens_[begin - 1].kind != TokenKind::kWord ||
+        !IsCurrencyCode(tokens_[begin - 1].raw))
+      return false;
+    return tokens_[begin].gap <= Gap::kMark ||
+           (begin > 1 && tokens_[begin - 1].gap == Gap::kNone && IsMinusSign(tokens_[begin - 2]));
+  }
 
   // Whether the line before ends with what needs an operand.
   bool HangsOver(size_t before) const {
@@ -61,7 +68,7 @@ class LeftReader {
       case TokenKind::kFraction:
         return {.changes = true};
       case TokenKind::kWord:
-        if (token.raw == kPercentBefore) return {.percent = true};
+        if (IsPercentBefore(token.raw)) return {.percent = true};
         return {.changes = ChangesAfterWord(passage_, last_, before) || DeniedBefore(tokens_, begin)};
       case TokenKind::kName:
         return {.changes = IsBox(begin) && tokens_[begin].gap == Gap::kNone};
@@ -98,6 +105,8 @@ class LeftReader {
                                                               IsSymbol(tokens_[before - 1], token.symbol)))};
       case U'%':
         return {.changes = glued};
+      case symbol::kCross:  // of this number, and not of the one before
+        return {.changes = before == 0 || token.gap == Gap::kBreak || !IsNumeral(tokens_[before - 1])};
       case U'!':
         return {.changes = glued && token.gap != Gap::kNone};  // "!5" counts derangements
       case U'|':

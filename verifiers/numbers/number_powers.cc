@@ -17,7 +17,8 @@ std::string Bounded(absl::string_view digits) {
 }
 
 std::string FoldedExponent(absl::string_view raw) {
-  size_t at = 1;
+  size_t at = 0;
+  unicode::NextCodePoint(raw, &at);  // the letter
   const char32_t sign = Canonical(unicode::NextCodePoint(raw, &at));
   const bool minus = sign == symbol::kHyphen || sign == symbol::kMinus;
   return absl::StrCat("e", minus ? "-" : "", Bounded(FoldedDigits(raw)));

@@ -135,6 +135,13 @@ class RatioReader {
   const std::vector<Token>& tokens_;
 };
 
+// "a ratio of 3 to 2": the words between the numbers, and those before the first.
+bool IsNamedRatio(const std::vector<Token>& tokens, size_t last, size_t end) {
+  static const auto* const words = new WordSet("ratio odds proportion scale");
+  return last + 1 == end && tokens[last].raw == "to" && last > 2 && tokens[last - 2].raw == "of" &&
+         words->Has(tokens[last - 3].raw);
+}
+
 bool IsPercent(const Token& token) {
   return IsSymbol(token, U'%') ||
          (token.kind == TokenKind::kWord && (IsPercentWord(token.raw) || IsCent(token.raw)));
@@ -150,7 +157,11 @@ bool IsRatioAfter(const std::vector<Token>& tokens, size_t begin) {
 
 bool IsRatioBefore(const std::vector<Token>& tokens, size_t last, size_t end) {
   const RatioReader reader(tokens);
-  if (last > 0 && last < end && reader.Read(last).second == end) return true;
+  if (last > 0 && last < end) {
+    if (reader.Read(last).second == end || IsNamedRatio(tokens, last, end)) return true;
+    const bool aside = IsSymbol(tokens[last], U'(') || IsSymbol(tokens[last], U',');  // "8 (out of 10)"
+    if (aside && tokens[last + 1].raw == "out" && reader.Read(last + 1).second == end) return true;
+  }
   for (size_t begin = end == 0 ? 0 : end - 1; begin > 0 && begin + kMostWords > end; --begin) {
     const Token& first = tokens[begin - 1];
     if (first.kind == TokenKind::kWord && IsNumberWord(first.raw) && reader.Read(begin).second == end)

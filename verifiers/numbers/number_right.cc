@@ -46,10 +46,12 @@ class RightReader {
     const Token& token = tokens_[at];
     const absl::string_view word = token.raw;
     if (ChangesNumberBefore(word)) return true;
-    if (IsUnspacedWord(token)) return false;
     const auto next = [&](size_t steps) {
       return at + steps < tokens_.size() ? tokens_[at + steps].raw : "";
     };
+    if (IsGenitive(word) && ChangesNumberBefore(next(1))) return true;  // "5's square"
+    if (RaisesTo(word) && IsMathNoun(next(1))) return true;             // "5 al cuadrado"
+    if (IsUnspacedWord(token)) return false;
     if (IsAndWord(word) && (IsPart(next(2)) || IsPart(next(1)))) return true;  // "5 and a half"
     if (word == "to" && next(1) == "the" && !next(2).empty()) return true;     // "10 to the third"
     if (token.gap > Gap::kMark)
@@ -73,6 +75,7 @@ class RightReader {
       case symbol::kPlusMinus:
       case symbol::kRelation:
       case symbol::kPrime:
+      case symbol::kCross:
       case U'\u2030':  // per mille
         return true;
       case U',':
@@ -115,6 +118,7 @@ class RightReader {
     if (next.kind == TokenKind::kCommand || next.kind == TokenKind::kFraction ||
         IsSymbol(next, symbol::kRoot) || IsSymbol(next, symbol::kConstant))
       return true;
+    if (IsSymbol(next, U'{')) return !IsMinusSign(tokens_[at]);  // "5 / {x}"
     if (next.kind == TokenKind::kWord) return IsVariable(next) || (IsLetter(next) && next.gap == Gap::kNone);
     return IsSymbol(next, U'(') && next.gap == tokens_[at].gap && !IsMinusSign(tokens_[at]);
   }

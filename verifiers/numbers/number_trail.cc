@@ -101,6 +101,7 @@ class TrailReader {
     const Token& token = tokens_[at];
     if (DeniesAnswer(token.raw) || ChangesNumberBefore(token.raw)) return false;
     if (first && JoinsNumber(token.raw)) return false;
+    if (!first && RaisesTo(tokens_[at - 1].raw) && IsMathNoun(token.raw)) return false;  // "al cuadrado"
     if (IsUnspacedWord(token) || IsUnit(token.raw)) return true;
     const size_t letters = LetterCount(token.raw);
     if (letters == 1) return !first && token.raw == "a" && token.gap == Gap::kBlank;

@@ -98,7 +98,7 @@ class Reader {
     return below == 0 ? Bad(end) : Read(above / below, false, end);
   }
 
-  // One digit, or a signed decimal in braces.
+  // One digit, or a signed decimal in braces, and perhaps in more brackets.
   Value Argument(size_t* at) const {
     if (Is(*at, TokenKind::kDigits)) {
       const std::string digits = FoldedDigits(tokens_[*at].raw);
@@ -106,27 +106,35 @@ class Reader {
       return Read(digits[0] - '0', true, ++*at);
     }
     if (!Symbol(*at, U'{') || tokens_[*at].partner == kNoPartner) return {};
-    const size_t close = tokens_[*at].partner;
-    size_t inside = *at + 1;
+    const size_t end = tokens_[*at].partner + 1;
+    size_t inside = *at + 1, close = end - 1;
+    while (IsOpening(tokens_[inside]) && tokens_[inside].partner == close - 1) {
+      ++inside;
+      --close;
+    }
     const bool minus = inside < close && IsMinusSign(tokens_[inside]);
     if (minus || Symbol(inside, U'+')) ++inside;
     Value value = Powered(Decimal(inside));
     if (!value.found || value.end != close) return {};
     if (minus) value.value = -value.value;
-    *at = close + 1;
+    *at = end;
     return value;
   }
 
-  // One character, or superscript digits, a fraction slash and more digits.
+  // One character, or two rows of digits with a slash and what raises and lowers them between.
   Value Vulgar(size_t at) const {
     const absl::string_view raw = tokens_[at].raw;
     size_t begin = 0;
     if (const std::optional<Ratio> ratio = VulgarFraction(unicode::NextCodePoint(raw, &begin)))
       return Quotient(ratio->above, ratio->below, at + 1);
-    constexpr absl::string_view kSlash = "\u2044";
-    const size_t slash = raw.find(kSlash);
-    const std::optional<double> above = ToDouble(FoldedDigits(raw.substr(0, slash))),
-                                below = ToDouble(FoldedDigits(raw.substr(slash + kSlash.size())));
+    std::string rows[2];
+    for (size_t from = 0, to = 0, row = 0; from < raw.size(); from = to) {
+      unicode::NextCodePoint(raw, &to);
+      const std::string digit = FoldedDigits(raw.substr(from, to - from));
+      if (digit.empty() && !rows[0].empty()) row = 1;
+      rows[row] += digit;
+    }
+    const std::optional<double> above = ToDouble(rows[0]), below = ToDouble(rows[1]);
     return above && below ? Quotient(*above, *below, at + 1) : Bad(at + 1);
   }
 
@@ -170,7 +178,7 @@ class Reader {
 
   // What is below a slash: a decimal, perhaps with a sign right before it, or one in brackets.
   Value Below(size_t at) const {
-    if (Symbol(at, U'(')) return InBrackets(at);
+    if (Symbol(at, U'(') || Symbol(at, U'{')) return InBrackets(at);
     const bool minus = IsMinusSign(tokens_[at]) && tokens_[at].gap == Gap::kNone;
     Value value = Decimal(minus ? at + 1 : at);
     if (minus) value.value = -value.value;

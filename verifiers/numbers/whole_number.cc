@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "verifiers/number_tokens/html_entities.h"
+#include "verifiers/answers/html_entities.h"
 #include "verifiers/number_tokens/number_characters.h"
 #include "verifiers/number_tokens/number_tokens.h"
 #include "verifiers/number_tokens/number_units.h"
@@ -12,6 +12,7 @@
 #include "verifiers/numbers/number_equations.h"
 #include "verifiers/numbers/number_grammar.h"
 #include "verifiers/numbers/number_in_text.h"
+#include "verifiers/numbers/number_powers.h"
 #include "verifiers/numbers/number_ratio.h"
 #include "verifiers/numbers/number_trail.h"
 
@@ -97,9 +98,17 @@ class Content {
     Unwrap(&begin, &end);
     while (begin < end && IsLead(begin, end)) ++begin;
     if (DeniedBefore(tokens_, begin) || IsRatioBefore(tokens_, 0, begin)) return std::nullopt;
-    if (begin > 0 && tokens_[begin - 1].kind == TokenKind::kWord && IsNumberWord(tokens_[begin - 1].raw))
+    if (begin > 0 && tokens_[begin - 1].kind == TokenKind::kWord && IsNumberWord(tokens_[begin - 1].raw) &&
+        !IsInBrackets(begin, end))
       return std::nullopt;
     return Signed(begin, end, 0);
+  }
+
+  // Whether a whole number in brackets is all that is left: "twelve (12)".
+  bool IsInBrackets(size_t begin, size_t end) const {
+    if (!Symbol(begin, end, U'(') || tokens_[begin].partner != end - 1) return false;
+    const Quantity quantity = ReadQuantity(tokens_, begin + 1);
+    return quantity.state == Quantity::State::kRead && quantity.plain && quantity.end == end - 1;
   }
 
   // Whether a word, or a mark after one, may precede the number.
@@ -107,19 +116,26 @@ class Content {
     const Token& token = tokens_[at];
     if (token.kind == TokenKind::kWord) {
       if (IsMinusWord(token.raw) || DeniesAnswer(token.raw) || ChangesNumberBehind(token.raw)) return false;
-      if (token.raw == kPercentBefore || (IsUnspacedWord(token) && ChangesNumberBefore(token.raw)))
+      if (IsPercentBefore(token.raw) || (IsUnspacedWord(token) && ChangesNumberBefore(token.raw)))
         return false;
-      const bool of = at + 1 < end && tokens_[at + 1].raw == "of";
-      if (of && IsMathNoun(token.raw)) return false;
+      const bool of = at + 1 < end && IsOfWord(tokens_[at + 1].raw);
+      if (of && (IsMathNoun(token.raw) || IsPart(token.raw))) return false;
+      if (at > 0 && IsBy(token.raw) && IsOperation(tokens_[at - 1].raw)) return false;
       if (at + 1 < end && IsPart(token.raw) && IsClockWord(tokens_[at + 1].raw)) return false;
       if (JoinsNumber(token.raw) && at + 1 < end && tokens_[at + 1].kind != TokenKind::kWord) return false;
-      if (IsLetter(token)) return Symbol(at + 1, end, U':') || token.raw == "a";
+      if (IsLetter(token)) return Symbol(at + 1, end, U':') || token.raw == "a" || IsOfCurrency(at, end);
       return true;
     }
     if (token.kind == TokenKind::kName) return Symbol(at + 1, end, U':');
     if (IsSymbol(token, symbol::kAlmost) || IsSymbol(token, U'#')) return true;
     return (IsSymbol(token, U':') || (IsSymbol(token, U'.') && token.gap == Gap::kNone)) && at > 0 &&
            (tokens_[at - 1].kind == TokenKind::kWord || tokens_[at - 1].kind == TokenKind::kName);
+  }
+
+  // "R$5", "A$5": the letter of a country before a currency sign.
+  bool IsOfCurrency(size_t at, size_t end) const {
+    return at + 1 < end && IsCapitals(tokens_[at].raw) && tokens_[at + 1].currency &&
+           tokens_[at + 1].gap == Gap::kMark;
   }
 
   std::optional<NumberInText> Signed(size_t at, size_t end, int depth) const {
@@ -139,7 +155,9 @@ class Content {
   }
 
   std::optional<NumberInText> Unsigned(size_t* at, size_t end, int depth) const {
-    if (*at < end && IsOpening(tokens_[*at]) && tokens_[*at].partner != kNoPartner &&
+    const size_t ten = TenEnd(tokens_, *at);
+    const bool power = ten > *at && Symbol(ten, end, U'^');  // "{10}^6"
+    if (*at < end && !power && IsOpening(tokens_[*at]) && tokens_[*at].partner != kNoPartner &&
         tokens_[*at].partner < end) {
       if (depth == kMostBrackets) return std::nullopt;
       const size_t close = tokens_[*at].partner;
@@ -150,7 +168,7 @@ class Content {
       return inside;
     }
     const bool percent_before =
-        *at < end && tokens_[*at].kind == TokenKind::kWord && tokens_[*at].raw == kPercentBefore;
+        *at < end && tokens_[*at].kind == TokenKind::kWord && IsPercentBefore(tokens_[*at].raw);
     if (percent_before) ++*at;
     if (*at >= end) return std::nullopt;
     const Quantity quantity = ReadQuantity(tokens_, *at);

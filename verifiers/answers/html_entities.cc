@@ -1,4 +1,4 @@
-#include "verifiers/number_tokens/html_entities.h"
+#include "verifiers/answers/html_entities.h"
 
 #include <iterator>
 #include <utility>
@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "data/unicode/unicode.h"
 
-namespace lvrpo::numbers {
+namespace lvrpo {
 namespace {
 
 constexpr size_t kMostName = 32;
@@ -194,4 +194,4 @@ std::string WithoutEntities(absl::string_view text) {
   return out;
 }
 
-}  // namespace lvrpo::numbers
+}  // namespace lvrpo
