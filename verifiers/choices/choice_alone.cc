@@ -15,7 +15,7 @@ class AloneReader : private ChoiceReader {
     if (!here || here->small || here->pronoun) return false;
     if (term(here->end) == Term::kComma && term(here->end + 1) == Term::kNot && NamesNext(here->end + 2))
       return true;
-    if (IsFirstOfLine() && GivesReason(here->end)) return true;
+    if (IsFirstOfLine() && (GivesReason(here->end) || IsPreferred(here->end))) return true;
     if (!EndsSentence(here->end) || sentence_.first == 0) return false;
     return term(sentence_.first - 1) == Term::kQuestion ||
            (term(sentence_.first - 1) == Term::kStop && sentence_.after_denial);
@@ -51,6 +51,12 @@ class AloneReader : private ChoiceReader {
   }
 
  private:
+  // "B rather than A".
+  bool IsPreferred(size_t at) const {
+    return term(at) == Term::kBecause && (piece(at) == "rather" || piece(at) == "instead") &&
+           NamesNext(at + 1);
+  }
+
   bool IsFirstOfLine() const { return sentence_.first == 0 || term(sentence_.first - 1) == Term::kLine; }
 
   // "B, since A is wrong", "B because of the tower", "B. A is wrong.": what follows a letter that begins a

@@ -2,6 +2,7 @@
 
 #include "data/unicode/unicode.h"
 #include "verifiers/answers/folded.h"
+#include "verifiers/answers/html_entities.h"
 #include "verifiers/choices/choice_claims.h"
 #include "verifiers/choices/choice_standing.h"
 
@@ -17,7 +18,7 @@ bool IsNumeral(absl::string_view piece) {
 
 // Without the marks that may be left out at the end.
 std::vector<std::string> Pieces(absl::string_view choice) {
-  const ChoiceText text = ReadChoiceText(Plain(choice), /*boxes=*/false);
+  const ChoiceText text = ReadChoiceText(Plain(WithoutEntities(choice)), /*boxes=*/false);
   std::vector<std::string> pieces;
   for (const Token& token : text.tokens) {
     if (token.term == Term::kLine) continue;
@@ -43,7 +44,7 @@ Letters WholeChoice(absl::string_view answer, const std::vector<std::string>& ch
 Letters Claimed(absl::string_view answer, const std::vector<std::string>& choices, bool marked) {
   ChoicePieces pieces;
   for (const std::string& choice : choices) pieces.push_back(Pieces(choice));
-  ChoiceText text = ReadChoiceText(Plain(answer));
+  ChoiceText text = ReadChoiceText(Plain(WithoutEntities(answer)));
   NameBoxes(pieces, &text);
   if (const Letters whole = ReadWhole(text, pieces); whole != 0) return whole;
   if (const Letters whole = WholeChoice(answer, choices); whole != 0) return whole;

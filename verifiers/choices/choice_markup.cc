@@ -38,11 +38,12 @@ bool Contains(absl::string_view marks, char32_t c) {
 
 bool IsFormatting(absl::string_view command) {
   static constexpr absl::string_view kFormatting[] = {
-      "text",   "textbf", "textit",   "textrm",      "textsf", "texttt", "textnormal", "mathbf",
-      "mathrm", "mathit", "mathsf",   "mathtt",      "mbox",   "hbox",   "bf",         "rm",
-      "it",     "bm",     "bold",     "emph",        "left",   "right",  "boldsymbol", "large",
-      "Large",  "big",    "Big",      "quad",        "qquad",  "space",  "underline",  "displaystyle",
-      "boxed",  "fbox",   "framebox", "operatorname"};
+      "text",       "textbf", "textit",   "textrm",       "textsf", "texttt", "textnormal", "mathbf",
+      "mathrm",     "mathit", "mathsf",   "mathtt",       "mbox",   "hbox",   "bf",         "rm",
+      "it",         "bm",     "bold",     "emph",         "left",   "right",  "boldsymbol", "large",
+      "Large",      "big",    "Big",      "quad",         "qquad",  "space",  "underline",  "displaystyle",
+      "boxed",      "fbox",   "framebox", "operatorname", "LARGE",  "huge",   "Huge",       "small",
+      "normalsize", "textup", "textstyle"};
   return std::find(std::begin(kFormatting), std::end(kFormatting), command) != std::end(kFormatting);
 }
 
@@ -61,6 +62,10 @@ bool IsBlock(absl::string_view element) {
 bool IsCrossingOut(absl::string_view command) {
   return command == "sout" || command == "st" || command == "cancel" || command == "bcancel" ||
          command == "xcancel";
+}
+
+bool IsColoring(absl::string_view command) {
+  return command == "color" || command == "textcolor" || command == "colorbox";
 }
 
 bool IsArrow(absl::string_view command) {

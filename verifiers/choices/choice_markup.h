@@ -19,8 +19,10 @@ inline constexpr std::pair<absl::string_view, absl::string_view> kTagBoxes[] = {
 };
 inline constexpr absl::string_view kBoxes[] = {"\\boxed{", "\\fbox{", "\\framebox{"};
 
-// LaTeX commands that change how text looks and not what it says; those whose argument is crossed out.
+// LaTeX commands that change how text looks and not what it says; those of them with a colour as the first
+// argument; those whose argument is crossed out.
 bool IsFormatting(absl::string_view command);
+bool IsColoring(absl::string_view command);
 bool IsCrossingOut(absl::string_view command);
 bool IsArrow(absl::string_view command);
 

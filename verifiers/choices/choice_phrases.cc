@@ -54,6 +54,14 @@ bool IsSupposition(const ChoiceText& text, const std::vector<Token>& tokens, siz
          tokens[at - 1].term == Term::kThus || tokens[at - 1].term == Term::kQuestion;
 }
 
+// "Wait, no: B" is "Wait, no, B", and not "it is not: B".
+bool IsNoBeforeColon(const ChoiceText& text, const std::vector<Token>& tokens, size_t at) {
+  return tokens[at].term == Term::kNot && tokens[at + 1].term == Term::kColon &&
+         IsYesOrNo(text.pieces[tokens[at].first]) && at > 0 &&
+         (tokens[at - 1].term == Term::kComma || tokens[at - 1].term == Term::kDash ||
+          tokens[at - 1].term == Term::kBack);
+}
+
 }  // namespace
 
 void JoinPhrases(ChoiceText* text) {
@@ -62,6 +70,7 @@ void JoinPhrases(ChoiceText* text) {
   for (size_t i = 0; i + 1 < joined.size(); ++i) {
     if (IsArticle(joined, i)) joined[i].term = Term::kFiller;
     if (IsSupposition(*text, joined, i)) joined[i].term = Term::kIf;
+    if (IsNoBeforeColon(*text, joined, i)) joined[i + 1].term = Term::kComma;
   }
   text->tokens = std::move(joined);
 }

@@ -97,9 +97,10 @@ Letters ReadContent(const ChoiceText& text, const ChoicePieces& choices) {
   for (size_t at = target ? target->end : 0; delimited && at < reader.size(); ++at) {
     judged = judged ||
              reader.Is(at, {Term::kNot, Term::kWrong, Term::kIf, Term::kMaybe, Term::kQuestion, Term::kOr});
-    const bool lettered = reader.term(at) == Term::kLetter && !reader.token(at).small &&
-                          reader.Is(at + 1, {Term::kStop, Term::kColon, Term::kClose}) &&
-                          !EndsAt(reader, at + 1);
+    const bool alone = at == target->end + 1 && EndsAt(reader, at + 1);  // "B -> C"
+    const bool lettered =
+        reader.term(at) == Term::kLetter && !reader.token(at).small &&
+        (alone || (reader.Is(at + 1, {Term::kStop, Term::kColon, Term::kClose}) && !EndsAt(reader, at + 1)));
     if (lettered) letters |= Letters{1} << (reader.token(at).letter - 'A');
   }
   if (delimited && !judged) return letters;

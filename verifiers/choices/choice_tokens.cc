@@ -174,6 +174,11 @@ class Reader {
     if (command.empty()) return Escaped(rest);
     const auto argument = closing_.find(at_ + end);
     if (argument != closing_.end() && IsCrossingOut(command)) return Skip(argument->second + 1, true);
+    if (IsColoring(command) && argument != closing_.end()) {
+      const auto content = closing_.find(argument->second + 1);
+      if (content != closing_.end()) left_out_.insert(content->second);
+      return Skip(argument->second + (content == closing_.end() ? 1 : 2), true);
+    }
     if (IsFormatting(command)) {
       if (argument != closing_.end()) left_out_.insert(argument->second);
       return Skip(at_ + end + (argument == closing_.end() ? 0 : 1), true);
@@ -204,10 +209,22 @@ class Reader {
     if (!Element(rest)) Add(Term::kMark, "<", at_ + 1);
   }
 
+  // "<B>" that nothing closes: the letter, as a prompt shows it ("Answer: <letter>").
+  static bool IsLetterInAngles(absl::string_view rest) {
+    return rest.size() > 2 && absl::ascii_isupper(static_cast<unsigned char>(rest[1])) && rest[2] == '>' &&
+           !absl::StrContains(rest.substr(0, kMostTagBytes), absl::StrCat("</", rest.substr(1, 2)));
+  }
+
   // Whether an HTML element's tag, or all of an element that is a box or a deletion, was read.
   bool Element(absl::string_view rest) {
     const ElementTag tag = ElementTagAt(rest);
     if (tag.length == 0) return false;
+    if (IsLetterInAngles(rest)) {
+      Add(Term::kOpen, "(", at_ + 1);
+      Word();
+      Add(Term::kClose, ")", at_ + 1);
+      return true;
+    }
     if (IsInline(tag.element)) {
       Skip(at_ + tag.length, false);
       return true;

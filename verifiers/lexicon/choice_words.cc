@@ -28,7 +28,8 @@ constexpr TermWords kEnglish[] = {
     {Term::kWould, "would be|would have been|should have been|would"},
     {Term::kIt,
      "it|it's|it is|that is|that's|this is|it must be|it has to be|that must be|that would be|it should "
-     "be|it would be|that leaves|this leaves|leaving|which leaves|which is|make that|i mean|that makes|this "
+     "be|it would be|that leaves|this leaves|leaving|which leaves|which is|make that|i mean|i meant|that "
+     "makes|this "
      "makes|it makes|which makes|making|which was|which would be|which seems|which must be|which "
      "renders|this renders|that renders"},
     {Term::kPick,
@@ -69,9 +70,12 @@ constexpr TermWords kEnglish[] = {
      "but|rule out|rules out|eliminate|exclude|reject|discard|doubt|hardly|no "
      "way|disagree|deny|denied|refuse|dispute|nobody|no one|none|neither of "
      "them|nothing|nope|nah|negative|by no means|reject the idea|disbelieve|refute"},
-    {Term::kBut, "but|but rather|but instead|yet|however|instead|nevertheless|though"},
+    {Term::kBut,
+     "but|then realized|then realised|then i realized|then i realised|but rather|but "
+     "instead|yet|however|instead|nevertheless|though"},
     {Term::kIf,
-     "if|unless|whether|suppose|supposing|assuming|assume|imagine|provided|in case|only if|even if|let us "
+     "if|unless|were it|were this|were that|had it "
+     "been|whether|suppose|supposing|assuming|assume|imagine|provided|in case|only if|even if|let us "
      "say|let's say|depends|depending|let the|in the case that|let us suppose|say for instance|say for "
      "example|say for the sake of argument|hypothetically|for the sake of argument|pretend that|conditional "
      "on|dependent on|depends on|depending on|provided that|providing|presuming|presumably if"},
