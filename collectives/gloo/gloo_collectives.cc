@@ -148,7 +148,14 @@ class GlooCollectives final : public Collectives {
     if (!call.ok()) return Ended(call.status());
     Running running;
     running.name = absl::StrCat(InWords(call->operation, next_++), " of rank ", rank());
-    const absl::Status thrown = TryToRun([&] { running.work = begin(running, *call); });
+    const absl::Status thrown = TryToRun([&] {
+      // c10d notes every operation in a recorder that all groups of the process share, and which does not
+      // lock its map of groups (pytorch:torch/csrc/distributed/c10d/FlightRecorderDetail.hpp). Nothing waits
+      // here.
+      static absl::Mutex recorder(absl::kConstInit);
+      absl::MutexLock lock(&recorder);
+      running.work = begin(running, *call);
+    });
     if (!thrown.ok()) Break(Classified(thrown, running.name));
     last_ = running.work;
     return std::make_unique<GlooPending>(*this, std::move(running), broken());
