@@ -233,10 +233,16 @@ class RewardHonesty : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     torch::set_num_threads(1);
-    config_ = new v1::RunConfig(LoadRunConfig("configs/shapes.yaml", {})->config);
-    auto scorers = LoadScorers(*config_, *new Metrics);
+    config_ = std::make_unique<v1::RunConfig>(LoadRunConfig("configs/shapes.yaml", {})->config);
+    metrics_ = std::make_unique<Metrics>();
+    auto scorers = LoadScorers(*config_, *metrics_);
     ASSERT_TRUE(scorers.ok()) << scorers.status();
-    scorers_ = scorers->release();
+    scorers_ = *std::move(scorers);
+  }
+  static void TearDownTestSuite() {
+    scorers_.reset();
+    metrics_.reset();
+    config_.reset();
   }
 
   // Reward and component scores of each image.
@@ -255,8 +261,9 @@ class RewardHonesty : public ::testing::Test {
     return scores;
   }
 
-  static inline v1::RunConfig* config_ = nullptr;
-  static inline ScorerSet* scorers_ = nullptr;
+  static inline std::unique_ptr<v1::RunConfig> config_;
+  static inline std::unique_ptr<Metrics> metrics_;
+  static inline std::unique_ptr<ScorerSet> scorers_;
 };
 
 TEST_F(RewardHonesty, EveryExploitCostsReward) {
