@@ -2,7 +2,7 @@
 """Runs the programs with random command lines: options with odd values, bytes that are no UTF-8, folders that are
 gone, that may not be entered or whose name is not UTF-8, as arguments and as the working folder.
 
-    command_lines.py BIN_DIR [--count N | --seconds S] [--seed S] [--only PROGRAM]
+    command_lines.py BIN_DIR [--count N | --seconds S] [--seed S] [--only PROGRAM] [--patience S]
 
 No option may take an empty value. Each run has to end by itself, or within ten seconds of SIGTERM, with a documented exit code; with one that says
 something failed it has to say why, in UTF-8, and never as "a bug". Prints each offence with the command that
@@ -24,7 +24,6 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTED = {0, 2, 64, 65, 69, 75, 76}
-PATIENCE = 4  # seconds until a program that serves is told to stop
 USER = 12345 if os.getuid() == 0 else None  # permissions count for others than root
 
 NUMBERS = ["0", "1", "-1", "7", "2.5", "1e3", "1e999", "nan", "-inf", "0x10", "18446744073709551616", "-9223372036854775809",
@@ -142,14 +141,14 @@ def into(folder, name):
     return enter
 
 
-def attempt(command, enter):
+def attempt(command, enter, patience):
     """(exit code, stdout and stderr, what is wrong)"""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, preexec_fn=enter,
                                    start_new_session=True)
         wrong = ""
         try:
-            code = process.wait(PATIENCE)
+            code = process.wait(patience)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)
             try:
@@ -190,6 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin_dir", type=pathlib.Path)
     parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--patience", type=float, default=4, help="seconds until a program that serves is told to stop")
     parser.add_argument("--seconds", type=float, help="as long as this, instead of --count")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="programs whose command line contains this")
@@ -214,7 +214,7 @@ def main():
             name = dice.choice(["root", "empty", "odd", "locked", "missing", "repository"])
             folder = {"repository": os.fsencode(ROOT), "root": b"/", "missing": paths["empty"]}.get(name) or paths[name]
             command = [os.fsencode(bin_dir / program), *chosen]
-            code, said, wrong = attempt(command, into(folder, name))
+            code, said, wrong = attempt(command, into(folder, name), options.patience)
             codes[code] = codes.get(code, 0) + 1
             if wrong:
                 found += 1
