@@ -4,6 +4,8 @@
 #include <fstream>
 #include <functional>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/files/file.h"
 #include "data/safetensors/safetensors.h"
 #include "gmock/gmock.h"
@@ -206,9 +208,11 @@ TEST_F(BagelFolderTest, ReadsShardsAsOneFile) {
 }
 
 TEST_F(BagelFolderTest, IgnoresWhatIsStoredAndNotUsed) {
-  for (const auto& [name, tensor] : TensorMap(tensors_)) {
-    if (name.rfind(std::string(kVit) + "0.", 0) == 0)
-      tensors_[std::string(kVit) + "1." + name.substr(std::string(kVit).size() + 2)] = tensor;
+  const TensorMap before = tensors_;
+  for (const auto& [name, tensor] : before) {
+    absl::string_view rest = name;
+    if (absl::ConsumePrefix(&rest, absl::StrCat(kVit, "0.")))
+      tensors_[absl::StrCat(kVit, "1.", rest)] = tensor;
   }
   tensors_["language_model.model.rotary_emb.inv_freq"] = torch::ones({4});
   Save();
