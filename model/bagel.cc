@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "model/bagel_folder.h"
 #include "model/expert_seed.h"
 #include "model/layers/siglip_encoder.h"
@@ -157,7 +159,24 @@ absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::s
     }
     own->second = tensor;
   }
-  return Bagel(config_, std::move(tensors), lora_scale_);
+  return Bagel(config_, std::move(tensors), lora_scale_, source_);
+}
+
+std::optional<int64_t> Bagel::LayerOf(const std::string& name) {
+  absl::string_view rest = name;
+  int64_t layer = 0;
+  if (!absl::ConsumePrefix(&rest, "language_model.model.layers.") ||
+      !absl::SimpleAtoi(rest.substr(0, rest.find('.')), &layer))
+    return std::nullopt;
+  return layer;
+}
+
+Bagel Bagel::WithLayersFrom(LayerSource& source) const {
+  TensorMap others;
+  for (const auto& [name, tensor] : tensors_) {
+    if (!LayerOf(name).has_value()) others[name] = tensor;
+  }
+  return Bagel(config_, std::move(others), lora_scale_, &source);
 }
 
 absl::StatusOr<Bagel> Bagel::Load(const std::string& folder, const WeightReadOptions& options) {
@@ -168,10 +187,11 @@ absl::StatusOr<Bagel> Bagel::Load(const std::string& folder, const WeightReadOpt
   return Create(opened->config, *std::move(tensors), opened->weights.source());
 }
 
-Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
+Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale, LayerSource* source)
     : config_(std::move(config)),
       tensors_(std::move(tensors)),
       lora_scale_(lora_scale),
+      source_(source),
       decoder_({.layers = config_.layers,
                 .hidden = config_.hidden,
                 .mlp = config_.mlp,
@@ -181,7 +201,7 @@ Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale)
                 .rope_theta = config_.rope_theta,
                 .lora_scale = lora_scale,
                 .router = config_.router},
-               tensors_, "language_model.", "_moe_gen"),
+               tensors_, "language_model.", "_moe_gen", source),
       image_ends_(IdTensor({config_.start_of_image, config_.end_of_image})),
       head_(tensors_, {"language_model.lm_head"}, lora_scale),
       time_in_(tensors_, {"time_embedder.mlp.0"}, lora_scale),

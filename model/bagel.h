@@ -51,6 +51,11 @@ class Bagel : public TextDecoder {
   Bagel To(torch::Device device) const;
   // The same model with some tensors replaced. DataLoss when one of them does not belong to it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
+  // The same model with the weights of its decoder layers from `source`, which must outlive it, its copies
+  // and their graphs. tensors() are the others. For one thread.
+  Bagel WithLayersFrom(LayerSource& source) const;
+  // Of a tensor in a decoder layer: the layer's number.
+  static std::optional<int64_t> LayerOf(const std::string& name);
   static ShapeMap ExpectedTensors(const BagelConfig& config);
   // gen is a copy of und, llm2vae zero, position tables as published.
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
@@ -173,7 +178,7 @@ class Bagel : public TextDecoder {
   using Streams = Decoder::Streams;
   using Segment = Decoder::Segment;
 
-  Bagel(BagelConfig config, TensorMap tensors, double lora_scale);
+  Bagel(BagelConfig config, TensorMap tensors, double lora_scale, LayerSource* source = nullptr);
   const torch::Tensor& final_norm() const { return tensors_.at("language_model.model.norm.weight"); }
   torch::Tensor IdTensor(const std::vector<int64_t>& ids) const;
   torch::Tensor GridPositions(int64_t rows, int64_t columns, int64_t side) const;
@@ -186,6 +191,7 @@ class Bagel : public TextDecoder {
   BagelConfig config_;
   TensorMap tensors_;
   double lora_scale_;
+  LayerSource* source_;  // null: the layers are among tensors_
   Decoder decoder_;
   torch::Tensor image_ends_;  // int64 [2], on the weights' device: start and end of image
   LinearLayer head_, time_in_, time_out_, latent_in_, latent_out_, patch_embedding_;

@@ -138,8 +138,8 @@ torch::Tensor Bagel::Velocity(std::span<const ContextRows> contexts, const torch
 bool Bagel::SamplesAreIndependent() const {
   const int64_t qkv = config_.hidden + 2 * config_.kv_heads * config_.head_dim(),
                 widest = std::max(2 * config_.mlp, qkv);  // over the layers of a denoising step
-  return dtype() == torch::kFloat32 && device().is_cpu() && lora_scale_ == 0 && !config_.router.top_k &&
-         FusedLinear::UsesOwnProduct(widest * config_.hidden);
+  return !decoder_.has_source() && dtype() == torch::kFloat32 && device().is_cpu() && lora_scale_ == 0 &&
+         !config_.router.top_k && FusedLinear::UsesOwnProduct(widest * config_.hidden);
 }
 
 torch::Tensor Bagel::GuidedVelocity(std::span<const GuidedContext> contexts, const torch::Tensor& x_t,

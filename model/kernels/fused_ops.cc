@@ -293,7 +293,7 @@ struct SplitRotateHeadsFunction : torch::autograd::Function<SplitRotateHeadsFunc
 // --- The same composed of torch's operations.
 
 torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
-  const torch::Tensor wide = x.to(torch::kFloat32);
+  const torch::Tensor wide = x.to(at::promote_types(torch::kFloat32, x.scalar_type()));
   return (wide * torch::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
 }
 

@@ -15,7 +15,7 @@ struct SumAndNorm {
   torch::Tensor norm;  // sum / rms(sum) * weight along the last dimension
 };
 // x, delta [..., n], weight [n]. Without `delta` sum is x. In other dtypes than fp32 the norm is computed in
-// fp32, cast back, then scaled: that order is Qwen2's and matters in bf16.
+// at least fp32, cast back, then scaled: that order is Qwen2's and matters in bf16.
 SumAndNorm AddRmsNorm(const torch::Tensor& x, const torch::Tensor& delta, const torch::Tensor& weight,
                       double eps);
 

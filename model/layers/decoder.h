@@ -1,14 +1,15 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "model/kernels/fused_ops.h"
-#include "model/layers/expert_pool.h"
+#include "model/layers/decoder_config.h"
+#include "model/layers/decoder_layer.h"
 #include "model/layers/kv_cache.h"
 #include "model/layers/kv_table.h"
-#include "model/weights/linear_layer.h"
+#include "model/layers/sourced_layers.h"
 #include "model/weights/weights.h"
 
 namespace lvrpo {
@@ -23,17 +24,6 @@ class TextDecoder {
   // Appends one token, ids int64 [R], to each of the first R slots: hidden after the final norm, [R, H].
   virtual torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const = 0;
   virtual torch::Tensor Logits(const torch::Tensor& hidden) const = 0;  // fp32 [..., H] -> [..., V]
-};
-
-struct DecoderConfig {
-  int64_t layers = 0, hidden = 0, mlp = 0, heads = 0, kv_heads = 0;
-  double rms_eps = 1e-6, rope_theta = 1e4;
-  bool rotary_in_fp32 = true;  // for weights of any dtype; false: in theirs, as transformers' Qwen2
-  double lora_scale = 0;       // applied to the adapters among the tensors (model/weights/lora.h)
-  RouterConfig router = {};    // top_k: each layer's MLP is an expert pool for both streams
-
-  int64_t head_dim() const { return hidden / heads; }
-  KvShape kv_shape() const { return {layers, kv_heads, head_dim()}; }
 };
 
 // The layers of a Qwen2 decoder with its final norm (transformers:models/qwen2), or of BAGEL's, where every
@@ -53,9 +43,10 @@ class Decoder {
  public:
   // Tensor names are prefix + "model.layers.0.mlp.up_proj.weight" and so on; the gen expert's carry
   // `gen_suffix` ("mlp_moe_gen.up_proj", "q_proj_moe_gen"). Empty: there is only und. All are required but
-  // QK-norms, biases and adapters.
+  // QK-norms, biases and adapters. With a `source`, which must outlive the decoder and its copies, the layers
+  // come from there; then it is for one thread.
   Decoder(const DecoderConfig& config, const TensorMap& tensors, const std::string& prefix,
-          const std::string& gen_suffix);
+          const std::string& gen_suffix, LayerSource* source = nullptr);
 
   // The two token streams of one batch, und in front along the token axis. Either may be undefined.
   struct Streams {
@@ -82,29 +73,23 @@ class Decoder {
               KvCache* grown, Tap* tap = nullptr) const;
 
   KvShape kv_shape() const { return config_.kv_shape(); }
+  bool has_source() const { return sourced_.has_value(); }
 
   // One decode step: appends one token, embedded [R, H], to each of the first R slots: hidden after the final
   // norm, [R, H].
   torch::Tensor Step(KvTable& table, const torch::Tensor& embedded) const;
 
  private:
-  struct Expert {  // one set of weights of one layer
-    LinearLayer qkv, o, gate_up, down;
-    torch::Tensor q_norm, k_norm, input_norm, post_norm;
-  };
-  struct Layer {
-    Expert und, gen;
-    ExpertPool pool;  // with a top_k router, instead of the experts' gate_up and down
-  };
-  // All segments' attention in one layer: [B, T, H].
-  torch::Tensor Attend(size_t layer, const Heads& heads, std::span<const Segment> segments,
-                       KvCache* grown) const;
-  Expert ResolveExpert(const TensorMap& tensors, const std::string& prefix, const std::string& suffix) const;
+  LayerState RunLayer(int64_t layer, const LayerState& in, const LayerCall& call) const {
+    return sourced_.has_value() ? sourced_->Run(layer, in, call)
+                                : layers_[static_cast<size_t>(layer)](in, call);
+  }
 
   DecoderConfig config_;
-  std::vector<Layer> layers_;
-  torch::Tensor norms_[2];     // final norms of und and gen
-  torch::Tensor frequencies_;  // RoPE, [head_dim / 2]
+  std::vector<DecoderLayer> layers_;
+  std::optional<SourcedLayers> sourced_;  // instead of layers_
+  torch::Tensor norms_[2];                // final norms of und and gen
+  torch::Tensor frequencies_;             // RoPE, [head_dim / 2]
 };
 
 }  // namespace lvrpo
