@@ -28,7 +28,7 @@ AdamW::AdamW(TensorMap parameters, AdamWOptions options)
 }
 
 // Accumulated in double and in name order, so that it is the same on every run.
-double AdamW::GradientNorm() const {
+double AdamW::GradientSquares() const {
   double sum = 0;
   bool any = false;
   for (const auto& [name, parameter] : parameters_) {
@@ -36,19 +36,27 @@ double AdamW::GradientNorm() const {
     any = true;
     sum += parameter.grad().to(torch::kFloat64).square().sum().item<double>();
   }
-  return any ? std::sqrt(sum) : -1;
+  return any ? sum : -1;
+}
+
+double AdamW::GradientNorm() const {
+  const double squares = GradientSquares();
+  return squares < 0 ? -1 : std::sqrt(squares);
 }
 
 OptimizerStep AdamW::Step() { return StepTogether({this})[0]; }
 
 std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers) {
-  torch::NoGradGuard no_grad;
   std::vector<double> norms;
-  bool finite = true;
-  for (const AdamW* optimizer : optimizers) {
-    norms.push_back(optimizer->GradientNorm());
-    finite = finite && std::isfinite(norms.back());
-  }
+  for (const AdamW* optimizer : optimizers) norms.push_back(optimizer->GradientNorm());
+  return StepTogether(optimizers, norms);
+}
+
+std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,
+                                        const std::vector<double>& norms) {
+  torch::NoGradGuard no_grad;
+  const bool finite =
+      std::all_of(norms.begin(), norms.end(), [](double norm) { return std::isfinite(norm); });
   std::vector<OptimizerStep> steps;
   for (size_t i = 0; i < optimizers.size(); ++i) steps.push_back(optimizers[i]->Advance(norms[i], finite));
   return steps;

@@ -44,7 +44,8 @@ class AdamW {
   // unchanged; otherwise a missing gradient is zero. The schedule advances in every call.
   OptimizerStep Step();
   void ClearGradients();
-  double GradientNorm() const;  // over all parameters; -1: no gradient at all
+  double GradientNorm() const;     // over all parameters; -1: no gradient at all
+  double GradientSquares() const;  // the sum of its squares, the same
 
   const TensorMap& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }
@@ -58,7 +59,8 @@ class AdamW {
   absl::Status Restore(const TensorMap& state);
 
  private:
-  friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
+  friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,
+                                                 const std::vector<double>& norms);
   friend std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers);
 
   OptimizerStep Advance(double gradient_norm, bool finite);
@@ -72,6 +74,9 @@ class AdamW {
 // One optimizer step of several groups as one: each has its own schedule and clip, but when a gradient of any
 // of them is not finite none is changed. The norm over all is the root of the sum of their squares.
 std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers);
+// With the gradients' norms, where other processes have more of the parameters.
+std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,
+                                        const std::vector<double>& norms);
 // The same for a step whose gradients were not finite and are gone.
 std::vector<OptimizerStep> SkipTogether(const std::vector<AdamW*>& optimizers);
 

@@ -119,6 +119,7 @@ absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpo
   spool_.RemoveBelow(session_.view().lowest_open_ordinal());
   if (restored.ok() && IsRankZero()) restored = StartTraining();
   if (restored.ok() && IsRankZero()) writer_.Begin(step_, checkpoints);
+  if (restored.ok() && options_.config.learner().sharded()) restored = Shard();
   started_ = true;
   return restored;
 }
@@ -383,7 +384,9 @@ absl::Status LearnerLoop::TakeStep(Step& step) {
   if (const auto reward = step.figures.find("reward"); reward != step.figures.end())
     writer_.NoteReward(reward->second);
   if (absl::Status status = TakeWritten(); !status.ok()) return status;
-  if (IsRankZero() && SaveIsDue(step)) {
+  const absl::StatusOr<bool> saving = GatherForCheckpoint(IsRankZero() && SaveIsDue(step));
+  if (!saving.ok()) return saving.status();
+  if (IsRankZero() && *saving) {
     if (absl::Status status = Save(); !status.ok()) return status;
     step.seconds["checkpoint"] = watch.Lap();
   }

@@ -145,6 +145,10 @@ class LearnerLoop {
   absl::Status TrainAll(const std::function<bool()>& stop);
   // Rank 0 saves, the others wait for it: also for longer than an operation of all ranks may take.
   absl::Status End(const std::function<bool()>& stop);
+  // The trainer keeps its part alone from here on.
+  absl::Status Shard();
+  // Whether rank 0 is `saving`, on all ranks, and then what a checkpoint needs of all of them.
+  absl::StatusOr<bool> GatherForCheckpoint(bool saving);
   // Sleeps; at the end of the run, rank 0 also tells the others that it is still there.
   absl::Status Pause(absl::Duration duration);
   void SetWaiting(const std::string& text);

@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/thrown.h"
 #include "learner/loop.h"
 
 namespace lvrpo {
 namespace {
 
-constexpr char kWait[] = "wait";  // what rank 0 says while it saves the last checkpoint
+// What rank 0 says: it saves a checkpoint; it is still busy with the last one.
+constexpr char kSave[] = "save", kWait[] = "wait";
 
 }  // namespace
 
@@ -63,12 +65,27 @@ absl::StatusOr<v1::CommitStepResponse> LearnerLoop::HearOf(absl::StatusOr<v1::Co
   return heard;
 }
 
+absl::Status LearnerLoop::Shard() {
+  return ranks_.AgreeOn(
+      TryToRun([this] { trainer_.Shard(team_.collectives, options_.config.learner().ordered_sums()); }));
+}
+
+absl::StatusOr<bool> LearnerLoop::GatherForCheckpoint(bool saving) {
+  if (!trainer_.sharded()) return saving;
+  const absl::StatusOr<std::string> told = ranks_.Tell(saving ? kSave : "");
+  if (!told.ok() || *told != kSave) return told.ok() ? absl::StatusOr<bool>(false) : told.status();
+  if (absl::Status status = trainer_.GatherOptimizers(); !status.ok()) return status;
+  return true;
+}
+
 absl::Status LearnerLoop::Pause(absl::Duration duration) {
   waiting_.sleep(duration);
   return ending_ ? ranks_.Tell(kWait).status() : absl::OkStatus();
 }
 
 absl::Status LearnerLoop::End(const std::function<bool()>& stop) {
+  const absl::StatusOr<bool> saving = GatherForCheckpoint(IsRankZero() && saved_step_ != step_);
+  if (!saving.ok()) return saving.status();
   if (!IsRankZero()) {
     absl::StatusOr<std::string> told;
     do {

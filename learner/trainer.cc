@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/thrown.h"
+#include "learner/shards/sharded_work.h"
+#include "learner/step/gradient_sum.h"
 #include "learner/step/step_advantages.h"
 #include "policy/contract.h"
 
@@ -56,18 +58,25 @@ absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunCo
                                                       *std::move(advantages)));
 }
 
+std::unique_ptr<GroupWork> GrpoTrainer::MakeWork(const StepRanks& ranks) {
+  if (sharded()) return std::make_unique<ShardedWork>(*sharded_, settings_);
+  return std::make_unique<GradientSum>(trained_, ranks);
+}
+
 absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<TrainingGroup>& groups,
                                                           int64_t step_version, const StepRanks& ranks) {
   if (absl::Status status = CheckSummaries(groups, config_.rollout().group_size()); !status.ok())
     return status;
+  whole_optimizers_.clear();
   StepResult result;
-  StepSums sums;
-  StepGroups step(groups, models(), settings_, step_version, ranks.rank());
+  const std::unique_ptr<GroupWork> work = MakeWork(ranks);
+  StepGroups step(groups, models(), settings_, step_version, ranks, *work);
+  Round round = {.ranks = ranks, .work = *work, .groups = step};
   absl::Status read;
   for (const absl::Status& status : step.prefilled()) read.Update(status);
   if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;
   if (!read.ok()) {
-    absl::StatusOr<UnusableGroups> unusable = Unusable(ranks, read, step.prefilled());
+    absl::StatusOr<UnusableGroups> unusable = Unusable(round, read, step.prefilled());
     if (!unusable.ok()) return unusable.status();
     // With no group at fault the policy is, and contexts that it cannot compute are no step to skip.
     if (unusable->empty()) return absl::OutOfRangeError("the policy cannot compute the contexts of prompts");
@@ -75,77 +84,121 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
     return result;
   }
   if (absl::Status status = step.ShareTerms(ranks); !status.ok()) return status;
-  step.SetAdvantages(groups, advantages_, config_.reward(), sums);
+  step.SetAdvantages(groups, advantages_, config_.reward(), round.sums);
 
   const ExpertLoad load;
-  std::map<std::string, double> figures = {{"nonfinite", 0}};
-  absl::StatusOr<UnusableGroups> unusable = TakeUpdates(step, ranks, sums, figures);
+  absl::StatusOr<UnusableGroups> unusable = TakeUpdates(round);
   if (!unusable.ok()) return unusable.status();
   result.unusable = *std::move(unusable);
   if (!result.unusable.empty()) return result;
-  const double weights = SumOf(trained_);
-  if (absl::Status status = CheckAlike(ranks, weights, "weights"); !status.ok()) return status;
-  if (!std::isfinite(weights)) return absl::OutOfRangeError("an update left weights that are not finite");
-  if (absl::Status status = AddOverRanks(ranks, sums); !status.ok()) return status;
+  const absl::StatusOr<double> weights = SumOfWeights(ranks);
+  if (!weights.ok()) return weights.status();
+  if (!std::isfinite(*weights)) return absl::OutOfRangeError("an update left weights that are not finite");
+  if (absl::Status status = AddOverRanks(ranks, round.sums); !status.ok()) return status;
 
-  result.metrics = StepFigures(sums, step.has_images(), step.has_texts());
-  result.metrics.merge(figures);
+  result.metrics = StepFigures(round.sums, step.has_images(), step.has_texts());
+  result.metrics.merge(round.figures);
   result.metrics["staleness"] = MeanAge(groups, step_version);
   if (config_.train().updates_per_step() > 1)
-    result.metrics["ratio_deviation_later_updates"] = sums.ratio_deviation_late;
+    result.metrics["ratio_deviation_later_updates"] = round.sums.ratio_deviation_late;
   if (policy_.config().router.top_k) result.metrics.merge(ExpertFigures(load));
   return result;
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(StepGroups& step, const StepRanks& ranks,
-                                                        StepSums& sums,
-                                                        std::map<std::string, double>& figures) {
+absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(Round& round) {
   const int updates = config_.train().updates_per_step();
   TensorMap weights, optimizers;  // before the step; only a later update has something to take back
-  if (updates > 1) weights = CloneTensors(trained_), optimizers = OptimizerState();
+  if (updates > 1) weights = CloneTensors(trained_), optimizers = optimizers_.State();
   for (int update = 0; update < updates; ++update) {
-    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(step, ranks, update == 0, sums, figures);
-    if (unusable.ok() && unusable->empty()) continue;
-    if (update > 0) {
+    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(round, update == 0);
+    if (unusable.ok() && !unusable->empty() && update > 0) {
       if (absl::Status status = RestoreWeights(weights); !status.ok()) return status;
       if (absl::Status status = RestoreOptimizers(optimizers); !status.ok()) return status;
+      if (absl::Status status = Refresh(); !status.ok()) return status;
     }
-    return unusable;
+    if (!unusable.ok() || !unusable->empty()) return unusable;
   }
   return UnusableGroups();
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(StepGroups& step, const StepRanks& ranks, bool first,
-                                                       StepSums& sums,
-                                                       std::map<std::string, double>& figures) {
+absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, bool first) {
   absl::Status together;
-  if (absl::Status status = SumGradients(step, ranks, first, sums, together); !status.ok()) return status;
+  if (absl::Status status = SumGradients(round, first, together); !status.ok()) return status;
   if (together.ok() && optimizers_.GradientsAreFinite()) {
-    optimizers_.Step(figures);
+    optimizers_.Step(round.figures);
+    if (absl::Status status = Refresh(); !status.ok()) return status;
     return UnusableGroups();
   }
-  absl::StatusOr<UnusableGroups> unusable = Unusable(ranks, together, step.TryAlone(first, optimizers_));
-  if (unusable.ok() && unusable->empty()) optimizers_.Skip(figures);
+  absl::StatusOr<UnusableGroups> unusable =
+      Unusable(round, together, round.groups.TryAlone(first, optimizers_));
+  if (unusable.ok() && unusable->empty()) optimizers_.Skip(round.figures);
   return unusable;
 }
 
-absl::Status GrpoTrainer::SumGradients(StepGroups& step, const StepRanks& ranks, bool first, StepSums& sums,
-                                       absl::Status& together) {
+absl::Status GrpoTrainer::SumGradients(Round& round, bool first, absl::Status& together) {
   optimizers_.ClearGradients();
-  GradientSum gradients(trained_, ranks);
-  together = TryToRun([&] { step.Backward(first, sums, gradients); });
-  if (absl::Status status = ShareStatus(ranks, together); !status.ok() || !together.ok()) return status;
+  round.work.Clear();
+  together = TryToRun([&] { round.groups.Backward(first, round.sums); });
+  if (absl::Status status = ShareStatus(round.ranks, together); !status.ok() || !together.ok()) return status;
   absl::Status summed;
-  together = TryToRun([&] { summed = gradients.Finish(step.Owners()); });
+  together = TryToRun([&] { summed = round.groups.FinishGradients(); });
   return summed;
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::Unusable(const StepRanks& ranks, const absl::Status& together,
+absl::StatusOr<UnusableGroups> GrpoTrainer::Unusable(Round& round, const absl::Status& together,
                                                      std::vector<absl::Status> alone) {
-  absl::Status policy = ProbePolicy(models(), settings_, config_, trained_, optimizers_);
-  if (absl::Status status = ShareStatuses(ranks, alone); !status.ok()) return status;
-  if (absl::Status status = ShareStatus(ranks, policy); !status.ok()) return status;
+  const absl::StatusOr<double> weights = SumOfWeights(round.ranks);
+  if (!weights.ok()) return weights.status();
+  absl::Status policy = ProbePolicy(models(), settings_, config_, *weights, round.work, optimizers_);
+  if (absl::Status status = ShareStatuses(round.ranks, alone); !status.ok()) return status;
+  if (absl::Status status = ShareStatus(round.ranks, policy); !status.ok()) return status;
   return FindUnusable(together, alone, policy);
+}
+
+absl::StatusOr<double> GrpoTrainer::SumOfWeights(const StepRanks& ranks) const {
+  double sum[] = {SumOf(trained_)};
+  const absl::Status status = sharded() ? ranks.Sum(sum) : CheckAlike(ranks, sum[0], "weights");
+  if (!status.ok()) return status;
+  return sum[0];
+}
+
+void GrpoTrainer::Shard(Collectives* collectives, bool ordered) {
+  const ShardedModels::Whole whole = {
+      .policy = policy_,
+      .reference = reference_,
+      .image = optimizers_.parameters("image"),
+      .text = optimizers_.parameters("text"),
+      .reference_differs = settings_.image.kl_beta > 0 || settings_.text.beta > 0};
+  const TensorMap state = optimizers_.State();
+  sharded_ = std::make_unique<ShardedModels>(whole, collectives, ordered);
+  policy_ = sharded_->policy();
+  reference_ = sharded_->reference();
+  TensorMap image = sharded_->Parameters(ShardOwner::kImage), text = sharded_->Parameters(ShardOwner::kText);
+  whole_ = collectives == nullptr || collectives->rank() == 0 ? CloneTensors(trained_) : TensorMap();
+  trained_ = image;
+  trained_.insert(text.begin(), text.end());
+  const StepRanks ranks = collectives == nullptr ? StepRanks::Alone() : StepRanks(*collectives, ordered);
+  optimizers_ = TaskOptimizers(std::move(image), std::move(text), config_.train(),
+                               [ranks](std::span<double> values) { SumInRankOrder(ranks, values); });
+  const absl::Status restored = optimizers_.Restore(sharded_->PartsOfState(state));
+  TORCH_CHECK(restored.ok(), std::string(restored.message()));
+}
+
+absl::Status GrpoTrainer::Refresh() {
+  if (!sharded()) return absl::OkStatus();
+  if (absl::Status status = sharded_->RefreshRest(); !status.ok()) return status;
+  absl::StatusOr<TensorMap> whole = sharded_->Gather(trained_);
+  if (!whole.ok()) return whole.status();
+  whole_ = *std::move(whole);
+  return absl::OkStatus();
+}
+
+absl::Status GrpoTrainer::GatherOptimizers() {
+  if (!sharded()) return absl::OkStatus();
+  absl::StatusOr<TensorMap> state = sharded_->GatherState(optimizers_.State());
+  if (!state.ok()) return state.status();
+  whole_optimizers_ = *std::move(state);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<SelfTestResult> GrpoTrainer::SelfTest() const {

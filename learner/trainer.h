@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "algorithm/advantages.h"
+#include "learner/shards/sharded_models.h"
 #include "learner/step/fault_finder.h"
 #include "learner/step/objective.h"
 #include "learner/step/self_test.h"
@@ -52,15 +53,25 @@ class GrpoTrainer {
   absl::StatusOr<StepResult> Step(const std::vector<TrainingGroup>& groups, int64_t step_version,
                                   const StepRanks& ranks = StepRanks::Alone());
 
+  // From here on this rank keeps its part of the weights and of the optimizers' state alone, and Step()
+  // gathers what it computes with, layer by layer (learner/shards/sharded_models.h). All ranks call it, with
+  // equal weights. `collectives`: null with one rank; it must outlive this.
+  void Shard(Collectives* collectives, bool ordered);
+  bool sharded() const { return sharded_ != nullptr; }
+  // Sharded: gathers the optimizers' state for OptimizerState() on rank 0, until the next Step(). All ranks
+  // call it. Aborted: the ranks have lost each other.
+  absl::Status GatherOptimizers();
+
   // The step-0 invariant: a sample of the policy, evaluated here, has the same log-probs.
   absl::StatusOr<SelfTestResult> SelfTest() const;
 
-  // The trained tensors, shared with the trainer.
-  const TensorMap& trained() const { return trained_; }
+  // The trained tensors, shared with the trainer. Sharded: copies, on rank 0 only, of the newest step.
+  const TensorMap& trained() const { return sharded() ? whole_ : trained_; }
   const Bagel& policy() const { return policy_; }
 
-  // Optimizer states as named tensors, and back. Weights are restored by RestoreWeights.
-  TensorMap OptimizerState() const { return optimizers_.State(); }
+  // Optimizer states as named tensors, and back, and weights: before Shard() only, but for OptimizerState()
+  // on rank 0 after GatherOptimizers(). The names and shapes do not depend on Shard().
+  TensorMap OptimizerState() const { return sharded() ? whole_optimizers_ : optimizers_.State(); }
   absl::Status RestoreOptimizers(const TensorMap& state) { return optimizers_.Restore(state); }
   absl::Status RestoreWeights(const TensorMap& weights);
 
@@ -68,29 +79,41 @@ class GrpoTrainer {
   int64_t nonfinite_in_a_row() const { return optimizers_.nonfinite_in_a_row(); }
 
  private:
+  // A step in progress.
+  struct Round {
+    const StepRanks& ranks;
+    GroupWork& work;
+    StepGroups& groups;
+    StepSums sums = {};
+    std::map<std::string, double> figures = {{"nonfinite", 0}};
+  };
+
   GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap image, TensorMap text,
               ObjectiveSettings settings, AdvantageOptions advantages);
   Policies models() const { return {policy_, reference_}; }
+  std::unique_ptr<GroupWork> MakeWork(const StepRanks& ranks);
   // All updates of a step. Groups that must be left out, with everything as it was before, or none.
-  absl::StatusOr<UnusableGroups> TakeUpdates(StepGroups& step, const StepRanks& ranks, StepSums& sums,
-                                             std::map<std::string, double>& figures);
-  absl::StatusOr<UnusableGroups> TakeUpdate(StepGroups& step, const StepRanks& ranks, bool first,
-                                            StepSums& sums, std::map<std::string, double>& figures);
+  absl::StatusOr<UnusableGroups> TakeUpdates(Round& round);
+  absl::StatusOr<UnusableGroups> TakeUpdate(Round& round, bool first);
   // The gradients of all ranks' groups. `together`: what computing them threw on any rank; then there are
   // none.
-  absl::Status SumGradients(StepGroups& step, const StepRanks& ranks, bool first, StepSums& sums,
-                            absl::Status& together);
+  absl::Status SumGradients(Round& round, bool first, absl::Status& together);
   // FindUnusable() with what all ranks found.
-  absl::StatusOr<UnusableGroups> Unusable(const StepRanks& ranks, const absl::Status& together,
+  absl::StatusOr<UnusableGroups> Unusable(Round& round, const absl::Status& together,
                                           std::vector<absl::Status> alone);
+  // The sum of all trained weights (SumOf), the same on all ranks.
+  absl::StatusOr<double> SumOfWeights(const StepRanks& ranks) const;
+  // Makes all that depends on the masters what they are, after an update or a way back.
+  absl::Status Refresh();
 
   const v1::RunConfig config_;
   const ObjectiveSettings settings_;
   const AdvantageOptions advantages_;
-  const Bagel reference_;
-  Bagel policy_;
-  TensorMap trained_;
+  Bagel reference_, policy_;
+  TensorMap trained_;  // what the optimizers change: tensors, or this rank's parts
   TaskOptimizers optimizers_;
+  std::unique_ptr<ShardedModels> sharded_;  // null: every rank has all weights
+  TensorMap whole_, whole_optimizers_;      // sharded, rank 0
 };
 
 }  // namespace lvrpo

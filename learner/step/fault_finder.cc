@@ -17,15 +17,20 @@ double SumOf(const TensorMap& tensors) {
 }
 
 absl::Status ProbePolicy(const Policies& models, const ObjectiveSettings& settings,
-                         const v1::RunConfig& config, const TensorMap& trained, TaskOptimizers& optimizers) {
+                         const v1::RunConfig& config, double weights, GroupWork& work,
+                         TaskOptimizers& optimizers) {
   const absl::Status diverged = absl::OutOfRangeError("the policy's own samples have no finite gradients");
-  if (!std::isfinite(SumOf(trained))) return diverged;
+  if (!std::isfinite(weights)) return diverged;
   bool finite = true;
   const auto probe = [&](const SampledGroup& own) {
-    const std::unique_ptr<GroupObjective> objective = MakeObjective(own, models, settings, /*current=*/true);
-    StepSums ignored;
-    const torch::Tensor advantages = torch::ones({config.rollout().group_size()}, torch::kFloat64);
-    objective->Backward(advantages, /*first=*/true, objective->terms(), ignored);
+    optimizers.ClearGradients();
+    work.Together([&] {
+      const std::unique_ptr<GroupObjective> objective =
+          MakeObjective(own, models, settings, /*current=*/true);
+      StepSums ignored;
+      const torch::Tensor advantages = torch::ones({config.rollout().group_size()}, torch::kFloat64);
+      objective->Backward(advantages, /*first=*/true, objective->terms(), ignored);
+    });
     finite = finite && optimizers.GradientsAreFinite();
   };
   optimizers.ClearGradients();

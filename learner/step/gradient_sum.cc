@@ -33,6 +33,32 @@ void GradientSum::Spread(const torch::Tensor& flat, const std::vector<double>& p
   }
 }
 
+void GradientSum::Contexts(GroupTask, const Compute& own) {
+  if (own) own();
+}
+
+void GradientSum::Gradients(GroupTask, const Places& places, const Compute& own) {
+  if (!own) return;
+  own();
+  Add(*places[static_cast<size_t>(ranks_.rank())]);
+}
+
+void GradientSum::Alone(GroupTask, int, const Compute& own) {
+  Clear();
+  if (own) own();
+}
+
+void GradientSum::Together(const Compute& work) {
+  Clear();
+  work();
+}
+
+void GradientSum::Clear() {
+  groups_.clear();
+  present_.clear();
+  for (const auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
+}
+
 void GradientSum::Add(size_t place) {
   if (!ranks_.ordered()) return;
   const std::vector<double> present = Present(parameters_);

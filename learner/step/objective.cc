@@ -9,6 +9,8 @@ namespace lvrpo {
 absl::StatusOr<ObjectiveSettings> ObjectiveSettingsOf(const v1::RunConfig& config) {
   const v1::TrainConfig& train = config.train();
   ObjectiveSettings settings;
+  settings.group_size = config.rollout().group_size();
+  settings.window_size = config.rollout().window_size();
   settings.guidance.text_scale = config.rollout().cfg_scale();
   settings.temperature = config.rollout().temperature();
   settings.micro_batch = train.micro_batch();

@@ -18,8 +18,12 @@ struct Policies {
   const Bagel& reference;
 };
 
+enum class GroupTask { kImage, kText };
+
 // A run's losses.
 struct ObjectiveSettings {
+  int64_t group_size = 0;    // samples
+  int64_t window_size = 0;   // SDE steps of an image
   GuidanceOptions guidance;  // as images are sampled
   double temperature = 1;    // as texts are sampled
   int64_t micro_batch = 0;   // images of a group in one forward; 0: all

@@ -42,6 +42,17 @@ absl::Status StepRanks::Broadcast(torch::Tensor& values, int root) const {
   return Finish(collectives_->Broadcast(SpanOf(values), root));
 }
 
+void SumInRankOrder(const StepRanks& ranks, std::span<double> values) {
+  // With zeros for the others' values the communicator's order does not matter.
+  std::vector<double> all(values.size() * static_cast<size_t>(ranks.size()));
+  std::copy(values.begin(), values.end(), all.begin() + static_cast<ptrdiff_t>(values.size()) * ranks.rank());
+  const bool summed = ranks.Sum(all).ok();
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = summed ? 0 : std::nan("");
+    for (size_t at = i; at < all.size(); at += values.size()) values[i] += all[at];
+  }
+}
+
 absl::Status ShareStatuses(const StepRanks& ranks, std::vector<absl::Status>& statuses) {
   if (ranks.size() == 1) return absl::OkStatus();
   std::vector<double> codes;

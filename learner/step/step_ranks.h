@@ -40,6 +40,10 @@ class StepRanks {
   bool ordered_;
 };
 
+// Sum() of few values, added in rank order on every rank. Not a number when the ranks have lost each other:
+// for what cannot report that, and is followed by what can.
+void SumInRankOrder(const StepRanks& ranks, std::span<double> values);
+
 // Gives every rank the statuses of all: those that are not OK here are kept, and the others become what the
 // one rank that has something to say about them found, by code.
 absl::Status ShareStatuses(const StepRanks& ranks, std::vector<absl::Status>& statuses);

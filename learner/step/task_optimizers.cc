@@ -28,9 +28,10 @@ std::unique_ptr<AdamW> MakeOptimizer(TensorMap tensors, const v1::OptimizerConfi
 
 }  // namespace
 
-TaskOptimizers::TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train)
+TaskOptimizers::TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train, Sum sum)
     : image_(MakeOptimizer(std::move(image), train.image(), train)),
-      text_(MakeOptimizer(std::move(text), train.text(), train)) {}
+      text_(MakeOptimizer(std::move(text), train.text(), train)),
+      sum_(std::move(sum)) {}
 
 std::map<std::string, AdamW*> TaskOptimizers::All() const {
   std::map<std::string, AdamW*> all;
@@ -39,14 +40,29 @@ std::map<std::string, AdamW*> TaskOptimizers::All() const {
   return all;
 }
 
+TensorMap TaskOptimizers::parameters(const std::string& task) const {
+  const std::map<std::string, AdamW*> all = All();
+  const auto own = all.find(task);
+  return own == all.end() ? TensorMap() : own->second->parameters();
+}
+
 void TaskOptimizers::ClearGradients() {
   for (const auto& [task, optimizer] : All()) optimizer->ClearGradients();
 }
 
+std::vector<double> TaskOptimizers::Norms() const {
+  std::vector<double> norms;
+  for (const auto& [task, optimizer] : All()) norms.push_back(optimizer->GradientSquares());
+  std::vector<double> sums = norms;  // all processes have gradients, or none
+  if (sum_) sum_(sums);
+  std::transform(norms.begin(), norms.end(), sums.begin(), norms.begin(),
+                 [](double own, double all) { return own < 0 ? -1 : std::sqrt(all); });
+  return norms;
+}
+
 bool TaskOptimizers::GradientsAreFinite() const {
-  const std::map<std::string, AdamW*> all = All();
-  return std::all_of(all.begin(), all.end(),
-                     [](const auto& entry) { return std::isfinite(entry.second->GradientNorm()); });
+  const std::vector<double> norms = Norms();
+  return std::all_of(norms.begin(), norms.end(), [](double norm) { return std::isfinite(norm); });
 }
 
 void TaskOptimizers::Step(std::map<std::string, double>& figures) { Take(/*skip=*/false, figures); }
@@ -56,7 +72,8 @@ void TaskOptimizers::Take(bool skip, std::map<std::string, double>& figures) {
   std::vector<AdamW*> optimizers;
   const std::map<std::string, AdamW*> all = All();
   for (const auto& [task, optimizer] : all) optimizers.push_back(optimizer);
-  const std::vector<OptimizerStep> taken = skip ? SkipTogether(optimizers) : StepTogether(optimizers);
+  const std::vector<OptimizerStep> taken =
+      skip ? SkipTogether(optimizers) : StepTogether(optimizers, Norms());
   size_t place = 0;
   for (const auto& [task, optimizer] : all) {
     const OptimizerStep& step = taken[place++];

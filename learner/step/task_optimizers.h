@@ -1,8 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "algorithm/optimizer.h"
@@ -14,13 +17,17 @@ namespace lvrpo {
 // is not finite. A task without tensors is not trained. Not thread-safe.
 class TaskOptimizers {
  public:
+  // Adds values over processes that have other parts of the same parameters, in place.
+  using Sum = std::function<void(std::span<double>)>;
   // The tensors are the master weights, shared with the caller and changed in place.
-  TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train);
+  TaskOptimizers(TensorMap image, TensorMap text, const v1::TrainConfig& train, Sum sum = nullptr);
 
   bool trains_images() const { return image_ != nullptr; }
   bool trains_texts() const { return text_ != nullptr; }
+  // Of "image" or "text".
+  TensorMap parameters(const std::string& task) const;
   void ClearGradients();
-  bool GradientsAreFinite() const;
+  bool GradientsAreFinite() const;  // with a Sum, over all processes: all call it
   // One update, or one left out because there are no finite gradients. Sets the figures of each task
   // ("image_gradient_norm", "image_learning_rate", ...), and "nonfinite" to 1 when it was left out.
   void Step(std::map<std::string, double>& figures);
@@ -35,9 +42,11 @@ class TaskOptimizers {
 
  private:
   std::map<std::string, AdamW*> All() const;  // by task
+  std::vector<double> Norms() const;          // in the order of All(); AdamW::GradientNorm
   void Take(bool skip, std::map<std::string, double>& figures);
 
   std::unique_ptr<AdamW> image_, text_;
+  Sum sum_;
 };
 
 }  // namespace lvrpo

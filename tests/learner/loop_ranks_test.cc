@@ -164,6 +164,28 @@ TEST_F(LoopRanksTest, AllRanksGoOnFromTheSameCheckpoint) {
                            ranks_[1].trainer->trained().begin()->second));
 }
 
+TEST_F(LoopRanksTest, ShardedRanksGoOnFromACheckpointOfWholeOnesToTheSameWeights) {
+  config_.mutable_learner()->set_ordered_sums(true);
+  std::vector<v1::CheckpointRecord> whole;  // newest first
+  for (const bool sharded : {false, true}) {
+    config_.mutable_learner()->set_sharded(sharded);
+    Restart();
+    script_.steps = {{Deliver(2, 0), Deliver(3, 0), Deliver(4, 1)}};
+    if (sharded) {
+      script_.checkpoints = {whole[1]};
+    } else {
+      script_.steps.push_front({Deliver(0, 0), Deliver(1, 1)});
+    }
+    EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+    if (!sharded) whole = script_.checkpoints;
+  }
+  EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
+  ASSERT_EQ(script_.commits.size(), 3u);
+  EXPECT_EQ(script_.commits[2].new_version().digest(), script_.commits[1].new_version().digest());
+  EXPECT_EQ(script_.checkpoints[0].digest(), whole[0].digest());  // the optimizers' state too
+  EXPECT_NE(ranks_[0].shelf.kept.Find(2), nullptr);
+}
+
 TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
   const v1::AssignedGroup good = Deliver(0, 0), missing = Deliver(1, 1);
   ASSERT_TRUE(RemoveFile(SpoolFolderOf(run_, 1) + "/1-0.group").ok());

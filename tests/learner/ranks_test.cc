@@ -20,7 +20,7 @@ constexpr int64_t kSteps = 2;
 // What a learner of several ranks ends with.
 struct Trained {
   std::vector<std::string> digests;  // by rank
-  TensorMap weights;                 // rank 0's
+  TensorMap weights, optimizers;     // rank 0's
   std::vector<GrpoTrainer::StepResult> steps;
 };
 
@@ -48,8 +48,14 @@ TrainingGroup Elsewhere(TrainingGroup group) {
 
 using Damage = std::function<void(std::vector<TrainingGroup>&)>;
 
-// Trains on `count` ranks, each a thread with a separate trainer.
-Trained TrainOn(int count, bool ordered, const v1::RunConfig& config, const Damage& damage = nullptr) {
+struct Team {
+  int ranks = 1;
+  bool ordered = false, sharded = false;
+};
+
+// Trains on a team, each rank a thread with a separate trainer.
+Trained TrainOn(const Team& team, const v1::RunConfig& config, const Damage& damage = nullptr) {
+  const int count = team.ranks;
   Trained trained;
   trained.digests.resize(static_cast<size_t>(count));
   // Groups of the run's first weights: what a step trains on does not depend on the ranks.
@@ -61,22 +67,32 @@ Trained TrainOn(int count, bool ordered, const v1::RunConfig& config, const Dama
   const std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(count, absl::Seconds(30));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < count; ++rank) {
-    threads.emplace_back([&, rank] {
-      const absl::StatusOr<std::unique_ptr<GrpoTrainer>> trainer = GrpoTrainer::Create(config, TinyModel());
-      ASSERT_TRUE(trainer.ok()) << trainer.status();
-      const StepRanks ranks = {*collectives[static_cast<size_t>(rank)], ordered};
+    // Made here: random weights come from a generator that the threads share.
+    absl::StatusOr<std::unique_ptr<GrpoTrainer>> made = GrpoTrainer::Create(config, TinyModel());
+    EXPECT_TRUE(made.ok()) << made.status();
+    threads.emplace_back([&, rank, trainer = *std::move(made)] {
+      Collectives& own = *collectives[static_cast<size_t>(rank)];
+      const StepRanks ranks = {own, team.ordered};
+      if (team.sharded) trainer->Shard(&own, team.ordered);
       for (int64_t step = 0; step < kSteps; ++step) {
         std::vector<TrainingGroup> groups = steps[static_cast<size_t>(step)];
         for (TrainingGroup& group : groups) {
           if (group.rank != rank) group = Elsewhere(group);
         }
-        absl::StatusOr<GrpoTrainer::StepResult> result = (*trainer)->Step(groups, step, ranks);
+        absl::StatusOr<GrpoTrainer::StepResult> result = trainer->Step(groups, step, ranks);
         ASSERT_TRUE(result.ok()) << result.status();
         if (rank == 0) trained.steps.push_back(*std::move(result));
       }
+      ASSERT_TRUE(trainer->GatherOptimizers().ok());
+      if (team.sharded && rank > 0) {
+        EXPECT_TRUE(trainer->trained().empty());
+        return;
+      }
       trained.digests[static_cast<size_t>(rank)] =
-          PackWeights((*trainer)->trained(), kSteps).manifest.version().digest();
-      if (rank == 0) trained.weights = CloneTensors((*trainer)->trained());
+          PackWeights(trainer->trained(), kSteps).manifest.version().digest();
+      if (rank > 0) return;
+      trained.weights = CloneTensors(trainer->trained());
+      trained.optimizers = trainer->OptimizerState();
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -87,39 +103,68 @@ TEST(LearnerRanks, GiveTheSameWeightsBitForBitInOrderedMode) {
   for (const int updates : {1, 2}) {
     v1::RunConfig config = TinyRun();
     config.mutable_train()->set_updates_per_step(updates);
-    const Trained one = TrainOn(1, /*ordered=*/true, config);
+    const Trained one = TrainOn({.ordered = true}, config);
     for (const int count : {2, 3, 4}) {
-      const Trained several = TrainOn(count, /*ordered=*/true, config);
+      const Trained several = TrainOn({.ranks = count, .ordered = true}, config);
       for (const std::string& digest : several.digests)
         EXPECT_EQ(digest, one.digests[0]) << count << " ranks, " << updates << " updates";
     }
   }
 }
 
+// Of weights that would be equal but for the order of sums.
+void ExpectNear(const Trained& one, const Trained& other, const v1::RunConfig& config) {
+  double largest = 0;
+  for (const auto& [name, tensor] : one.weights) {
+    const torch::Tensor difference = (tensor - other.weights.at(name)).abs().max();
+    largest = std::max(largest, difference.item<double>());
+  }
+  // Adam divides by the gradient's size: where it is nearly 0 its last bits decide the direction.
+  EXPECT_LT(largest, 2 * kSteps * config.train().image().learning_rate());
+  for (size_t step = 0; step < one.steps.size(); ++step) {
+    for (const auto& [name, value] : one.steps[step].metrics)
+      EXPECT_NEAR(other.steps[step].metrics.at(name), value, 1e-3 * std::abs(value) + 1e-5) << name;
+  }
+}
+
 TEST(LearnerRanks, GiveTheSameWeightsWithinRoundingOtherwise) {
   const v1::RunConfig config = TinyRun();
-  const Trained one = TrainOn(1, /*ordered=*/false, config);
+  const Trained one = TrainOn({}, config);
   for (const int count : {2, 4}) {
-    const Trained several = TrainOn(count, /*ordered=*/false, config);
+    const Trained several = TrainOn({.ranks = count}, config);
     for (const std::string& digest : several.digests) EXPECT_EQ(digest, several.digests[0]);
-    double largest = 0;
-    for (const auto& [name, tensor] : one.weights) {
-      const torch::Tensor difference = (tensor - several.weights.at(name)).abs().max();
-      largest = std::max(largest, difference.item<double>());
-    }
-    // Adam divides by the gradient's size: where it is nearly 0 its last bits decide the direction.
-    EXPECT_LT(largest, 2 * kSteps * config.train().image().learning_rate());
-    for (size_t step = 0; step < one.steps.size(); ++step) {
-      for (const auto& [name, value] : one.steps[step].metrics)
-        EXPECT_NEAR(several.steps[step].metrics.at(name), value, 1e-3 * std::abs(value) + 1e-5) << name;
+    ExpectNear(one, several, config);
+  }
+}
+
+TEST(LearnerRanks, ShardedGiveTheBitsOfOneWholeRankInOrderedMode) {
+  for (const int updates : {1, 2}) {
+    v1::RunConfig config = TinyRun();
+    config.mutable_train()->set_updates_per_step(updates);
+    config.mutable_train()->set_micro_batch(3);
+    const Trained whole = TrainOn({.ordered = true}, config);
+    for (const int count : {1, 2, 3, 4}) {
+      const Trained sharded = TrainOn({.ranks = count, .ordered = true, .sharded = true}, config);
+      EXPECT_EQ(sharded.digests[0], whole.digests[0]) << count << " ranks, " << updates << " updates";
+      ASSERT_EQ(sharded.optimizers.size(), whole.optimizers.size());
+      for (const auto& [name, tensor] : whole.optimizers)
+        EXPECT_TRUE(torch::equal(sharded.optimizers.at(name), tensor)) << name;
     }
   }
 }
 
+TEST(LearnerRanks, ShardedGiveTheSameWeightsWithinRoundingOtherwise) {
+  const v1::RunConfig config = TinyRun();
+  const Trained whole = TrainOn({}, config);
+  for (const int count : {1, 2, 3, 4})
+    ExpectNear(whole, TrainOn({.ranks = count, .sharded = true}, config), config);
+}
+
 TEST(LearnerRanks, AllLeaveOutAGroupThatOneOfThemCannotTrainOn) {
   const v1::RunConfig config = TinyRun();
-  for (const size_t bad : {size_t{0}, size_t{1}}) {
-    const Trained trained = TrainOn(3, /*ordered=*/false, config, [bad](std::vector<TrainingGroup>& groups) {
+  for (const auto& [bad, sharded] : {std::pair(size_t{0}, false), {1, false}, {0, true}, {1, true}}) {
+    const Team team = {.ranks = 3, .ordered = false, .sharded = sharded};
+    const Trained trained = TrainOn(team, config, [bad = bad](std::vector<TrainingGroup>& groups) {
       if (auto* images = std::get_if<ImageGroup>(&groups[bad].trajectories.samples)) {
         images->latents = images->latents.clone().fill_(1e30F);
       } else {
@@ -128,20 +173,23 @@ TEST(LearnerRanks, AllLeaveOutAGroupThatOneOfThemCannotTrainOn) {
     });
     for (const GrpoTrainer::StepResult& step : trained.steps) {
       ASSERT_EQ(step.unusable.size(), 1);
-      EXPECT_EQ(step.unusable.begin()->first, bad);
+      EXPECT_EQ(step.unusable.begin()->first, bad) << sharded;
     }
   }
 }
 
 TEST(LearnerRanks, ALostRankEndsTheStepWithAborted) {
   const v1::RunConfig config = TinyRun();
-  std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(2, absl::Seconds(30));
-  collectives[1].reset();
-  const auto trainer = GrpoTrainer::Create(config, TinyModel());
-  ASSERT_TRUE(trainer.ok());
-  const auto result = (*trainer)->Step({TrainImages(TinyModel(), config, 0)}, 0, {*collectives[0], false});
-  EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
-  EXPECT_THAT(std::string(result.status().message()), HasSubstr("no longer work together"));
+  for (const bool sharded : {false, true}) {
+    std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(2, absl::Seconds(30));
+    collectives[1].reset();
+    const auto trainer = GrpoTrainer::Create(config, TinyModel());
+    ASSERT_TRUE(trainer.ok());
+    if (sharded) (*trainer)->Shard(collectives[0].get(), /*ordered=*/false);
+    const auto result = (*trainer)->Step({TrainImages(TinyModel(), config, 0)}, 0, {*collectives[0], false});
+    EXPECT_TRUE(absl::IsAborted(result.status())) << result.status();
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr("no longer work together"));
+  }
 }
 
 }  // namespace

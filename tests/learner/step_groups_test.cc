@@ -1,6 +1,8 @@
 #include "learner/step/step_groups.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/step/gradient_sum.h"
 #include "tests/learner/tiny_run.h"
 
 namespace lvrpo {
@@ -16,13 +18,13 @@ class StepGroupsTest : public ::testing::Test {
   // Of the step's loss, in all tensors that have one.
   TensorMap Gradient(const std::vector<TrainingGroup>& groups) {
     const Policies models = {*policy_, *policy_};
-    StepGroups step(groups, models, settings_, 0);
+    const StepRanks alone = StepRanks::Alone();
+    GradientSum sum(tensors_, alone);
+    StepGroups step(groups, models, settings_, 0, alone, sum);
     for (const absl::Status& status : step.prefilled()) EXPECT_TRUE(status.ok()) << status;
     StepSums sums;
     step.SetAdvantages(groups, {}, config_.reward(), sums);
-    const StepRanks alone = StepRanks::Alone();
-    GradientSum sum(tensors_, alone);
-    step.Backward(/*first=*/true, sums, sum);
+    step.Backward(/*first=*/true, sums);
     TensorMap gradient;
     for (auto& [name, tensor] : tensors_) {
       if (tensor.grad().defined()) gradient[name] = tensor.grad().clone();
@@ -86,6 +88,14 @@ TEST_F(StepGroupsTest, TheTasksAreNormalisedApart) {
     if (texts.contains(name)) sum += texts.at(name);
     EXPECT_TRUE(torch::allclose(gradient, sum, 1e-3, 1e-6)) << name;
   }
+}
+
+TEST(TurnsOf, LetsEachRankTakeItsGroupsInTheirOrder) {
+  using ::testing::ElementsAre;
+  const std::optional<size_t> none;
+  EXPECT_THAT(TurnsOf({1, 0, 1, 1}, 3),
+              ElementsAre(ElementsAre(1, 0, none), ElementsAre(none, 2, none), ElementsAre(none, 3, none)));
+  EXPECT_TRUE(TurnsOf({}, 2).empty());
 }
 
 }  // namespace

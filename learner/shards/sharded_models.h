@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "collectives/collectives.h"
+#include "learner/shards/layer_exchange.h"
+#include "learner/shards/shard_gradients.h"
+#include "learner/shards/shards.h"
+#include "model/bagel.h"
+
+namespace lvrpo {
+
+// The policy and the reference, sharded as ZeRO-3 does: each rank holds an equal part of every decoder
+// layer's weights, and of the master weights of all that is trained; what a rank computes with is gathered
+// layer by layer. Frozen tensors outside of the layers (embeddings, the vision tower) every rank keeps.
+// docs/learner_cluster.md has the figures. Not thread-safe.
+class ShardedModels {
+ public:
+  struct Whole {
+    Bagel policy, reference;         // the reference has no adapters
+    TensorMap image, text;           // the policy's trained tensors
+    bool reference_differs = false;  // whether trained tensors' frozen values are needed too, for a KL
+  };
+  // Takes this rank's parts of the models, whose memory is free when nobody else has them. `collectives`:
+  // null with one rank; it must outlive this.
+  ShardedModels(const Whole& whole, Collectives* collectives, bool ordered);
+  ShardedModels(const ShardedModels&) = delete;
+  ShardedModels& operator=(const ShardedModels&) = delete;
+
+  const Bagel& policy() const { return *policy_; }
+  const Bagel& reference() const { return *reference_; }
+  LayerExchange& layers() { return layers_; }
+  ShardGradients& gradients() { return gradients_; }
+
+  // This rank's part of each unit that `owner` trains, by the unit's name: what its optimizer steps.
+  TensorMap Parameters(ShardOwner owner) const;
+  // All ranks' parts of units, by the units' names, as whole tensors on rank 0; nothing on the others. All
+  // ranks call it.
+  absl::StatusOr<TensorMap> Gather(const TensorMap& parts) const;
+  // Optimizers' state (TaskOptimizers::State) of whole tensors as that of this rank's parts, and back, as
+  // Gather() does.
+  TensorMap PartsOfState(const TensorMap& state) const;
+  absl::StatusOr<TensorMap> GatherState(const TensorMap& parts) const;
+
+  // Hands the gradients of trained tensors outside of the layers to gradients(): after a group's passes.
+  void AddRestGradients();
+  void ClearRestGradients();
+  // Makes those tensors what the masters are: after an update. All ranks call it.
+  absl::Status RefreshRest();
+
+ private:
+  Shards shards_;
+  ShardGradients gradients_;
+  LayerExchange layers_;
+  TensorMap rest_;  // trained tensors outside of the layers: leaves that require gradients
+  std::optional<Bagel> policy_, reference_;
+};
+
+}  // namespace lvrpo
