@@ -15,6 +15,7 @@ namespace {
 constexpr char kModelBinary[] = "lvrpo-model";
 constexpr ForwardedCommand kForwarded[] = {
     {"inspect", kModelBinary, "show what a model folder holds and what each role needs in memory"},
+    {"plan", kModelBinary, "show what a learner rank of a run needs in memory, part by part"},
     {"synthesize", kModelBinary, "write a model folder with random weights of real widths"},
     {"export", kModelBinary, "write a trained policy as a model folder in the published layout"},
     {"generate", kModelBinary, "paint images from prompts"},

@@ -14,7 +14,7 @@ constexpr char kProgram[] = "lvrpo-learner";
 absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
-  absl::StatusOr<Training> training = LoadTraining(config);
+  absl::StatusOr<Training> training = LoadTraining(config, flags.ranks);
   if (!training.ok()) return training.status();
   return LearnerProcess(flags, config, *training, shutdown, GlooRanks(flags, config.learner())).Run();
 }

@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/machine_memory.h"
 #include "data/tokenizer/tokenizer.h"
+#include "model/bagel_folder.h"
 #include "policy/contract.h"
+#include "policy/learner_memory.h"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 
@@ -29,13 +32,18 @@ absl::Status SelfTest(const GrpoTrainer& trainer) {
 
 }  // namespace
 
-absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config) {
-  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
-  if (!base.ok()) return base.status();
+absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks) {
+  const absl::StatusOr<BagelFolder> folder = OpenBagelFolder(config.model().policy());
+  if (!folder.ok()) return folder.status();
+  const BagelConfig& model = folder->config;
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(config.model().policy());
   if (!tokenizer.ok()) return tokenizer.status();
-  absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, base->config());
+  absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, model);
   if (!prompts.ok()) return prompts.status();
+  const RoleMemory needed = PlanLearner(config, model, LearnerLoadOf(config, model, *prompts), ranks);
+  if (absl::Status status = CheckMemory(needed, MachineMemory()); !status.ok()) return status;
+  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
+  if (!base.ok()) return base.status();
   std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
   contract["prompts"] = prompts->Digest();
   TrajectoryRules rules = {config, base->config()};

@@ -27,6 +27,7 @@ Command AddExportCommand(CLI::App& app);      // export_command.cc
 Command AddGenerateCommand(CLI::App& app);    // generate_command.cc
 Command AddAskCommand(CLI::App& app);         // ask_command.cc
 Command AddEditCommand(CLI::App& app);        // edit_command.cc
+Command AddPlanCommand(CLI::App& app);        // plan_command.cc
 Command AddWatermarkCommand(CLI::App& app);   // watermark_command.cc
 
 // `watermark check`: an image without a mark. In addition to the codes of common/exit_code.h, like grep's 1.

@@ -30,7 +30,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   const Command commands[] = {AddInspectCommand(app),  AddSynthesizeCommand(app), AddExportCommand(app),
                               AddGenerateCommand(app), AddAskCommand(app),        AddEditCommand(app),
-                              AddWatermarkCommand(app)};
+                              AddPlanCommand(app),     AddWatermarkCommand(app)};
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   KeepFreedMemory();
   for (const Command& command : commands) {

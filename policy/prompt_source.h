@@ -35,6 +35,8 @@ class PromptSource {
   const Prompt& At(int64_t ordinal) const;
   // SHA-256 of every record and source image, in order.
   std::string Digest() const;
+  const std::vector<Prompt>& images() const { return images_; }
+  const std::vector<Prompt>& texts() const { return texts_; }
   // Latent tokens of the largest image that is sampled; 0 without image prompts.
   int64_t MostLatentTokens() const;
 

@@ -40,23 +40,6 @@ int64_t Parameters(const ShapeMap& shapes) {
   return count;
 }
 
-// Bytes of FusedLinear's prepacked copies of fp32 weights. Layers with a common input are one there: q, k and
-// v; gate and up.
-int64_t OrderedCopyBytes(const ShapeMap& shapes) {
-  std::map<std::string, int64_t> fused;
-  for (const auto& [name, shape] : shapes) {
-    if (!IsLinearWeight(shapes, name)) continue;
-    const std::string layer = absl::StrReplaceAll(
-        name, {{".k_proj", ".q_proj"}, {".v_proj", ".q_proj"}, {".up_proj", ".gate_proj"}});
-    fused[layer] += Product({Elements(shape), kFp32});
-  }
-  int64_t bytes = 0;
-  for (const auto& [layer, own] : fused) {
-    if (own <= FusedLinear::kMostWeightBytes) bytes += own;
-  }
-  return bytes;
-}
-
 absl::Status CheckOptions(const BagelConfig& c, MemoryOptions& o) {
   const auto bad = [](const auto&... words) { return absl::InvalidArgumentError(absl::StrCat(words...)); };
   const int64_t token_pixels = c.latent_patch * c.autoencoder.downsample();
@@ -97,6 +80,22 @@ int64_t RoleMemory::total() const {
   int64_t sum = 0;
   for (const MemoryLine& line : lines) sum += line.bytes;
   return sum;
+}
+
+// Layers with a common input are one there: q, k and v; gate and up.
+int64_t OrderedCopyBytes(const ShapeMap& shapes) {
+  std::map<std::string, int64_t> fused;
+  for (const auto& [name, shape] : shapes) {
+    if (!IsLinearWeight(shapes, name)) continue;
+    const std::string layer = absl::StrReplaceAll(
+        name, {{".k_proj", ".q_proj"}, {".v_proj", ".q_proj"}, {".up_proj", ".gate_proj"}});
+    fused[layer] += Product({Elements(shape), kFp32});
+  }
+  int64_t bytes = 0;
+  for (const auto& [layer, own] : fused) {
+    if (own <= FusedLinear::kMostWeightBytes) bytes += own;
+  }
+  return bytes;
 }
 
 int64_t ForwardBytesPerToken(const BagelConfig& c, torch::Dtype dtype) {

@@ -50,6 +50,9 @@ struct MemoryPlan {
 // intermediates.
 int64_t ForwardBytesPerToken(const BagelConfig& config, torch::Dtype dtype);
 
+// Bytes of FusedLinear's prepacked copies of fp32 weights, one direction of all linear layers among them.
+int64_t OrderedCopyBytes(const ShapeMap& shapes);
+
 // InvalidArgument names the option that is out of range, an image size that the model's position table or
 // patches do not allow, or patterns that match nothing.
 absl::StatusOr<MemoryPlan> PlanMemory(const BagelConfig& config, MemoryOptions options);
