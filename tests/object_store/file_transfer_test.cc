@@ -65,7 +65,12 @@ TEST_F(FileTransferTest, TakesFaultsOfTheServer) {
 
 TEST_F(FileTransferTest, AnUploadThatFailsIsAborted) {
   S3Client client(Options());
-  fake_.Fail({.method = "PUT", .path = "partNumber=3", .times = 100, .code = 403, .name = "AccessDenied"});
+  fake_.Fail({.method = "PUT",
+              .path = "partNumber",
+              .after = 2,
+              .times = 1000,
+              .code = 403,
+              .name = "AccessDenied"});
   EXPECT_TRUE(absl::IsFailedPrecondition(Upload(client, 1000)));
   EXPECT_EQ(fake_.open_uploads(), 0u);
   EXPECT_TRUE(fake_.objects().empty());
