@@ -71,7 +71,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   StepResult result;
   const std::unique_ptr<GroupWork> work = MakeWork(ranks);
   StepGroups step(groups, models(), settings_, step_version, ranks, *work);
-  Round round = {.ranks = ranks, .work = *work, .groups = step};
+  Round round(ranks, *work, step);
   absl::Status read;
   for (const absl::Status& status : step.prefilled()) read.Update(status);
   if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;

@@ -81,10 +81,12 @@ class GrpoTrainer {
  private:
   // A step in progress.
   struct Round {
+    Round(const StepRanks& ranks, GroupWork& work, StepGroups& groups)
+        : ranks(ranks), work(work), groups(groups) {}
     const StepRanks& ranks;
     GroupWork& work;
     StepGroups& groups;
-    StepSums sums = {};
+    StepSums sums;
     std::map<std::string, double> figures = {{"nonfinite", 0}};
   };
 
