@@ -18,7 +18,7 @@ class Executor {
   virtual void Run(Task task) = 0;
 };
 
-// On a thread of its own. Thread-safe.
+// On a dedicated thread. Thread-safe.
 class ThreadExecutor final : public Executor {
  public:
   ThreadExecutor();

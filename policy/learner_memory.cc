@@ -155,7 +155,7 @@ void Sheet::AddState() {
       absl::StrCat(census.rest_frozen + census.rest_trained, " parameters, on every rank"));
   Add("frozen weights of the layers", census.layers_frozen * width() / part,
       absl::StrCat(census.layers_frozen, " parameters", by));
-  // Trained tensors that are no adapters have their frozen values beside them.
+  // Trained tensors that are no adapters keep their frozen values for the reference.
   const int64_t replaced = trained - census.adapters;
   if (!sharded() || has_kl()) {
     Add("the reference's trained tensors", replaced * width() / part,

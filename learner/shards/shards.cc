@@ -37,7 +37,7 @@ void Shards::Fill(size_t i, const TensorMap& whole) {
   const ShardUnit& unit = units_[i];
   torch::Tensor& own = parts_[i];
   own.zero_();
-  // Part by part: a whole buffer beside the tensors would double them.
+  // Part by part: a whole buffer next to the tensors would double them.
   const int64_t begin = own.numel() * rank(), end = begin + own.numel();
   for (const ShardUnit::Part& part : unit.parts) {
     const int64_t first = std::max(begin, part.begin), last = std::min(end, part.begin + Elements(part));

@@ -57,7 +57,7 @@ std::vector<bool> Presence(const variable_list& all) {
   return present;
 }
 
-// What a layer's backward needs, beside the inputs.
+// What a layer's backward needs besides the inputs.
 struct Recipe : torch::CustomClassHolder {
   Recipe(SourcedLayers layers, int64_t layer, Halves halves, LayerCall call)
       : layers(std::move(layers)), layer(layer), halves(halves), call(std::move(call)) {}

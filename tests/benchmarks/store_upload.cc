@@ -1,6 +1,6 @@
-// Speed of sending a checkpoint's file to an object store and back, beside a plain HTTP PUT of the same bytes
-// through libcurl, which neither signs nor hashes. The server is in this process, on loopback, and checks the
-// signature and the SHA-256 of signed requests as a real one does.
+// Speed of sending a checkpoint's file to an object store and back, against a plain HTTP PUT of the same
+// bytes through libcurl, which neither signs nor hashes. The server is in this process, on loopback, and
+// checks the signature and the SHA-256 of signed requests as a real one does.
 
 #include <algorithm>
 #include <cstdio>
@@ -89,7 +89,7 @@ absl::Status Measure(int64_t megabytes, int repeats) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Speed of sending a file to an object store, beside a plain HTTP PUT.");
+  CLI::App app("Speed of sending a file to an object store, against a plain HTTP PUT.");
   int64_t megabytes = 200;
   int repeats = 5;
   app.add_option("--megabytes", megabytes, "size of the file")->capture_default_str();

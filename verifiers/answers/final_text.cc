@@ -75,7 +75,7 @@ constexpr absl::string_view kEnds[] = {
     "<\uFF5CUser\uFF5C>",
 };
 
-// Behind the beginning these are HTML's for what is struck out, and end no turn.
+// After the beginning these are HTML's for what is struck out, and end no turn.
 constexpr absl::string_view kStruck = "<s>", kStruckEnd = "</s>";
 
 // Whether a tag of the lists above can begin with this byte.
