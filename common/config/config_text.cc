@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -9,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "common/files/file_kind.h"
 #include "common/files/text_file.h"
+#include "yaml-cpp/eventhandler.h"
 
 namespace lvrpo {
 namespace {
@@ -104,6 +107,47 @@ bool HoldsNoncharacter(absl::string_view text) {
   return false;
 }
 
+// Where the nodes of the documents that it is told of begin. It keeps nothing else of them.
+class DocumentRoots final : public YAML::EventHandler {
+ public:
+  const std::vector<YAML::Mark>& roots() const { return roots_; }
+  void OnDocumentStart(const YAML::Mark&) override { inside_ = false; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override {
+    Note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void Note(const YAML::Mark& mark) {
+    if (!inside_) roots_.push_back(mark);
+    inside_ = true;
+  }
+  std::vector<YAML::Mark> roots_;
+  bool inside_ = false;
+};
+
+// The first two documents at most: yaml-cpp finds empty ones without end where a token cannot begin a node.
+std::vector<YAML::Mark> FirstDocuments(absl::string_view text) {
+  std::istringstream stream{std::string(text)};
+  YAML::Parser parser(stream);
+  DocumentRoots documents;
+  for (int i = 0; i < 2 && parser.HandleNextDocument(documents); ++i) {
+  }
+  return documents.roots();
+}
+
 }  // namespace
 
 std::optional<ConfigTextError> ParseConfigText(absl::string_view text, YAML::Node& root) {
@@ -111,15 +155,15 @@ std::optional<ConfigTextError> ParseConfigText(absl::string_view text, YAML::Nod
   if (auto wrong = WrongBytes(text)) return wrong;
   try {
     // Before a line end the parser takes the end of the text for the end of a text in quotes.
-    YAML::LoadAll(std::string(absl::StripTrailingAsciiWhitespace(text)));
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    (void)FirstDocuments(absl::StripTrailingAsciiWhitespace(text));
+    const std::vector<YAML::Mark> documents = FirstDocuments(text);
     if (documents.size() > 1) {
       return ConfigTextError{
-          LineOf(documents[1].Mark()),
+          LineOf(documents[1]),
           "a second document begins here (after --- or ...); one document is read: put all "
           "settings into it"};
     }
-    root = documents.empty() ? YAML::Node() : documents[0];
+    root = YAML::Load(std::string(text));
   } catch (const YAML::Exception& error) {
     const bool open = absl::StrContains(error.msg, "EOF in scalar");
     return ConfigTextError{LineOf(error.mark),

@@ -318,5 +318,13 @@ TEST(ConfigText, AProblemWithAValueNamesTheNearestLine) {
             "run.yaml:9: reward.external[0].address: three\nrun.yaml: rollout.kernel: four");
 }
 
+// yaml-cpp would find documents in these without end.
+TEST(ParseConfigText, EndsWhereATokenCannotBeginANode) {
+  for (const char* text : {"&a* \n,", "a: 1\n--- ,", ","}) {
+    YAML::Node root;
+    EXPECT_TRUE(ParseConfigText(text, root).has_value()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace lvrpo
