@@ -58,5 +58,12 @@ TEST(SecretsOf, AreWhatPrintableUrlLeavesOut) {
   EXPECT_THAT(SecretsOf(""), IsEmpty());
 }
 
+// A URL that another one's query holds is a secret of that query, and no scheme of it.
+TEST(PrintableUrl, IsNotMisledByAUrlInTheQuery) {
+  const std::string url = "localhost:80/v1?next=http://user:password@host/y";
+  EXPECT_EQ(PrintableUrl(url), "localhost:80/v1");
+  EXPECT_EQ(JoinUrl(url, "/score"), "localhost:80/v1/score?next=http://user:password@host/y");
+}
+
 }  // namespace
 }  // namespace lvrpo

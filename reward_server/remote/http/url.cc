@@ -19,7 +19,9 @@ UrlParts Split(absl::string_view url) {
   UrlParts parts;
   url = url.substr(0, url.find('#'));
   const size_t scheme = url.find("://");
-  const size_t host = scheme == absl::string_view::npos ? 0 : scheme + 3;
+  // Not that of a URL in the path or the query.
+  const bool has_scheme = scheme != absl::string_view::npos && url.find_first_of("/?") == scheme + 1;
+  const size_t host = has_scheme ? scheme + 3 : 0;
   const size_t host_end = std::min(url.find_first_of("/?", host), url.size());
   const size_t at = url.substr(host, host_end - host).rfind('@');
   const size_t user_end = at == absl::string_view::npos ? host : host + at + 1;
