@@ -11,9 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/config/choices.h"
 #include "model/bagel.h"
-#include "model/kernels/fused_linear.h"
 #include "policy/contract.h"
 #include "policy/run_policy.h"
 #include "policy/sample_settings.h"
