@@ -27,6 +27,7 @@ v1::RunConfig DefaultRunConfig() {
   rollout.set_lease_seconds(30);
   rollout.set_lease_limit_seconds(900);
   rollout.set_image_size(64);
+  rollout.set_device("cpu");
 
   v1::RewardConfig& reward = *config.mutable_reward();
   reward.set_grounding_weight(0.3);
@@ -47,6 +48,7 @@ v1::RunConfig DefaultRunConfig() {
   reward.set_grounding_calibration("checkpoint");
   reward.set_grounding_max_patches(256);
   reward.set_image_transport("raw");
+  reward.set_device("cpu");
   for (const char* guard : {"artefacts", "one_patch", "disagreement"}) reward.add_guards(guard);
   v1::VqaEndpointConfig& endpoint = *reward.mutable_vqa_endpoint();
   endpoint.set_timeout_seconds(10);
@@ -122,8 +124,13 @@ v1::RunConfig DefaultRunConfig() {
   local.set_threads_learner(1);
   local.set_max_restarts(10);
   local.set_learner_ranks(1);
+  local.set_silent_seconds(60);
 
   config.mutable_learner()->set_collective_timeout_seconds(60);
+  config.mutable_learner()->set_device("cpu");
+
+  config.mutable_weights()->set_transport("grpc");
+  config.mutable_weights()->set_gather_seconds(5);
 
   config.mutable_rpc()->set_timeout_seconds(10);
   config.mutable_rpc()->set_max_message_mib(64);
