@@ -1,7 +1,10 @@
 #include "reward_server/scoring/scoring_pool.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/net/rpc.h"
@@ -75,78 +78,85 @@ ScoringPool::~ScoringPool() {
   verifier_.join();
 }
 
-absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::Time deadline) {
-  const size_t bytes = BytesOf(group);
-  {
-    absl::MutexLock lock(&mutex_);
-    if (draining_) return absl::UnavailableError("this reward server is draining: ask another");
-    if (!broken_.empty()) return absl::UnavailableError(broken_);
-    if (open_ > 0 && open_bytes_ + bytes > options_.most_open_bytes) {
-      return Overloaded("this reward server holds as much as it may: ask another server, or this one",
-                        kHoldsMuch);
-    }
-    ++open_;
-    open_bytes_ += bytes;
+absl::Status ScoringPool::Enter(size_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return absl::UnavailableError("this reward server is draining: ask another");
+  if (!broken_.empty()) return absl::UnavailableError(broken_);
+  if (open_ > 0 && open_bytes_ + bytes > options_.most_open_bytes) {
+    return Overloaded("this reward server holds as much as it may: ask another server, or this one",
+                      kHoldsMuch);
   }
-  const auto leave = [this, bytes] {
-    absl::MutexLock lock(&mutex_);
-    --open_;
-    open_bytes_ -= bytes;
-  };
-  const auto shared = std::make_shared<const ScoringGroup>(std::move(group));
-  struct Part {
-    ScorerLane* lane;
-    std::shared_ptr<ScorerLane::Ticket> ticket;  // null: answered already, or refused
-    LaneAnswer answer;
-  };
+  ++open_;
+  open_bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void ScoringPool::Leave(size_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  --open_;
+  open_bytes_ -= bytes;
+}
+
+absl::StatusOr<std::vector<ScoringPool::Part>> ScoringPool::Submit(const Request& request) {
   std::vector<Part> parts;
-  const bool remember = options_.cached_scores > 0;
-  const std::vector<std::string> contents =
-      remember ? ScoreCache::ContentKeys(*shared) : std::vector<std::string>();
   for (const std::unique_ptr<ScorerLane>& lane : lanes_) {
-    if (!lane->scorer().AppliesTo(shared->prompt)) continue;
+    const Scorer& scorer = lane->scorer();
+    if (!scorer.AppliesTo(request.group->prompt)) continue;
     Part part = {lane.get(), nullptr, {}};
-    // Evidence is not cached.
     std::optional<std::vector<SampleScore>> known;
-    if (remember && !shared->want_evidence) known = cache_.Find(lane->scorer(), contents);
+    if (!request.contents.empty() && !request.group->want_evidence)  // evidence is not cached
+      known = cache_.Find(scorer, request.contents);
     if (known.has_value()) {
       part.answer.scores = *std::move(known);
-    } else if (part.ticket = lane->TrySubmit(shared, deadline);
-               part.ticket == nullptr && !scorers_.Counts(lane->scorer())) {
+    } else if (part.ticket = lane->TrySubmit(request.group, request.deadline);
+               part.ticket == nullptr && !scorers_.Counts(scorer)) {
       part.answer.outcome = v1::ComponentScore::OVERLOADED;
-      part.answer.detail = absl::StrCat("the queue of scorer '", lane->scorer().name(), "' is full");
+      part.answer.detail = absl::StrCat("the queue of scorer '", scorer.name(), "' is full");
     } else if (part.ticket == nullptr) {
       for (const Part& other : parts) {
         if (other.ticket != nullptr) other.lane->Cancel(*other.ticket);
       }
-      leave();
       return Overloaded(*lane);
     }
     parts.push_back(std::move(part));
   }
+  return parts;
+}
+
+void ScoringPool::Await(const Request& request, Part& part) {
+  const Scorer& scorer = part.lane->scorer();
+  if (part.ticket != nullptr) {
+    part.answer = part.lane->Wait(*part.ticket);
+    Note(scorer, part.answer);
+    if (!request.contents.empty() && part.answer.outcome == v1::ComponentScore::OK)
+      cache_.Keep(scorer, request.contents, part.answer.scores);
+  } else if (part.answer.outcome == v1::ComponentScore::OK) {
+    metrics_
+        .Counter("lvrpo_reward_cached_items_total", "Samples whose score was known already.",
+                 {{"component", scorer.name()}})
+        .Increment(static_cast<double>(request.group->size()));
+  }
+}
+
+absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::Time deadline) {
+  const size_t bytes = BytesOf(group);
+  if (absl::Status status = Enter(bytes); !status.ok()) return status;
+  const absl::Cleanup leave = [this, bytes] { Leave(bytes); };
+  Request request = {std::make_shared<const ScoringGroup>(std::move(group)), {}, deadline};
+  if (options_.cached_scores > 0) request.contents = ScoreCache::ContentKeys(*request.group);
+  absl::StatusOr<std::vector<Part>> parts = Submit(request);
+  if (!parts.ok()) return parts.status();
   std::vector<ScorerSet::Answer> answers;
   double queue = 0, compute = 0;
-  for (Part& part : parts) {
-    const Scorer& scorer = part.lane->scorer();
-    if (part.ticket != nullptr) {
-      part.answer = part.lane->Wait(*part.ticket);
-      Note(scorer, part.answer);
-      if (remember && part.answer.outcome == v1::ComponentScore::OK)
-        cache_.Keep(scorer, contents, part.answer.scores);
-    } else if (part.answer.outcome == v1::ComponentScore::OK) {
-      metrics_
-          .Counter("lvrpo_reward_cached_items_total", "Samples whose score was known already.",
-                   {{"component", scorer.name()}})
-          .Increment(static_cast<double>(shared->size()));
-    }
+  for (Part& part : *parts) {
+    Await(request, part);
     queue = std::max(queue, part.answer.queue_seconds);
     compute = std::max(compute, part.answer.compute_seconds);
-    answers.push_back({&scorer, std::move(part.answer)});
+    answers.push_back({&part.lane->scorer(), std::move(part.answer)});
   }
-  v1::ScoreResponse response = scorers_.Assemble(*shared, answers);
+  v1::ScoreResponse response = scorers_.Assemble(*request.group, answers);
   response.set_queue_seconds(queue);
   response.set_compute_seconds(compute);
-  leave();
   return response;
 }
 

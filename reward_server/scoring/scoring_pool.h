@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,26 @@ class ScoringPool {
   std::string broken() const;
 
  private:
+  // A scorer's share of a request.
+  struct Part {
+    ScorerLane* lane;
+    std::shared_ptr<ScorerLane::Ticket> ticket;  // null: answered already, or refused
+    LaneAnswer answer;
+  };
+  // A request in progress: its samples, and what each is known by in the cache (empty: nothing is cached).
+  struct Request {
+    std::shared_ptr<const ScoringGroup> group;
+    std::vector<std::string> contents;
+    absl::Time deadline;
+  };
+
+  // Takes a request of so many bytes in, to be followed by Leave(); errors are those of Score().
+  absl::Status Enter(size_t bytes);
+  void Leave(size_t bytes);
+  // Parts of all scorers that apply: answered from the cache, or submitted to their lanes.
+  absl::StatusOr<std::vector<Part>> Submit(const Request& request);
+  // Waits for what was submitted.
+  void Await(const Request& request, Part& part);
   void Note(const Scorer& scorer, const LaneAnswer& answer);
   // Runs `work` every `every` until the pool ends.
   std::thread Repeat(absl::Duration every, std::function<void()> work);
