@@ -14,6 +14,7 @@ namespace lvrpo {
 namespace {
 
 constexpr size_t kMostTagBytes = 80;
+constexpr size_t kMostQuoteBytes = 80;
 
 bool IsDigitAt(absl::string_view text, size_t at) {
   return at < text.size() && absl::ascii_isdigit(static_cast<unsigned char>(text[at]));
@@ -38,12 +39,12 @@ bool Contains(absl::string_view marks, char32_t c) {
 
 bool IsFormatting(absl::string_view command) {
   static constexpr absl::string_view kFormatting[] = {
-      "text",       "textbf", "textit",   "textrm",       "textsf", "texttt", "textnormal", "mathbf",
-      "mathrm",     "mathit", "mathsf",   "mathtt",       "mbox",   "hbox",   "bf",         "rm",
-      "it",         "bm",     "bold",     "emph",         "left",   "right",  "boldsymbol", "large",
-      "Large",      "big",    "Big",      "quad",         "qquad",  "space",  "underline",  "displaystyle",
-      "boxed",      "fbox",   "framebox", "operatorname", "LARGE",  "huge",   "Huge",       "small",
-      "normalsize", "textup", "textstyle"};
+      "text",       "textbf", "textit",    "textrm",       "textsf", "texttt",  "textnormal", "mathbf",
+      "mathrm",     "mathit", "mathsf",    "mathtt",       "mbox",   "hbox",    "bf",         "rm",
+      "it",         "bm",     "bold",      "emph",         "left",   "right",   "boldsymbol", "large",
+      "Large",      "big",    "Big",       "quad",         "qquad",  "space",   "underline",  "displaystyle",
+      "boxed",      "fbox",   "framebox",  "operatorname", "LARGE",  "huge",    "Huge",       "small",
+      "normalsize", "textup", "textstyle", "mathcal",      "mathbb", "mathscr", "mathfrak"};
   return std::find(std::begin(kFormatting), std::end(kFormatting), command) != std::end(kFormatting);
 }
 
@@ -169,7 +170,33 @@ bool Marks::IsFootnote(size_t at, size_t end) {
   return end == at + 1 && IsWordPart(before) && !IsWordPart(after);
 }
 
+bool Marks::IsHighlight(size_t at) {
+  if (text_.substr(at, 2) != "==") return false;
+  if (at == highlight_end_) return true;
+  const size_t begin = at + 2, end = text_.find("==", begin);
+  if (end == absl::string_view::npos || end == begin) return false;
+  const bool opens = !IsWordPart(Before(text_, at)) && !unicode::IsSpace(CodePointAt(text_, begin));
+  const bool closes = !unicode::IsSpace(Before(text_, end)) && !IsWordPart(CodePointAt(text_, end + 2));
+  if (!opens || !closes || absl::StrContains(text_.substr(begin, end - begin), '\n')) return false;
+  highlight_end_ = end;
+  return true;
+}
+
+bool Marks::ClosesBackticks(size_t at) const {
+  const size_t from = at - std::min(at, kMostQuoteBytes);
+  const absl::string_view before = text_.substr(from, at - from);
+  const size_t last = before.rfind('`');
+  if (last == absl::string_view::npos || absl::StrContains(before.substr(last), '\n')) return false;
+  if (const size_t quote = before.find('\'', last);
+      quote != absl::string_view::npos && quote + 1 < before.size())
+    return false;  // closed already
+  size_t first = from + last;
+  while (first > 0 && text_[first - 1] == '`') --first;
+  return !IsWordPart(Before(text_, first));
+}
+
 bool Marks::IsPrime(size_t at) {
+  if (text_[at] == '\'' && ClosesBackticks(at)) return false;
   bool& open = text_[at] == '"' ? double_ : single_;
   if (open) {
     open = false;

@@ -65,9 +65,15 @@ class Marks {
   bool IsFootnote(size_t at, size_t end);
   // The quote at `at`: a prime ("A'", "5\"").
   bool IsPrime(size_t at);
+  // The == at `at` begins or ends what Markdown highlights ("==B=="), and is no equality ("x==B").
+  bool IsHighlight(size_t at);
 
  private:
+  // LaTeX's closing quote: "`B'", "``B''".
+  bool ClosesBackticks(size_t at) const;
+
   const absl::string_view text_;
+  size_t highlight_end_ = absl::string_view::npos;
   bool emphasis_ = false;
   bool single_ = false, double_ = false;  // quotes that are open
 };

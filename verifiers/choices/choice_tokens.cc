@@ -101,6 +101,7 @@ class Reader {
       case '-':
       case '=':
         if (at_ + 1 < text_.size() && text_[at_ + 1] == '>') return Add(Term::kColon, ":", at_ + 2);
+        if (marks_.IsHighlight(at_)) return Skip(at_ + 2, false);
         return c == '-' ? Dash() : Add(Term::kEqual, piece, at_ + 1);
       case '\\':
         return Command();

@@ -135,6 +135,13 @@ bool IsTooWord(absl::string_view word) {
   return words->Has(word);
 }
 
+// "zu gro\u00DF", where "zu" alone may be "to".
+bool IsGermanTooMuch(absl::string_view zu, absl::string_view word) {
+  static const auto* const words = new WordSet(
+      "gro\u00DF gross klein hoch niedrig viel wenig lang kurz gering ungenau alt jung schwer leicht");
+  return zu == "zu" && words->Has(word);
+}
+
 // "no es", "ne convient pas": with a verb after it.
 bool IsHalfNegation(absl::string_view word) { return word == "no" || word == "ne"; }
 
@@ -309,7 +316,9 @@ bool DeniedAfter(const std::vector<Token>& tokens, size_t begin) {
     if (IsLinkMark(token)) continue;
     if (token.kind != TokenKind::kWord) return false;
     if (Denies(token.raw)) return at > begin || !IsAttribute(tokens, at);
-    if (linked && IsTooWord(token.raw) && IsWordAt(tokens, at + 1)) return true;
+    if (linked && IsWordAt(tokens, at + 1) &&
+        (IsTooWord(token.raw) || IsGermanTooMuch(token.raw, tokens[at + 1].raw)))
+      return true;
     if (Negates(token.raw) || IsHalfNegation(token.raw))
       return NegatesNumber(tokens, at, at == begin, linked);
     const bool verb = IsFit(token.raw) && IsWordAt(tokens, at + 1) && Negates(tokens[at + 1].raw);
