@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "common/utf8.h"
 #include "data/image/png_bytes.h"
 
 namespace lvrpo {
@@ -31,29 +32,6 @@ void AppendChunk(absl::string_view type, absl::string_view data, std::string& to
 bool IsAscii(absl::string_view text) {
   for (const char c : text) {
     if (static_cast<uint8_t>(c) > 127) return false;
-  }
-  return true;
-}
-
-// No overlong forms, no surrogates, nothing above U+10FFFF.
-bool IsUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const uint8_t first = static_cast<uint8_t>(text[i]);
-    const size_t size = first < 0x80                    ? 1
-                        : first >= 0xC2 && first < 0xE0 ? 2
-                        : (first >> 4) == 0xE           ? 3
-                        : first >= 0xF0 && first < 0xF5 ? 4
-                                                        : 0;
-    if (size == 0 || i + size > text.size()) return false;
-    uint32_t code = size == 1 ? first : first & (0x7F >> size);
-    for (size_t k = 1; k < size; ++k) {
-      const uint8_t next = static_cast<uint8_t>(text[i + k]);
-      if ((next >> 6) != 2) return false;
-      code = code << 6 | (next & 63);
-    }
-    if (size == 3 && (code < 0x800 || (code >= 0xD800 && code < 0xE000))) return false;
-    if (size == 4 && (code < 0x10000 || code > 0x10FFFF)) return false;
-    i += size;
   }
   return true;
 }
@@ -131,7 +109,7 @@ absl::Status ReadText(absl::string_view type, absl::string_view data, Texts& tex
   }
   if (type != "iTXt") {
     value = FromLatin1(value);
-  } else if (!IsUtf8(value)) {
+  } else if (!unicode::IsValidUtf8(value)) {
     return Damaged("an international text that is not UTF-8");
   }
   total += key.size() + value.size();
@@ -154,7 +132,7 @@ absl::StatusOr<std::string> AddPngText(absl::string_view png, const Texts& text)
                        "of ",
                        key.size(), " bytes as given"));
     }
-    if (!IsUtf8(value) || value.find('\0') != std::string::npos) {
+    if (!unicode::IsValidUtf8(value) || value.find('\0') != std::string::npos) {
       return absl::InvalidArgumentError(
           absl::StrCat("the PNG text '", key, "' must be UTF-8 without a zero byte"));
     }
