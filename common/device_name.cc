@@ -1,5 +1,7 @@
 #include "common/device_name.h"
 
+#include <cstdlib>
+
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +21,11 @@ absl::StatusOr<DeviceName> ParseDeviceName(absl::string_view text) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is no device: use cpu, cuda or cuda:0 to cuda:", kMostGpus - 1));
+}
+
+std::string WeightsDevice(const std::string& compute_device) {
+  const char* const named = std::getenv("LVRPO_WEIGHTS_DEVICE");
+  return named != nullptr && *named != '\0' ? named : compute_device;
 }
 
 }  // namespace lvrpo

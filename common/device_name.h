@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -19,5 +21,9 @@ inline constexpr int kMostGpus = 64;
 
 // InvalidArgument for any other text, and for an N of kMostGpus and more; says what may be written. Pure.
 absl::StatusOr<DeviceName> ParseDeviceName(absl::string_view text);
+
+// Where a process that computes on `compute_device` takes weights: there, or where LVRPO_WEIGHTS_DEVICE in
+// the environment says, with which tests use the doubles of CUDA and NCCL while CPUs compute.
+std::string WeightsDevice(const std::string& compute_device);
 
 }  // namespace lvrpo

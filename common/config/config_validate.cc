@@ -4,6 +4,7 @@
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
 #include "common/config/reward_config.h"
+#include "common/device_name.h"
 
 namespace lvrpo {
 namespace {
@@ -19,6 +20,15 @@ void CheckOptimizer(ConfigProblems& problems, const std::string& field,
   problems.Range(field + ".cosine_floor", optimizer.cosine_floor(), 0, 1);
   if (optimizer.trainable().empty())
     problems.Add(field + ".trainable", "is empty: name at least one pattern");
+}
+
+void CheckWeights(ConfigProblems& p, const v1::RunConfig& c) {
+  p.OneOf("weights.transport", c.weights().transport(), kWeightTransports);
+  p.Range("weights.gather_seconds", c.weights().gather_seconds(), 0.1, 600);
+  if (c.weights().transport() == "nccl" && WeightsDevice(c.learner().device()) == "cpu") {
+    p.Add("weights.transport",
+          "nccl needs a GPU for the learner, which broadcasts: set learner.device to cuda, or use grpc");
+  }
 }
 
 }  // namespace
@@ -148,6 +158,7 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
           absl::StrCat(c.local().learner_ranks(), " is more than train.groups_per_step (",
                        train.groups_per_step(), "): some ranks would have nothing to train on"));
   }
+  CheckWeights(p, c);
   p.Range("learner.collective_timeout_seconds", c.learner().collective_timeout_seconds(), 1, 1e6);
   p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());
   p.Range("rpc.max_message_mib", c.rpc().max_message_mib(), 4, 1024);

@@ -155,6 +155,14 @@ TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
   EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
 }
 
+TEST_F(ConfigTest, BroadcastsWeightsOnlyFromAGpu) {
+  EXPECT_THAT(ErrorOf("", {"weights.transport=carrier"}), HasSubstr("'carrier' is not one of grpc, nccl"));
+  EXPECT_THAT(ErrorOf("", {"weights.transport=nccl"}), HasSubstr("set learner.device to cuda, or use grpc"));
+  EXPECT_THAT(ErrorOf("", {"weights.gather_seconds=0"}), HasSubstr("weights.gather_seconds"));
+  const auto loaded = Load(Base(), {"weights.transport=nccl", "learner.device=cuda:1"});
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+}
+
 TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   v1::RunConfig config = DefaultRunConfig();
   const std::string digest = ConfigDigest(config);
@@ -163,6 +171,7 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   // A run may go on with another number of ranks.
   config.mutable_local()->set_learner_ranks(4);
   config.mutable_learner()->set_collective_timeout_seconds(5);
+  config.mutable_weights()->set_transport("nccl");
   config.mutable_learner()->set_trusted_network(true);
   config.set_name("another");
   config.mutable_rpc()->set_timeout_seconds(3);

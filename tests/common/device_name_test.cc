@@ -1,5 +1,7 @@
 #include "common/device_name.h"
 
+#include <cstdlib>
+
 #include "gtest/gtest.h"
 
 namespace lvrpo {
@@ -22,6 +24,14 @@ TEST(ParseDeviceName, RefusesEverythingElse) {
   }
   EXPECT_EQ(ParseDeviceName("gpu").status().message(),
             "'gpu' is no device: use cpu, cuda or cuda:0 to cuda:63");
+}
+
+TEST(WeightsDevice, IsTheOneThatComputesUnlessTheEnvironmentSaysAnother) {
+  unsetenv("LVRPO_WEIGHTS_DEVICE");
+  EXPECT_EQ(WeightsDevice("cuda:2"), "cuda:2");
+  setenv("LVRPO_WEIGHTS_DEVICE", "cuda", 1);
+  EXPECT_EQ(WeightsDevice("cpu"), "cuda");
+  unsetenv("LVRPO_WEIGHTS_DEVICE");
 }
 
 }  // namespace
