@@ -26,6 +26,7 @@ namespace lvrpo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::string kLvrpo = std::string(LVRPO_BIN_DIR) + "/lvrpo";
 
@@ -79,9 +80,10 @@ class RunTest : public ::testing::Test {
   }
   // Starts a run, waits until `ready`, disturbs it, and lets it end.
   Outcome RunDisturbed(const std::vector<std::string>& command, const std::function<bool()>& ready,
-                       const std::function<void(Process&)>& disturb) const {
+                       const std::function<void(Process&)>& disturb,
+                       const std::map<std::string, std::string>& environment = {}) const {
     const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
-    auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
+    auto process = Process::Start({.command = command, .log = log, .environment = environment, .nice = 0});
     EXPECT_TRUE(process.ok()) << process.status();
     AwaitReady(*process, ready);
     disturb(*process);
@@ -393,6 +395,38 @@ TEST_F(RunTest, CommandsSayWhatTheyDo) {
   const Outcome config = Run({kLvrpo, "print-config", "--config", "configs/shapes.yaml", "--set", "seed=5"});
   EXPECT_THAT(config.text, HasSubstr("seed: 5"));
   EXPECT_THAT(config.text, HasSubstr("--set"));
+}
+
+// Weights over the doubles of NCCL and CUDA (docs/development.md), and over gRPC: the same run.
+TEST_F(RunTest, BroadcastsWeightsWithTheSameResult) {
+  const std::vector<std::string> strict = {"train.max_staleness=0", "train.steps=4",
+                                           "local.rollout_workers=2", "rollout.lease_seconds=5",
+                                           "coordinator.member_timeout_seconds=2"};
+  ASSERT_EQ(Run(RunCommand("grpc", strict)).code, kExitDone);
+  const std::string digest = Json("grpc/summary.json").value("weights_digest", "");
+  ASSERT_EQ(digest.size(), 64u);
+
+  std::vector<std::string> broadcast = strict;
+  broadcast.insert(broadcast.end(), {"weights.transport=nccl", "weights.gather_seconds=2"});
+  const std::map<std::string, std::string> doubles = {{"LVRPO_WEIGHTS_DEVICE", "cuda"},
+                                                      {"LVRPO_CUDART_LIBRARY", LVRPO_CUDART_DOUBLE},
+                                                      {"LVRPO_NCCL_LIBRARY", LVRPO_NCCL_DOUBLE}};
+  const Outcome nccl = Run(RunCommand("nccl", broadcast), doubles);
+  ASSERT_EQ(nccl.code, kExitDone) << nccl.text;
+  EXPECT_EQ(Json("nccl/summary.json").value("weights_digest", ""), digest);
+  const std::string learner = ReadFile(dir_ + "/nccl/logs/learner-0.log").value_or("");
+  EXPECT_THAT(learner, HasSubstr("GB/s in the preflight, rank 0: the learner, GPU 0 at 0000:00:00.0"));
+  for (const char* version : {"1", "2", "3"})
+    EXPECT_THAT(learner, HasSubstr(absl::StrCat("version ", version, " was broadcast to rollout-")));
+  EXPECT_THAT(learner, Not(HasSubstr("broken rule")));
+
+  // A worker is killed while it takes part, and comes back.
+  const Outcome killed = RunDisturbed(
+      RunCommand("killed", broadcast), [&] { return Steps("killed") >= 1; },
+      [&](Process&) { kill(Json("killed/processes.json").value("rollout-1", 0), SIGKILL); }, doubles);
+  ASSERT_EQ(killed.code, kExitDone) << killed.text;
+  EXPECT_EQ(Json("killed/summary.json").value("weights_digest", ""), digest);
+  ExpectSoundRun("killed");
 }
 
 }  // namespace

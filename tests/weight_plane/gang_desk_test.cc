@@ -20,7 +20,9 @@ using Answer = v1::AskGangResponse;
 
 class GangDeskTest : public ::testing::Test {
  protected:
-  GangDeskTest() { desk_.OpenFor("run", 3); }
+  GangDeskTest() {
+    desk_.Open([] { return RequestOf("learner").fence(); });
+  }
 
   std::shared_ptr<const PackedWeights> Offer(int64_t number) {
     auto weights = std::make_shared<const PackedWeights>(SomeWeights(number));
@@ -168,6 +170,17 @@ TEST_F(GangDeskTest, TakesAsksOfItsRunOnly) {
   EXPECT_TRUE(absl::IsInvalidArgument(desk_.Ask(request).status()));
   GangDesk not_open({}, clock_);
   EXPECT_EQ(not_open.Ask(RequestOf("a"))->answer(), Answer::WAIT) << "its run is not known yet";
+}
+
+TEST_F(GangDeskTest, TakesWorkersOfOtherMachinesOnlyWhereTheNetworkIsTrusted) {
+  GangDesk desk({.only_host = "here"}, clock_);
+  desk.Open([] { return RequestOf("learner").fence(); });
+  v1::AskGangRequest request = RequestOf("a");
+  request.mutable_member()->set_host("here");
+  EXPECT_EQ(desk.Ask(request)->answer(), Answer::WAIT);
+  request.mutable_member()->set_host("there");
+  EXPECT_EQ(desk.Ask(request)->answer(), Answer::FETCH);
+  EXPECT_THAT(desk.Ask(request)->why(), HasSubstr("learner.trusted_network"));
 }
 
 TEST_F(GangDeskTest, TellsEveryoneToFetchOnceItIsClosed) {

@@ -49,8 +49,8 @@ TEST_F(GangTest, MeasuresThenBroadcastsEachVersionOverOneCommunicator) {
   AddAll(world, {"a", "b", "c"});
   world.ExpectToAsk(3);
   std::vector<std::thread> threads;
-  for (auto& [name, worker] : world.workers)
-    threads.emplace_back([&worker] { EXPECT_EQ(worker->Measure(), absl::OkStatus()); });
+  for (auto& worker : world.workers)
+    threads.emplace_back([&worker] { EXPECT_EQ(worker.second->Measure(), absl::OkStatus()); });
   for (std::thread& thread : threads) thread.join();
   world.AwaitRoot();
   EXPECT_THAT(world.ways, Each(Plan::NEW));
@@ -329,8 +329,8 @@ TEST_F(GangTest, AFailedPreflightCostsNothingElse) {
   world.Fault("drop rank=1 op=2");
   world.FlyAfter(0);
   std::vector<std::thread> threads;
-  for (auto& [name, worker] : world.workers)
-    threads.emplace_back([&worker] { EXPECT_FALSE(worker->Measure().ok()); });
+  for (auto& worker : world.workers)
+    threads.emplace_back([&worker] { EXPECT_FALSE(worker.second->Measure().ok()); });
   for (std::thread& thread : threads) thread.join();
   world.AwaitRoot();
   world.time.Stand();

@@ -96,7 +96,7 @@ class GangWorld {
                                                         .measured_bytes = 3 * kChunk + 5,
                                                         .most_failures = most_failures_},
                                       nccl.Place(time.Limits()), *desk, service_, metrics);
-    desk->OpenFor("run", 3);
+    desk->Open([] { return FenceOf("learner"); });
   }
   // A learner's process that is started again: it knows nobody.
   void RestartRoot() {
@@ -192,7 +192,7 @@ class GangWorld {
       std::make_unique<GangDesk>(GangDesk::Options{.patience = kPatience}, desk_clock_);
 
  private:
-  v1::Fence FenceOf(const std::string& worker) {
+  static v1::Fence FenceOf(const std::string& worker) {
     v1::Fence fence;
     fence.set_run_id("run");
     fence.set_run_epoch(3);

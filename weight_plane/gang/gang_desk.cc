@@ -54,10 +54,9 @@ bool IsOf(const v1::AskGangRequest& request, const std::shared_ptr<const PackedW
 
 }  // namespace
 
-void GangDesk::OpenFor(const std::string& run_id, int64_t run_epoch) {
+void GangDesk::Open(std::function<v1::Fence()> fence) {
   absl::MutexLock lock(&mutex_);
-  run_id_ = run_id;
-  run_epoch_ = run_epoch;
+  fence_ = std::move(fence);
 }
 
 void GangDesk::Offer(std::shared_ptr<const PackedWeights> weights) {
@@ -68,11 +67,21 @@ void GangDesk::Offer(std::shared_ptr<const PackedWeights> weights) {
 
 absl::StatusOr<v1::AskGangResponse> GangDesk::Ask(const v1::AskGangRequest& request) {
   if (absl::Status status = CheckAsk(request); !status.ok()) return status;
-  absl::MutexLock lock(&mutex_);
-  if (!closed_.empty()) return Fetch(closed_);
-  if (run_id_.empty()) return Wait();
-  if (request.fence().run_id() != run_id_ || request.fence().run_epoch() != run_epoch_)
+  if (!options_.only_host.empty() && request.member().host() != options_.only_host) {
+    return Fetch(
+        "NCCL would send weights to another machine unencrypted, which learner.trusted_network allows");
+  }
+  std::function<v1::Fence()> fence;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!closed_.empty()) return Fetch(closed_);
+    if (fence_ == nullptr) return Wait();
+    fence = fence_;
+  }
+  const v1::Fence own = fence();
+  if (request.fence().run_id() != own.run_id() || request.fence().run_epoch() != own.run_epoch())
     return absl::FailedPreconditionError("this learner is of another run, or of another epoch of it");
+  absl::MutexLock lock(&mutex_);
   return Answer(request, clock_.Now());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,11 +35,14 @@ class GangDesk {
   struct Options {
     absl::Duration patience = absl::Seconds(5);  // weights.gather_seconds
     absl::Duration silence = absl::Seconds(2);   // who has not asked for longer is gone
+    // Machine that all must be on: NCCL encrypts nothing on its way to another. Empty: any.
+    std::string only_host = {};
   };
   explicit GangDesk(const Options& options, Clock& clock = RealClock()) : options_(options), clock_(clock) {}
 
-  // From now on asks are of this run; before, they are told to wait.
-  void OpenFor(const std::string& run_id, int64_t run_epoch);
+  // The learner has joined its run: asks must be of the run and the epoch that `fence` says, which is called
+  // for each. Before, workers are told to wait.
+  void Open(std::function<v1::Fence()> fence);
   // The version that is broadcast next, to those that ask for it. One that nobody has begun to take is given
   // up.
   void Offer(std::shared_ptr<const PackedWeights> weights);
@@ -67,6 +71,7 @@ class GangDesk {
     bool taken = false;
   };
   struct Running {
+    Running() {}  // NOLINT: clang knows the default of `begun` too late for an aggregate in std::optional
     GangStart start;
     bool begun = false;  // the thread has it
     std::vector<Place> places;
@@ -87,11 +92,10 @@ class GangDesk {
   Clock& clock_;
   absl::Mutex mutex_;
   absl::CondVar changed_;
-  std::string run_id_ ABSL_GUARDED_BY(mutex_);
-  int64_t run_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::string closed_ ABSL_GUARDED_BY(mutex_);              // why; empty: it is open
-  std::set<std::string> expected_ ABSL_GUARDED_BY(mutex_);  // in the next broadcast
-  bool has_begun_ ABSL_GUARDED_BY(mutex_) = false;          // a broadcast, before
+  std::function<v1::Fence()> fence_ ABSL_GUARDED_BY(mutex_);  // null: the run is not known yet
+  std::string closed_ ABSL_GUARDED_BY(mutex_);                // why; empty: it is open
+  std::set<std::string> expected_ ABSL_GUARDED_BY(mutex_);    // in the next broadcast
+  bool has_begun_ ABSL_GUARDED_BY(mutex_) = false;            // a broadcast, before
   std::optional<Round> measurement_ ABSL_GUARDED_BY(mutex_), version_ ABSL_GUARDED_BY(mutex_);
   std::optional<Running> running_ ABSL_GUARDED_BY(mutex_);
 };

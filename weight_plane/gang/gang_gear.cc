@@ -30,13 +30,17 @@ absl::StatusOr<std::unique_ptr<GangGear>> OpenGangGear(const std::string& comput
   auto gear = std::make_unique<GangGear>();
   gear->library = *std::move(library);
   gear->device = *std::move(device);
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  gear->self.set_host(host);
+  gear->self.set_host(HostName());
   gear->self.set_device(absl::StrCat("GPU ", index));
   gear->self.set_place(gear->device->Place());
   gear->self.set_nccl_version(gear->library.version);
   return gear;
+}
+
+std::string HostName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return host;
 }
 
 absl::Duration LongestBroadcast(const v1::RpcConfig& rpc) { return absl::Seconds(rpc.timeout_seconds() * 3); }

@@ -27,6 +27,9 @@ struct GangGear {
 // OpenCudaDevice; NotFound where it is a CPU.
 absl::StatusOr<std::unique_ptr<GangGear>> OpenGangGear(const std::string& compute_device);
 
+// Name of this machine, as members say it.
+std::string HostName();
+
 // How long a broadcast may take, and how long a worker waits for one to begin, which another may precede.
 absl::Duration LongestBroadcast(const v1::RpcConfig& rpc);
 absl::Duration GatherPatience(const v1::RunConfig& config);
