@@ -39,7 +39,8 @@ WorkerGang::WorkerGang(const v1::RunConfig& config, Run run, std::unique_ptr<Gan
 std::string WorkerGang::AwaitLearner() {
   const absl::Time deadline = RealClock().Now() + absl::Seconds(config_.weights().gather_seconds());
   for (;; run_.sleep(absl::Milliseconds(50))) {
-    for (const v1::Member& learner : run_.view().learners()) {
+    const v1::PoolView view = run_.view();
+    for (const v1::Member& learner : view.learners()) {
       if (learner.rank() == 0) return learner.address();
     }
     if (run_.stop() || RealClock().Now() >= deadline) return "";
