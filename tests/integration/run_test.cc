@@ -420,6 +420,19 @@ TEST_F(RunTest, BroadcastsWeightsWithTheSameResult) {
     EXPECT_THAT(learner, HasSubstr(absl::StrCat("version ", version, " was broadcast to rollout-")));
   EXPECT_THAT(learner, Not(HasSubstr("broken rule")));
 
+  // A worker's GPU never does the first operation after the preflight's ten: that version takes
+  // rpc.timeout_seconds, then comes over gRPC, and the next is broadcast again.
+  std::vector<std::string> impatient = broadcast;
+  impatient.push_back("rpc.timeout_seconds=3");
+  std::map<std::string, std::string> faulty = doubles;
+  faulty["NCCL_DOUBLE_FAULTS"] = "drop rank=1 op=10";
+  const Outcome stuck = Run(RunCommand("stuck", impatient), faulty);
+  ASSERT_EQ(stuck.code, kExitDone) << stuck.text;
+  EXPECT_EQ(Json("stuck/summary.json").value("weights_digest", ""), digest);
+  const std::string log = ReadFile(dir_ + "/stuck/logs/learner-0.log").value_or("");
+  EXPECT_THAT(log, HasSubstr("version 1 could not be broadcast over NCCL to rollout-"));
+  EXPECT_THAT(log, HasSubstr("version 2 was broadcast to rollout-"));
+
   // A worker is killed while it takes part, and comes back.
   const Outcome killed = RunDisturbed(
       RunCommand("killed", broadcast), [&] { return Steps("killed") >= 1; },
