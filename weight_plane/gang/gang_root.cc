@@ -201,7 +201,7 @@ absl::Status GangRoot::Measure(const GangForm& form) {
                       : !reached ? "peer access unknown"
                                  : absl::StrCat(*reached ? "" : "no ", "peer access"));
   }
-  spdlog::info("weights go to {} workers over NCCL: {:.2f} GB/s in the preflight, {}", form.ranks.size(),
+  spdlog::info("weights go to {} over NCCL: {:.2f} GB/s in the preflight, {}", NamesOf(form.ranks),
                rate / 1e9, absl::StrJoin(TopologyInWords(options_.self, form.ranks, reaches), "; "));
   return absl::OkStatus();
 }
