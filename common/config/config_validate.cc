@@ -142,6 +142,13 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("local.threads_reward", c.local().threads_reward(), 1, 1024);
   p.Range("local.threads_learner", c.local().threads_learner(), 1, 1024);
   p.Range("local.max_restarts", c.local().max_restarts(), 0, 1e6);
+  p.Range("local.silent_seconds", c.local().silent_seconds(), 0, 1e6);
+  if (c.local().silent_seconds() > 0 &&
+      c.local().silent_seconds() < c.coordinator().member_timeout_seconds()) {
+    p.Add("local.silent_seconds",
+          absl::StrCat("must be 0 or at least coordinator.member_timeout_seconds (",
+                       c.coordinator().member_timeout_seconds(), "): until then a member is only slow"));
+  }
   p.Range("local.learner_ranks", c.local().learner_ranks(), 1, kMostLearnerRanks);
   if (c.local().learner_ranks() > train.groups_per_step() && train.groups_per_step() >= 1) {
     p.Add("local.learner_ranks",

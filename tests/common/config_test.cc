@@ -79,6 +79,8 @@ TEST_F(ConfigTest, BoundsThatFollowFromOtherSettings) {
       {"rollout.lease_seconds", {"coordinator.heartbeat_seconds=2"}, "6", "5.9"},
       {"rollout.lease_limit_seconds", {"rollout.lease_seconds=20"}, "20", "19"},
       {"coordinator.member_timeout_seconds", {"coordinator.heartbeat_seconds=2"}, "4", "3.9"},
+      {"local.silent_seconds", {"coordinator.member_timeout_seconds=7"}, "7", "6.9"},
+      {"local.silent_seconds", {"coordinator.member_timeout_seconds=7"}, "0", "-1"},
   };
   for (auto& c : cases) {
     c.given.push_back(absl::StrCat(c.field, "=", c.fits));
@@ -162,6 +164,7 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   config.set_out("elsewhere");
   // A run may go on with another number of ranks.
   config.mutable_local()->set_learner_ranks(4);
+  config.mutable_local()->set_silent_seconds(0);
   config.mutable_learner()->set_collective_timeout_seconds(5);
   config.mutable_learner()->set_trusted_network(true);
   config.set_name("another");
