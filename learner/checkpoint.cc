@@ -8,6 +8,7 @@
 #include "common/files/filesystem.h"
 #include "common/hash.h"
 #include "common/json/json_text.h"
+#include "common/pause_point.h"
 #include "common/version.h"
 #include "learner/checkpoints/checkpoint_folder.h"
 #include "model/weights/lora_file.h"
@@ -39,6 +40,7 @@ absl::StatusOr<std::string> WriteFiles(const std::string& folder, const Checkpoi
       return status;
     files.insert(files.end(), {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"});
   }
+  PausePoint("checkpoint");
   for (const std::string& name : files) {
     const absl::StatusOr<std::string> digest = FileSha256Hex(JoinPath(folder, name));
     if (!digest.ok()) return digest.status();

@@ -8,6 +8,7 @@
 #include "common/config/config.h"
 #include "common/files/filesystem.h"
 #include "common/net/rpc.h"
+#include "common/pause_point.h"
 #include "common/stopwatch.h"
 #include "common/words/words.h"
 #include "policy/run_policy.h"
@@ -259,6 +260,7 @@ absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
 }
 
 absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
+  PausePoint("load");
   std::map<const v1::AssignedGroup*, absl::Status> unusable;
   for (const v1::AssignedGroup& assigned : step.assignment.groups()) {
     if (!IsOwn(assigned)) {
@@ -313,12 +315,14 @@ absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
 
 absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
   absl::StatusOr<v1::CommitStepResponse> committed;
+  PausePoint("publish");
   if (IsRankZero()) committed = CommitRecords(step);
   committed = HearOf(std::move(committed));
   if (!committed.ok()) return committed.status();
   given_up_ = 0;
   step.last = committed->finished();
   spool_.RemoveBelow(committed->lowest_open_ordinal());
+  PausePoint("commit");
   return true;
 }
 

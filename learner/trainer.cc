@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "common/pause_point.h"
 #include "common/thrown.h"
 #include "learner/shards/sharded_work.h"
 #include "learner/step/gradient_sum.h"
@@ -133,6 +134,7 @@ absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, bool first)
       Unusable(round, together, round.groups.TryAlone(first, optimizers_));
   if (unusable.ok() && unusable->empty()) optimizers_.Skip(round.figures);
   return unusable;
+    PausePoint("optimizer");
 }
 
 absl::Status GrpoTrainer::SumGradients(Round& round, bool first, absl::Status& together) {
