@@ -27,21 +27,21 @@ AdamW::AdamW(TensorMap parameters, AdamWOptions options)
   }
 }
 
-// Accumulated in double and in name order, so that it is the same on every run.
-double AdamW::GradientSquares() const {
-  double sum = 0;
-  bool any = false;
+std::map<std::string, double> AdamW::GradientSquares() const {
+  std::map<std::string, double> squares;
   for (const auto& [name, parameter] : parameters_) {
-    if (!parameter.grad().defined()) continue;
-    any = true;
-    sum += parameter.grad().to(torch::kFloat64).square().sum().item<double>();
+    if (parameter.grad().defined())
+      squares[name] = parameter.grad().to(torch::kFloat64).square().sum().item<double>();
   }
-  return any ? sum : -1;
+  return squares;
 }
 
+// Accumulated in double and in name order, so that it is the same on every run.
 double AdamW::GradientNorm() const {
-  const double squares = GradientSquares();
-  return squares < 0 ? -1 : std::sqrt(squares);
+  const std::map<std::string, double> squares = GradientSquares();
+  double sum = 0;
+  for (const auto& [name, square] : squares) sum += square;
+  return squares.empty() ? -1 : std::sqrt(sum);
 }
 
 OptimizerStep AdamW::Step() { return StepTogether({this})[0]; }

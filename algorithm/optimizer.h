@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,9 @@ class AdamW {
   // unchanged; otherwise a missing gradient is zero. The schedule advances in every call.
   OptimizerStep Step();
   void ClearGradients();
-  double GradientNorm() const;     // over all parameters; -1: no gradient at all
-  double GradientSquares() const;  // the sum of its squares, the same
+  double GradientNorm() const;  // over all parameters; -1: no gradient at all
+  // The sum of its squares, by parameter that has a gradient.
+  std::map<std::string, double> GradientSquares() const;
 
   const TensorMap& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }

@@ -300,29 +300,36 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
   }
   if (trainer_.nonfinite_in_a_row() >= options_.config.train().max_nonfinite_steps()) {
     return absl::OutOfRangeError(absl::StrCat("training diverged: ", trainer_.nonfinite_in_a_row(),
-                                              " updates in a row had non-finite gradients; ",
-                                              kDivergedAdvice));
+                                              " updates in a row were not finite (",
+                                              trainer_.nonfinite_cause(), "); ", kDivergedAdvice));
   }
   step.figures = trained->metrics;
+  if (const auto unique = step.figures.find("unique_noise");
+      unique != step.figures.end() && unique->second < 1) {
+    return absl::DataLossError(absl::StrCat(
+        "only ", unique->second, " of the images of step ", step_,
+        " have noise of their own, so what they teach is wrong: a rollout worker is broken. The log "
+        "names two of them; nothing of the step was committed"));
+  }
   return true;
 }
 
 absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
+  PausePoint("publish");
   ++step_;
   if (IsRankZero()) PublishWeights();
   return true;
 }
 
 absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
+  PausePoint("commit");
   absl::StatusOr<v1::CommitStepResponse> committed;
-  PausePoint("publish");
   if (IsRankZero()) committed = CommitRecords(step);
   committed = HearOf(std::move(committed));
   if (!committed.ok()) return committed.status();
   given_up_ = 0;
   step.last = committed->finished();
   spool_.RemoveBelow(committed->lowest_open_ordinal());
-  PausePoint("commit");
   return true;
 }
 

@@ -7,8 +7,10 @@
 #include "common/thrown.h"
 #include "learner/shards/sharded_work.h"
 #include "learner/step/gradient_sum.h"
+#include "learner/step/health.h"
 #include "learner/step/step_advantages.h"
 #include "policy/contract.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
@@ -73,6 +75,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   const std::unique_ptr<GroupWork> work = MakeWork(ranks);
   StepGroups step(groups, models(), settings_, step_version, ranks, *work);
   Round round(ranks, *work, step);
+  round.sums.clip_by_step.resize(static_cast<size_t>(config_.rollout().timesteps()));
   absl::Status read;
   for (const absl::Status& status : step.prefilled()) read.Update(status);
   if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;
@@ -94,7 +97,12 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   if (!result.unusable.empty()) return result;
   const absl::StatusOr<double> weights = SumOfWeights(ranks);
   if (!weights.ok()) return weights.status();
-  if (!std::isfinite(*weights)) return absl::OutOfRangeError("an update left weights that are not finite");
+  if (!std::isfinite(*weights)) {
+    const absl::StatusOr<std::string> which = NonFinite(ranks, "weights", NameNonFinite(trained_));
+    if (!which.ok()) return which.status();
+    return absl::OutOfRangeError(absl::StrCat("an update left weights that are not finite: ", *which));
+  }
+  AddUniqueNoise(round.sums);
   if (absl::Status status = AddOverRanks(ranks, round.sums); !status.ok()) return status;
 
   result.metrics = StepFigures(round.sums, step.has_images(), step.has_texts());
@@ -126,15 +134,31 @@ absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, bool first)
   absl::Status together;
   if (absl::Status status = SumGradients(round, first, together); !status.ok()) return status;
   if (together.ok() && optimizers_.GradientsAreFinite()) {
+    PausePoint("optimizer");
     optimizers_.Step(round.figures);
     if (absl::Status status = Refresh(); !status.ok()) return status;
     return UnusableGroups();
   }
+  const absl::StatusOr<std::string> cause =
+      together.ok() ? NonFinite(round.ranks, "gradients", optimizers_.NonFiniteGradients())
+                    : std::string(together.message());
+  if (!cause.ok()) return cause.status();
   absl::StatusOr<UnusableGroups> unusable =
       Unusable(round, together, round.groups.TryAlone(first, optimizers_));
-  if (unusable.ok() && unusable->empty()) optimizers_.Skip(round.figures);
+  if (unusable.ok() && unusable->empty()) {
+    optimizers_.Skip(round.figures);
+    nonfinite_cause_ = *cause;
+    spdlog::warn("an update is left out, because it is not finite: {}", nonfinite_cause_);
+  }
   return unusable;
-    PausePoint("optimizer");
+}
+
+absl::StatusOr<std::string> GrpoTrainer::NonFinite(const StepRanks& ranks, const char* what,
+                                                   const std::string& own) const {
+  absl::Status found =
+      own.empty() ? absl::OkStatus() : absl::OutOfRangeError(absl::StrCat(what, " of ", own));
+  if (absl::Status status = ShareStatus(ranks, found); !status.ok()) return status;
+  return std::string(found.message());
 }
 
 absl::Status GrpoTrainer::SumGradients(Round& round, bool first, absl::Status& together) {

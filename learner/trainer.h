@@ -77,6 +77,8 @@ class GrpoTrainer {
 
   // Updates in a row whose gradients were not finite; nothing was changed in them.
   int64_t nonfinite_in_a_row() const { return optimizers_.nonfinite_in_a_row(); }
+  // What was not finite in the newest of them: parameters by name, or what computing them threw.
+  const std::string& nonfinite_cause() const { return nonfinite_cause_; }
 
  private:
   // A step in progress.
@@ -100,6 +102,10 @@ class GrpoTrainer {
   // The gradients of all ranks' groups. `together`: what computing them threw on any rank; then there are
   // none.
   absl::Status SumGradients(Round& round, bool first, absl::Status& together);
+  // "gradients of a.weight and 3 more", where NameNonFinite() named these on this rank, or where another
+  // rank's are to be found.
+  absl::StatusOr<std::string> NonFinite(const StepRanks& ranks, const char* what,
+                                        const std::string& own) const;
   // FindUnusable() with what all ranks found.
   absl::StatusOr<UnusableGroups> Unusable(Round& round, const absl::Status& together,
                                           std::vector<absl::Status> alone);
@@ -116,6 +122,7 @@ class GrpoTrainer {
   TaskOptimizers optimizers_;
   std::unique_ptr<ShardedModels> sharded_;  // null: every rank has all weights
   TensorMap whole_, whole_optimizers_;      // sharded, rank 0
+  std::string nonfinite_cause_;
 };
 
 }  // namespace lvrpo

@@ -21,6 +21,17 @@ void ImageObjective::KeepOld(const Part& part, const WindowStep& evaluated, Step
   const double difference = (old - part.At(group_.log_probs)).abs().max().item<double>();
   sums.sampler_difference.Add(difference);
   if (current_) sums.sampler_difference_now = std::max(sums.sampler_difference_now, difference);
+  const torch::Tensor weights = (old - part.At(group_.log_probs)).exp();
+  const auto count = static_cast<double>(part.count);
+  sums.image_weight.Add(weights.mean().item<double>(), count);
+  sums.squared_image_weight.Add(weights.square().mean().item<double>(), count);
+  if (part.step == 0) KeepNoise(part, evaluated);
+}
+
+void ImageObjective::KeepNoise(const Part& part, const WindowStep& evaluated) {
+  const torch::Tensor after = part.Of(group_.latents).select(1, 1);
+  if (!noise_.defined()) noise_ = torch::empty({group_.latents.size(0), after[0].numel()});
+  part.Of(noise_).copy_((after - evaluated.mean.detach()).flatten(1));
 }
 
 ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluated,
@@ -66,9 +77,10 @@ void ImageObjective::Backward(const torch::Tensor& advantages, bool first, doubl
       input.global_terms = step_terms;
       const ImageLossTerms terms = ImageLoss(input, settings_.image);
       terms.loss.backward();
-      AddImageTerms(terms, part.count, step_terms, first, sums);
+      AddImageTerms(terms, part.count, group_.options.window.begin + step, step_terms, first, sums);
     }
   }
+  if (first && noise_.defined()) sums.noise.push_back(noise_);
 }
 
 }  // namespace lvrpo

@@ -44,6 +44,10 @@ void TextObjective::Backward(const torch::Tensor& advantages, bool first, double
     old_ = log_probs.detach().clone();
     const double difference = ((old_ - log_probs_) * mask_).abs().max().item<double>();
     sums.sampler_difference.Add(difference);
+    const torch::Tensor weights = (old_ - log_probs_).exp() * mask_;
+    const double tokens = terms();
+    sums.text_weight.Add(weights.sum().item<double>() / tokens, tokens);
+    sums.squared_text_weight.Add(weights.square().sum().item<double>() / tokens, tokens);
     if (current_) sums.text_difference_now = std::max(sums.text_difference_now, difference);
   }
   TextLossInput input;
