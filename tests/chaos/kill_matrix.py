@@ -114,11 +114,12 @@ class Run:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             env=environment)
 
-    def pid(self, member):
+    def pids(self):
+        """By member."""
         try:
-            return json.loads((self.folder / "processes.json").read_text()).get(member, 0)
+            return json.loads((self.folder / "processes.json").read_text())
         except (OSError, ValueError):
-            return 0
+            return {}
 
     def steps(self):
         """Times of committed steps."""
@@ -131,7 +132,7 @@ class Run:
         members = case.member.split()
         end = self.began + PATIENCE / 2
         while time.time() < end and self.process.poll() is None:
-            if state_of(self.pid(members[0])) == "T" if case.place else self.steps():
+            if state_of(self.pids().get(members[0])) == "T" if case.place else self.steps():
                 return True
             time.sleep(.01)
         return False
@@ -146,10 +147,12 @@ class Run:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for member in json.loads((self.folder / "processes.json").read_text() or "{}") if self.folder.exists() else []:
-            if self.folder.name in pathlib.Path(f"/proc/{self.pid(member)}/cmdline").read_text(errors="replace") \
-                    if state_of(self.pid(member)) else False:
-                os.kill(self.pid(member), signal.SIGKILL)
+        for pid in self.pids().values():  # of a run that was given up; others have taken the numbers of those that ended
+            try:
+                if str(self.folder) in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
 
     def problem(self, digest):
         """What is wrong with a run that has ended; empty: nothing."""
@@ -178,9 +181,9 @@ def disturb(run, case, digest):
     at, before = time.time(), len(run.steps())
     for member in case.member.split():
         if case.how == "kill":
-            os.kill(run.pid(member), signal.SIGKILL)
+            os.kill(run.pids()[member], signal.SIGKILL)
         elif not case.place:
-            os.kill(run.pid(member), signal.SIGSTOP)
+            os.kill(run.pids()[member], signal.SIGSTOP)
     problem = run.problem(digest)
     after = [seconds for seconds in run.steps() if seconds > at]
     return problem, {"recovery": after[0] - at if after else 0, "again": before + len(after) - SETTINGS["train.steps"],
