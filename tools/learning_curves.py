@@ -3,7 +3,7 @@
 their gain on held-out images, and the mean and the spread over seeds. Runs that learn alike differ by no more than the
 spread.
 
-    learning_curves.py BIN_DIR [--steps 60] [--seeds 3] [--out FOLDER]
+    learning_curves.py BIN_DIR [--steps 60] [--seeds 3] [--out FOLDER] [--set FIELD=VALUE ...]
 
 A run of 60 steps takes about two minutes on two cores. Runs that FOLDER has are not made again, so that it can be stopped
 and started.
@@ -30,7 +30,8 @@ def summary(arguments, seed, ranks, staleness):
         else:
             command += ["--config", "configs/shapes.yaml", "--run-id", name]
             for setting in (f"seed={seed}", f"train.steps={arguments.steps}", f"train.max_staleness={staleness}",
-                            f"local.learner_ranks={ranks}", "evaluation.every=0", f"out={arguments.out}"):
+                            f"local.learner_ranks={ranks}", "evaluation.every=0", f"out={arguments.out}",
+                            *arguments.set):
                 command += ["--set", setting]
         with open(arguments.out / f"{name}.log", "a") as log:
             subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=True)
@@ -44,6 +45,7 @@ def main():
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs/curves")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="for runs that are made")
     arguments = parser.parse_args()
     arguments.bin_dir, arguments.out = arguments.bin_dir.resolve(), arguments.out.resolve()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def main():
             third = max(1, len(rewards) // 3)
             gains.append(found["heldout_gain"])
             print(f"  ranks {ranks}, staleness {staleness}, seed {seed}: {gains[-1]:+.3f} "
-                  f"{found['heldout_gain_confidence_95']}  rewards {statistics.mean(rewards[:third]):.3f} -> "
+                  f"+- {found['heldout_gain_confidence_95']:.3f}  rewards {statistics.mean(rewards[:third]):.3f} -> "
                   f"{statistics.mean(rewards[-third:]):.3f}  {found['wall_seconds']:.0f} s", flush=True)
         spread = statistics.stdev(gains) if len(gains) > 1 else 0
         print(f"ranks {ranks}, staleness {staleness}: {statistics.mean(gains):+.3f}, standard deviation {spread:.3f}",
