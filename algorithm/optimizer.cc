@@ -106,13 +106,15 @@ void AdamW::ClearGradients() {
   for (const auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
 }
 
-TensorMap AdamW::State() const {
+TensorMap AdamW::StateViews() const {
   TensorMap state;
   state["counters"] = torch::tensor({steps_, updates_, nonfinite_steps_, nonfinite_in_a_row_}, torch::kInt64);
-  for (const auto& [name, tensor] : exp_avg_) state["exp_avg/" + name] = tensor.clone();
-  for (const auto& [name, tensor] : exp_avg_sq_) state["exp_avg_sq/" + name] = tensor.clone();
+  for (const auto& [name, tensor] : exp_avg_) state["exp_avg/" + name] = tensor;
+  for (const auto& [name, tensor] : exp_avg_sq_) state["exp_avg_sq/" + name] = tensor;
   return state;
 }
+
+TensorMap AdamW::State() const { return CloneTensors(StateViews()); }
 
 absl::Status AdamW::Restore(const TensorMap& state) {
   ShapeMap expected = {{"counters", {4}}};

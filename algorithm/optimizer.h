@@ -57,6 +57,8 @@ class AdamW {
   // int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // State() without copying: shares the optimizer's memory, which Step() changes in place.
+  TensorMap StateViews() const;
 
  private:
   friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,

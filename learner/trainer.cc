@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/thrown.h"
+#include "learner/copies/state_slices.h"
 #include "learner/shards/sharded_work.h"
 #include "learner/step/gradient_sum.h"
 #include "learner/step/step_advantages.h"
@@ -199,6 +200,21 @@ absl::Status GrpoTrainer::GatherOptimizers() {
   if (!state.ok()) return state.status();
   whole_optimizers_ = *std::move(state);
   return absl::OkStatus();
+}
+
+TensorMap GrpoTrainer::NamedState() const {
+  TensorMap state = optimizers_.StateViews();
+  for (const auto& [name, tensor] : trained_) state[kWeightSlices + name] = tensor.detach();
+  return state;
+}
+
+TensorMap GrpoTrainer::StatePieces() const {
+  return sharded() ? sharded_->PiecesOfState(NamedState()) : FlatSlices(NamedState());
+}
+
+absl::StatusOr<std::map<int, TensorMap>> GrpoTrainer::GatherStatePieces(const std::vector<int>& of) const {
+  if (!sharded()) return absl::FailedPreconditionError("ranks that are not sharded have all of the state");
+  return sharded_->GatherPieces(NamedState(), of);
 }
 
 absl::StatusOr<SelfTestResult> GrpoTrainer::SelfTest() const {

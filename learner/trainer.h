@@ -75,6 +75,13 @@ class GrpoTrainer {
   absl::Status RestoreOptimizers(const TensorMap& state) { return optimizers_.Restore(state); }
   absl::Status RestoreWeights(const TensorMap& weights);
 
+  // The weights and the optimizers' state that this rank has, as pieces of tensors
+  // (learner/copies/state_slices.h): sharded, its parts; otherwise all of them. Shares the trainer's memory.
+  TensorMap StatePieces() const;
+  // Those of other ranks, copied, by rank. Sharded only; all ranks call it, each with the ranks that it
+  // wants.
+  absl::StatusOr<std::map<int, TensorMap>> GatherStatePieces(const std::vector<int>& of) const;
+
   // Updates in a row whose gradients were not finite; nothing was changed in them.
   int64_t nonfinite_in_a_row() const { return optimizers_.nonfinite_in_a_row(); }
 
@@ -105,6 +112,8 @@ class GrpoTrainer {
                                           std::vector<absl::Status> alone);
   // The sum of all trained weights (SumOf), the same on all ranks.
   absl::StatusOr<double> SumOfWeights(const StepRanks& ranks) const;
+  // Masters ("weights/<name>") and the optimizers' state by the names of what they step, not copied.
+  TensorMap NamedState() const;
   // Makes all that depends on the masters what they are, after an update or a way back.
   absl::Status Refresh();
 

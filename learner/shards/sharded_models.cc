@@ -100,6 +100,42 @@ absl::StatusOr<TensorMap> ShardedModels::GatherState(const TensorMap& parts) con
   return state;
 }
 
+TensorMap ShardedModels::PiecesOfState(const TensorMap& parts) const {
+  TensorMap pieces;
+  for (const auto& [prefix, tensors] : ByPrefix(parts)) {
+    for (size_t i = 0; i < shards_.size(); ++i) {
+      const torch::Tensor part = FindTensor(tensors, shards_.unit(i).name);
+      if (!part.defined()) continue;
+      for (const auto& [name, piece] : shards_.Pieces(i, part.detach(), shards_.rank()))
+        pieces[prefix + name] = piece;
+    }
+    if (tensors.contains(kCounters)) pieces[prefix + kCounters] = tensors.at(kCounters);
+  }
+  return pieces;
+}
+
+absl::StatusOr<std::map<int, TensorMap>> ShardedModels::GatherPieces(const TensorMap& parts,
+                                                                     const std::vector<int>& of) const {
+  std::map<int, TensorMap> pieces;
+  for (const auto& [prefix, tensors] : ByPrefix(parts)) {
+    for (size_t i = 0; i < shards_.size(); ++i) {
+      const torch::Tensor part = FindTensor(tensors, shards_.unit(i).name);
+      if (!part.defined()) continue;
+      Shards::Exchange exchange = shards_.GatherParts(part.detach());
+      if (absl::Status status = exchange.Wait(); !status.ok()) return status;
+      for (const int rank : of) {
+        const torch::Tensor theirs = exchange.result.narrow(0, part.numel() * rank, part.numel());
+        for (const auto& [name, piece] : shards_.Pieces(i, theirs, rank))
+          pieces[rank][prefix + name] = piece.clone();
+      }
+    }
+    for (const int rank : of) {
+      if (tensors.contains(kCounters)) pieces[rank][prefix + kCounters] = tensors.at(kCounters);
+    }
+  }
+  return pieces;
+}
+
 void ShardedModels::AddRestGradients() {
   TensorMap gradients;
   for (const auto& [name, tensor] : rest_) {

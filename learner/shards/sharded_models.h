@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +46,12 @@ class ShardedModels {
   // Gather() does.
   TensorMap PartsOfState(const TensorMap& state) const;
   absl::StatusOr<TensorMap> GatherState(const TensorMap& parts) const;
+  // The same of this rank's parts alone, as pieces of whole tensors (learner/copies/state_slices.h), sharing
+  // their memory.
+  TensorMap PiecesOfState(const TensorMap& parts) const;
+  // That of ranks `of`, copied, by rank. All ranks call it, each with the ranks that it wants.
+  absl::StatusOr<std::map<int, TensorMap>> GatherPieces(const TensorMap& parts,
+                                                        const std::vector<int>& of) const;
 
   // Hands the gradients of trained tensors outside of the layers to gradients(): after a group's passes.
   void AddRestGradients();

@@ -64,6 +64,17 @@ TensorMap Shards::Split(size_t i, const torch::Tensor& flat) const {
   return tensors;
 }
 
+TensorMap Shards::Pieces(size_t i, const torch::Tensor& part, int of) const {
+  TensorMap pieces;
+  const int64_t begin = part.numel() * of, end = begin + part.numel();
+  for (const ShardUnit::Part& tensor : units_[i].parts) {
+    const int64_t first = std::max(begin, tensor.begin),
+                  last = std::min(end, tensor.begin + Elements(tensor));
+    if (first < last) pieces[tensor.tensor] = part.narrow(0, first - begin, last - first);
+  }
+  return pieces;
+}
+
 absl::Status Shards::Exchange::Wait() {
   if (pending == nullptr) return absl::OkStatus();
   const absl::Status status = pending->Wait();

@@ -39,6 +39,9 @@ class Shards {
   torch::Tensor Flatten(size_t i, const TensorMap& tensors) const;
   // The tensors of a flat buffer [count], sharing its memory.
   TensorMap Split(size_t i, const torch::Tensor& flat) const;
+  // What is of the unit's tensors in rank `of`'s `part` [count / ranks]: pieces of them, flat, sharing its
+  // memory.
+  TensorMap Pieces(size_t i, const torch::Tensor& part, int of) const;
 
   // An exchange in progress: `result` is there when Wait() has returned OK.
   struct Exchange {

@@ -83,13 +83,15 @@ void TaskOptimizers::Take(bool skip, std::map<std::string, double>& figures) {
   }
 }
 
-TensorMap TaskOptimizers::State() const {
+TensorMap TaskOptimizers::StateViews() const {
   TensorMap state;
   for (const auto& [task, optimizer] : All()) {
-    for (const auto& [name, tensor] : optimizer->State()) state[absl::StrCat(task, "/", name)] = tensor;
+    for (const auto& [name, tensor] : optimizer->StateViews()) state[absl::StrCat(task, "/", name)] = tensor;
   }
   return state;
 }
+
+TensorMap TaskOptimizers::State() const { return CloneTensors(StateViews()); }
 
 absl::Status TaskOptimizers::Restore(const TensorMap& state) {
   for (const auto& [task, optimizer] : All()) {

@@ -37,6 +37,8 @@ class TaskOptimizers {
   // AdamW::Restore.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // State() without copying: shares the optimizers' memory, which steps change in place.
+  TensorMap StateViews() const;
   // Updates left out since the last one that was made.
   int64_t nonfinite_in_a_row() const;
 
