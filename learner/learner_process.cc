@@ -240,7 +240,8 @@ absl::Status LearnerProcess::TrainTogether() {
       return Outline(assigned, training_.prompts.At(assigned.ordinal()));
     };
   }
-  if (*store_ != nullptr) (*store_)->NameRun(process_->session().registration().run_id());
+  team.run_id = process_->session().registration().run_id();
+  if (*store_ != nullptr) (*store_)->NameRun(team.run_id);
   const auto& checkpoints = process_->session().registration().checkpoints();
   if (absl::Status status = loop_.Start({checkpoints.begin(), checkpoints.end()}, team); !status.ok())
     return status;

@@ -10,6 +10,7 @@
 #include "common/net/rpc.h"
 #include "common/stopwatch.h"
 #include "common/words/words.h"
+#include "learner/copies/state_slices.h"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
@@ -81,56 +82,21 @@ absl::Status LearnerLoop::StartTraining() {
   return session_.start_training(request).status();
 }
 
-absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
-  absl::StatusOr<Checkpoint> checkpoint = writer_.Load(record);
-  if (!checkpoint.ok()) return checkpoint.status();
-  if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
-  if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
-  step_ = saved_step_ = checkpoint->step;
-  PublishWeights();
-  if (version().digest() != checkpoint->weights_digest) {
-    return absl::DataLossError(absl::StrCat(record.path(), " holds other weights than its manifest says"));
-  }
-  spdlog::info("going on from {} after {} steps", record.path(), step_);
-  return absl::OkStatus();
-}
-
-absl::Status LearnerLoop::RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
-                                        v1::CheckpointRecord& from) {
-  absl::Status restored;
-  if (checkpoints.empty()) PublishWeights();
-  for (size_t i = 0; i < checkpoints.size(); ++i) {
-    const absl::Status status = Restore(checkpoints[i]);
-    restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
-    if (status.ok()) from = checkpoints[i];
-    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
-    spdlog::warn("{}; {}", std::string(status.message()),
-                 i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
-  }
-  return restored;
-}
-
-absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team) {
-  team_ = std::move(team);
-  ranks_ = StepAgreement(team_.collectives);
-  v1::CheckpointRecord from;
-  absl::Status restored = IsRankZero() ? RestoreNewest(checkpoints, from) : absl::OkStatus();
-  if (restored.ok()) restored = BeginAlike(std::move(from));
-  spool_.RemoveBelow(session_.view().lowest_open_ordinal());
-  if (restored.ok() && IsRankZero()) restored = StartTraining();
-  if (restored.ok() && IsRankZero()) writer_.Begin(step_, checkpoints);
-  if (restored.ok() && options_.config.learner().sharded()) restored = Shard();
-  started_ = true;
-  return restored;
-}
-
 Checkpoint LearnerLoop::Snapshot() const {
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.weights_digest = version().digest();
   checkpoint.config_digest = ConfigDigest(options_.config);
+  if (writes_parts_) {
+    checkpoint.part = ranks_.rank();
+    checkpoint.parts = ranks_.size();
+    checkpoint.made_by = team_.epoch.id();
+    checkpoint.optimizer = CloneTensors(SplitState(trainer_.StatePieces()).optimizers);
+    if (!IsRankZero()) return checkpoint;
+  } else {
+    checkpoint.optimizer = trainer_.OptimizerState();
+  }
   checkpoint.weights = CloneTensors(trainer_.trained());
-  checkpoint.optimizer = trainer_.OptimizerState();
   checkpoint.lora = TrainedAdapters(options_.config, Bagel::ExpectedTensors(trainer_.policy().config()));
   checkpoint.base_model = options_.config.model().policy();
   return checkpoint;
@@ -138,7 +104,11 @@ Checkpoint LearnerLoop::Snapshot() const {
 
 absl::Status LearnerLoop::Save() {
   if (absl::Status status = AwaitWriter(); !status.ok()) return status;  // at most one on its way
-  if (saved_step_ == step_) return absl::OkStatus();
+  if (IsRankZero() && saved_step_ == step_) return absl::OkStatus();
+  if (ending_) {
+    const absl::StatusOr<bool> joined = JoinSaving(true);
+    if (!joined.ok()) return joined.status();
+  }
   writer_.Write(Snapshot());
   return TakeWritten();
 }
@@ -307,7 +277,14 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
 
 absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
   ++step_;
-  if (IsRankZero()) PublishWeights();
+  if (IsRankZero() || !trainer_.sharded()) PublishWeights();
+  if (absl::Status status = HearVersion(); !status.ok()) return status;
+  return true;
+}
+
+absl::StatusOr<bool> LearnerLoop::Copy(Step&) {
+  if (absl::Status status = keeper_->Keep({.step = step_, .digest = version().digest()}); !status.ok())
+    return status;
   return true;
 }
 
@@ -374,17 +351,20 @@ absl::StatusOr<StepAgreement::Verdict> LearnerLoop::Prepare(Step& step, const st
 
 absl::Status LearnerLoop::TakeStep(Step& step) {
   using Phase = absl::StatusOr<bool> (LearnerLoop::*)(Step&);
-  static constexpr std::pair<const char*, Phase> kPhases[] = {
-      {"update", &LearnerLoop::Train}, {"publish", &LearnerLoop::Publish}, {"commit", &LearnerLoop::Commit}};
+  static constexpr std::pair<const char*, Phase> kPhases[] = {{"update", &LearnerLoop::Train},
+                                                              {"publish", &LearnerLoop::Publish},
+                                                              {"copy", &LearnerLoop::Copy},
+                                                              {"commit", &LearnerLoop::Commit}};
   Stopwatch watch(*waiting_.clock);
   for (const auto& [name, phase] : kPhases) {
+    if (phase == &LearnerLoop::Copy && !keeper_.has_value()) continue;
     if (absl::StatusOr<bool> done = (this->*phase)(step); !done.ok() || !*done) return done.status();
     step.seconds[name] = watch.Lap();
   }
   if (const auto reward = step.figures.find("reward"); reward != step.figures.end())
     writer_.NoteReward(reward->second);
   if (absl::Status status = TakeWritten(); !status.ok()) return status;
-  const absl::StatusOr<bool> saving = GatherForCheckpoint(IsRankZero() && SaveIsDue(step));
+  const absl::StatusOr<bool> saving = JoinSaving(IsRankZero() && SaveIsDue(step));
   if (!saving.ok()) return saving.status();
   if (IsRankZero() && *saving) {
     if (absl::Status status = Save(); !status.ok()) return status;
@@ -414,10 +394,13 @@ absl::Status LearnerLoop::TrainAll(const std::function<bool()>& stop) {
 
 absl::Status LearnerLoop::Run(const std::function<bool()>& stop) {
   if (absl::Status status = TrainAll(stop); !status.ok()) {
+    writer_.NoteLost();
     (void)AwaitWriter();  // a checkpoint that is being written is worth having
     return status;
   }
-  return End(stop);
+  if (absl::Status status = End(stop); !status.ok()) return status;
+  if (keeper_.has_value()) keeper_->Remove();  // the checkpoint has it all
+  return absl::OkStatus();
 }
 
 }  // namespace lvrpo

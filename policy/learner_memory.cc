@@ -140,6 +140,7 @@ struct Sheet {
   }
   void AddState();
   void AddOfRankZero();
+  void AddStepCopies(int64_t rank);
   void AddInUse();
   void AddActivations();
   // What an update needs above what is free again by then: `before` bytes of the lines.
@@ -172,6 +173,16 @@ void Sheet::AddOfRankZero() {
   if (sharded()) Add("trained tensors to publish", census.trained() * kFp32, "rank 0 only");
   Add("published versions", (kKeptVersions + 1) * census.trained() * kFp32,
       "two, and the one that is packed; rank 0 only");
+}
+
+// Of memory that the machine has, although not the process: learner.step_copies.
+void Sheet::AddStepCopies(int64_t rank) {
+  if (config.learner().step_copies().empty() || (rank > 0 && !sharded())) return;
+  const bool neighbour = sharded() && ranks > 1;
+  const int64_t of_a_step = 3 * census.trained() * kFp32 / (sharded() ? ranks : 1);
+  Add("copies of steps", of_a_step * 2 * (neighbour ? 2 : 1),
+      absl::StrCat("two, of master weights and moments",
+                   neighbour ? ", with those of a rank on another machine" : ""));
 }
 
 void Sheet::AddInUse() {
@@ -223,6 +234,7 @@ RoleMemory PlanLearner(const v1::RunConfig& config, const BagelConfig& model, co
   Sheet sheet = {.config = config, .model = model, .load = load, .ranks = ranks};
   sheet.AddState();
   if (rank == 0) sheet.AddOfRankZero();
+  sheet.AddStepCopies(rank);
   const int64_t kept = sheet.memory.total();
   sheet.AddInUse();
   sheet.AddActivations();

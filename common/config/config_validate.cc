@@ -1,3 +1,4 @@
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/checkpoints_config.h"
 #include "common/config/choices.h"
@@ -149,6 +150,11 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
                        train.groups_per_step(), "): some ranks would have nothing to train on"));
   }
   p.Range("learner.collective_timeout_seconds", c.learner().collective_timeout_seconds(), 1, 1e6);
+  if (!c.learner().step_copies().empty() && !absl::StartsWith(c.learner().step_copies(), "/")) {
+    p.Add("learner.step_copies",
+          absl::StrCat(c.learner().step_copies(),
+                       " is not an absolute path of a folder in memory, such as /dev/shm/lvrpo"));
+  }
   p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());
   p.Range("rpc.max_message_mib", c.rpc().max_message_mib(), 4, 1024);
   return std::move(p.found);

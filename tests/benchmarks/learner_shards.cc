@@ -1,5 +1,8 @@
 // Time and memory of the learner's step, whole and sharded, on one rank and on several that are threads of
-// this process; memory against what `lvrpo plan` says. Whole on one rank is the baseline.
+// this process, and of copying a step; memory against what `lvrpo plan` says. Whole on one rank is the
+// baseline.
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +16,7 @@
 #include "collectives/in_process.h"
 #include "common/flags/role_flags.h"
 #include "common/stopwatch.h"
+#include "learner/step_keeper.h"
 #include "policy/learner_memory.h"
 #include "tests/learner/tiny_run.h"
 
@@ -79,7 +83,28 @@ Bagel Make(const BagelConfig& model) {
 struct Result {
   double seconds = 0;  // of a step, the best
   int64_t peak = 0;    // of all ranks' tensors together
+  double copy = 0;     // seconds of learner.step_copies, the best
 };
+
+// Seconds of copying the newest step to /dev/shm, where its files are by then. All ranks call it.
+double CopySeconds(GrpoTrainer& trainer, Collectives* own, bool sharded, int steps) {
+  Metrics metrics("bench");
+  StepKeeper keeper({.folder = "/dev/shm",
+                     .run_id = absl::StrCat("lvrpo-bench-", getpid()),
+                     .config_digest = "bench",
+                     .epoch = "bench",
+                     .sharded = sharded},
+                    trainer, own, metrics);
+  double best = 1e9;
+  absl::Status status = keeper.Open();
+  for (int step = 0; status.ok() && step < steps + 2; ++step) {
+    const Stopwatch watch;
+    status = keeper.Keep({.step = step, .digest = "bench"});
+    if (step >= 2) best = std::min(best, watch.Seconds());
+  }
+  keeper.Remove();
+  return status.ok() ? best : 0;
+}
 
 // `groups`: ranks as ranks_test.cc deals them: alternately.
 Result Measure(const v1::RunConfig& config, const BagelConfig& model,
@@ -122,6 +147,8 @@ Result Measure(const v1::RunConfig& config, const BagelConfig& model,
           result.peak = std::max(result.peak, counter.most() - before);
         }
       }
+      const double copy = CopySeconds(*trainer, own, config.learner().sharded(), steps);
+      if (rank == 0) result.copy = copy;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -156,7 +183,8 @@ void Compare(const Size& size, int steps, const std::vector<int>& counts, bool l
   }
   std::printf("%s: %lld layers of width %lld\n", size.name, static_cast<long long>(model.layers),
               static_cast<long long>(model.hidden));
-  std::printf("  %-18s %10s %8s %12s %12s %8s\n", "", "step", "ratio", "peak", "planned", "ratio");
+  std::printf("  %-18s %10s %8s %12s %12s %8s %10s\n", "", "step", "ratio", "peak", "planned", "ratio",
+              "copy");
   double whole = 0;
   for (const bool sharded : {false, true}) {
     for (const int ranks : counts) {
@@ -165,10 +193,11 @@ void Compare(const Size& size, int steps, const std::vector<int>& counts, bool l
       const Result result = Measure(config, model, groups, ranks, steps, counter);
       if (whole == 0) whole = result.seconds;
       const int64_t planned = Planned(config, model, load, ranks);
-      std::printf("  %-8s %d %-7s %8.3f s %8.2f %9.1f MB %9.1f MB %8.2f\n", sharded ? "sharded" : "whole",
-                  ranks, ranks == 1 ? "rank" : "ranks", result.seconds, result.seconds / whole,
-                  static_cast<double>(result.peak) / 1e6, static_cast<double>(planned) / 1e6,
-                  static_cast<double>(result.peak) / static_cast<double>(planned));
+      std::printf("  %-8s %d %-7s %8.3f s %8.2f %9.1f MB %9.1f MB %8.2f %8.4f s\n",
+                  sharded ? "sharded" : "whole", ranks, ranks == 1 ? "rank" : "ranks", result.seconds,
+                  result.seconds / whole, static_cast<double>(result.peak) / 1e6,
+                  static_cast<double>(planned) / 1e6,
+                  static_cast<double>(result.peak) / static_cast<double>(planned), result.copy);
       std::fflush(stdout);
       if (!lines) continue;
       for (const MemoryLine& line : PlanLearner(config, model, load, ranks).lines)

@@ -155,6 +155,12 @@ TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
   EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
 }
 
+TEST_F(ConfigTest, CopiesOfStepsAreInAFolderOfTheMachine) {
+  EXPECT_THAT(ErrorOf("", {"learner.step_copies=shm/lvrpo"}),
+              HasSubstr("learner.step_copies: shm/lvrpo is not an absolute path"));
+  EXPECT_TRUE(Load(Base(), {"learner.step_copies=/dev/shm/lvrpo"}).ok());
+}
+
 TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   v1::RunConfig config = DefaultRunConfig();
   const std::string digest = ConfigDigest(config);
@@ -164,6 +170,7 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   config.mutable_local()->set_learner_ranks(4);
   config.mutable_learner()->set_collective_timeout_seconds(5);
   config.mutable_learner()->set_trusted_network(true);
+  config.mutable_learner()->set_step_copies("/dev/shm/lvrpo");
   config.set_name("another");
   config.mutable_rpc()->set_timeout_seconds(3);
   config.mutable_coordinator()->set_heartbeat_seconds(3);

@@ -272,6 +272,20 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_EQ(Json("fetched/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("fetched");
 
+  // The learner is killed, with copies of its steps in memory and no checkpoint: it goes on where it was.
+  std::vector<std::string> copied = strict;
+  copied.insert(copied.end(), {"train.checkpoint_every=100", "learner.step_copies=" + dir_ + "/memory"});
+  const Outcome went_on = RunDisturbed(
+      RunCommand("copied", copied), [&] { return Steps("copied") >= 2; },
+      [&](Process&) { kill(Json("copied/processes.json").value("learner-0", 0), SIGKILL); });
+  ASSERT_EQ(went_on.code, kExitDone) << went_on.text;
+  const std::string its_log = ReadFile(dir_ + "/copied/logs/learner-0.log").value_or("");
+  EXPECT_THAT(its_log, HasSubstr("going on from copies of the newest step"));
+  EXPECT_THAT(its_log, HasSubstr("; 0 steps are trained again"));
+  EXPECT_EQ(Json("copied/summary.json").value("weights_digest", ""), digest);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/memory/copied"));
+  ExpectSoundRun("copied");
+
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {
     const std::string run_id = "killed-" + role;

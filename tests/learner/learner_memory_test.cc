@@ -79,6 +79,18 @@ TEST(PlanLearner, KnowsAdaptersKlAndSeveralUpdates) {
             2 * BytesOf(full, "frozen weights of the layers"));
 }
 
+TEST(PlanLearner, CountsCopiesOfSteps) {
+  Bagel7b run;
+  EXPECT_EQ(BytesOf(run.Plan(1), "copies of steps"), 0);
+  run.config.mutable_learner()->set_step_copies("/dev/shm/lvrpo");
+  const int64_t masters = BytesOf(run.Plan(1), "master weights");
+  EXPECT_EQ(BytesOf(run.Plan(1), "copies of steps"), 2 * 3 * masters);
+  EXPECT_EQ(BytesOf(run.Plan(8, 3), "copies of steps"), 2 * 2 * 3 * masters / 8);  // and a neighbour's
+  run.config.mutable_learner()->set_sharded(false);
+  EXPECT_EQ(BytesOf(run.Plan(2, 0), "copies of steps"), 2 * 3 * masters);
+  EXPECT_EQ(BytesOf(run.Plan(2, 1), "copies of steps"), 0);  // all have the same
+}
+
 TEST(CheckMemory, SaysWhatDoesNotFitAndWhatToDo) {
   const RoleMemory needed = {"learner", {{"weights", 3'000'000'000, ""}, {"gradients", 9'500'000'000, ""}}};
   EXPECT_TRUE(CheckMemory(needed, std::nullopt).ok());
