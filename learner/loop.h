@@ -101,18 +101,18 @@ class LearnerLoop {
   bool IsOwn(const v1::AssignedGroup& group) const {
     return ranks_.size() == 1 || group.rank() == ranks_.rank();
   }
-  absl::Status Restore(const v1::CheckpointRecord& record);
-  // The newest intact checkpoint, or the base: `from` is empty then.
-  absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
-                             v1::CheckpointRecord& from);
+  absl::StatusOr<Checkpoint> Restore(const v1::CheckpointRecord& record);
+  // The newest intact checkpoint and what it holds, or the base: both are empty then.
+  absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints, v1::CheckpointRecord& from,
+                             Checkpoint& state);
   // Restores the newest committed step from copies, if they are there, on all ranks.
   absl::StatusOr<bool> RestoreCopies(const std::vector<v1::CheckpointRecord>& checkpoints);
   // From the newest checkpoint, on all ranks.
   absl::Status RestoreCheckpoint(const std::vector<v1::CheckpointRecord>& checkpoints);
   // All ranks begin with what rank 0 has, which has restored `from`.
-  absl::Status BeginAlike(v1::CheckpointRecord from);
-  // The state of rank 0, which has restored a checkpoint.
-  absl::Status TakeState();
+  absl::Status BeginAlike(v1::CheckpointRecord from, const Checkpoint& state);
+  // Restores what rank 0 has loaded on the other ranks.
+  absl::Status ShareState(const Checkpoint& checkpoint);
   // Says from where the run goes on, in `words` too, and how many steps are trained again.
   void NoteStart(const std::string& source, const std::string& words);
   // Packs the weights and notes their version; rank 0 offers them.

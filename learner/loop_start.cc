@@ -18,7 +18,7 @@ constexpr char kCopies[] = "copies", kCheckpoint[] = "checkpoint", kBase[] = "ba
 
 }  // namespace
 
-absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
+absl::StatusOr<Checkpoint> LearnerLoop::Restore(const v1::CheckpointRecord& record) {
   absl::StatusOr<Checkpoint> checkpoint = writer_.Load(record);
   if (!checkpoint.ok()) return checkpoint.status();
   if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
@@ -28,17 +28,18 @@ absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
   if (version().digest() != checkpoint->weights_digest) {
     return absl::DataLossError(absl::StrCat(record.path(), " holds other weights than its manifest says"));
   }
-  return absl::OkStatus();
+  return checkpoint;
 }
 
 absl::Status LearnerLoop::RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
-                                        v1::CheckpointRecord& from) {
+                                        v1::CheckpointRecord& from, Checkpoint& state) {
   absl::Status restored;
   if (checkpoints.empty()) PublishWeights();
   for (size_t i = 0; i < checkpoints.size(); ++i) {
-    const absl::Status status = Restore(checkpoints[i]);
+    absl::StatusOr<Checkpoint> loaded = Restore(checkpoints[i]);
+    const absl::Status status = loaded.status();
     restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
-    if (status.ok()) from = checkpoints[i];
+    if (status.ok()) from = checkpoints[i], state = *std::move(loaded);
     if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
     spdlog::warn("{}; {}", std::string(status.message()),
                  i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
@@ -48,10 +49,11 @@ absl::Status LearnerLoop::RestoreNewest(const std::vector<v1::CheckpointRecord>&
 
 absl::Status LearnerLoop::RestoreCheckpoint(const std::vector<v1::CheckpointRecord>& checkpoints) {
   v1::CheckpointRecord from;
+  Checkpoint state;
   if (IsRankZero()) {
-    if (absl::Status status = RestoreNewest(checkpoints, from); !status.ok()) return status;
+    if (absl::Status status = RestoreNewest(checkpoints, from, state); !status.ok()) return status;
   }
-  if (absl::Status status = BeginAlike(from); !status.ok()) return status;
+  if (absl::Status status = BeginAlike(from, state); !status.ok()) return status;
   if (!IsRankZero()) return absl::OkStatus();
   if (from.path().empty()) {
     NoteStart(kBase, "the base weights");
@@ -87,9 +89,9 @@ absl::StatusOr<bool> LearnerLoop::RestoreCopies(const std::vector<v1::Checkpoint
   return true;
 }
 
-absl::Status LearnerLoop::TakeState() {
-  TensorMap state;
-  if (IsRankZero()) state = trainer_.StatePieces();
+absl::Status LearnerLoop::ShareState(const Checkpoint& checkpoint) {
+  TensorMap state = FlatSlices(checkpoint.optimizer);
+  state.merge(FlatSlices(checkpoint.weights, kWeightSlices));
   if (absl::Status status = ShareTensors(team_.collectives, /*root=*/0, state); !status.ok()) return status;
   if (IsRankZero()) return absl::OkStatus();
   const absl::StatusOr<TensorMap> whole = JoinSlices({std::move(state)}, ShapesOf(trainer_.trained()));
@@ -99,14 +101,14 @@ absl::Status LearnerLoop::TakeState() {
   return trainer_.RestoreWeights(tensors.weights);
 }
 
-absl::Status LearnerLoop::BeginAlike(v1::CheckpointRecord from) {
+absl::Status LearnerLoop::BeginAlike(v1::CheckpointRecord from, const Checkpoint& state) {
   if (ranks_.size() == 1) return absl::OkStatus();
   *from.mutable_version() = version();
   const absl::StatusOr<std::string> told = ranks_.Tell(from.SerializeAsString());
   if (!told.ok()) return told.status();
   if (!from.ParseFromString(*told)) return absl::InternalError("rank 0's checkpoint cannot be read");
   absl::Status status;
-  if (!from.path().empty()) status = TakeState();
+  if (!from.path().empty()) status = ShareState(state);
   if (!IsRankZero() && status.ok()) {
     step_ = saved_step_ = from.version().number();
     PublishWeights();

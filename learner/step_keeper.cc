@@ -117,13 +117,6 @@ absl::StatusOr<std::vector<TensorMap>> StepKeeper::Collect(const CopiedStep& ste
 absl::StatusOr<StateTensors> StepKeeper::Join(std::vector<TensorMap> parts, const CopiedStep& step) const {
   const absl::StatusOr<TensorMap> joined = JoinSlices(std::move(parts), ShapesOf(trainer_.trained()));
   if (!joined.ok()) return joined.status();
-  const TensorMap own = trainer_.StatePieces();
-  const auto fits = [&](const auto& entry) {
-    const torch::Tensor other = FindTensor(*joined, entry.first);
-    return other.defined() && other.numel() == entry.second.numel();
-  };
-  if (own.size() != joined->size() || !std::all_of(own.begin(), own.end(), fits))
-    return absl::DataLossError("they are of other tensors than this learner trains");
   StateTensors state = SplitState(*joined);
   if (PackWeights(state.weights, step.step).manifest.version().digest() != step.digest)
     return absl::DataLossError("they hold other weights than the records name");

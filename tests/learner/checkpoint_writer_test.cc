@@ -142,6 +142,26 @@ TEST_F(CheckpointWriterTest, ACheckpointWithoutAllPartsIsNotVisible) {
   EXPECT_TRUE(writer.Load(recorded_[0]).ok());
 }
 
+TEST_F(CheckpointWriterTest, AFreshNodeGetsAllPartsFromTheStore) {
+  UseStore();
+  CheckpointWriter writer = MakeWriter(), other = MakeWriter();
+  Checkpoint snapshot = Snapshot(1);
+  snapshot.parts = 2;
+  snapshot.weights = {{"a", torch::arange(6, torch::kFloat32)}};
+  for (const int part : {1, 0}) {
+    snapshot.part = part;
+    snapshot.optimizer = {{"image/exp_avg/a", torch::arange(3 * part, 3 * part + 3, torch::kFloat32)}};
+    (part > 0 ? other : writer).Write(snapshot);
+    disk_.StepAll();
+  }
+  network_.StepAll();
+  ASSERT_TRUE(uploads_->Has(1)) << uploads_->trouble();
+  ASSERT_TRUE(RemoveTree(run_ / "checkpoints").ok());
+  const auto loaded = writer.Load(recorded_.back());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(torch::equal(loaded->optimizer.at("image/exp_avg/a"), torch::arange(6, torch::kFloat32)));
+}
+
 TEST_F(CheckpointWriterTest, AWriteThatFailsLosesNoRewards) {
   CheckpointWriter writer = MakeWriter();
   run_.Write("checkpoints", "a file in the folder's place");
