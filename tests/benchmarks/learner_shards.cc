@@ -69,10 +69,14 @@ BagelConfig ModelOf(const Size& size) {
   return model;
 }
 
-Bagel Make(const BagelConfig& model) {
+// In the dtype of the run.
+Bagel Make(const BagelConfig& model, const v1::RunConfig& config) {
   TensorMap tensors = Bagel::RandomInit(model, 3);
   torch::manual_seed(5);
   tensors.at("llm2vae.weight") = torch::randn(tensors.at("llm2vae.weight").sizes()) * 0.1;
+  if (config.model().weights_dtype() == "bf16") {
+    for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  }
   return *Bagel::Create(model, std::move(tensors), "benchmark");
 }
 
@@ -90,7 +94,7 @@ Result Measure(const v1::RunConfig& config, const BagelConfig& model,
   std::vector<std::thread> threads;
   for (int rank = 0; rank < ranks; ++rank) {
     // Made here: random weights come from a generator that the threads share.
-    std::unique_ptr<GrpoTrainer> made = *GrpoTrainer::Create(config, Make(model));
+    std::unique_ptr<GrpoTrainer> made = *GrpoTrainer::Create(config, Make(model, config));
     threads.emplace_back([&, rank, trainer = std::move(made)] {
       torch::set_num_threads(1);
       Collectives* own = ranks == 1 ? nullptr : collectives[static_cast<size_t>(rank)].get();
@@ -128,50 +132,68 @@ Result Measure(const v1::RunConfig& config, const BagelConfig& model,
   return result;
 }
 
-// Tensors alone: what is published lies in strings.
-int64_t Planned(const v1::RunConfig& config, const BagelConfig& model, const LearnerLoad& load, int ranks) {
-  int64_t bytes = 0;
-  for (int rank = 0; rank < ranks; ++rank) {
-    for (const MemoryLine& line : PlanLearner(config, model, load, ranks, rank).lines)
-      bytes += line.what == "published versions" ? 0 : line.bytes;
-  }
-  return bytes;
+// Of a step's tensors: what is published lies in strings, and nothing is saved.
+std::vector<MemoryLine> LinesOf(const v1::RunConfig& config, const BagelConfig& model,
+                                const LearnerLoad& load, int ranks, int rank) {
+  std::vector<MemoryLine> lines = PlanLearner(config, model, load, ranks, rank)->lines;
+  std::erase_if(lines, [](const MemoryLine& line) {
+    return line.what == "published versions" || line.what == "a checkpoint that is written";
+  });
+  return lines;
 }
+
+// The step's groups, and the largest of them.
+struct Work {
+  std::vector<TrainingGroup> groups;
+  LearnerLoad load = {.image_context = 5, .image_tokens = 16, .text_context = 4 + 2 + 2 + 2};
+};
+
+Work WorkOf(const BagelConfig& model, const v1::RunConfig& config) {
+  Work work;
+  const Bagel base = Make(model, config);
+  for (int64_t i = 0; i < 4; ++i) {
+    work.groups.push_back(i % 2 == 0 ? TrainImages(base, config, i) : TrainTexts(base, config, i));
+    const auto* texts = std::get_if<TextGroup>(&work.groups.back().trajectories.samples);
+    if (texts == nullptr) continue;
+    for (const auto& ids : texts->ids)
+      work.load.answer_tokens = std::max(work.load.answer_tokens, static_cast<int64_t>(ids.size()));
+  }
+  return work;
+}
+
+struct Case {
+  bool sharded;
+  const char* dtype;
+};
+constexpr Case kCases[] = {{false, "fp32"}, {true, "fp32"}, {true, "bf16"}};
 
 void Compare(const Size& size, int steps, const std::vector<int>& counts, bool lines, TensorBytes& counter) {
   const BagelConfig model = ModelOf(size);
   v1::RunConfig config = TinyRun();
-  std::vector<TrainingGroup> groups;
-  {
-    const Bagel base = Make(model);
-    for (int64_t i = 0; i < 4; ++i)
-      groups.push_back(i % 2 == 0 ? TrainImages(base, config, i) : TrainTexts(base, config, i));
-  }
-  LearnerLoad load = {.image_context = 5, .image_tokens = 16, .text_context = 4 + 2 + 2 + 2};
-  for (const TrainingGroup& group : groups) {
-    if (const auto* texts = std::get_if<TextGroup>(&group.trajectories.samples)) {
-      for (const auto& ids : texts->ids)
-        load.answer_tokens = std::max(load.answer_tokens, static_cast<int64_t>(ids.size()));
-    }
-  }
+  config.mutable_train()->set_groups_per_step(4);
   std::printf("%s: %lld layers of width %lld\n", size.name, static_cast<long long>(model.layers),
               static_cast<long long>(model.hidden));
-  std::printf("  %-18s %10s %8s %12s %12s %8s\n", "", "step", "ratio", "peak", "planned", "ratio");
+  std::printf("  %-23s %10s %8s %12s %12s %8s\n", "", "step", "ratio", "peak", "planned", "ratio");
   double whole = 0;
-  for (const bool sharded : {false, true}) {
+  for (const auto& [sharded, dtype] : kCases) {
+    config.mutable_learner()->set_sharded(sharded);
+    config.mutable_model()->set_weights_dtype(dtype);
+    const Work work = WorkOf(model, config);
     for (const int ranks : counts) {
-      if (!sharded && ranks > 1 && size.hidden > 1000) continue;
-      config.mutable_learner()->set_sharded(sharded);
-      const Result result = Measure(config, model, groups, ranks, steps, counter);
+      if ((!sharded || config.model().weights_dtype() == "bf16") && ranks > 1 && size.hidden > 1000) continue;
+      const Result result = Measure(config, model, work.groups, ranks, steps, counter);
       if (whole == 0) whole = result.seconds;
-      const int64_t planned = Planned(config, model, load, ranks);
-      std::printf("  %-8s %d %-7s %8.3f s %8.2f %9.1f MB %9.1f MB %8.2f\n", sharded ? "sharded" : "whole",
-                  ranks, ranks == 1 ? "rank" : "ranks", result.seconds, result.seconds / whole,
+      int64_t planned = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        for (const MemoryLine& line : LinesOf(config, model, work.load, ranks, rank)) planned += line.bytes;
+      }
+      std::printf("  %-8s %s %d %-7s %8.3f s %8.2f %9.1f MB %9.1f MB %8.2f\n", sharded ? "sharded" : "whole",
+                  dtype, ranks, ranks == 1 ? "rank" : "ranks", result.seconds, result.seconds / whole,
                   static_cast<double>(result.peak) / 1e6, static_cast<double>(planned) / 1e6,
                   static_cast<double>(result.peak) / static_cast<double>(planned));
       std::fflush(stdout);
       if (!lines) continue;
-      for (const MemoryLine& line : PlanLearner(config, model, load, ranks).lines)
+      for (const MemoryLine& line : LinesOf(config, model, work.load, ranks, 0))
         std::printf("      %-36s %9.1f MB\n", line.what.c_str(), static_cast<double>(line.bytes) / 1e6);
     }
   }
