@@ -114,12 +114,16 @@ TensorMap AdamW::State() const {
   return state;
 }
 
-absl::Status AdamW::Restore(const TensorMap& state) {
-  ShapeMap expected = {{"counters", {4}}};
-  for (const auto& [name, tensor] : exp_avg_) {
-    expected["exp_avg/" + name] = expected["exp_avg_sq/" + name] = tensor.sizes().vec();
+ShapeMap AdamW::StateShapes(const TensorMap& parameters) {
+  ShapeMap shapes = {{"counters", {4}}};
+  for (const auto& [name, tensor] : parameters) {
+    shapes["exp_avg/" + name] = shapes["exp_avg_sq/" + name] = tensor.sizes().vec();
   }
-  absl::Status status = CheckTensors(expected, state, "optimizer state");
+  return shapes;
+}
+
+absl::Status AdamW::Restore(const TensorMap& state) {
+  absl::Status status = CheckTensors(StateShapes(parameters_), state, "optimizer state");
   if (!status.ok()) return status;
   for (auto& [name, tensor] : exp_avg_) tensor.copy_(state.at("exp_avg/" + name));
   for (auto& [name, tensor] : exp_avg_sq_) tensor.copy_(state.at("exp_avg_sq/" + name));

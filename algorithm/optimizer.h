@@ -57,6 +57,8 @@ class AdamW {
   // int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // Names and shapes of the State() of an optimizer of these tensors.
+  static ShapeMap StateShapes(const TensorMap& parameters);
 
  private:
   friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,

@@ -54,7 +54,7 @@ absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config,
   if (!weights.empty()) {
     absl::StatusOr<TensorMap> trained = LoadTensors(weights);
     if (!trained.ok()) return trained.status();
-    model = model->WithTensors(*trained, weights);
+    model = WithPublished(*model, *trained, weights);
     if (!model.ok()) return model.status();
   }
   std::string digest = DigestOf(model->tensors());

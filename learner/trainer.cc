@@ -1,6 +1,7 @@
 #include "learner/trainer.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/thrown.h"
@@ -11,6 +12,14 @@
 
 namespace lvrpo {
 namespace {
+
+// In fp32.
+TensorMap HostCopies(const TensorMap& tensors) {
+  TensorMap copies;
+  for (const auto& [name, tensor] : tensors)
+    copies[name] = tensor.detach().to(torch::kCPU, torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
+  return copies;
+}
 
 double MeanAge(const std::vector<TrainingGroup>& groups, int64_t step_version) {
   double age = 0;
@@ -29,23 +38,27 @@ GrpoTrainer::GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, Te
       reference_(std::move(reference)),
       policy_(std::move(policy)),
       trained_(image),
-      optimizers_(std::move(image), text, config_.train()) {
-  trained_.merge(text);
+      optimizers_({}, {}, config_.train()) {
+  trained_.insert(text.begin(), text.end());
+  if (config_.learner().sharded()) {
+    uncut_ = {.image = std::move(image), .text = std::move(text), .state = {}};
+  } else {
+    optimizers_ = TaskOptimizers(std::move(image), std::move(text), config_.train());
+  }
 }
 
 absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunConfig& config, Bagel base) {
   const absl::StatusOr<TrainedTensors> selected = SelectTrainedTensors(config, base);
   if (!selected.ok()) return selected.status();
-  for (const auto& [name, tensor] : selected->image) {
-    if (selected->text.contains(name)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "train.image.trainable and train.text.trainable both match ", name, ": give it to one of them"));
-    }
+  TensorMap image = selected->image, text = selected->text;
+  absl::StatusOr<Bagel> policy = base;
+  if (!config.learner().sharded()) {
+    image = CloneTensors(image), text = CloneTensors(text);
+    TensorMap trained = image;
+    trained.insert(text.begin(), text.end());
+    policy = base.WithTensors(trained, "the policy");
+    if (!policy.ok()) return policy.status();
   }
-  TensorMap image = CloneTensors(selected->image), text = CloneTensors(selected->text), trained = image;
-  trained.insert(text.begin(), text.end());
-  absl::StatusOr<Bagel> policy = base.WithTensors(trained, "the policy");
-  if (!policy.ok()) return policy.status();
   absl::StatusOr<Bagel> reference =
       Bagel::Create(base.config(), WithoutLora(base.tensors()), "the reference");
   if (!reference.ok()) return reference.status();
@@ -67,6 +80,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
                                                           int64_t step_version, const StepRanks& ranks) {
   if (absl::Status status = CheckSummaries(groups, config_.rollout().group_size()); !status.ok())
     return status;
+  if (awaits_shard()) return absl::FailedPreconditionError("the ranks of a sharded learner have not met");
   whole_optimizers_.clear();
   StepResult result;
   const std::unique_ptr<GroupWork> work = MakeWork(ranks);
@@ -163,24 +177,27 @@ absl::StatusOr<double> GrpoTrainer::SumOfWeights(const StepRanks& ranks) const {
 }
 
 void GrpoTrainer::Shard(Collectives* collectives, bool ordered) {
+  TORCH_CHECK(awaits_shard(), "the run is not sharded, or its trainer is already");
   const ShardedModels::Whole whole = {
       .policy = policy_,
       .reference = reference_,
-      .image = optimizers_.parameters("image"),
-      .text = optimizers_.parameters("text"),
+      .image = uncut_.image,
+      .text = uncut_.text,
       .reference_differs = settings_.image.kl_beta > 0 || settings_.text.beta > 0};
-  const TensorMap state = optimizers_.State();
-  sharded_ = std::make_unique<ShardedModels>(whole, collectives, ordered);
+  const torch::Device masters = config_.learner().offload() ? torch::kCPU : policy_.device();
+  sharded_ = std::make_unique<ShardedModels>(whole, collectives, ordered, masters);
   policy_ = sharded_->policy();
   reference_ = sharded_->reference();
   TensorMap image = sharded_->Parameters(ShardOwner::kImage), text = sharded_->Parameters(ShardOwner::kText);
-  whole_ = collectives == nullptr || collectives->rank() == 0 ? CloneTensors(trained_) : TensorMap();
+  whole_ = collectives == nullptr || collectives->rank() == 0 ? HostCopies(trained_) : TensorMap();
   trained_ = image;
   trained_.insert(text.begin(), text.end());
   const StepRanks ranks = collectives == nullptr ? StepRanks::Alone() : StepRanks(*collectives, ordered);
   optimizers_ = TaskOptimizers(std::move(image), std::move(text), config_.train(),
                                [ranks](std::span<double> values) { SumInRankOrder(ranks, values); });
-  const absl::Status restored = optimizers_.Restore(sharded_->PartsOfState(state));
+  const Uncut uncut = std::exchange(uncut_, {});
+  if (uncut.state.empty()) return;
+  const absl::Status restored = optimizers_.Restore(sharded_->PartsOfState(uncut.state));
   TORCH_CHECK(restored.ok(), std::string(restored.message()));
 }
 
@@ -202,16 +219,28 @@ absl::Status GrpoTrainer::GatherOptimizers() {
 }
 
 absl::StatusOr<SelfTestResult> GrpoTrainer::SelfTest() const {
-  return TestOwnLogProbs(models(), settings_, config_, optimizers_.trains_images(),
-                         optimizers_.trains_texts());
+  return TestOwnLogProbs(models(), settings_, config_, UsesImages(config_), UsesText(config_));
+}
+
+absl::Status GrpoTrainer::RestoreOptimizers(const TensorMap& state) {
+  if (!awaits_shard()) return optimizers_.Restore(state);
+  const ShapeMap expected = TaskOptimizers::StateShapes(uncut_.image, uncut_.text);
+  if (absl::Status status = CheckTensors(expected, state, "optimizer state"); !status.ok()) return status;
+  uncut_.state = state;
+  return absl::OkStatus();
 }
 
 absl::Status GrpoTrainer::RestoreWeights(const TensorMap& weights) {
-  ShapeMap shapes;
-  for (const auto& [name, tensor] : trained_) shapes[name] = tensor.sizes().vec();
-  if (absl::Status status = CheckTensors(shapes, weights, "the checkpoint"); !status.ok()) return status;
-  torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : trained_) tensor.copy_(weights.at(name));
+  if (absl::Status status = CheckTensors(ShapesOf(trained_), weights, "the checkpoint"); !status.ok())
+    return status;
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : trained_) {
+    if (awaits_shard()) {
+      (uncut_.image.contains(name) ? uncut_.image : uncut_.text)[name] = tensor = weights.at(name);
+    } else {
+      tensor.copy_(weights.at(name));
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -27,10 +27,10 @@ namespace lvrpo {
 // weights. Not thread-safe.
 class GrpoTrainer {
  public:
-  // Trains copies of the tensors that `config` names; `base` itself (LoadRunPolicy), without its adapters, is
-  // the frozen reference.
-  // FailedPrecondition when the trainable patterns match nothing, or the tasks' sets overlap; InvalidArgument
-  // for names of losses that do not exist.
+  // Trains fp32 copies of the tensors that `config` names, the masters; `base` itself (LoadRunPolicy),
+  // without its adapters, is the frozen reference. With learner.sharded nothing is copied until Shard(),
+  // which comes before Step(). Errors of SelectTrainedTensors; InvalidArgument for names of losses that do
+  // not exist.
   static absl::StatusOr<std::unique_ptr<GrpoTrainer>> Create(const v1::RunConfig& config, Bagel base);
 
   struct StepResult {
@@ -54,8 +54,9 @@ class GrpoTrainer {
                                   const StepRanks& ranks = StepRanks::Alone());
 
   // From here on this rank keeps its part of the weights and of the optimizers' state alone, and Step()
-  // gathers what it computes with, layer by layer (learner/shards/sharded_models.h). All ranks call it, with
-  // equal weights. `collectives`: null with one rank; it must outlive this.
+  // gathers what it computes with, layer by layer (learner/shards/sharded_models.h). With learner.offload
+  // masters and state stay in the host's memory. All ranks call it once, with equal weights, in a run with
+  // learner.sharded. `collectives`: null with one rank; it must outlive this.
   void Shard(Collectives* collectives, bool ordered);
   bool sharded() const { return sharded_ != nullptr; }
   // Sharded: gathers the optimizers' state for OptimizerState() on rank 0, until the next Step(). All ranks
@@ -65,14 +66,16 @@ class GrpoTrainer {
   // The step-0 invariant: a sample of the policy, evaluated here, has the same log-probs.
   absl::StatusOr<SelfTestResult> SelfTest() const;
 
-  // The trained tensors, shared with the trainer. Sharded: copies, on rank 0 only, of the newest step.
+  // The trained tensors, shared with the trainer. Sharded: fp32 copies, on rank 0 only, of the newest step;
+  // before Shard() those of `base`, in its dtype, or what was restored.
   const TensorMap& trained() const { return sharded() ? whole_ : trained_; }
   const Bagel& policy() const { return policy_; }
 
   // Optimizer states as named tensors, and back, and weights: before Shard() only, but for OptimizerState()
   // on rank 0 after GatherOptimizers(). The names and shapes do not depend on Shard().
   TensorMap OptimizerState() const { return sharded() ? whole_optimizers_ : optimizers_.State(); }
-  absl::Status RestoreOptimizers(const TensorMap& state) { return optimizers_.Restore(state); }
+  // They keep the tensors until Shard(). DataLoss when they do not fit.
+  absl::Status RestoreOptimizers(const TensorMap& state);
   absl::Status RestoreWeights(const TensorMap& weights);
 
   // Updates in a row whose gradients were not finite; nothing was changed in them.
@@ -93,6 +96,7 @@ class GrpoTrainer {
   GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap image, TensorMap text,
               ObjectiveSettings settings, AdvantageOptions advantages);
   Policies models() const { return {policy_, reference_}; }
+  bool awaits_shard() const { return config_.learner().sharded() && !sharded(); }
   std::unique_ptr<GroupWork> MakeWork(const StepRanks& ranks);
   // All updates of a step. Groups that must be left out, with everything as it was before, or none.
   absl::StatusOr<UnusableGroups> TakeUpdates(Round& round);
@@ -112,6 +116,11 @@ class GrpoTrainer {
   const ObjectiveSettings settings_;
   const AdvantageOptions advantages_;
   Bagel reference_, policy_;
+  // Until Shard(): what it takes parts of. No state: none was restored.
+  struct Uncut {
+    TensorMap image, text, state;
+  };
+  Uncut uncut_;
   TensorMap trained_;  // what the optimizers change: tensors, or this rank's parts
   TaskOptimizers optimizers_;
   std::unique_ptr<ShardedModels> sharded_;  // null: every rank has all weights

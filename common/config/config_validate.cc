@@ -110,10 +110,10 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.lora.rank", train.lora().rank(), 0, 65536);
   p.Positive("train.lora.alpha", train.lora().alpha());
   p.OneOf("model.weights_dtype", c.model().weights_dtype(), kWeightsDtypes);
-  if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0) {
+  if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0 && !c.learner().sharded()) {
     p.Add("model.weights_dtype",
-          "bf16 weights cannot be trained themselves, small steps vanish in them: set train.lora.rank, or "
-          "fp32");
+          "bf16 weights cannot be trained themselves, small steps vanish in them: set learner.sharded, which "
+          "keeps fp32 masters of them, train.lora.rank, or fp32");
   }
 
   CheckCheckpoints(c.checkpoints(), p);
@@ -147,6 +147,10 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
     p.Add("local.learner_ranks",
           absl::StrCat(c.local().learner_ranks(), " is more than train.groups_per_step (",
                        train.groups_per_step(), "): some ranks would have nothing to train on"));
+  }
+  if (c.learner().offload() && !c.learner().sharded()) {
+    p.Add("learner.offload",
+          "moves the parts of masters that ranks of a sharded learner keep: set learner.sharded");
   }
   p.Range("learner.collective_timeout_seconds", c.learner().collective_timeout_seconds(), 1, 1e6);
   p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());

@@ -36,23 +36,57 @@ std::map<std::string, TensorMap> ByPrefix(const TensorMap& state) {
 
 int RanksOf(const Collectives* collectives) { return collectives == nullptr ? 1 : collectives->size(); }
 
+const TensorMap& TensorsOf(const ShardedModels::Whole& whole, ShardOwner owner) {
+  switch (owner) {
+    case ShardOwner::kImage:
+      return whole.image;
+    case ShardOwner::kText:
+      return whole.text;
+    case ShardOwner::kReference:
+      return whole.reference.tensors();
+    case ShardOwner::kFrozen:
+      break;
+  }
+  return whole.policy.tensors();
+}
+
+// A copy of a trained tensor outside of the layers that the policy computes with.
+torch::Tensor LeafOf(const torch::Tensor& master, const ShardUnit& unit, torch::Device device) {
+  torch::Tensor leaf = master.detach().to(device, unit.dtype, /*non_blocking=*/false, /*copy=*/true);
+  leaf.requires_grad_(true);
+  leaf.set_grad_dtype(torch::kFloat32);
+  return leaf;
+}
+
+// Copies of the tensors outside of the layers: they may be views of the model's file.
+TensorMap OutsideOfLayers(const Bagel& model) {
+  TensorMap others;
+  for (const auto& [name, tensor] : model.tensors()) {
+    if (!Bagel::LayerOf(name).has_value()) others[name] = tensor.detach().clone();
+  }
+  return others;
+}
+
 }  // namespace
 
-ShardedModels::ShardedModels(const Whole& whole, Collectives* collectives, bool ordered)
-    : shards_(UnitsOf(whole, RanksOf(collectives)), collectives),
+ShardedModels::ShardedModels(const Whole& whole, Collectives* collectives, bool ordered,
+                             torch::Device masters)
+    : shards_(UnitsOf(whole, RanksOf(collectives)), collectives,
+              {.masters = masters, .compute = whole.policy.device()}),
       gradients_(shards_, ordered),
       layers_(shards_, gradients_, whole.policy.config().layers) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     const ShardUnit& unit = shards_.unit(i);
-    shards_.Fill(i,
-                 unit.owner == ShardOwner::kReference ? whole.reference.tensors() : whole.policy.tensors());
+    const TensorMap& tensors = TensorsOf(whole, unit.owner);
+    shards_.Fill(i, tensors);
     if (unit.layer.has_value()) continue;
-    for (const ShardUnit::Part& part : unit.parts) {
-      rest_[part.tensor] = whole.policy.tensors().at(part.tensor).detach().clone().requires_grad_(true);
-    }
+    for (const ShardUnit::Part& part : unit.parts)
+      rest_[part.tensor] = LeafOf(tensors.at(part.tensor), unit, shards_.devices().compute);
   }
-  policy_ = *whole.policy.WithLayersFrom(layers_.policy()).WithTensors(rest_, "the policy");
-  reference_ = whole.reference.WithLayersFrom(layers_.reference());
+  TensorMap others = OutsideOfLayers(whole.reference);
+  reference_ = *whole.reference.WithLayersFrom(layers_.reference()).WithTensors(others, "the reference");
+  for (const auto& [name, leaf] : rest_) others[name] = leaf;
+  policy_ = *whole.policy.WithLayersFrom(layers_.policy()).WithTensors(others, "the policy");
 }
 
 TensorMap ShardedModels::Parameters(ShardOwner owner) const {
@@ -69,9 +103,11 @@ absl::StatusOr<TensorMap> ShardedModels::Gather(const TensorMap& parts) const {
   for (size_t i = 0; i < shards_.size(); ++i) {
     const torch::Tensor part = FindTensor(parts, shards_.unit(i).name);
     if (!part.defined()) continue;
-    Shards::Exchange exchange = shards_.GatherParts(part.detach());
+    Shards::Exchange exchange = shards_.GatherParts(part.detach().to(shards_.devices().compute));
     if (absl::Status status = exchange.Wait(); !status.ok()) return status;
-    if (shards_.rank() == 0) whole.merge(CloneTensors(shards_.Split(i, exchange.result)));
+    if (shards_.rank() > 0) continue;
+    for (const auto& [name, tensor] : shards_.Split(i, exchange.result))
+      whole[name] = tensor.to(torch::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
   }
   return whole;
 }
@@ -82,7 +118,7 @@ TensorMap ShardedModels::PartsOfState(const TensorMap& state) const {
     for (size_t i = 0; i < shards_.size(); ++i) {
       const ShardUnit& unit = shards_.unit(i);
       if (unit.trained() && tensors.contains(unit.parts[0].tensor))
-        parts[prefix + unit.name] = shards_.OwnPart(shards_.Flatten(i, tensors)).clone();
+        parts[prefix + unit.name] = shards_.OwnPart(shards_.Flatten(i, tensors, torch::kCPU)).clone();
     }
     if (tensors.contains(kCounters)) parts[prefix + kCounters] = tensors.at(kCounters);
   }

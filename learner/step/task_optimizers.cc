@@ -40,12 +40,6 @@ std::map<std::string, AdamW*> TaskOptimizers::All() const {
   return all;
 }
 
-TensorMap TaskOptimizers::parameters(const std::string& task) const {
-  const std::map<std::string, AdamW*> all = All();
-  const auto own = all.find(task);
-  return own == all.end() ? TensorMap() : own->second->parameters();
-}
-
 void TaskOptimizers::ClearGradients() {
   for (const auto& [task, optimizer] : All()) optimizer->ClearGradients();
 }
@@ -101,6 +95,17 @@ absl::Status TaskOptimizers::Restore(const TensorMap& state) {
     if (absl::Status status = optimizer->Restore(own); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+ShapeMap TaskOptimizers::StateShapes(const TensorMap& image, const TensorMap& text) {
+  ShapeMap shapes;
+  for (const auto& [task, tensors] :
+       {std::pair<const char*, const TensorMap&>{"image", image}, {"text", text}}) {
+    if (tensors.empty()) continue;
+    for (const auto& [name, shape] : AdamW::StateShapes(tensors))
+      shapes[absl::StrCat(task, "/", name)] = shape;
+  }
+  return shapes;
 }
 
 int64_t TaskOptimizers::nonfinite_in_a_row() const {

@@ -24,8 +24,6 @@ class TaskOptimizers {
 
   bool trains_images() const { return image_ != nullptr; }
   bool trains_texts() const { return text_ != nullptr; }
-  // Of "image" or "text".
-  TensorMap parameters(const std::string& task) const;
   void ClearGradients();
   bool GradientsAreFinite() const;  // with a Sum, over all processes: all call it
   // One update, or one left out because there are no finite gradients. Sets the figures of each task
@@ -37,6 +35,8 @@ class TaskOptimizers {
   // AdamW::Restore.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // Names and shapes of the State() of optimizers of these tensors.
+  static ShapeMap StateShapes(const TensorMap& image, const TensorMap& text);
   // Updates left out since the last one that was made.
   int64_t nonfinite_in_a_row() const;
 

@@ -58,6 +58,11 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(ErrorOf("", {"train.stepz=3"}), HasSubstr("stepz"));
   EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
   EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
+  EXPECT_THAT(ErrorOf("", {"model.weights_dtype=bf16"}), HasSubstr("learner.sharded"));
+  for (const char* allowed : {"learner.sharded=true", "train.lora.rank=4"})
+    EXPECT_TRUE(Load(Base(), {"model.weights_dtype=bf16", allowed}).ok()) << allowed;
+  EXPECT_THAT(ErrorOf("", {"learner.offload=true"}), HasSubstr("learner.sharded"));
+  EXPECT_TRUE(Load(Base(), {"learner.offload=true", "learner.sharded=true"}).ok());
   EXPECT_THAT(ErrorOf("", {"rollout.image_size=0"}), HasSubstr("rollout.image_size"));
   EXPECT_THAT(ErrorOf("", {"rollout.antithetic=true", "rollout.group_size=7"}),
               HasSubstr("rollout.group_size is 7; make it even"));
