@@ -302,6 +302,9 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
                                               kDivergedAdvice));
   }
   step.figures = trained->metrics;
+  const absl::StatusOr<double> given_up = GivenUpByAll();
+  if (!given_up.ok()) return given_up.status();
+  step.figures["groups_given_up"] = *given_up;
   return true;
 }
 
@@ -323,7 +326,6 @@ absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
 }
 
 absl::StatusOr<v1::CommitStepResponse> LearnerLoop::CommitRecords(Step& step) {
-  step.figures["groups_given_up"] = static_cast<double>(given_up_);
   step.figures["samples"] = static_cast<double>(step.groups.size()) * options_.config.rollout().group_size();
   for (const auto& [phase, seconds] : step.seconds) step.figures["seconds_" + phase] = seconds;
   v1::CommitStepRequest commit;

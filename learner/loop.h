@@ -123,6 +123,8 @@ class LearnerLoop {
   absl::StatusOr<v1::CommitStepResponse> HearOf(absl::StatusOr<v1::CommitStepResponse> committed);
   bool SaveIsDue(const Step& step) const;
   int64_t OwnGroups(const Step& step) const;
+  // Groups that any rank has given up since the last committed step.
+  absl::StatusOr<double> GivenUpByAll() const;
   void Report(const Step& step);
 
   // The group from the spool, with the scores that the coordinator recorded. InvalidArgument when it is
@@ -170,7 +172,7 @@ class LearnerLoop {
   int64_t step_ = 0;         // committed steps
   int64_t saved_step_ = -1;  // of the newest checkpoint
   absl::Duration waited_;    // for the step to come, in earlier calls of Assign()
-  int64_t given_up_ = 0;     // groups since the last committed step
+  int64_t given_up_ = 0;     // groups of this rank since the last committed step
 
   std::atomic<bool> started_ = false;
   mutable absl::Mutex mutex_;

@@ -49,6 +49,14 @@ int64_t LearnerLoop::OwnGroups(const Step& step) const {
                        [this](const v1::AssignedGroup& group) { return IsOwn(group); });
 }
 
+absl::StatusOr<double> LearnerLoop::GivenUpByAll() const {
+  double sum[] = {static_cast<double>(given_up_)};
+  if (team_.collectives == nullptr) return sum[0];
+  if (absl::Status status = StepRanks(*team_.collectives, /*ordered=*/false).Sum(sum); !status.ok())
+    return status;
+  return sum[0];
+}
+
 absl::StatusOr<GrpoTrainer::StepResult> LearnerLoop::UpdateWeights(const Step& step) {
   const bool ordered = options_.config.learner().ordered_sums();
   return trainer_.Step(

@@ -61,7 +61,8 @@ class LoopRanksTest : public SpoolTest {
       rank.collectives = std::move(collectives[static_cast<size_t>(i)]);
       rank.spool = std::make_unique<Spool>(SpoolFolderOf(run_, i), 1 << 30, rank.clock);
       EXPECT_TRUE(rank.spool->Open().ok());
-      rank.trainer = *GrpoTrainer::Create(config_, TinyModel());
+      const bool bf16 = config_.model().weights_dtype() == "bf16";
+      rank.trainer = *GrpoTrainer::Create(config_, bf16 ? TinyModelInBf16() : TinyModel());
       rank.loop = std::make_unique<LearnerLoop>(
           LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_},
           [this](const v1::TrajectoryGroup& group) {
@@ -186,6 +187,26 @@ TEST_F(LoopRanksTest, ShardedRanksGoOnFromACheckpointOfWholeOnesToTheSameWeights
   EXPECT_NE(ranks_[0].shelf.kept.Find(2), nullptr);
 }
 
+TEST_F(LoopRanksTest, ShardedRanksGoOnWithBf16WeightsAsIfTheyHadNeverStopped) {
+  config_.mutable_model()->set_weights_dtype("bf16");
+  config_.mutable_learner()->set_ordered_sums(true);
+  config_.mutable_learner()->set_sharded(true);
+  std::string digest;
+  for (const bool stopped : {false, true}) {
+    Restart();
+    script_.steps = {{Deliver(2, 0), Deliver(3, 1)}};
+    if (stopped) {
+      script_.checkpoints.erase(script_.checkpoints.begin());  // of the second step
+    } else {
+      script_.steps.push_front({Deliver(0, 0), Deliver(1, 1)});
+    }
+    EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+    if (!stopped) digest = script_.commits.back().new_version().digest();
+  }
+  EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
+  EXPECT_EQ(script_.commits.back().new_version().digest(), digest);
+}
+
 TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
   const v1::AssignedGroup good = Deliver(0, 0), missing = Deliver(1, 1);
   ASSERT_TRUE(RemoveFile(SpoolFolderOf(run_, 1) + "/1-0.group").ok());
@@ -197,6 +218,7 @@ TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
   ASSERT_EQ(script_.lost_groups.size(), 1u);
   EXPECT_EQ(script_.lost_groups[0].groups(0).ordinal(), 1);
   EXPECT_EQ(script_.lost_groups[0].learner_epoch(), "E");
+  EXPECT_EQ(script_.commits[0].metrics().at("groups_given_up"), 1);  // rank 1's
   for (const Rank& rank : ranks_)
     EXPECT_THAT(rank.metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
 }
