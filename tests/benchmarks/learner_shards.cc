@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,17 +20,23 @@
 namespace lvrpo {
 namespace {
 
-// Bytes of tensors that are alive, and the most there ever were since Reset().
+// Bytes of tensors that are alive, and the most there ever were since Reset(). What it gives out is its own
+// context, as oneDNN wants it: the size lies before it.
 class TensorBytes final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
-    auto* held = new Held{inner_->allocate(bytes), this, static_cast<int64_t>(bytes)};
-    const int64_t now = alive_ += held->bytes;
+    if (bytes == 0) return {nullptr, nullptr, &Free, c10::DeviceType::CPU};
+    char* own =
+        static_cast<char*>(std::aligned_alloc(kBefore, kBefore + (bytes + kBefore - 1) / kBefore * kBefore));
+    TORCH_CHECK(own != nullptr, "no memory for ", bytes, " bytes");
+    *reinterpret_cast<int64_t*>(own) = static_cast<int64_t>(bytes);
+    const int64_t now = alive_ += static_cast<int64_t>(bytes);
     int64_t most = most_;
     while (now > most && !most_.compare_exchange_weak(most, now)) {
     }
-    return {held->inner.get(), held, &Free, held->inner.device()};
+    return {own + kBefore, own + kBefore, &Free, c10::DeviceType::CPU};
   }
+  c10::DeleterFnPtr raw_deleter() const override { return &Free; }
   void copy_data(void* to, const void* from, size_t bytes) const override {
     default_copy_data(to, from, bytes);
   }
@@ -39,17 +46,14 @@ class TensorBytes final : public c10::Allocator {
   void Reset() { most_ = alive_.load(); }
 
  private:
-  struct Held {
-    c10::DataPtr inner;
-    TensorBytes* counter;
-    int64_t bytes;
-  };
-  static void Free(void* held) {
-    const std::unique_ptr<Held> own(static_cast<Held*>(held));
-    own->counter->alive_ -= own->bytes;
+  static constexpr size_t kBefore = 64;  // LibTorch's alignment
+  static void Free(void* given) {
+    if (given == nullptr) return;
+    char* own = static_cast<char*>(given) - kBefore;
+    alive_ -= *reinterpret_cast<int64_t*>(own);
+    std::free(own);
   }
-  c10::Allocator* const inner_ = c10::GetAllocator(c10::DeviceType::CPU);
-  std::atomic<int64_t> alive_ = 0, most_ = 0;
+  static inline std::atomic<int64_t> alive_ = 0, most_ = 0;
 };
 
 struct Size {
