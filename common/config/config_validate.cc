@@ -4,6 +4,7 @@
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
 #include "common/config/reward_config.h"
+#include "common/device_name.h"
 
 namespace lvrpo {
 namespace {
@@ -76,6 +77,14 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   // Heartbeats renew leases: one may be lost.
   p.Range("rollout.lease_seconds", rollout.lease_seconds(), 3 * c.coordinator().heartbeat_seconds(), 1e6);
   p.Range("rollout.lease_limit_seconds", rollout.lease_limit_seconds(), rollout.lease_seconds(), 1e6);
+
+  for (const auto& [field, device] :
+       {std::pair<const char*, const std::string&>{"rollout.device", rollout.device()},
+        {"reward.device", c.reward().device()},
+        {"learner.device", c.learner().device()}}) {
+    if (const absl::Status status = ParseDeviceName(device).status(); !status.ok())
+      p.Add(field, std::string(status.message()));
+  }
 
   CheckReward(c.reward(), p);
 

@@ -59,6 +59,10 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
   EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
   EXPECT_THAT(ErrorOf("", {"rollout.image_size=0"}), HasSubstr("rollout.image_size"));
+  for (const char* setting : {"rollout.device", "reward.device", "learner.device"}) {
+    EXPECT_THAT(ErrorOf("", {absl::StrCat(setting, "=gpu")}),
+                AllOf(HasSubstr(setting), HasSubstr("'gpu' is no device: use cpu, cuda or cuda:0")));
+  }
   EXPECT_THAT(ErrorOf("", {"rollout.antithetic=true", "rollout.group_size=7"}),
               HasSubstr("rollout.group_size is 7; make it even"));
   EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=1.1", "train.image_loss=ppo"}),
