@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "model/weights/moved.h"
+
 namespace lvrpo {
 
 double LearningRateAt(const AdamWOptions& options, int64_t step) {
@@ -109,8 +111,8 @@ void AdamW::ClearGradients() {
 TensorMap AdamW::State() const {
   TensorMap state;
   state["counters"] = torch::tensor({steps_, updates_, nonfinite_steps_, nonfinite_in_a_row_}, torch::kInt64);
-  for (const auto& [name, tensor] : exp_avg_) state["exp_avg/" + name] = tensor.clone();
-  for (const auto& [name, tensor] : exp_avg_sq_) state["exp_avg_sq/" + name] = tensor.clone();
+  for (const auto& [name, tensor] : HostCopies(exp_avg_)) state["exp_avg/" + name] = tensor;
+  for (const auto& [name, tensor] : HostCopies(exp_avg_sq_)) state["exp_avg_sq/" + name] = tensor;
   return state;
 }
 

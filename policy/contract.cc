@@ -11,6 +11,12 @@ namespace {
 
 constexpr char kCpuProduct[] = "CPU product (one kind of processor for all, or train.max_staleness above 0)";
 
+// Settings that change where samples are computed, and nothing else that a contract could hold.
+std::string SamplerDigest(v1::RolloutConfig rollout) {
+  rollout.clear_device();
+  return Sha256Hex(rollout.SerializeAsString());
+}
+
 absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerConfig& optimizer,
                                  bool adapters, const std::string& field) {
   const std::vector<std::string> patterns(optimizer.trainable().begin(), optimizer.trainable().end());
@@ -70,13 +76,14 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
   }
   std::map<std::string, std::string> contract = {
       {"schedule", ScheduleDigest(Timesteps(rollout.timesteps(), rollout.shift()))},
-      {"sampler", Sha256Hex(rollout.SerializeAsString())},
+      {"sampler", SamplerDigest(rollout)},
       {"seed", absl::StrCat(config.seed())},
       {"tokenizer", tokenizer.digest()},
       {"model", Sha256Hex(model)},
       {"base weights", DigestOf(base.tensors())}};
   // Its name is in the refusal, so it carries the advice.
-  if (config.train().max_staleness() == 0) contract[kCpuProduct] = CpuProductName();
+  if (config.train().max_staleness() == 0)
+    contract[kCpuProduct] = base.device().is_cpu() ? CpuProductName() : "a GPU's";
   return contract;
 }
 

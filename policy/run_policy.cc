@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/config/choices.h"
 #include "model/bagel_folder.h"
+#include "model/weights/moved.h"
 #include "policy/contract.h"
 
 namespace lvrpo {
@@ -34,21 +35,22 @@ absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel bas
   return Bagel::Create(base.config(), std::move(tensors), "the policy with adapters", lora);
 }
 
-absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config) {
+absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config, torch::Device device) {
   const absl::StatusOr<WeightsDtype> dtype =
       Choose(kWeightsDtypes, "model.weights_dtype", config.model().weights_dtype());
   if (!dtype.ok()) return dtype.status();
   absl::StatusOr<Bagel> base = Bagel::Load(
       config.model().policy(), {.dtype = *dtype == WeightsDtype::kBf16 ? torch::kBFloat16 : torch::kFloat32});
+  base = OnDevice(std::move(base), device, config.model().policy());
   if (!base.ok()) return base.status();
   return WithTrainedAdapters(config, *std::move(base));
 }
 
-absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config) {
+absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config, torch::Device device) {
   const std::string& folder = config.model().policy();
-  absl::StatusOr<Bagel> policy = LoadRunPolicy(config);
+  absl::StatusOr<Bagel> policy = LoadRunPolicy(config, device);
   if (!policy.ok()) return policy.status();
-  absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(folder, policy->config().autoencoder);
+  absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(folder, policy->config().autoencoder, device);
   if (!autoencoder.ok()) return autoencoder.status();
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
   if (!tokenizer.ok()) return tokenizer.status();

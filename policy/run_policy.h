@@ -20,8 +20,8 @@ std::optional<LoraConfig> TrainedAdapters(const v1::RunConfig& config, const Sha
 absl::StatusOr<Bagel> WithTrainedAdapters(const v1::RunConfig& config, Bagel base);
 
 // The policy of a run before its first step, the same in every process: the model folder's in
-// model.weights_dtype, with those adapters. Errors of Bagel::Load too.
-absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config);
+// model.weights_dtype on `device`, with those adapters. Errors of Bagel::Load too.
+absl::StatusOr<Bagel> LoadRunPolicy(const v1::RunConfig& config, torch::Device device);
 
 // What samples from a run's policy: prompts become ids, latents become images.
 struct RunModel {
@@ -29,6 +29,6 @@ struct RunModel {
   Autoencoder autoencoder;
   std::unique_ptr<Tokenizer> tokenizer;
 };
-absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config);
+absl::StatusOr<RunModel> LoadRunModel(const v1::RunConfig& config, torch::Device device);
 
 }  // namespace lvrpo
