@@ -10,6 +10,7 @@
 #include "common/net/rpc.h"
 #include "common/stopwatch.h"
 #include "common/words/words.h"
+#include "model/weights/moved.h"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
@@ -129,7 +130,7 @@ Checkpoint LearnerLoop::Snapshot() const {
   checkpoint.step = step_;
   checkpoint.weights_digest = version().digest();
   checkpoint.config_digest = ConfigDigest(options_.config);
-  checkpoint.weights = CloneTensors(trainer_.trained());
+  checkpoint.weights = HostCopies(trainer_.trained());
   checkpoint.optimizer = trainer_.OptimizerState();
   checkpoint.lora = TrainedAdapters(options_.config, Bagel::ExpectedTensors(trainer_.policy().config()));
   checkpoint.base_model = options_.config.model().policy();

@@ -7,6 +7,7 @@
 #include "learner/shards/sharded_work.h"
 #include "learner/step/gradient_sum.h"
 #include "learner/step/step_advantages.h"
+#include "model/weights/moved.h"
 #include "policy/contract.h"
 
 namespace lvrpo {
@@ -174,7 +175,7 @@ void GrpoTrainer::Shard(Collectives* collectives, bool ordered) {
   policy_ = sharded_->policy();
   reference_ = sharded_->reference();
   TensorMap image = sharded_->Parameters(ShardOwner::kImage), text = sharded_->Parameters(ShardOwner::kText);
-  whole_ = collectives == nullptr || collectives->rank() == 0 ? CloneTensors(trained_) : TensorMap();
+  whole_ = collectives == nullptr || collectives->rank() == 0 ? HostCopies(trained_) : TensorMap();
   trained_ = image;
   trained_.insert(text.begin(), text.end());
   const StepRanks ranks = collectives == nullptr ? StepRanks::Alone() : StepRanks(*collectives, ordered);

@@ -6,6 +6,7 @@
 #include "common/files/machine_memory.h"
 #include "data/tokenizer/tokenizer.h"
 #include "model/bagel_folder.h"
+#include "model/weights/device.h"
 #include "policy/contract.h"
 #include "policy/learner_memory.h"
 #include "policy/run_policy.h"
@@ -32,7 +33,7 @@ absl::Status SelfTest(const GrpoTrainer& trainer) {
 
 }  // namespace
 
-absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks) {
+absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks, torch::Device device) {
   const absl::StatusOr<BagelFolder> folder = OpenBagelFolder(config.model().policy());
   if (!folder.ok()) return folder.status();
   const BagelConfig& model = folder->config;
@@ -41,8 +42,10 @@ absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks) {
   absl::StatusOr<PromptSource> prompts = PromptSource::Load(config, **tokenizer, model);
   if (!prompts.ok()) return prompts.status();
   const RoleMemory needed = PlanLearner(config, model, LearnerLoadOf(config, model, *prompts), ranks);
-  if (absl::Status status = CheckMemory(needed, MachineMemory()); !status.ok()) return status;
-  absl::StatusOr<Bagel> base = LoadRunPolicy(config);
+  if (absl::Status status = CheckMemory(needed, device.is_cpu() ? MachineMemory() : DeviceMemory(device));
+      !status.ok())
+    return status;
+  absl::StatusOr<Bagel> base = LoadRunPolicy(config, device);
   if (!base.ok()) return base.status();
   std::map<std::string, std::string> contract = WorkContract(config, *base, **tokenizer);
   contract["prompts"] = prompts->Digest();

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/weights/moved.h"
+
 namespace lvrpo {
 namespace {
 
@@ -69,9 +71,9 @@ absl::StatusOr<TensorMap> ShardedModels::Gather(const TensorMap& parts) const {
   for (size_t i = 0; i < shards_.size(); ++i) {
     const torch::Tensor part = FindTensor(parts, shards_.unit(i).name);
     if (!part.defined()) continue;
-    Shards::Exchange exchange = shards_.GatherParts(part.detach());
+    Shards::Exchange exchange = shards_.GatherParts(part.detach().to(shards_.part(i).device()));
     if (absl::Status status = exchange.Wait(); !status.ok()) return status;
-    if (shards_.rank() == 0) whole.merge(CloneTensors(shards_.Split(i, exchange.result)));
+    if (shards_.rank() == 0) whole.merge(HostCopies(shards_.Split(i, exchange.result)));
   }
   return whole;
 }

@@ -37,8 +37,8 @@ class ShardedModels {
 
   // This rank's part of each unit that `owner` trains, by the unit's name: what its optimizer steps.
   TensorMap Parameters(ShardOwner owner) const;
-  // All ranks' parts of units, by the units' names, as whole tensors on rank 0; nothing on the others. All
-  // ranks call it.
+  // All ranks' parts of units, by the units' names, as whole tensors in the host's memory of rank 0; nothing
+  // on the others. All ranks call it.
   absl::StatusOr<TensorMap> Gather(const TensorMap& parts) const;
   // Optimizers' state (TaskOptimizers::State) of whole tensors as that of this rank's parts, and back, as
   // Gather() does.

@@ -14,7 +14,8 @@ Element ElementOf(torch::Dtype dtype) {
 }
 
 Span SpanOf(const torch::Tensor& values) {
-  return {values.data_ptr(), values.numel(), ElementOf(values.scalar_type())};
+  return {values.data_ptr(), values.numel(), ElementOf(values.scalar_type()),
+          values.is_cpu() ? Memory::kHost : Memory::kDevice};
 }
 
 int64_t Elements(const ShardUnit::Part& part) { return c10::multiply_integers(part.shape); }
@@ -36,7 +37,7 @@ void Shards::Fill(size_t i, const TensorMap& whole) {
   const torch::NoGradGuard no_grad;
   const ShardUnit& unit = units_[i];
   torch::Tensor& own = parts_[i];
-  own.zero_();
+  own = torch::zeros_like(own, own.options().device(whole.at(unit.parts[0].tensor).device()));
   // Part by part: a whole buffer next to the tensors would double them.
   const int64_t begin = own.numel() * rank(), end = begin + own.numel();
   for (const ShardUnit::Part& part : unit.parts) {
@@ -49,7 +50,8 @@ void Shards::Fill(size_t i, const TensorMap& whole) {
 
 torch::Tensor Shards::Flatten(size_t i, const TensorMap& tensors) const {
   const torch::NoGradGuard no_grad;
-  torch::Tensor flat = torch::zeros({units_[i].count});
+  torch::Tensor flat =
+      torch::zeros({units_[i].count}, torch::TensorOptions(torch::kFloat32).device(parts_[i].device()));
   for (const ShardUnit::Part& part : units_[i].parts) {
     const torch::Tensor tensor = FindTensor(tensors, part.tensor);
     if (tensor.defined()) flat.narrow(0, part.begin, tensor.numel()).copy_(tensor.reshape(-1));
@@ -87,7 +89,8 @@ Shards::Exchange Shards::Gather(size_t i) const {
 
 Shards::Exchange Shards::ReduceScatter(const torch::Tensor& flat) const {
   if (collectives_ == nullptr) return {.sent = {}, .result = flat, .pending = nullptr};
-  Exchange exchange = {.sent = flat, .result = torch::empty({flat.numel() / ranks()}), .pending = nullptr};
+  Exchange exchange = {
+      .sent = flat, .result = torch::empty({flat.numel() / ranks()}, flat.options()), .pending = nullptr};
   exchange.pending = collectives_->ReduceScatter(SpanOf(exchange.sent), SpanOf(exchange.result));
   return exchange;
 }

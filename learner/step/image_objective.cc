@@ -8,6 +8,8 @@ ImageObjective::ImageObjective(const ImageGroup& group, const std::vector<int32_
                                const Policies& models, const ObjectiveSettings& settings, bool current)
     : group_(group), models_(models), settings_(settings), current_(current) {
   torch::NoGradGuard no_grad;
+  for (torch::Tensor* values : {&group_.latents, &group_.log_probs})
+    *values = values->to(models_.policy.device());
   context_ = models_.policy.PrefillPrompt(prompt_ids);
   if (settings_.image.kl_beta > 0) reference_context_ = models_.reference.PrefillPrompt(prompt_ids);
 }
@@ -44,10 +46,11 @@ ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluat
 
 void ImageObjective::Backward(const torch::Tensor& advantages, bool first, double step_terms,
                               StepSums& sums) {
+  const torch::Tensor own_advantages = advantages.to(group_.latents.device());
   const int64_t size = group_.latents.size(0), window = group_.options.window.size,
                 micro = settings_.micro_batch > 0 ? settings_.micro_batch : size;
   if (first) {
-    old_ = torch::empty({size, window}, torch::kFloat64);
+    old_ = torch::empty_like(group_.log_probs);
     if (settings_.image.form == ImageLossForm::kGrpoGuard)
       old_means_ = torch::empty_like(group_.latents.narrow(1, 1, window));
   }
@@ -62,7 +65,7 @@ void ImageObjective::Backward(const torch::Tensor& advantages, bool first, doubl
           EvaluateWindowStep(velocity, part.Of(group_.latents), step, group_.options);
       if (first) KeepOld(part, evaluated, sums);
       ImageLossInput input = Input(part, evaluated, reference);
-      input.advantages = part.Of(advantages);
+      input.advantages = part.Of(own_advantages);
       input.global_terms = step_terms;
       const ImageLossTerms terms = ImageLoss(input, settings_.image);
       terms.loss.backward();

@@ -29,7 +29,7 @@ class ImageObjective final : public GroupObjective {
   ImageLossInput Input(const Part& part, const WindowStep& evaluated,
                        const VelocityFunction& reference) const;
 
-  const ImageGroup group_;
+  ImageGroup group_;  // its tensors on the policy's device
   const Policies models_;
   const ObjectiveSettings& settings_;
   const bool current_;

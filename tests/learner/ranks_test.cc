@@ -1,4 +1,5 @@
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "learner/trainer.h"
 #include "tests/learner/tiny_run.h"
+#include "tests/testing/nccl_world.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -51,6 +53,7 @@ using Damage = std::function<void(std::vector<TrainingGroup>&)>;
 struct Team {
   int ranks = 1;
   bool ordered = false, sharded = false;
+  bool nccl = false;  // over the double, whose memory is the host's
 };
 
 // Trains on a team, each rank a thread with a separate trainer.
@@ -64,7 +67,14 @@ Trained TrainOn(const Team& team, const v1::RunConfig& config, const Damage& dam
     steps.push_back(GroupsOf(TinyModel(), config, step, count));
     if (damage) damage(steps.back());
   }
-  const std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(count, absl::Seconds(30));
+  std::optional<NcclWorld> world;
+  std::vector<std::unique_ptr<Collectives>> collectives;
+  if (team.nccl) {
+    world.emplace();
+    for (auto& own : world->CollectivesOfAll(count)) collectives.push_back(std::move(own));
+  } else {
+    collectives = MakeInProcess(count, absl::Seconds(30));
+  }
   std::vector<std::thread> threads;
   for (int rank = 0; rank < count; ++rank) {
     // Made here: random weights come from a generator that the threads share.
@@ -158,6 +168,18 @@ TEST(LearnerRanks, ShardedGiveTheSameWeightsWithinRoundingOtherwise) {
   const Trained whole = TrainOn({}, config);
   for (const int count : {1, 2, 3, 4})
     ExpectNear(whole, TrainOn({.ranks = count, .sharded = true}, config), config);
+}
+
+TEST(LearnerRanks, GiveTheSameWeightsOverNccl) {
+  const v1::RunConfig config = TinyRun();
+  for (const bool sharded : {false, true}) {
+    const Team in_process = {.ranks = 2, .ordered = true, .sharded = sharded};
+    Team nccl = in_process;
+    nccl.nccl = true;
+    EXPECT_EQ(TrainOn(nccl, config).digests[0], TrainOn(in_process, config).digests[0]) << sharded;
+    nccl.ordered = false;
+    ExpectNear(TrainOn({}, config), TrainOn(nccl, config), config);
+  }
 }
 
 TEST(LearnerRanks, AllLeaveOutAGroupThatOneOfThemCannotTrainOn) {
