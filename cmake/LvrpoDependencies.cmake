@@ -55,8 +55,17 @@ if(LVRPO_WITH_TORCH)
   target_link_libraries(lvrpo_torch INTERFACE
     ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so ${LVRPO_TORCH_DIR}/lib/libc10.so Threads::Threads)
   if(LVRPO_CUDA)
+    # CUDA's runtime: in the wheels beside LibTorch, or of a toolkit.
+    file(GLOB _cudart ${LVRPO_TORCH_DIR}/../nvidia/*/lib/libcudart.so.*)
+    if(_cudart)
+      list(GET _cudart 0 LVRPO_CUDART)
+    else()
+      find_library(LVRPO_CUDART cudart HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES lib64 REQUIRED)
+    endif()
+    get_filename_component(_cudart_folder ${LVRPO_CUDART} DIRECTORY)
+    target_link_options(lvrpo_torch INTERFACE -Wl,-rpath,${_cudart_folder})
     target_link_libraries(lvrpo_torch INTERFACE -Wl,--no-as-needed ${LVRPO_TORCH_DIR}/lib/libtorch_cuda.so
-                          ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed)
+                          ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed ${LVRPO_CUDART})
   endif()
 
   # One precompiled torch/torch.h, shared by every target that uses torch (12-18 s a file without it).
