@@ -53,8 +53,8 @@ class AdamW {
   int64_t nonfinite_steps() const { return nonfinite_steps_; }  // of which skipped for a non-finite gradient
   int64_t nonfinite_in_a_row() const { return nonfinite_in_a_row_; }  // skipped since the last finite one
 
-  // Copies of everything but the parameters: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters"
-  // int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
+  // Copies of everything but the parameters, in the host's memory: "exp_avg/<name>" and "exp_avg_sq/<name>"
+  // fp32, "counters" int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
 

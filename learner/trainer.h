@@ -65,7 +65,8 @@ class GrpoTrainer {
   // The step-0 invariant: a sample of the policy, evaluated here, has the same log-probs.
   absl::StatusOr<SelfTestResult> SelfTest() const;
 
-  // The trained tensors, shared with the trainer. Sharded: copies, on rank 0 only, of the newest step.
+  // The trained tensors, shared with the trainer. Sharded: copies in the host's memory, on rank 0 only, of
+  // the newest step.
   const TensorMap& trained() const { return sharded() ? whole_ : trained_; }
   const Bagel& policy() const { return policy_; }
 

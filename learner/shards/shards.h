@@ -31,7 +31,8 @@ class Shards {
   // This rank's part [count / ranks], fp32 when the unit is trained. The optimizer changes it in place.
   const torch::Tensor& part(size_t i) const { return parts_[i]; }
 
-  // Fills this rank's part from the unit's tensors, which may be of any dtype.
+  // Fills this rank's part from the unit's tensors, which may be of any dtype; from then on it is on their
+  // device.
   void Fill(size_t i, const TensorMap& whole);
   // This rank's part of a flat buffer [count].
   torch::Tensor OwnPart(const torch::Tensor& flat) const;
