@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards check-nccl check-s3 fuzz format clean
+.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -56,6 +56,15 @@ bench-store: build ## upload of checkpoints against a plain PUT, to a local test
 
 bench-shards: build ## time and memory of a sharded learner's step against a whole one's (5 minutes, 16 GB)
 	@$(BIN)/lvrpo-bench-shards --size tiny --size small --size bagel-width
+
+chaos: build    ## kill and stop the processes of strict runs, each at a named place: 49 cases (11 minutes)
+	@tests/chaos/kill_matrix.py $(BIN)
+
+curves: build   ## gain of held-out images for 3 seeds, with 1 and 2 learner ranks, strict and with staleness 1 (half an hour)
+	@tools/learning_curves.py $(BIN)
+
+check-cuda: setup ## link everything with LibTorch's CUDA libraries and start it (3.6 GB of them, once)
+	@tools/check_cuda.sh
 
 check-nccl: setup ## compare our declarations of NCCL and CUDA with their headers (downloads 500 MB of NCCL once)
 	@tools/check_nccl.sh

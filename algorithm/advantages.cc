@@ -42,7 +42,7 @@ Advantages GroupAdvantages(const torch::Tensor& rewards, const torch::Tensor& we
   torch::Tensor components = rewards.detach().to(torch::kFloat64);
   if (components.dim() == 2) components = components.unsqueeze(2);
   const torch::Tensor weight = weights.defined() ? weights.detach().to(torch::kFloat64)
-                                                 : torch::ones({components.size(2)}, torch::kFloat64);
+                                                 : torch::ones({components.size(2)}, components.options());
   const torch::Tensor all_missing = components.isnan().all(2);                                // [P, G]
   const torch::Tensor sums = (components * weight).nansum(2).masked_fill(all_missing, kNaN);  // [P, G]
 

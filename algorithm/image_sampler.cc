@@ -7,8 +7,9 @@ namespace lvrpo {
 VelocityFunction BagelVelocity(const Bagel& model, KvCache cache, LatentGrid grid,
                                const GuidanceOptions& guidance) {
   return [model, cache = std::move(cache), grid, guidance](const torch::Tensor& x, double t) {
-    const torch::Tensor times = torch::full({x.size(0)}, t, x.options());
-    return model.GuidedVelocity(cache, KvCache(), cache, x, times, grid.height, grid.width, guidance.At(t));
+    const torch::Tensor here = x.to(model.device()), times = torch::full({x.size(0)}, t, here.options());
+    return model.GuidedVelocity(cache, KvCache(), cache, here, times, grid.height, grid.width,
+                                guidance.At(t));
   };
 }
 
@@ -26,13 +27,15 @@ ImageSamples SampleLatents(const VelocityFunction& velocity, const torch::Tensor
   const int steps = static_cast<int>(options.timesteps.size()) - 1;
   for (int i = 0; i < steps; ++i) {
     const SdeStep step = StepOf(options, i);
-    const torch::Tensor mean = SdeMean(step, x, velocity(x, step.t));
+    const torch::Tensor v = velocity(x, step.t);
+    x = x.to(v.device());  // noise is made on the host; samples are where the velocity is
+    const torch::Tensor mean = SdeMean(step, x, v);
     if (!options.window.Contains(i)) {
       x = mean;
       continue;
     }
     if (i == options.window.begin) window_latents.push_back(x);
-    x = SdeSample(step, mean, step_noise(i));
+    x = SdeSample(step, mean, step_noise(i).to(mean.device()));
     window_latents.push_back(x);
     log_probs.push_back(SdeLogProb(step, x, mean));
   }

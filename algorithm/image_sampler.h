@@ -49,7 +49,8 @@ struct ImageSamples {
 using StepNoise = std::function<torch::Tensor(int step)>;
 
 // The denoising loop, from noise [B, N, D] at t = 1 to latents: SDE steps inside options.window, with noise
-// from `step_noise`, and Euler ODE steps outside. Samples may have separate contexts. No gradients.
+// from `step_noise`, and Euler ODE steps outside. Samples may have separate contexts. Noise may be in the
+// host's memory; what comes out is on the device of what `velocity` gives. No gradients.
 ImageSamples SampleLatents(const VelocityFunction& velocity, const torch::Tensor& noise,
                            const ImageSampleOptions& options, const StepNoise& step_noise = {});
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "model/weights/moved.h"
+
 namespace lvrpo {
 
 double LearningRateAt(const AdamWOptions& options, int64_t step) {
@@ -27,21 +29,21 @@ AdamW::AdamW(TensorMap parameters, AdamWOptions options)
   }
 }
 
-// Accumulated in double and in name order, so that it is the same on every run.
-double AdamW::GradientSquares() const {
-  double sum = 0;
-  bool any = false;
+std::map<std::string, double> AdamW::GradientSquares() const {
+  std::map<std::string, double> squares;
   for (const auto& [name, parameter] : parameters_) {
-    if (!parameter.grad().defined()) continue;
-    any = true;
-    sum += parameter.grad().to(torch::kFloat64).square().sum().item<double>();
+    if (parameter.grad().defined())
+      squares[name] = parameter.grad().to(torch::kFloat64).square().sum().item<double>();
   }
-  return any ? sum : -1;
+  return squares;
 }
 
+// Accumulated in double and in name order, so that it is the same on every run.
 double AdamW::GradientNorm() const {
-  const double squares = GradientSquares();
-  return squares < 0 ? -1 : std::sqrt(squares);
+  const std::map<std::string, double> squares = GradientSquares();
+  double sum = 0;
+  for (const auto& [name, square] : squares) sum += square;
+  return squares.empty() ? -1 : std::sqrt(sum);
 }
 
 OptimizerStep AdamW::Step() { return StepTogether({this})[0]; }
@@ -106,20 +108,26 @@ void AdamW::ClearGradients() {
   for (const auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
 }
 
-TensorMap AdamW::State() const {
+TensorMap AdamW::StateViews() const {
   TensorMap state;
   state["counters"] = torch::tensor({steps_, updates_, nonfinite_steps_, nonfinite_in_a_row_}, torch::kInt64);
-  for (const auto& [name, tensor] : exp_avg_) state["exp_avg/" + name] = tensor.clone();
-  for (const auto& [name, tensor] : exp_avg_sq_) state["exp_avg_sq/" + name] = tensor.clone();
+  for (const auto& [name, tensor] : exp_avg_) state["exp_avg/" + name] = tensor;
+  for (const auto& [name, tensor] : exp_avg_sq_) state["exp_avg_sq/" + name] = tensor;
   return state;
 }
 
-absl::Status AdamW::Restore(const TensorMap& state) {
-  ShapeMap expected = {{"counters", {4}}};
-  for (const auto& [name, tensor] : exp_avg_) {
-    expected["exp_avg/" + name] = expected["exp_avg_sq/" + name] = tensor.sizes().vec();
+TensorMap AdamW::State() const { return HostCopies(StateViews()); }
+
+ShapeMap AdamW::StateShapes(const TensorMap& parameters) {
+  ShapeMap shapes = {{"counters", {4}}};
+  for (const auto& [name, tensor] : parameters) {
+    shapes["exp_avg/" + name] = shapes["exp_avg_sq/" + name] = tensor.sizes().vec();
   }
-  absl::Status status = CheckTensors(expected, state, "optimizer state");
+  return shapes;
+}
+
+absl::Status AdamW::Restore(const TensorMap& state) {
+  absl::Status status = CheckTensors(StateShapes(parameters_), state, "optimizer state");
   if (!status.ok()) return status;
   for (auto& [name, tensor] : exp_avg_) tensor.copy_(state.at("exp_avg/" + name));
   for (auto& [name, tensor] : exp_avg_sq_) tensor.copy_(state.at("exp_avg_sq/" + name));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,9 @@ class AdamW {
   // unchanged; otherwise a missing gradient is zero. The schedule advances in every call.
   OptimizerStep Step();
   void ClearGradients();
-  double GradientNorm() const;     // over all parameters; -1: no gradient at all
-  double GradientSquares() const;  // the sum of its squares, the same
+  double GradientNorm() const;  // over all parameters; -1: no gradient at all
+  // The sum of its squares, by parameter that has a gradient.
+  std::map<std::string, double> GradientSquares() const;
 
   const TensorMap& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }
@@ -53,10 +55,14 @@ class AdamW {
   int64_t nonfinite_steps() const { return nonfinite_steps_; }  // of which skipped for a non-finite gradient
   int64_t nonfinite_in_a_row() const { return nonfinite_in_a_row_; }  // skipped since the last finite one
 
-  // Copies of everything but the parameters: "exp_avg/<name>" and "exp_avg_sq/<name>" fp32, "counters"
-  // int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
+  // Copies of everything but the parameters, in the host's memory: "exp_avg/<name>" and "exp_avg_sq/<name>"
+  // fp32, "counters" int64. Restore(State()) continues bit for bit. DataLoss when it does not fit.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // State() without copying: shares the optimizer's memory, which Step() changes in place.
+  TensorMap StateViews() const;
+  // Names and shapes of the State() of an optimizer of these tensors.
+  static ShapeMap StateShapes(const TensorMap& parameters);
 
  private:
   friend std::vector<OptimizerStep> StepTogether(const std::vector<AdamW*>& optimizers,

@@ -207,12 +207,14 @@ absl::Status Runner::Train() {
     if (draining && !drain_heard) {  // until a restarting coordinator has received it, too
       drain_heard = coordinator.Drain("lvrpo run was interrupted", absl::Seconds(5)).ok();
     }
+    const absl::Time asked = RealClock().Now();
     const absl::StatusOr<v1::GetStatusResponse> status = coordinator.GetStatus(absl::Seconds(2));
     if (status.ok()) {
       finished = finished || status->finished();
       if (status->draining()) draining = drain_heard = true;  // also by `lvrpo drain`
     }
     const absl::Time now = RealClock().Now();
+    supervisor_.Hear(status, asked, now);
     if ((draining || finished) && leave_by == absl::InfiniteFuture())
       leave_by = now + absl::Seconds(config().coordinator().drain_grace_seconds() + 5);
     if (finished && tell_at == absl::InfiniteFuture()) {

@@ -41,22 +41,31 @@ if(LVRPO_WITH_TORCH)
     message(FATAL_ERROR "No LibTorch in ${LVRPO_TORCH_DIR}: run tools/setup.sh, or set LVRPO_TORCH_DIR")
   endif()
 
+  set(LVRPO_TORCH_INCLUDE ${LVRPO_TORCH_DIR}/include CACHE PATH "LibTorch's headers")
+
   # CUDA's headers, from its wheels; of a CUDA toolkit where there is one.
   set(LVRPO_CUDA_INCLUDE ${CMAKE_SOURCE_DIR}/.deps/cuda/include CACHE PATH "Folder of cuda_runtime_api.h")
 
   add_library(lvrpo_torch INTERFACE)
   # -idirafter: the wheel carries old protobuf headers that must not hide the system's.
   target_compile_options(lvrpo_torch INTERFACE
-    "SHELL:-idirafter ${LVRPO_TORCH_DIR}/include"
-    "SHELL:-idirafter ${LVRPO_TORCH_DIR}/include/torch/csrc/api/include")
+    "SHELL:-idirafter ${LVRPO_TORCH_INCLUDE}"
+    "SHELL:-idirafter ${LVRPO_TORCH_INCLUDE}/torch/csrc/api/include")
   target_link_options(lvrpo_torch INTERFACE -Wl,-rpath,${LVRPO_TORCH_DIR}/lib -Wl,-rpath-link,${LVRPO_TORCH_DIR}/lib)
   target_link_libraries(lvrpo_torch INTERFACE
     ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so ${LVRPO_TORCH_DIR}/lib/libc10.so Threads::Threads)
   if(LVRPO_CUDA)
-    target_compile_definitions(lvrpo_torch INTERFACE LVRPO_CUDA=1)
-    target_include_directories(lvrpo_torch SYSTEM INTERFACE ${LVRPO_CUDA_INCLUDE})
+    # CUDA's runtime: in the wheels beside LibTorch, or of a toolkit.
+    file(GLOB _cudart ${LVRPO_TORCH_DIR}/../nvidia/*/lib/libcudart.so.*)
+    if(_cudart)
+      list(GET _cudart 0 LVRPO_CUDART)
+    else()
+      find_library(LVRPO_CUDART cudart HINTS ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES lib64 REQUIRED)
+    endif()
+    get_filename_component(_cudart_folder ${LVRPO_CUDART} DIRECTORY)
+    target_link_options(lvrpo_torch INTERFACE -Wl,-rpath,${_cudart_folder})
     target_link_libraries(lvrpo_torch INTERFACE -Wl,--no-as-needed ${LVRPO_TORCH_DIR}/lib/libtorch_cuda.so
-                          ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed)
+                          ${LVRPO_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed ${LVRPO_CUDART})
   endif()
 
   # One precompiled torch/torch.h, shared by every target that uses torch (12-18 s a file without it).

@@ -19,19 +19,26 @@ int64_t SizeOf(Element element);
 
 enum class Reduction { kSum, kMax, kMin };
 
-// Consecutive elements in memory that the implementation can reach: the host's, or the device's with NCCL.
-// Not owned.
+// Whose memory a span lies in. An implementation reaches one of them: the host's, or with NCCL the device's
+// (ByMemory() has both).
+enum class Memory { kHost, kDevice };
+
+// Consecutive elements in memory. Not owned.
 struct Span {
   void* data = nullptr;
   int64_t count = 0;
   Element element = Element::kFloat32;
+  Memory memory = Memory::kHost;
 };
 struct ConstSpan {
-  ConstSpan(const void* data, int64_t count, Element element) : data(data), count(count), element(element) {}
-  ConstSpan(const Span& span) : data(span.data), count(span.count), element(span.element) {}
+  ConstSpan(const void* data, int64_t count, Element element, Memory memory = Memory::kHost)
+      : data(data), count(count), element(element), memory(memory) {}
+  ConstSpan(const Span& span)
+      : data(span.data), count(span.count), element(span.element), memory(span.memory) {}
   const void* data;
   int64_t count;
   Element element;
+  Memory memory;
 };
 
 // One operation in progress. Its memory must stay until Wait() has returned, with whatever result. The

@@ -22,6 +22,9 @@ struct Functions {
   Error (*GetLastError)();
   Error (*GetDeviceCount)(int* count);
   Error (*SetDevice)(int device);
+  Error (*DeviceGetPCIBusId)(char* address, int size, int device);
+  Error (*DeviceGetByPCIBusId)(int* device, const char* address);
+  Error (*DeviceCanAccessPeer)(int* can, int device, int peer);
   Error (*Malloc)(void** memory, size_t bytes);
   Error (*Free)(void* memory);
   Error (*MemcpyAsync)(void* to, const void* from, size_t bytes, MemcpyKind kind, Stream stream);

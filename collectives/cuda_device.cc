@@ -30,6 +30,9 @@ absl::StatusOr<cuda::Functions> LoadRuntime() {
   need("cudaGetLastError", &functions.GetLastError);
   need("cudaGetDeviceCount", &functions.GetDeviceCount);
   need("cudaSetDevice", &functions.SetDevice);
+  need("cudaDeviceGetPCIBusId", &functions.DeviceGetPCIBusId);
+  need("cudaDeviceGetByPCIBusId", &functions.DeviceGetByPCIBusId);
+  need("cudaDeviceCanAccessPeer", &functions.DeviceCanAccessPeer);
   need("cudaMalloc", &functions.Malloc);
   need("cudaFree", &functions.Free);
   need("cudaMemcpyAsync", &functions.MemcpyAsync);
@@ -50,6 +53,19 @@ absl::StatusOr<cuda::Functions> LoadRuntime() {
 class CudaDevice : public DeviceApi {
  public:
   CudaDevice(const cuda::Functions& functions, int index) : cuda_(functions), index_(index) {}
+
+  std::string Place() override {
+    char address[64] = "";
+    return Succeeds(cuda_.DeviceGetPCIBusId(address, sizeof(address), index_)) ? address : "";
+  }
+
+  std::optional<bool> Reaches(const std::string& place) override {
+    int peer = -1, can = 0;
+    if (place.empty() || !Succeeds(cuda_.DeviceGetByPCIBusId(&peer, place.c_str()))) return std::nullopt;
+    if (peer == index_) return true;
+    if (!Succeeds(cuda_.DeviceCanAccessPeer(&can, index_, peer))) return std::nullopt;
+    return can != 0;
+  }
 
   absl::Status MakeCurrent() override { return Check("cudaSetDevice", cuda_.SetDevice(index_)); }
 
@@ -122,6 +138,13 @@ class CudaDevice : public DeviceApi {
   absl::Status Check(absl::string_view call, cuda::Error error) const {
     if (error == cuda::kSuccess) return absl::OkStatus();
     return absl::InternalError(absl::StrCat(call, " on GPU ", index_, ": ", cuda_.GetErrorString(error)));
+  }
+
+  // Of a question whose failure is an answer.
+  bool Succeeds(cuda::Error error) const {
+    if (error == cuda::kSuccess) return true;
+    cuda_.GetLastError();  // or the next call that asks would find it
+    return false;
   }
 
   template <typename Call>

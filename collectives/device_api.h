@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +23,11 @@ struct DeviceEvent {
 class DeviceApi {
  public:
   virtual ~DeviceApi() = default;
+
+  // Its address on this machine (a GPU's on the PCI bus), the same for all processes; empty: not known.
+  virtual std::string Place() = 0;
+  // Whether it accesses the memory of this machine's device at `place` directly; nullopt: not known.
+  virtual std::optional<bool> Reaches(const std::string& place) = 0;
 
   // Makes it the device of the calling thread: what libraries ask the runtime for.
   virtual absl::Status MakeCurrent() = 0;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/pause_point.h"
 #include "common/stopwatch.h"
 
 namespace lvrpo {
@@ -57,12 +58,15 @@ class MeasuredCollectives final : public Collectives {
   int size() const override { return collectives_->size(); }
   absl::string_view name() const override { return collectives_->name(); }
   std::unique_ptr<Pending> AllGather(ConstSpan in, Span out) override {
+    PausePoint("gather");
     return Measure(all_gather_, out, collectives_->AllGather(in, out));
   }
   std::unique_ptr<Pending> ReduceScatter(ConstSpan in, Span out) override {
+    PausePoint("scatter");
     return Measure(reduce_scatter_, in, collectives_->ReduceScatter(in, out));
   }
   std::unique_ptr<Pending> AllReduce(Span data, Reduction reduction) override {
+    PausePoint("reduce");
     return Measure(all_reduce_, data, collectives_->AllReduce(data, reduction));
   }
   std::unique_ptr<Pending> Broadcast(Span data, int root) override {

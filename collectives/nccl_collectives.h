@@ -39,6 +39,9 @@ class NcclCollectives : public Collectives {
   absl::Status Barrier() override;
   void Abort(const std::string& why) override;
 
+  // NcclCommunicator::NewcomersId(), of its communicator.
+  absl::StatusOr<nccl::UniqueId> NewcomersId() { return communicator_->NewcomersId(); }
+
   // Ends it and gives its communicator, broken or not, to be made into another (NcclCommunicator::Shrink,
   // Grow). No operation may be pending.
   static std::unique_ptr<NcclCommunicator> TakeCommunicator(std::unique_ptr<NcclCollectives> collectives);

@@ -96,9 +96,13 @@ absl::Status CannotBecause(const std::string& why) {
 
 }  // namespace
 
-NcclRebuild ChooseRebuild(const NcclLibrary& library, bool some_are_gone, bool some_are_new) {
-  if (some_are_gone && !some_are_new && library.can_shrink()) return NcclRebuild::kShrink;
-  if (some_are_new && !some_are_gone && library.can_grow()) return NcclRebuild::kGrow;
+NcclMeans MeansOf(const NcclLibrary& library) {
+  return {.shrink = library.can_shrink(), .grow = library.can_grow()};
+}
+
+NcclRebuild ChooseRebuild(const NcclMeans& means, bool some_are_gone, bool some_are_new) {
+  if (some_are_gone && !some_are_new && means.shrink) return NcclRebuild::kShrink;
+  if (some_are_new && !some_are_gone && means.grow) return NcclRebuild::kGrow;
   return NcclRebuild::kNew;  // also for both: one meeting of all instead of two
 }
 

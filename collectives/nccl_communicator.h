@@ -34,7 +34,11 @@ struct NcclPlace {
 
 // How the ranks get a communicator when some are gone or new: a decision that all of them make alike.
 enum class NcclRebuild { kShrink, kGrow, kNew };
-NcclRebuild ChooseRebuild(const NcclLibrary& library, bool some_are_gone, bool some_are_new);
+struct NcclMeans {
+  bool shrink = false, grow = false;
+};
+NcclMeans MeansOf(const NcclLibrary& library);
+NcclRebuild ChooseRebuild(const NcclMeans& means, bool some_are_gone, bool some_are_new);
 
 // One rank's communicator of NCCL, in non-blocking mode. Keeps the library's rules, which hang a process that
 // breaks them: no call before the one before it has been taken; never destroyed after an error, but aborted;

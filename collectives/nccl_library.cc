@@ -12,11 +12,6 @@ namespace {
 
 constexpr int kOldest = 22800;  // nccl_abi.h has this version's layout of the configuration
 
-// 2.9 and later: 10000 x major + 100 x minor + patch.
-std::string VersionInWords(int version) {
-  return absl::StrCat(version / 10000, ".", version / 100 % 100, ".", version % 100);
-}
-
 // Finds all functions; gives the names of required ones that are missing.
 std::vector<std::string> FindAll(const SharedLibrary& library, nccl::Functions* functions) {
   std::vector<std::string> missing;
@@ -48,6 +43,11 @@ std::vector<std::string> FindAll(const SharedLibrary& library, nccl::Functions* 
 
 }  // namespace
 
+// 2.9 and later: 10000 x major + 100 x minor + patch.
+std::string NcclVersionInWords(int version) {
+  return absl::StrCat(version / 10000, ".", version / 100 % 100, ".", version % 100);
+}
+
 absl::StatusOr<NcclLibrary> LoadNccl(const std::string& path) {
   const std::vector<std::string> names = path.empty()
                                              ? NamesFrom("LVRPO_NCCL_LIBRARY", {"libnccl.so.2", "libnccl.so"})
@@ -64,14 +64,14 @@ absl::StatusOr<NcclLibrary> LoadNccl(const std::string& path) {
   }
   if (library.functions.GetVersion(&library.version) != nccl::kSuccess || library.version < kOldest) {
     return absl::FailedPreconditionError(absl::StrCat(library.path, " is NCCL ",
-                                                      VersionInWords(library.version), ", older than ",
-                                                      VersionInWords(kOldest)));
+                                                      NcclVersionInWords(library.version), ", older than ",
+                                                      NcclVersionInWords(kOldest)));
   }
   return library;
 }
 
 std::string InWords(const NcclLibrary& library) {
-  return absl::StrCat(VersionInWords(library.version), " (", library.path,
+  return absl::StrCat(NcclVersionInWords(library.version), " (", library.path,
                       "): ", library.can_shrink() ? "" : "no ", "shrink, ", library.can_revoke() ? "" : "no ",
                       "revoke, ", library.can_grow() ? "" : "no ", "grow");
 }

@@ -23,6 +23,9 @@ struct NcclLibrary {
 // function, or is older than 2.28. Neither a GPU nor a driver is needed to load it.
 absl::StatusOr<NcclLibrary> LoadNccl(const std::string& path = "");
 
+// "2.28.9", of NcclLibrary::version.
+std::string NcclVersionInWords(int version);
+
 // "2.28.9 (libnccl.so.2): shrink, revoke, no grow": for logs.
 std::string InWords(const NcclLibrary& library);
 

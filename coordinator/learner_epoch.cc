@@ -30,6 +30,7 @@ v1::LearnerEpoch LearnerEpochOf(const std::vector<LearnerProcessFacts>& processe
   if (by_rank.empty()) return epoch;
   epoch.set_ranks(by_rank.begin()->second->place.ranks());
   Sha256 tokens;
+  bool heard = true;  // those that have joined none
   for (const auto& [rank, process] : by_rank) {
     const std::string digest = Sha256Hex(process->process);
     tokens.Update(digest);
@@ -39,12 +40,13 @@ v1::LearnerEpoch LearnerEpochOf(const std::vector<LearnerProcessFacts>& processe
     present.set_address(process->address);
     present.set_process(digest.substr(0, kProcessDigest));
     present.set_learner_epoch(process->place.learner_epoch());
+    heard = heard && (process->heard || !process->place.learner_epoch().empty());
     if (rank == 0) epoch.set_rendezvous(process->place.rendezvous());
   }
   if (epoch.present_size() < epoch.ranks()) return epoch;
   epoch.set_id(tokens.FinishHex());
   epoch.set_complete(
-      std::all_of(epoch.present().begin(), epoch.present().end(), [&](const v1::LearnerRank& rank) {
+      heard && std::all_of(epoch.present().begin(), epoch.present().end(), [&](const v1::LearnerRank& rank) {
         return rank.learner_epoch().empty() || rank.learner_epoch() == epoch.id();
       }));
   return epoch;
@@ -71,6 +73,7 @@ RanksThere LookAtRanks(const v1::LearnerEpoch& epoch) {
     if (there.missing.empty())
       there.missing = absl::StrCat(rank.member_id(), " trained with other processes and has to start again");
   }
+  if (there.missing.empty() && there.have > 0) there.missing = "one was not heard since the others came";
   return there;
 }
 

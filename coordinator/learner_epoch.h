@@ -16,10 +16,12 @@ struct LearnerProcessFacts {
   std::string member = {}, address = {};
   std::string process = {};     // its token
   v1::LearnerPlace place = {};  // ranks at least 1
+  bool heard = true;            // since the newest of them came: one that has died is not
 };
 
-// The epoch of these processes, one a rank. Its id is a digest of their tokens in rank order: the same
-// processes are the same epoch, whatever happened to the coordinator meanwhile.
+// The epoch of these processes, one a rank. Complete when all ranks are there, and each has joined this
+// epoch, or none yet and was heard. Its id is a digest of their tokens in rank order: the same processes are
+// the same epoch, whatever happened to the coordinator meanwhile.
 v1::LearnerEpoch LearnerEpochOf(const std::vector<LearnerProcessFacts>& processes);
 
 // Which ranks are there, and what the others lack.

@@ -58,10 +58,17 @@ std::vector<v1::Member> Members::List(absl::Time now) const {
 
 std::vector<LearnerProcessFacts> Members::LearnerProcesses() const {
   std::vector<LearnerProcessFacts> processes;
+  absl::Time newest = absl::InfinitePast();
+  for (const auto& [id, member] : members_) {
+    if (member.role == v1::ROLE_LEARNER) newest = std::max(newest, member.joined);
+  }
   for (const auto& [id, member] : members_) {
     if (member.role != v1::ROLE_LEARNER) continue;
-    processes.push_back(
-        {.member = id, .address = member.address, .process = member.process, .place = member.place});
+    processes.push_back({.member = id,
+                         .address = member.address,
+                         .process = member.process,
+                         .place = member.place,
+                         .heard = member.last_heard >= newest});
   }
   return processes;
 }

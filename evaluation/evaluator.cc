@@ -11,6 +11,7 @@
 #include "generation/image_engine.h"
 #include "generation/text_engine.h"
 #include "model/source_image.h"
+#include "model/weights/device.h"
 #include "policy/run_policy.h"
 #include "policy/sample_settings.h"
 #include "shapes_world/checker.h"
@@ -48,13 +49,15 @@ ImageJudgement Judge(const RgbImage& image, const v1::PromptRecord& record) {
 }  // namespace
 
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights) {
-  absl::StatusOr<RunModel> run = LoadRunModel(config);
+  const absl::StatusOr<torch::Device> device = FindDevice(config.rollout().device());
+  if (!device.ok()) return device.status();
+  absl::StatusOr<RunModel> run = LoadRunModel(config, *device);
   if (!run.ok()) return run.status();
   absl::StatusOr<Bagel> model = std::move(run->policy);
   if (!weights.empty()) {
     absl::StatusOr<TensorMap> trained = LoadTensors(weights);
     if (!trained.ok()) return trained.status();
-    model = model->WithTensors(*trained, weights);
+    model = WithPublished(*model, *trained, weights);
     if (!model.ok()) return model.status();
   }
   std::string digest = DigestOf(model->tensors());

@@ -25,8 +25,8 @@ struct EvaluatedPolicy {
   std::string weights_digest;
 };
 
-// The run's base policy, with the tensors of `weights` (a checkpoint's policy.safetensors) unless that is
-// empty.
+// The run's base policy on rollout.device, with the tensors of `weights` (a checkpoint's policy.safetensors)
+// unless that is empty. Unavailable: there is no such device, which is found before anything is read.
 absl::StatusOr<EvaluatedPolicy> LoadEvaluatedPolicy(const v1::RunConfig& config, const std::string& weights);
 
 // The first `per_kind` records of each kind, with their index in the file, which is the key of their noise.

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "data/transforms/bagel_transform.h"
 #include "model/bagel_folder.h"
+#include "model/weights/moved.h"
 
 namespace lvrpo {
 namespace {
@@ -20,8 +19,8 @@ BagelImageRules RulesFor(const BagelImageRules& released, int64_t stride, int64_
   return rules;
 }
 
-torch::Tensor ToTensor(const PixelPlanes& planes, torch::Device device) {
-  return torch::tensor(planes.values).view({1, 3, planes.height, planes.width}).to(device);
+torch::Tensor ToTensor(const PixelPlanes& planes) {
+  return torch::tensor(planes.values).view({1, 3, planes.height, planes.width});
 }
 
 }  // namespace
@@ -64,7 +63,7 @@ absl::Status UnifiedModel::AppendImage(KvCache& context, const RgbImage& image) 
   const int64_t patches = (planes->height / config.vit_patch) * (planes->width / config.vit_patch);
   if (absl::Status status = CheckRoom(context, patches + 2); !status.ok()) return status;
   torch::NoGradGuard no_grad;
-  bagel.AppendImage(context, ToTensor(*planes, bagel.device()));
+  bagel.AppendImage(context, ToTensor(*planes));
   return absl::OkStatus();
 }
 
@@ -76,39 +75,18 @@ absl::Status UnifiedModel::AppendLatents(KvCache& context, const RgbImage& image
   const int64_t rows = planes->height / stride(), columns = planes->width / stride();
   if (absl::Status status = CheckRoom(context, rows * columns + 2); !status.ok()) return status;
   torch::NoGradGuard no_grad;
-  const torch::Tensor latent =
-      autoencoder->Normalize(autoencoder->Encode(ToTensor(*planes, bagel.device())).mean);
+  const torch::Tensor latent = autoencoder->Normalize(autoencoder->Encode(ToTensor(*planes)).mean);
   bagel.AppendLatents(context, Patchify(latent, bagel.config().latent_patch), rows, columns);
   return absl::OkStatus();
-}
-
-absl::StatusOr<torch::Device> ParseDevice(const std::string& name) {
-  const absl::string_view number = absl::StripPrefix(name, "cuda:");
-  int index = 0;
-  if (name == "cpu") return torch::Device(torch::kCPU);
-  if (name != "cuda" && (number == name || !absl::SimpleAtoi(number, &index) || index < 0))
-    return absl::InvalidArgumentError(absl::StrCat("the device '", name, "' is none of cpu, cuda, cuda:N"));
-  if (!torch::cuda::is_available()) {
-    return absl::UnavailableError(
-        absl::StrCat("the device ", name,
-                     " cannot be used: this machine has no CUDA device, or this program "
-                     "was built for CPUs (docs/development.md, \"CUDA\")"));
-  }
-  if (index >= static_cast<int>(torch::cuda::device_count())) {
-    return absl::UnavailableError(
-        absl::StrCat("there is no device ", name, ": this machine has ", torch::cuda::device_count()));
-  }
-  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 absl::StatusOr<UnifiedModel> LoadUnifiedModel(const std::string& folder, torch::Dtype dtype,
                                               torch::Device device, bool with_autoencoder) {
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
   if (!tokenizer.ok()) return tokenizer.status();
-  absl::StatusOr<Bagel> bagel = Bagel::Load(folder, {.dtype = dtype});
+  absl::StatusOr<Bagel> bagel = OnDevice(Bagel::Load(folder, {.dtype = dtype}), device, folder);
   if (!bagel.ok()) return bagel.status();
-  UnifiedModel model{device.is_cpu() ? *std::move(bagel) : bagel->To(device), std::nullopt,
-                     *std::move(tokenizer)};
+  UnifiedModel model{*std::move(bagel), std::nullopt, *std::move(tokenizer)};
   if (!with_autoencoder) return model;
   absl::StatusOr<Autoencoder> autoencoder = LoadAutoencoder(folder, model.bagel.config().autoencoder, device);
   if (!autoencoder.ok()) return autoencoder.status();

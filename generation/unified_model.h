@@ -37,10 +37,6 @@ struct UnifiedModel {
   absl::Status CheckRoom(const KvCache& context, int64_t tokens) const;
 };
 
-// Device of the weights: "cpu", "cuda" or "cuda:1". Unavailable when there is no such device, or this program
-// was built for CPUs.
-absl::StatusOr<torch::Device> ParseDevice(const std::string& name);
-
 // Weights as `dtype` on `device`; the autoencoder's are fp32. Errors name the file.
 absl::StatusOr<UnifiedModel> LoadUnifiedModel(const std::string& folder, torch::Dtype dtype,
                                               torch::Device device, bool with_autoencoder);

@@ -54,15 +54,31 @@ void CheckpointWriter::Write(Checkpoint snapshot) {
   if (rewards.steps > 0) record.set_reward(rewards.sum / static_cast<double>(rewards.steps));
   // std::function wants to be copied.
   const auto shared = std::make_shared<const Checkpoint>(std::move(snapshot));
-  executor_.Run([this, shared, record, rewards] { WriteNow(*shared, record, rewards); });
+  executor_.Run([this, shared, record, rewards] {
+    if (shared->part > 0) {
+      WritePart(*shared, record.path());
+    } else {
+      WriteNow(*shared, record, rewards);
+    }
+  });
+}
+
+void CheckpointWriter::WritePart(const Checkpoint& snapshot, const std::string& path) {
+  const absl::Status written = SavePart(JoinPath(options_.run_dir, path), snapshot);
+  absl::MutexLock lock(&mutex_);
+  outcome_ = {.step = snapshot.step, .written = written, .recorded = absl::OkStatus()};
+  busy_ = false;
 }
 
 void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record,
                                 const Rewards& rewards) {
   const Stopwatch watch;
   Outcome outcome = {.step = snapshot.step};
+  PartsPatience patience;
+  patience.lost = [this] { return lost_.load(); };
+  patience.waiting = options_.waiting;
   const absl::StatusOr<std::string> digest =
-      SaveCheckpoint(JoinPath(options_.run_dir, record.path()), snapshot);
+      SaveCheckpoint(JoinPath(options_.run_dir, record.path()), snapshot, patience);
   outcome.written = digest.status();
   if (digest.ok()) {
     record.set_digest(*digest);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "common/clock.h"
 #include "common/executor.h"
 #include "common/telemetry/metrics.h"
 #include "learner/checkpoint.h"
@@ -31,6 +33,7 @@ class CheckpointWriter {
     v1::KeepConfig keep;                   // in the run folder
     CheckpointStore* store = nullptr;      // to restore from; null: there is none
     CheckpointUploads* uploads = nullptr;  // null: no copies are made
+    Waiting waiting = {};                  // for other ranks' parts
   };
   using Record = std::function<absl::Status(const v1::CheckpointRecord&, const std::string& weights_digest)>;
   // What became of a Write.
@@ -51,8 +54,10 @@ class CheckpointWriter {
   // Mean reward of a step's samples; a checkpoint is judged by the mean over the steps since the Write of the
   // one before it that was recorded.
   void NoteReward(double reward);
-  // Begins to write a snapshot. Only when nothing is on its way.
+  // Begins to write a snapshot, or another rank's part of one. Only when nothing is on its way.
   void Write(Checkpoint snapshot);
+  // The ranks have lost each other: parts that are not being written now will not come.
+  void NoteLost() { lost_ = true; }
   bool busy() const;
   // What became of the newest Write, once; nullopt while it is on its way.
   std::optional<Outcome> TakeOutcome();
@@ -63,6 +68,7 @@ class CheckpointWriter {
     int64_t steps = 0;
   };
   void WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record, const Rewards& rewards);
+  void WritePart(const Checkpoint& snapshot, const std::string& path);
   // Removes folders that are not to stay, now that there is a newer one.
   void Prune(const v1::CheckpointRecord& newest);
 
@@ -70,6 +76,7 @@ class CheckpointWriter {
   Executor& executor_;
   const Record record_;
   Metrics& metrics_;
+  std::atomic<bool> lost_ = false;
   mutable absl::Mutex mutex_;
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<Outcome> outcome_ ABSL_GUARDED_BY(mutex_);

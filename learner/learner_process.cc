@@ -55,9 +55,12 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
       downloads_(Bounds(kMostWeightStreams, config)),
       weights_(downloads_, kKeptVersions,
                [this](int64_t bytes) {
-                 metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.")
+                 metrics_
+                     .Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.",
+                              {{"transport", "grpc"}})
                      .Increment(static_cast<double>(bytes));
                }),
+      gang_(config, flags.rank, weights_, metrics_),
       inbox_(spool_, uploads_, LargestGroupBytes(training.rules, training.prompts), metrics_),
       store_(CheckpointStore::Create(
           config.checkpoints(), [this] { return leaving_.HasBeenNotified(); }, StoreWaiting())),
@@ -71,7 +74,7 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
           [this](const v1::TrajectoryGroup& group) {
             return ReadGroup(group, training_.prompts.At(group.ordinal()), training_.rules);
           },
-          *training.trainer, spool_, weights_, LoopSession(), Waiting(), metrics_) {}
+          *training.trainer, spool_, gang_.publisher(), LoopSession(), Waiting(), metrics_) {}
 
 Waiting LearnerProcess::StoreWaiting() {
   return {.sleep = [this](absl::Duration wait) { leaving_.WaitForNotificationWithTimeout(wait); }};
@@ -169,11 +172,11 @@ absl::StatusOr<v1::LearnerPlace> LearnerProcess::OpenPlace() {
 absl::Status LearnerProcess::Join() {
   const absl::StatusOr<v1::LearnerPlace> place = OpenPlace();
   if (!place.ok()) return place.status();
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, metrics_,
-      {.services = {&inbox_, &weights_}, .max_threads = kMostUploads + kOtherThreads, .readiness = [this] {
-         return std::string(loop_.started() ? "" : "starting");
-       }});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags_, config_, metrics_,
+                         {.services = {&inbox_, &weights_, &gang_.service()},
+                          .max_threads = kMostUploads + kOtherThreads,
+                          .readiness = [this] { return std::string(loop_.started() ? "" : "starting"); }});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
@@ -183,7 +186,10 @@ absl::Status LearnerProcess::Join() {
                                               .report = [this] { return Report(); }},
                                              shutdown_);
   if (absl::IsCancelled(joined)) return absl::AbortedError("stopped by a signal before it joined a run");
-  if (joined.ok()) inbox_.Open([this] { return Leases(); });
+  if (joined.ok()) {
+    inbox_.Open([this] { return Leases(); });
+    gang_.Open([this] { return process_->session().fence(); });
+  }
   return joined;
 }
 
@@ -240,7 +246,8 @@ absl::Status LearnerProcess::TrainTogether() {
       return Outline(assigned, training_.prompts.At(assigned.ordinal()));
     };
   }
-  if (*store_ != nullptr) (*store_)->NameRun(process_->session().registration().run_id());
+  team.run_id = process_->session().registration().run_id();
+  if (*store_ != nullptr) (*store_)->NameRun(team.run_id);
   const auto& checkpoints = process_->session().registration().checkpoints();
   if (absl::Status status = loop_.Start({checkpoints.begin(), checkpoints.end()}, team); !status.ok())
     return status;

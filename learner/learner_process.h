@@ -23,6 +23,7 @@
 #include "learner/training.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "role/role_process.h"
+#include "weight_plane/gang/learner_gang.h"
 #include "weight_plane/weight_service.h"
 
 namespace lvrpo {
@@ -71,6 +72,7 @@ class LearnerProcess {
   Spool spool_;
   CallWatch uploads_, downloads_;
   WeightService weights_;
+  LearnerGang gang_;
   InboxService inbox_;
   absl::Notification leaving_;                                    // ends uploads, and the waits between them
   const absl::StatusOr<std::unique_ptr<CheckpointStore>> store_;  // null: there is none

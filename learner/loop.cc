@@ -8,8 +8,11 @@
 #include "common/config/config.h"
 #include "common/files/filesystem.h"
 #include "common/net/rpc.h"
+#include "common/pause_point.h"
 #include "common/stopwatch.h"
 #include "common/words/words.h"
+#include "learner/copies/state_slices.h"
+#include "model/weights/moved.h"
 #include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
@@ -81,56 +84,21 @@ absl::Status LearnerLoop::StartTraining() {
   return session_.start_training(request).status();
 }
 
-absl::Status LearnerLoop::Restore(const v1::CheckpointRecord& record) {
-  absl::StatusOr<Checkpoint> checkpoint = writer_.Load(record);
-  if (!checkpoint.ok()) return checkpoint.status();
-  if (absl::Status status = trainer_.RestoreWeights(checkpoint->weights); !status.ok()) return status;
-  if (absl::Status status = trainer_.RestoreOptimizers(checkpoint->optimizer); !status.ok()) return status;
-  step_ = saved_step_ = checkpoint->step;
-  PublishWeights();
-  if (version().digest() != checkpoint->weights_digest) {
-    return absl::DataLossError(absl::StrCat(record.path(), " holds other weights than its manifest says"));
-  }
-  spdlog::info("going on from {} after {} steps", record.path(), step_);
-  return absl::OkStatus();
-}
-
-absl::Status LearnerLoop::RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
-                                        v1::CheckpointRecord& from) {
-  absl::Status restored;
-  if (checkpoints.empty()) PublishWeights();
-  for (size_t i = 0; i < checkpoints.size(); ++i) {
-    const absl::Status status = Restore(checkpoints[i]);
-    restored = i == 0 || status.ok() ? status : restored;  // report the newest one's error
-    if (status.ok()) from = checkpoints[i];
-    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) break;
-    spdlog::warn("{}; {}", std::string(status.message()),
-                 i + 1 < checkpoints.size() ? "trying the checkpoint before it" : "there is none before it");
-  }
-  return restored;
-}
-
-absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team) {
-  team_ = std::move(team);
-  ranks_ = StepAgreement(team_.collectives);
-  v1::CheckpointRecord from;
-  absl::Status restored = IsRankZero() ? RestoreNewest(checkpoints, from) : absl::OkStatus();
-  if (restored.ok()) restored = BeginAlike(std::move(from));
-  spool_.RemoveBelow(session_.view().lowest_open_ordinal());
-  if (restored.ok() && IsRankZero()) restored = StartTraining();
-  if (restored.ok() && IsRankZero()) writer_.Begin(step_, checkpoints);
-  if (restored.ok() && options_.config.learner().sharded()) restored = Shard();
-  started_ = true;
-  return restored;
-}
-
 Checkpoint LearnerLoop::Snapshot() const {
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.weights_digest = version().digest();
   checkpoint.config_digest = ConfigDigest(options_.config);
-  checkpoint.weights = CloneTensors(trainer_.trained());
-  checkpoint.optimizer = trainer_.OptimizerState();
+  if (writes_parts_) {
+    checkpoint.part = ranks_.rank();
+    checkpoint.parts = ranks_.size();
+    checkpoint.made_by = team_.epoch.id();
+    checkpoint.optimizer = HostCopies(SplitState(trainer_.StatePieces()).optimizers);
+    if (!IsRankZero()) return checkpoint;
+  } else {
+    checkpoint.optimizer = trainer_.OptimizerState();
+  }
+  checkpoint.weights = HostCopies(trainer_.trained());
   checkpoint.lora = TrainedAdapters(options_.config, Bagel::ExpectedTensors(trainer_.policy().config()));
   checkpoint.base_model = options_.config.model().policy();
   return checkpoint;
@@ -138,7 +106,11 @@ Checkpoint LearnerLoop::Snapshot() const {
 
 absl::Status LearnerLoop::Save() {
   if (absl::Status status = AwaitWriter(); !status.ok()) return status;  // at most one on its way
-  if (saved_step_ == step_) return absl::OkStatus();
+  if (IsRankZero() && saved_step_ == step_) return absl::OkStatus();
+  if (ending_) {
+    const absl::StatusOr<bool> joined = JoinSaving(true);
+    if (!joined.ok()) return joined.status();
+  }
   writer_.Write(Snapshot());
   return TakeWritten();
 }
@@ -259,6 +231,7 @@ absl::StatusOr<bool> LearnerLoop::Assign(Step& step) {
 }
 
 absl::StatusOr<bool> LearnerLoop::LoadGroups(Step& step) {
+  PausePoint("load");
   std::map<const v1::AssignedGroup*, absl::Status> unusable;
   for (const v1::AssignedGroup& assigned : step.assignment.groups()) {
     if (!IsOwn(assigned)) {
@@ -298,20 +271,39 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
   }
   if (trainer_.nonfinite_in_a_row() >= options_.config.train().max_nonfinite_steps()) {
     return absl::OutOfRangeError(absl::StrCat("training diverged: ", trainer_.nonfinite_in_a_row(),
-                                              " updates in a row had non-finite gradients; ",
-                                              kDivergedAdvice));
+                                              " updates in a row were not finite (",
+                                              trainer_.nonfinite_cause(), "); ", kDivergedAdvice));
   }
   step.figures = trained->metrics;
+  const absl::StatusOr<double> given_up = GivenUpByAll();
+  if (!given_up.ok()) return given_up.status();
+  step.figures["groups_given_up"] = *given_up;
+  if (const auto unique = step.figures.find("unique_noise");
+      unique != step.figures.end() && unique->second < 1) {
+    return absl::DataLossError(absl::StrCat(
+        "only ", unique->second, " of the images of step ", step_,
+        " have noise of their own, so what they teach is wrong: a rollout worker is broken. The log "
+        "names two of them; nothing of the step was committed"));
+  }
   return true;
 }
 
 absl::StatusOr<bool> LearnerLoop::Publish(Step&) {
+  PausePoint("publish");
   ++step_;
-  if (IsRankZero()) PublishWeights();
+  if (IsRankZero() || !trainer_.sharded()) PublishWeights();
+  if (absl::Status status = HearVersion(); !status.ok()) return status;
+  return true;
+}
+
+absl::StatusOr<bool> LearnerLoop::Copy(Step&) {
+  if (absl::Status status = keeper_->Keep({.step = step_, .digest = version().digest()}); !status.ok())
+    return status;
   return true;
 }
 
 absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
+  PausePoint("commit");
   absl::StatusOr<v1::CommitStepResponse> committed;
   if (IsRankZero()) committed = CommitRecords(step);
   committed = HearOf(std::move(committed));
@@ -323,7 +315,6 @@ absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
 }
 
 absl::StatusOr<v1::CommitStepResponse> LearnerLoop::CommitRecords(Step& step) {
-  step.figures["groups_given_up"] = static_cast<double>(given_up_);
   step.figures["samples"] = static_cast<double>(step.groups.size()) * options_.config.rollout().group_size();
   for (const auto& [phase, seconds] : step.seconds) step.figures["seconds_" + phase] = seconds;
   v1::CommitStepRequest commit;
@@ -374,17 +365,20 @@ absl::StatusOr<StepAgreement::Verdict> LearnerLoop::Prepare(Step& step, const st
 
 absl::Status LearnerLoop::TakeStep(Step& step) {
   using Phase = absl::StatusOr<bool> (LearnerLoop::*)(Step&);
-  static constexpr std::pair<const char*, Phase> kPhases[] = {
-      {"update", &LearnerLoop::Train}, {"publish", &LearnerLoop::Publish}, {"commit", &LearnerLoop::Commit}};
+  static constexpr std::pair<const char*, Phase> kPhases[] = {{"update", &LearnerLoop::Train},
+                                                              {"publish", &LearnerLoop::Publish},
+                                                              {"copy", &LearnerLoop::Copy},
+                                                              {"commit", &LearnerLoop::Commit}};
   Stopwatch watch(*waiting_.clock);
   for (const auto& [name, phase] : kPhases) {
+    if (phase == &LearnerLoop::Copy && !keeper_.has_value()) continue;
     if (absl::StatusOr<bool> done = (this->*phase)(step); !done.ok() || !*done) return done.status();
     step.seconds[name] = watch.Lap();
   }
   if (const auto reward = step.figures.find("reward"); reward != step.figures.end())
     writer_.NoteReward(reward->second);
   if (absl::Status status = TakeWritten(); !status.ok()) return status;
-  const absl::StatusOr<bool> saving = GatherForCheckpoint(IsRankZero() && SaveIsDue(step));
+  const absl::StatusOr<bool> saving = JoinSaving(IsRankZero() && SaveIsDue(step));
   if (!saving.ok()) return saving.status();
   if (IsRankZero() && *saving) {
     if (absl::Status status = Save(); !status.ok()) return status;
@@ -414,10 +408,13 @@ absl::Status LearnerLoop::TrainAll(const std::function<bool()>& stop) {
 
 absl::Status LearnerLoop::Run(const std::function<bool()>& stop) {
   if (absl::Status status = TrainAll(stop); !status.ok()) {
+    writer_.NoteLost();
     (void)AwaitWriter();  // a checkpoint that is being written is worth having
     return status;
   }
-  return End(stop);
+  if (absl::Status status = End(stop); !status.ok()) return status;
+  if (keeper_.has_value()) keeper_->Remove();  // the checkpoint has it all
+  return absl::OkStatus();
 }
 
 }  // namespace lvrpo

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "learner/checkpoint_writer.h"
 #include "learner/ranks/step_agreement.h"
 #include "learner/spool.h"
+#include "learner/step_keeper.h"
 #include "learner/storage_watch.h"
 #include "learner/trainer.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
@@ -47,6 +49,7 @@ class LearnerLoop {
     v1::LearnerEpoch epoch = {};
     Collectives* collectives = nullptr;  // must outlive the loop
     Outliner outline = nullptr;
+    std::string run_id = "";
   };
   // What it asks of the coordinator, fenced: a MemberSession's calls in the product, a script in tests.
   struct Session {
@@ -64,9 +67,10 @@ class LearnerLoop {
   LearnerLoop(Options options, GroupReader read_group, GrpoTrainer& trainer, Spool& spool,
               WeightPublisher& weights, Session session, Waiting waiting, Metrics& metrics);
 
-  // Restores the newest intact one of the recorded `checkpoints` (newest first), publishes the weights and
-  // starts training. Steps after it are trained again. Other ranks restore what rank 0 does. DataLoss: there
-  // are checkpoints, and none is intact.
+  // Restores the newest committed step from copies in memory (StepKeeper), or else the newest intact one of
+  // the recorded `checkpoints` (newest first), publishes the weights and starts training. Steps after it are
+  // trained again. Other ranks get from rank 0 what it has restored. DataLoss: there are checkpoints, and
+  // none is intact.
   absl::Status Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team);
   // Returns when the run has finished, was drained, or was stopped on any rank (OK), or cannot go on.
   // OutOfRange: training diverged; ResourceExhausted: the disk could not be written for too long; NotFound:
@@ -97,14 +101,24 @@ class LearnerLoop {
   bool IsOwn(const v1::AssignedGroup& group) const {
     return ranks_.size() == 1 || group.rank() == ranks_.rank();
   }
-  absl::Status Restore(const v1::CheckpointRecord& record);
-  // The newest intact checkpoint, or the base: `from` is empty then.
-  absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints,
-                             v1::CheckpointRecord& from);
-  // All ranks begin with the weights of rank 0, which has restored `from`.
-  absl::Status BeginAlike(v1::CheckpointRecord from);
+  absl::StatusOr<Checkpoint> Restore(const v1::CheckpointRecord& record);
+  // The newest intact checkpoint and what it holds, or the base: both are empty then.
+  absl::Status RestoreNewest(const std::vector<v1::CheckpointRecord>& checkpoints, v1::CheckpointRecord& from,
+                             Checkpoint& state);
+  // Restores the newest committed step from copies, if they are there, on all ranks.
+  absl::StatusOr<bool> RestoreCopies(const std::vector<v1::CheckpointRecord>& checkpoints);
+  // From the newest checkpoint, on all ranks.
+  absl::Status RestoreCheckpoint(const std::vector<v1::CheckpointRecord>& checkpoints);
+  // All ranks begin with what rank 0 has, which has restored `from`.
+  absl::Status BeginAlike(v1::CheckpointRecord from, const Checkpoint& state);
+  // Restores what rank 0 has loaded on the other ranks.
+  absl::Status ShareState(const Checkpoint& checkpoint);
+  // Says from where the run goes on, in `words` too, and how many steps are trained again.
+  void NoteStart(const std::string& source, const std::string& words);
   // Packs the weights and notes their version; rank 0 offers them.
   void PublishWeights();
+  // Sharded: notes the version that rank 0 has packed.
+  absl::Status HearVersion();
   absl::Status StartTraining();
 
   // Gets the step's groups, as far as they are there. What all ranks make of that.
@@ -116,6 +130,7 @@ class LearnerLoop {
   // The phases, in order. False: the step ends here, without an error.
   absl::StatusOr<bool> Train(Step& step);
   absl::StatusOr<bool> Publish(Step& step);
+  absl::StatusOr<bool> Copy(Step& step);  // with learner.step_copies only
   absl::StatusOr<bool> Commit(Step& step);
   absl::StatusOr<GrpoTrainer::StepResult> UpdateWeights(const Step& step);
   // Rank 0's, and what the others hear of it.
@@ -123,6 +138,8 @@ class LearnerLoop {
   absl::StatusOr<v1::CommitStepResponse> HearOf(absl::StatusOr<v1::CommitStepResponse> committed);
   bool SaveIsDue(const Step& step) const;
   int64_t OwnGroups(const Step& step) const;
+  // Groups that any rank has given up since the last committed step.
+  absl::StatusOr<double> GivenUpByAll() const;
   void Report(const Step& step);
 
   // The group from the spool, with the scores that the coordinator recorded. InvalidArgument when it is
@@ -147,8 +164,10 @@ class LearnerLoop {
   absl::Status End(const std::function<bool()>& stop);
   // The trainer keeps its part alone from here on.
   absl::Status Shard();
-  // Whether rank 0 is `saving`, on all ranks, and then what a checkpoint needs of all of them.
-  absl::StatusOr<bool> GatherForCheckpoint(bool saving);
+  // Whether rank 0 is `saving`, on all ranks, and then what a checkpoint needs of the others.
+  absl::StatusOr<bool> JoinSaving(bool saving);
+  // Sharded: begins to write this rank's part of a checkpoint, or gives it to rank 0.
+  absl::Status TakePart();
   // Sleeps; at the end of the run, rank 0 also tells the others that it is still there.
   absl::Status Pause(absl::Duration duration);
   void SetWaiting(const std::string& text);
@@ -165,12 +184,14 @@ class LearnerLoop {
   CheckpointWriter writer_;
   Team team_;
   StepAgreement ranks_{nullptr};
+  std::optional<StepKeeper> keeper_;  // with learner.step_copies
+  bool writes_parts_ = false;         // of checkpoints, on all ranks
   bool drained_ = false;
   bool ending_ = false;      // rank 0: the others wait in End()
   int64_t step_ = 0;         // committed steps
   int64_t saved_step_ = -1;  // of the newest checkpoint
   absl::Duration waited_;    // for the step to come, in earlier calls of Assign()
-  int64_t given_up_ = 0;     // groups since the last committed step
+  int64_t given_up_ = 0;     // groups of this rank since the last committed step
 
   std::atomic<bool> started_ = false;
   mutable absl::Mutex mutex_;

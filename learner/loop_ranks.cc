@@ -1,11 +1,14 @@
 // What LearnerLoop does with several ranks: rank 0 decides, and the others follow.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/folder_token.h"
 #include "common/thrown.h"
 #include "learner/loop.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
@@ -14,29 +17,6 @@ namespace {
 constexpr char kSave[] = "save", kWait[] = "wait";
 
 }  // namespace
-
-absl::Status LearnerLoop::BeginAlike(v1::CheckpointRecord from) {
-  if (ranks_.size() == 1) return absl::OkStatus();
-  *from.mutable_version() = version();
-  const absl::StatusOr<std::string> told = ranks_.Tell(from.SerializeAsString());
-  if (!told.ok()) return told.status();
-  if (!from.ParseFromString(*told)) return absl::InternalError("rank 0's checkpoint cannot be read");
-  absl::Status status;
-  if (!IsRankZero()) {
-    if (from.path().empty()) {
-      PublishWeights();
-    } else {
-      status = Restore(from);
-    }
-    if (status.ok() && version().digest() != from.version().digest()) {
-      status = absl::DataLossError(absl::StrCat("rank ", ranks_.rank(), " has other weights after ", step_,
-                                                " steps (", version().digest().substr(0, 12),
-                                                ") than rank 0 (", from.version().digest().substr(0, 12),
-                                                "): all ranks need the same model folders"));
-    }
-  }
-  return ranks_.AgreeOn(status);
-}
 
 TrainingGroup LearnerLoop::Outline(const v1::AssignedGroup& assigned) const {
   return {.trajectories = team_.outline(assigned),
@@ -47,6 +27,14 @@ TrainingGroup LearnerLoop::Outline(const v1::AssignedGroup& assigned) const {
 int64_t LearnerLoop::OwnGroups(const Step& step) const {
   return std::count_if(step.assignment.groups().begin(), step.assignment.groups().end(),
                        [this](const v1::AssignedGroup& group) { return IsOwn(group); });
+}
+
+absl::StatusOr<double> LearnerLoop::GivenUpByAll() const {
+  double sum[] = {static_cast<double>(given_up_)};
+  if (team_.collectives == nullptr) return sum[0];
+  if (absl::Status status = StepRanks(*team_.collectives, /*ordered=*/false).Sum(sum); !status.ok())
+    return status;
+  return sum[0];
 }
 
 absl::StatusOr<GrpoTrainer::StepResult> LearnerLoop::UpdateWeights(const Step& step) {
@@ -65,17 +53,45 @@ absl::StatusOr<v1::CommitStepResponse> LearnerLoop::HearOf(absl::StatusOr<v1::Co
   return heard;
 }
 
-absl::Status LearnerLoop::Shard() {
-  return ranks_.AgreeOn(
-      TryToRun([this] { trainer_.Shard(team_.collectives, options_.config.learner().ordered_sums()); }));
+absl::Status LearnerLoop::HearVersion() {
+  if (!trainer_.sharded() || ranks_.size() == 1) return absl::OkStatus();
+  const absl::StatusOr<std::string> told = ranks_.Tell(version().digest());
+  if (!told.ok() || IsRankZero()) return told.status();
+  absl::MutexLock lock(&mutex_);
+  version_.set_number(step_);
+  version_.set_digest(*told);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<bool> LearnerLoop::GatherForCheckpoint(bool saving) {
+absl::Status LearnerLoop::Shard() {
+  const absl::Status sharded = ranks_.AgreeOn(
+      TryToRun([this] { trainer_.Shard(team_.collectives, options_.config.learner().ordered_sums()); }));
+  if (!sharded.ok() || ranks_.size() == 1) return sharded;
+  const absl::StatusOr<std::string> token = FolderToken(options_.run_dir);
+  const absl::StatusOr<std::vector<std::string>> all =
+      ranks_.Gather(token.ok() ? *token : absl::StrCat("none of rank ", ranks_.rank()));
+  if (!all.ok()) return all.status();
+  writes_parts_ = std::set<std::string>(all->begin(), all->end()).size() == 1;
+  if (!writes_parts_ && IsRankZero()) {
+    spdlog::warn(
+        "the ranks do not see one run folder: rank 0 gathers and writes all of a checkpoint, and needs 12 "
+        "bytes "
+        "of memory for each trained parameter");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> LearnerLoop::JoinSaving(bool saving) {
   if (!trainer_.sharded()) return saving;
   const absl::StatusOr<std::string> told = ranks_.Tell(saving ? kSave : "");
   if (!told.ok() || *told != kSave) return told.ok() ? absl::StatusOr<bool>(false) : told.status();
-  if (absl::Status status = trainer_.GatherOptimizers(); !status.ok()) return status;
+  if (absl::Status status = TakePart(); !status.ok()) return status;
   return true;
+}
+
+absl::Status LearnerLoop::TakePart() {
+  if (!writes_parts_) return trainer_.GatherOptimizers();
+  return IsRankZero() ? absl::OkStatus() : Save();
 }
 
 absl::Status LearnerLoop::Pause(absl::Duration duration) {
@@ -84,14 +100,14 @@ absl::Status LearnerLoop::Pause(absl::Duration duration) {
 }
 
 absl::Status LearnerLoop::End(const std::function<bool()>& stop) {
-  const absl::StatusOr<bool> saving = GatherForCheckpoint(IsRankZero() && saved_step_ != step_);
-  if (!saving.ok()) return saving.status();
-  if (!IsRankZero()) {
-    absl::StatusOr<std::string> told;
-    do {
-      told = ranks_.Tell("");
-    } while (told.ok() && *told == kWait);
-    return told.ok() ? ranks_.AgreeOn(absl::OkStatus()) : told.status();
+  while (!IsRankZero()) {
+    const absl::StatusOr<std::string> told = ranks_.Tell("");
+    if (!told.ok()) return told.status();
+    if (*told == kSave) {
+      if (absl::Status status = TakePart(); !status.ok()) return status;
+    } else if (*told != kWait) {
+      return ranks_.AgreeOn(absl::OkStatus());
+    }
   }
   ending_ = true;
   const absl::Status saved = SaveLast(stop);

@@ -1,9 +1,15 @@
+#include <cstdlib>
+#include <optional>
+
 #include "common/allocator.h"
 #include "common/exit_code.h"
 #include "common/flags/run_main.h"
 #include "learner/gloo_ranks.h"
 #include "learner/learner_process.h"
+#include "learner/nccl_ranks.h"
+#include "learner/ranks/rank_device.h"
 #include "learner/training.h"
+#include "model/weights/device.h"
 #include "role/role_main.h"
 
 namespace lvrpo {
@@ -14,9 +20,16 @@ constexpr char kProgram[] = "lvrpo-learner";
 absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
-  absl::StatusOr<Training> training = LoadTraining(config, flags.ranks);
+  const absl::StatusOr<std::optional<int>> local_rank = ParseLocalRank(std::getenv("LOCAL_RANK"));
+  if (!local_rank.ok()) return local_rank.status();
+  const absl::StatusOr<torch::Device> device =
+      FindDevice(DeviceOfRank(config.learner().device(), flags.rank, *local_rank, GpuCount()));
+  if (!device.ok()) return device.status();
+  absl::StatusOr<Training> training = LoadTraining(config, flags.ranks, *device);
   if (!training.ok()) return training.status();
-  return LearnerProcess(flags, config, *training, shutdown, GlooRanks(flags, config.learner())).Run();
+  RankTransport transport = GlooRanks(flags, config.learner());
+  if (device->is_cuda()) transport = NcclRanks(std::move(transport), config.learner(), device->index());
+  return LearnerProcess(flags, config, *training, shutdown, std::move(transport)).Run();
 }
 
 int Main(int argc, char** argv) {

@@ -13,7 +13,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr char kEnding[] = ".group";
+constexpr char kEnding[] = ".group", kProbe[] = "probe.group";
 constexpr int64_t kPiece = int64_t{1} << 20;
 
 // The ordinal and attempt in a file's name.
@@ -46,7 +46,7 @@ absl::Status Spool::Open() {
       if (!size.ok()) continue;
       stored_[*key] = *size;
       stored_bytes_ += *size;
-    } else if (absl::StrContains(name, absl::StrCat(kEnding, ".tmp."))) {
+    } else if (name == kProbe || absl::StrContains(name, absl::StrCat(kEnding, ".tmp."))) {
       (void)RemoveFile(path);
     }
   }
@@ -83,14 +83,25 @@ absl::Status Spool::Note(const absl::Status& status, bool disk, int64_t bytes) {
   return status;
 }
 
+absl::Status Spool::Admit(int64_t size, int64_t now) {
+  int64_t held = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    held = stored_bytes_ + coming_bytes_;
+    if (size <= most_bytes_ - held) {
+      coming_bytes_ += now;
+      return absl::OkStatus();
+    }
+  }
+  return Note(absl::ResourceExhaustedError(
+                  absl::StrCat("the spool holds ", held >> 20, " MiB and may hold ", most_bytes_ >> 20,
+                               " (train.spool_mib): there is no room for ", size, " bytes more")),
+              /*disk=*/false, size);
+}
+
 absl::StatusOr<std::unique_ptr<Spool::Writer>> Spool::Begin(int64_t ordinal, int32_t attempt,
                                                             const std::string& digest, int64_t size) {
-  if (const int64_t held = bytes(); size > most_bytes_ - held) {
-    return Note(absl::ResourceExhaustedError(
-                    absl::StrCat("the spool holds ", held >> 20, " MiB and may hold ", most_bytes_ >> 20,
-                                 " (train.spool_mib): there is no room for ", size, " bytes more")),
-                /*disk=*/false, size);
-  }
+  if (absl::Status status = Admit(size, 0); !status.ok()) return status;
   std::unique_ptr<Writer> writer(new Writer(*this, ordinal, attempt, digest, size));
   absl::StatusOr<std::unique_ptr<AtomicFile>> file = Create(PathOf(ordinal, attempt));
   if (!file.ok()) return Note(file.status(), /*disk=*/true, size);
@@ -104,12 +115,11 @@ absl::Status Spool::Writer::Append(const std::string& bytes) {
     return absl::DataLossError(
         absl::StrCat("ordinal ", ordinal_, " was announced with ", size_, " bytes and came with more"));
   }
+  if (absl::Status status = spool_.Admit(more, more); !status.ok()) return status;
+  written_ += more;
   if (absl::Status status = file_->Append(bytes); !status.ok())
     return spool_.Note(status, /*disk=*/true, size_);
-  written_ += more;
   hash_.Update(bytes);
-  absl::MutexLock lock(&spool_.mutex_);
-  spool_.coming_bytes_ += more;
   return absl::OkStatus();
 }
 
@@ -181,7 +191,7 @@ std::optional<Spool::Trouble> Spool::trouble() const {
 void Spool::Probe() {
   const std::optional<Trouble> now = trouble();
   if (!now.has_value() || !now->disk) return;
-  const std::string path = JoinPath(folder_, absl::StrCat("probe", kEnding));
+  const std::string path = JoinPath(folder_, kProbe);
   const absl::StatusOr<std::unique_ptr<AtomicFile>> file = Create(path);
   absl::Status status = file.status();
   for (int64_t left = now->bytes; status.ok() && left > 0; left -= kPiece)

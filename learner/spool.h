@@ -36,7 +36,8 @@ class Spool {
   class Writer {
    public:
     ~Writer();
-    // DataLoss when more bytes arrive than were announced. Other errors: the disk.
+    // DataLoss when more bytes arrive than were announced; ResourceExhausted when others have filled the
+    // spool meanwhile. Other errors: the disk.
     absl::Status Append(const std::string& bytes);
     // OK: the group is on disk. DataLoss when bytes are missing or do not match the digest. Removes earlier
     // attempts.
@@ -84,6 +85,8 @@ class Spool {
   std::string PathOf(int64_t ordinal, int32_t attempt) const;
   // Path of a file in the folder, which is created when missing.
   absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  // OK when `size` more bytes may come, of which the first `now` are here and are counted.
+  absl::Status Admit(int64_t size, int64_t now);
   // Notes the outcome of an attempt to store a group of `bytes`; returns `status`.
   absl::Status Note(const absl::Status& status, bool disk, int64_t bytes);
   void Remove(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -1,16 +1,30 @@
 #include "learner/trainer.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/pause_point.h"
 #include "common/thrown.h"
+#include "learner/copies/state_slices.h"
 #include "learner/shards/sharded_work.h"
 #include "learner/step/gradient_sum.h"
+#include "learner/step/health.h"
 #include "learner/step/step_advantages.h"
+#include "model/weights/moved.h"
 #include "policy/contract.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
+
+// Copies in fp32 and in the host's memory.
+TensorMap HostMasters(const TensorMap& tensors) {
+  TensorMap copies;
+  for (const auto& [name, tensor] : tensors)
+    copies[name] = tensor.detach().to(torch::kCPU, torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
+  return copies;
+}
 
 double MeanAge(const std::vector<TrainingGroup>& groups, int64_t step_version) {
   double age = 0;
@@ -29,23 +43,27 @@ GrpoTrainer::GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, Te
       reference_(std::move(reference)),
       policy_(std::move(policy)),
       trained_(image),
-      optimizers_(std::move(image), text, config_.train()) {
-  trained_.merge(text);
+      optimizers_({}, {}, config_.train()) {
+  trained_.insert(text.begin(), text.end());
+  if (config_.learner().sharded()) {
+    uncut_ = {.image = std::move(image), .text = std::move(text), .state = {}};
+  } else {
+    optimizers_ = TaskOptimizers(std::move(image), std::move(text), config_.train());
+  }
 }
 
 absl::StatusOr<std::unique_ptr<GrpoTrainer>> GrpoTrainer::Create(const v1::RunConfig& config, Bagel base) {
   const absl::StatusOr<TrainedTensors> selected = SelectTrainedTensors(config, base);
   if (!selected.ok()) return selected.status();
-  for (const auto& [name, tensor] : selected->image) {
-    if (selected->text.contains(name)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "train.image.trainable and train.text.trainable both match ", name, ": give it to one of them"));
-    }
+  TensorMap image = selected->image, text = selected->text;
+  absl::StatusOr<Bagel> policy = base;
+  if (!config.learner().sharded()) {
+    image = CloneTensors(image), text = CloneTensors(text);
+    TensorMap trained = image;
+    trained.insert(text.begin(), text.end());
+    policy = base.WithTensors(trained, "the policy");
+    if (!policy.ok()) return policy.status();
   }
-  TensorMap image = CloneTensors(selected->image), text = CloneTensors(selected->text), trained = image;
-  trained.insert(text.begin(), text.end());
-  absl::StatusOr<Bagel> policy = base.WithTensors(trained, "the policy");
-  if (!policy.ok()) return policy.status();
   absl::StatusOr<Bagel> reference =
       Bagel::Create(base.config(), WithoutLora(base.tensors()), "the reference");
   if (!reference.ok()) return reference.status();
@@ -67,11 +85,13 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
                                                           int64_t step_version, const StepRanks& ranks) {
   if (absl::Status status = CheckSummaries(groups, config_.rollout().group_size()); !status.ok())
     return status;
+  if (awaits_shard()) return absl::FailedPreconditionError("the ranks of a sharded learner have not met");
   whole_optimizers_.clear();
   StepResult result;
   const std::unique_ptr<GroupWork> work = MakeWork(ranks);
   StepGroups step(groups, models(), settings_, step_version, ranks, *work);
   Round round(ranks, *work, step);
+  round.sums.clip_by_step.resize(static_cast<size_t>(config_.rollout().timesteps()));
   absl::Status read;
   for (const absl::Status& status : step.prefilled()) read.Update(status);
   if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;
@@ -93,7 +113,12 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   if (!result.unusable.empty()) return result;
   const absl::StatusOr<double> weights = SumOfWeights(ranks);
   if (!weights.ok()) return weights.status();
-  if (!std::isfinite(*weights)) return absl::OutOfRangeError("an update left weights that are not finite");
+  if (!std::isfinite(*weights)) {
+    const absl::StatusOr<std::string> which = NonFinite(ranks, "weights", NameNonFinite(trained_));
+    if (!which.ok()) return which.status();
+    return absl::OutOfRangeError(absl::StrCat("an update left weights that are not finite: ", *which));
+  }
+  AddUniqueNoise(round.sums);
   if (absl::Status status = AddOverRanks(ranks, round.sums); !status.ok()) return status;
 
   result.metrics = StepFigures(round.sums, step.has_images(), step.has_texts());
@@ -125,14 +150,31 @@ absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, bool first)
   absl::Status together;
   if (absl::Status status = SumGradients(round, first, together); !status.ok()) return status;
   if (together.ok() && optimizers_.GradientsAreFinite()) {
+    PausePoint("optimizer");
     optimizers_.Step(round.figures);
     if (absl::Status status = Refresh(); !status.ok()) return status;
     return UnusableGroups();
   }
+  const absl::StatusOr<std::string> cause =
+      together.ok() ? NonFinite(round.ranks, "gradients", optimizers_.NonFiniteGradients())
+                    : std::string(together.message());
+  if (!cause.ok()) return cause.status();
   absl::StatusOr<UnusableGroups> unusable =
       Unusable(round, together, round.groups.TryAlone(first, optimizers_));
-  if (unusable.ok() && unusable->empty()) optimizers_.Skip(round.figures);
+  if (unusable.ok() && unusable->empty()) {
+    optimizers_.Skip(round.figures);
+    nonfinite_cause_ = *cause;
+    spdlog::warn("an update is left out, because it is not finite: {}", nonfinite_cause_);
+  }
   return unusable;
+}
+
+absl::StatusOr<std::string> GrpoTrainer::NonFinite(const StepRanks& ranks, const char* what,
+                                                   const std::string& own) const {
+  absl::Status found =
+      own.empty() ? absl::OkStatus() : absl::OutOfRangeError(absl::StrCat(what, " of ", own));
+  if (absl::Status status = ShareStatus(ranks, found); !status.ok()) return status;
+  return std::string(found.message());
 }
 
 absl::Status GrpoTrainer::SumGradients(Round& round, bool first, absl::Status& together) {
@@ -163,24 +205,27 @@ absl::StatusOr<double> GrpoTrainer::SumOfWeights(const StepRanks& ranks) const {
 }
 
 void GrpoTrainer::Shard(Collectives* collectives, bool ordered) {
+  TORCH_CHECK(awaits_shard(), "the run is not sharded, or its trainer is already");
   const ShardedModels::Whole whole = {
       .policy = policy_,
       .reference = reference_,
-      .image = optimizers_.parameters("image"),
-      .text = optimizers_.parameters("text"),
+      .image = uncut_.image,
+      .text = uncut_.text,
       .reference_differs = settings_.image.kl_beta > 0 || settings_.text.beta > 0};
-  const TensorMap state = optimizers_.State();
-  sharded_ = std::make_unique<ShardedModels>(whole, collectives, ordered);
+  const torch::Device masters = config_.learner().offload() ? torch::kCPU : policy_.device();
+  sharded_ = std::make_unique<ShardedModels>(whole, collectives, ordered, masters);
   policy_ = sharded_->policy();
   reference_ = sharded_->reference();
   TensorMap image = sharded_->Parameters(ShardOwner::kImage), text = sharded_->Parameters(ShardOwner::kText);
-  whole_ = collectives == nullptr || collectives->rank() == 0 ? CloneTensors(trained_) : TensorMap();
+  whole_ = collectives == nullptr || collectives->rank() == 0 ? HostMasters(trained_) : TensorMap();
   trained_ = image;
   trained_.insert(text.begin(), text.end());
   const StepRanks ranks = collectives == nullptr ? StepRanks::Alone() : StepRanks(*collectives, ordered);
   optimizers_ = TaskOptimizers(std::move(image), std::move(text), config_.train(),
                                [ranks](std::span<double> values) { SumInRankOrder(ranks, values); });
-  const absl::Status restored = optimizers_.Restore(sharded_->PartsOfState(state));
+  const Uncut uncut = std::exchange(uncut_, {});
+  if (uncut.state.empty()) return;
+  const absl::Status restored = optimizers_.Restore(sharded_->PartsOfState(uncut.state));
   TORCH_CHECK(restored.ok(), std::string(restored.message()));
 }
 
@@ -201,17 +246,46 @@ absl::Status GrpoTrainer::GatherOptimizers() {
   return absl::OkStatus();
 }
 
+TensorMap GrpoTrainer::NamedState() const {
+  TensorMap state = optimizers_.StateViews();
+  for (const auto& [name, tensor] : trained_) state[kWeightSlices + name] = tensor.detach();
+  return state;
+}
+
+TensorMap GrpoTrainer::StatePieces() const {
+  TensorMap pieces = sharded() ? sharded_->PiecesOfState(NamedState()) : FlatSlices(NamedState());
+  for (auto& [name, piece] : pieces) piece = piece.detach().to(torch::kCPU);  // what is there is shared
+  return pieces;
+}
+
+absl::StatusOr<std::map<int, TensorMap>> GrpoTrainer::GatherStatePieces(const std::vector<int>& of) const {
+  if (!sharded()) return absl::FailedPreconditionError("ranks that are not sharded have all of the state");
+  return sharded_->GatherPieces(NamedState(), of);
+}
+
 absl::StatusOr<SelfTestResult> GrpoTrainer::SelfTest() const {
-  return TestOwnLogProbs(models(), settings_, config_, optimizers_.trains_images(),
-                         optimizers_.trains_texts());
+  return TestOwnLogProbs(models(), settings_, config_, UsesImages(config_), UsesText(config_));
+}
+
+absl::Status GrpoTrainer::RestoreOptimizers(const TensorMap& state) {
+  if (!awaits_shard()) return optimizers_.Restore(state);
+  const ShapeMap expected = TaskOptimizers::StateShapes(uncut_.image, uncut_.text);
+  if (absl::Status status = CheckTensors(expected, state, "optimizer state"); !status.ok()) return status;
+  uncut_.state = state;
+  return absl::OkStatus();
 }
 
 absl::Status GrpoTrainer::RestoreWeights(const TensorMap& weights) {
-  ShapeMap shapes;
-  for (const auto& [name, tensor] : trained_) shapes[name] = tensor.sizes().vec();
-  if (absl::Status status = CheckTensors(shapes, weights, "the checkpoint"); !status.ok()) return status;
-  torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : trained_) tensor.copy_(weights.at(name));
+  if (absl::Status status = CheckTensors(ShapesOf(trained_), weights, "the checkpoint"); !status.ok())
+    return status;
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : trained_) {
+    if (awaits_shard()) {
+      (uncut_.image.contains(name) ? uncut_.image : uncut_.text)[name] = tensor = weights.at(name);
+    } else {
+      tensor.copy_(weights.at(name));
+    }
+  }
   return absl::OkStatus();
 }
 

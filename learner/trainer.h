@@ -27,10 +27,10 @@ namespace lvrpo {
 // weights. Not thread-safe.
 class GrpoTrainer {
  public:
-  // Trains copies of the tensors that `config` names; `base` itself (LoadRunPolicy), without its adapters, is
-  // the frozen reference.
-  // FailedPrecondition when the trainable patterns match nothing, or the tasks' sets overlap; InvalidArgument
-  // for names of losses that do not exist.
+  // Trains fp32 copies of the tensors that `config` names, the masters; `base` itself (LoadRunPolicy),
+  // without its adapters, is the frozen reference. With learner.sharded nothing is copied until Shard(),
+  // which comes before Step(). Errors of SelectTrainedTensors; InvalidArgument for names of losses that do
+  // not exist.
   static absl::StatusOr<std::unique_ptr<GrpoTrainer>> Create(const v1::RunConfig& config, Bagel base);
 
   struct StepResult {
@@ -54,8 +54,9 @@ class GrpoTrainer {
                                   const StepRanks& ranks = StepRanks::Alone());
 
   // From here on this rank keeps its part of the weights and of the optimizers' state alone, and Step()
-  // gathers what it computes with, layer by layer (learner/shards/sharded_models.h). All ranks call it, with
-  // equal weights. `collectives`: null with one rank; it must outlive this.
+  // gathers what it computes with, layer by layer (learner/shards/sharded_models.h). With learner.offload
+  // masters and state stay in the host's memory. All ranks call it once, with equal weights, in a run with
+  // learner.sharded. `collectives`: null with one rank; it must outlive this.
   void Shard(Collectives* collectives, bool ordered);
   bool sharded() const { return sharded_ != nullptr; }
   // Sharded: gathers the optimizers' state for OptimizerState() on rank 0, until the next Step(). All ranks
@@ -65,18 +66,29 @@ class GrpoTrainer {
   // The step-0 invariant: a sample of the policy, evaluated here, has the same log-probs.
   absl::StatusOr<SelfTestResult> SelfTest() const;
 
-  // The trained tensors, shared with the trainer. Sharded: copies, on rank 0 only, of the newest step.
+  // The trained tensors, shared with the trainer. Sharded: fp32 copies of the newest step in the host's
+  // memory, on rank 0 only; before Shard() those of `base`, in its dtype, or what was restored.
   const TensorMap& trained() const { return sharded() ? whole_ : trained_; }
   const Bagel& policy() const { return policy_; }
 
   // Optimizer states as named tensors, and back, and weights: before Shard() only, but for OptimizerState()
   // on rank 0 after GatherOptimizers(). The names and shapes do not depend on Shard().
   TensorMap OptimizerState() const { return sharded() ? whole_optimizers_ : optimizers_.State(); }
-  absl::Status RestoreOptimizers(const TensorMap& state) { return optimizers_.Restore(state); }
+  // They keep the tensors until Shard(). DataLoss when they do not fit.
+  absl::Status RestoreOptimizers(const TensorMap& state);
   absl::Status RestoreWeights(const TensorMap& weights);
+
+  // The weights and the optimizers' state that this rank has, as pieces of tensors
+  // (learner/copies/state_slices.h): sharded, its parts; otherwise all of them. Shares the trainer's memory.
+  TensorMap StatePieces() const;
+  // Those of other ranks, copied, by rank. Sharded only; all ranks call it, each with the ranks that it
+  // wants.
+  absl::StatusOr<std::map<int, TensorMap>> GatherStatePieces(const std::vector<int>& of) const;
 
   // Updates in a row whose gradients were not finite; nothing was changed in them.
   int64_t nonfinite_in_a_row() const { return optimizers_.nonfinite_in_a_row(); }
+  // What was not finite in the newest of them: parameters by name, or what computing them threw.
+  const std::string& nonfinite_cause() const { return nonfinite_cause_; }
 
  private:
   // A step in progress.
@@ -93,6 +105,7 @@ class GrpoTrainer {
   GrpoTrainer(v1::RunConfig config, Bagel reference, Bagel policy, TensorMap image, TensorMap text,
               ObjectiveSettings settings, AdvantageOptions advantages);
   Policies models() const { return {policy_, reference_}; }
+  bool awaits_shard() const { return config_.learner().sharded() && !sharded(); }
   std::unique_ptr<GroupWork> MakeWork(const StepRanks& ranks);
   // All updates of a step. Groups that must be left out, with everything as it was before, or none.
   absl::StatusOr<UnusableGroups> TakeUpdates(Round& round);
@@ -100,11 +113,17 @@ class GrpoTrainer {
   // The gradients of all ranks' groups. `together`: what computing them threw on any rank; then there are
   // none.
   absl::Status SumGradients(Round& round, bool first, absl::Status& together);
+  // "gradients of a.weight and 3 more", where NameNonFinite() named these on this rank, or where another
+  // rank's are to be found.
+  absl::StatusOr<std::string> NonFinite(const StepRanks& ranks, const char* what,
+                                        const std::string& own) const;
   // FindUnusable() with what all ranks found.
   absl::StatusOr<UnusableGroups> Unusable(Round& round, const absl::Status& together,
                                           std::vector<absl::Status> alone);
   // The sum of all trained weights (SumOf), the same on all ranks.
   absl::StatusOr<double> SumOfWeights(const StepRanks& ranks) const;
+  // Masters ("weights/<name>") and the optimizers' state by the names of what they step, not copied.
+  TensorMap NamedState() const;
   // Makes all that depends on the masters what they are, after an update or a way back.
   absl::Status Refresh();
 
@@ -112,10 +131,16 @@ class GrpoTrainer {
   const ObjectiveSettings settings_;
   const AdvantageOptions advantages_;
   Bagel reference_, policy_;
+  // Until Shard(): what it takes parts of. No state: none was restored.
+  struct Uncut {
+    TensorMap image, text, state;
+  };
+  Uncut uncut_;
   TensorMap trained_;  // what the optimizers change: tensors, or this rank's parts
   TaskOptimizers optimizers_;
   std::unique_ptr<ShardedModels> sharded_;  // null: every rank has all weights
   TensorMap whole_, whole_optimizers_;      // sharded, rank 0
+  std::string nonfinite_cause_;
 };
 
 }  // namespace lvrpo

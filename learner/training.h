@@ -21,9 +21,10 @@ struct Training {
   std::unique_ptr<GrpoTrainer> trainer;
 };
 
-// Loads it from the folders that `config` names, for one of `ranks` ranks. FailedPrecondition when a step
-// cannot fit into this machine's memory (PlanLearner); that is found before weights are read. Internal when
-// the trainer fails its self-test: it would not evaluate samples to the log-probs with which they were drawn.
-absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks);
+// Loads it from the folders that `config` names, for one of `ranks` ranks, which computes on `device`.
+// FailedPrecondition when a step cannot fit into the device's memory (PlanLearner), this machine's for a CPU;
+// that is found before weights are read. Internal when the trainer fails its self-test: it would not evaluate
+// samples to the log-probs with which they were drawn.
+absl::StatusOr<Training> LoadTraining(const v1::RunConfig& config, int ranks, torch::Device device);
 
 }  // namespace lvrpo

@@ -172,7 +172,7 @@ torch::Tensor Autoencoder::Attention(const torch::Tensor& x, const std::string& 
 
 Autoencoder::Moments Autoencoder::Encode(const torch::Tensor& image) const {
   const size_t levels = config_.ch_mult.size();
-  torch::Tensor h = Conv(image, "encoder.conv_in", 1);
+  torch::Tensor h = Conv(image.to(tensors_.begin()->second.device()), "encoder.conv_in", 1);
   for (size_t level = 0; level < levels; ++level) {
     for (int64_t block = 0; block < config_.num_res_blocks; ++block) {
       h = ResBlock(h, absl::StrCat("encoder.down.", level, ".block.", block));

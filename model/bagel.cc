@@ -143,12 +143,6 @@ absl::StatusOr<Bagel> Bagel::Create(BagelConfig config, TensorMap tensors, const
   return Bagel(std::move(config), std::move(tensors), adapters ? LoraScale(*lora) : 0);
 }
 
-Bagel Bagel::To(torch::Device device) const {
-  TensorMap tensors = tensors_;
-  for (auto& [name, tensor] : tensors) tensor = tensor.to(device);
-  return Bagel(config_, std::move(tensors), lora_scale_);
-}
-
 absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::string& source) const {
   TensorMap tensors = tensors_;
   for (const auto& [name, tensor] : replaced) {
@@ -157,7 +151,7 @@ absl::StatusOr<Bagel> Bagel::WithTensors(const TensorMap& replaced, const std::s
         own->second.scalar_type() != tensor.scalar_type()) {
       return absl::DataLossError(absl::StrCat(source, ": the tensor ", name, " does not fit this model"));
     }
-    own->second = tensor;
+    own->second = tensor.to(device());
   }
   return Bagel(config_, std::move(tensors), lora_scale_, source_);
 }
@@ -214,7 +208,7 @@ Bagel::Bagel(BagelConfig config, TensorMap tensors, double lora_scale, LayerSour
            config_.vit_eps, lora_scale) {}
 
 torch::Tensor Bagel::EmbedTokens(const torch::Tensor& ids) const {
-  return torch::embedding(tensors_.at("language_model.model.embed_tokens.weight"), ids);
+  return torch::embedding(tensors_.at("language_model.model.embed_tokens.weight"), ids.to(device()));
 }
 
 torch::Tensor Bagel::EmbedLatents(const torch::Tensor& x_t, const torch::Tensor& t,
@@ -268,7 +262,7 @@ torch::Tensor Bagel::VitPatches(const torch::Tensor& pixels) const {
 torch::Tensor Bagel::EncodePatches(const torch::Tensor& patches, const torch::Tensor& positions) const {
   const std::string vit = "vit_model.vision_model.";
   const torch::Tensor x =
-      patch_embedding_(patches.to(dtype())) +
+      patch_embedding_(patches.to(device(), dtype())) +
       torch::embedding(tensors_.at(vit + "embeddings.position_embedding.weight"), positions);
   return LayerNorm(vit_(x), tensors_, vit + "post_layernorm", config_.vit_eps);
 }

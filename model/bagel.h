@@ -47,9 +47,8 @@ class Bagel : public TextDecoder {
                                       const std::optional<LoraConfig>& lora = std::nullopt);
   // Reads a published folder (model/bagel_folder.h), by default as fp32.
   static absl::StatusOr<Bagel> Load(const std::string& folder, const WeightReadOptions& options = {});
-  // The same model on another device.
-  Bagel To(torch::Device device) const;
-  // The same model with some tensors replaced. DataLoss when one of them does not belong to it.
+  // The same model with some tensors replaced; those of another device are copied to this one's. DataLoss
+  // when one of them does not belong to it.
   absl::StatusOr<Bagel> WithTensors(const TensorMap& replaced, const std::string& source) const;
   // The same model with the weights of its decoder layers from `source`, which must outlive it, its copies
   // and their graphs. tensors() are the others. For one thread.
@@ -61,7 +60,8 @@ class Bagel : public TextDecoder {
   static TensorMap RandomInit(const BagelConfig& config, uint64_t seed);
 
   // --- Contexts. Each appends one segment to a cache and returns the segment's hidden states after the final
-  // norm, [B, T, H]. A cache of batch 1 is expanded to the segment's batch.
+  // norm, [B, T, H]. A cache of batch 1 is expanded to the segment's batch. Ids and pixels may be in the
+  // host's memory; latents and caches are on the model's device, where everything that comes out is.
 
   // Token ids [B, T], causal; the caller adds bos and eos. One position each.
   torch::Tensor AppendTokens(KvCache& cache, const torch::Tensor& ids) const;

@@ -59,8 +59,8 @@ torch::Tensor Bagel::AppendTokens(KvCache& cache, const torch::Tensor& ids) cons
   const torch::Tensor positions = first + torch::arange(tokens, first.options());
   const Segment segment = {&cache, batch, tokens > 1 ? CausalMask(cache, tokens, device()) : torch::Tensor()};
   KvCache grown;
-  const Streams out = decoder_.Run({.und = EmbedTokens(ids.to(device()).expand({batch, tokens})), .gen = {}},
-                                   positions, {&segment, 1}, &grown);
+  const Streams out = decoder_.Run({.und = EmbedTokens(ids.expand({batch, tokens})), .gen = {}}, positions,
+                                   {&segment, 1}, &grown);
   Extend(cache, std::move(grown), batch, tokens);
   return out.und;
 }
@@ -208,7 +208,7 @@ torch::Tensor Bagel::GuidedForward(std::span<const GuidedContext> contexts, cons
 }
 
 torch::Tensor Bagel::DecodeTokens(KvTable& table, const torch::Tensor& ids) const {
-  return decoder_.Step(table, EmbedTokens(ids.to(device())));
+  return decoder_.Step(table, EmbedTokens(ids));
 }
 
 KvTable Bagel::MakeKvTable(int64_t slots, int64_t capacity) const {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/files/file.h"
 #include "model/bagel.h"
+#include "model/weights/moved.h"
 
 namespace lvrpo {
 namespace {
@@ -104,7 +105,7 @@ absl::StatusOr<Autoencoder> LoadAutoencoder(const std::string& folder, const Aut
   if (!stored.ok()) return stored.status();
   absl::StatusOr<TensorMap> tensors = stored->Read();
   if (!tensors.ok()) return tensors.status();
-  for (auto& [name, tensor] : *tensors) tensor = tensor.to(device);
+  if (absl::Status status = MoveTo(device, *tensors, stored->source()); !status.ok()) return status;
   return Autoencoder::Create(config, *std::move(tensors), stored->source());
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/weights/load_folder.h"
+#include "model/weights/moved.h"
 #include "model/weights/random_init.h"
 
 namespace lvrpo {
@@ -107,14 +108,16 @@ absl::StatusOr<Owlv2> Owlv2::Load(const std::string& folder, const WeightReadOpt
 torch::Tensor Owlv2::TextTokens(const torch::Tensor& ids) const {
   const std::string embed = absl::StrCat(kText, "embeddings.");
   const int64_t length = ids.size(1);
-  const torch::Tensor x = torch::embedding(tensors_.at(embed + "token_embedding.weight"), ids) +
-                          tensors_.at(embed + "position_embedding.weight").slice(0, 0, length);
+  const torch::Tensor x =
+      torch::embedding(tensors_.at(embed + "token_embedding.weight"), ids.to(DeviceOf(tensors_))) +
+      tensors_.at(embed + "position_embedding.weight").slice(0, 0, length);
   const torch::Tensor causal =
       torch::ones({length, length}, torch::TensorOptions(torch::kBool).device(x.device())).tril();
   return LayerNorm(text_(x, causal), tensors_, absl::StrCat(kText, "final_layer_norm"), config_.text.eps);
 }
 
-torch::Tensor Owlv2::PoolText(const torch::Tensor& tokens, const torch::Tensor& ids) const {
+torch::Tensor Owlv2::PoolText(const torch::Tensor& tokens, const torch::Tensor& text) const {
+  const torch::Tensor ids = text.to(DeviceOf(tensors_));
   // argmax may return any of several equal ids; ranking positions in descending order makes it the first.
   const torch::Tensor largest = ids.eq(ids.amax(1, true)).to(torch::kInt64);
   const torch::Tensor rank = torch::arange(ids.size(1), 0, -1, largest.options());
@@ -128,13 +131,13 @@ Owlv2Queries Owlv2::Queries(const torch::Tensor& ids) const {
   const torch::Tensor rows = ids.flatten(0, 1);  // [B * Q, L]
   const torch::Tensor embeds = ProjectText(PoolText(TextTokens(rows), rows));
   return {.embeds = (embeds / embeds.norm(2, -1, true)).view({ids.size(0), ids.size(1), -1}),
-          .real = ids.select(2, 0).gt(0)};
+          .real = ids.to(DeviceOf(tensors_)).select(2, 0).gt(0)};
 }
 
 torch::Tensor Owlv2::EncodeImage(const torch::Tensor& pixels) const {
   const std::string embed = absl::StrCat(kVision, "embeddings.");
-  const torch::Tensor patches =
-      torch::conv2d(pixels, tensors_.at(embed + "patch_embedding.weight"), {}, config_.patch_size);
+  const torch::Tensor patches = torch::conv2d(
+      pixels.to(DeviceOf(tensors_)), tensors_.at(embed + "patch_embedding.weight"), {}, config_.patch_size);
   const torch::Tensor class_token =
       tensors_.at(embed + "class_embedding").expand({pixels.size(0), 1, config_.vision.width});
   const torch::Tensor x = torch::cat({class_token, patches.flatten(2).transpose(1, 2)}, 1) +

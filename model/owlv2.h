@@ -43,6 +43,8 @@ class Owlv2 {
   static ShapeMap ExpectedTensors(const Owlv2Config& config);
   static TensorMap RandomInit(const Owlv2Config& config, uint64_t seed);
 
+  // Ids and pixels may be in the host's memory; what comes out is on the weights' device.
+
   // ids int64 [T, L], L at most the configuration's text_length, below the vocabulary's size. Hidden states
   // after final_layer_norm, [T, L, D]; causal.
   torch::Tensor TextTokens(const torch::Tensor& ids) const;

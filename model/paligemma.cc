@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/weights/load_folder.h"
+#include "model/weights/moved.h"
 #include "model/weights/random_init.h"
 
 namespace lvrpo {
@@ -155,20 +156,21 @@ absl::StatusOr<PaliGemma> PaliGemma::Load(const std::string& folder, const Weigh
 torch::Tensor PaliGemma::ImageTokens(const torch::Tensor& pixels) const {
   const std::string vision = kVision;
   const torch::Tensor patches =
-      torch::conv2d(pixels, tensors_.at(vision + "embeddings.patch_embedding.weight"),
+      torch::conv2d(pixels.to(DeviceOf(tensors_)), tensors_.at(vision + "embeddings.patch_embedding.weight"),
                     tensors_.at(vision + "embeddings.patch_embedding.bias"), config_.patch_size);
   const torch::Tensor x =
       patches.flatten(2).transpose(1, 2) + tensors_.at(vision + "embeddings.position_embedding.weight");
   return projector_(LayerNorm(vision_(x), tensors_, vision + "post_layernorm", config_.vision.eps));
 }
 
-PaliGemma::Prefix PaliGemma::ReadPrefix(const torch::Tensor& image_tokens, const torch::Tensor& ids,
+PaliGemma::Prefix PaliGemma::ReadPrefix(const torch::Tensor& image_tokens, const torch::Tensor& text,
                                         const torch::Tensor& lengths) const {
+  const torch::Tensor ids = text.to(DeviceOf(tensors_));
   const int64_t batch = ids.size(0), image = image_tokens.size(1), tokens = image + ids.size(1);
   // Text is scaled when it is embedded, the image is not.
   const torch::Tensor x = torch::cat({image_tokens.expand({batch, -1, -1}), text_.Embed(ids)}, 1);
-  const torch::Tensor place = torch::arange(tokens, ids.options()).unsqueeze(0);  // [1, N + L]
-  const torch::Tensor ends = lengths.unsqueeze(1) + image;                        // [B, 1]
+  const torch::Tensor place = torch::arange(tokens, ids.options()).unsqueeze(0);   // [1, N + L]
+  const torch::Tensor ends = lengths.to(DeviceOf(tensors_)).unsqueeze(1) + image;  // [B, 1]
   Prefix prefix;
   prefix.cache.valid = place < ends;  // [B, N + L]
   const torch::Tensor hidden =
@@ -180,8 +182,9 @@ PaliGemma::Prefix PaliGemma::ReadPrefix(const torch::Tensor& image_tokens, const
 
 torch::Tensor PaliGemma::Logits(const torch::Tensor& hidden) const { return text_.Logits(hidden); }
 
-torch::Tensor PaliGemma::SuffixLogProbs(const Prefix& prefix, const torch::Tensor& ids,
+torch::Tensor PaliGemma::SuffixLogProbs(const Prefix& prefix, const torch::Tensor& answer,
                                         const torch::Tensor& lengths) const {
+  const torch::Tensor ids = answer.to(DeviceOf(tensors_));
   const int64_t batch = ids.size(0), read = ids.size(1) - 1;  // the last token predicts nothing
   torch::Tensor hidden = prefix.hidden.unsqueeze(1);          // [B, 1, H]
   if (read > 0) {
@@ -198,7 +201,7 @@ torch::Tensor PaliGemma::SuffixLogProbs(const Prefix& prefix, const torch::Tenso
       torch::log_softmax(Logits(hidden), -1).gather(2, ids.unsqueeze(2)).squeeze(2);
   if (!lengths.defined()) return log_probs;
   const torch::Tensor place = torch::arange(ids.size(1), ids.options()).unsqueeze(0);
-  return log_probs.masked_fill(place >= lengths.unsqueeze(1), 0);
+  return log_probs.masked_fill(place >= lengths.to(DeviceOf(tensors_)).unsqueeze(1), 0);
 }
 
 absl::StatusOr<std::vector<int64_t>> PaliGemmaPrefixIds(const Tokenizer& tokenizer,

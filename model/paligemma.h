@@ -51,6 +51,8 @@ class PaliGemma {
   static ShapeMap ExpectedTensors(const PaliGemmaConfig& config);
   static TensorMap RandomInit(const PaliGemmaConfig& config, uint64_t seed);
 
+  // Pixels, ids and lengths may be in the host's memory; what comes out is on the weights' device.
+
   // Pixels [B, 3, S, S] of the configuration's size, normalised as SigLIP's
   // (data/transforms/siglip_transform.h): the language model's image tokens, [B, N, H].
   torch::Tensor ImageTokens(const torch::Tensor& pixels) const;

@@ -17,18 +17,20 @@ std::string LayerPrefix(int64_t layer) { return absl::StrCat("model.layers.", la
 
 // The mask of new tokens over keys (past, then new): bool [B or 1, T, L + T], or undefined without one. A
 // padding token attends to itself, so that its softmax is defined.
-torch::Tensor CausalMask(const KvCache& past, const torch::Tensor& real, int64_t batch, int64_t tokens) {
+torch::Tensor CausalMask(const KvCache& past, const torch::Tensor& real, int64_t batch, int64_t tokens,
+                         torch::Device device) {
+  const torch::TensorOptions flags = torch::TensorOptions(torch::kBool).device(device);
   const bool padded = past.valid.defined() || real.defined();
   if (tokens == 1 && !padded) return {};
-  const torch::Tensor own = torch::ones({tokens, tokens}, torch::kBool).tril();
-  torch::Tensor mask = torch::cat({torch::ones({tokens, past.length()}, torch::kBool), own}, 1).unsqueeze(0);
+  const torch::Tensor own = torch::ones({tokens, tokens}, flags).tril();
+  torch::Tensor mask = torch::cat({torch::ones({tokens, past.length()}, flags), own}, 1).unsqueeze(0);
   if (!padded) return mask;
-  const auto or_all = [&](const torch::Tensor& flags, int64_t length) {
-    return flags.defined() ? flags.expand({batch, length}) : torch::ones({batch, length}, torch::kBool);
+  const auto or_all = [&](const torch::Tensor& which, int64_t length) {
+    return which.defined() ? which.expand({batch, length}) : torch::ones({batch, length}, flags);
   };
   const torch::Tensor valid = torch::cat({or_all(past.valid, past.length()), or_all(real, tokens)}, 1);
   const torch::Tensor self =
-      torch::cat({torch::zeros({tokens, past.length()}, torch::kBool), torch::eye(tokens, torch::kBool)}, 1);
+      torch::cat({torch::zeros({tokens, past.length()}, flags), torch::eye(tokens, flags)}, 1);
   return mask.logical_and(valid.unsqueeze(1)).logical_or(self);
 }
 
@@ -94,21 +96,25 @@ absl::StatusOr<Qwen2> Qwen2::Load(const std::string& folder, const WeightReadOpt
 
 torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real) const {
   const int64_t batch = std::max(ids.size(0), cache.batch()), tokens = ids.size(1);
-  const torch::Tensor flags = real.defined() ? real.to(torch::kBool).expand({batch, tokens}) : real;
-  const torch::Tensor start = cache.next_position.defined() ? cache.next_position.expand({batch})
-                                                            : torch::zeros({batch}, torch::kInt64);
-  const torch::Tensor counted = flags.defined() ? flags.to(torch::kInt64).cumsum(1)
-                                                : torch::arange(1, tokens + 1).expand({batch, tokens});
+  const torch::Device device = tensors_.at(kEmbeddings).device();
+  const torch::TensorOptions numbers = torch::TensorOptions(torch::kInt64).device(device);
+  const torch::Tensor flags = real.defined() ? real.to(device, torch::kBool).expand({batch, tokens}) : real;
+  const torch::Tensor start =
+      cache.next_position.defined() ? cache.next_position.expand({batch}) : torch::zeros({batch}, numbers);
+  const torch::Tensor counted = flags.defined()
+                                    ? flags.to(torch::kInt64).cumsum(1)
+                                    : torch::arange(1, tokens + 1, numbers).expand({batch, tokens});
   const torch::Tensor positions = start.unsqueeze(1) + (counted - 1).clamp_min(0);
 
-  const torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.expand({batch, tokens}));
-  const Decoder::Segment segment = {&cache, batch, CausalMask(cache, flags, batch, tokens)};
+  const torch::Tensor x = torch::embedding(tensors_.at(kEmbeddings), ids.to(device).expand({batch, tokens}));
+  const Decoder::Segment segment = {&cache, batch, CausalMask(cache, flags, batch, tokens, device)};
   KvCache grown;
   const torch::Tensor hidden = decoder_.Run({.und = x, .gen = {}}, positions, {&segment, 1}, &grown).und;
   grown.next_position = start + counted.select(1, tokens - 1);
   if (cache.valid.defined() || flags.defined()) {
     const auto or_all = [&](const torch::Tensor& which, int64_t length) {
-      return which.defined() ? which.expand({batch, length}) : torch::ones({batch, length}, torch::kBool);
+      return which.defined() ? which.expand({batch, length})
+                             : torch::ones({batch, length}, numbers.dtype(torch::kBool));
     };
     grown.valid = torch::cat({or_all(cache.valid, cache.length()), or_all(flags, tokens)}, 1);
   }
@@ -119,7 +125,8 @@ torch::Tensor Qwen2::Append(KvCache& cache, const torch::Tensor& ids, const torc
 torch::Tensor Qwen2::Logits(const torch::Tensor& hidden) const { return head_(hidden).to(torch::kFloat32); }
 
 torch::Tensor Qwen2::DecodeTokens(KvTable& table, const torch::Tensor& ids) const {
-  return decoder_.Step(table, torch::embedding(tensors_.at(kEmbeddings), ids));
+  return decoder_.Step(table,
+                       torch::embedding(tensors_.at(kEmbeddings), ids.to(tensors_.at(kEmbeddings).device())));
 }
 
 KvTable Qwen2::MakeKvTable(int64_t slots, int64_t capacity) const {

@@ -29,8 +29,9 @@ class Qwen2 : public TextDecoder {
   static TensorMap RandomInit(const Qwen2Config& config, uint64_t seed);
 
   // Appends tokens int64 [B, T] to a cache, causally, and returns their hidden states after the final norm,
-  // [B, T, H]. `real`: bool or int [B, T], 0 where a token is padding (on either side); undefined: none is.
-  // Positions count real tokens; padding is masked, and its own hidden states are undefined.
+  // [B, T, H], on the weights' device; ids and `real` may be in the host's memory. `real`: bool or int [B,
+  // T], 0 where a token is padding (on either side); undefined: none is. Positions count real tokens; padding
+  // is masked, and its own hidden states are undefined.
   torch::Tensor Append(KvCache& cache, const torch::Tensor& ids, const torch::Tensor& real = {}) const;
   // Appends one token, ids int64 [R], to each of the first R slots: hidden after the final norm, [R, H].
   torch::Tensor DecodeTokens(KvTable& table, const torch::Tensor& ids) const override;

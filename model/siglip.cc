@@ -8,6 +8,7 @@
 #include "model/config/tower_settings.h"
 #include "model/layers/siglip_encoder.h"
 #include "model/weights/load_folder.h"
+#include "model/weights/moved.h"
 #include "model/weights/random_init.h"
 
 namespace lvrpo {
@@ -177,7 +178,7 @@ Siglip::Siglip(SiglipConfig config, TensorMap tensors)
 torch::Tensor Siglip::VisionTokens(const torch::Tensor& pixels) const {
   const std::string embed = "vision_model.embeddings.";
   const torch::Tensor patches =
-      torch::conv2d(pixels, tensors_.at(embed + "patch_embedding.weight"),
+      torch::conv2d(pixels.to(DeviceOf(tensors_)), tensors_.at(embed + "patch_embedding.weight"),
                     tensors_.at(embed + "patch_embedding.bias"), config_.patch_size);
   const torch::Tensor x =
       patches.flatten(2).transpose(1, 2) + tensors_.at(embed + "position_embedding.weight");
@@ -202,9 +203,9 @@ torch::Tensor Siglip::VisionTokens(const torch::Tensor& patches, const torch::Te
     const torch::Tensor padding = resized.slice(0, 0, 1).expand({patches.size(1) - rows * columns, -1});
     positions.push_back(torch::cat({resized, padding}));
   }
-  const torch::Tensor x =
-      LinearLayer(tensors_, {embed + "patch_embedding"})(patches) + torch::stack(positions);
-  const torch::Tensor keys = mask.to(torch::kBool).unsqueeze(1);
+  const torch::Tensor x = LinearLayer(tensors_, {embed + "patch_embedding"})(patches.to(DeviceOf(tensors_))) +
+                          torch::stack(positions);
+  const torch::Tensor keys = mask.to(DeviceOf(tensors_), torch::kBool).unsqueeze(1);
   return LayerNorm(vision_(x, keys), tensors_, "vision_model.post_layernorm", config_.vision.eps);
 }
 
@@ -228,7 +229,8 @@ torch::Tensor Siglip::Pool(const torch::Tensor& tokens, const torch::Tensor& key
       torch::matmul(tokens, asked.t()).transpose(1, 2) /
       std::sqrt(static_cast<double>(each));  // [B, heads, N]; the keys' bias adds a constant
   if (keys.defined())
-    scores = scores.masked_fill(keys.to(torch::kBool).logical_not().unsqueeze(1), -INFINITY);
+    scores =
+        scores.masked_fill(keys.to(DeviceOf(tensors_), torch::kBool).logical_not().unsqueeze(1), -INFINITY);
   const torch::Tensor mean = torch::matmul(torch::softmax(scores, -1), tokens);  // [B, heads, D]
   const torch::Tensor attended =
       torch::einsum("bhd,hed->bhe", {mean, HeadProjection(kValue, "weight").view({heads, each, d})})
@@ -250,7 +252,8 @@ torch::Tensor Siglip::FinishPooling(const torch::Tensor& attended) const {
 
 torch::Tensor Siglip::TextTokens(const torch::Tensor& ids) const {
   const torch::Tensor x =
-      torch::embedding(tensors_.at("text_model.embeddings.token_embedding.weight"), ids) +
+      torch::embedding(tensors_.at("text_model.embeddings.token_embedding.weight"),
+                       ids.to(DeviceOf(tensors_))) +
       tensors_.at("text_model.embeddings.position_embedding.weight").slice(0, 0, ids.size(1));
   return LayerNorm(text_(x), tensors_, "text_model.final_layer_norm", config_.text.eps);
 }

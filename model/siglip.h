@@ -47,6 +47,8 @@ class Siglip {
   static ShapeMap ExpectedTensors(const SiglipConfig& config);
   static TensorMap RandomInit(const SiglipConfig& config, uint64_t seed);
 
+  // Pixels, masks and ids may be in the host's memory; what comes out is on the weights' device.
+
   // Tokens after post_layernorm, [B, N, D]. Fixed resolution: pixels [B, 3, S, S].
   torch::Tensor VisionTokens(const torch::Tensor& pixels) const;
   // NaFlex: patches [B, N, 3*p*p], mask [B, N] (1 = valid), shapes [B, 2] int64 (rows, columns).

@@ -2,6 +2,7 @@
 
 #include "common/flags/role_flags.h"
 #include "data/image/image_file.h"
+#include "model/weights/device.h"
 #include "model/weights/tensor_dtypes.h"
 #include "model_cli/commands.h"
 #include "model_cli/text_flags.h"
@@ -23,7 +24,7 @@ absl::Status Ask(const AskFlags& flags) {
     if (!image.ok()) return image.status();
     images.push_back(*std::move(image));
   }
-  const absl::StatusOr<torch::Device> device = ParseDevice(flags.device);
+  const absl::StatusOr<torch::Device> device = FindDevice(flags.device);
   if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
       LoadUnifiedModel(flags.model, **ParseWeightDtype(flags.dtype), *device, false);

@@ -2,6 +2,7 @@
 
 #include "common/flags/role_flags.h"
 #include "data/image/image_file.h"
+#include "model/weights/device.h"
 #include "model/weights/tensor_dtypes.h"
 #include "model_cli/commands.h"
 #include "model_cli/image_flags.h"
@@ -20,7 +21,7 @@ absl::Status Edit(const EditFlags& flags) {
   if (absl::Status status = PrepareOutput(flags.image); !status.ok()) return status;
   const absl::StatusOr<RgbImage> source = ReadImage(flags.source, {.upright = !flags.as_stored});
   if (!source.ok()) return source.status();
-  const absl::StatusOr<torch::Device> device = ParseDevice(flags.image.device);
+  const absl::StatusOr<torch::Device> device = FindDevice(flags.image.device);
   if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
       LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), *device, true);

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "common/flags/role_flags.h"
+#include "model/weights/device.h"
 #include "model/weights/tensor_dtypes.h"
 #include "model_cli/commands.h"
 #include "model_cli/image_flags.h"
@@ -57,7 +58,7 @@ absl::Status Generate(GenerateFlags& flags) {
   if (absl::Status status = PrepareOutput(flags.image); !status.ok()) return status;
   flags.text.seed = flags.image.seed;
   flags.text.samples = flags.image.count;
-  const absl::StatusOr<torch::Device> device = ParseDevice(flags.image.device);
+  const absl::StatusOr<torch::Device> device = FindDevice(flags.image.device);
   if (!device.ok()) return device.status();
   const absl::StatusOr<UnifiedModel> model =
       LoadUnifiedModel(flags.image.model, **ParseWeightDtype(flags.image.dtype), *device, true);

@@ -11,18 +11,30 @@ namespace {
 
 constexpr char kCpuProduct[] = "CPU product (one kind of processor for all, or train.max_staleness above 0)";
 
-absl::StatusOr<TensorMap> Select(const TensorMap& tensors, const v1::OptimizerConfig& optimizer,
-                                 bool adapters, const std::string& field) {
+// Settings that change where samples are computed, and nothing else that a contract could hold.
+std::string SamplerDigest(v1::RolloutConfig rollout) {
+  rollout.clear_device();
+  return Sha256Hex(rollout.SerializeAsString());
+}
+
+absl::StatusOr<std::set<std::string>> Select(const ShapeMap& tensors, const v1::OptimizerConfig& optimizer,
+                                             bool adapters, const std::string& field) {
   const std::vector<std::string> patterns(optimizer.trainable().begin(), optimizer.trainable().end());
-  TensorMap selected;
-  for (const auto& [name, tensor] : tensors) {
-    if (MatchesPatterns(name, patterns) && IsLoraName(name) == adapters) selected[name] = tensor;
+  std::set<std::string> selected;
+  for (const auto& [name, shape] : tensors) {
+    if (MatchesPatterns(name, patterns) && IsLoraName(name) == adapters) selected.insert(name);
   }
   if (selected.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(field, ": no ", adapters ? "linear layer" : "tensor",
                                                       " of the policy matches [",
                                                       absl::StrJoin(patterns, ", "), "]"));
   }
+  return selected;
+}
+
+TensorMap TensorsOf(const TensorMap& tensors, const std::set<std::string>& names) {
+  TensorMap selected;
+  for (const std::string& name : names) selected[name] = tensors.at(name);
   return selected;
 }
 
@@ -43,22 +55,34 @@ TensorMap TrainedTensors::All() const {
   return all;
 }
 
-absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base) {
-  TrainedTensors trained;
+absl::StatusOr<TrainedNames> SelectTrainedNames(const v1::RunConfig& config, const ShapeMap& tensors) {
+  TrainedNames trained;
   const bool adapters = config.train().lora().rank() > 0;
   if (UsesImages(config)) {
-    absl::StatusOr<TensorMap> image =
-        Select(base.tensors(), config.train().image(), adapters, "train.image.trainable");
+    absl::StatusOr<std::set<std::string>> image =
+        Select(tensors, config.train().image(), adapters, "train.image.trainable");
     if (!image.ok()) return image.status();
     trained.image = *std::move(image);
   }
   if (UsesText(config)) {
-    absl::StatusOr<TensorMap> text =
-        Select(base.tensors(), config.train().text(), adapters, "train.text.trainable");
+    absl::StatusOr<std::set<std::string>> text =
+        Select(tensors, config.train().text(), adapters, "train.text.trainable");
     if (!text.ok()) return text.status();
     trained.text = *std::move(text);
   }
+  for (const std::string& name : trained.image) {
+    if (trained.text.contains(name)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "train.image.trainable and train.text.trainable both match ", name, ": give it to one of them"));
+    }
+  }
   return trained;
+}
+
+absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base) {
+  const absl::StatusOr<TrainedNames> names = SelectTrainedNames(config, ShapesOf(base.tensors()));
+  if (!names.ok()) return names.status();
+  return TrainedTensors{TensorsOf(base.tensors(), names->image), TensorsOf(base.tensors(), names->text)};
 }
 
 std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, const Bagel& base,
@@ -70,13 +94,14 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
   }
   std::map<std::string, std::string> contract = {
       {"schedule", ScheduleDigest(Timesteps(rollout.timesteps(), rollout.shift()))},
-      {"sampler", Sha256Hex(rollout.SerializeAsString())},
+      {"sampler", SamplerDigest(rollout)},
       {"seed", absl::StrCat(config.seed())},
       {"tokenizer", tokenizer.digest()},
       {"model", Sha256Hex(model)},
       {"base weights", DigestOf(base.tensors())}};
   // Its name is in the refusal, so it carries the advice.
-  if (config.train().max_staleness() == 0) contract[kCpuProduct] = CpuProductName();
+  if (config.train().max_staleness() == 0)
+    contract[kCpuProduct] = base.device().is_cpu() ? CpuProductName() : "a GPU's";
   return contract;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,17 @@ std::map<std::string, std::string> WorkContract(const v1::RunConfig& config, con
 bool UsesImages(const v1::RunConfig& config);
 bool UsesText(const v1::RunConfig& config);
 
-// The tensors of `base` that the run trains and transfers, by task. With train.lora the adapters of the
-// layers that a task's patterns match. FailedPrecondition when a pattern list that is used matches nothing.
+// What the run trains and transfers of a policy that has these tensors (RunPolicyShapes), by task. With
+// train.lora the adapters of the layers that a task's patterns match. FailedPrecondition when a pattern list
+// that is used matches nothing, or both match one tensor.
+struct TrainedNames {
+  std::set<std::string> image, text;
+};
+absl::StatusOr<TrainedNames> SelectTrainedNames(const v1::RunConfig& config, const ShapeMap& tensors);
+
+// The same tensors of `base`.
 struct TrainedTensors {
-  TensorMap image, text;  // may share tensors
+  TensorMap image, text;
   TensorMap All() const;
 };
 absl::StatusOr<TrainedTensors> SelectTrainedTensors(const v1::RunConfig& config, const Bagel& base);

@@ -1,20 +1,15 @@
 #include "policy/learner_memory.h"
 
 #include <algorithm>
-#include <array>
-#include <functional>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model/bagel.h"
 #include "policy/contract.h"
-#include "policy/run_policy.h"
+#include "policy/layer_activations.h"
 #include "policy/sample_settings.h"
+#include "policy/tensor_census.h"
 
 namespace lvrpo {
 namespace {
@@ -23,67 +18,10 @@ constexpr int64_t kFp32 = 4;
 constexpr int64_t kAssumedPrompt = 128;  // tokens
 constexpr int64_t kKeptVersions = 2;     // WeightService
 
-int64_t Elements(const std::vector<int64_t>& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
-
-// Elements of a model's tensors by what the learner does with them.
-struct Census {
-  int64_t rest_frozen = 0, rest_trained = 0;      // outside of the layers
-  int64_t layers_frozen = 0, layers_trained = 0;  // of all layers
-  int64_t adapters = 0;                           // among the trained ones
-  // Of one layer, in the halves that a pass uses.
-  int64_t layer = 0, layer_trained = 0;
-  int64_t half_trained = 0;     // of the half that has more
-  int64_t largest_trained = 0;  // tensor
-  // Of linear layers in fp32, in the order of the CPU's own product: of all, of one layer, of the rest.
-  int64_t ordered = 0, ordered_layer = 0, ordered_rest = 0;
-  int64_t trained() const { return rest_trained + layers_trained; }
-};
-
-Census CountTensors(const v1::RunConfig& config, const BagelConfig& model) {
-  ShapeMap shapes = Bagel::ExpectedTensors(model);
-  const std::optional<LoraConfig> lora = TrainedAdapters(config, shapes);
-  if (lora.has_value()) shapes.merge(LoraShapes(shapes, *lora).value_or(ShapeMap()));
-  const auto matches = [&](const std::string& name, const v1::OptimizerConfig& optimizer) {
-    return MatchesPatterns(name, {optimizer.trainable().begin(), optimizer.trainable().end()});
-  };
-  Census census;
-  std::array<int64_t, 2> halves = {};
-  ShapeMap layer_shapes, rest_shapes;
-  for (const auto& [name, shape] : shapes) {
-    const int64_t count = Elements(shape);
-    const bool trained = IsLoraName(name) == lora.has_value() &&
-                         ((UsesImages(config) && matches(name, config.train().image())) ||
-                          (UsesText(config) && matches(name, config.train().text())));
-    const std::optional<int64_t> layer = Bagel::LayerOf(name);
-    const bool used = UsesImages(config) || name.find("_moe_gen") == std::string::npos;
-    if (!layer.has_value()) rest_shapes[name] = shape;
-    if (layer == 0 && used) layer_shapes[name] = shape;
-    if (layer == 0 && used) (trained ? census.layer_trained : census.layer) += count;
-    if (trained && lora.has_value()) census.adapters += count;
-    if (trained) census.largest_trained = std::max(census.largest_trained, count);
-    if (trained && layer == 0) halves[name.find("_moe_gen") == std::string::npos ? 0 : 1] += count;
-    int64_t& sum = layer.has_value() ? (trained ? census.layers_trained : census.layers_frozen)
-                                     : (trained ? census.rest_trained : census.rest_frozen);
-    sum += count;
-  }
-  census.layer += census.layer_trained;
-  census.half_trained = std::max(halves[0], halves[1]);
-  if (config.model().weights_dtype() == "bf16") return census;
-  census.ordered = OrderedCopyBytes(shapes);
-  census.ordered_layer = OrderedCopyBytes(layer_shapes);
-  census.ordered_rest = OrderedCopyBytes(rest_shapes);
-  return census;
-}
-
-// A layer's tensors that are alive when its recomputation has ended and its backward begins, per token: norms
-// and residual streams (7 hidden), queries, keys and values before and after their rotation, the attention's
-// output and its gathered rows, and gate, up, their product and its gradient, with those of gate and up.
-int64_t LayerBytesPerToken(const BagelConfig& c, int64_t width) {
-  const int64_t q = c.hidden, kv = c.kv_heads * c.head_dim();
-  const int64_t mlp = c.mlp * (c.router.top_k ? c.router.experts_per_token : 1);
-  return (7 * c.hidden + 2 * (q + 2 * kv) + 2 * q + 6 * mlp) * width;
+absl::Status CheckPositions(int64_t context, const BagelConfig& model) {
+  if (context <= model.max_positions) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the settings allow a context of ", context,
+                                                 " tokens; the model's longest is ", model.max_positions));
 }
 
 }  // namespace
@@ -107,17 +45,24 @@ LearnerLoad LearnerLoadOf(const v1::RunConfig& config, const BagelConfig& model,
 
 absl::StatusOr<LearnerLoad> AssumedLoad(const v1::RunConfig& config, const BagelConfig& model) {
   LearnerLoad load;
+  load.casts = config.model().weights_dtype() != "bf16";
+  absl::Status status;
   if (UsesImages(config)) {
+    if (absl::Status size = CheckImageSize(config.rollout(), model); !size.ok()) return size;
     const int64_t side = config.rollout().image_size();
-    const absl::StatusOr<LatentGrid> grid = LatentGridOf(side, side, model);
-    if (!grid.ok()) return grid.status();
-    load.image_tokens = grid->tokens();
+    const LatentGrid grid = *LatentGridOf(side, side, model);
+    load.image_tokens = grid.tokens();
     load.image_context = kAssumedPrompt + 2;
+    status.Update(CheckPositions(ImageContextTokens(kAssumedPrompt, grid), model));
   }
   if (UsesText(config)) {
-    load.text_context = model.vit_max_side * model.vit_max_side + 2 + kAssumedPrompt + 2;
+    const int64_t side = model.vit_max_side * model.vit_patch,
+                  context = TextContextTokens(kAssumedPrompt, side, side, config.rollout(), model);
     load.answer_tokens = config.rollout().max_text_tokens();
+    load.text_context = context - load.answer_tokens;
+    status.Update(CheckPositions(context, model));
   }
+  if (!status.ok()) return status;
   return load;
 }
 
@@ -125,124 +70,244 @@ namespace {
 
 // A plan in the making.
 struct Sheet {
+  Sheet(const v1::RunConfig& run, const BagelConfig& bagel, const LearnerLoad& groups,
+        const TensorCensus& tensors, int64_t learner_ranks)
+      : config(run), model(bagel), load(groups), census(tensors), ranks(learner_ranks) {}
+
   const v1::RunConfig& config;
   const BagelConfig& model;
   const LearnerLoad& load;
+  const TensorCensus census;
   const int64_t ranks;
-  const Census census = CountTensors(config, model);
   RoleMemory memory = {"learner", {}};
 
   bool sharded() const { return config.learner().sharded(); }
+  bool ordered() const { return config.learner().ordered_sums(); }
   bool has_kl() const { return config.train().image_kl_beta() > 0 || config.train().text_kl_beta() > 0; }
   int64_t width() const { return config.model().weights_dtype() == "bf16" ? 2 : kFp32; }
-  void Add(const std::string& what, int64_t bytes, const std::string& how) {
-    if (bytes > 0) memory.lines.push_back({what, bytes, how});
+  // Where a rank computes, and where its masters are.
+  MemoryPlace device() const {
+    return config.learner().device() == "cpu" ? MemoryPlace::kHost : MemoryPlace::kDevice;
   }
+  MemoryPlace masters() const { return config.learner().offload() ? MemoryPlace::kHost : device(); }
+  // Of `bytes` of all ranks this rank's, and how to say it.
+  int64_t Part(int64_t bytes) const { return sharded() ? bytes / ranks : bytes; }
+  std::string By() const { return sharded() && ranks > 1 ? absl::StrCat(" / ", ranks, " ranks") : ""; }
+  // Bytes of a token's keys and values, in all layers.
+  int64_t KvToken() const { return 2 * model.kv_heads * model.head_dim() * width() * model.layers; }
+  int64_t OwnGroups() const { return (config.train().groups_per_step() + ranks - 1) / ranks; }
+
+  void Add(const std::string& what, int64_t bytes, const std::string& how, MemoryPlace place) {
+    if (bytes > 0) memory.lines.push_back({what, bytes, how, place});
+  }
+  void Add(const std::string& what, int64_t bytes, const std::string& how) {
+    Add(what, bytes, how, device());
+  }
+  // What is needed at another time than all that was added to the place after its first `before` bytes.
+  void AddInstead(const std::string& what, int64_t bytes, const std::string& how, MemoryPlace place,
+                  int64_t before) {
+    Add(what, bytes - (memory.total(place) - before), how, place);
+  }
+
+  void AddWeights();
   void AddState();
   void AddOfRankZero();
-  void AddInUse();
+  void AddStepCopies(int64_t rank);
+  // Through the whole step.
+  void AddCaches();
+  // While gradients are computed.
+  void AddGathered();
   void AddActivations();
-  // What an update needs above what is free again by then: `before` bytes of the lines.
-  void AddOptimizer(int64_t before);
+  // What sums and the optimizer need above what is free again by then: the lines after these bytes.
+  void AddUpdate(int64_t device_before, int64_t masters_before);
+  // The same of loading.
+  void AddLoading(int64_t host_before);
 };
 
+void Sheet::AddWeights() {
+  const TensorCount &rest = census.rest, &layers = census.layers;
+  // Whole fp32 ranks compute with the masters themselves; sharded ones with copies.
+  const int64_t computed = sharded() ? rest.WeightBytes(width()) : rest.frozen * width();
+  Add("weights outside of the layers", computed,
+      absl::StrCat(rest.frozen + (sharded() ? rest.trained() : 0), " parameters, on every rank"));
+  Add("frozen weights of the layers", Part(layers.frozen * width()),
+      absl::StrCat(layers.frozen, " parameters", By()));
+  // Sharded without a KL the reference needs no layers.
+  const bool all = !sharded() || has_kl();
+  Add("the reference's trained tensors",
+      rest.replaced * width() + (all ? Part(layers.replaced * width()) : 0),
+      absl::StrCat(rest.replaced + (all ? layers.replaced : 0), " parameters before training", By()));
+}
+
 void Sheet::AddState() {
-  const int64_t part = sharded() ? ranks : 1, trained = census.trained();
-  const std::string by = part > 1 ? absl::StrCat(" / ", part, " ranks") : std::string();
-  Add("weights outside of the layers", (census.rest_frozen + census.rest_trained) * width(),
-      absl::StrCat(census.rest_frozen + census.rest_trained, " parameters, on every rank"));
-  Add("frozen weights of the layers", census.layers_frozen * width() / part,
-      absl::StrCat(census.layers_frozen, " parameters", by));
-  // Trained tensors that are no adapters keep their frozen values for the reference.
-  const int64_t replaced = trained - census.adapters;
-  if (!sharded() || has_kl()) {
-    Add("the reference's trained tensors", replaced * width() / part,
-        absl::StrCat(replaced, " parameters before training", by));
-  }
-  Add("master weights", trained * kFp32 / part, absl::StrCat(trained, " parameters as F32", by));
-  Add("gradients", trained * kFp32 / part, absl::StrCat("the same", by));
-  Add("Adam's two moments", 2 * trained * kFp32 / part, absl::StrCat("the same, twice", by));
+  const int64_t trained = census.trained();
+  Add("master weights", Part(trained * kFp32), absl::StrCat(trained, " parameters as F32", By()), masters());
+  Add("gradients", Part(trained * kFp32), absl::StrCat("the same", By()));
+  if (masters() != device()) Add("gradients for the optimizer", Part(trained * kFp32), "copies", masters());
+  Add("Adam's two moments", Part(2 * trained * kFp32), absl::StrCat("the same, twice", By()), masters());
   if (const int64_t updates = config.train().updates_per_step(); updates > 1) {
-    Add("weights and moments before the step", 3 * trained * kFp32 / part,
-        absl::StrCat("train.updates_per_step is ", updates, by));
+    Add("weights and moments before the step", Part(3 * trained * kFp32),
+        absl::StrCat("train.updates_per_step is ", updates, By()), masters());
   }
+  if (sharded()) {
+    Add("moments of a checkpoint that is written", Part(2 * trained * kFp32), absl::StrCat("copied", By()),
+        MemoryPlace::kHost);
+  }
+  if (!ordered()) return;
+  // Whole ranks keep those of their groups, sharded ones their part of all groups'.
+  const int64_t groups = sharded() ? config.train().groups_per_step() : OwnGroups();
+  Add("gradients by group", groups * Part(trained * kFp32),
+      absl::StrCat(groups, " groups, for learner.ordered_sums", By()));
 }
 
 void Sheet::AddOfRankZero() {
-  if (sharded()) Add("trained tensors to publish", census.trained() * kFp32, "rank 0 only");
-  Add("published versions", (kKeptVersions + 1) * census.trained() * kFp32,
-      "two, and the one that is packed; rank 0 only");
+  const int64_t trained = census.trained() * kFp32;
+  if (sharded()) Add("trained tensors to publish", trained, "rank 0 only", MemoryPlace::kHost);
+  Add("published versions", (kKeptVersions + 1) * trained, "two, and the one that is packed; rank 0 only",
+      MemoryPlace::kHost);
+  Add("a checkpoint that is written", (sharded() ? 1 : 3) * trained,
+      absl::StrCat(sharded() ? "weights" : "weights and moments", ", copied; rank 0 only"),
+      MemoryPlace::kHost);
 }
 
-void Sheet::AddInUse() {
-  if (sharded()) {
-    if (ranks > 1) Add("gathered layers", 2 * census.layer * width(), "the one that computes, and the next");
-    const int64_t buffers = ranks > 1 ? 2 : 1;
-    Add("a layer's gradients", (census.layer_trained + buffers * census.half_trained) * kFp32,
-        "from the backward, a half of it as one buffer, and one on its way");
+// Of memory that the machine has, although not the process: learner.step_copies.
+void Sheet::AddStepCopies(int64_t rank) {
+  if (config.learner().step_copies().empty() || (rank > 0 && !sharded())) return;
+  const bool neighbour = sharded() && ranks > 1;
+  const int64_t of_a_step = 3 * census.trained() * kFp32 / (sharded() ? ranks : 1);
+  Add("copies of steps", of_a_step * 2 * (neighbour ? 2 : 1),
+      absl::StrCat("two, of master weights and moments",
+                   neighbour ? ", with those of a rank on another machine" : ""),
+      MemoryPlace::kHost);
+}
+
+void Sheet::AddCaches() {
+  // Sharded ranks prepack a layer at a time, and what is outside of the layers.
+  if (config.learner().device() == "cpu") {
+    Add("weights in the CPU's order",
+        sharded() ? 2 * (census.packed_layer + census.packed_rest) : (has_kl() ? 3 : 2) * census.packed,
+        "for forward and backward, on CPUs with AVX-512");
   }
-  Add("weights in the CPU's order",
-      sharded() ? 2 * (census.ordered_layer + census.ordered_rest) : (has_kl() ? 3 : 2) * census.ordered,
-      "for forward and backward, on CPUs with AVX-512");
+  const int64_t models = config.train().image_kl_beta() > 0 ? 2 : 1;
+  Add("keys and values of prompts", OwnGroups() * models * load.image_context * KvToken(),
+      absl::StrCat("of images, ", OwnGroups(), " groups"));
+}
+
+void Sheet::AddGathered() {
+  if (sharded()) {
+    // One rank has the parts as they are, but for masters in another dtype or memory.
+    const TensorCount& layer = census.layer;
+    const bool apart = masters() != device();
+    const int64_t cast =
+        (width() < kFp32 || apart ? layer.replaced * width() : 0) + (apart ? layer.adapters * kFp32 : 0);
+    Add("gathered layers", 2 * (ranks > 1 ? layer.WeightBytes(width()) : cast),
+        "the one that computes, and the next");
+    const int64_t buffers = ranks == 1 ? 1 : ordered() ? 1 + ranks : 2;
+    Add("a layer's gradients",
+        layer.replaced * width() + layer.adapters * kFp32 + buffers * census.half_trained * kFp32,
+        "from the backward, a half of it as one buffer, and what the ranks exchange of it");
+    Add("gradients outside of the layers", census.rest.trained() * kFp32,
+        "of a group's passes, on every rank");
+  }
 }
 
 void Sheet::AddActivations() {
   const int64_t group = config.rollout().group_size();
   const int64_t micro = config.train().micro_batch() > 0 ? config.train().micro_batch() : group;
   const int64_t branches = config.rollout().cfg_scale() > 1 ? 2 : 1;
-  const int64_t image =
-      load.image_tokens > 0 ? std::min(micro, group) * branches * (load.image_tokens + 2) : 0;
-  const int64_t text = group * load.answer_tokens, longest = std::max(image, text + load.text_context);
-  const int64_t of_a_layer = longest * LayerBytesPerToken(model, width());
+  const int64_t rows = load.image_tokens > 0 ? std::min(micro, group) * branches : 0;
+  const int64_t image = rows * (load.image_tokens + 2), text = group * load.answer_tokens;
+  const int64_t longest = std::max(image, text + load.text_context);
+  const LayerActivations token = LayerActivationsOf(model, width(), census.layers.adapters > 0);
+  // The prompt's keys and values, in front of each image's.
+  const int64_t past = rows * load.image_context * 2 * model.kv_heads * model.head_dim() * width();
   if (sharded()) {
     Add("inputs of the layers", longest * 2 * model.hidden * width() * model.layers,
         absl::StrCat(longest, " tokens x 2 streams x ", model.layers, " layers"));
-    Add("activations of a layer", of_a_layer, "recomputed in the backward");
+    Add("activations of a layer", longest * (token.kept + token.passing) + past,
+        "recomputed in the backward");
   } else {
-    Add("activations", of_a_layer * model.layers,
+    Add("activations", (longest * token.kept + past) * model.layers,
         absl::StrCat(longest, " tokens x ", model.layers, " layers"));
+    Add("a layer's activations' gradients", longest * token.passing, "of the layer whose backward runs");
   }
-  const int64_t kv_token = 2 * model.kv_heads * model.head_dim() * width();
-  Add("keys and values", (load.image_context + text + load.text_context) * kv_token * model.layers,
-      "of contexts, and of answers");
+  Add("keys and values of answers",
+      (load.text_context + group * (load.text_context + load.answer_tokens)) * KvToken(),
+      absl::StrCat("of a question, and before each of ", group, " answers"));
   Add("logits", text * model.vocabulary * kFp32 * 4,
       absl::StrCat(text, " tokens x ", model.vocabulary, ": logits, scaled, log-probs, a gradient"));
 }
 
-void Sheet::AddOptimizer(int64_t before) {
+void Sheet::AddUpdate(int64_t device_before, int64_t masters_before) {
+  if (!sharded() && (ranks > 1 || ordered())) {
+    // Ordered, the gradients are in the groups' buffers by then.
+    const int64_t buffers = ordered() && ranks == 1 ? 0 : 1;
+    AddInstead("gradients as one buffer", buffers * census.trained() * kFp32,
+               "summed over ranks when activations are gone", device(), device_before);
+  }
   constexpr int64_t kBytes = 16;  // an element: its gradient and its square in fp64
-  const int64_t largest = sharded() ? census.half_trained / ranks : census.largest_trained;
-  const int64_t free = memory.total() - before;
-  Add("the gradient's norm", largest * kBytes - free, "of the largest part, more than is free by then");
+  const int64_t largest =
+      sharded() ? std::max(census.half_trained, census.rest.trained()) / ranks : census.largest_trained;
+  AddInstead("the gradient's norm", largest * kBytes, "of the largest part, more than is free by then",
+             masters(), masters() == device() ? device_before : masters_before);
+}
+
+void Sheet::AddLoading(int64_t host_before) {
+  // A rank that is not sharded keeps all of it; files of the run's dtype are mapped (LoadRunPolicy).
+  if (!sharded() || !load.casts) return;
+  AddInstead("the model while it loads",
+             census.rest.WeightBytes(width()) + census.layers.WeightBytes(width()),
+             "cast as a whole: its files hold another dtype", MemoryPlace::kHost, host_before);
 }
 
 }  // namespace
 
-RoleMemory PlanLearner(const v1::RunConfig& config, const BagelConfig& model, const LearnerLoad& load,
-                       int64_t ranks, int64_t rank) {
-  Sheet sheet = {.config = config, .model = model, .load = load, .ranks = ranks};
+absl::StatusOr<RoleMemory> PlanLearner(const v1::RunConfig& config, const BagelConfig& model,
+                                       const LearnerLoad& load, int64_t ranks, int64_t rank) {
+  const absl::StatusOr<TensorCensus> census = CountTensors(config, model);
+  if (!census.ok()) return census.status();
+  Sheet sheet(config, model, load, *census, ranks);
+  sheet.AddWeights();
   sheet.AddState();
   if (rank == 0) sheet.AddOfRankZero();
-  const int64_t kept = sheet.memory.total();
-  sheet.AddInUse();
+  sheet.AddStepCopies(rank);
+  sheet.AddCaches();
+  const int64_t device = sheet.memory.total(sheet.device()), masters = sheet.memory.total(sheet.masters()),
+                host = sheet.memory.total(MemoryPlace::kHost);
+  sheet.AddGathered();
   sheet.AddActivations();
-  sheet.AddOptimizer(kept);
+  sheet.AddUpdate(device, masters);
+  sheet.AddLoading(host);
   return std::move(sheet.memory);
 }
 
-absl::Status CheckMemory(const RoleMemory& needed, std::optional<int64_t> machine) {
-  if (!machine.has_value() || needed.total() <= *machine) return absl::OkStatus();
+namespace {
+
+std::string Gigabytes(int64_t bytes) { return absl::StrFormat("%.1f GB", static_cast<double>(bytes) / 1e9); }
+
+absl::Status CheckPlace(const RoleMemory& needed, MemoryPlace place, std::optional<int64_t> has) {
+  const int64_t total = needed.total(place);
+  if (!has.has_value() || total <= *has) return absl::OkStatus();
+  const auto bytes = [place](const MemoryLine& line) { return line.place == place ? line.bytes : 0; };
   const auto largest =
       std::max_element(needed.lines.begin(), needed.lines.end(),
-                       [](const MemoryLine& a, const MemoryLine& b) { return a.bytes < b.bytes; });
-  const auto gigabytes = [](int64_t bytes) {
-    return absl::StrFormat("%.1f GB", static_cast<double>(bytes) / 1e9);
-  };
+                       [&](const MemoryLine& a, const MemoryLine& b) { return bytes(a) < bytes(b); });
+  const bool device = place == MemoryPlace::kDevice;
   return absl::FailedPreconditionError(absl::StrCat(
-      "a rank of this run's learner needs ", gigabytes(needed.total()), " of memory, and this machine has ",
-      gigabytes(*machine), "; most of it is ", largest->what, " (", gigabytes(largest->bytes),
-      "): train fewer tensors or adapters (train.lora), or set learner.sharded and take more ranks; "
-      "'lvrpo plan' shows all parts"));
+      "a rank of this run's learner needs ", Gigabytes(total), " of ", device ? "its device's " : "",
+      "memory, and ", device ? "the device" : "this machine", " has ", Gigabytes(*has), "; most of it is ",
+      largest->what, " (", Gigabytes(largest->bytes),
+      "): train fewer tensors or adapters (train.lora), or set learner.sharded and take more ranks",
+      device ? ", or learner.offload" : "", "; 'lvrpo plan' shows all parts"));
+}
+
+}  // namespace
+
+absl::Status CheckMemory(const RoleMemory& needed, std::optional<int64_t> machine,
+                         std::optional<int64_t> device) {
+  absl::Status status = CheckPlace(needed, MemoryPlace::kHost, machine);
+  status.Update(CheckPlace(needed, MemoryPlace::kDevice, device));
+  return status;
 }
 
 }  // namespace lvrpo

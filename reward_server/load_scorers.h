@@ -9,9 +9,10 @@
 
 namespace lvrpo {
 
-// The scorers that a run's settings ask for: with their frozen models loaded from the run's folders; remote
-// ones are queried for their digests. Errors name the file or the address; Unavailable: a remote scorer
-// cannot be reached. `metrics` must outlive the scorers.
+// The scorers that a run's settings ask for: with their frozen models loaded from the run's folders to
+// reward.device; remote ones are queried for their digests. Errors name the file or the address; Unavailable:
+// there is no such device, which is found before anything is read, or a remote scorer cannot be reached.
+// `metrics` must outlive the scorers.
 absl::StatusOr<std::unique_ptr<ScorerSet>> LoadScorers(const v1::RunConfig& config, Metrics& metrics);
 
 }  // namespace lvrpo

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/stopwatch.h"
+#include "policy/run_policy.h"
 #include "spdlog/spdlog.h"
 #include "weight_plane/weight_buckets.h"
 
@@ -18,7 +19,7 @@ bool SameVersion(const v1::PolicyVersion& a, const v1::PolicyVersion& b) {
 absl::StatusOr<std::shared_ptr<const Policy>> MakePolicy(const Bagel& base, const TensorMap& trained,
                                                          const v1::PolicyVersion& version) {
   absl::StatusOr<Bagel> model =
-      base.WithTensors(trained, absl::StrCat("weights of version ", version.number()));
+      WithPublished(base, trained, absl::StrCat("weights of version ", version.number()));
   if (!model.ok()) return model.status();
   return std::make_shared<const Policy>(Policy{*std::move(model), version});
 }

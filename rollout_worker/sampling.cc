@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "model/weights/device.h"
 #include "policy/contract.h"
 #include "policy/run_policy.h"
 #include "rollout_worker/policy_holder.h"
@@ -9,7 +10,9 @@
 
 namespace lvrpo {
 absl::StatusOr<Sampling> LoadSampling(const v1::RunConfig& config) {
-  absl::StatusOr<RunModel> model = LoadRunModel(config);
+  const absl::StatusOr<torch::Device> device = FindDevice(config.rollout().device());
+  if (!device.ok()) return device.status();
+  absl::StatusOr<RunModel> model = LoadRunModel(config, *device);
   if (!model.ok()) return model.status();
   absl::StatusOr<PromptSource> prompts =
       PromptSource::Load(config, *model->tokenizer, model->policy.config());

@@ -24,7 +24,8 @@ struct Sampling {
   std::map<std::string, std::string> contract;
 };
 
-// Loads it from the folders that `config` names.
+// Loads it from the folders that `config` names, to rollout.device. Unavailable: there is no such device,
+// which is found before anything is read.
 absl::StatusOr<Sampling> LoadSampling(const v1::RunConfig& config);
 
 }  // namespace lvrpo

@@ -92,12 +92,22 @@ ResumingFetch::Options WorkerProcess::FetchOptions() {
   return {.own_address = process_->address(),
           .limits = {.whole = transfer_deadline_, .silence = transfer_deadline_ / 12},
           .seed = StableHash64(flags_.member_id),
-          .on_bytes = [this](int64_t bytes, v1::Role holder) {
-            metrics_
-                .Counter("lvrpo_rollout_weight_bytes_total",
-                         "Bytes of weights received, by the holder's role.", {{"from", Word(holder)}})
-                .Increment(static_cast<double>(bytes));
-          }};
+          .on_bytes =
+              [this](int64_t bytes, v1::Role holder, absl::string_view transport) {
+                metrics_
+                    .Counter("lvrpo_rollout_weight_bytes_total",
+                             "Bytes of weights received, by the holder's role.",
+                             {{"from", Word(holder)}, {"transport", std::string(transport)}})
+                    .Increment(static_cast<double>(bytes));
+              },
+          .first = gang_ == nullptr ? nullptr : &gang_->fetcher()};
+}
+
+WorkerGang::Run WorkerProcess::GangRun() {
+  return {.fence = [this] { return session().fence(); },
+          .view = [this] { return session().view(); },
+          .sleep = Sleep,
+          .stop = [this] { return Leaving(); }};
 }
 
 absl::Status WorkerProcess::Acknowledge(const v1::PolicyVersion& version) {
@@ -170,6 +180,7 @@ absl::Status WorkerProcess::Join() {
                                   }});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
+  gang_ = WorkerGang::Open(config_, GangRun(), weights_, metrics_);
   fetch_.emplace(weights_, FetchOptions());
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
   const absl::Status status =
@@ -187,7 +198,10 @@ absl::Status WorkerProcess::Run() {
     return absl::IsCancelled(status) ? absl::OkStatus() : status;
   delivery_thread_.emplace([this](const GeneratedGroup& group) { return delivery_.Deliver(group); },
                            backoff_);
-  std::thread follower([this] { holder_.Follow(session(), [this] { return Leaving(); }); });
+  std::thread follower([this] {
+    if (gang_ != nullptr) gang_->Preflight();
+    holder_.Follow(session(), [this] { return Leaving(); });
+  });
   const absl::Status unwell = worker_.Run();
   ended_ = true;
   delivery_thread_->Finish();

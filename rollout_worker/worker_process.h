@@ -24,6 +24,7 @@
 #include "rollout_worker/sampling.h"
 #include "rollout_worker/scoring_trouble.h"
 #include "rollout_worker/worker.h"
+#include "weight_plane/gang/worker_gang.h"
 #include "weight_plane/resuming_fetch.h"
 #include "weight_plane/weight_client.h"
 #include "weight_plane/weight_service.h"
@@ -47,6 +48,7 @@ class WorkerProcess {
   // What the parts below are given to reach the rest of the run.
   absl::StatusOr<VerifiedWeights> Fetch(const WantedWeights& wanted);
   ResumingFetch::Options FetchOptions();
+  WorkerGang::Run GangRun();
   // Serves the weights in use to others, if they can reach this process.
   void Offer(std::shared_ptr<const PackedWeights> weights);
   absl::Status Acknowledge(const v1::PolicyVersion& version);
@@ -71,6 +73,7 @@ class WorkerProcess {
   CallWatch served_;  // streams of weights to others
   WeightService offered_;
   WeightClient weights_;
+  std::unique_ptr<WorkerGang> gang_;    // since Join(), for the follower's thread; null: none for this worker
   std::optional<ResumingFetch> fetch_;  // since Join(), for the follower's thread
   PolicyHolder holder_;
   Delivery delivery_;

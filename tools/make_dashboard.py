@@ -38,7 +38,12 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Ratio deviation (must be 0)", "short", [
         ('lvrpo_learner_step_value{name=~"ratio_deviation_first_update|sampler_log_prob_difference_same_version"}', "{{name}}")]),
     ("KL to the base policy", "short", [('lvrpo_learner_step_value{name=~".*_kl"}', "{{name}}")]),
-    ("Gradient norm", "short", [('lvrpo_learner_step_value{name=~".*_gradient_norm"}', "{{name}}")]),
+    ("Gradient norm", "short", [('lvrpo_learner_step_value{name=~".*_gradient_norm.*"}', "{{name}}")]),
+    ("Share clipped, by denoising step", "percentunit", [('lvrpo_learner_step_value{name=~"image_clip_step_.*"}', "{{name}}")]),
+    ("Effective samples, and unique noise (must be 1)", "percentunit", [
+        ('lvrpo_learner_step_value{name=~".*_effective_samples|unique_noise"}', "{{name}}")]),
+    ("Seconds of ranks together, per second", "short", [
+        ("sum by (instance, operation) (rate(lvrpo_learner_collective_seconds_sum[1m]))", "{{instance}} {{operation}}")]),
     ("Refusals per second", "short", [("sum by (reason) (rate(lvrpo_coordinator_refusals_total[1m]))", "{{reason}}")]),
     ("Weight bytes per second", "Bps", [("sum(rate(lvrpo_rollout_weight_bytes_total[1m]))", "received")]),
     ("Version in use", "short", [("lvrpo_rollout_version", "{{member}}")]),

@@ -15,12 +15,12 @@ void Encode(const ImageGroup& images, const v1::RolloutConfig& rollout, v1::Traj
   settings.set_token_dim(static_cast<int32_t>(images.latents.size(3)));
   settings.set_grid_height(static_cast<int32_t>(images.grid.height));
   settings.set_grid_width(static_cast<int32_t>(images.grid.width));
-  const torch::Tensor log_probs = images.log_probs.contiguous();
+  const torch::Tensor log_probs = images.log_probs.cpu().contiguous(), all = images.latents.cpu();
   const int64_t window = log_probs.size(1);
   for (int64_t slot = 0; slot < images.latents.size(0); ++slot) {
     v1::Sample& sample = *group.add_samples();
     sample.set_slot(static_cast<int32_t>(slot));
-    const torch::Tensor latents = images.latents[slot].contiguous();
+    const torch::Tensor latents = all[slot].contiguous();
     sample.set_latents(latents.data_ptr(), static_cast<size_t>(latents.numel()) * sizeof(float));
     const double* own = log_probs.data_ptr<double>() + slot * window;
     *sample.mutable_log_probs() = {own, own + window};

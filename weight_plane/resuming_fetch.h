@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "common/random.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 #include "weight_plane/verified_weights.h"
@@ -23,10 +24,13 @@ class ResumingFetch {
     std::string own_address;  // of the member that fetches: it does not ask itself
     StreamLimits limits;      // of each stream
     uint64_t seed = 0;        // of the choice between holders
-    // Told of bytes as they come, and of the holder's role. May be null.
-    std::function<void(int64_t bytes, v1::Role holder)> on_bytes = nullptr;
+    // Told of bytes as they come, of the holder's role and the transport's name. May be null.
+    std::function<void(int64_t bytes, v1::Role holder, absl::string_view transport)> on_bytes = nullptr;
+    // Transport to many at once, tried for each version before any other, with the learner as the holder;
+    // what it leaves comes from `transport`. Null: there is none.
+    WeightFetcher* first = nullptr;
   };
-  // `transport` must outlive it.
+  // `transport`, and `options.first`, must outlive it.
   ResumingFetch(WeightFetcher& transport, Options options);
 
   // All of `wanted`. Asks each holder of `view` (called before each choice) at most once, in the order of
@@ -41,7 +45,9 @@ class ResumingFetch {
   double verify_seconds() const { return verify_seconds_; }
 
  private:
-  absl::Status ContinueFrom(const v1::Member& holder);
+  absl::Status ContinueFrom(WeightFetcher& transport, const v1::Member& holder);
+  // Whether all has come that way.
+  bool TryFirst(const v1::PoolView& view);
   VerifiedWeights TakeWhole();
 
   WeightFetcher& transport_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/pause_point.h"
 #include "common/stopwatch.h"
 #include "weight_plane/bucket_hashes.h"
 
@@ -67,6 +68,7 @@ absl::Status PartialWeights::Continue(WeightStream& stream, const std::function<
     Bucket& bucket = received.emplace_back(size);
     hashes.Begin(index, bucket.data(), size);
     status = Fill(stream, static_cast<int64_t>(index), bucket, [&](size_t filled, size_t piece) {
+      PausePoint("fetch");
       hashes.Filled(filled);
       if (on_bytes) on_bytes(static_cast<int64_t>(piece));
       return check();

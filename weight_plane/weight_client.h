@@ -13,6 +13,7 @@ class WeightClient final : public WeightFetcher {
  public:
   explicit WeightClient(const ChannelOptions& options) : channels_(options) {}
 
+  absl::string_view name() const override { return "grpc"; }
   std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
                                      const StreamLimits& limits) override;
 

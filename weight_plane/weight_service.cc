@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
+#include "common/pause_point.h"
 #include "weight_plane/rpc_chunk.h"
 
 namespace lvrpo {
@@ -84,6 +85,7 @@ grpc::Status WeightService::Stream(grpc::ServerContext* context, const v1::Strea
       const grpc::ByteBuffer message = EncodeChunk({.bucket = index, .offset = static_cast<int64_t>(begin)},
                                                    SliceOf(weights, bucket.data() + begin, size));
       if (!writer.Write(message)) return grpc::Status(grpc::StatusCode::CANCELLED, "the receiver went away");
+      PausePoint("send");
       call->Heard();
       if (on_bytes_) on_bytes_(static_cast<int64_t>(size));
     }

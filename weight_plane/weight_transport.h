@@ -4,14 +4,15 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "weight_plane/packed_weights.h"
 #include "weight_plane/verified_weights.h"
 
 // How weights get from a holder to those who sample with them. A transport is a publisher on the holder's
 // side and a fetcher on the other; it moves bytes, and nothing that it delivers is used before PartialWeights
-// has verified it. gRPC: weight_service.h and weight_client.h. Another transport (NCCL) implements the same
-// two and passes the same tests (tests/weight_plane/transport_test.cc).
+// has verified it. gRPC: weight_service.h and weight_client.h; NCCL: gang/. All pass the same tests
+// (tests/weight_plane/transport_test.cc).
 namespace lvrpo {
 
 // Offers versions to fetchers. Thread-safe.
@@ -32,6 +33,8 @@ struct StreamLimits {
 class WeightFetcher {
  public:
   virtual ~WeightFetcher() = default;
+  // "grpc", "nccl": for logs and metrics.
+  virtual absl::string_view name() const = 0;
   // A stream of version `number` from `holder` (host:port). Nothing is asked for yet.
   virtual std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
                                              const StreamLimits& limits) = 0;

@@ -17,7 +17,8 @@ bool MayRestart(int exit_code) {
 
 Care CareFor(const RoleSight& sight, bool ending, bool goes_on) {
   if (!sight.has_process) return !ending && sight.is_due ? Care::kStart : Care::kNothing;
-  if (!sight.exit_code.has_value()) return Care::kNothing;
+  if (!sight.exit_code.has_value())
+    return sight.too_silent && !sight.killed && !ending ? Care::kKill : Care::kNothing;
   if (*sight.exit_code == kExitDone && (!goes_on || !sight.left_before)) return Care::kNoteLeft;
   return ending ? Care::kLetGo : Care::kReplace;
 }

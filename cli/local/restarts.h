@@ -18,6 +18,8 @@ struct RoleSight {
   bool is_due = false;                          // it has none, and the pause before its next start is over
   std::optional<int> exit_code = std::nullopt;  // of a process that has ended
   bool left_before = false;                     // it had ended with code 0 at an earlier look
+  bool too_silent = false;                      // SilenceWatch::TooLong
+  bool killed = false;                          // for that, and has not ended yet
 };
 
 // What the supervisor does about it.
@@ -27,6 +29,7 @@ enum class Care {
   kNoteLeft,  // it ended with code 0: the run has finished or drains, which the supervisor may learn a moment
               // later
   kLetGo,     // it died while the run ends: what is on disk is enough to resume from
+  kKill,      // it hangs: to be killed, which is a death as any other
   kReplace,   // it died, or left a run that goes on: to be started again, if that helps and restarts are left
 };
 

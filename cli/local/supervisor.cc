@@ -9,6 +9,7 @@
 #include "cli/local/address_file.h"
 #include "cli/local/disk.h"
 #include "cli/local/log_lines.h"
+#include "cli/local/progress.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
@@ -48,6 +49,7 @@ absl::Status Supervisor::Launch(Role& role) {
   if (!process.ok()) return process.status();
   role.process = *std::move(process);
   role.left = false;
+  role.killed_for.clear();
   return absl::OkStatus();
 }
 
@@ -98,7 +100,7 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
   const v1::LocalConfig& local = folder_.config.config.local();
   const std::string address_file = folder_.Inside("coordinator.json");
   if (absl::Status status = RemoveFile(address_file); !status.ok()) return status;
-  AddRole("lvrpo-coordinator", "coordinator", 1, {"--run-dir", folder_.path});
+  AddRole("lvrpo-coordinator", kCoordinatorRole, 1, {"--run-dir", folder_.path});
   if (absl::Status status = Launch(roles_[0]); !status.ok()) return status;
   absl::Time deadline = RealClock().Now() + kStartPatience;
   while (true) {
@@ -115,7 +117,7 @@ absl::Status Supervisor::Start(const std::function<bool()>& give_up) {
     if (RealClock().Now() > deadline) {
       return absl::UnavailableError(absl::StrCat("the coordinator did not publish its address within ",
                                                  absl::FormatDuration(kStartPatience), "; see ",
-                                                 LogOf("coordinator")));
+                                                 LogOf(kCoordinatorRole)));
     }
     absl::SleepFor(absl::Milliseconds(20));
   }
@@ -167,17 +169,29 @@ absl::Status Supervisor::Tend(bool ending, bool goes_on) {
   return absl::OkStatus();
 }
 
+void Supervisor::Kill(Role& role) const {
+  const std::string silent = FormatSeconds(absl::ToDoubleSeconds(*silence_.TooLong(role.name, role.started)));
+  role.killed_for = role.name == kCoordinatorRole
+                        ? absl::StrCat("it had not answered for ", silent)
+                        : absl::StrCat("the coordinator had heard nothing from it for ", silent);
+  role.process->Signal(SIGKILL);
+}
+
+std::string Supervisor::DeathOf(const Role& role, int code) const {
+  if (!role.killed_for.empty()) return absl::StrCat(role.name, " was killed: ", role.killed_for);
+  if (code > 128) return absl::StrCat(role.name, " was killed by signal ", code - 128);
+  return absl::StrCat(role.name, " ended with exit code ", code, LastWords(role));
+}
+
 absl::StatusOr<bool> Supervisor::TendRole(Role& role, bool ending, bool goes_on) {
   RoleSight sight;
   sight.has_process = role.process.has_value();
   sight.is_due = RealClock().Now() >= role.start_at;
   if (sight.has_process) sight.exit_code = role.process->Poll();
   sight.left_before = role.left;
+  sight.too_silent = silence_.TooLong(role.name, role.started).has_value();
+  sight.killed = !role.killed_for.empty();
   const int code = sight.exit_code.value_or(kExitDone);
-  const auto death = [&] {
-    return code > 128 ? absl::StrCat(role.name, " was killed by signal ", code - 128)
-                      : absl::StrCat(role.name, " ended with exit code ", code, LastWords(role));
-  };
   switch (CareFor(sight, ending, goes_on)) {
     case Care::kNothing:
       return false;
@@ -185,11 +199,14 @@ absl::StatusOr<bool> Supervisor::TendRole(Role& role, bool ending, bool goes_on)
       role.left = true;
       return false;
     case Care::kLetGo:
-      say_(death());
+      say_(DeathOf(role, code));
       role.process.reset();
       return false;
+    case Care::kKill:
+      Kill(role);
+      return false;
     case Care::kReplace:
-      if (absl::Status status = PlanRestart(role, code, death()); !status.ok()) return status;
+      if (absl::Status status = PlanRestart(role, code, DeathOf(role, code)); !status.ok()) return status;
       if (RealClock().Now() < role.start_at) return false;
       [[fallthrough]];
     case Care::kStart:

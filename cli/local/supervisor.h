@@ -11,12 +11,14 @@
 #include "cli/local/process.h"
 #include "cli/local/restarts.h"
 #include "cli/local/run_folder.h"
+#include "cli/local/silence.h"
 #include "common/files/identity.h"
 
 namespace lvrpo {
 
 // The four roles of a run as processes on this machine. One that dies is restarted (cli/local/restarts.h), at
-// most max_restarts times in all; each death is a line for `say`, with the role's last error.
+// most max_restarts times in all, and one that hangs is killed (cli/local/silence.h); each death is a line
+// for `say`, with the role's last error.
 class Supervisor {
  public:
   // `binaries`: the folder of the roles' programs.
@@ -26,16 +28,22 @@ class Supervisor {
         folder_identity_(IdentityOf(folder.path)),
         say_(std::move(say)),
         binaries_(std::move(binaries)),
-        restarts_(folder.config.config.local().max_restarts()) {}
+        restarts_(folder.config.config.local().max_restarts()),
+        silence_(absl::Seconds(folder.config.config.local().silent_seconds())) {}
 
   // Starts the coordinator, restarting it if it dies, waits for its address, then starts the rest. Cancelled
   // when `give_up` returns true first.
   absl::Status Start(const std::function<bool()>& give_up);
   const std::string& coordinator() const { return coordinator_; }
 
-  // Checks the processes and restarts dead ones. `ending`: the run has finished or drains, so nothing is
-  // restarted. `goes_on`: the coordinator just said that the run is active, so no role has a reason to leave.
-  // An error ends the run: a role keeps failing, with the exit code ended_code(), or the run folder is gone.
+  // Takes what the coordinator says about itself and the members, as SilenceWatch::Look.
+  void Hear(const absl::StatusOr<v1::GetStatusResponse>& status, absl::Time asked, absl::Time now) {
+    silence_.Look(status, asked, now);
+  }
+  // Checks the processes, kills those that hang and restarts dead ones. `ending`: the run has finished or
+  // drains, so nothing is killed or restarted. `goes_on`: the coordinator just said that the run is active,
+  // so no role has a reason to leave. An error ends the run: a role keeps failing, with the exit code
+  // ended_code(), or the run folder is gone.
   absl::Status Tend(bool ending, bool goes_on);
   int ended_code() const { return ended_code_; }
   bool AllEnded();
@@ -60,12 +68,17 @@ class Supervisor {
     absl::Time started;
     absl::Time start_at = absl::InfiniteFuture();  // when it died: when to start it again
     bool left = false;                             // was seen to have ended with code 0
+    std::string killed_for = {};                   // why it was killed, if it was
     size_t log_mark = 0;                           // bytes of its log that are old
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
   absl::Status Launch(Role& role);
   // Whether it was started (again). Errors as Tend().
   absl::StatusOr<bool> TendRole(Role& role, bool ending, bool goes_on);
+  // Kills a role that hangs.
+  void Kill(Role& role) const;
+  // What is said of a role that ended with this code.
+  std::string DeathOf(const Role& role, int code) const;
   // Schedules the restart of a role that died of `why`; an error when a restart cannot help.
   absl::Status PlanRestart(Role& role, int code, const std::string& why);
   // The last error of a role that ended with this code, as "(...)"; that the disk is full when it could not
@@ -83,6 +96,7 @@ class Supervisor {
   std::string coordinator_;  // host:port
   std::vector<Role> roles_;
   Restarts restarts_;
+  SilenceWatch silence_;
   int ended_code_ = 0;
   bool said_pids_ = false;
 };

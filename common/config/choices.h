@@ -71,6 +71,11 @@ enum class InstructionForm { kProduct, kMean };
 inline constexpr Choice<InstructionForm> kInstructionForms[] = {{"product", InstructionForm::kProduct},
                                                                 {"mean", InstructionForm::kMean}};
 
+// weights.transport: how versions of the weights get to the workers.
+enum class WeightTransport { kGrpc, kNccl };
+inline constexpr Choice<WeightTransport> kWeightTransports[] = {{"grpc", WeightTransport::kGrpc},
+                                                                {"nccl", WeightTransport::kNccl}};
+
 // reward.image_transport: how a worker sends images to a reward server.
 enum class ImageTransport { kRaw, kPng };
 inline constexpr Choice<ImageTransport> kImageTransports[] = {{"raw", ImageTransport::kRaw},

@@ -57,6 +57,7 @@ std::string ConfigDigest(const v1::RunConfig& config) {
   relevant.clear_learner();
   if (config.learner().ordered_sums()) relevant.mutable_learner()->set_ordered_sums(true);
   relevant.clear_checkpoints();
+  relevant.clear_weights();
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

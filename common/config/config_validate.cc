@@ -1,8 +1,10 @@
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/checkpoints_config.h"
 #include "common/config/choices.h"
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
+#include "common/config/device_name.h"
 #include "common/config/reward_config.h"
 
 namespace lvrpo {
@@ -19,6 +21,15 @@ void CheckOptimizer(ConfigProblems& problems, const std::string& field,
   problems.Range(field + ".cosine_floor", optimizer.cosine_floor(), 0, 1);
   if (optimizer.trainable().empty())
     problems.Add(field + ".trainable", "is empty: name at least one pattern");
+}
+
+void CheckWeights(ConfigProblems& p, const v1::RunConfig& c) {
+  p.OneOf("weights.transport", c.weights().transport(), kWeightTransports);
+  p.Range("weights.gather_seconds", c.weights().gather_seconds(), 0.1, 600);
+  if (c.weights().transport() == "nccl" && WeightsDevice(c.learner().device()) == "cpu") {
+    p.Add("weights.transport",
+          "nccl needs a GPU for the learner, which broadcasts: set learner.device to cuda, or use grpc");
+  }
 }
 
 }  // namespace
@@ -77,6 +88,14 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("rollout.lease_seconds", rollout.lease_seconds(), 3 * c.coordinator().heartbeat_seconds(), 1e6);
   p.Range("rollout.lease_limit_seconds", rollout.lease_limit_seconds(), rollout.lease_seconds(), 1e6);
 
+  for (const auto& [field, device] :
+       {std::pair<const char*, const std::string&>{"rollout.device", rollout.device()},
+        {"reward.device", c.reward().device()},
+        {"learner.device", c.learner().device()}}) {
+    if (const absl::Status status = ParseDeviceName(device).status(); !status.ok())
+      p.Add(field, std::string(status.message()));
+  }
+
   CheckReward(c.reward(), p);
 
   const v1::TrainConfig& train = c.train();
@@ -110,10 +129,10 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("train.lora.rank", train.lora().rank(), 0, 65536);
   p.Positive("train.lora.alpha", train.lora().alpha());
   p.OneOf("model.weights_dtype", c.model().weights_dtype(), kWeightsDtypes);
-  if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0) {
+  if (c.model().weights_dtype() == "bf16" && train.lora().rank() == 0 && !c.learner().sharded()) {
     p.Add("model.weights_dtype",
-          "bf16 weights cannot be trained themselves, small steps vanish in them: set train.lora.rank, or "
-          "fp32");
+          "bf16 weights cannot be trained themselves, small steps vanish in them: set learner.sharded, which "
+          "keeps fp32 masters of them, train.lora.rank, or fp32");
   }
 
   CheckCheckpoints(c.checkpoints(), p);
@@ -142,13 +161,30 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   p.Range("local.threads_reward", c.local().threads_reward(), 1, 1024);
   p.Range("local.threads_learner", c.local().threads_learner(), 1, 1024);
   p.Range("local.max_restarts", c.local().max_restarts(), 0, 1e6);
+  p.Range("local.silent_seconds", c.local().silent_seconds(), 0, 1e6);
+  if (c.local().silent_seconds() > 0 &&
+      c.local().silent_seconds() < c.coordinator().member_timeout_seconds()) {
+    p.Add("local.silent_seconds",
+          absl::StrCat("must be 0 or at least coordinator.member_timeout_seconds (",
+                       c.coordinator().member_timeout_seconds(), "): until then a member is only slow"));
+  }
   p.Range("local.learner_ranks", c.local().learner_ranks(), 1, kMostLearnerRanks);
   if (c.local().learner_ranks() > train.groups_per_step() && train.groups_per_step() >= 1) {
     p.Add("local.learner_ranks",
           absl::StrCat(c.local().learner_ranks(), " is more than train.groups_per_step (",
                        train.groups_per_step(), "): some ranks would have nothing to train on"));
   }
+  CheckWeights(p, c);
+  if (c.learner().offload() && !c.learner().sharded()) {
+    p.Add("learner.offload",
+          "moves the parts of masters that ranks of a sharded learner keep: set learner.sharded");
+  }
   p.Range("learner.collective_timeout_seconds", c.learner().collective_timeout_seconds(), 1, 1e6);
+  if (!c.learner().step_copies().empty() && !absl::StartsWith(c.learner().step_copies(), "/")) {
+    p.Add("learner.step_copies",
+          absl::StrCat(c.learner().step_copies(),
+                       " is not an absolute path of a folder in memory, such as /dev/shm/lvrpo"));
+  }
   p.Positive("rpc.timeout_seconds", c.rpc().timeout_seconds());
   p.Range("rpc.max_message_mib", c.rpc().max_message_mib(), 4, 1024);
   return std::move(p.found);

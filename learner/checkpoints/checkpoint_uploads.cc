@@ -30,20 +30,17 @@ CheckpointUploads::CheckpointUploads(Options options, CheckpointStore& store, Ex
       metrics_(metrics) {}
 
 void CheckpointUploads::Begin(int64_t step, const std::vector<v1::CheckpointRecord>& recorded) {
-  std::optional<v1::CheckpointRecord> missing;
+  std::optional<v1::CheckpointRecord> newest;
   {
     absl::MutexLock lock(&mutex_);
     begin_ = step;
     for (const v1::CheckpointRecord& record : recorded) {
       if (record.step() > step) continue;
-      if (store_.IsPlaceOf(record.store(), record.step())) {
-        stored_[record.step()] = RewardOf(record);
-      } else if (record.step() == step) {
-        missing = record;
-      }
+      if (store_.IsPlaceOf(record.store(), record.step())) stored_[record.step()] = RewardOf(record);
+      if (!newest.has_value() || record.step() > newest->step()) newest = record;
     }
   }
-  if (missing.has_value()) Add(*missing);
+  if (newest.has_value() && !Has(newest->step())) Add(*newest);
 }
 
 void CheckpointUploads::Add(const v1::CheckpointRecord& record) {

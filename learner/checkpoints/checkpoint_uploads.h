@@ -38,7 +38,7 @@ class CheckpointUploads {
   CheckpointUploads(Options options, CheckpointStore& store, Executor& executor, Record record,
                     Waiting waiting, Metrics& metrics);
 
-  // The run goes on from `step`; these are recorded up to there. Checkpoint `step` is sent when no record
+  // The run goes on from `step`; these are recorded up to there. The newest of them is sent when no record
   // says that it is in the store.
   void Begin(int64_t step, const std::vector<v1::CheckpointRecord>& recorded);
   // Sends this recorded checkpoint. Its folder must stay until it is no longer among pending().

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
@@ -61,6 +62,29 @@ absl::StatusOr<std::string> StepAgreement::Tell(absl::string_view words) {
     return status;
   }
   return told;
+}
+
+absl::StatusOr<std::vector<std::string>> StepAgreement::Gather(absl::string_view words) {
+  if (ranks_ == nullptr) return std::vector<std::string>{std::string(words)};
+  const auto own = static_cast<int64_t>(words.size());
+  std::vector<int64_t> sizes(static_cast<size_t>(size()));
+  if (absl::Status status = Finish(
+          ranks_->AllGather(ConstSpan(&own, 1, Element::kInt64), {sizes.data(), size(), Element::kInt64}));
+      !status.ok())
+    return status;
+  const int64_t longest = *std::max_element(sizes.begin(), sizes.end());
+  if (*std::min_element(sizes.begin(), sizes.end()) < 0 || longest > kMostTold)
+    return absl::InternalError(absl::StrCat("a rank says ", longest, " bytes"));
+  std::string padded(words), all(static_cast<size_t>(longest * size()), '\0');
+  padded.resize(static_cast<size_t>(longest));
+  if (absl::Status status = Finish(ranks_->AllGather(ConstSpan(padded.data(), longest, Element::kByte),
+                                                     {all.data(), longest * size(), Element::kByte}));
+      !status.ok())
+    return status;
+  std::vector<std::string> said;
+  for (size_t rank = 0; rank < sizes.size(); ++rank)
+    said.push_back(all.substr(rank * static_cast<size_t>(longest), static_cast<size_t>(sizes[rank])));
+  return said;
 }
 
 absl::Status StepAgreement::AgreeOn(const absl::Status& status) {

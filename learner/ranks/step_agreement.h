@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +45,9 @@ class StepAgreement {
 
   // What rank 0 says, on all ranks. `words` of the others are ignored.
   absl::StatusOr<std::string> Tell(absl::string_view words);
+
+  // What every rank says, by rank. Few words: each rank gets as many bytes of all as the longest has.
+  absl::StatusOr<std::vector<std::string>> Gather(absl::string_view words);
 
   // Whether all ranks are OK: the status of this one when it is not, else Aborted when another's is not.
   absl::Status AgreeOn(const absl::Status& status);

@@ -12,7 +12,7 @@ void ShardGradients::AddTo(Sums& sums, size_t unit, const torch::Tensor& gradien
 }
 
 void ShardGradients::Add(size_t unit, const TensorMap& gradients) {
-  const torch::Tensor flat = shards_.Flatten(unit, gradients);
+  const torch::Tensor flat = shards_.Flatten(unit, gradients, shards_.devices().compute);
   const bool apart = ordered_ && !places_.empty();
   adding_.emplace(Adding{.unit = unit,
                          .places = apart ? places_ : GroupWork::Places(),
@@ -45,7 +45,10 @@ absl::Status ShardGradients::Finish(size_t groups) {
       sums_[unit] += gradient;
     }
   }
-  for (const auto& [unit, sum] : sums_) shards_.part(unit).mutable_grad() = sum;
+  for (auto& [unit, sum] : sums_) {
+    const torch::Tensor& part = shards_.part(unit);
+    part.mutable_grad() = std::exchange(sum, torch::Tensor()).to(part.device());
+  }
   Clear();
   return absl::OkStatus();
 }

@@ -29,7 +29,7 @@ class ShardGradients {
   void Add(size_t unit, const TensorMap& gradients);
   // Waits for what Add() has begun.
   absl::Status Wait();
-  // Makes the sums the gradients of the parts, which the optimizer reads, and forgets them. Parts of units
+  // Makes the sums the gradients of the parts, where those are, and forgets them. Parts of units
   // that no pass has reached get none. `groups`: of the step, all in places below that.
   absl::Status Finish(size_t groups);
   void Clear();

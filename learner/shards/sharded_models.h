@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,12 +23,12 @@ class ShardedModels {
  public:
   struct Whole {
     Bagel policy, reference;         // the reference has no adapters
-    TensorMap image, text;           // the policy's trained tensors
+    TensorMap image, text;           // what the masters of the policy's trained tensors begin with
     bool reference_differs = false;  // whether trained tensors' frozen values are needed too, for a KL
   };
-  // Takes this rank's parts of the models, whose memory is free when nobody else has them. `collectives`:
-  // null with one rank; it must outlive this.
-  ShardedModels(const Whole& whole, Collectives* collectives, bool ordered);
+  // Copies this rank's parts of the models, and what every rank keeps; masters go to `masters`. It computes
+  // where the policy is, in the policy's dtypes. `collectives`: null with one rank; it must outlive this.
+  ShardedModels(const Whole& whole, Collectives* collectives, bool ordered, torch::Device masters);
   ShardedModels(const ShardedModels&) = delete;
   ShardedModels& operator=(const ShardedModels&) = delete;
 
@@ -37,13 +39,19 @@ class ShardedModels {
 
   // This rank's part of each unit that `owner` trains, by the unit's name: what its optimizer steps.
   TensorMap Parameters(ShardOwner owner) const;
-  // All ranks' parts of units, by the units' names, as whole tensors on rank 0; nothing on the others. All
-  // ranks call it.
+  // All ranks' parts of units, by the units' names, as whole tensors in the host's memory of rank 0; nothing
+  // on the others. All ranks call it.
   absl::StatusOr<TensorMap> Gather(const TensorMap& parts) const;
   // Optimizers' state (TaskOptimizers::State) of whole tensors as that of this rank's parts, and back, as
   // Gather() does.
   TensorMap PartsOfState(const TensorMap& state) const;
   absl::StatusOr<TensorMap> GatherState(const TensorMap& parts) const;
+  // The same of this rank's parts alone, as pieces of whole tensors (learner/copies/state_slices.h), sharing
+  // their memory.
+  TensorMap PiecesOfState(const TensorMap& parts) const;
+  // That of ranks `of`, copied, by rank. All ranks call it, each with the ranks that it wants.
+  absl::StatusOr<std::map<int, TensorMap>> GatherPieces(const TensorMap& parts,
+                                                        const std::vector<int>& of) const;
 
   // Hands the gradients of trained tensors outside of the layers to gradients(): after a group's passes.
   void AddRestGradients();
@@ -55,7 +63,9 @@ class ShardedModels {
   Shards shards_;
   ShardGradients gradients_;
   LayerExchange layers_;
-  TensorMap rest_;  // trained tensors outside of the layers: leaves that require gradients
+  // Trained tensors outside of the layers, in the policy's dtypes: leaves that add up their gradients in
+  // fp32.
+  TensorMap rest_;
   std::optional<Bagel> policy_, reference_;
 };
 

@@ -14,17 +14,22 @@ Element ElementOf(torch::Dtype dtype) {
 }
 
 Span SpanOf(const torch::Tensor& values) {
-  return {values.data_ptr(), values.numel(), ElementOf(values.scalar_type())};
+  return {values.data_ptr(), values.numel(), ElementOf(values.scalar_type()),
+          values.is_cpu() ? Memory::kHost : Memory::kDevice};
 }
 
 int64_t Elements(const ShardUnit::Part& part) { return c10::multiply_integers(part.shape); }
 
 }  // namespace
 
-Shards::Shards(std::vector<ShardUnit> units, Collectives* collectives)
-    : units_(std::move(units)), collectives_(collectives) {
-  for (const ShardUnit& unit : units_)
-    parts_.push_back(torch::zeros({unit.count / ranks()}, unit.trained() ? torch::kFloat32 : unit.dtype));
+Shards::Shards(std::vector<ShardUnit> units, Collectives* collectives, const ShardDevices& devices)
+    : units_(std::move(units)), collectives_(collectives), devices_(devices) {
+  for (const ShardUnit& unit : units_) {
+    const torch::TensorOptions options = unit.trained()
+                                             ? torch::TensorOptions(torch::kFloat32).device(devices_.masters)
+                                             : torch::TensorOptions(unit.dtype).device(devices_.compute);
+    parts_.push_back(torch::zeros({unit.count / ranks()}, options));
+  }
 }
 
 torch::Tensor Shards::OwnPart(const torch::Tensor& flat) const {
@@ -47,9 +52,9 @@ void Shards::Fill(size_t i, const TensorMap& whole) {
   }
 }
 
-torch::Tensor Shards::Flatten(size_t i, const TensorMap& tensors) const {
+torch::Tensor Shards::Flatten(size_t i, const TensorMap& tensors, torch::Device device) const {
   const torch::NoGradGuard no_grad;
-  torch::Tensor flat = torch::zeros({units_[i].count});
+  torch::Tensor flat = torch::zeros({units_[i].count}, device);
   for (const ShardUnit::Part& part : units_[i].parts) {
     const torch::Tensor tensor = FindTensor(tensors, part.tensor);
     if (tensor.defined()) flat.narrow(0, part.begin, tensor.numel()).copy_(tensor.reshape(-1));
@@ -62,6 +67,17 @@ TensorMap Shards::Split(size_t i, const torch::Tensor& flat) const {
   for (const ShardUnit::Part& part : units_[i].parts)
     tensors[part.tensor] = flat.narrow(0, part.begin, Elements(part)).view(part.shape);
   return tensors;
+}
+
+TensorMap Shards::Pieces(size_t i, const torch::Tensor& part, int of) const {
+  TensorMap pieces;
+  const int64_t begin = part.numel() * of, end = begin + part.numel();
+  for (const ShardUnit::Part& tensor : units_[i].parts) {
+    const int64_t first = std::max(begin, tensor.begin),
+                  last = std::min(end, tensor.begin + Elements(tensor));
+    if (first < last) pieces[tensor.tensor] = part.narrow(0, first - begin, last - first);
+  }
+  return pieces;
 }
 
 absl::Status Shards::Exchange::Wait() {
@@ -82,12 +98,14 @@ Shards::Exchange Shards::GatherParts(const torch::Tensor& part) const {
 
 Shards::Exchange Shards::Gather(size_t i) const {
   const torch::NoGradGuard no_grad;
-  return GatherParts(parts_[i].detach().to(units_[i].dtype));
+  // Cast first: what crosses from one memory to the other is as small as it can be.
+  return GatherParts(parts_[i].detach().to(units_[i].dtype).to(devices_.compute));
 }
 
 Shards::Exchange Shards::ReduceScatter(const torch::Tensor& flat) const {
   if (collectives_ == nullptr) return {.sent = {}, .result = flat, .pending = nullptr};
-  Exchange exchange = {.sent = flat, .result = torch::empty({flat.numel() / ranks()}), .pending = nullptr};
+  Exchange exchange = {
+      .sent = flat, .result = torch::empty({flat.numel() / ranks()}, flat.options()), .pending = nullptr};
   exchange.pending = collectives_->ReduceScatter(SpanOf(exchange.sent), SpanOf(exchange.result));
   return exchange;
 }

@@ -18,7 +18,7 @@ torch::Tensor GradientSum::Flat() const {
   std::vector<torch::Tensor> parts;
   for (const auto& [name, parameter] : parameters_) {
     parts.push_back(parameter.grad().defined() ? parameter.grad().reshape(-1)
-                                               : torch::zeros({parameter.numel()}, torch::kFloat32));
+                                               : torch::zeros_like(parameter.detach()).reshape(-1));
   }
   return torch::cat(parts);
 }
@@ -81,7 +81,7 @@ absl::Status GradientSum::Finish(const std::vector<int>& owners) {
   } else {
     int64_t count = 0;
     for (const auto& [name, parameter] : parameters_) count += parameter.numel();
-    sum = torch::zeros({count}, torch::kFloat32);
+    sum = torch::zeros({count}, parameters_.begin()->second.detach().options());
     for (size_t place = 0; place < owners.size(); ++place) {
       const auto own = groups_.find(place);
       torch::Tensor group = own == groups_.end() ? torch::empty_like(sum) : own->second;

@@ -8,6 +8,8 @@ ImageObjective::ImageObjective(const ImageGroup& group, const std::vector<int32_
                                const Policies& models, const ObjectiveSettings& settings, bool current)
     : group_(group), models_(models), settings_(settings), current_(current) {
   torch::NoGradGuard no_grad;
+  for (torch::Tensor* values : {&group_.latents, &group_.log_probs})
+    *values = values->to(models_.policy.device());
   context_ = models_.policy.PrefillPrompt(prompt_ids);
   if (settings_.image.kl_beta > 0) reference_context_ = models_.reference.PrefillPrompt(prompt_ids);
 }
@@ -21,6 +23,17 @@ void ImageObjective::KeepOld(const Part& part, const WindowStep& evaluated, Step
   const double difference = (old - part.At(group_.log_probs)).abs().max().item<double>();
   sums.sampler_difference.Add(difference);
   if (current_) sums.sampler_difference_now = std::max(sums.sampler_difference_now, difference);
+  const torch::Tensor weights = (old - part.At(group_.log_probs)).exp();
+  const auto count = static_cast<double>(part.count);
+  sums.image_weight.Add(weights.mean().item<double>(), count);
+  sums.squared_image_weight.Add(weights.square().mean().item<double>(), count);
+  if (part.step == 0) KeepNoise(part, evaluated);
+}
+
+void ImageObjective::KeepNoise(const Part& part, const WindowStep& evaluated) {
+  const torch::Tensor after = part.Of(group_.latents).select(1, 1);
+  if (!noise_.defined()) noise_ = torch::empty({group_.latents.size(0), after[0].numel()});
+  part.Of(noise_).copy_((after - evaluated.mean.detach()).flatten(1));
 }
 
 ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluated,
@@ -44,10 +57,11 @@ ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluat
 
 void ImageObjective::Backward(const torch::Tensor& advantages, bool first, double step_terms,
                               StepSums& sums) {
+  const torch::Tensor own_advantages = advantages.to(group_.latents.device());
   const int64_t size = group_.latents.size(0), window = group_.options.window.size,
                 micro = settings_.micro_batch > 0 ? settings_.micro_batch : size;
   if (first) {
-    old_ = torch::empty({size, window}, torch::kFloat64);
+    old_ = torch::empty_like(group_.log_probs);
     if (settings_.image.form == ImageLossForm::kGrpoGuard)
       old_means_ = torch::empty_like(group_.latents.narrow(1, 1, window));
   }
@@ -62,13 +76,14 @@ void ImageObjective::Backward(const torch::Tensor& advantages, bool first, doubl
           EvaluateWindowStep(velocity, part.Of(group_.latents), step, group_.options);
       if (first) KeepOld(part, evaluated, sums);
       ImageLossInput input = Input(part, evaluated, reference);
-      input.advantages = part.Of(advantages);
+      input.advantages = part.Of(own_advantages);
       input.global_terms = step_terms;
       const ImageLossTerms terms = ImageLoss(input, settings_.image);
       terms.loss.backward();
-      AddImageTerms(terms, part.count, step_terms, first, sums);
+      AddImageTerms(terms, part.count, group_.options.window.begin + step, step_terms, first, sums);
     }
   }
+  if (first && noise_.defined()) sums.noise.push_back(noise_);
 }
 
 }  // namespace lvrpo

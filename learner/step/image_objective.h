@@ -24,17 +24,20 @@ class ImageObjective final : public GroupObjective {
     }  // [count, ..]
     torch::Tensor At(const torch::Tensor& values) const { return Of(values).select(1, step); }
   };
-  // Keeps the old log-probs, and compares them with the sampler's.
+  // Keeps the old log-probs, and compares them with the sampler's; and the noise of the first window step,
+  // times its standard deviation.
   void KeepOld(const Part& part, const WindowStep& evaluated, StepSums& sums);
+  void KeepNoise(const Part& part, const WindowStep& evaluated);
   ImageLossInput Input(const Part& part, const WindowStep& evaluated,
                        const VelocityFunction& reference) const;
 
-  const ImageGroup group_;
+  ImageGroup group_;  // its tensors on the policy's device
   const Policies models_;
   const ObjectiveSettings& settings_;
   const bool current_;
   KvCache context_, reference_context_;
   torch::Tensor old_;        // [G, k] float64, before the first update
+  torch::Tensor noise_;      // [G, N * D]
   torch::Tensor old_means_;  // [G, k, N, D], of the steps before the first update; grpo_guard only
 };
 

@@ -78,6 +78,8 @@ std::vector<torch::Tensor> StepAdvantages(const std::vector<const TrainingGroup*
   const torch::Tensor advantages =
       by_component ? GroupAdvantages(components, WeightsOf(places, reward), options).advantages
                    : GroupAdvantages(rewards, {}, options).advantages;
+  sums.advantage.Add(advantages.abs().mean().item<double>());
+  sums.squared_advantage.Add(advantages.square().mean().item<double>());
   return advantages.unbind(0);
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "algorithm/image_loss.h"
 #include "algorithm/text_loss.h"
@@ -30,16 +31,28 @@ struct StepSums {
   double text_difference_now = 0;     // the same of text groups
   double ratio_deviation_late = 0;    // largest |ratio - 1| in later updates
   std::map<std::string, Mean> rewards, logged;
+  // Effective sample sizes (EffectiveShare): advantages, and the ratio of the policy before the step to the
+  // one that sampled.
+  Mean advantage, squared_advantage;
+  Mean image_weight, squared_image_weight, text_weight, squared_text_weight;
+  std::vector<Mean> clip_by_step;    // images outside of the ratio's range, by denoising step
+  std::vector<torch::Tensor> noise;  // [G, N * D] of the first window step of each image group of this rank
+  Mean unique_noise;
   Mean reward_std, response_tokens;
 };
 
-// Adds the terms of `count` images at one window step, which were divided by the step's terms.
-void AddImageTerms(const ImageLossTerms& terms, int64_t count, double step_terms, bool first, StepSums& sums);
+// Adds the terms of `count` images at denoising step `index`, which were divided by the step's terms.
+void AddImageTerms(const ImageLossTerms& terms, int64_t count, int index, double step_terms, bool first,
+                   StepSums& sums);
 // Adds the terms of a text group, whose response tokens `mask` [G, T] counts.
 void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
                   StepSums& sums);
 
-// Adds up what each rank knows of its groups. Rewards are of all groups, and every rank's already.
+// Compares the noise that was added, and forgets it.
+void AddUniqueNoise(StepSums& sums);
+
+// Adds up what each rank knows of its groups. All have as many `clip_by_step`. Rewards are of all groups, and
+// every rank's already.
 absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums);
 
 // The figures by name, of a step with image or text groups or both: docs/operating.md lists them.

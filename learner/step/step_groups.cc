@@ -1,5 +1,6 @@
 #include "learner/step/step_groups.h"
 
+#include "common/pause_point.h"
 #include "common/thrown.h"
 #include "learner/step/step_advantages.h"
 
@@ -76,6 +77,7 @@ void StepGroups::Backward(bool first, StepSums& sums) {
       for (std::optional<size_t>& place : places) {
         if (place.has_value()) *place += before;
       }
+      PausePoint("backward");
       Entry* own = Own(*task, turn);
       const auto compute = [&] { own->objective->Backward(own->advantages, first, task->terms, sums); };
       work_.Gradients(task->kind, places, own == nullptr ? nullptr : GroupWork::Compute(compute));

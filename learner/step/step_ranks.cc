@@ -18,7 +18,10 @@ Span SpanOf(std::span<double> values) {
   return {values.data(), static_cast<int64_t>(values.size()), Element::kFloat64};
 }
 
-Span SpanOf(torch::Tensor& values) { return {values.data_ptr<float>(), values.numel(), Element::kFloat32}; }
+Span SpanOf(torch::Tensor& values) {
+  return {values.data_ptr<float>(), values.numel(), Element::kFloat32,
+          values.is_cpu() ? Memory::kHost : Memory::kDevice};
+}
 
 }  // namespace
 

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "learner/step/health.h"
+#include "model/weights/moved.h"
 
 namespace lvrpo {
 namespace {
@@ -40,29 +42,48 @@ std::map<std::string, AdamW*> TaskOptimizers::All() const {
   return all;
 }
 
-TensorMap TaskOptimizers::parameters(const std::string& task) const {
-  const std::map<std::string, AdamW*> all = All();
-  const auto own = all.find(task);
-  return own == all.end() ? TensorMap() : own->second->parameters();
-}
-
 void TaskOptimizers::ClearGradients() {
   for (const auto& [task, optimizer] : All()) optimizer->ClearGradients();
 }
 
-std::vector<double> TaskOptimizers::Norms() const {
-  std::vector<double> norms;
-  for (const auto& [task, optimizer] : All()) norms.push_back(optimizer->GradientSquares());
-  std::vector<double> sums = norms;  // all processes have gradients, or none
+std::vector<TaskOptimizers::Norm> TaskOptimizers::Norms() const {
+  std::vector<Norm> norms;
+  std::vector<double> sums;  // of squares; all processes have gradients of the same parts, or none
+  for (const auto& [task, optimizer] : All()) {
+    Norm& norm = norms.emplace_back();
+    for (const auto& [name, tensor] : optimizer->parameters()) norm.by_part[PartOf(name)] = 0;
+    double sum = 0;
+    for (const auto& [name, squares] : optimizer->GradientSquares()) {
+      norm.all = 1;
+      sum += squares;
+      norm.by_part[PartOf(name)] += squares;
+    }
+    sums.push_back(sum);
+    for (const auto& [part, squares] : norm.by_part) sums.push_back(squares);
+  }
   if (sum_) sum_(sums);
-  std::transform(norms.begin(), norms.end(), sums.begin(), norms.begin(),
-                 [](double own, double all) { return own < 0 ? -1 : std::sqrt(all); });
+  size_t place = 0;
+  for (Norm& norm : norms) {
+    const double all = std::sqrt(sums[place++]);
+    if (norm.all > 0) norm.all = all;
+    for (auto& [part, value] : norm.by_part) value = std::sqrt(sums[place++]);
+  }
   return norms;
 }
 
 bool TaskOptimizers::GradientsAreFinite() const {
-  const std::vector<double> norms = Norms();
-  return std::all_of(norms.begin(), norms.end(), [](double norm) { return std::isfinite(norm); });
+  const std::vector<Norm> norms = Norms();
+  return std::all_of(norms.begin(), norms.end(), [](const Norm& norm) { return std::isfinite(norm.all); });
+}
+
+std::string TaskOptimizers::NonFiniteGradients() const {
+  TensorMap gradients;
+  for (const auto& [task, optimizer] : All()) {
+    for (const auto& [name, parameter] : optimizer->parameters()) {
+      if (parameter.grad().defined()) gradients[name] = parameter.grad();
+    }
+  }
+  return NameNonFinite(gradients);
 }
 
 void TaskOptimizers::Step(std::map<std::string, double>& figures) { Take(/*skip=*/false, figures); }
@@ -72,10 +93,17 @@ void TaskOptimizers::Take(bool skip, std::map<std::string, double>& figures) {
   std::vector<AdamW*> optimizers;
   const std::map<std::string, AdamW*> all = All();
   for (const auto& [task, optimizer] : all) optimizers.push_back(optimizer);
-  const std::vector<OptimizerStep> taken =
-      skip ? SkipTogether(optimizers) : StepTogether(optimizers, Norms());
+  std::vector<Norm> norms;
+  if (!skip) norms = Norms();
+  std::vector<double> of_all;
+  for (const Norm& norm : norms) of_all.push_back(norm.all);
+  const std::vector<OptimizerStep> taken = skip ? SkipTogether(optimizers) : StepTogether(optimizers, of_all);
   size_t place = 0;
   for (const auto& [task, optimizer] : all) {
+    if (!skip) {
+      for (const auto& [part, norm] : norms[place].by_part)
+        figures[absl::StrCat(task, "_gradient_norm_", part)] = norm;
+    }
     const OptimizerStep& step = taken[place++];
     figures[absl::StrCat(task, "_gradient_norm")] = step.gradient_norm;
     figures[absl::StrCat(task, "_learning_rate")] = step.learning_rate;
@@ -83,13 +111,15 @@ void TaskOptimizers::Take(bool skip, std::map<std::string, double>& figures) {
   }
 }
 
-TensorMap TaskOptimizers::State() const {
+TensorMap TaskOptimizers::StateViews() const {
   TensorMap state;
   for (const auto& [task, optimizer] : All()) {
-    for (const auto& [name, tensor] : optimizer->State()) state[absl::StrCat(task, "/", name)] = tensor;
+    for (const auto& [name, tensor] : optimizer->StateViews()) state[absl::StrCat(task, "/", name)] = tensor;
   }
   return state;
 }
+
+TensorMap TaskOptimizers::State() const { return HostCopies(StateViews()); }
 
 absl::Status TaskOptimizers::Restore(const TensorMap& state) {
   for (const auto& [task, optimizer] : All()) {
@@ -101,6 +131,17 @@ absl::Status TaskOptimizers::Restore(const TensorMap& state) {
     if (absl::Status status = optimizer->Restore(own); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+ShapeMap TaskOptimizers::StateShapes(const TensorMap& image, const TensorMap& text) {
+  ShapeMap shapes;
+  for (const auto& [task, tensors] :
+       {std::pair<const char*, const TensorMap&>{"image", image}, {"text", text}}) {
+    if (tensors.empty()) continue;
+    for (const auto& [name, shape] : AdamW::StateShapes(tensors))
+      shapes[absl::StrCat(task, "/", name)] = shape;
+  }
+  return shapes;
 }
 
 int64_t TaskOptimizers::nonfinite_in_a_row() const {

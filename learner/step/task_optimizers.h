@@ -24,12 +24,13 @@ class TaskOptimizers {
 
   bool trains_images() const { return image_ != nullptr; }
   bool trains_texts() const { return text_ != nullptr; }
-  // Of "image" or "text".
-  TensorMap parameters(const std::string& task) const;
   void ClearGradients();
   bool GradientsAreFinite() const;  // with a Sum, over all processes: all call it
+  // The gradients of this process that are not finite, as NameNonFinite().
+  std::string NonFiniteGradients() const;
   // One update, or one left out because there are no finite gradients. Sets the figures of each task
-  // ("image_gradient_norm", "image_learning_rate", ...), and "nonfinite" to 1 when it was left out.
+  // ("image_gradient_norm", "image_learning_rate", and by PartOf() "image_gradient_norm_gen", ...), and
+  // "nonfinite" to 1 when it was left out.
   void Step(std::map<std::string, double>& figures);
   void Skip(std::map<std::string, double>& figures);
 
@@ -37,12 +38,21 @@ class TaskOptimizers {
   // AdamW::Restore.
   TensorMap State() const;
   absl::Status Restore(const TensorMap& state);
+  // State() without copying: shares the optimizers' memory, which steps change in place.
+  TensorMap StateViews() const;
+  // Names and shapes of the State() of optimizers of these tensors.
+  static ShapeMap StateShapes(const TensorMap& image, const TensorMap& text);
   // Updates left out since the last one that was made.
   int64_t nonfinite_in_a_row() const;
 
  private:
   std::map<std::string, AdamW*> All() const;  // by task
-  std::vector<double> Norms() const;          // in the order of All(); AdamW::GradientNorm
+  // A task's gradient: AdamW::GradientNorm, and the same by PartOf().
+  struct Norm {
+    double all = -1;
+    std::map<std::string, double> by_part = {};
+  };
+  std::vector<Norm> Norms() const;  // in the order of All()
   void Take(bool skip, std::map<std::string, double>& figures);
 
   std::unique_ptr<AdamW> image_, text_;

@@ -25,6 +25,8 @@ TextObjective::TextObjective(const TextGroup& group, const std::vector<int32_t>&
     std::copy(group.log_probs[i].begin(), group.log_probs[i].end(), log_probs_.data_ptr<double>() + at);
     std::fill_n(mask_.data_ptr<double>() + at, group.ids[i].size(), 1.0);
   }
+  for (torch::Tensor* filled : {&responses_, &mask_, &log_probs_})
+    *filled = filled->to(models_.policy.device());
   if (settings_.text.beta > 0) {
     torch::NoGradGuard no_grad;
     reference_ = LogProbs(models_.reference);
@@ -44,13 +46,17 @@ void TextObjective::Backward(const torch::Tensor& advantages, bool first, double
     old_ = log_probs.detach().clone();
     const double difference = ((old_ - log_probs_) * mask_).abs().max().item<double>();
     sums.sampler_difference.Add(difference);
+    const torch::Tensor weights = (old_ - log_probs_).exp() * mask_;
+    const double tokens = terms();
+    sums.text_weight.Add(weights.sum().item<double>() / tokens, tokens);
+    sums.squared_text_weight.Add(weights.square().sum().item<double>() / tokens, tokens);
     if (current_) sums.text_difference_now = std::max(sums.text_difference_now, difference);
   }
   TextLossInput input;
   input.log_probs = log_probs;
   input.old_log_probs = old_;
   input.mask = mask_;
-  input.advantages = advantages;
+  input.advantages = advantages.to(mask_.device());
   if (reference_.defined()) input.ref_log_probs = reference_;
   if (!current_) input.is_weights = CorrectionWeights(old_, log_probs_, mask_, {});
   TextLossOptions options = settings_.text;

@@ -24,7 +24,7 @@ class TextObjective final : public GroupObjective {
   const ObjectiveSettings& settings_;
   const bool current_;
   const std::vector<int32_t> prompt_ids_;
-  torch::Tensor pixels_;     // [1, 3, H, W]
+  torch::Tensor pixels_;     // [1, 3, H, W], in the host's memory; the others are on the policy's device
   torch::Tensor responses_;  // int64 [G, T], padded with eos
   torch::Tensor mask_;       // float64 [G, T], 1 = token of the response
   torch::Tensor log_probs_;  // float64 [G, T], the sampler's

@@ -76,9 +76,11 @@ int64_t TrainedParameters(const ShapeMap& shapes, const MemoryOptions& options) 
 
 }  // namespace
 
-int64_t RoleMemory::total() const {
+int64_t RoleMemory::total() const { return total(MemoryPlace::kHost) + total(MemoryPlace::kDevice); }
+
+int64_t RoleMemory::total(MemoryPlace place) const {
   int64_t sum = 0;
-  for (const MemoryLine& line : lines) sum += line.bytes;
+  for (const MemoryLine& line : lines) sum += line.place == place ? line.bytes : 0;
   return sum;
 }
 

@@ -25,16 +25,21 @@ struct MemoryOptions {
   int64_t lora_rank = 0;
 };
 
+// Where something lies. Without a GPU all memory is the host's.
+enum class MemoryPlace { kHost, kDevice };
+
 struct MemoryLine {
   std::string what;
   int64_t bytes = 0;
   std::string how;  // the formula, in words and numbers
+  MemoryPlace place = MemoryPlace::kHost;
 };
 
 struct RoleMemory {
   std::string role;
   std::vector<MemoryLine> lines;
   int64_t total() const;
+  int64_t total(MemoryPlace place) const;
 };
 
 struct MemoryPlan {

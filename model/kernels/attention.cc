@@ -256,7 +256,7 @@ torch::Tensor ByTorch(const torch::Tensor& q, const torch::Tensor& k, const torc
                        .repeat({1, 1, groups, 1});
   return MergeHeads(
       at::scaled_dot_product_attention(q.reshape({batch, kv_heads, groups * tokens, d}), k, v, grouped_mask)
-          .view({batch, heads, tokens, d}));
+          .reshape({batch, heads, tokens, d}));  // a GPU's is strided
 }
 
 }  // namespace

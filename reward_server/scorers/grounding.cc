@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMostPhrases = 8;  // assignments are searched over subsets of them
 
 std::vector<std::vector<double>> Rows(const torch::Tensor& matrix) {
-  const torch::Tensor values = matrix.to(torch::kFloat64).contiguous();
+  const torch::Tensor values = matrix.to(torch::kCPU, torch::kFloat64).contiguous();
   std::vector<std::vector<double>> rows;
   for (int64_t i = 0; i < values.size(0); ++i) {
     const double* row = values.const_data_ptr<double>() + i * values.size(1);
@@ -184,7 +184,7 @@ SampleScore GroundingScorer::ScoreImage(const RgbImage& image, const Wanted& wan
                                         const torch::Tensor& tokens, const torch::Tensor& dense,
                                         bool want_evidence) const {
   GroundingMaps maps = {grid.rows, grid.columns, {}};
-  const torch::Tensor similarity = Similarity(dense, wanted.vectors).contiguous();  // [K, N]
+  const torch::Tensor similarity = Similarity(dense, wanted.vectors).cpu().contiguous();  // [K, N]
   for (int64_t k = 0; k < similarity.size(0); ++k) {
     const float* map = similarity.const_data_ptr<float>() + k * grid.patches();
     maps.values.emplace_back(map, map + grid.patches());

@@ -44,7 +44,8 @@ torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choi
     torch::Tensor tokens = torch::empty({count}, torch::kInt64);
     for (int64_t c = 0; c < count; ++c) tokens[c] = choices.ids[static_cast<size_t>(c)][0];
     return model_.Logits(hidden.select(1, 0))
-        .index_select(1, tokens);  // a constant apart, which softmax ignores
+        .index_select(1, tokens.to(model_.device()))
+        .cpu();  // a constant apart, which softmax ignores
   }
   // All choices of all images in one batch, image by image; each with its end token, so that a choice that is
   // a prefix of another is not favoured.
@@ -58,7 +59,7 @@ torch::Tensor KnowledgeScorer::ChoiceLogProbs(const KvCache& context, const Choi
     counts[c].narrow(0, 0, tokens + 1).fill_(1);
   }
   const torch::Tensor log_probs =
-      model_.ResponseLogProbs(context.Repeat(count), responses.repeat({images, 1}), 1) *
+      model_.ResponseLogProbs(context.Repeat(count), responses.repeat({images, 1}), 1).cpu() *
       counts.repeat({images, 1});
   return log_probs.sum(1).view({images, count});
 }

@@ -42,7 +42,7 @@ class KnowledgeScorer : public Scorer {
   int64_t RowTokens(const RgbImage& image, const std::vector<Asked>& questions) const;
   // [B]: the mean probability of the right answers; images of one valid size.
   torch::Tensor ScoreImages(const std::vector<RgbImage>& images, const std::vector<Asked>& questions) const;
-  // [B, choices], up to a constant of each row; `context` [B] holds image and question.
+  // [B, choices] in the host's memory, up to a constant of each row; `context` [B] holds image and question.
   torch::Tensor ChoiceLogProbs(const KvCache& context, const Choices& choices) const;
 
   const Bagel model_;

@@ -7,6 +7,7 @@
 #include "common/json/json_text.h"
 #include "data/transforms/owlv2_transform.h"
 #include "data/transforms/query_boxes.h"
+#include "model/weights/moved.h"
 #include "reward_server/scorers/image_processor.h"
 
 namespace lvrpo {
@@ -21,9 +22,9 @@ std::span<const float> Values(const torch::Tensor& contiguous) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Owlv2Detector>> Owlv2Detector::Load(const std::string& folder,
-                                                                   Options options) {
-  absl::StatusOr<Owlv2> model = Owlv2::Load(folder);
+absl::StatusOr<std::unique_ptr<Owlv2Detector>> Owlv2Detector::Load(const std::string& folder, Options options,
+                                                                   torch::Device device) {
+  absl::StatusOr<Owlv2> model = OnDevice(Owlv2::Load(folder), device, folder);
   if (!model.ok()) return model.status();
   const absl::StatusOr<ImageProcessor> processor = ReadImageProcessor(
       folder,
@@ -68,8 +69,8 @@ absl::StatusOr<Owlv2Queries> Owlv2Detector::QueriesFor(const std::vector<std::st
     }
     embeds.push_back(known);
   }
-  return Owlv2Queries{torch::stack(embeds).unsqueeze(0),
-                      torch::ones({1, static_cast<int64_t>(classes.size())}, torch::kBool)};
+  const torch::Tensor all = torch::stack(embeds).unsqueeze(0);
+  return Owlv2Queries{all, torch::ones({1, all.size(1)}, all.options().dtype(torch::kBool))};
 }
 
 absl::StatusOr<std::vector<std::vector<Detection>>> Owlv2Detector::Detect(
@@ -97,8 +98,8 @@ absl::StatusOr<std::vector<std::vector<Detection>>> Owlv2Detector::Detect(
     const Owlv2Prediction prediction = model_.Predict(model_.ImageEmbeds(torch::stack(pixels)), *queries);
     for (size_t i = begin; i < end; ++i) {
       const auto row = static_cast<int64_t>(i - begin);
-      const torch::Tensor logits = prediction.logits[row].contiguous(),
-                          boxes = prediction.boxes[row].to(torch::kFloat32).contiguous();
+      const torch::Tensor logits = prediction.logits[row].cpu().contiguous(),
+                          boxes = prediction.boxes[row].to(torch::kCPU, torch::kFloat32).contiguous();
       const absl::StatusOr<std::vector<QueryBox>> kept =
           FindQueryBoxes(Values(logits), Values(boxes), static_cast<int>(classes.size()),
                          ImageSize{images[i].width, images[i].height},

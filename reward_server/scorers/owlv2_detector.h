@@ -28,7 +28,8 @@ class Owlv2Detector : public ObjectDetector {
 
   // From a published folder with its tokenizer; `norm` is set from its image processor's settings, if
   // present. Errors name the file.
-  static absl::StatusOr<std::unique_ptr<Owlv2Detector>> Load(const std::string& folder, Options options);
+  static absl::StatusOr<std::unique_ptr<Owlv2Detector>> Load(const std::string& folder, Options options,
+                                                             torch::Device device = torch::kCPU);
   Owlv2Detector(Owlv2 model, std::unique_ptr<Tokenizer> tokenizer, const Options& options);
 
   std::string digest() const override { return digest_; }

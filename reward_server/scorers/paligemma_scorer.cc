@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "common/hash.h"
 #include "common/json/json_text.h"
+#include "model/weights/moved.h"
 #include "reward_server/scorers/fixed_pixels.h"
 
 namespace lvrpo {
@@ -15,8 +16,9 @@ constexpr double kLittle = 0.1;  // probability of all choices together
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> PaliGemmaScorer::Load(const std::string& folder) {
-  absl::StatusOr<PaliGemma> model = PaliGemma::Load(folder);
+absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> PaliGemmaScorer::Load(const std::string& folder,
+                                                                       torch::Device device) {
+  absl::StatusOr<PaliGemma> model = OnDevice(PaliGemma::Load(folder), device, folder);
   if (!model.ok()) return model.status();
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
       LoadTokenizer(folder, {.lowercase = false, .add_control_tokens = false});
@@ -59,7 +61,7 @@ absl::StatusOr<torch::Tensor> PaliGemmaScorer::ChoiceLogProbs(const torch::Tenso
     const torch::Tensor answer = torch::tensor(choice, torch::kInt64).expand({images, -1});
     columns.push_back(model_.SuffixLogProbs(prefix, answer).sum(1));
   }
-  return torch::stack(columns, 1);
+  return torch::stack(columns, 1).cpu();
 }
 
 absl::StatusOr<std::vector<SampleScore>> PaliGemmaScorer::ScoreGroup(const ScoringGroup& group) {

@@ -19,7 +19,8 @@ namespace lvrpo {
 class PaliGemmaScorer : public Scorer {
  public:
   // From a published folder with its tokenizer. Errors name the file.
-  static absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> Load(const std::string& folder);
+  static absl::StatusOr<std::unique_ptr<PaliGemmaScorer>> Load(const std::string& folder,
+                                                               torch::Device device = torch::kCPU);
   // `tokenizer` is loaded without control tokens.
   PaliGemmaScorer(PaliGemma model, std::unique_ptr<Tokenizer> tokenizer, const ImageProcessor& processor);
 

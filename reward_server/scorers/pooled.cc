@@ -14,7 +14,7 @@ absl::StatusOr<std::vector<SampleScore>> PooledScorer::ScoreGroup(const ScoringG
   if (!input.ok()) return input.status();
   const torch::Tensor cosine = torch::matmul(referee_.Pooled(*input), *text);  // [B]
   const torch::Tensor probability =
-      torch::sigmoid(cosine * referee_.model().logit_scale() + referee_.model().logit_bias());
+      torch::sigmoid(cosine * referee_.model().logit_scale() + referee_.model().logit_bias()).cpu();
   std::vector<SampleScore> scores(group.images.size());
   for (size_t i = 0; i < scores.size(); ++i)
     scores[i].value = probability[static_cast<int64_t>(i)].item<float>();

@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/json/json_text.h"
 #include "data/transforms/siglip_transform.h"
+#include "model/weights/moved.h"
 #include "reward_server/scorers/fixed_pixels.h"
 
 namespace lvrpo {
@@ -33,8 +34,9 @@ RefereeInput RefereeInput::Concat(const std::vector<RefereeInput>& inputs) {
   return all;
 }
 
-absl::StatusOr<RefereeView> RefereeView::Load(const std::string& folder, int max_patches) {
-  absl::StatusOr<Siglip> model = Siglip::Load(folder);
+absl::StatusOr<RefereeView> RefereeView::Load(const std::string& folder, int max_patches,
+                                              torch::Device device) {
+  absl::StatusOr<Siglip> model = OnDevice(Siglip::Load(folder), device, folder);
   if (!model.ok()) return model.status();
   const SiglipConfig& config = model->config();
   const ProcessorWants fixed = {

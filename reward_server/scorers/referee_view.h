@@ -37,7 +37,8 @@ class RefereeView {
   RefereeView(Siglip model, const ImageProcessor& processor, int max_patches)
       : model_(std::move(model)), processor_(processor), max_patches_(max_patches) {}
   // From a published folder, with its image processor's settings when they are there.
-  static absl::StatusOr<RefereeView> Load(const std::string& folder, int max_patches);
+  static absl::StatusOr<RefereeView> Load(const std::string& folder, int max_patches,
+                                          torch::Device device = torch::kCPU);
 
   absl::StatusOr<RefereeInput> Read(const std::vector<RgbImage>& images) const;
   // Tokens after post_layernorm, [B, N, D]; for NaFlex, tokens beyond an image's grid are padding.

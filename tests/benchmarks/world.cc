@@ -5,7 +5,7 @@
 namespace lvrpo {
 
 absl::StatusOr<World> LoadWorld(const v1::RunConfig& config) {
-  auto model = LoadRunModel(config);
+  auto model = LoadRunModel(config, torch::kCPU);
   if (!model.ok()) return model.status();
   auto prompts = PromptSource::Load(config, *model->tokenizer, model->policy.config());
   if (!prompts.ok()) return prompts.status();

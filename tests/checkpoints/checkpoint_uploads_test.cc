@@ -177,5 +177,13 @@ TEST_F(CheckpointUploadsTest, AStartSendsWhatTheStoreLacksAndKnowsWhatItHas) {
   EXPECT_THAT(Stored(), ElementsAre(3, 4));
 }
 
+// A learner that goes on from copies of step 7, which no checkpoint holds.
+TEST_F(CheckpointUploadsTest, AStartBetweenCheckpointsSendsTheNewest) {
+  uploads().Begin(7, {Write(5, "a"), Write(4, "a")});
+  EXPECT_THAT(uploads().pending(), ElementsAre(5));
+  executor_.StepAll();
+  EXPECT_TRUE(uploads().Has(5)) << uploads().trouble();
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -207,6 +207,32 @@ TEST_F(Scripted, RanksOfTheLearnerThatEndTogetherUseUpOneRestart) {
   EXPECT_THAT(Events(2), Contains(HasSubstr("--member-id learner-0")));
 }
 
+TEST_F(Scripted, ARoleThatHangsIsKilledAndComesBack) {
+  folder_.config.config.mutable_local()->set_silent_seconds(60);
+  ASSERT_TRUE(Start().ok());
+  Events(5);
+  v1::GetStatusResponse status;
+  for (const char* member : {"learner-0", "reward-0", "rollout-0", "rollout-1"})
+    status.add_members()->set_member_id(member);
+  absl::Time now = RealClock().Now();
+  supervisor_->Hear(status, now, now);
+  ASSERT_EQ(kill(PidOf("learner-0"), SIGSTOP), 0);
+  status.mutable_members()->DeleteSubrange(0, 1);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(supervisor_->Tend(/*ending=*/false, /*goes_on=*/true).ok());
+    EXPECT_THAT(said_, IsEmpty());
+    now += absl::Seconds(5);
+    supervisor_->Hear(status, now, now);
+  }
+  EXPECT_TRUE(supervisor_->Tend(/*ending=*/true, /*goes_on=*/false).ok());  // it would be left alone
+  ASSERT_TRUE(TendUntilSaid().ok());
+  EXPECT_THAT(said_, ElementsAre("learner-0 was killed: the coordinator had heard nothing from it for 60 s; "
+                                 "starting it again (restart 1 of at most 1)"));
+  EXPECT_THAT(Event(), HasSubstr("--member-id learner-0"));
+  ASSERT_TRUE(supervisor_->Tend(/*ending=*/false, /*goes_on=*/true).ok());  // the new one loads
+  EXPECT_THAT(said_, SizeIs(1));
+}
+
 // Code 0 may be that of a run that ends, of which the supervisor hears a moment later: after each start.
 TEST_F(Scripted, ARoleThatLeavesIsGivenAMomentEachTime) {
   Role("learner", "exit 0");

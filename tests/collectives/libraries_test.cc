@@ -1,5 +1,7 @@
 // What is said where NCCL or CUDA is missing.
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "collectives/cuda_device.h"
 #include "collectives/nccl_library.h"
@@ -46,6 +48,37 @@ TEST(OpenCudaDevice, SaysWhatIsMissing) {
                                             HasSubstr("LVRPO_CUDART_LIBRARY")));
   EXPECT_EQ(other.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(Message(other.status()), HasSubstr("libm.so.6 has no cudaGetErrorString, "));
+}
+
+// Over the double of the runtime, whose GPUs are the host.
+TEST(OpenCudaDevice, MakesTheRuntimesCalls) {
+  setenv("LVRPO_CUDART_LIBRARY", LVRPO_CUDART_DOUBLE, 1);
+  const auto opened = OpenCudaDevice(3), none = OpenCudaDevice(8);
+  unsetenv("LVRPO_CUDART_LIBRARY");
+  EXPECT_EQ(none.status(), absl::OutOfRangeError("there is no GPU 8: this machine has 8"));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  DeviceApi& device = **opened;
+  EXPECT_EQ(device.Place(), "0000:03:00.0");
+  EXPECT_EQ(device.Reaches("0000:03:00.0"), true);
+  EXPECT_EQ(device.Reaches("0000:07:00.0"), true);
+  EXPECT_EQ(device.Reaches("0000:99:00.0"), std::nullopt);
+  EXPECT_EQ(device.Reaches(""), std::nullopt);
+
+  const DeviceStream first = device.CreateStream().value(), second = device.CreateStream().value();
+  auto* const memory = static_cast<char*>(device.Allocate(4).value());
+  char out[4] = "";
+  ASSERT_TRUE(device.CopyAsync(memory, "abc", 4, first).ok());
+  const DeviceEvent copied = device.Record(first).value();
+  ASSERT_TRUE(device.WaitFor(second, copied).ok());
+  ASSERT_TRUE(device.CopyAsync(out, memory, 4, second).ok());
+  const DeviceEvent end = device.Record(second).value();
+  while (!device.IsDone(end).value()) std::this_thread::yield();
+  EXPECT_STREQ(out, "abc");
+  device.Release(copied);
+  device.Release(end);
+  EXPECT_TRUE(device.DestroyStream(first).ok());
+  EXPECT_TRUE(device.DestroyStream(second).ok());
+  EXPECT_TRUE(device.Free(memory).ok());
 }
 
 }  // namespace

@@ -13,10 +13,9 @@ using testing::HasSubstr;
 using Made = NcclWorld::Made;
 
 TEST(ChooseRebuild, TakesWhatTheLibraryHas) {
-  const NcclLibrary& newest = NcclDouble::Newest().library;
-  NcclLibrary of_torch = newest;  // 2.28: shrinks, does not grow
-  of_torch.functions.CommGrow = nullptr;
-  const NcclLibrary& bare = NcclDouble::Bare().library;
+  const NcclMeans newest = MeansOf(NcclDouble::Newest().library);
+  const NcclMeans of_torch = {.shrink = true};  // 2.28: shrinks, does not grow
+  const NcclMeans bare = MeansOf(NcclDouble::Bare().library);
   EXPECT_EQ(ChooseRebuild(newest, true, false), NcclRebuild::kShrink);
   EXPECT_EQ(ChooseRebuild(newest, false, true), NcclRebuild::kGrow);
   EXPECT_EQ(ChooseRebuild(newest, true, true), NcclRebuild::kNew);

@@ -58,7 +58,16 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(ErrorOf("", {"train.stepz=3"}), HasSubstr("stepz"));
   EXPECT_THAT(ErrorOf("", {"model.referee=/no/such/folder"}), HasSubstr("/no/such/folder"));
   EXPECT_THAT(ErrorOf("", {"rollout.window_size=99"}), HasSubstr("rollout.window_size"));
+  EXPECT_THAT(ErrorOf("", {"model.weights_dtype=bf16"}), HasSubstr("learner.sharded"));
+  for (const char* allowed : {"learner.sharded=true", "train.lora.rank=4"})
+    EXPECT_TRUE(Load(Base(), {"model.weights_dtype=bf16", allowed}).ok()) << allowed;
+  EXPECT_THAT(ErrorOf("", {"learner.offload=true"}), HasSubstr("learner.sharded"));
+  EXPECT_TRUE(Load(Base(), {"learner.offload=true", "learner.sharded=true"}).ok());
   EXPECT_THAT(ErrorOf("", {"rollout.image_size=0"}), HasSubstr("rollout.image_size"));
+  for (const char* setting : {"rollout.device", "reward.device", "learner.device"}) {
+    EXPECT_THAT(ErrorOf("", {absl::StrCat(setting, "=gpu")}),
+                AllOf(HasSubstr(setting), HasSubstr("'gpu' is no device: use cpu, cuda or cuda:0")));
+  }
   EXPECT_THAT(ErrorOf("", {"rollout.antithetic=true", "rollout.group_size=7"}),
               HasSubstr("rollout.group_size is 7; make it even"));
   EXPECT_THAT(ErrorOf("", {"rollout.kernel=cps", "rollout.noise_level=1.1", "train.image_loss=ppo"}),
@@ -79,6 +88,8 @@ TEST_F(ConfigTest, BoundsThatFollowFromOtherSettings) {
       {"rollout.lease_seconds", {"coordinator.heartbeat_seconds=2"}, "6", "5.9"},
       {"rollout.lease_limit_seconds", {"rollout.lease_seconds=20"}, "20", "19"},
       {"coordinator.member_timeout_seconds", {"coordinator.heartbeat_seconds=2"}, "4", "3.9"},
+      {"local.silent_seconds", {"coordinator.member_timeout_seconds=7"}, "7", "6.9"},
+      {"local.silent_seconds", {"coordinator.member_timeout_seconds=7"}, "0", "-1"},
   };
   for (auto& c : cases) {
     c.given.push_back(absl::StrCat(c.field, "=", c.fits));
@@ -155,6 +166,20 @@ TEST_F(ConfigTest, RewardSettingsThatDoNotFitTogetherAreNamed) {
   EXPECT_TRUE(Load(Base(), {"reward.detector=http://detector:8080"}).ok());
 }
 
+TEST_F(ConfigTest, BroadcastsWeightsOnlyFromAGpu) {
+  EXPECT_THAT(ErrorOf("", {"weights.transport=carrier"}), HasSubstr("'carrier' is not one of grpc, nccl"));
+  EXPECT_THAT(ErrorOf("", {"weights.transport=nccl"}), HasSubstr("set learner.device to cuda, or use grpc"));
+  EXPECT_THAT(ErrorOf("", {"weights.gather_seconds=0"}), HasSubstr("weights.gather_seconds"));
+  const auto loaded = Load(Base(), {"weights.transport=nccl", "learner.device=cuda:1"});
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+}
+
+TEST_F(ConfigTest, CopiesOfStepsAreInAFolderOfTheMachine) {
+  EXPECT_THAT(ErrorOf("", {"learner.step_copies=shm/lvrpo"}),
+              HasSubstr("learner.step_copies: shm/lvrpo is not an absolute path"));
+  EXPECT_TRUE(Load(Base(), {"learner.step_copies=/dev/shm/lvrpo"}).ok());
+}
+
 TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   v1::RunConfig config = DefaultRunConfig();
   const std::string digest = ConfigDigest(config);
@@ -162,8 +187,11 @@ TEST_F(ConfigTest, TheDigestCoversWhatDecidesResults) {
   config.set_out("elsewhere");
   // A run may go on with another number of ranks.
   config.mutable_local()->set_learner_ranks(4);
+  config.mutable_local()->set_silent_seconds(0);
   config.mutable_learner()->set_collective_timeout_seconds(5);
+  config.mutable_weights()->set_transport("nccl");
   config.mutable_learner()->set_trusted_network(true);
+  config.mutable_learner()->set_step_copies("/dev/shm/lvrpo");
   config.set_name("another");
   config.mutable_rpc()->set_timeout_seconds(3);
   config.mutable_coordinator()->set_heartbeat_seconds(3);

@@ -15,6 +15,11 @@ LearnerProcessFacts Process(int rank, int ranks, const std::string& token, const
   return process;
 }
 
+LearnerProcessFacts Silent(LearnerProcessFacts process) {
+  process.heard = false;
+  return process;
+}
+
 std::string IdOf(const std::vector<LearnerProcessFacts>& processes) { return LearnerEpochOf(processes).id(); }
 
 TEST(LearnerEpoch, OneProcessIsComplete) {
@@ -53,6 +58,16 @@ TEST(LearnerEpoch, WhatIsThereAndWhatIsMissing) {
       {"one of many", {Process(2, 7, "c")}, false, 1, "ranks 0, 1, 3 and 3 more are not"},
       {"both have joined this epoch", {Process(0, 2, "a", id), Process(1, 2, "b", id)}, true, 2, ""},
       {"one has, the other will", {Process(0, 2, "a", id), Process(1, 2, "b")}, true, 2, ""},
+      {"one was not heard since the other came, and may be dead",
+       {Silent(Process(0, 2, "a")), Process(1, 2, "b")},
+       false,
+       2,
+       "one was not heard since the others came"},
+      {"it was, and has joined this epoch: they train already",
+       {Silent(Process(0, 2, "a", id)), Process(1, 2, "b", id)},
+       true,
+       2,
+       ""},
       {"one trained with a process that is gone",
        {Process(0, 2, "a", other), Process(1, 2, "b")},
        false,

@@ -161,6 +161,40 @@ TEST(RunState, GoesBackToRecordedCheckpointsOnly) {
   EXPECT_EQ(run.state.committed_steps(), before.committed_steps());
 }
 
+// As with copies of the newest step: no checkpoint of it is needed.
+TEST(RunState, GoesOnAtTheNewestStepWithItsWeights) {
+  TestRun run;
+  RunState& state = run.state;
+  run.TakeStep();
+  ASSERT_TRUE(run.Checkpoint().ok());
+  run.TakeStep();
+  const v1::GroupRecord leased = MustLease(state, "w", 2);
+  const int32_t generation = state.plan().generation;
+  state.TakeChanges();
+  state.AwaitLearner();
+  struct {
+    const char* what;
+    int64_t step;
+    std::string digest;
+    absl::StatusCode code;
+  } cases[] = {{"published and not committed", 3, Version(3).digest(), absl::StatusCode::kAborted},
+               {"other weights", 2, "others", absl::StatusCode::kInvalidArgument},
+               {"the weights of the step before", 2, Version(1).digest(), absl::StatusCode::kInvalidArgument},
+               {"its weights", 2, Version(2).digest(), absl::StatusCode::kOk}};
+  for (const auto& c : cases) {
+    v1::PolicyVersion version;
+    version.set_number(c.step);
+    version.set_digest(c.digest);
+    EXPECT_EQ(run.Start(version).code(), c.code) << c.what;
+    EXPECT_EQ(state.started(), c.code == absl::StatusCode::kOk) << c.what;
+  }
+  EXPECT_TRUE(state.changes().empty());  // nothing is abandoned
+  EXPECT_EQ(state.plan().generation, generation);
+  EXPECT_EQ(state.newest_checkpoint(), 1);
+  EXPECT_TRUE(state.Submit(Submit(leased))->accepted());
+  EXPECT_EQ(run.TakeStep().front(), leased.ordinal());
+}
+
 TEST(RunState, GoesBackToTheBaseWhileNothingIsSaved) {
   TestRun run;
   const std::vector<int64_t> first = run.TakeStep();

@@ -112,6 +112,25 @@ TEST_F(RanksTest, AReplacedRankEndsTheEpochOfTheOthers) {
   EXPECT_EQ(over.error_code(), grpc::StatusCode::ABORTED);
 }
 
+// One that dies before it could say which epoch it has joined is a member until its silence is noticed: a
+// rank that comes meanwhile must not try to meet it.
+TEST_F(RanksTest, ARankIsMetOnceItWasHeardAfterTheOthersCame) {
+  JoinRank(0, 2, "a");
+  JoinRank(1, 2, "b");
+  EXPECT_TRUE(Status().learner_epoch().complete());
+  clock_.Advance(absl::Seconds(2));  // "a" has died, "b" starts again
+  const v1::Fence third = JoinRank(1, 2, "c");
+  EXPECT_FALSE(Status().learner_epoch().complete());
+  EXPECT_THAT(Status().waiting_for(), ::testing::HasSubstr("one was not heard since the others came"));
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(Beat(third).ok());
+  clock_.Advance(absl::Milliseconds(100));
+  JoinRank(0, 2, "d");
+  EXPECT_FALSE(Status().learner_epoch().complete());
+  ASSERT_TRUE(Beat(third).ok());
+  EXPECT_TRUE(Status().learner_epoch().complete());
+}
+
 // A process that has trained can never train with others: a set with one of an older epoch is not complete.
 TEST_F(RanksTest, ASetWithOneOfAnOlderEpochWaitsForIt) {
   const v1::Fence first = JoinRank(0, 2, "a");
@@ -124,12 +143,13 @@ TEST_F(RanksTest, ASetWithOneOfAnOlderEpochWaitsForIt) {
   EXPECT_TRUE(answer.view().learner_epoch().complete());
   clock_.Advance(absl::Seconds(2));
   ASSERT_TRUE(service_->Heartbeat(nullptr, &beat, &answer).ok());
-  JoinRank(1, 2, "c");
+  const v1::Fence second = JoinRank(1, 2, "c");
   EXPECT_FALSE(Status().learner_epoch().complete());
   EXPECT_EQ(Status().waiting_for(),
             "learner ranks: 1 of 2 are there, learner-0 trained with other processes and has to start again");
   clock_.Advance(absl::Seconds(2));
   JoinRank(0, 2, "d");
+  ASSERT_TRUE(Beat(second).ok());
   EXPECT_TRUE(Status().learner_epoch().complete());
 }
 

@@ -74,6 +74,17 @@ class Manifests(unittest.TestCase):
             with self.subTest(o["metadata"]["name"], kind=o["kind"]):
                 kubernetes_validate.validate(o, "1.36", strict=True)
 
+    def test_copies_of_steps_survive_the_learners_container(self):
+        job = named("Job", "lvrpo-learner")
+        (container,) = pod(job)["containers"]
+        codes = exit_codes()
+        (rule,) = container["restartPolicyRules"]
+        self.assertEqual(rule["exitCodes"], {"operator": "In", "values": [codes["Retry"], 137]})
+        folder = flag(job, "--set").removeprefix("learner.step_copies=")
+        (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == folder]
+        (volume,) = [v for v in pod(job)["volumes"] if v["name"] == mount["name"]]
+        self.assertEqual(volume["emptyDir"]["medium"], "Memory")
+
     def test_every_file_is_listed(self):
         listed = set(yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"])
         self.assertEqual(listed, {p.name for p in FOLDER.glob("*.yaml")} - {"kustomization.yaml"})

@@ -26,6 +26,7 @@ namespace lvrpo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::string kLvrpo = std::string(LVRPO_BIN_DIR) + "/lvrpo";
 
@@ -79,9 +80,10 @@ class RunTest : public ::testing::Test {
   }
   // Starts a run, waits until `ready`, disturbs it, and lets it end.
   Outcome RunDisturbed(const std::vector<std::string>& command, const std::function<bool()>& ready,
-                       const std::function<void(Process&)>& disturb) const {
+                       const std::function<void(Process&)>& disturb,
+                       const std::map<std::string, std::string>& environment = {}) const {
     const std::string log = absl::StrCat(dir_, "/output-", ++outputs_);
-    auto process = Process::Start({.command = command, .log = log, .environment = {}, .nice = 0});
+    auto process = Process::Start({.command = command, .log = log, .environment = environment, .nice = 0});
     EXPECT_TRUE(process.ok()) << process.status();
     AwaitReady(*process, ready);
     disturb(*process);
@@ -272,6 +274,20 @@ TEST_F(RunTest, StrictRunsEndTheSameWhateverHappens) {
   EXPECT_EQ(Json("fetched/summary.json").value("weights_digest", ""), digest);
   ExpectSoundRun("fetched");
 
+  // The learner is killed, with copies of its steps in memory and no checkpoint: it goes on where it was.
+  std::vector<std::string> copied = strict;
+  copied.insert(copied.end(), {"train.checkpoint_every=100", "learner.step_copies=" + dir_ + "/memory"});
+  const Outcome went_on = RunDisturbed(
+      RunCommand("copied", copied), [&] { return Steps("copied") >= 2; },
+      [&](Process&) { kill(Json("copied/processes.json").value("learner-0", 0), SIGKILL); });
+  ASSERT_EQ(went_on.code, kExitDone) << went_on.text;
+  const std::string its_log = ReadFile(dir_ + "/copied/logs/learner-0.log").value_or("");
+  EXPECT_THAT(its_log, HasSubstr("going on from copies of the newest step"));
+  EXPECT_THAT(its_log, HasSubstr("; 0 steps are trained again"));
+  EXPECT_EQ(Json("copied/summary.json").value("weights_digest", ""), digest);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/memory/copied"));
+  ExpectSoundRun("copied");
+
   // Every role is killed in mid-run, without warning.
   for (const std::string role : {"rollout-0", "learner-0", "coordinator", "reward-0"}) {
     const std::string run_id = "killed-" + role;
@@ -393,6 +409,51 @@ TEST_F(RunTest, CommandsSayWhatTheyDo) {
   const Outcome config = Run({kLvrpo, "print-config", "--config", "configs/shapes.yaml", "--set", "seed=5"});
   EXPECT_THAT(config.text, HasSubstr("seed: 5"));
   EXPECT_THAT(config.text, HasSubstr("--set"));
+}
+
+// Weights over the doubles of NCCL and CUDA (docs/development.md), and over gRPC: the same run.
+TEST_F(RunTest, BroadcastsWeightsWithTheSameResult) {
+  const std::vector<std::string> strict = {"train.max_staleness=0", "train.steps=4",
+                                           "local.rollout_workers=2", "rollout.lease_seconds=5",
+                                           "coordinator.member_timeout_seconds=2"};
+  ASSERT_EQ(Run(RunCommand("grpc", strict)).code, kExitDone);
+  const std::string digest = Json("grpc/summary.json").value("weights_digest", "");
+  ASSERT_EQ(digest.size(), 64u);
+
+  std::vector<std::string> broadcast = strict;
+  broadcast.insert(broadcast.end(), {"weights.transport=nccl", "weights.gather_seconds=2"});
+  const std::map<std::string, std::string> doubles = {{"LVRPO_WEIGHTS_DEVICE", "cuda"},
+                                                      {"LVRPO_CUDART_LIBRARY", LVRPO_CUDART_DOUBLE},
+                                                      {"LVRPO_NCCL_LIBRARY", LVRPO_NCCL_DOUBLE}};
+  const Outcome nccl = Run(RunCommand("nccl", broadcast), doubles);
+  ASSERT_EQ(nccl.code, kExitDone) << nccl.text;
+  EXPECT_EQ(Json("nccl/summary.json").value("weights_digest", ""), digest);
+  const std::string learner = ReadFile(dir_ + "/nccl/logs/learner-0.log").value_or("");
+  EXPECT_THAT(learner, HasSubstr("GB/s in the preflight, rank 0: the learner, GPU 0 at 0000:00:00.0"));
+  for (const char* version : {"1", "2", "3"})
+    EXPECT_THAT(learner, HasSubstr(absl::StrCat("version ", version, " was broadcast to rollout-")));
+  EXPECT_THAT(learner, Not(HasSubstr("broken rule")));
+
+  // A worker's GPU never does the first operation after the preflight's ten: that version takes
+  // rpc.timeout_seconds, then comes over gRPC, and the next is broadcast again.
+  std::vector<std::string> impatient = broadcast;
+  impatient.push_back("rpc.timeout_seconds=3");
+  std::map<std::string, std::string> faulty = doubles;
+  faulty["NCCL_DOUBLE_FAULTS"] = "drop rank=1 op=10";
+  const Outcome stuck = Run(RunCommand("stuck", impatient), faulty);
+  ASSERT_EQ(stuck.code, kExitDone) << stuck.text;
+  EXPECT_EQ(Json("stuck/summary.json").value("weights_digest", ""), digest);
+  const std::string log = ReadFile(dir_ + "/stuck/logs/learner-0.log").value_or("");
+  EXPECT_THAT(log, HasSubstr("version 1 could not be broadcast over NCCL to rollout-"));
+  EXPECT_THAT(log, HasSubstr("version 2 was broadcast to rollout-"));
+
+  // A worker is killed while it takes part, and comes back.
+  const Outcome killed = RunDisturbed(
+      RunCommand("killed", broadcast), [&] { return Steps("killed") >= 1; },
+      [&](Process&) { kill(Json("killed/processes.json").value("rollout-1", 0), SIGKILL); }, doubles);
+  ASSERT_EQ(killed.code, kExitDone) << killed.text;
+  EXPECT_EQ(Json("killed/summary.json").value("weights_digest", ""), digest);
+  ExpectSoundRun("killed");
 }
 
 }  // namespace

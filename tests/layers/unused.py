@@ -6,18 +6,7 @@ defined. The source is read as text: overloads, and members of different classes
 import re
 
 # What stays, with the reason. A name that is used or gone must leave this list.
-_NCCL = "for ranks on GPUs, which wait for a trainer on the device; proven on the double of tests/collectives"
 ALLOWED = {
-    "ChooseRebuild": _NCCL,
-    "CopyAsync": _NCCL,
-    "Grow": _NCCL,
-    "LoadNccl": _NCCL,
-    "Make": _NCCL,
-    "NewId": _NCCL,
-    "NewcomersId": _NCCL,
-    "OpenCudaDevice": _NCCL,
-    "Shrink": _NCCL,
-    "TakeCommunicator": _NCCL,
     "AwaitOpen": "tests of call deadlines wait on it instead of sleeping",
     "ForwardPacked": "tests/parity proves it equal to the reference's packed training forward",
     "MakeInProcess": "ranks as threads, for tests of what ranks do together",

@@ -14,7 +14,15 @@ class CheckpointWriterTest : public CheckpointStoreTest {
  protected:
   CheckpointWriterTest() { keep_.set_last(1); }
   CheckpointWriter MakeWriter() {
-    return {{.run_dir = run_.path(), .keep = keep_, .store = store_.get(), .uploads = uploads_.get()},
+    const Waiting waiting = {.clock = &time_.clock, .sleep = [this](absl::Duration duration) {
+                               time_.clock.Advance(duration);
+                               if (on_sleep_) on_sleep_();
+                             }};
+    return {{.run_dir = run_.path(),
+             .keep = keep_,
+             .store = store_.get(),
+             .uploads = uploads_.get(),
+             .waiting = waiting},
             disk_,
             [this](const v1::CheckpointRecord& record, const std::string& weights_digest) {
               if (!record_error_.ok()) return record_error_;
@@ -50,6 +58,7 @@ class CheckpointWriterTest : public CheckpointStoreTest {
   SteppedExecutor disk_, network_;
   Metrics metrics_;
   absl::Status record_error_;
+  std::function<void()> on_sleep_;
   std::vector<v1::CheckpointRecord> recorded_;
   std::unique_ptr<CheckpointStore> store_;
   std::unique_ptr<CheckpointUploads> uploads_;
@@ -97,6 +106,60 @@ TEST_F(CheckpointWriterTest, ADiskThatCannotBeWrittenAndACoordinatorThatRefusesA
   outcome = writer.TakeOutcome();
   EXPECT_TRUE(outcome->written.ok());
   EXPECT_EQ(outcome->recorded, record_error_);
+}
+
+// As when a rank is killed while it writes its part.
+TEST_F(CheckpointWriterTest, ACheckpointWithoutAllPartsIsNotVisible) {
+  for (const bool lost : {false, true}) {
+    CheckpointWriter writer = MakeWriter();
+    Checkpoint snapshot = Snapshot(1);
+    snapshot.parts = 2;
+    writer.Write(snapshot);
+    if (lost) writer.NoteLost();
+    const absl::Time began = time_.clock.Now();
+    disk_.StepAll();
+    const absl::Duration waited = time_.clock.Now() - began;
+    EXPECT_LE(waited, lost ? absl::Seconds(3) : absl::Seconds(61));
+    const auto outcome = writer.TakeOutcome();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_TRUE(absl::IsDeadlineExceeded(outcome->written)) << outcome->written;
+    EXPECT_THAT(Folders(), ::testing::IsEmpty());
+    EXPECT_TRUE(recorded_.empty());
+  }
+  // The other part comes from a writer of its own.
+  CheckpointWriter writer = MakeWriter(), other = MakeWriter();
+  Checkpoint snapshot = Snapshot(1);
+  snapshot.parts = 2;
+  writer.Write(snapshot);
+  snapshot.part = 1;
+  other.Write(snapshot);
+  on_sleep_ = [this] { disk_.Step(); };
+  disk_.StepAll();
+  EXPECT_TRUE(writer.TakeOutcome()->written.ok());
+  EXPECT_TRUE(other.TakeOutcome()->written.ok());
+  EXPECT_THAT(Folders(), ElementsAre("step_000001"));
+  ASSERT_EQ(recorded_.size(), 1u);
+  EXPECT_TRUE(writer.Load(recorded_[0]).ok());
+}
+
+TEST_F(CheckpointWriterTest, AFreshNodeGetsAllPartsFromTheStore) {
+  UseStore();
+  CheckpointWriter writer = MakeWriter(), other = MakeWriter();
+  Checkpoint snapshot = Snapshot(1);
+  snapshot.parts = 2;
+  snapshot.weights = {{"a", torch::arange(6, torch::kFloat32)}};
+  for (const int part : {1, 0}) {
+    snapshot.part = part;
+    snapshot.optimizer = {{"image/exp_avg/a", torch::arange(3 * part, 3 * part + 3, torch::kFloat32)}};
+    (part > 0 ? other : writer).Write(snapshot);
+    disk_.StepAll();
+  }
+  network_.StepAll();
+  ASSERT_TRUE(uploads_->Has(1)) << uploads_->trouble();
+  ASSERT_TRUE(RemoveTree(run_ / "checkpoints").ok());
+  const auto loaded = writer.Load(recorded_.back());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(torch::equal(loaded->optimizer.at("image/exp_avg/a"), torch::arange(6, torch::kFloat32)));
 }
 
 TEST_F(CheckpointWriterTest, AWriteThatFailsLosesNoRewards) {

@@ -1,20 +1,10 @@
 // LearnerLoops of two ranks, each in a thread, with one scripted session.
 
-#include <functional>
-#include <thread>
-
-#include "collectives/in_process.h"
 #include "collectives/measured.h"
-#include "common/files/file.h"
 #include "common/files/filesystem.h"
 #include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "learner/loop.h"
-#include "learner/ranks/rank_process.h"
-#include "tests/learner/loop_script.h"
-#include "tests/learner/spool_test.h"
-#include "tests/learner/tiny_run.h"
-#include "tests/testing/stepped_executor.h"
+#include "learner/checkpoint.h"
+#include "tests/learner/loop_ranks_fixture.h"
 
 namespace lvrpo {
 namespace {
@@ -22,111 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr int kRanks = 2;
-
-class LoopRanksTest : public SpoolTest {
- protected:
-  struct Rank {
-    std::unique_ptr<Collectives> collectives;
-    std::unique_ptr<Spool> spool;
-    std::unique_ptr<GrpoTrainer> trainer;
-    std::unique_ptr<LearnerLoop> loop;
-    Shelf shelf;
-    FakeClock clock;
-    Metrics metrics;
-    std::function<void()> on_pause;
-    bool stop = false;
-  };
-
-  LoopRanksTest() {
-    config_ = TinyRun();
-    config_.mutable_train()->set_steps(2);
-    config_.mutable_train()->set_checkpoint_every(1);
-    epoch_.set_id("E");
-    epoch_.set_ranks(kRanks);
-    for (int i = 0; i < kRanks; ++i) {
-      v1::LearnerRank& present = *epoch_.add_present();
-      present.set_rank(i);
-      present.set_process(std::to_string(i));
-    }
-    Restart();
-  }
-  // New processes.
-  void Restart() {
-    std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(kRanks, absl::Seconds(60));
-    for (int i = 0; i < kRanks; ++i) {
-      Rank& rank = ranks_[i];
-      rank.loop.reset();
-      rank.collectives = std::move(collectives[static_cast<size_t>(i)]);
-      rank.spool = std::make_unique<Spool>(SpoolFolderOf(run_, i), 1 << 30, rank.clock);
-      EXPECT_TRUE(rank.spool->Open().ok());
-      rank.trainer = *GrpoTrainer::Create(config_, TinyModel());
-      rank.loop = std::make_unique<LearnerLoop>(
-          LearnerLoop::Options{.config = config_, .run_dir = run_, .writing = writing_},
-          [this](const v1::TrajectoryGroup& group) {
-            return ReadGroup(group, ImagePrompt(), TinyRules(config_));
-          },
-          *rank.trainer, *rank.spool, rank.shelf, script_.Session(),
-          Waiting{.clock = &rank.clock,
-                  .sleep =
-                      [&rank](absl::Duration duration) {
-                        rank.clock.Advance(duration);
-                        if (rank.on_pause) rank.on_pause();
-                      }},
-          rank.metrics);
-    }
-  }
-  LearnerLoop::Team TeamOf(int i) {
-    Rank& rank = ranks_[i];
-    return {.epoch = epoch_,
-            .collectives = rank.collectives.get(),
-            .outline = [](const v1::AssignedGroup& assigned) {
-              SampledGroup group;
-              group.ordinal = assigned.ordinal();
-              return group;
-            }};
-  }
-  // Of all ranks, each started and run in a thread.
-  std::vector<absl::Status> Run() {
-    std::vector<absl::Status> statuses(kRanks);
-    std::vector<std::thread> threads;
-    for (int i = 0; i < kRanks; ++i) {
-      threads.emplace_back([this, i, &status = statuses[static_cast<size_t>(i)]] {
-        Rank& rank = ranks_[i];
-        status =
-            rank.loop->Start(i == 0 ? script_.checkpoints : std::vector<v1::CheckpointRecord>(), TeamOf(i));
-        if (status.ok()) status = rank.loop->Run([&rank] { return rank.stop; });
-        rank.collectives.reset();  // its process ends
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    return statuses;
-  }
-  // As a worker that has the weights of `step` delivers it to a rank.
-  v1::AssignedGroup Deliver(int64_t ordinal, int to, const v1::PolicyVersion& version = {}) {
-    v1::TrajectoryGroup group = EncodeGroup(SampleImageGroup(ranks_[0].trainer->policy(), config_, ordinal),
-                                            ImagePrompt().record, config_.rollout());
-    *group.mutable_version() = version;
-    const std::string bytes = group.SerializeAsString();
-    EXPECT_TRUE(Put(*ranks_[to].spool, ordinal, 0, bytes).ok());
-    v1::AssignedGroup assigned;
-    assigned.set_ordinal(ordinal);
-    assigned.set_rank(to);
-    assigned.set_trajectory_digest(Sha256Hex(bytes));
-    *assigned.mutable_version() = version;
-    for (int slot = 0; slot < group.samples_size(); ++slot)
-      *assigned.add_samples() = Summary(slot, static_cast<float>(slot % 2));
-    return assigned;
-  }
-
-  v1::RunConfig config_;
-  v1::LearnerEpoch epoch_;
-  Script script_;
-  InlineExecutor at_once_;
-  Executor* writing_ = &at_once_;
-  Rank ranks_[kRanks];
-};
 
 TEST_F(LoopRanksTest, RankZeroCommitsWhatAllHaveTrained) {
   script_.steps = {{Deliver(0, 0), Deliver(1, 1)}, {Deliver(2, 1), Deliver(3, 1)}};
@@ -141,9 +26,9 @@ TEST_F(LoopRanksTest, RankZeroCommitsWhatAllHaveTrained) {
   EXPECT_EQ(script_.checkpoints.size(), 2u);
   EXPECT_NE(ranks_[0].shelf.kept.Find(2), nullptr);
   EXPECT_EQ(ranks_[1].shelf.kept.Find(2), nullptr);  // rank 0 serves the weights
-  for (Rank& rank : ranks_) {
-    EXPECT_EQ(rank.loop->step(), 2);
-    EXPECT_EQ(rank.spool->bytes(), 0);
+  for (int i = 0; i < count_; ++i) {
+    EXPECT_EQ(ranks_[i].loop->step(), 2);
+    EXPECT_EQ(ranks_[i].spool->bytes(), 0);
   }
 }
 
@@ -167,6 +52,10 @@ TEST_F(LoopRanksTest, AllRanksGoOnFromTheSameCheckpoint) {
 TEST_F(LoopRanksTest, ShardedRanksGoOnFromACheckpointOfWholeOnesToTheSameWeights) {
   config_.mutable_learner()->set_ordered_sums(true);
   std::vector<v1::CheckpointRecord> whole;  // newest first
+  const auto state_of = [&](const v1::CheckpointRecord& record) {
+    return LoadCheckpoint(run_ + "/" + record.path(), record.digest())->optimizer;
+  };
+  TensorMap state;
   for (const bool sharded : {false, true}) {
     config_.mutable_learner()->set_sharded(sharded);
     Restart();
@@ -177,13 +66,35 @@ TEST_F(LoopRanksTest, ShardedRanksGoOnFromACheckpointOfWholeOnesToTheSameWeights
       script_.steps.push_front({Deliver(0, 0), Deliver(1, 1)});
     }
     EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
-    if (!sharded) whole = script_.checkpoints;
+    if (!sharded) whole = script_.checkpoints, state = state_of(whole[0]);
   }
   EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
   ASSERT_EQ(script_.commits.size(), 3u);
   EXPECT_EQ(script_.commits[2].new_version().digest(), script_.commits[1].new_version().digest());
-  EXPECT_EQ(script_.checkpoints[0].digest(), whole[0].digest());  // the optimizers' state too
+  const TensorMap in_parts = state_of(script_.checkpoints[0]);
+  ASSERT_EQ(in_parts.size(), state.size());
+  for (const auto& [name, tensor] : state) EXPECT_TRUE(torch::equal(in_parts.at(name), tensor)) << name;
   EXPECT_NE(ranks_[0].shelf.kept.Find(2), nullptr);
+}
+
+TEST_F(LoopRanksTest, ShardedRanksGoOnWithBf16WeightsAsIfTheyHadNeverStopped) {
+  config_.mutable_model()->set_weights_dtype("bf16");
+  config_.mutable_learner()->set_ordered_sums(true);
+  config_.mutable_learner()->set_sharded(true);
+  std::string digest;
+  for (const bool stopped : {false, true}) {
+    Restart();
+    script_.steps = {{Deliver(2, 0), Deliver(3, 1)}};
+    if (stopped) {
+      script_.checkpoints.erase(script_.checkpoints.begin());  // of the second step
+    } else {
+      script_.steps.push_front({Deliver(0, 0), Deliver(1, 1)});
+    }
+    EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
+    if (!stopped) digest = script_.commits.back().new_version().digest();
+  }
+  EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
+  EXPECT_EQ(script_.commits.back().new_version().digest(), digest);
 }
 
 TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
@@ -197,8 +108,9 @@ TEST_F(LoopRanksTest, AGroupThatItsRankCannotReadIsTrainedByNobody) {
   ASSERT_EQ(script_.lost_groups.size(), 1u);
   EXPECT_EQ(script_.lost_groups[0].groups(0).ordinal(), 1);
   EXPECT_EQ(script_.lost_groups[0].learner_epoch(), "E");
-  for (const Rank& rank : ranks_)
-    EXPECT_THAT(rank.metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
+  EXPECT_EQ(script_.commits[0].metrics().at("groups_given_up"), 1);  // rank 1's
+  for (int i = 0; i < count_; ++i)
+    EXPECT_THAT(ranks_[i].metrics.Render(), HasSubstr("lvrpo_learner_samples_total 4"));
 }
 
 // However long that takes: each of its waits is an operation of all ranks.
@@ -224,7 +136,7 @@ TEST_F(LoopRanksTest, RanksWaitUntilRankZeroHasSavedTheLastCheckpoint) {
 TEST_F(LoopRanksTest, WhenOneHearsThatTheRunDrainsAllEndWell) {
   script_.view.set_draining(true);
   EXPECT_THAT(Run(), ElementsAre(absl::OkStatus(), absl::OkStatus()));
-  for (const Rank& rank : ranks_) EXPECT_TRUE(rank.loop->drained());
+  for (int i = 0; i < count_; ++i) EXPECT_TRUE(ranks_[i].loop->drained());
   EXPECT_EQ(script_.checkpoints.size(), 1u);
 }
 

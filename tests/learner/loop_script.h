@@ -72,7 +72,7 @@ struct Script {
   }
   absl::StatusOr<v1::CommitStepResponse> Commit(const v1::CommitStepRequest& request) {
     absl::MutexLock lock(&mutex);
-    if (!commit_error.ok()) return commit_error;
+    if (!commit_error.ok() && commits.size() >= commits_before_error) return commit_error;
     commits.push_back(request);
     steps.pop_front();
     v1::CommitStepResponse response;
@@ -86,6 +86,7 @@ struct Script {
   std::deque<std::vector<v1::AssignedGroup>> steps;  // to come
   std::deque<absl::Status> assign_errors;
   absl::Status commit_error, record_error, lost;
+  size_t commits_before_error = 0;
   v1::PoolView view;
   std::vector<int64_t> started_at, asked_for;
   std::vector<v1::CommitStepRequest> commits;

@@ -191,6 +191,19 @@ TEST_F(LoopTest, TakesTheCheckpointBeforeOneThatIsDamaged) {
   EXPECT_THAT(script_.started_at, ElementsAre(0, 1));
 }
 
+TEST_F(LoopTest, ImagesWithTheNoiseOfOthersEndIt) {
+  ASSERT_TRUE(Start().ok());
+  SampledGroup broken = SampleImageGroup(trainer_->policy(), config_, 1);
+  torch::Tensor& latents = std::get<ImageGroup>(broken.samples).latents;
+  latents[3].copy_(latents[0]);
+  script_.steps.push_back(
+      {Deliver(Image(0)), Deliver(EncodeGroup(broken, ImagePrompt().record, config_.rollout()))});
+  const absl::Status status = loop_->Run(Never);
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("only 0.875 of the images of step 0"));
+  EXPECT_THAT(script_.commits, IsEmpty());
+}
+
 TEST_F(LoopTest, AGroupThatCannotBeTrainedCostsItself) {
   ASSERT_TRUE(Start().ok());
   const v1::AssignedGroup good = Deliver(Image(0));

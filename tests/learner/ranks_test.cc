@@ -1,4 +1,5 @@
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "learner/trainer.h"
 #include "tests/learner/tiny_run.h"
+#include "tests/testing/nccl_world.h"
 #include "weight_plane/weight_buckets.h"
 
 namespace lvrpo {
@@ -51,24 +53,37 @@ using Damage = std::function<void(std::vector<TrainingGroup>&)>;
 struct Team {
   int ranks = 1;
   bool ordered = false, sharded = false;
+  bool nccl = false;  // over the double, whose memory is the host's
 };
 
+Bagel ModelOf(const v1::RunConfig& config) {
+  return config.model().weights_dtype() == "bf16" ? TinyModelInBf16() : TinyModel();
+}
+
 // Trains on a team, each rank a thread with a separate trainer.
-Trained TrainOn(const Team& team, const v1::RunConfig& config, const Damage& damage = nullptr) {
+Trained TrainOn(const Team& team, v1::RunConfig config, const Damage& damage = nullptr) {
+  config.mutable_learner()->set_sharded(team.sharded);
   const int count = team.ranks;
   Trained trained;
   trained.digests.resize(static_cast<size_t>(count));
   // Groups of the run's first weights: what a step trains on does not depend on the ranks.
   std::vector<std::vector<TrainingGroup>> steps;
   for (int64_t step = 0; step < kSteps; ++step) {
-    steps.push_back(GroupsOf(TinyModel(), config, step, count));
+    steps.push_back(GroupsOf(ModelOf(config), config, step, count));
     if (damage) damage(steps.back());
   }
-  const std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(count, absl::Seconds(30));
+  std::optional<NcclWorld> world;
+  std::vector<std::unique_ptr<Collectives>> collectives;
+  if (team.nccl) {
+    world.emplace();
+    for (auto& own : world->CollectivesOfAll(count)) collectives.push_back(std::move(own));
+  } else {
+    collectives = MakeInProcess(count, absl::Seconds(30));
+  }
   std::vector<std::thread> threads;
   for (int rank = 0; rank < count; ++rank) {
     // Made here: random weights come from a generator that the threads share.
-    absl::StatusOr<std::unique_ptr<GrpoTrainer>> made = GrpoTrainer::Create(config, TinyModel());
+    absl::StatusOr<std::unique_ptr<GrpoTrainer>> made = GrpoTrainer::Create(config, ModelOf(config));
     EXPECT_TRUE(made.ok()) << made.status();
     threads.emplace_back([&, rank, trainer = *std::move(made)] {
       Collectives& own = *collectives[static_cast<size_t>(rank)];
@@ -160,6 +175,32 @@ TEST(LearnerRanks, ShardedGiveTheSameWeightsWithinRoundingOtherwise) {
     ExpectNear(whole, TrainOn({.ranks = count, .sharded = true}, config), config);
 }
 
+TEST(LearnerRanks, ShardedTrainBf16WeightsAlikeForAnyNumberInOrderedMode) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_model()->set_weights_dtype("bf16");
+  const Trained one = TrainOn({.ordered = true, .sharded = true}, config);
+  EXPECT_EQ(one.steps[0].metrics.at("ratio_deviation_first_update"), 0);
+  EXPECT_EQ(one.steps[0].metrics.at("sampler_log_prob_difference_same_version"), 0);
+  for (const int count : {2, 3}) {
+    const Trained several = TrainOn({.ranks = count, .ordered = true, .sharded = true}, config);
+    EXPECT_EQ(several.digests[0], one.digests[0]) << count << " ranks";
+    for (const auto& [name, tensor] : one.optimizers)
+      EXPECT_TRUE(torch::equal(several.optimizers.at(name), tensor)) << name;
+  }
+}
+
+TEST(LearnerRanks, GiveTheSameWeightsOverNccl) {
+  const v1::RunConfig config = TinyRun();
+  for (const bool sharded : {false, true}) {
+    const Team in_process = {.ranks = 2, .ordered = true, .sharded = sharded};
+    Team nccl = in_process;
+    nccl.nccl = true;
+    EXPECT_EQ(TrainOn(nccl, config).digests[0], TrainOn(in_process, config).digests[0]) << sharded;
+    nccl.ordered = false;
+    ExpectNear(TrainOn({}, config), TrainOn(nccl, config), config);
+  }
+}
+
 TEST(LearnerRanks, AllLeaveOutAGroupThatOneOfThemCannotTrainOn) {
   const v1::RunConfig config = TinyRun();
   for (const auto& [bad, sharded] : {std::pair(size_t{0}, false), {1, false}, {0, true}, {1, true}}) {
@@ -179,8 +220,9 @@ TEST(LearnerRanks, AllLeaveOutAGroupThatOneOfThemCannotTrainOn) {
 }
 
 TEST(LearnerRanks, ALostRankEndsTheStepWithAborted) {
-  const v1::RunConfig config = TinyRun();
+  v1::RunConfig config = TinyRun();
   for (const bool sharded : {false, true}) {
+    config.mutable_learner()->set_sharded(sharded);
     std::vector<std::unique_ptr<Collectives>> collectives = MakeInProcess(2, absl::Seconds(30));
     collectives[1].reset();
     const auto trainer = GrpoTrainer::Create(config, TinyModel());

@@ -4,6 +4,7 @@
 #include "common/files/filesystem.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/ranks/rank_process.h"
 
 namespace lvrpo {
 namespace {
@@ -77,13 +78,50 @@ TEST_F(SpoolTest, HoldsNoMoreThanItMay) {
   EXPECT_TRUE(Put(spool, 3, 0, Bytes(3, 1200)).ok());
 }
 
+// Uploads that each fit when they begin, and do not together: what is announced and does not come takes no
+// room.
+TEST_F(SpoolTest, HoldsNoMoreThanItMayWhileSeveralGroupsCome) {
+  Spool spool(run_ + "/spool", 3000, clock_);
+  ASSERT_TRUE(spool.Open().ok());
+  const std::string bytes = Bytes(1, 2000);
+  const auto size = static_cast<int64_t>(bytes.size());
+  auto first = spool.Begin(1, 0, Sha256Hex(bytes), size), second = spool.Begin(2, 0, Sha256Hex(bytes), size);
+  ASSERT_TRUE(first.ok() && second.ok());
+  ASSERT_TRUE((*first)->Append(bytes).ok());
+  EXPECT_TRUE((*second)->Append(std::string(500, 'x')).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted((*second)->Append(std::string(1000, 'x'))));
+  EXPECT_TRUE((*first)->Commit().ok());
+  EXPECT_EQ(spool.bytes(), size + 500);
+  second->reset();
+  EXPECT_EQ(spool.bytes(), size);
+}
+
+// Each rank of a learner has a spool, and each of them what it may hold.
+TEST_F(SpoolTest, EachRankHasItsOwnBoundAndKeepsItWhenItStartsAgain) {
+  for (int start = 0; start < 2; ++start) {
+    for (const int rank : {0, 1}) {
+      Spool spool(SpoolFolderOf(run_, rank), 3000, clock_);
+      ASSERT_TRUE(spool.Open().ok());
+      if (start == 0) {
+        EXPECT_TRUE(Put(spool, 1, 0, Bytes(1, 2000)).ok()) << rank;
+      }
+      EXPECT_EQ(spool.bytes(), static_cast<int64_t>(Bytes(1, 2000).size())) << rank;
+      EXPECT_TRUE(absl::IsResourceExhausted(Put(spool, 2, 0, Bytes(2, 2000)))) << rank;
+      if (start == 0) continue;
+      EXPECT_TRUE(Has(spool, 1, 0, Bytes(1, 2000))) << rank;
+      spool.RemoveBelow(2);
+      EXPECT_TRUE(Put(spool, 2, 0, Bytes(2, 2000)).ok()) << rank;
+    }
+  }
+}
+
 TEST_F(SpoolTest, KnowsWhatAKilledProcessLeft) {
   {
     Spool spool(run_ + "/spool");
     ASSERT_TRUE(spool.Open().ok());
     ASSERT_TRUE(Put(spool, 3, 0, Bytes(3)).ok());
   }
-  for (const char* name : {"4-0.group.tmp.17.0", "notes.txt"})
+  for (const char* name : {"4-0.group.tmp.17.0", "probe.group", "notes.txt"})
     ASSERT_TRUE(WriteFileAtomic(run_ + "/spool/" + name, "half").ok());
   Spool spool(run_ + "/spool");
   ASSERT_TRUE(spool.Open().ok());

@@ -123,6 +123,20 @@ TEST(Ranks, AFingerprintIsOfAllThatDecidesAStep) {
   }
 }
 
+TEST(StepAgreement, AllHearWhatEachSays) {
+  const std::vector<std::string> words = {"zero", "", std::string(300, 'x') + '\0' + "end"};
+  OnRanks(3, [&](int rank, std::unique_ptr<Collectives>& ranks) {
+    StepAgreement agreement(ranks.get());
+    const absl::StatusOr<std::vector<std::string>> said = agreement.Gather(words[static_cast<size_t>(rank)]);
+    ASSERT_TRUE(said.ok()) << said.status();
+    EXPECT_EQ(*said, words);
+    EXPECT_EQ(agreement.Gather("").value(), std::vector<std::string>(3));
+    if (rank == 1) return ranks.reset();
+    EXPECT_TRUE(absl::IsAborted(agreement.Gather("alone").status()));
+  });
+  EXPECT_EQ(StepAgreement(nullptr).Gather("one").value(), std::vector<std::string>{"one"});
+}
+
 v1::LearnerEpoch Epoch(const std::string& id, int ranks, const std::vector<std::string>& processes) {
   v1::LearnerEpoch epoch;
   epoch.set_id(id);

@@ -162,10 +162,7 @@ TEST(GrpoTrainer, TrainsAdaptersAloneAndSavesThemForOthers) {
 TEST(GrpoTrainer, TrainsAdaptersOfBf16Weights) {
   v1::RunConfig config = TinyRun();
   config.mutable_train()->mutable_lora()->set_rank(2);
-  TensorMap tensors;
-  const Bagel model = TinyModel();
-  for (const auto& [name, tensor] : model.tensors()) tensors[name] = tensor.to(torch::kBFloat16);
-  const Bagel base = *WithTrainedAdapters(config, *Bagel::Create(TinyRunConfig(), tensors, "bf16"));
+  const Bagel base = *WithTrainedAdapters(config, TinyModelInBf16());
   EXPECT_EQ(base.dtype(), torch::kBFloat16);
   auto trainer = GrpoTrainer::Create(config, base);
   ASSERT_TRUE(trainer.ok()) << trainer.status();
@@ -176,6 +173,60 @@ TEST(GrpoTrainer, TrainsAdaptersOfBf16Weights) {
   EXPECT_EQ(metrics->metrics.at("ratio_deviation_first_update"), 0);
   EXPECT_GT(metrics->metrics.at("image_gradient_norm"), 0);
   for (const auto& [name, tensor] : (*trainer)->trained()) EXPECT_EQ(tensor.scalar_type(), torch::kFloat32);
+}
+
+// bf16 weights are trained by fp32 masters. What samplers cast the published masters to is, bit for bit, what
+// the learner computes with.
+TEST(GrpoTrainer, TrainsBf16WeightsByTheirMasters) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_learner()->set_sharded(true);
+  const Bagel base = TinyModelInBf16();
+  auto trainer = GrpoTrainer::Create(config, base);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  EXPECT_EQ((*trainer)->policy().dtype(), torch::kBFloat16);
+  EXPECT_EQ((*trainer)->SelfTest()->image, 0);
+  EXPECT_LT((*trainer)->SelfTest()->text, .1);
+  (*trainer)->Shard(nullptr, /*ordered=*/false);
+  for (int64_t step = 0; step < 3; ++step) {
+    const Bagel sampler = *WithPublished(base, (*trainer)->trained(), "published");
+    EXPECT_EQ(sampler.dtype(), torch::kBFloat16);
+    std::vector<TrainingGroup> groups = {TrainImages(sampler, config, 2 * step),
+                                         TrainTexts(sampler, config, 2 * step + 1)};
+    for (TrainingGroup& group : groups) group.trajectories.version.set_number(step);
+    const auto taken = (*trainer)->Step(groups, step);
+    ASSERT_TRUE(taken.ok()) << taken.status();
+    EXPECT_EQ(taken->metrics.at("ratio_deviation_first_update"), 0);
+    EXPECT_EQ(taken->metrics.at("sampler_log_prob_difference_same_version"), 0);
+    EXPECT_LT(taken->metrics.at("text_log_prob_difference_same_version"), .1);
+    EXPECT_GT(taken->metrics.at("image_gradient_norm"), 0);
+    EXPECT_GT(taken->metrics.at("text_gradient_norm"), 0);
+  }
+  // In the layers and outside of them, steps that bf16 cannot hold are kept.
+  for (const char* name : {"llm2vae.weight", "language_model.model.layers.0.mlp_moe_gen.down_proj.weight"}) {
+    const torch::Tensor& master = (*trainer)->trained().at(name);
+    EXPECT_EQ(master.scalar_type(), torch::kFloat32);
+    EXPECT_FALSE(torch::equal(master, base.tensors().at(name).to(torch::kFloat32))) << name;
+    EXPECT_FALSE(torch::equal(master, master.to(torch::kBFloat16).to(torch::kFloat32))) << name;
+  }
+}
+
+// Until a sharded trainer takes its part it has nothing of its own, and after it nothing of the model's,
+// which may be views of a file.
+TEST(GrpoTrainer, CopiesNothingUntilItIsSharded) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_learner()->set_sharded(true);
+  const Bagel base = TinyModel();
+  auto trainer = GrpoTrainer::Create(config, base);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  for (const auto& [name, tensor] : (*trainer)->trained())
+    EXPECT_EQ(tensor.data_ptr(), base.tensors().at(name).data_ptr()) << name;
+  EXPECT_TRUE(absl::IsFailedPrecondition((*trainer)->Step({TrainImages(base, config, 0)}, 0).status()));
+  EXPECT_TRUE(absl::IsDataLoss((*trainer)->RestoreOptimizers({})));
+  (*trainer)->Shard(nullptr, /*ordered=*/false);
+  for (const TensorMap& tensors : {(*trainer)->trained(), (*trainer)->policy().tensors()}) {
+    for (const auto& [name, tensor] : tensors)
+      EXPECT_NE(tensor.data_ptr(), base.tensors().at(name).data_ptr()) << name;
+  }
 }
 
 TEST(GrpoTrainer, TrainsWithEveryKernelAndAggregation) {

@@ -9,7 +9,7 @@
 // Inputs of the ops of the family `bagel`.
 namespace lvrpo::parity {
 
-inline absl::StatusOr<Bagel> LoadModel(const Case& c) { return Bagel::Load(c.model_dir); }
+inline absl::StatusOr<Bagel> LoadModel(const Case& c) { return LoadModelOf<Bagel>(c); }
 
 inline std::vector<int32_t> Ids(const torch::Tensor& tensor) {
   std::vector<int32_t> ids;

@@ -1,20 +1,31 @@
-// lvrpo-parity FOLDER...: runs the parity cases in and below the folders. Exit code 1 when any failed.
+// lvrpo-parity [--device DEVICE] FOLDER...: runs the parity cases in and below the folders. Exit code 1 when
+// any failed, 69 when there is no such device.
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "common/exit_code.h"
+#include "model/weights/device.h"
 #include "tests/parity/parity.h"
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: lvrpo-parity FOLDER...\nRuns the parity cases in and below the folders.\n");
+  std::vector<std::string> folders(argv + 1, argv + argc);
+  std::string name = "cpu";
+  if (folders.size() > 1 && folders[0] == "--device") {
+    name = folders[1];
+    folders.erase(folders.begin(), folders.begin() + 2);
+  }
+  if (folders.empty()) {
+    std::fprintf(
+        stderr,
+        "usage: lvrpo-parity [--device DEVICE] FOLDER...\nRuns the parity cases in and below the folders.\n");
     return 2;
   }
-  lvrpo::parity::Registry registry;
-  lvrpo::parity::RegisterAlgorithmOps(registry);
-  lvrpo::parity::RegisterFormatOps(registry);
-  lvrpo::parity::RegisterBagelOps(registry);
-  lvrpo::parity::RegisterOwlv2Ops(registry);
-  lvrpo::parity::RegisterPaliGemmaOps(registry);
-  return lvrpo::parity::RunCases(registry, std::vector<std::string>(argv + 1, argv + argc)) == 0 ? 0 : 1;
+  const absl::StatusOr<torch::Device> device = lvrpo::FindDevice(name);
+  if (!device.ok()) {
+    std::fprintf(stderr, "lvrpo-parity: %s\n", std::string(device.status().message()).c_str());
+    return lvrpo::ExitCodeFor(device.status());
+  }
+  at::globalContext().setAllowTF32CuDNN(false);  // the references are fp32
+  return lvrpo::parity::RunCases(folders, *device) == 0 ? 0 : 1;
 }

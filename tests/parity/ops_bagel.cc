@@ -40,10 +40,10 @@ absl::Status TextLogProbOp(const Case& c, Report& report) {
                  model->ResponseLogProbs(context, response, c.params.value("temperature", 1.0)).squeeze(0));
   // Entropy of the same distributions: bos and the response but for its last token, after the context.
   KvCache cache = context;
-  const torch::Tensor hidden =
-      model->AppendTokens(cache, torch::cat({torch::full({1, 1}, model->config().bos, torch::kInt64),
-                                             response.narrow(1, 0, response.size(1) - 1)},
-                                            1));
+  const torch::Tensor hidden = model->AppendTokens(
+      cache,
+      torch::cat(
+          {response.new_full({1, 1}, model->config().bos), response.narrow(1, 0, response.size(1) - 1)}, 1));
   const torch::Tensor log_probs = torch::log_softmax(model->Logits(hidden).squeeze(0), -1);
   report.Compare("entropy", -(log_probs.exp() * log_probs).sum(-1));
   return absl::OkStatus();
@@ -53,7 +53,7 @@ absl::Status VelocityOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
   const auto model = LoadModel(c);
   if (!model.ok()) return model.status();
-  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
+  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), c.options());
   report.Compare("v", model
                           ->Velocity(Context(*model, c, "prompt_ids"), c.inputs.at("x_t").unsqueeze(0), t,
                                      c.params.at("grid_h"), c.params.at("grid_w"))
@@ -65,7 +65,7 @@ absl::Status VelocityBatchOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
   const auto model = LoadModel(c);
   if (!model.ok()) return model.status();
-  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
+  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), c.options());
   for (size_t i = 0; i < c.params.at("grids").size(); ++i) {
     const std::string suffix = "_" + std::to_string(i);
     report.Compare("v" + suffix, model
@@ -83,7 +83,7 @@ absl::Status VelocityGuidedOp(const Case& c, Report& report) {
   if (!model.ok()) return model.status();
   const auto guidance = Guidance(c.params);
   if (!guidance.ok()) return guidance.status();
-  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
+  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), c.options());
   const torch::Tensor x = c.inputs.at("x_t").unsqueeze(0);
   const int64_t h = c.params.at("grid_h"), w = c.params.at("grid_w");
   const KvCache context = Context(*model, c, "prompt_ids");
@@ -114,7 +114,7 @@ absl::Status GenerateOp(const Case& c, Report& report) {
   report.Compare("x", torch::stack(states));
   const torch::Tensor latent = SampleLatents(velocity, noise, {.timesteps = timesteps}).final_latents;
   report.Compare("latent", latent.squeeze(0));
-  auto tensors = LoadTensors(c.model_dir + "/ae.safetensors");
+  auto tensors = LoadTensorsOf(c, "/ae.safetensors");
   if (!tensors.ok()) return tensors.status();
   const auto autoencoder = Autoencoder::Create(model->config().autoencoder, *std::move(tensors), c.model_dir);
   if (!autoencoder.ok()) return autoencoder.status();
@@ -156,7 +156,7 @@ absl::Status TrainLogProbOp(const Case& c, Report& report) {
   const double t = c.params.at("t");
   const torch::Tensor x = c.inputs.at("x_t").unsqueeze(0);
   const torch::Tensor v =
-      model->GuidedVelocity(context, KvCache(), context, x, torch::full({1}, t, torch::kFloat32),
+      model->GuidedVelocity(context, KvCache(), context, x, torch::full({1}, t, c.options()),
                             c.params.at("grid_h"), c.params.at("grid_w"), *guidance);
   report.Compare("v", v.squeeze(0));
   const SdeStep step = MakeSdeStep(SdeKernel::kFlowSde, c.params.at("noise_level"), t, c.params.at("t_next"),

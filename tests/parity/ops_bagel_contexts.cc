@@ -116,7 +116,7 @@ absl::Status EditVelocityOp(const Case& c, Report& report) {
   if (!model.ok()) return model.status();
   const auto guidance = Guidance(c.params);
   if (!guidance.ok()) return guidance.status();
-  auto tensors = LoadTensors(c.model_dir + "/ae.safetensors");
+  auto tensors = LoadTensorsOf(c, "/ae.safetensors");
   if (!tensors.ok()) return tensors.status();
   const auto autoencoder = Autoencoder::Create(model->config().autoencoder, *std::move(tensors), c.model_dir);
   if (!autoencoder.ok()) return autoencoder.status();
@@ -134,7 +134,7 @@ absl::Status EditVelocityOp(const Case& c, Report& report) {
   report.Compare("kv_len", torch::tensor({full.length()}));
   report.Compare("rope", full.next_position);
 
-  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
+  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), c.options());
   const torch::Tensor x = c.inputs.at("x_t").unsqueeze(0);
   const int64_t h = c.params.at("grid_h"), w = c.params.at("grid_w");
   report.Compare("v", model->GuidedVelocity(full, source, instruction, x, t, h, w, *guidance).squeeze(0));
@@ -165,7 +165,7 @@ absl::Status ThinkThenImageOp(const Case& c, Report& report) {
   model->AppendTokens(full, ToTensor(segment).unsqueeze(0));
   report.Compare("rope", full.next_position);
 
-  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), torch::kFloat32);
+  const torch::Tensor t = torch::full({1}, c.params.at("t").get<double>(), c.options());
   const torch::Tensor x = c.inputs.at("x_t").unsqueeze(0);
   const int64_t h = c.params.at("grid_h"), w = c.params.at("grid_w");
   report.Compare("v_cond", model->Velocity(full, x, t, h, w).squeeze(0));

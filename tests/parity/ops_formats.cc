@@ -73,7 +73,7 @@ absl::StatusOr<Autoencoder> LoadAutoencoder(const Case& c) {
   if (!config.ok()) return config.status();
   for (const char* name : {"/ae.safetensors", "/model.safetensors"}) {
     if (!std::filesystem::exists(c.model_dir + name)) continue;
-    auto tensors = LoadTensors(c.model_dir + name);
+    auto tensors = LoadTensorsOf(c, name);
     if (!tensors.ok()) return tensors.status();
     return Autoencoder::Create(*config, *std::move(tensors), c.model_dir);
   }

@@ -57,7 +57,7 @@ absl::Status PreprocessOp(const Case& c, Report& report) {
 
 absl::Status TextEmbedsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Owlv2::Load(c.model_dir);
+  const auto model = LoadModelOf<Owlv2>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor ids = InputIds(c), tokens = model->TextTokens(ids);
   const torch::Tensor pooled = model->PoolText(tokens, ids), projected = model->ProjectText(pooled);
@@ -70,7 +70,7 @@ absl::Status TextEmbedsOp(const Case& c, Report& report) {
 
 absl::Status ImageFeaturesOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Owlv2::Load(c.model_dir);
+  const auto model = LoadModelOf<Owlv2>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor encoded = model->EncodeImage(c.inputs.at("pixel_values"));
   const torch::Tensor normed = model->PostNorm(encoded);
@@ -82,7 +82,7 @@ absl::Status ImageFeaturesOp(const Case& c, Report& report) {
 
 absl::Status DetectOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Owlv2::Load(c.model_dir);
+  const auto model = LoadModelOf<Owlv2>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor &pixels = c.inputs.at("pixel_values"), ids = InputIds(c);
   const int64_t images = pixels.size(0), side = model->config().grid();

@@ -30,7 +30,7 @@ TokenChoice ChooseBetween(const torch::Tensor& logits, const std::vector<int64_t
 
 absl::Status PrefixLogitsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = PaliGemma::Load(c.model_dir);
+  const auto model = LoadModelOf<PaliGemma>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor image = model->ImageTokens(c.inputs.at("pixel_values"));
   const torch::Tensor logits = model->Logits(ReadPrefix(*model, c, image).hidden);
@@ -45,7 +45,7 @@ absl::Status PrefixLogitsOp(const Case& c, Report& report) {
 
 absl::Status SuffixLogprobsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = PaliGemma::Load(c.model_dir);
+  const auto model = LoadModelOf<PaliGemma>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor image = model->ImageTokens(c.inputs.at("pixel_values"));
   report.Compare("logprobs", model->SuffixLogProbs(ReadPrefix(*model, c, image), Integers(c, "suffix_ids")));

@@ -21,7 +21,7 @@ TokenScores ScoreCompletions(const Qwen2& model, const torch::Tensor& ids,
   KvCache cache;
   const torch::Tensor hidden = model.Append(cache, ids);
   const int64_t longest = completion_lengths.max().item<int64_t>();
-  const torch::Tensor offset = torch::arange(longest).unsqueeze(0);
+  const torch::Tensor offset = torch::arange(longest, ids.options()).unsqueeze(0);
   const torch::Tensor counts = offset < completion_lengths.unsqueeze(1);  // [B, C]
   // Token i is predicted from the one before it.
   const torch::Tensor places = (prompt_lengths.unsqueeze(1) + offset).clamp_max(ids.size(1) - 1);
@@ -52,7 +52,7 @@ std::vector<int64_t> Greedy(const Qwen2& model, const std::vector<int64_t>& prom
 
 absl::Status LogitsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Qwen2::Load(c.model_dir);
+  const auto model = LoadModelOf<Qwen2>(c);
   if (!model.ok()) return model.status();
   torch::Tensor real;
   if (c.inputs.contains("attention_mask")) real = Integers(c, "attention_mask");
@@ -70,7 +70,7 @@ absl::Status LogitsOp(const Case& c, Report& report) {
 
 absl::Status TokenLogProbsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Qwen2::Load(c.model_dir);
+  const auto model = LoadModelOf<Qwen2>(c);
   if (!model.ok()) return model.status();
   const TokenScores scores =
       ScoreCompletions(*model, Integers(c, "input_ids"), Integers(c, "prompt_lengths"),
@@ -81,13 +81,14 @@ absl::Status TokenLogProbsOp(const Case& c, Report& report) {
 }
 
 absl::Status GreedyOp(const Case& c, Report& report) {
-  const auto model = Qwen2::Load(c.model_dir);
+  const auto model = LoadModelOf<Qwen2>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor ids = Integers(c, "input_ids"), prompt_lengths = Integers(c, "prompt_lengths");
   std::vector<std::vector<int64_t>> rows;
   int64_t longest = 0;
   for (int64_t row = 0; row < ids.size(0); ++row) {
-    const torch::Tensor prompt = ids[row].narrow(0, 0, prompt_lengths[row].item<int64_t>()).contiguous();
+    const torch::Tensor prompt =
+        ids[row].narrow(0, 0, prompt_lengths[row].item<int64_t>()).cpu().contiguous();
     const int64_t* begin = prompt.data_ptr<int64_t>();
     rows.push_back(Greedy(*model, {begin, begin + prompt.numel()}, c.params.at("max_new_tokens"),
                           c.params.at("eos_token_id")));

@@ -14,9 +14,10 @@ struct Sight {
 Sight LookAt(const Siglip& model, const Case& c) {
   const torch::Tensor& pixels = c.inputs.at("pixel_values");
   if (!model.config().naflex) {
-    return {.tokens = model.VisionTokens(pixels),
-            .valid = {},
-            .columns = torch::full({pixels.size(0), 1}, model.config().grid(), torch::kInt64)};
+    return {
+        .tokens = model.VisionTokens(pixels),
+        .valid = {},
+        .columns = torch::full({pixels.size(0), 1}, model.config().grid(), c.options().dtype(torch::kInt64))};
   }
   const torch::Tensor& shapes = c.inputs.at("spatial_shapes");
   const torch::Tensor valid = c.inputs.at("pixel_attention_mask").to(torch::kBool);
@@ -29,7 +30,7 @@ torch::Tensor TextIds(const Case& c) { return c.inputs.at("input_ids").to(torch:
 
 absl::Status ImageFeaturesOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Siglip::Load(c.model_dir);
+  const auto model = LoadModelOf<Siglip>(c);
   if (!model.ok()) return model.status();
   const Sight sight = LookAt(*model, c);
   report.Compare("last_hidden_state",
@@ -41,7 +42,7 @@ absl::Status ImageFeaturesOp(const Case& c, Report& report) {
 
 absl::Status TextFeaturesOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Siglip::Load(c.model_dir);
+  const auto model = LoadModelOf<Siglip>(c);
   if (!model.ok()) return model.status();
   const torch::Tensor tokens = model->TextTokens(TextIds(c));
   report.Compare("last_hidden_state", tokens);
@@ -51,7 +52,7 @@ absl::Status TextFeaturesOp(const Case& c, Report& report) {
 
 absl::Status LogitsOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Siglip::Load(c.model_dir);
+  const auto model = LoadModelOf<Siglip>(c);
   if (!model.ok()) return model.status();
   const Sight sight = LookAt(*model, c);
   const torch::Tensor image = UnitLength(model->Pool(sight.tokens, sight.valid));
@@ -66,8 +67,8 @@ absl::Status LogitsOp(const Case& c, Report& report) {
 
 // bool [B, R, N]: which tokens lie in each box (int64 [B, R, 4] = y0, x0, y1, x1 in patches, half open).
 torch::Tensor InsideBoxes(const torch::Tensor& boxes, const torch::Tensor& columns, int64_t tokens) {
-  const torch::Tensor place = torch::arange(tokens).unsqueeze(0);              // row-major
-  const torch::Tensor row = torch::floor_divide(place, columns).unsqueeze(1);  // [B, 1, N]
+  const torch::Tensor place = torch::arange(tokens, boxes.options()).unsqueeze(0);  // row-major
+  const torch::Tensor row = torch::floor_divide(place, columns).unsqueeze(1);       // [B, 1, N]
   const torch::Tensor column = torch::remainder(place, columns).unsqueeze(1);
   const auto side = [&](int64_t i) { return boxes.select(2, i).unsqueeze(2); };  // [B, R, 1]
   return row.ge(side(0))
@@ -78,7 +79,7 @@ torch::Tensor InsideBoxes(const torch::Tensor& boxes, const torch::Tensor& colum
 
 absl::Status DenseGroundingOp(const Case& c, Report& report) {
   torch::NoGradGuard no_grad;
-  const auto model = Siglip::Load(c.model_dir);
+  const auto model = LoadModelOf<Siglip>(c);
   if (!model.ok()) return model.status();
   const Sight sight = LookAt(*model, c);
   const torch::Tensor text = UnitLength(model->Text(TextIds(c)));  // [K, P]

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/weights/moved.h"
 #include "model/weights/weights.h"
 #include "nlohmann/json.hpp"
 
@@ -19,20 +20,30 @@ namespace lvrpo::parity {
 struct Case {
   std::string dir;  // folder of the case
   std::string family, op;
-  nlohmann::json spec;           // case.json
-  nlohmann::json params;         // its "params"
-  nlohmann::json expected_json;  // expected.json; null when there is none
-  TensorMap inputs, expected;    // as stored; empty when there is no such file
-  std::string model_dir;         // "" when the case has no model
+  nlohmann::json spec;                 // case.json
+  nlohmann::json params;               // its "params"
+  nlohmann::json expected_json;        // expected.json; null when there is none
+  TensorMap inputs, expected;          // as stored; empty when there is no such file
+  std::string model_dir;               // "" when the case has no model
+  torch::Device device = torch::kCPU;  // where it runs: the inputs are there, and models have to be
 
   std::string path(const std::string& file) const { return dir + "/" + file; }
+  torch::TensorOptions options() const { return torch::TensorOptions(torch::kFloat32).device(device); }
 };
 
-absl::StatusOr<Case> LoadCase(const std::string& dir);
+absl::StatusOr<Case> LoadCase(const std::string& dir, torch::Device device = torch::kCPU);
+
+// The case's model, and tensors of its folder, on the case's device.
+template <typename Model>
+absl::StatusOr<Model> LoadModelOf(const Case& c) {
+  return OnDevice(Model::Load(c.model_dir), c.device, c.model_dir);
+}
+absl::StatusOr<TensorMap> LoadTensorsOf(const Case& c, const std::string& file);
 
 // Collects the comparisons of one case. A name's tolerance comes from case.json ("*" covers all names, no
 // entry means exact): float tensors and numbers need |got - expected| <= atol + rtol |expected|, "exact"
-// equal values. NaN equals NaN.
+// equal values. NaN equals NaN. On another device than a CPU, whose products round otherwise, tolerances are
+// four times as wide.
 class Report {
  public:
   explicit Report(const Case& parity_case) : case_(parity_case) {}
@@ -83,6 +94,9 @@ void RegisterTokenizerOps(Registry& registry);  // called by RegisterFormatOps
 
 // Runs every case in and below the folders, prints one JSON line a case and a summary; returns the number
 // that failed.
-int RunCases(const Registry& registry, const std::vector<std::string>& folders);
+int RunCases(const Registry& registry, const std::vector<std::string>& folders,
+             torch::Device device = torch::kCPU);
+// With all ops.
+int RunCases(const std::vector<std::string>& folders, torch::Device device);
 
 }  // namespace lvrpo::parity

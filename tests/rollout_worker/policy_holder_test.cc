@@ -45,6 +45,16 @@ class PolicyHolderTest : public ::testing::Test {
   PolicyHolder holder_;
 };
 
+// What is published is fp32; a bf16 policy computes with its rounding.
+TEST_F(PolicyHolderTest, TakesPublishedWeightsInTheDtypeOfThePolicy) {
+  TensorMap tensors = TheWorld().base.tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  const Bagel base = *Bagel::Create(TheWorld().base.config(), std::move(tensors), "bf16");
+  const auto policy = MakePolicy(base, {{kName, Trained() * 3}}, Version(1, "next"));
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_TRUE(torch::equal((*policy)->model.tensors().at(kName), (Trained() * 3).to(torch::kBFloat16)));
+}
+
 TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   const TensorMap changed = {{kName, Trained() * 2}};
   const PackedWeights good = PackWeights(changed, 1);

@@ -26,7 +26,7 @@ inline World& TheWorld() {
     torch::set_num_threads(1);
     v1::RunConfig config =
         LoadRunConfig("configs/shapes.yaml", {"data.text_fraction=0.5", "rollout.group_size=4"})->config;
-    RunModel model = *LoadRunModel(config);
+    RunModel model = *LoadRunModel(config, torch::kCPU);
     PromptSource prompts = *PromptSource::Load(config, *model.tokenizer, model.policy.config());
     Generator generator(config, model.autoencoder, *model.tokenizer);
     return new World{config, model.policy, std::move(model.tokenizer), std::move(prompts),

@@ -14,6 +14,7 @@ class ClusterWeights final : public WeightFetcher {
  public:
   // `world` must outlive it.
   explicit ClusterWeights(ClusterWorld& world) : world_(world) {}
+  absl::string_view name() const override { return "cluster"; }
   std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
                                      const StreamLimits& limits) override;
 

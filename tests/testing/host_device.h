@@ -11,6 +11,8 @@ namespace lvrpo {
 // Thread-safe.
 class HostDevice : public DeviceApi {
  public:
+  std::string Place() override { return "host"; }
+  std::optional<bool> Reaches(const std::string& place) override { return place == "host"; }
   absl::Status MakeCurrent() override;
   absl::StatusOr<void*> Allocate(int64_t bytes) override;
   absl::Status Free(void* memory) override;

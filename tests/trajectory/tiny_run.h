@@ -28,6 +28,13 @@ inline Bagel TinyModel() {
   return *Bagel::Create(config, tensors, "test");
 }
 
+// Its weights as bf16.
+inline Bagel TinyModelInBf16() {
+  TensorMap tensors = TinyModel().tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kBFloat16);
+  return *Bagel::Create(TinyRunConfig(), std::move(tensors), "test");
+}
+
 inline v1::RunConfig TinyRun() {
   v1::RunConfig config = DefaultRunConfig();
   config.mutable_rollout()->set_group_size(4);

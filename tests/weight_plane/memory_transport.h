@@ -42,6 +42,7 @@ class MemoryWeightStream final : public WeightStream {
 class MemoryTransport final : public WeightPublisher, public WeightFetcher {
  public:
   void Publish(std::shared_ptr<const PackedWeights> weights) override { kept_.Keep(std::move(weights)); }
+  absl::string_view name() const override { return "memory"; }
   std::unique_ptr<WeightStream> Open(const std::string&, int64_t number, const StreamLimits&) override {
     return std::make_unique<MemoryWeightStream>(kept_.Find(number));
   }

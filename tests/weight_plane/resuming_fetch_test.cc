@@ -33,9 +33,10 @@ class ScriptedHolders final : public WeightFetcher {
     int64_t first_bucket = -1;  // none was read
   };
 
+  absl::string_view name() const override { return "scripted"; }
   std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t, const StreamLimits&) override {
     asked.push_back({.holder = holder});
-    return std::make_unique<Stream>(holders.at(holder), asked.back());
+    return std::make_unique<Stream>(holders[holder], asked.back());
   }
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
@@ -84,13 +85,15 @@ class ResumingFetchTest : public ::testing::Test {
   const std::shared_ptr<const PackedWeights> weights_ = std::make_shared<const PackedWeights>(SomeWeights(4));
   const WantedWeights wanted_ = WantedOf(*weights_);
   v1::PoolView view_;
-  ScriptedHolders transport_;
+  ScriptedHolders transport_, first_;
   std::map<v1::Role, int64_t> bytes_;
   ResumingFetch fetch_{
       transport_,
-      {.own_address = "me:1", .limits = {}, .seed = 1, .on_bytes = [this](int64_t bytes, v1::Role role) {
-         bytes_[role] += bytes;
-       }}};
+      {.own_address = "me:1",
+       .limits = {},
+       .seed = 1,
+       .on_bytes = [this](int64_t bytes, v1::Role role, absl::string_view) { bytes_[role] += bytes; },
+       .first = &first_}};
 };
 
 constexpr int kReadsOfLarge = 20;  // 6 MB in pieces of .3 MB
@@ -99,6 +102,33 @@ TEST_F(ResumingFetchTest, AsksNobodyWhereNobodyIs) {
   EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
   Add("me:1");
   EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+  EXPECT_THAT(transport_.Names(), ElementsAre());
+}
+
+// The transport that is tried first has what Add() gave the learner, until it breaks.
+TEST_F(ResumingFetchTest, TriesTheFirstTransportOnceForEachVersion) {
+  first_.holders["learner:1"] = {.weights = weights_, .reads = kReadsOfLarge + 2};
+  EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+  EXPECT_THAT(first_.Names(), ElementsAre()) << "there is no learner";
+  const auto other = std::make_shared<const PackedWeights>(SomeWeights(5, 'b'));
+  first_.holders["learner:1"].weights = other;
+  Add("learner:1", v1::ROLE_LEARNER) = {.weights = other, .reads = 3};
+  *view_.mutable_current_version() = other->manifest.version();
+  EXPECT_TRUE(absl::IsUnavailable(Fetch(WantedOf(*other)).status()));
+  EXPECT_THAT(first_.Names(), ElementsAre("learner:1"));
+  ASSERT_EQ(transport_.asked.size(), 1u);
+  EXPECT_EQ(transport_.asked[0].first_bucket, 1) << "what came first stays";
+  transport_.holders["learner:1"].reads = 1000;
+  const auto fetched = Fetch(WantedOf(*other));
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_EQ(first_.asked.size(), 1u) << "not again";
+  EXPECT_TRUE(SameBytes(fetched->buckets(), other->buckets));
+}
+
+TEST_F(ResumingFetchTest, AWholeVersionOfTheFirstTransportIsAll) {
+  Add("learner:1", v1::ROLE_LEARNER);
+  first_.holders["learner:1"] = {.weights = weights_};
+  ASSERT_TRUE(Fetch().ok());
   EXPECT_THAT(transport_.Names(), ElementsAre());
 }
 

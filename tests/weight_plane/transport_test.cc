@@ -12,6 +12,7 @@
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/weight_plane/gang_world.h"
 #include "tests/weight_plane/memory_transport.h"
 #include "tests/weight_plane/some_weights.h"
 #include "weight_plane/weight_client.h"
@@ -32,6 +33,8 @@ class Ends {
   virtual WeightPublisher& publisher() = 0;
   virtual WeightFetcher& fetcher() = 0;
   virtual std::string holder() = 0;
+  // Bytes that came in another way than over this transport.
+  virtual int64_t elsewhere() const { return 0; }
 };
 
 class MemoryEnds final : public Ends {
@@ -55,6 +58,74 @@ class GrpcEnds final : public Ends {
   WeightService service_{watch_, 2};
   std::unique_ptr<RpcServer> server_ = *RpcServer::Start({}, {&service_});
   WeightClient client_{64};
+};
+
+// Over NCCL; as in a run, what a broadcast does not give comes over gRPC. Each stream is of a broadcast to
+// one worker, unless that has broken off before.
+class NcclEnds final : public Ends, public WeightPublisher, public WeightFetcher {
+ public:
+  WeightPublisher& publisher() override { return *this; }
+  WeightFetcher& fetcher() override { return *this; }
+  std::string holder() override { return world_.address(); }
+  int64_t elsewhere() const override { return over_grpc_; }
+
+  void Publish(std::shared_ptr<const PackedWeights> weights) override {
+    kept_.Keep(weights);
+    world_.root->Publish(std::move(weights));
+  }
+  absl::string_view name() const override { return "nccl"; }
+  std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,
+                                     const StreamLimits& limits) override {
+    return std::make_unique<Either>(*this, holder, number, limits);
+  }
+
+ private:
+  // From a broadcast if it is read from the begin, and from gRPC otherwise.
+  class Either final : public WeightStream {
+   public:
+    Either(NcclEnds& ends, const std::string& holder, int64_t number, const StreamLimits& limits)
+        : ends_(ends), number_(number), grpc_(ends.client_.Open(holder, number, limits)) {
+      if (ends_.in_use_.exchange(true)) return;  // one at a time
+      nccl_ = ends_.worker_.member().Open(holder, number, limits);
+    }
+    ~Either() override {
+      if (nccl_ == nullptr) return;
+      nccl_.reset();
+      ends_.world_.AwaitRoot();
+      ends_.in_use_ = false;
+    }
+    absl::StatusOr<v1::WeightManifest> Manifest() override {
+      if (nccl_ == nullptr) return grpc_->Manifest();
+      ends_.OfferAgain(number_);
+      absl::StatusOr<v1::WeightManifest> manifest = nccl_->Manifest();
+      over_nccl_ = manifest.ok();
+      return over_nccl_ ? std::move(manifest) : grpc_->Manifest();
+    }
+    absl::StatusOr<size_t> Read(int64_t bucket, int64_t offset, std::span<char> into) override {
+      if (over_nccl_) return nccl_->Read(bucket, offset, into);
+      const absl::StatusOr<size_t> bytes = grpc_->Read(bucket, offset, into);
+      ends_.over_grpc_ += bytes.ok() ? static_cast<int64_t>(*bytes) : 0;
+      return bytes;
+    }
+
+   private:
+    NcclEnds& ends_;
+    const int64_t number_;
+    const std::unique_ptr<WeightStream> grpc_;
+    std::unique_ptr<WeightStream> nccl_;
+    bool over_nccl_ = false;
+  };
+
+  void OfferAgain(int64_t number) {
+    if (auto weights = kept_.Find(number)) world_.desk->Offer(std::move(weights));
+  }
+
+  GangWorld world_{NcclDouble::Newest(), /*most_failures=*/1000};
+  GangWorld::Worker& worker_ = world_.Add("a");
+  KeptVersions kept_{2};
+  WeightClient client_{64};
+  std::atomic<bool> in_use_ = false;
+  std::atomic<int64_t> over_grpc_ = 0;
 };
 
 struct Kind {
@@ -105,6 +176,7 @@ TEST_P(TransportTest, DeliversEveryByte) {
   EXPECT_EQ(fetched->manifest().SerializeAsString(), weights->manifest.SerializeAsString());
   EXPECT_TRUE(SameBytes(fetched->buckets(), weights->buckets));
   EXPECT_EQ(received_, (3100 * 1000 + 7) * 4);
+  EXPECT_EQ(ends_->elsewhere(), 0);
 }
 
 TEST_P(TransportTest, HasTheTwoNewestVersionsOnly) {
@@ -218,7 +290,8 @@ TEST_P(TransportTest, ServesSeveralFetchersWhileVersionsAreMade) {
 
 INSTANTIATE_TEST_SUITE_P(EachTransport, TransportTest,
                          ::testing::Values(Kind{"memory", [] { return std::make_unique<MemoryEnds>(); }},
-                                           Kind{"grpc", [] { return std::make_unique<GrpcEnds>(); }}),
+                                           Kind{"grpc", [] { return std::make_unique<GrpcEnds>(); }},
+                                           Kind{"nccl", [] { return std::make_unique<NcclEnds>(); }}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

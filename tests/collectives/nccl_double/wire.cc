@@ -76,6 +76,11 @@ void Bell::Reset() {
   if (read(fd_.get(), &rung, sizeof(rung)) < 0) Require(errno == EAGAIN, "nccl_double: eventfd");
 }
 
+bool Bell::HasRung() const {
+  pollfd polled = {fd_.get(), POLLIN, 0};
+  return poll(&polled, 1, 0) > 0;
+}
+
 void AwaitEither(const Bell& one, const Bell& other) {
   std::vector<pollfd> polled = {{one.fd(), POLLIN, 0}, {other.fd(), POLLIN, 0}};
   Poll(polled);

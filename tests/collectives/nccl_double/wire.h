@@ -30,6 +30,7 @@ class Bell {
   Bell();
   void Ring();
   void Reset();
+  bool HasRung() const;
   int fd() const { return fd_.get(); }
 
  private:
