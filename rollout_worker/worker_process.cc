@@ -106,8 +106,8 @@ ResumingFetch::Options WorkerProcess::FetchOptions() {
 WorkerGang::Run WorkerProcess::GangRun() {
   return {.fence = [this] { return session().fence(); },
           .view = [this] { return session().view(); },
-          .sleep = Sleep,
-          .stop = [this] { return Leaving(); }};
+          .stop = [this] { return Leaving(); },
+          .waiting = {.sleep = Sleep}};
 }
 
 absl::Status WorkerProcess::Acknowledge(const v1::PolicyVersion& version) {

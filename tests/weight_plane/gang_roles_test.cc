@@ -7,6 +7,7 @@
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 #include "tests/weight_plane/some_weights.h"
 #include "weight_plane/gang/learner_gang.h"
 #include "weight_plane/gang/worker_gang.h"
@@ -45,12 +46,13 @@ class GangRolesTest : public ::testing::Test {
     holder.set_role(v1::ROLE_LEARNER);
   }
   std::unique_ptr<WorkerGang> OpenWorker() {
-    return WorkerGang::Open(config_,
-                            {.fence = [] { return FenceOf("rollout-0"); },
-                             .view = [this] { return view_; },
-                             .sleep = absl::SleepFor,
-                             .stop = [] { return false; }},
-                            client_, metrics_);
+    return WorkerGang::Open(
+        config_,
+        {.fence = [] { return FenceOf("rollout-0"); },
+         .view = [this] { return view_; },
+         .stop = [] { return false; },
+         .waiting = {.clock = &clock_, .sleep = [this](absl::Duration pause) { clock_.Advance(pause); }}},
+        client_, metrics_);
   }
   static v1::Fence FenceOf(const std::string& member) {
     v1::Fence fence;
@@ -68,6 +70,7 @@ class GangRolesTest : public ::testing::Test {
 
   v1::RunConfig config_ = DefaultRunConfig();
   Metrics metrics_;
+  FakeClock clock_;
   CallWatch watch_{{.every = {}}};
   WeightService service_{watch_, 2};
   WeightClient client_{64};

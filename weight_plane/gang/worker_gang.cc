@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "common/clock.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -37,13 +36,14 @@ WorkerGang::WorkerGang(const v1::RunConfig& config, Run run, std::unique_ptr<Gan
           metrics) {}
 
 std::string WorkerGang::AwaitLearner() {
-  const absl::Time deadline = RealClock().Now() + absl::Seconds(config_.weights().gather_seconds());
-  for (;; run_.sleep(absl::Milliseconds(50))) {
+  const Waiting& waiting = run_.waiting;
+  const absl::Time deadline = waiting.clock->Now() + absl::Seconds(config_.weights().gather_seconds());
+  for (;; waiting.sleep(absl::Milliseconds(50))) {
     const v1::PoolView view = run_.view();
     for (const v1::Member& learner : view.learners()) {
       if (learner.rank() == 0) return learner.address();
     }
-    if (run_.stop() || RealClock().Now() >= deadline) return "";
+    if (run_.stop() || waiting.clock->Now() >= deadline) return "";
   }
 }
 

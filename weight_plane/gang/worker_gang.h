@@ -3,7 +3,7 @@
 #include <functional>
 #include <memory>
 
-#include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
@@ -21,8 +21,8 @@ class WorkerGang {
   struct Run {
     std::function<v1::Fence()> fence;
     std::function<v1::PoolView()> view;
-    std::function<void(absl::Duration)> sleep;
     std::function<bool()> stop;
+    Waiting waiting = {};  // for a learner
   };
   // Null where `config.weights.transport` is not nccl, or this worker has no GPU or no NCCL: a line in the
   // log says why. All must outlive it.
