@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/stopwatch.h"
 #include "learner/copies/share_tensors.h"
 #include "learner/copies/state_slices.h"
 #include "model/weights/lora.h"
@@ -152,7 +151,6 @@ absl::Status StepKeeper::Write(const CopiedStep& step, const std::map<int, Tenso
 }
 
 absl::Status StepKeeper::Keep(const CopiedStep& step) {
-  const Stopwatch watch;
   absl::StatusOr<std::map<int, TensorMap>> gathered = std::map<int, TensorMap>();
   if (exchanges_) {
     std::vector<int> others = kept_;
@@ -169,8 +167,6 @@ absl::Status StepKeeper::Keep(const CopiedStep& step) {
           .Increment();
     }
   }
-  metrics_.Seconds("lvrpo_learner_step_copy_seconds", "Seconds of copying a step.", {})
-      .Observe(watch.Seconds());
   return ranks_.AgreeOn(absl::OkStatus());
 }
 
