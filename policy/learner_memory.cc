@@ -121,7 +121,7 @@ struct Sheet {
   // What sums and the optimizer need above what is free again by then: the lines after these bytes.
   void AddUpdate(int64_t device_before, int64_t masters_before);
   // The same of loading.
-  void AddLoading(int64_t host_before);
+  void AddLoading(int64_t host_before, int64_t device_before);
 };
 
 void Sheet::AddWeights() {
@@ -252,12 +252,14 @@ void Sheet::AddUpdate(int64_t device_before, int64_t masters_before) {
              masters(), masters() == device() ? device_before : masters_before);
 }
 
-void Sheet::AddLoading(int64_t host_before) {
-  // A rank that is not sharded keeps all of it; files of the run's dtype are mapped (LoadRunPolicy).
-  if (!sharded() || !load.casts) return;
-  AddInstead("the model while it loads",
-             census.rest.WeightBytes(width()) + census.layers.WeightBytes(width()),
-             "cast as a whole: its files hold another dtype", MemoryPlace::kHost, host_before);
+void Sheet::AddLoading(int64_t host_before, int64_t device_before) {
+  if (!sharded()) return;  // a whole rank keeps all of it
+  const int64_t whole = census.rest.WeightBytes(width()) + census.layers.WeightBytes(width());
+  const std::string what = "the model while it loads";
+  if (load.casts)  // files of the run's dtype are mapped (LoadRunPolicy)
+    AddInstead(what, whole, "cast as a whole: its files hold another dtype", MemoryPlace::kHost, host_before);
+  if (device() == MemoryPlace::kDevice)
+    AddInstead(what, whole, "until the rank has taken its part", device(), device_before);
 }
 
 }  // namespace
@@ -268,6 +270,9 @@ absl::StatusOr<RoleMemory> PlanLearner(const v1::RunConfig& config, const BagelC
   if (!census.ok()) return census.status();
   Sheet sheet(config, model, load, *census, ranks);
   sheet.AddWeights();
+  // What a rank takes of the model that it has loaded.
+  const int64_t masters_there = sheet.masters() == sheet.device() ? sheet.Part(census->trained() * kFp32) : 0;
+  const int64_t taken = sheet.memory.total(sheet.device()) + masters_there;
   sheet.AddState();
   if (rank == 0) sheet.AddOfRankZero();
   sheet.AddStepCopies(rank);
@@ -277,7 +282,7 @@ absl::StatusOr<RoleMemory> PlanLearner(const v1::RunConfig& config, const BagelC
   sheet.AddGathered();
   sheet.AddActivations();
   sheet.AddUpdate(device, masters);
-  sheet.AddLoading(host);
+  sheet.AddLoading(host, taken);
   return std::move(sheet.memory);
 }
 
