@@ -36,13 +36,13 @@ assets: build   ## pre-train the embedded default's weights again (about an hour
 bench: build    ## benchmarks: prints figures with their settings
 	@tools/bench.sh $(BIN)
 
-bench-signal: build ## how much of the image gradient is signal, beside a plain recipe's (3 minutes)
+bench-signal: build ## how much of the image gradient is signal, next to a plain recipe's (3 minutes)
 	@$(BIN)/lvrpo-gradient-signal
 
-bench-peers: build ## text and image rollouts beside transformers and eager PyTorch (installs them into .deps/peers)
+bench-peers: build ## text and image rollouts against transformers and eager PyTorch (installs them into .deps/peers)
 	@tools/bench_peers.sh $(BIN)
 
-bench-referee: build ## images a second of a SigLIP 2 referee beside ONNX Runtime and transformers (half an hour)
+bench-referee: build ## images a second of a SigLIP 2 referee against ONNX Runtime and transformers (half an hour)
 	@tools/bench_referee.sh $(BIN)
 
 bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (8 minutes)
@@ -57,7 +57,7 @@ bench-store: build ## upload of checkpoints against a plain PUT, to a local test
 bench-shards: build ## time and memory of a sharded learner's step against a whole one's (5 minutes, 16 GB)
 	@$(BIN)/lvrpo-bench-shards --size tiny --size small --size bagel-width
 
-chaos: build    ## kill and stop the processes of strict runs, each at a named place: 49 cases (11 minutes)
+chaos: build    ## kill and stop the processes of strict runs, each at a named place: 49 cases (8 minutes)
 	@tests/chaos/kill_matrix.py $(BIN)
 
 curves: build   ## gain of held-out images for 3 seeds, with 1 and 2 learner ranks, strict and with staleness 1 (half an hour)

@@ -55,7 +55,7 @@ if(LVRPO_WITH_TORCH)
   target_link_libraries(lvrpo_torch INTERFACE
     ${LVRPO_TORCH_DIR}/lib/libtorch_cpu.so ${LVRPO_TORCH_DIR}/lib/libc10.so Threads::Threads)
   if(LVRPO_CUDA)
-    # CUDA's runtime: in the wheels beside LibTorch, or of a toolkit.
+    # CUDA's runtime: in the wheels next to LibTorch, or of a toolkit.
     file(GLOB _cudart ${LVRPO_TORCH_DIR}/../nvidia/*/lib/libcudart.so.*)
     if(_cudart)
       list(GET _cudart 0 LVRPO_CUDART)

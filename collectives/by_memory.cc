@@ -14,7 +14,7 @@ class MemoryCollectives final : public Collectives {
   MemoryCollectives(std::unique_ptr<Collectives> host, std::unique_ptr<Collectives> device)
       : host_(std::move(host)),
         device_(std::move(device)),
-        name_(absl::StrCat(device_->name(), " beside ", host_->name())) {}
+        name_(absl::StrCat(device_->name(), " with ", host_->name())) {}
 
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }

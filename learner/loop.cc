@@ -282,7 +282,7 @@ absl::StatusOr<bool> LearnerLoop::Train(Step& step) {
       unique != step.figures.end() && unique->second < 1) {
     return absl::DataLossError(absl::StrCat(
         "only ", unique->second, " of the images of step ", step_,
-        " have noise of their own, so what they teach is wrong: a rollout worker is broken. The log "
+        " have noise that no other has, so what they teach is wrong: a rollout worker is broken. The log "
         "names two of them; nothing of the step was committed"));
   }
   return true;

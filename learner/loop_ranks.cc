@@ -75,8 +75,7 @@ absl::Status LearnerLoop::Shard() {
   if (!writes_parts_ && IsRankZero()) {
     spdlog::warn(
         "the ranks do not see one run folder: rank 0 gathers and writes all of a checkpoint, and needs 12 "
-        "bytes "
-        "of memory for each trained parameter");
+        "bytes of memory for each trained parameter");
   }
   return absl::OkStatus();
 }

@@ -6,7 +6,7 @@
 namespace lvrpo {
 
 // How ranks on GPUs meet: as `host` has them meet, which stays what numbers and words of the host are
-// exchanged over, and NCCL beside it for tensors. `gpu`: this rank's. `config` must outlive it.
+// exchanged over, and NCCL for tensors. `gpu`: this rank's. `config` must outlive it.
 RankTransport NcclRanks(RankTransport host, const v1::LearnerConfig& config, int gpu);
 
 }  // namespace lvrpo

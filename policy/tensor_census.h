@@ -12,7 +12,7 @@ namespace lvrpo {
 struct TensorCount {
   int64_t frozen = 0;
   int64_t replaced = 0;  // trained themselves: the reference has their values before training
-  int64_t adapters = 0;  // trained beside frozen ones; fp32 whatever the dtype of the weights
+  int64_t adapters = 0;  // added to frozen tensors; fp32 whatever the dtype of the weights
 
   int64_t trained() const { return replaced + adapters; }
   // Bytes of what is computed with, whose weights have `width` bytes.

@@ -13,7 +13,7 @@ namespace lvrpo {
 absl::StatusOr<std::optional<int>> ParseLocalRank(const char* words);
 
 // What `setting` (learner.device) means for rank `rank` on a machine with that many GPUs: of "cuda" each of
-// the machine's ranks has a GPU of its own, in the order of their local ranks; where nobody says those, ranks
+// the machine's ranks has a dedicated GPU, in the order of their local ranks; where nobody says those, ranks
 // fill machines of equal size in their order.
 std::string DeviceOfRank(absl::string_view setting, int rank, std::optional<int> local_rank, int gpus);
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr float kSame = .9f;
 
-// Pairs of samples of `group` and of an `earlier` one, or of its own earlier samples.
+// Pairs of samples of `group` and of an `earlier` one, or of `group` and its earlier samples.
 void Compare(const std::vector<torch::Tensor>& noise, size_t group, size_t earlier,
              std::vector<bool>& is_repeated, RepeatedNoise& found) {
   torch::Tensor same = noise[group].matmul(noise[earlier].t()).gt(kSame);

@@ -80,7 +80,7 @@ def make_programs(real, folder):
     folder.mkdir()
     for program in real.glob("lvrpo*"):
         copy = folder / program.name
-        if program.name == "lvrpo":  # it looks for the others beside itself
+        if program.name == "lvrpo":  # it looks for the others in its folder
             shutil.copy(program, copy)
             continue
         copy.write_text(f"""#!/bin/sh

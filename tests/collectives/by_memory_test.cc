@@ -24,11 +24,11 @@ void OnBoth(const std::function<void(int rank, std::unique_ptr<Collectives> host
 TEST(ByMemory, TakesEachSpanToItsOwnCommunicator) {
   NcclWorld world;
   OnBoth([&](int rank, std::unique_ptr<Collectives> host) {
-    Collectives* const beside = host.get();
+    Collectives* const watched = host.get();
     auto both = WithNccl(std::move(host), world.Place());
     ASSERT_TRUE(both.ok()) << both.status();
     Collectives& own = **both;
-    EXPECT_EQ(own.name(), "nccl beside in_process");
+    EXPECT_EQ(own.name(), "nccl with in_process");
     EXPECT_EQ(own.rank(), rank);
     EXPECT_EQ(own.size(), 2);
     float device = rank + 1.0F;
@@ -51,7 +51,7 @@ TEST(ByMemory, TakesEachSpanToItsOwnCommunicator) {
     // An argument that does not fit breaks neither; an abort both.
     EXPECT_TRUE(
         absl::IsInvalidArgument(own.Broadcast({&told, 1, Element::kFloat32, Memory::kDevice}, 7)->Wait()));
-    EXPECT_TRUE(beside->Barrier().ok());
+    EXPECT_TRUE(watched->Barrier().ok());
     own.Abort("enough");
     EXPECT_FALSE(own.Barrier().ok());
     EXPECT_FALSE(

@@ -34,7 +34,7 @@ class NcclCommunicatorTest : public testing::Test {
     for (Made& one : made) all.push_back(NcclCollectives::Over(std::move(one).value()).value());
     return all;
   }
-  // Shrinks all but `gone`, each in a thread of its own; results in rank order.
+  // Shrinks all but `gone`, each in a separate thread; results in rank order.
   static std::vector<Made> ShrinkAll(std::vector<std::unique_ptr<NcclCommunicator>> ranks,
                                      std::vector<int> gone) {
     for (auto one = gone.rbegin(); one != gone.rend(); ++one) ranks.erase(ranks.begin() + *one);

@@ -12,7 +12,7 @@
 namespace lvrpo {
 namespace {
 
-// In a process of its own, with this in the environment: after how many of ten "gather", each followed by
+// In a separate process, with this in the environment: after how many of ten "gather", each followed by
 // "scatter", it stops; nullopt: it ends. Whether it goes on when told to is checked here.
 std::optional<int> StopsAt(const char* place) {
   int passed[2];

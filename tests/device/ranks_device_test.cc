@@ -1,4 +1,4 @@
-// A learner's ranks on devices that are no CPU: tensors over the NCCL double, the host's numbers beside it.
+// A learner's ranks on devices that are no CPU: tensors over the NCCL double, the host's numbers in process.
 
 #include <thread>
 

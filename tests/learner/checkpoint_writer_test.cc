@@ -126,7 +126,7 @@ TEST_F(CheckpointWriterTest, ACheckpointWithoutAllPartsIsNotVisible) {
     EXPECT_THAT(Folders(), ::testing::IsEmpty());
     EXPECT_TRUE(recorded_.empty());
   }
-  // The other part comes from a writer of its own.
+  // The other part comes from another writer.
   CheckpointWriter writer = MakeWriter(), other = MakeWriter();
   Checkpoint snapshot = Snapshot(1);
   snapshot.parts = 2;

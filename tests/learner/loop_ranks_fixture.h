@@ -40,7 +40,7 @@ class LoopRanksTest : public SpoolTest {
     config_.mutable_train()->set_checkpoint_every(1);
     Restart();
   }
-  // New processes: an epoch of its own when its id says so.
+  // New processes: another epoch when its id says so.
   void Restart(int count = 2, const std::string& epoch = "E") {
     count_ = count;
     epoch_.Clear();

@@ -34,7 +34,7 @@ class LoopTest : public SpoolTest {
     EXPECT_TRUE(spool_.Open().ok());
     Restart();
   }
-  // A learner process of its own.
+  // A separate learner process.
   void Restart() {
     loop_.reset();
     trainer_ = *GrpoTrainer::Create(config_, TinyModel());

@@ -210,8 +210,8 @@ TEST(GrpoTrainer, TrainsBf16WeightsByTheirMasters) {
   }
 }
 
-// Until a sharded trainer takes its part it has nothing of its own, and after it nothing of the model's,
-// which may be views of a file.
+// Until a sharded trainer takes its part it has no copies, and after it nothing of the model's, which may be
+// views of a file.
 TEST(GrpoTrainer, CopiesNothingUntilItIsSharded) {
   v1::RunConfig config = TinyRun();
   config.mutable_learner()->set_sharded(true);

@@ -99,7 +99,7 @@ class Borrowed {
 
   void Check() const {
     TORCH_CHECK(pairs_.empty() || strangers_.empty(), name_, ": a tensor from elsewhere, of sizes ",
-                strangers_, ", beside tensors of the device");
+                strangers_, ", together with tensors of the device");
   }
 
   // What in-place operators made of the arguments.
@@ -196,7 +196,7 @@ torch::Tensor Convolution(const torch::Tensor& x, const torch::Tensor& weight,
                           c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed,
                           c10::IntArrayRef output_padding, int64_t groups) {
   TORCH_CHECK(IsOurs(x) && IsOurs(weight) && (!bias.has_value() || !bias->defined() || IsOurs(*bias)),
-              "convolution: a tensor of the host beside tensors of the device");
+              "convolution: a tensor of the host with tensors of the device");
   const bool biased = bias.has_value() && bias->defined();
   return OnDevice(at::convolution(OnHost(x), OnHost(weight), biased ? OnHost(*bias) : torch::Tensor(), stride,
                                   padding, dilation, transposed, output_padding, groups),

@@ -18,7 +18,7 @@
 namespace lvrpo {
 
 // The learner's side of the gang: broadcasts each published version to the workers that ask for it, on a
-// thread of its own, so that training waits for no worker. Whoever is not served fetches what `others`
+// separate thread, so that training waits for no worker. Whoever is not served fetches what `others`
 // publishes. Before the first version the gang is measured (the preflight), when workers ask for that. After
 // Options::most_failures broadcasts that failed one after the other there is none any more. Thread-safe.
 class GangRoot final : public WeightPublisher {

@@ -309,7 +309,7 @@ nccl::Result Communicator::Queue(Header header, const void* in, void* out, HostS
 void Communicator::Run(const Header& header, const char* in, char* out) {
   const int place = static_cast<int>(header.place);
   if (HasFault("hold", rank_, place)) AwaitEither(Released(), stop_);
-  if (stop_.HasRung()) return;  // what is queued behind an aborted operation never begins
+  if (stop_.HasRung()) return;  // what is queued after an aborted operation never begins
   if (HasFault("drop", rank_, place)) return AwaitStop(stop_);
   if (HasFault("error", rank_, place)) {
     SetState(nccl::kSystemError);
