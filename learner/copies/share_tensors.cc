@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "data/safetensors/safetensors_layout.h"
-#include "data/safetensors/safetensors_writer.h"
+#include "learner/copies/state_slices.h"
 #include "learner/ranks/step_agreement.h"
 #include "model/weights/tensor_dtypes.h"
 
@@ -23,11 +23,7 @@ absl::Status Broadcast(Collectives& ranks, int root, Span bytes) {
 
 // Names, dtypes and shapes, as a safetensors header has them.
 std::string HeaderOf(const TensorMap& tensors) {
-  std::vector<SafetensorsDescription> descriptions;
-  for (const auto& [name, tensor] : tensors) {
-    descriptions.push_back(
-        {name, SafetensorsDtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()}});
-  }
+  std::vector<SafetensorsDescription> descriptions = DescriptionsOf(tensors);
   return SafetensorsHeader(descriptions, {});
 }
 

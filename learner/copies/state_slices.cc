@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/weights/tensor_dtypes.h"
 
 namespace lvrpo {
 namespace {
@@ -67,6 +68,15 @@ StateTensors SplitState(const TensorMap& state) {
     (weights ? split.weights : split.optimizers)[std::string(rest)] = tensor;
   }
   return split;
+}
+
+std::vector<SafetensorsDescription> DescriptionsOf(const TensorMap& tensors) {
+  std::vector<SafetensorsDescription> descriptions;
+  for (const auto& [name, tensor] : tensors) {
+    descriptions.push_back(
+        {name, SafetensorsDtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()}});
+  }
+  return descriptions;
 }
 
 }  // namespace lvrpo

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/safetensors/safetensors_writer.h"
 #include "model/weights/weights.h"
 
 // A learner's state in parts: what all that train it have together, as one-dimensional pieces of its tensors.
@@ -28,5 +29,8 @@ struct StateTensors {
   TensorMap weights, optimizers;
 };
 StateTensors SplitState(const TensorMap& state);
+
+// What a safetensors header says of tensors, in the order of their names.
+std::vector<SafetensorsDescription> DescriptionsOf(const TensorMap& tensors);
 
 }  // namespace lvrpo

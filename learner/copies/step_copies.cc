@@ -18,8 +18,7 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/version.h"
-#include "data/safetensors/safetensors_writer.h"
-#include "model/weights/tensor_dtypes.h"
+#include "learner/copies/state_slices.h"
 #include "verifiers/rules/bounded_json.h"
 
 namespace lvrpo {
@@ -67,11 +66,7 @@ absl::StatusOr<nlohmann::json> ReadManifest(const std::string& path) {
 
 // Writes the tensors over the file that is there; returns their checksum.
 absl::StatusOr<std::string> Overwrite(const std::string& path, const TensorMap& tensors) {
-  std::vector<SafetensorsDescription> descriptions;
-  for (const auto& [name, tensor] : tensors) {
-    descriptions.push_back(
-        {name, SafetensorsDtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()}});
-  }
+  std::vector<SafetensorsDescription> descriptions = DescriptionsOf(tensors);
   const std::string header = SafetensorsHeader(descriptions, {});
   const absl::StatusOr<std::unique_ptr<ReusedFile>> file = ReusedFile::Open(path);
   if (!file.ok()) return file.status();

@@ -4,19 +4,10 @@
 #include <utility>
 
 #include "learner/ranks/step_agreement.h"
+#include "learner/step/step_ranks.h"
 
 namespace lvrpo {
 namespace {
-
-Element ElementOf(torch::Dtype dtype) {
-  TORCH_CHECK(dtype == torch::kFloat32 || dtype == torch::kBFloat16, "weights are sharded as fp32 or bf16");
-  return dtype == torch::kFloat32 ? Element::kFloat32 : Element::kBFloat16;
-}
-
-Span SpanOf(const torch::Tensor& values) {
-  return {values.data_ptr(), values.numel(), ElementOf(values.scalar_type()),
-          values.is_cpu() ? Memory::kHost : Memory::kDevice};
-}
 
 int64_t Elements(const ShardUnit::Part& part) { return c10::multiply_integers(part.shape); }
 

@@ -18,12 +18,15 @@ Span SpanOf(std::span<double> values) {
   return {values.data(), static_cast<int64_t>(values.size()), Element::kFloat64};
 }
 
-Span SpanOf(torch::Tensor& values) {
-  return {values.data_ptr<float>(), values.numel(), Element::kFloat32,
+}  // namespace
+
+Span SpanOf(const torch::Tensor& values) {
+  const torch::Dtype dtype = values.scalar_type();
+  TORCH_CHECK(dtype == torch::kFloat32 || dtype == torch::kBFloat16, "ranks exchange fp32 and bf16 tensors");
+  return {values.data_ptr(), values.numel(),
+          dtype == torch::kFloat32 ? Element::kFloat32 : Element::kBFloat16,
           values.is_cpu() ? Memory::kHost : Memory::kDevice};
 }
-
-}  // namespace
 
 absl::Status StepRanks::Reduce(Span values, Reduction reduction) const {
   if (size() == 1 || values.count == 0) return absl::OkStatus();

@@ -9,6 +9,9 @@
 
 namespace lvrpo {
 
+// The memory of a contiguous fp32 or bf16 tensor.
+Span SpanOf(const torch::Tensor& values);
+
 // The ranks of a learner as a step sees them: each has some of the step's groups, and all make the same
 // update. One rank alone exchanges nothing. All ranks make the same calls in the same order.
 //
@@ -25,7 +28,8 @@ class StepRanks {
   int size() const { return collectives_ == nullptr ? 1 : collectives_->size(); }
   bool ordered() const { return ordered_; }
 
-  // In place, over ranks; the same bits on all of them. Tensors: fp32 on the CPU, contiguous.
+  // In place, over ranks; the same bits on all of them. Tensors: contiguous, in memory that
+  // the collectives reach.
   absl::Status Sum(std::span<double> values) const;
   absl::Status Max(std::span<double> values) const;
   absl::Status Sum(torch::Tensor& values) const;
