@@ -144,6 +144,7 @@ TEST(PlanLearner, TellsTheHostsMemoryFromTheDevices) {
               ElementsAre("moments of a checkpoint that is written", "trained tensors to publish",
                           "published versions", "a checkpoint that is written"));
   EXPECT_THAT(places(MemoryPlace::kDevice), Not(Contains("weights in the CPU's order")));
+  EXPECT_THAT(places(MemoryPlace::kDevice), Contains("the model while it loads"));
 }
 
 // As the training refuses it, before anything is read.
