@@ -5,7 +5,7 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "model/kernels/README.
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 NAMED = re.compile(r"`([^`\s]+/[^`\s]*)`|\]\(([^)\s]+\.md)\)|(?<![\w`/.])(docs/\w+\.md)")
 FILE = re.compile(r"\.(?:h|cc|py|sh|proto|yaml|md|json)$")
-NOT_OURS = re.compile(r"[<>*{}$~=:@]|\.\.\.|^/|^(?:runs|build)/|[A-Z]{3,}/")  # placeholders, users' paths, URLs
+NOT_OURS = re.compile(r"[<>*{}$~=:@]|\.\.\.|^/|^(?:runs|build|\.deps|\.cache)/|[A-Z]{3,}/")  # placeholders, users' and ignored paths, URLs
 
 
 def offences(root):
