@@ -17,6 +17,7 @@
 #include "common/json/json_text.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/run_folder/run_folder.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/service.h"
 #include "nlohmann/json.hpp"
@@ -90,7 +91,8 @@ absl::Status Watch(CoordinatorService& service, const CoordinatorService::Option
 
 }  // namespace
 
-absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, ShutdownSignal& shutdown) {
+  const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
   const absl::StatusOr<FileLock> lock = FileLock::Take(
@@ -99,9 +101,12 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   if (!lock.ok()) return lock.status();
   // Only a process that can serve opens or creates the records.
   if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
+  if (absl::Status status = CheckRunConfig(options.run_dir, loaded); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(options.run_dir, "coordinator.sqlite"), options.run_id, options.config_digest);
   if (!store.ok()) return store.status();
+  if (absl::Status status = CompleteRunFolder(options.run_dir, loaded); !status.ok())
+    spdlog::warn("{}", std::string(status.message()));  // the run goes on without; the next start writes it
   Metrics metrics("coordinator");
   const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);

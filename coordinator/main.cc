@@ -69,7 +69,7 @@ int Main(int argc, char** argv) {
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
   InitLogging("coordinator");
-  return Explain(kProgram, CoordinateRun(flags, loaded->config, shutdown));
+  return Explain(kProgram, CoordinateRun(flags, *loaded, shutdown));
 }
 
 }  // namespace
