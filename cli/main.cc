@@ -13,6 +13,7 @@
 #include "cli/run_command.h"
 #include "cli/status_command.h"
 #include "cli/watch_command.h"
+#include "common/build_commit.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -88,7 +89,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -215,11 +216,13 @@ int Main(int argc, char** argv) {
     return kExitDone;
   }
   if (json) {
-    std::printf("%s\n",
-                JsonText(nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}})
-                    .c_str());
+    std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
+                                                {"version", kVersion},
+                                                {"commit", BuildCommit()},
+                                                {"run_format", kRunFormat}})
+                            .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }
