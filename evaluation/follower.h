@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,8 @@ class Follower {
   absl::Status Join();
   EvaluationFacts Facts() const;
   absl::Status EvaluateStep(int64_t step);
+  // Takes the evaluation of `step` steps in the run folder into complete_.
+  void NoteComplete(int64_t step);
   std::string WeightsOf(int64_t step) const;
   // Why it is to leave: OK while it is not, Cancelled when the run drains.
   absl::Status Leaving() const;
@@ -52,6 +55,8 @@ class Follower {
   ShutdownSignal& shutdown_;
   Metrics metrics_ = Metrics("evaluation");
   std::atomic<bool> joined_ = false;
+  std::map<int64_t, std::string>
+      complete_;  // evaluations in the run folder: digests of their versions, by step
   std::unique_ptr<RoleProcess> process_;
 };
 

@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/build_commit.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -16,6 +15,7 @@
 #include "common/flags/flag_checks.h"
 #include "common/json/json_text.h"
 #include "common/names.h"
+#include "common/telemetry/build_commit.h"
 #include "common/telemetry/logging.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"

@@ -14,10 +14,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/build_commit.h"
 #include "common/clock.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/telemetry/build_commit.h"
 #include "common/version.h"
 
 namespace lvrpo {
