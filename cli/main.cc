@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "cli/certs_command.h"
 #include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
@@ -13,6 +15,7 @@
 #include "cli/report/report.h"
 #include "cli/run_command.h"
 #include "cli/status_command.h"
+#include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -21,6 +24,7 @@
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
 #include "common/names.h"
+#include "common/net/rpc_tls.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
@@ -48,6 +52,15 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
   return absl::OkStatus();
 }
 
+// The roles that this process starts take their certificates from the same folder.
+absl::Status UseTlsOfRun(const std::string& tls) {
+  if (tls.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> folder = AbsolutePath(tls);
+  if (!folder.ok()) return folder.status();
+  setenv("LVRPO_TLS", folder->c_str(), /*overwrite=*/1);
+  return UseTls(*folder, PeerRole::kOperator);
+}
+
 int Audit(const std::string& run_dir) {
   absl::StatusOr<Process> process =
       Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}});
@@ -69,6 +82,29 @@ int Validate(const std::string& path, const v1::RunConfig& config) {
   std::printf("%s is a sound configuration (digest %s)\n", OneLine(path, 1000).c_str(),
               ConfigDigest(config).substr(0, 12).c_str());
   return kExitDone;
+}
+
+CLI::App* AddCerts(CLI::App& app, CertsOptions& certs) {
+  CLI::App* sub = app.add_subcommand(
+      "certs", "make a CA for development and a certificate for each role, for --tls (docs/security.md)");
+  sub->add_option("--out", certs.out, "folder to write, with one folder for each role")->required();
+  sub->add_option(
+         "--name", certs.names,
+         "ROLE=NAME,NAME: DNS names and addresses at which programs that are not lvrpo's own reach the "
+         "role, besides localhost; may be repeated")
+      ->take_all();
+  sub->add_option("--days", certs.days, "days for which the roles' certificates are valid")
+      ->check(CLI::Range(1, 3650))
+      ->capture_default_str();
+  sub->add_option(
+      "--run", certs.run,
+      "what the certificates are for, e.g. a run or a namespace: peers of another one are refused; "
+      "default: as before, or 'local'");
+  auto* renew = sub->add_flag("--renew", certs.renew, "new certificates of the CA that is there");
+  sub->add_flag("--new-ca", certs.new_ca,
+                "another CA in place of the one that is there, which stays trusted until the next --renew")
+      ->excludes(renew);
+  return sub;
 }
 
 int Main(int argc, char** argv) {
@@ -107,7 +143,9 @@ int Main(int argc, char** argv) {
           "was started is not there (a run that was copied to another machine)")
       ->needs(resume_option);
 
-  std::string run_dir, coordinator, shell;
+  AddTlsFlag(*run_app, run.tls);
+
+  std::string run_dir, coordinator, shell, tls;
   bool json = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
@@ -120,6 +158,7 @@ int Main(int argc, char** argv) {
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
         ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
+    AddTlsFlag(*sub, tls);
   }
   status_app->add_flag("--json", json, "as JSON");
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
@@ -132,6 +171,9 @@ int Main(int argc, char** argv) {
     sub->add_option("--config", flags.config, "run configuration (YAML)")->required();
     sub->add_option("--set", flags.overrides, "override one setting; may be repeated")->take_all();
   }
+
+  CertsOptions certs;
+  CLI::App* certs_app = AddCerts(app, certs);
 
   std::string metadata, prompt_file;
   CLI::App* geneval_app =
@@ -166,6 +208,7 @@ int Main(int argc, char** argv) {
                    "lvrpo run: a resumed run keeps its settings; --set and --run-id cannot be given\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTlsOfRun(run.tls); !status.ok()) return Explain(kProgram, status);
     ShutdownSignal shutdown;
     return RunCommand(run, shutdown);
   }
@@ -174,6 +217,7 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "lvrpo: give a run folder or --coordinator host:port\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTls(tls, std::nullopt); !status.ok()) return Explain(kProgram, status);
     return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
                                                   : Drain(run_dir, coordinator));
   }
@@ -187,6 +231,11 @@ int Main(int argc, char** argv) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
     return kExitDone;
+  }
+  if (certs_app->parsed()) {
+    const absl::Status status = MakeCertificates(certs, RealClock().Now());
+    const int code = Explain(kProgram, status);
+    return absl::IsInvalidArgument(status) ? kExitUsage : code;
   }
   if (geneval_app->parsed()) return Explain(kProgram, ImportGenEval(metadata, prompt_file));
   if (validate_app->parsed() || print_app->parsed()) {

@@ -28,6 +28,12 @@ bool CanRegisterAgain(v1::RefusalReason reason) {
          reason == v1::REFUSAL_SUPERSEDED;
 }
 
+// Waiting does not mend a certificate: then it is no matter of patience.
+absl::Status OfTls(const absl::Status& status) {
+  if (TlsTroubleOf(status) != TlsTrouble::kCertain) return status;
+  return absl::FailedPreconditionError(absl::StrCat("the coordinator: ", status.message()));
+}
+
 bool EndsMembership(v1::RefusalReason reason) {
   return reason == v1::REFUSAL_SUPERSEDED || reason == v1::REFUSAL_CONFIG_MISMATCH ||
          reason == v1::REFUSAL_CONTRACT_MISMATCH || reason == v1::REFUSAL_WRONG_RUN;
@@ -36,7 +42,8 @@ bool EndsMembership(v1::RefusalReason reason) {
 }  // namespace
 
 CoordinatorClient::CoordinatorClient(const std::string& address, const ChannelOptions& options)
-    : address_(address), stub_(v1::Coordinator::NewStub(MakeChannel(address, options))) {}
+    : address_(address),
+      stub_(v1::Coordinator::NewStub(MakeChannel(address, options.To({PeerRole::kCoordinator})))) {}
 
 absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
   v1::GetStatusResponse response;
@@ -48,8 +55,10 @@ absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duratio
 
 absl::Status CoordinatorClient::Explained(const absl::Status& status) const {
   if (!IsUnreachable(status)) return status;
-  return absl::UnavailableError(
-      absl::StrCat("the coordinator at ", address_, " does not answer: is it running there?"));
+  return TlsTroubleOf(status) == TlsTrouble::kNone
+             ? absl::UnavailableError(
+                   absl::StrCat("the coordinator at ", address_, " does not answer: is it running there?"))
+             : OfTls(status);
 }
 
 absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration deadline) {
@@ -66,7 +75,8 @@ MemberSession::MemberSession(Options options, std::function<Report()> report, st
       report_(std::move(report)),
       give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
-      stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.channel))) {}
+      stub_(v1::Coordinator::NewStub(
+          MakeChannel(options_.coordinator, options_.channel.To({PeerRole::kCoordinator})))) {}
 
 absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const Options& options, std::function<Report()> report, std::function<bool()> give_up,
@@ -87,7 +97,9 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const bool old_run = options.role == v1::ROLE_LEARNER &&
                          ErrorInfoOf(response.status()).reason() == v1::REFUSAL_CONFIG_MISMATCH;
     if (!IsUnreachable(response.status()) && !old_run) return response.status();
-    if (old_run && !warned) {
+    const TlsTrouble tls = TlsTroubleOf(response.status());
+    if (tls == TlsTrouble::kCertain) return OfTls(response.status());
+    if ((old_run || tls == TlsTrouble::kMaybe) && !warned) {
       spdlog::warn("{}; trying again for {}", std::string(response.status().message()),
                    absl::FormatDuration(options.patience));
       warned = true;

@@ -6,6 +6,7 @@
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
+#include "common/net/rpc_tls.h"
 #include "common/shutdown.h"
 #include "common/telemetry/logging.h"
 #include "coordinator/coordinator_process.h"
@@ -69,7 +70,9 @@ int Main(int argc, char** argv) {
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
   InitLogging("coordinator");
-  return Explain(kProgram, CoordinateRun(flags, loaded->config, shutdown));
+  absl::Status status = UseTls(flags.tls, PeerRole::kCoordinator);
+  if (status.ok()) status = CoordinateRun(flags, loaded->config, shutdown);
+  return Explain(kProgram, status);
 }
 
 }  // namespace

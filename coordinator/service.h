@@ -110,6 +110,9 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch;
   // PermissionDenied when the member has another role (ROLE_UNSPECIFIED: any may call).
   absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // PermissionDenied unless the fence's member, if there is one, has the role of the caller's certificate.
+  absl::Status CheckCaller(const grpc::ServerContext* context, const v1::Fence& fence)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Unavailable unless the service is started and not fatal; of writes, unless it is not degraded either.
   absl::Status CheckReady(bool writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Refuse(v1::RefusalReason reason, const std::string& message,

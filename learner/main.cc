@@ -43,7 +43,8 @@ int Main(int argc, char** argv) {
        .member_id = "learner-0",
        .required = {"--coordinator", "--run-dir"},
        .run = Learn,
-       .out_of_range = kExitDiverged},
+       .out_of_range = kExitDiverged,
+       .role = PeerRole::kLearner},
       argc, argv);
 }
 

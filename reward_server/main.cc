@@ -28,7 +28,8 @@ int Main(int argc, char** argv) {
            "and ends with it; without, it serves until it is told to stop.",
        .flags = "clmt",
        .member_id = "reward-0",
-       .run = Score},
+       .run = Score,
+       .role = PeerRole::kReward},
       argc, argv);
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "common/net/rpc_tls.h"
 #include "common/telemetry/logging.h"
 
 namespace lvrpo {
@@ -18,7 +19,8 @@ int RunRole(const RoleProgram& program, int argc, char** argv) {
   const absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(program.name, flags);
   if (!loaded.ok()) return kExitConfig;
   InitLogging(flags.member_id);
-  const absl::Status status = program.run(flags, loaded->config, shutdown);
+  absl::Status status = UseTls(flags.tls, program.role);
+  if (status.ok()) status = program.run(flags, loaded->config, shutdown);
   const int code = Explain(program.name, status);
   return absl::IsOutOfRange(status) ? program.out_of_range : code;
 }

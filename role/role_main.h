@@ -7,6 +7,7 @@
 #include "common/exit_code.h"
 #include "common/flags/role_flags.h"
 #include "common/shutdown.h"
+#include "common/tls/identity.h"
 #include "proto/lvrpo/v1/config.pb.h"
 
 namespace lvrpo {
@@ -19,7 +20,8 @@ struct RoleProgram {
   std::string member_id;    // unless a flag says otherwise
   std::vector<std::string> required = {};
   absl::Status (*run)(const RoleFlags&, const v1::RunConfig&, ShutdownSignal&);
-  int out_of_range = kExitBug;  // the exit code of OutOfRange
+  int out_of_range = kExitBug;          // the exit code of OutOfRange
+  PeerRole role = PeerRole::kOperator;  // that its certificate must be for
 };
 
 // The body of a role's main(): parses flags, loads the configuration, starts the log and runs it. Every error

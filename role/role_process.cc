@@ -6,10 +6,21 @@
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
+namespace {
+
+Denials::Count CountDenials(Metrics& metrics) {
+  return [&metrics](const std::string& method, const std::string& reason) {
+    metrics
+        .Counter("lvrpo_rpc_denied_total", "Calls, and connections (no method), that were refused.",
+                 {{"method", method}, {"reason", reason}})
+        .Increment();
+  };
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<RoleProcess>> RoleProcess::Start(const RoleFlags& flags,
-                                                                const v1::RunConfig& config,
-                                                                const Metrics& metrics,
+                                                                const v1::RunConfig& config, Metrics& metrics,
                                                                 const Serving& serving) {
   std::unique_ptr<RoleProcess> process(new RoleProcess(flags, config));
   if (!serving.services.empty()) {
@@ -17,7 +28,8 @@ absl::StatusOr<std::unique_ptr<RoleProcess>> RoleProcess::Start(const RoleFlags&
         RpcServer::Start({.listen = flags.listen,
                           .max_message_mib = config.rpc().max_message_mib(),
                           .insecure = flags.insecure,
-                          .max_threads = serving.max_threads},
+                          .max_threads = serving.max_threads,
+                          .denied = CountDenials(metrics)},
                          serving.services);
     if (!server.ok()) return server.status();
     process->server_ = *std::move(server);

@@ -40,8 +40,8 @@ class RoleProcess {
 
   // Starts the servers. All arguments, and what `serving` names, must outlive it.
   static absl::StatusOr<std::unique_ptr<RoleProcess>> Start(const RoleFlags& flags,
-                                                            const v1::RunConfig& config,
-                                                            const Metrics& metrics, const Serving& serving);
+                                                            const v1::RunConfig& config, Metrics& metrics,
+                                                            const Serving& serving);
   // Stops without leaving: no call is served any more, then heartbeats end.
   ~RoleProcess();
 

@@ -26,7 +26,8 @@ int Main(int argc, char** argv) {
        .flags = "clmt",
        .member_id = "rollout-0",
        .required = {"--coordinator"},
-       .run = Work},
+       .run = Work,
+       .role = PeerRole::kRollout},
       argc, argv);
 }
 

@@ -71,6 +71,7 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
                    "write the addresses that are served to this file, as JSON");
     app.add_flag("--insecure", insecure, "allow plain text on addresses other than loopback");
   }
+  if (has('c') || has('l') || has('m')) AddTlsFlag(app, tls);
   if (has('l') || has('m'))
     app.add_option("--metrics-listen", metrics_listen, "host:port of /metrics, /healthz and /readyz")
         ->check(HostPortText(AddressUse::kListen))
@@ -96,6 +97,14 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
     const absl::StatusOr<std::string> reachable = serves ? Reachable(listen) : listen;
     if (!reachable.ok()) throw CLI::ValidationError(std::string(reachable.status().message()));
   });
+}
+
+void AddTlsFlag(CLI::App& app, std::string& folder) {
+  app.add_option(
+         "--tls", folder,
+         "folder with this process's certificate (ca.crt, tls.crt, tls.key), or with one such folder for "
+         "each role: only TLS is spoken, on both sides (docs/security.md)")
+      ->envname("LVRPO_TLS");
 }
 
 void RoleFlags::TakeRank(const CLI::App& app) {

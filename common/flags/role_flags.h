@@ -24,6 +24,7 @@ struct RoleFlags {
   int threads = 0;
   int rank = 0, ranks = 1;
   bool insecure = false;
+  std::string tls;  // folder of this process's certificate; empty: plain text
 
   // `uses`: letters of the optional flags that this role has: c coordinator, r run-dir, l
   // listen/advertise/insecure, m member-id, t threads, k rank/ranks (the member id of rank R is learner-R,
@@ -37,6 +38,9 @@ struct RoleFlags {
  private:
   void TakeRank(const CLI::App& app);
 };
+
+// --tls (environment LVRPO_TLS), for a process that serves or calls others over gRPC.
+void AddTlsFlag(CLI::App& app, std::string& folder);
 
 // Parses, with the rules of common/flags/flag_checks.h; prints help or what is wrong, with a suggestion for a
 // command or an option that is not known. A value is the exit code to end with.
