@@ -66,6 +66,7 @@ v1::RegisterRequest ServiceTest::Registration(const std::string& id, v1::Role ro
   request.set_role(role);
   request.set_address(!address.empty() || role == v1::ROLE_ROLLOUT_WORKER ? address : "127.0.0.1:1");
   request.set_config_digest("config");
+  *request.mutable_build() = OwnBuild();
   if (role == v1::ROLE_REWARD_SERVER) return request;
   (*request.mutable_contract())["schedule"] = "aaaa";
   (*request.mutable_contract())["base weights"] = "bbbb";

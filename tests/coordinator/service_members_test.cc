@@ -102,14 +102,14 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
 TEST_F(ServiceTest, ADrainThatMembersDoNotFollowIsOverdueAfterItsGrace) {
   Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   clock_.Advance(absl::Hours(1));
-  EXPECT_FALSE(service_->DrainIsOverdue());  // nobody drains
+  EXPECT_FALSE(service_->standing().overdue);  // nobody drains
   service_->StartDraining("test");
   clock_.Advance(absl::Seconds(20));
   service_->StartDraining("again");  // the first one counts
   clock_.Advance(absl::Seconds(10));
-  EXPECT_FALSE(service_->DrainIsOverdue());
+  EXPECT_FALSE(service_->standing().overdue);
   clock_.Advance(absl::Milliseconds(1));
-  EXPECT_TRUE(service_->DrainIsOverdue());
+  EXPECT_TRUE(service_->standing().overdue);
 }
 
 TEST_F(ServiceTest, LeasesOfAProcessThatLeftOrDiedArePlannedAgainAtOnce) {
