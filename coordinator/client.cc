@@ -128,7 +128,8 @@ void MemberSession::SayWaiting(const absl::Status& why, absl::Time begin) {
   const absl::Time now = options_.waiting.clock->Now();
   const std::string words =
       ErrorInfoOf(why).reason() == v1::REFUSAL_UNSPECIFIED
-          ? absl::StrCat("the coordinator at ", options_.coordinator, ", which does not answer")
+          ? absl::StrCat("the coordinator at ", options_.coordinator, ", which does not answer",
+                         TlsTroubleOf(why) == TlsTrouble::kMaybe ? absl::StrCat(": ", why.message()) : "")
           : absl::StrCat("a place in the run at ", options_.coordinator, ": ", why.message());
   if (options_.waits) options_.waits(words);
   if (now < next_words_) return;

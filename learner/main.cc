@@ -44,9 +44,9 @@ int Main(int argc, char** argv) {
        .flags = "crlmtkp",
        .member_id = "learner-0",
        .required = {"--coordinator", "--run-dir"},
+       .role = PeerRole::kLearner,
        .run = Learn,
-       .out_of_range = kExitDiverged,
-       .role = PeerRole::kLearner},
+       .out_of_range = kExitDiverged},
       argc, argv);
 }
 

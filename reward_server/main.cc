@@ -33,8 +33,8 @@ int Main(int argc, char** argv) {
            "and ends with it; without, it serves until it is told to stop.",
        .flags = "clmtsp",
        .member_id = "reward-0",
-       .run = Score,
        .role = PeerRole::kReward,
+       .run = Score,
        .is_pool = true},
       argc, argv);
 }

@@ -30,8 +30,8 @@ int Main(int argc, char** argv) {
        .flags = "clmtsp",
        .member_id = "rollout-0",
        .required = {"--coordinator"},
-       .run = Work,
        .role = PeerRole::kRollout,
+       .run = Work,
        .is_pool = true},
       argc, argv);
 }
