@@ -25,6 +25,7 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/net/rpc_tls.h"
+#include "common/telemetry/catalogue.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
@@ -187,6 +188,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh"}))
       ->required();
 
+  CLI::App* metrics_app = app.add_subcommand(
+      "metrics", "print every metric that the processes of a run export (docs/metrics.md)");
+  metrics_app->add_flag("--json", json, "as JSON");
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -230,6 +234,10 @@ int Main(int argc, char** argv) {
   if (completion_app->parsed()) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
+    return kExitDone;
+  }
+  if (metrics_app->parsed()) {
+    std::printf("%s", (json ? MetricsJson() : MetricsDocument()).c_str());
     return kExitDone;
   }
   if (certs_app->parsed()) {

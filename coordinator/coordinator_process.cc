@@ -136,6 +136,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
       RoleProcess::Start(flags, config, health, {.services = {service->get()}});
   if (!process.ok()) return process.status();
+  health.metrics().SetRun(options.run_id);
+  health.metrics().WatchDisk("run", options.run_dir);
   health.state().SetTrouble([&s = **service] { return s.trouble(); });
   health.state().Follow([&s = **service] {
     const CoordinatorService::Standing run = s.standing();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/net/rpc_tls.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -23,9 +24,13 @@ std::string RoleHealth::Look() {
   const RoleFacts facts = state_.facts();
   const RolePhase now = PhaseOf(facts);
   for (const RolePhase phase : kRolePhases) {
-    metrics_
-        .Gauge("lvrpo_role_state", "1 for what this process does now, else 0.", {{"state", WordOf(phase)}})
-        .Set(phase == now ? 1 : 0);
+    metrics_.Gauge("lvrpo_role_state", {{"state", WordOf(phase)}}).Set(phase == now ? 1 : 0);
+  }
+  if (const std::shared_ptr<TlsContext> tls = ProcessTls(); tls != nullptr) {
+    if (const absl::StatusOr<absl::Time> end = tls->CertificateEnd(); end.ok()) {
+      metrics_.Gauge("lvrpo_tls_certificate_expiry_timestamp_seconds")
+          .Set(absl::ToDoubleSeconds(*end - absl::UnixEpoch()));
+    }
   }
   return NotReady(facts);
 }

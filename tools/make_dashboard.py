@@ -13,9 +13,9 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Samples per second", "short", [("sum(rate(lvrpo_rollout_samples_total[1m]))", "generated"),
                                      ("sum(rate(lvrpo_learner_samples_total[1m]))", "trained on")]),
     ("Members", "short", [("lvrpo_coordinator_members", "{{role}}")]),
-    ("Groups on their way", "short", [("lvrpo_coordinator_groups", "{{state}}")]),
+    ("Groups on their way", "short", [("lvrpo_coordinator_open_groups", "{{state}}")]),
     ("Groups by outcome, per second", "short", [("sum by (outcome) (rate(lvrpo_coordinator_groups_total[1m]))", "{{outcome}}")]),
-    ("Seconds since progress", "s", [("lvrpo_coordinator_idle_seconds", "idle")]),
+    ("Seconds since progress", "s", [("time() - lvrpo_coordinator_last_progress_timestamp_seconds", "idle")]),
     ("Seconds per step, by phase", "s", [
         ("sum by (phase) (rate(lvrpo_learner_phase_seconds_sum[1m])) / sum by (phase) (rate(lvrpo_learner_phase_seconds_count[1m]))",
          "{{phase}}")]),
@@ -30,7 +30,7 @@ PANELS = [  # title, unit, [(expression, legend)]
         ("sum by (component) (rate(lvrpo_reward_compute_seconds_sum[1m])) / "
          "sum by (component) (rate(lvrpo_reward_compute_seconds_count[1m]))", "compute {{component}}")]),
     ("Samples in a reward batch", "short", [
-        ("sum by (component) (rate(lvrpo_reward_batch_samples_sum_total[1m])) / "
+        ("sum by (component) (rate(lvrpo_reward_batch_samples_total[1m])) / "
          "sum by (component) (rate(lvrpo_reward_compute_seconds_count[1m]))", "{{component}}")]),
     ("Seconds of the reward call at hand", "s", [("lvrpo_reward_busy_seconds", "{{member}} {{component}}")]),
     ("Scores by outcome, per second", "short", [
@@ -48,7 +48,7 @@ PANELS = [  # title, unit, [(expression, legend)]
     ("Weight bytes per second", "Bps", [("sum(rate(lvrpo_rollout_weight_bytes_total[1m]))", "received")]),
     ("Version in use", "short", [("lvrpo_rollout_version", "{{member}}")]),
     ("Mean score by component", "short", [
-        ("sum by (component) (rate(lvrpo_reward_score_sum_total[1m])) / "
+        ("sum by (component) (rate(lvrpo_reward_score_total[1m])) / "
          'sum by (component) (rate(lvrpo_reward_items_total{outcome="OK"}[1m]))', "{{component}}")]),
     ("Processes by role and version", "short", [
         ("count by (role, version) (lvrpo_build_info)", "{{role}} {{version}}")]),

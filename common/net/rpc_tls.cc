@@ -88,11 +88,20 @@ std::string AddressIn(absl::string_view message) {
 TlsContext::TlsContext(const TlsFolder& folder, const Options& options)
     : identity_(folder.identity),
       ca_path_(folder.ca),
+      certificate_path_(folder.certificate),
       options_(options),
       provider_(std::make_shared<tls::FileWatcherCertificateProvider>(folder.key, folder.certificate,
                                                                       WholeSeconds(options.reload))) {}
 
 TlsContext::~TlsContext() = default;
+
+absl::StatusOr<absl::Time> TlsContext::CertificateEnd() const {
+  const absl::StatusOr<std::string> pem = ReadFile(certificate_path_, kMostBundleBytes);
+  if (!pem.ok()) return pem.status();
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(*pem);
+  if (!facts.ok()) return facts.status();
+  return facts->not_after;
+}
 
 std::string TlsContext::Bundle() const {
   absl::MutexLock lock(&mutex_);

@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -36,6 +37,8 @@ class TlsContext {
   ~TlsContext();
 
   const PeerIdentity& identity() const { return identity_; }
+  // When the certificate that is in the folder now ends; errors of reading it.
+  absl::StatusOr<absl::Time> CertificateEnd() const;
   // Whether the peer on `side` may be talked to, by the CA bundle as it is now; a client's server must be one
   // of `roles` (empty: any).
   PeerVerdict Judge(const PeerCertificate& peer, TlsSide side, const std::vector<PeerRole>& roles) const;
@@ -47,7 +50,7 @@ class TlsContext {
   std::string Bundle() const;
 
   const PeerIdentity identity_;
-  const std::string ca_path_;
+  const std::string ca_path_, certificate_path_;
   const Options options_;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
   mutable absl::Mutex mutex_;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs the four roles with tiny settings, reads their /metrics, and holds the dashboard, the scrape configuration and
-docs/operating.md against what they export.
+docs/metrics.md against what they export.
 
     dashboard_test.py BIN_DIR
 """
 import collections
+import functools
 import json
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,13 +26,13 @@ BIN = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build/relea
 SETTINGS = ["train.steps=3", "train.groups_per_step=2", "train.checkpoint_every=1", "rollout.group_size=4", "rollout.timesteps=4",
             "rollout.window_size=1", "rollout.window_hi=2", "data.text_fraction=0.3"]
 # Metrics that only show up when something goes wrong, or with several ranks.
-RARE = {"lvrpo_coordinator_refusals_total", "lvrpo_rollout_reward_retries_total", "lvrpo_learner_collective_seconds_sum"}
+RARE = {"lvrpo_learner_collective_seconds_sum"}
 
 SELECTOR = re.compile(r"\b(lvrpo_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 GROUPING = re.compile(r"\b(?:sum|avg|min|max|count)\b\s*(?:by\s*\(([^)]*)\))?\s*\(")
 LEGEND = re.compile(r"\{\{(\w+)\}\}")
-SAMPLE = re.compile(r"^(lvrpo_\w+)(?:\{(.*)\})? \S+$", re.M)
+SAMPLE = re.compile(r"^((?:lvrpo|process)_\w+)(?:\{(.*)\})? \S+$", re.M)
 
 
 def free_port():
@@ -57,15 +59,15 @@ def matches(labels, matchers):
     return all(holds[operator](labels.get(label, ""), want) for label, operator, want in matchers)
 
 
-def documented():
-    """Metric name -> label names, from the tables of docs/operating.md. `_suffix` extends the row's first two words."""
-    found = {}
-    for row in re.findall(r"^\| (`lvrpo_.*?) \|", (ROOT / "docs/operating.md").read_text(), re.M):
-        names = re.findall(r"`([a-z_]+)(?:\{([a-z_,]*)\})?`", row)
-        prefix = "_".join(names[0][0].split("_")[:2])
-        for name, labels in names:
-            found[name if name.startswith("lvrpo_") else prefix + name] = set(filter(None, labels.split(",")))
-    return found
+@functools.lru_cache(None)
+def catalogue():
+    """Metric name -> its entry in the catalogue, with the label `run`, which every series may have."""
+    metrics = json.loads(subprocess.run([BIN / "lvrpo", "metrics", "--json"], check=True, capture_output=True).stdout)
+    return {metric["name"]: metric for metric in metrics}
+
+
+def labels_in_catalogue(name):
+    return {"run", *catalogue().get(name, {"labels": ()})["labels"]}
 
 
 def scrape_config():
@@ -81,7 +83,7 @@ class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.series = collections.defaultdict(list)  # name -> label sets
-        cls.ready, cls.refused = set(), {}
+        cls.ready, cls.refused, cls.pages = set(), {}, {}
         seen = set()
         with tempfile.TemporaryDirectory() as folder:
             config = ["--config", str(ROOT / "configs/shapes.yaml")] + [a for s in SETTINGS for a in ("--set", s)]
@@ -94,14 +96,15 @@ class Dashboard(unittest.TestCase):
                                                       cwd=ROOT, stdout=log, stderr=log))
             address = f"127.0.0.1:{grpc}"
             start("coordinator", "lvrpo-coordinator", "--run-dir", f"{folder}/run", "--listen", address)
-            start("reward_server", "lvrpo-reward-server", "--coordinator", address)
+            start("reward", "lvrpo-reward-server", "--coordinator", address)
             start("learner", "lvrpo-learner", "--coordinator", address, "--run-dir", f"{folder}/run")
-            start("rollout_worker", "lvrpo-rollout-worker", "--coordinator", address)
+            start("rollout", "lvrpo-rollout-worker", "--coordinator", address)
             deadline = time.monotonic() + 120
             while any(p.poll() is None for p in processes) and time.monotonic() < deadline:
                 for role, port in ports.items():
                     try:
-                        for name, labels in samples(get(port, "/metrics")):
+                        cls.pages[role] = get(port, "/metrics")
+                        for name, labels in samples(cls.pages[role]):
                             key = (name, tuple(sorted(labels.items())))
                             if key not in seen:
                                 seen.add(key)
@@ -129,11 +132,11 @@ class Dashboard(unittest.TestCase):
         """Label names of a metric as it is exported; of a rare one as it is documented."""
         if name in self.series:
             return {label for labels in self.series[name] for label in labels}
-        return documented().get(re.sub(r"_seconds_(sum|count|bucket)$", "_seconds", name), set())
+        return labels_in_catalogue(re.sub(r"_seconds_(sum|count|bucket)$", "_seconds", name))
 
     def test_the_roles_ran(self):
         self.assertEqual(self.codes, [0, 0, 0, 0], self.logs)
-        self.assertEqual(self.ready, {"coordinator", "reward_server", "learner", "rollout_worker"})
+        self.assertEqual(self.ready, {"coordinator", "reward", "learner", "rollout"})
         for role, (code, why) in self.refused.items():
             with self.subTest(role):
                 self.assertEqual(code, 503)
@@ -141,7 +144,7 @@ class Dashboard(unittest.TestCase):
 
     def test_each_role_says_what_it_is(self):
         info = [labels["role"] for labels in self.series.get("lvrpo_build_info", [])]
-        self.assertEqual(sorted(info), ["coordinator", "learner", "reward_server", "rollout_worker"])
+        self.assertEqual(set(info), {"coordinator", "learner", "reward", "rollout"})
 
     def test_every_expression_selects_series_that_exist(self):
         for title, expression, _ in self.expressions():
@@ -186,13 +189,38 @@ class Dashboard(unittest.TestCase):
         result = subprocess.run([sys.executable, ROOT / "tools/make_dashboard.py", "--check"], capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def test_every_metric_is_documented_with_its_labels(self):
-        said = documented()
+    def test_the_document_is_what_the_program_prints(self):
+        printed = subprocess.run([BIN / "lvrpo", "metrics"], check=True, capture_output=True, text=True).stdout
+        self.assertEqual((ROOT / "docs/metrics.md").read_text(), printed, "run: lvrpo metrics > docs/metrics.md")
+
+    def test_every_series_is_in_the_catalogue_with_its_labels(self):
         for name in self.series:
             plain = re.sub(r"_(sum|count|bucket)$", "", name) if re.search(r"_seconds_(sum|count|bucket)$", name) else name
             with self.subTest(plain):
-                self.assertIn(plain, said)
-                self.assertEqual(said[plain], self.labels_of(name) - {"le"})
+                self.assertIn(plain, catalogue())
+                self.assertEqual(labels_in_catalogue(plain), self.labels_of(name) - {"le"})
+
+    def test_every_series_has_the_run_in_the_end(self):
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                self.assertEqual({labels.get("run") for _, labels in samples(page)}, {"run"})
+
+    def test_a_role_exports_its_own_metrics_and_those_of_all(self):
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                families = set(re.findall(r"^# TYPE (\w+)", page, re.M))
+                self.assertLessEqual({catalogue()[name]["role"] for name in families}, {role, "every role"})
+                counters = {name for name, metric in catalogue().items()
+                            if metric["type"] == "counter" and metric["role"] == role and all(metric["labels"].values())}
+                self.assertLessEqual(counters, families, "counters are there from the start")
+
+    def test_prometheus_has_nothing_to_say_against_them(self):
+        if shutil.which("promtool") is None:
+            self.skipTest("no promtool here (Debian's package prometheus)")
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                check = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
+                self.assertEqual((check.returncode, check.stdout + check.stderr), (0, ""))
 
 
 if __name__ == "__main__":
