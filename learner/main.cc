@@ -44,7 +44,7 @@ int Main(int argc, char** argv) {
        .required = {"--coordinator", "--run-dir"},
        .run = Learn,
        .out_of_range = kExitDiverged,
-       .role = PeerRole::kLearner},
+       .peer = PeerRole::kLearner},
       argc, argv);
 }
 

@@ -29,7 +29,7 @@ int Main(int argc, char** argv) {
        .flags = "clmt",
        .member_id = "reward-0",
        .run = Score,
-       .role = PeerRole::kReward},
+       .peer = PeerRole::kReward},
       argc, argv);
 }
 

@@ -19,7 +19,7 @@ int RunRole(const RoleProgram& program, int argc, char** argv) {
   const absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(program.name, flags);
   if (!loaded.ok()) return kExitConfig;
   InitLogging(flags.member_id);
-  absl::Status status = UseTls(flags.tls, program.role);
+  absl::Status status = UseTls(flags.tls, program.peer);
   if (status.ok()) status = program.run(flags, loaded->config, shutdown);
   const int code = Explain(program.name, status);
   return absl::IsOutOfRange(status) ? program.out_of_range : code;

@@ -21,7 +21,7 @@ struct RoleProgram {
   std::vector<std::string> required = {};
   absl::Status (*run)(const RoleFlags&, const v1::RunConfig&, ShutdownSignal&);
   int out_of_range = kExitBug;          // the exit code of OutOfRange
-  PeerRole role = PeerRole::kOperator;  // that its certificate must be for
+  PeerRole peer = PeerRole::kOperator;  // what its certificate must say
 };
 
 // The body of a role's main(): parses flags, loads the configuration, starts the log and runs it. Every error

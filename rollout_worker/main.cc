@@ -27,7 +27,7 @@ int Main(int argc, char** argv) {
        .member_id = "rollout-0",
        .required = {"--coordinator"},
        .run = Work,
-       .role = PeerRole::kRollout},
+       .peer = PeerRole::kRollout},
       argc, argv);
 }
 
