@@ -189,7 +189,10 @@ absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinat
     status = RunningStatus(*running, left);
   } else {
     const std::string database = JoinPath(run_dir, "coordinator.sqlite");
-    if (run_dir.empty() || absl::IsPermissionDenied(running.status())) return running.status();
+    // A coordinator that is met without the right certificate may well work on the run.
+    if (run_dir.empty() || absl::IsPermissionDenied(running.status()) ||
+        TlsTroubleOf(running.status()) != TlsTrouble::kNone)
+      return running.status();
     if (!Exists(database)) {
       if (!absl::IsUnavailable(running.status()) && !absl::IsDeadlineExceeded(running.status()))
         return running.status();

@@ -27,7 +27,7 @@ const std::vector<MethodRight>& MethodRights() {
       {"/lvrpo.v1.Coordinator/Drain", {kOperator, kCoordinator}, kMiB},
       {"/lvrpo.v1.WeightSource/GetManifest", {kLearner, kRollout, kEvaluation}, kMiB},
       {"/lvrpo.v1.WeightSource/StreamWeights", {kLearner, kRollout, kEvaluation}, kMiB},
-      {"/lvrpo.v1.WeightGang/Ask", {kRollout, kEvaluation}, kMiB},
+      {"/lvrpo.v1.WeightGang/Ask", {kRollout}, kMiB},
       {"/lvrpo.v1.TrajectoryInbox/Upload", {kRollout}, 0},
       {"/lvrpo.v1.Reward/Score", {kRollout, kEvaluation, kOperator}, 0},
       {"/lvrpo.v1.Reward/GetInfo", AllPeerRoles(), kMiB},

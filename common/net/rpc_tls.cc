@@ -66,10 +66,9 @@ ProcessState& Process() {
   return *state;
 }
 
-absl::Status WithTrouble(const std::string& sentence, TlsTrouble trouble) {
-  absl::Status status = absl::UnavailableError(sentence);
-  status.SetPayload(kTroubleUrl, absl::Cord(trouble == TlsTrouble::kCertain ? "certain" : "maybe"));
-  return status;
+template <typename... Parts>
+absl::Status Unreachable(const Parts&... sentence) {
+  return absl::UnavailableError(absl::StrCat(sentence...));
 }
 
 // "127.0.0.1:7070" of "... last error: UNKNOWN: ipv4:127.0.0.1:7070: Tls handshake failed".
@@ -197,6 +196,11 @@ void NoteHandshake(const std::string& message) {
   }
 }
 
+absl::Status WithTlsTrouble(absl::Status status, TlsTrouble trouble) {
+  status.SetPayload(kTroubleUrl, absl::Cord(trouble == TlsTrouble::kCertain ? "certain" : "maybe"));
+  return status;
+}
+
 TlsTrouble TlsTroubleOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kTroubleUrl);
   if (!payload.has_value()) return TlsTrouble::kNone;
@@ -208,27 +212,27 @@ absl::Status ExplainTls(absl::Status status) {
   const absl::string_view message = status.message();
   const std::string address = AddressIn(message);
   if (const size_t verdict = message.find(kVerdict); verdict != absl::string_view::npos) {
-    return WithTrouble(
-        absl::StrCat("refuses to talk to ", address, ": ", message.substr(verdict + kVerdict.size())),
+    return WithTlsTrouble(
+        Unreachable("refuses to talk to ", address, ": ", message.substr(verdict + kVerdict.size())),
         TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "Tls handshake failed") &&
       absl::StrContains(message, "wrong version number")) {
-    return WithTrouble(
-        absl::StrCat(address, " does not speak TLS: start it with --tls, or leave --tls away here"),
+    return WithTlsTrouble(
+        Unreachable(address, " does not speak TLS: start it with --tls, or leave --tls away here"),
         TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "Tls handshake failed") &&
       absl::StrContains(message, "certificate verify failed")) {
-    return WithTrouble(absl::StrCat("the certificate of ", address,
-                                    " is not accepted: it is expired, or its CA is not in ca.crt"),
-                       TlsTrouble::kCertain);
+    return WithTlsTrouble(Unreachable("the certificate of ", address,
+                                      " is not accepted: it is expired, or its CA is not in ca.crt"),
+                          TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "failed to connect") && absl::StrContains(message, "Socket closed")) {
-    return WithTrouble(
-        absl::StrCat(address,
-                     " hangs up at once: a server with --tls takes only clients with --tls whose "
-                     "certificate it accepts, and its log says why it refused one"),
+    return WithTlsTrouble(
+        Unreachable(address,
+                    " hangs up at once: a server with --tls takes only clients with --tls whose "
+                    "certificate it accepts, and its log says why it refused one"),
         TlsTrouble::kMaybe);
   }
   return status;

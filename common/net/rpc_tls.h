@@ -87,6 +87,7 @@ enum class TlsTrouble {
   kCertain,  // the other side's certificate, or no TLS there: trying again does not help
 };
 TlsTrouble TlsTroubleOf(const absl::Status& status);
+absl::Status WithTlsTrouble(absl::Status status, TlsTrouble trouble);
 // Turns gRPC's message about a connection that TLS prevented into a sentence, which TlsTroubleOf knows. Other
 // statuses are returned as they are.
 absl::Status ExplainTls(absl::Status status);
