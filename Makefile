@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
+.PHONY: help setup setup-dev build run run-short test manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -29,6 +29,9 @@ run-short: build ## the same with a few steps: a check that everything works
 
 test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
+
+manifests:      ## render deploy/kubernetes, and what else follows from the Helm chart (needs helm)
+	@tools/render_chart.py
 
 assets: build   ## pre-train the embedded default's weights again (about an hour and a half)
 	@tools/make_assets.sh $(BIN)
