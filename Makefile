@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
+.PHONY: help setup setup-dev build run run-short test setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -29,6 +29,13 @@ run-short: build ## the same with a few steps: a check that everything works
 
 test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
+
+setup-kubernetes: ## build helm, a Kubernetes control plane and simulated nodes into .deps (needs Go; 25 minutes, once)
+	@tools/setup_kubernetes.sh
+
+test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (4 minutes)
+	@tests/kubernetes/chart_test.py $(BIN)
+	@tests/kubernetes/cluster_test.py
 
 manifests:      ## render deploy/kubernetes, and what else follows from the Helm chart (needs helm)
 	@tools/render_chart.py

@@ -16,7 +16,7 @@ sys.path.insert(0, os.environ.get("LVRPO_PYTHON", str(ROOT / ".deps/python")))
 import yaml  # noqa: E402
 
 import policy  # noqa: E402
-from objects import (component, containers, edges, flag, from_outside, main_container, numbers, of, one, pod, workloads)  # noqa: E402
+from objects import (component, edges, flag, from_outside, main_container, numbers, of, one, pod, workloads)  # noqa: E402
 
 BIN = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build/release/bin")
 FOLDER = ROOT / "deploy/kubernetes"

@@ -25,7 +25,7 @@ def pod_labels(workload):
 
 
 def component(o):
-    return o["metadata"]["labels"][COMPONENT]
+    return o["metadata"].get("labels", {}).get(COMPONENT)
 
 
 def of(objects, kind, name=None, role=None):
