@@ -22,6 +22,7 @@ const std::vector<MethodRight>& MethodRights() {
       {"/lvrpo.v1.Coordinator/CommitStep", {kLearner}, 4 * kMiB},
       {"/lvrpo.v1.Coordinator/RecordCheckpoint", {kLearner}, kMiB},
       {"/lvrpo.v1.Coordinator/ReportLostGroups", {kLearner}, 4 * kMiB},
+      {"/lvrpo.v1.Coordinator/ReportEvaluation", {kEvaluation}, kMiB},
       {"/lvrpo.v1.Coordinator/GetStatus", AllPeerRoles(), kMiB},
       {"/lvrpo.v1.Coordinator/Drain", {kOperator, kCoordinator}, kMiB},
       {"/lvrpo.v1.WeightSource/GetManifest", {kLearner, kRollout, kEvaluation}, kMiB},

@@ -181,9 +181,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsToStrangers(const std::string& ca,
   return tls::TlsCredentials(options);
 }
 
-bool NoteHandshake(const std::string& message) {
+void NoteHandshake(const std::string& message) {
   constexpr absl::string_view kPrefix = "Handshake failed with fatal error ";
-  if (!absl::StartsWith(message, kPrefix)) return false;
+  if (!absl::StartsWith(message, kPrefix)) return;
   std::vector<std::weak_ptr<Denials>> servers;
   {
     absl::MutexLock lock(&Process().mutex);
@@ -195,7 +195,6 @@ bool NoteHandshake(const std::string& message) {
                     absl::StrCat("no TLS handshake (a peer without --tls?): ",
                                  OneLine(message.substr(kPrefix.size()), 200)));
   }
-  return true;
 }
 
 TlsTrouble TlsTroubleOf(const absl::Status& status) {

@@ -76,9 +76,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsToStrangers(const std::string& ca,
                                                          const std::string& certificate,
                                                          const std::string& key);
 
-// gRPC's message about a handshake that failed in this process: noted by every server that uses TLS. Returns
-// whether it is one.
-bool NoteHandshake(const std::string& message);
+// Takes gRPC's messages: one about a handshake that failed in this process is noted by its servers that use
+// TLS.
+void NoteHandshake(const std::string& message);
 
 // What is wrong with the connection, where a call failed for it.
 enum class TlsTrouble {
