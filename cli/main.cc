@@ -249,9 +249,12 @@ int Main(int argc, char** argv) {
     return kExitDone;
   }
   if (json) {
-    std::printf("%s\n",
-                JsonText(nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}})
-                    .c_str());
+    std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
+                                                {"version", kVersion},
+                                                {"commit", kCommit},
+                                                {"protocol", kProtocol},
+                                                {"run_format", kRunFormat}})
+                            .c_str());
   } else {
     std::printf("lvrpo %s\n", kVersion);
   }

@@ -83,6 +83,9 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
       {"total_steps", status.total_steps()},
       {"seconds_left", nullptr},
       {"waiting_for", status.waiting_for()},
+      {"blocked_on", status.blocked_on()},
+      {"program", status.build().version()},
+      {"commit", status.build().commit()},
       {"seconds_since_progress", status.seconds_since_progress()},
       {"version", status.current_version().number()},
       {"digest", status.current_version().digest()},
@@ -100,6 +103,8 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
                                  {"state", member.state()},
                                  {"version", member.version().number()},
                                  {"load", member.load()},
+                                 {"program", member.build().version()},
+                                 {"commit", member.build().commit()},
                                  {"seconds_since_heartbeat", member.seconds_since_heartbeat()},
                                  {"address", member.address()}});
   }
@@ -127,6 +132,25 @@ nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& r
     result["last_event"] = events->back();
   return result;
 }
+
+namespace {
+
+// Members that run another version than the coordinator, a line each: while a run is upgraded.
+std::string OtherPrograms(const nlohmann::json& status) {
+  const auto program = [](const nlohmann::json& process) {
+    const std::string commit = process.value("commit", "");
+    return absl::StrCat(process.value("program", ""), commit.empty() ? "" : absl::StrCat(" (", commit, ")"));
+  };
+  std::string text;
+  for (const nlohmann::json& member : status["members"]) {
+    if (program(member) == program(status)) continue;
+    absl::StrAppend(&text, member.value("member_id", ""), " runs version ", program(member),
+                    ", and the coordinator ", program(status), "\n");
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string FormatStatus(const nlohmann::json& status) {
   v1::GetStatusResponse progress;
@@ -161,6 +185,7 @@ std::string FormatStatus(const nlohmann::json& status) {
                           absl::StrFormat("%.1f s ago", member.value("seconds_since_heartbeat", 0.)),
                           member.value("address", ""));
   }
+  text += OtherPrograms(status);
   text += "groups:";
   const nlohmann::json by_state = status.value("groups_by_state", nlohmann::json::object());
   for (const std::string& name : StateNames()) {

@@ -12,6 +12,7 @@
 #include "common/words/words.h"
 #include "coordinator/acting_role.h"
 #include "coordinator/request_check.h"
+#include "coordinator/state/compatibility.h"
 #include "coordinator/state/versions.h"
 
 namespace lvrpo {
@@ -61,6 +62,9 @@ absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& re
                                                    const RunContract::Terms& terms) {
   if (absl::Status status = CheckRegister(request); !status.ok()) return status;
   const std::string& id = request.member_id();
+  if (const std::string conflict = BuildConflict(id, request.role(), request.build(), options_.build);
+      !conflict.empty())
+    return Refuse(v1::REFUSAL_VERSION_MISMATCH, conflict, absl::StatusCode::kAborted);
   if (request.config_digest() != options_.config_digest) {
     return Refuse(v1::REFUSAL_CONFIG_MISMATCH,
                   absl::StrCat(id,
@@ -119,6 +123,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext* context, const v1
   member.address = request->address();
   member.incarnation = static_cast<int64_t>(UnguessableNumber() >> 1) | 1;
   member.process = request->process();
+  member.build = request->build();
   member.contract = terms;
   member.place = PlaceOf(*request);
   member.last_heard = member.joined = now;
@@ -157,6 +162,8 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const v
   Members::Member& member = *members_.Find(request->fence().member_id());
   member.load = request->load();
   member.state = Tidy(request->state());
+  member.obstacle =
+      v1::Obstacle_IsValid(request->obstacle()) ? request->obstacle() : v1::OBSTACLE_UNSPECIFIED;
   if (CheckVersion(request->version()).ok()) member.version = request->version();
   if (member.role == v1::ROLE_LEARNER) member.place.set_learner_epoch(OneLine(request->learner_epoch(), 128));
   member.weight_streams = std::nullopt;

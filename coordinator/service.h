@@ -13,11 +13,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/net/introduction.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
+#include "coordinator/state/blockage.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
@@ -42,6 +44,14 @@ class CoordinatorService final : public v1::Coordinator::Service {
     absl::Duration drain_grace = absl::Seconds(30);
     int max_unscorable_groups = 32;  // in a row: then the run ends
     int max_members = 4096;
+    v1::Build build = OwnBuild();
+  };
+  // How the run stands, for whoever decides whether the process ends.
+  struct Standing {
+    bool draining = false, finished = false;  // finished: all of the result is on disk
+    bool alone = false;                       // nobody is a member
+    bool overdue = false;                     // it drains for longer than its grace
+    bool learner_leaves = false;              // a process of it was told to leave
   };
 
   // Reads the store; writes nothing and refuses all calls until Start(). `clock` and `metrics`
@@ -84,8 +94,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void StartDraining(const std::string& reason);
   // Finished or draining, and all members have left.
   bool Done() const;
-  // It drains for longer than its grace: members that are still there are not waited for.
-  bool DrainIsOverdue() const;
+  Standing standing() const;
   int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
@@ -133,6 +142,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the run waits for.
   Blocker Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Speaks when the run is held up, or makes no progress for long.
   void Watch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RewriteLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AppendLog(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -151,6 +161,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // Expires leases and memberships.
   void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshMemberGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshBlockedGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
   // The same of a learner's call, whose epoch must be the current one. `any_rank`: not rank 0's alone.
@@ -180,6 +192,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
+  Blockage blockage_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
   std::map<v1::RetireReason, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason
   // Mean score by component of the newest groups, oldest first.

@@ -24,6 +24,7 @@ namespace lvrpo {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr size_t kMostOfProblem = 1000;  // characters
 
 // What may have been meant by a command or an option that `app` does not know.
@@ -84,6 +85,17 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
     app.add_option("--threads", threads, "CPU threads; 0 = as the configuration says")
         ->check(CLI::Range(0, kMostThreads))
         ->capture_default_str();
+  if (has('s'))
+    app.add_flag(
+        "--stay", stay,
+        "after the end of the run, wait for SIGTERM instead of ending: for supervisors that start again "
+        "whatever ends");
+  if (has('p'))
+    app.add_option(
+           "--patience", patience_seconds,
+           "seconds to wait for the coordinator (and the run folder) before ending with 69; 0: as long as it "
+           "takes; default: 60, with --stay as long as it takes")
+        ->check(CLI::Range(0., 1e9));
   if (has('k')) {
     app.add_option("--rank", rank, "which of the processes that train together this is, from 0")
         ->check(CLI::Range(0, kMostLearnerRanks - 1))
@@ -112,6 +124,11 @@ void RoleFlags::TakeRank(const CLI::App& app) {
     throw CLI::ValidationError(
         absl::StrCat("--rank ", rank, " of --ranks ", ranks, ": ranks are 0 to ", ranks - 1));
   if (app.get_option("--member-id")->empty()) member_id = absl::StrCat("learner-", rank);
+}
+
+absl::Duration RoleFlags::patience() const {
+  if (patience_seconds < 0) return stay ? absl::InfiniteDuration() : kPatience;
+  return patience_seconds > 0 ? absl::Seconds(patience_seconds) : absl::InfiniteDuration();
 }
 
 absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::string& metrics) const {

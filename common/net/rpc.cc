@@ -68,6 +68,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  // A server that ends, or gives up on a slow caller, cuts its calls off.
+  if (status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty())
+    return absl::UnavailableError(absl::StrCat("the peer ended the call (", status.error_message(), ")"));
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
   return ExplainTls(std::move(result));

@@ -157,10 +157,10 @@ std::string MetricsServer::Answer(const std::string& request) const {
   const std::string line = request.substr(0, request.find("\r\n"));
   if (!absl::StartsWith(line, "GET ")) return Response(405, "Method Not Allowed", "text/plain", "only GET\n");
   const std::string path = line.substr(4, line.find(' ', 4) - 4);
-  if (path == "/metrics") return Response(200, "OK", "text/plain; version=0.0.4", metrics_.Render());
   if (path == "/healthz") return Response(200, "OK", "text/plain", "alive\n");
+  const std::string why_not = readiness_ ? readiness_() : "";
+  if (path == "/metrics") return Response(200, "OK", "text/plain; version=0.0.4", metrics_.Render());
   if (path == "/readyz") {
-    const std::string why_not = readiness_ ? readiness_() : "";
     if (why_not.empty()) return Response(200, "OK", "text/plain", "ready\n");
     return Response(503, "Service Unavailable", "text/plain", why_not + "\n");
   }

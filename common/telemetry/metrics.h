@@ -41,7 +41,8 @@ class Metrics {
 // that no client blocks another.
 class MetricsServer {
  public:
-  // Why the process is not ready, or empty when it is.
+  // Why the process is not ready, or empty when it is. Asked before /metrics is rendered, too: what it sets
+  // is there.
   using Readiness = std::function<std::string()>;
 
   // `address`: host:port, port 0 picks one. InvalidArgument when it is none; else as BindSocket. `metrics`
