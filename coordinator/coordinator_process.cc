@@ -18,6 +18,7 @@
 #include "common/json/json_text.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/run_folder/run_folder.h"
 #include "coordinator/service.h"
 #include "coordinator/state/departure.h"
 #include "nlohmann/json.hpp"
@@ -153,7 +154,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
 
 }  // namespace
 
-absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, ShutdownSignal& shutdown) {
+  const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
   const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
@@ -169,9 +171,12 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   if (!lock.ok()) return lock.status();
   // Only a process that can serve opens or creates the records.
   if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
+  if (absl::Status status = CheckRunConfig(options.run_dir, loaded); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(options.run_dir, "coordinator.sqlite"), options.run_id, options.config_digest);
   if (!store.ok()) return store.status();
+  if (absl::Status status = CompleteRunFolder(options.run_dir, loaded); !status.ok())
+    spdlog::warn("{}", std::string(status.message()));  // the run goes on without; the next start writes it
   return Serve(flags, config, options, *std::move(store), shutdown, **health);
 }
 

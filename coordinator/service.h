@@ -84,6 +84,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
                                 v1::RecordCheckpointResponse*) override;
   grpc::Status ReportLostGroups(grpc::ServerContext*, const v1::ReportLostGroupsRequest*,
                                 v1::ReportLostGroupsResponse*) override;
+  grpc::Status ReportEvaluation(grpc::ServerContext*, const v1::ReportEvaluationRequest*,
+                                v1::ReportEvaluationResponse*) override;
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status Drain(grpc::ServerContext*, const v1::DrainRequest*, v1::DrainResponse*) override;
 
@@ -107,6 +109,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
     RunState state;
     std::map<std::string, ContractEntry> terms = {};  // of the contract
     std::optional<Acknowledgement> acknowledgement = {};
+    std::optional<v1::EvaluationRecord> evaluation = {};
     std::vector<EventRecord> events = {};
     std::vector<std::function<void()>> then = {};  // once it is on disk; under the lock
   };
@@ -172,6 +175,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::StatusOr<std::string> WeightsOf(int64_t step, const RunState& state) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Reads the evaluations in the records again.
+  absl::Status RestoreEvaluations() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshHeldOutGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const Options options_;
   Clock& clock_;
   Metrics& metrics_;
@@ -191,6 +198,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  std::map<int64_t, v1::EvaluationRecord> evaluations_ ABSL_GUARDED_BY(mutex_);  // by step
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   Blockage blockage_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);

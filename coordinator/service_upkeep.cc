@@ -196,6 +196,7 @@ void CoordinatorService::RefreshMemberGauges() {
       .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
   metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
       .Set(epoch.ranks());
+  RefreshHeldOutGauges();
   for (const v1::Role role : kRoles) {
     metrics_
         .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})
