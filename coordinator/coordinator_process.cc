@@ -18,6 +18,7 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/telemetry/metrics.h"
+#include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "nlohmann/json.hpp"
 #include "role/role_process.h"
@@ -106,15 +107,17 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
   if (!service.ok()) return service.status();
-  const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags, config, metrics,
-                         {.services = {service->get()}, .readiness = [&] { return (*service)->trouble(); }});
+  ScalerService scaler([&] { return (*service)->WantedSizes(); });
+  const absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
+      flags, config, metrics,
+      {.services = {service->get(), &scaler}, .readiness = [&] { return (*service)->trouble(); }});
   if (!process.ok()) return process.status();
   // After its ports are bound: this raises the run epoch.
   if (absl::Status status = (*service)->Start(); !status.ok()) return status;
   if (absl::Status status = WriteWhere(options, **service, **process); !status.ok()) return status;
   if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
   if (absl::Status status = Watch(**service, options, shutdown); !status.ok()) return status;
+  scaler.End();
   (*process)->End("", absl::Seconds(1));
   return absl::OkStatus();
 }

@@ -1,5 +1,7 @@
 #include "coordinator/members.h"
 
+#include <algorithm>
+
 #include "coordinator/state/versions.h"
 
 namespace lvrpo {
@@ -101,6 +103,15 @@ const Members::Member* Members::Reachable(v1::Role role) const {
     if (member.role == role && !member.address.empty()) return &member;
   }
   return nullptr;
+}
+
+double Members::Load(v1::Role role) const {
+  constexpr double kMost = 1e4;
+  double load = 0;
+  for (const auto& [id, member] : members_) {
+    if (member.role == role && member.load > 0) load += std::min(member.load, kMost);
+  }
+  return load;
 }
 
 int Members::Count(v1::Role role) const {

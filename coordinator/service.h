@@ -18,6 +18,7 @@
 #include "coordinator/members.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
+#include "coordinator/scaling/pool_sizer.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
@@ -89,6 +90,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
+  // How many members each pool should have, as of the last Tick(). Unavailable while it starts.
+  absl::StatusOr<PoolSizes> WantedSizes() const;
   // Why the service is not ready: fatal, degraded or starting; empty when it is.
   std::string trouble() const;
 
@@ -148,6 +151,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // Expires leases and memberships.
   void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  RunNow Now() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SizePools() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
   // The same of a learner's call, whose epoch must be the current one. `any_rank`: not rank 0's alone.
@@ -174,6 +179,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
+  PoolSizer sizer_ ABSL_GUARDED_BY(mutex_);
+  PoolSizes sizes_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;

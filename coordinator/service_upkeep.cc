@@ -166,6 +166,7 @@ void CoordinatorService::Tick() {
   }
   Watch();
   RefreshGauges();
+  SizePools();
 }
 
 void CoordinatorService::RefreshGauges() {
