@@ -18,6 +18,7 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/telemetry/metrics.h"
+#include "coordinator/page/run_page.h"
 #include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "nlohmann/json.hpp"
@@ -107,10 +108,16 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
   if (!service.ok()) return service.status();
+  RunPage page({.run_dir = options.run_dir,
+                      .insecure = flags.insecure,
+                      .status = [&] { return (*service)->LiveStatus(); },
+                      .curves = [&] { return (*service)->StepCurves(); }});
   ScalerService scaler([&] { return (*service)->WantedSizes(); });
-  const absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags, config, metrics,
-      {.services = {service->get(), &scaler}, .readiness = [&] { return (*service)->trouble(); }});
+  const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags, config, metrics,
+                         {.services = {service->get(), &scaler},
+                          .readiness = [&] { return (*service)->trouble(); },
+                          .pages = [&](const HttpRequest& request) { return page.Answer(request); }});
   if (!process.ok()) return process.status();
   // After its ports are bound: this raises the run epoch.
   if (absl::Status status = (*service)->Start(); !status.ok()) return status;

@@ -16,6 +16,7 @@
 #include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
+#include "coordinator/page/curves.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
 #include "coordinator/scaling/pool_sizer.h"
@@ -92,6 +93,9 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Status fatal() const;
   // How many members each pool should have, as of the last Tick(). Unavailable while it starts.
   absl::StatusOr<PoolSizes> WantedSizes() const;
+  // The status and the figures of all steps, for the live page.
+  nlohmann::json LiveStatus();
+  nlohmann::json StepCurves() const;
   // Why the service is not ready: fatal, degraded or starting; empty when it is.
   std::string trouble() const;
 
@@ -171,6 +175,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   RunState state_ ABSL_GUARDED_BY(mutex_);
   RunContract contract_ ABSL_GUARDED_BY(mutex_);
   StepLog step_log_ ABSL_GUARDED_BY(mutex_);
+  Curves curves_ ABSL_GUARDED_BY(mutex_);
   Members members_ ABSL_GUARDED_BY(mutex_);
   int64_t starts_ ABSL_GUARDED_BY(mutex_) = 0, run_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;  // Begin() is on disk

@@ -1,9 +1,10 @@
-// What autoscalers are told of the pools' sizes.
+// What autoscalers are told of the pools' sizes, and what the live page shows.
 
 #include <algorithm>
 #include <set>
 #include <string>
 
+#include "coordinator/page/run_page.h"
 #include "coordinator/service.h"
 
 namespace lvrpo {
@@ -52,6 +53,25 @@ void CoordinatorService::SizePools() {
   };
   set("rollout", static_cast<double>(run.leased), sizes_.rollout);
   set("reward", run.scoring, sizes_.reward);
+}
+
+nlohmann::json CoordinatorService::LiveStatus() {
+  v1::GetStatusResponse status;
+  (void)GetStatus(nullptr, nullptr, &status);
+  nlohmann::json json = StatusJson(status);
+  absl::MutexLock lock(&mutex_);
+  const RunNow run = Now();
+  const absl::Status& trouble = fatal_.ok() ? degraded_ : fatal_;
+  json["trouble"] = std::string(trouble.message());
+  json["groups_wanted"] = run.ends ? 0 : run.groups_wanted;
+  json["pools"] = {{"rollout", {{"wanted", sizes_.rollout}, {"in_flight", run.leased}}},
+                   {"reward", {{"wanted", sizes_.reward}, {"in_flight", run.scoring}}}};
+  return json;
+}
+
+nlohmann::json CoordinatorService::StepCurves() const {
+  absl::MutexLock lock(&mutex_);
+  return curves_.ToJson();
 }
 
 absl::StatusOr<PoolSizes> CoordinatorService::WantedSizes() const {

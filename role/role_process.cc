@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<RoleProcess>> RoleProcess::Start(const RoleFlags&
     process->server_ = *std::move(server);
   }
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics_server =
-      MetricsServer::Start(flags.metrics_listen, metrics, serving.readiness);
+      MetricsServer::Start(flags.metrics_listen, metrics, serving.readiness, absl::Seconds(2), serving.pages);
   if (!metrics_server.ok()) return metrics_server.status();
   process->metrics_server_ = *std::move(metrics_server);
   if (process->server_ != nullptr) {

@@ -28,6 +28,7 @@ class RoleProcess {
     int max_threads = 0;                        // as in RpcServer::Options
     // Why it is not ready, or empty. Called on the metrics server's thread.
     MetricsServer::Readiness readiness;
+    MetricsServer::Pages pages = nullptr;  // served beside /metrics, on the same thread
   };
   struct Membership {
     v1::Role role = v1::ROLE_UNSPECIFIED;
