@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
@@ -19,6 +20,8 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/run_folder/run_folder.h"
+#include "coordinator/page/run_page.h"
+#include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "coordinator/state/departure.h"
 #include "nlohmann/json.hpp"
@@ -134,9 +137,16 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, std::move(store), RealClock(), health.metrics());
   if (!service.ok()) return service.status();
+  RunPage page({.run_dir = options.run_dir,
+                .insecure = flags.insecure,
+                .status = [&] { return (*service)->LiveStatus(); },
+                .curves = [&] { return (*service)->StepCurves(); }});
+  ScalerService scaler([&] { return (*service)->WantedSizes(); });
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags, config, health, {.services = {service->get()}});
+      RoleProcess::Start(flags, config, health, {.services = {service->get(), &scaler}});
   if (!process.ok()) return process.status();
+  health.SetPages([&page](const HttpRequest& request) { return page.Answer(request); });
+  const absl::Cleanup no_pages = [&health] { health.SetPages(nullptr); };
   health.state().SetTrouble([&s = **service] { return s.trouble(); });
   health.state().Follow([&s = **service] {
     const CoordinatorService::Standing run = s.standing();
@@ -148,6 +158,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
   const absl::Status status = Watch(**service, options, flags.stay, shutdown);
   (*service)->Tick();
+  scaler.End();
   (*process)->End("", absl::Seconds(1));
   return status;
 }
