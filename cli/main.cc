@@ -15,6 +15,7 @@
 #include "cli/run_command.h"
 #include "cli/status_command.h"
 #include "cli/watch_command.h"
+#include "common/build_commit.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
@@ -126,7 +127,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -268,12 +269,12 @@ int Main(int argc, char** argv) {
   if (json) {
     std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
                                                 {"version", kVersion},
-                                                {"commit", kCommit},
+                                                {"commit", BuildCommit()},
                                                 {"protocol", kProtocol},
                                                 {"run_format", kRunFormat}})
                             .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }

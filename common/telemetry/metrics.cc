@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/build_commit.h"
 #include "common/clock.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
@@ -56,8 +57,9 @@ bool IsLoopback(const sockaddr_storage& peer) {
 }  // namespace
 
 Metrics::Metrics(const std::string& role) {
-  Gauge("lvrpo_build_info", "1; the labels say what runs here.", {{"role", role}, {"version", kVersion}})
-      .Set(1);
+  Labels labels = {{"role", role}, {"version", kVersion}};
+  if (const std::string commit = BuildCommit(); !commit.empty()) labels["commit"] = commit;
+  Gauge("lvrpo_build_info", "1; the labels say what runs here.", labels).Set(1);
 }
 
 prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
