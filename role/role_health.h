@@ -24,7 +24,7 @@ class RoleHealth {
 
  private:
   explicit RoleHealth(const std::string& role) : metrics_(role) {}
-  // Why it is not ready; refreshes lvrpo_role_state.
+  // Why it is not ready; refreshes lvrpo_role_state and the certificate's expiry.
   std::string Look();
 
   Metrics metrics_;
