@@ -49,7 +49,7 @@ setup-kubernetes: ## build helm, a Kubernetes control plane and simulated nodes 
 
 test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (4 minutes)
 	@tests/kubernetes/chart_test.py $(BIN)
-	@tests/kubernetes/cluster_test.py
+	@tests/kubernetes/cluster_test.py $(BIN)
 
 manifests:      ## render deploy/kubernetes, and what else follows from the Helm chart (needs helm)
 	@tools/render_chart.py

@@ -137,11 +137,17 @@ std::shared_ptr<TlsContext> ProcessTls() {
   return Process().context;
 }
 
-absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role) {
-  if (folder.empty()) return absl::OkStatus();
+absl::StatusOr<std::shared_ptr<TlsContext>> OpenTls(const std::string& folder, std::optional<PeerRole> role) {
+  if (folder.empty()) return nullptr;
   const absl::StatusOr<TlsFolder> opened = OpenTlsFolder(folder, role, RealClock().Now());
   if (!opened.ok()) return opened.status();
-  SetProcessTls(std::make_shared<TlsContext>(*opened));
+  return std::make_shared<TlsContext>(*opened);
+}
+
+absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role) {
+  absl::StatusOr<std::shared_ptr<TlsContext>> context = OpenTls(folder, role);
+  if (!context.ok()) return context.status();
+  if (*context != nullptr) SetProcessTls(*std::move(context));
   return absl::OkStatus();
 }
 

@@ -62,8 +62,9 @@ class TlsContext {
 // plain text. Set once, before there are any.
 void SetProcessTls(std::shared_ptr<TlsContext> context);
 std::shared_ptr<TlsContext> ProcessTls();
-// What --tls says: opens the folder (OpenTlsFolder, with its errors) and sets the process's identity. Nothing
-// for an empty `folder`.
+// What --tls says: opens the folder (OpenTlsFolder, with its errors). Null for an empty `folder`.
+absl::StatusOr<std::shared_ptr<TlsContext>> OpenTls(const std::string& folder, std::optional<PeerRole> role);
+// The same, as the process's identity.
 absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role);
 
 // Only clients whose certificate TlsContext::Judge accepts get a connection; the others are noted.

@@ -26,12 +26,11 @@ CONFIG = one(OBJECTS, "ConfigMap", role="config")["data"]["run.yaml"]
 # As docs and the chart's README say: who dials whom.
 EDGES = {("learner", "coordinator", 7070), ("rollout", "coordinator", 7070), ("reward", "coordinator", 7070),
          ("evaluation", "coordinator", 7070), ("inspect", "coordinator", 7070), ("rollout", "learner", 7071),
-         ("evaluation", "learner", 7071), ("rollout", "reward", 7072), ("evaluation", "reward", 7072),
-         ("rollout", "rollout", 7073), ("evaluation", "rollout", 7073)}
+         ("rollout", "reward", 7072), ("rollout", "rollout", 7073)}
 
 
 # Flags that the binaries of this commit do not have yet.
-COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--insecure"}
+COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--patience", "--tls"}
 
 
 def exit_codes():

@@ -24,7 +24,7 @@ ROLES = {"coordinator": "lvrpo-coordinator", "learner": "lvrpo-learner", "rollou
          "evaluation": "lvrpo-evaluate"}
 SBATCH = DEPLOY / "slurm/lvrpo.sbatch"
 # Flags that the binaries of this commit do not have yet.
-COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--insecure"}
+COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--patience", "--tls"}
 
 
 @functools.cache

@@ -109,7 +109,7 @@ CASES = [
         lambda o: pod(learner(o))["initContainers"][0]["args"] == ["x"],
         lambda o: volume(learner(o), "models")["emptyDir"]["sizeLimit"] == "9Gi",
         lambda o: "initContainers" not in pod(one(o, "StatefulSet"))]),
-    ("plain text by default", {}, [lambda o: all("--insecure" in main_container(w)["args"] for w in roles(o)), lambda o: not of(o, "Certificate")]),
+    ("plain text by default", {}, [lambda o: {main_container(w)["name"] for w in roles(o) if "--insecure" in main_container(w)["args"]} == {"coordinator", "learner", "rollout", "reward"}, lambda o: not of(o, "Certificate")]),
     ("TLS by cert-manager", {"tls": {"mode": "certManager"}}, [
         lambda o: all(flag(w, "--tls") == "/etc/lvrpo/tls" and "--insecure" not in main_container(w)["args"] for w in roles(o)),
         lambda o: {c["spec"]["uris"][0] for c in of(o, "Certificate") if "uris" in c["spec"]} ==
@@ -168,7 +168,7 @@ CASES = [
         lambda o: learner(o)["spec"]["failurePolicy"]["restartStrategy"] == "BlockingRecreate",
         lambda o: learner(o)["spec"]["replicatedJobs"][0]["template"]["spec"]["completions"] == 2]),
     ("volumes of the ranks' own", {"learner": {"runVolume": "own", "ownVolume": {"size": "9Gi", "storageClassName": "f"}},
-                                   "config": {"checkpoints": {"store": "s3://b/p"}}}, [
+                                   "config": {"checkpoints": {"store": "s3://b/p"}}, "evaluation": {"enabled": False}}, [
         lambda o: volume(learner(o), "run")["ephemeral"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"] == "9Gi",
         lambda o: "podAffinity" not in pod(learner(o)).get("affinity", {}),
         lambda o: pod(learner(o))["initContainers"][0]["args"] == ["mkdir", "-p", "/var/lib/lvrpo/shapes"]]),
@@ -290,6 +290,7 @@ REFUSED = [
     ({"tls": {"mode": "on"}}, "mode"),
     ({"storage": {"size": "many"}}, "size"),
     ({"learner": {"runVolume": "own"}}, "config.checkpoints.store is empty"),
+    ({"learner": {"runVolume": "own"}, "config": {"checkpoints": {"store": "s3://b/p"}}}, "evaluation reads checkpoints"),
     ({"reward": {"kinds": [{"name": "a", "gpus": 1}, {"name": "b"}]}}, "one kind of device"),
     ({"reward": {"kinds": [{"name": "a", **KEDA}, {"name": "b", **KEDA}]}}, "only one kind may be autoscaled"),
     ({"reward": {"kinds": [{"replicas": 2}]}}, "name"),

@@ -2,7 +2,7 @@
 """Gives every object of every form of the chart to a real API server, and looks at what the real controllers and the scheduler make of
 them on simulated nodes. Needs `make setup-kubernetes`; two to four minutes.
 
-    cluster_test.py
+    cluster_test.py BIN_DIR [TESTS]
 """
 import os
 import pathlib
@@ -15,7 +15,9 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/deploy")]
 import render_chart  # noqa: E402  (finds PyYAML)
 import yaml  # noqa: E402
 
-from cluster import DEPS, HERE, Cluster, until, volume  # noqa: E402
+import walkthrough  # noqa: E402
+import walkthrough_test  # noqa: E402  (takes BIN_DIR from the command line)
+from cluster import BIN, DEPS, HERE, Cluster, until, volume  # noqa: E402
 from objects import component, of, one  # noqa: E402
 
 EXAMPLES = sorted((ROOT / "deploy/helm/examples").glob("*.yaml"))
@@ -273,6 +275,31 @@ class Behaviour(unittest.TestCase):
         helm("uninstall", "lvrpo", "--wait", "--timeout=60s")
         until("all is gone", lambda: not cluster.get("-n", NS, kinds, "-l", "app.kubernetes.io/instance=lvrpo"))
         helm("install", "lvrpo", str(render_chart.CHART))
+
+
+class Walkthrough(walkthrough_test.Walkthrough):
+    """The page's commands against the real API server; what needs a kubelet stays with the stand-ins."""
+
+    def setUp(self):
+        super().setUp()
+        cluster.kubectl("delete", "namespace", NS, "--ignore-not-found", "--wait=true", "--timeout=60s")
+        cluster.apply([volume("run")])
+        self.environment |= {"KUBECONFIG": str(cluster.kubeconfig), "KUBECTL": str(BIN / "kubectl"), "HELM": render_chart.helm()}
+
+    def tearDown(self):
+        cluster.kubectl("delete", "pv", "run", "--wait=true", check=False)
+
+    def test_the_other_sections(self):
+        cluster.apply([namespace(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}])
+        helm("install", "lvrpo", str(render_chart.CHART))
+        sections = walkthrough.sections()
+        for title in ("Upgrade during a run", "Prometheus and Grafana"):
+            with self.subTest(title):
+                result = self.run_script(sections[title])
+                self.assertEqual(result.returncode, 0, result.stderr)
+        helm("uninstall", "lvrpo", "--wait", "--timeout=60s")
+
+    test_every_block_is_one_that_is_run = test_stand_ins_refuse_what_the_real_ones_would = None  # nothing of theirs differs here
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 {{- $role := include "lvrpo.role" (list . "evaluation") | fromYaml -}}
 {{- $args := concat (list "lvrpo-evaluate" "--follow" "--config" "/etc/lvrpo/run/run.yaml" "--coordinator" (include "lvrpo.coordinatorAddress" .)
       "--run-dir" (include "lvrpo.runDir" .) "--metrics-listen" "0.0.0.0:9090" "--threads" (toString $role.threads))
-      (include "lvrpo.transport" . | fromJsonArray) -}}
+      (ternary (list) (list "--tls" "/etc/lvrpo/tls") (eq .Values.tls.mode "none")) -}}
 {{- $affinity := dict "podAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" (list (include "lvrpo.near" (list . "coordinator") | fromYaml))) -}}
 backoffLimit: {{ $role.backoffLimit }}
 podReplacementPolicy: Failed

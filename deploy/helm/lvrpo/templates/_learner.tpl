@@ -6,7 +6,7 @@
 {{- $shared := eq $role.runVolume "shared" -}}
 {{- $args := list "lvrpo-learner" "--config" "/etc/lvrpo/run/run.yaml" "--coordinator" (include "lvrpo.coordinatorAddress" .)
       "--run-dir" (include "lvrpo.runDir" .) "--listen" "0.0.0.0:7071" "--advertise" "$(POD_IP):7071" "--metrics-listen" "0.0.0.0:9090"
-      "--threads" (toString $role.threads) -}}
+      "--threads" (toString $role.threads) "--patience" "0" -}}
 {{- $env := list -}}
 {{- if gt $ranks 1 -}}
 {{- $args = concat $args (list "--rank" "$(RANK)" "--ranks" (toString $ranks) "--set" "learner.trusted_network=true") -}}
@@ -31,7 +31,8 @@
 completionMode: Indexed
 completions: {{ $ranks }}
 parallelism: {{ $ranks }}
-# Failures that count: a coordinator that is unreachable for a minute (69), a bug (70), a killed process (137).
+# Failures that count: something that is unreachable (69; but a coordinator is waited for as long as it takes), a bug (70), a killed
+# process (137).
 backoffLimit: {{ $role.backoffLimit }}
 # Two learners at once would write one run folder.
 podReplacementPolicy: Failed
