@@ -1,7 +1,9 @@
 #include "role/role_health.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "common/net/rpc_tls.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -16,6 +18,7 @@ absl::StatusOr<std::unique_ptr<RoleHealth>> RoleHealth::Start(const std::string&
       [h = health.get()](const HttpRequest& request) { return h->PageFor(request); });
   if (!server.ok()) return server.status();
   health->server_ = *std::move(server);
+  health->Look();
   spdlog::info("metrics at {}", health->address());
   return health;
 }
@@ -38,6 +41,12 @@ std::string RoleHealth::Look() {
     metrics_
         .Gauge("lvrpo_role_state", "1 for what this process does now, else 0.", {{"state", WordOf(phase)}})
         .Set(phase == now ? 1 : 0);
+  }
+  if (const std::shared_ptr<TlsContext> tls = ProcessTls(); tls != nullptr) {
+    metrics_
+        .Gauge("lvrpo_tls_certificate_expiry_timestamp_seconds",
+               "Unix time at which this process's certificate expires; 0: it cannot be read.")
+        .Set(std::max(0.0, static_cast<double>(absl::ToUnixSeconds(tls->Expiry()))));
   }
   return NotReady(facts);
 }
