@@ -24,7 +24,8 @@ constexpr MetricType kC = MetricType::kCounter, kG = MetricType::kGauge, kH = Me
 
 constexpr Row kRows[] = {
     // Every role.
-    {kG, "lvrpo_build_info", "role,version", "1 for each process: what runs here, in which version."},
+    {kG, "lvrpo_build_info", "role,version,commit",
+     "1 for each process: what runs here, in which version, built from which commit (where that is known)."},
     {kG, "lvrpo_role_state",
      "state=loading|joining|serving|lost_coordinator|unwell|draining|leaving|finished",
      "1 for what this process does now, else 0."},
@@ -35,7 +36,7 @@ constexpr Row kRows[] = {
     {kC, "lvrpo_rpc_denied_total", "method,reason",
      "Calls, and connections (no method), that were refused before they reached a service."},
     {kG, "lvrpo_tls_certificate_expiry_timestamp_seconds", "",
-     "When this process's certificate ends, in seconds since 1970."},
+     "With --tls: when this process's certificate ends, in seconds since 1970; 0: it cannot be read."},
     {kG, "lvrpo_disk_free_bytes", "place=run",
      "Bytes that may still be written where the run folder is; its spool is there too."},
     {kG, "lvrpo_disk_size_bytes", "place=run", "Size of the file system where the run folder is."},
@@ -60,8 +61,9 @@ constexpr Row kRows[] = {
      "outcome=accepted|zero_variance|bad_prompt|no_reward|reward_failed|reward_not_finite|"
      "log_probs_not_finite|trajectory_lost|untrainable|stale",
      "Groups submitted, by what became of them."},
-    {kG, "lvrpo_coordinator_members", "role=rollout|reward|learner", "Members that are heard from, by role."},
-    {kC, "lvrpo_coordinator_members_lost_total", "role=rollout|reward|learner",
+    {kG, "lvrpo_coordinator_members", "role=rollout|reward|learner|evaluation",
+     "Members that are heard from, by role."},
+    {kC, "lvrpo_coordinator_members_lost_total", "role=rollout|reward|learner|evaluation",
      "Members that were silent for coordinator.member_timeout_seconds and are counted no more."},
     {kG, "lvrpo_coordinator_members_of_other_version", "",
      "Members whose program is of another version than the coordinator's, and works with it."},
@@ -190,6 +192,9 @@ constexpr Row kRows[] = {
      "What the tokens cost, in the currency of the prices that are set."},
     {kC, "lvrpo_reward_vqa_cache_hits_total", "", "Questions whose answer was known."},
     {kC, "lvrpo_reward_vqa_floored_total", "", "Choices that were not among the log-probabilities returned."},
+
+    // Evaluation.
+    {kC, "lvrpo_evaluation_evaluations_total", "", "Held-out evaluations that this process made."},
 };
 
 std::vector<MetricSpec::Label> ParseLabels(absl::string_view text) {
@@ -248,7 +253,7 @@ const MetricSpec* FindMetric(absl::string_view name) {
 }
 
 std::string RoleOf(const MetricSpec& metric) {
-  for (const char* role : {"coordinator", "learner", "rollout", "reward"}) {
+  for (const char* role : {"coordinator", "learner", "rollout", "reward", "evaluation"}) {
     if (absl::StartsWith(metric.name, absl::StrCat("lvrpo_", role, "_"))) return role;
   }
   return "every role";

@@ -29,7 +29,7 @@ const std::vector<MetricSpec>& MetricCatalogue();
 // Null when there is none of this name.
 const MetricSpec* FindMetric(absl::string_view name);
 
-// Who exports it: "coordinator", "learner", "rollout", "reward", or "every role".
+// Who exports it: "coordinator", "learner", "rollout", "reward", "evaluation", or "every role".
 std::string RoleOf(const MetricSpec& metric);
 // "seconds", "bytes", "timestamp" (seconds since 1970), or empty: a number of what the help says.
 std::string UnitOf(const MetricSpec& metric);

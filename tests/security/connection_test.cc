@@ -29,17 +29,6 @@ TEST_F(ConnectionTest, MembersOfARunTalk) {
   EXPECT_TRUE(denied().empty());
 }
 
-// What alerts on certificates go by: the one in the folder, also after it was renewed.
-TEST_F(ConnectionTest, AnIdentityKnowsWhenItEnds) {
-  Leaf leaf(PeerRole::kReward);
-  const auto context = Context(ours_.Write(folder_, "own", leaf));
-  const auto seconds = [](absl::Time time) { return absl::ToUnixSeconds(time); };
-  EXPECT_EQ(seconds(*context->CertificateEnd()), seconds(leaf.to));
-  leaf.to += absl::Hours(24);
-  ours_.Write(folder_, "own", leaf);
-  EXPECT_EQ(seconds(*context->CertificateEnd()), seconds(leaf.to));
-}
-
 TEST_F(ConnectionTest, AServerTellsOfEveryCall) {
   RpcServer::Options options = ServerOptions(Identity(PeerRole::kReward));
   absl::Mutex mutex;
