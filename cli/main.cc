@@ -27,6 +27,7 @@
 #include "common/net/rpc_tls.h"
 #include "common/run_folder/run_folder.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
 #include "data/prompts/prompts.h"
@@ -126,7 +127,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -268,12 +269,12 @@ int Main(int argc, char** argv) {
   if (json) {
     std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
                                                 {"version", kVersion},
-                                                {"commit", kCommit},
+                                                {"commit", BuildCommit()},
                                                 {"protocol", kProtocol},
                                                 {"run_format", kRunFormat}})
                             .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }

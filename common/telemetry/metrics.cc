@@ -22,6 +22,7 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 
 namespace lvrpo {
 namespace {
@@ -56,8 +57,9 @@ bool IsLoopback(const sockaddr_storage& peer) {
 }  // namespace
 
 Metrics::Metrics(const std::string& role) {
-  Gauge("lvrpo_build_info", "1; the labels say what runs here.", {{"role", role}, {"version", kVersion}})
-      .Set(1);
+  Labels labels = {{"role", role}, {"version", kVersion}};
+  if (const std::string commit = BuildCommit(); !commit.empty()) labels["commit"] = commit;
+  Gauge("lvrpo_build_info", "1; the labels say what runs here.", labels).Set(1);
 }
 
 prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
