@@ -47,7 +47,7 @@ test-dist: dist ## run the newest tarball in a root folder that has nothing of w
 setup-kubernetes: ## build helm, a Kubernetes control plane and simulated nodes into .deps (needs Go; 25 minutes, once)
 	@tools/setup_kubernetes.sh
 
-test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (4 minutes)
+test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (6 minutes)
 	@tests/kubernetes/chart_test.py $(BIN)
 	@tests/kubernetes/cluster_test.py $(BIN)
 
