@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean
+.PHONY: help setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -83,6 +83,9 @@ bench-shards: build ## time and memory of a sharded learner's step against a who
 
 chaos: build    ## kill and stop the processes of strict runs, each at a named place: 49 cases (8 minutes)
 	@tests/chaos/kill_matrix.py $(BIN)
+
+maintenance: build ## start, signal and end the roles of a run as maintenance does, twelve times both at once (3 minutes)
+	@tests/chaos/maintenance.py $(BIN)
 
 curves: build   ## gain of held-out images for 3 seeds, with 1 and 2 learner ranks, strict and with staleness 1 (half an hour)
 	@tools/learning_curves.py $(BIN)

@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "cli/certs_command.h"
 #include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
-#include "cli/local/run_folder.h"
-#include "cli/report/report.h"
+#include "cli/report/results.h"
 #include "cli/run_command.h"
 #include "cli/status_command.h"
+#include "cli/watch_command.h"
+#include "common/build_commit.h"
+#include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -21,6 +25,8 @@
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
 #include "common/names.h"
+#include "common/net/rpc_tls.h"
+#include "common/run_folder/run_folder.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
@@ -48,11 +54,31 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
   return absl::OkStatus();
 }
 
+// The roles that this process starts take their certificates from the same folder, whose path becomes
+// absolute.
+absl::Status UseTlsOfRun(std::string& tls) {
+  if (tls.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> folder = AbsolutePath(tls);
+  if (!folder.ok()) return folder.status();
+  tls = *folder;
+  setenv("LVRPO_TLS", tls.c_str(), /*overwrite=*/1);
+  return UseTls(tls, PeerRole::kOperator);
+}
+
 int Audit(const std::string& run_dir) {
   absl::StatusOr<Process> process =
       Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}});
   if (!process.ok()) return Explain(kProgram, process.status());
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
+}
+
+absl::Status Report(const std::string& run_dir, const std::string& working_folder) {
+  const absl::StatusOr<Results> results = WriteResults(run_dir, working_folder);
+  if (!results.ok()) return results.status();
+  if (!results->remark.empty())
+    std::fprintf(stderr, "%s: %s\n", kProgram, PrintableLines(results->remark).c_str());
+  std::printf("report: %s\n", results->report.c_str());
+  return absl::OkStatus();
 }
 
 absl::Status ImportGenEval(const std::string& metadata, const std::string& prompt_file) {
@@ -71,6 +97,29 @@ int Validate(const std::string& path, const v1::RunConfig& config) {
   return kExitDone;
 }
 
+CLI::App* AddCerts(CLI::App& app, CertsOptions& certs) {
+  CLI::App* sub = app.add_subcommand(
+      "certs", "make a CA for development and a certificate for each role, for --tls (docs/security.md)");
+  sub->add_option("--out", certs.out, "folder to write, with one folder for each role")->required();
+  sub->add_option(
+         "--name", certs.names,
+         "ROLE=NAME,NAME: DNS names and addresses at which programs that are not lvrpo's own reach the "
+         "role, besides localhost; may be repeated")
+      ->take_all();
+  sub->add_option("--days", certs.days, "days for which the roles' certificates are valid")
+      ->check(CLI::Range(1, 3650))
+      ->capture_default_str();
+  sub->add_option(
+      "--run", certs.run,
+      "what the certificates are for, e.g. a run or a namespace: peers of another one are refused; "
+      "default: as before, or 'local'");
+  auto* renew = sub->add_flag("--renew", certs.renew, "new certificates of the CA that is there");
+  sub->add_flag("--new-ca", certs.new_ca,
+                "another CA in place of the one that is there, which stays trusted until the next --renew")
+      ->excludes(renew);
+  return sub;
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (const ForwardedCommand* command = FindForwarded(arguments))
@@ -78,7 +127,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -107,8 +156,10 @@ int Main(int argc, char** argv) {
           "was started is not there (a run that was copied to another machine)")
       ->needs(resume_option);
 
-  std::string run_dir, coordinator, shell;
-  bool json = false;
+  AddTlsFlag(*run_app, run.tls);
+
+  std::string run_dir, coordinator, shell, working_folder, tls;
+  bool json = false, watch = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
       app.add_subcommand("drain", "let a run finish the current step, save a checkpoint and end");
@@ -120,8 +171,14 @@ int Main(int argc, char** argv) {
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
         ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
+    AddTlsFlag(*sub, tls);
   }
   status_app->add_flag("--json", json, "as JSON");
+  status_app->add_flag("--watch", watch,
+                       "keep showing it until the run ends; not on a terminal: one line for each change");
+  report_app->add_option("--working-folder", working_folder,
+                         "folder from which the run's configuration names its files, if the one where it was "
+                         "started is not there");
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
@@ -132,6 +189,9 @@ int Main(int argc, char** argv) {
     sub->add_option("--config", flags.config, "run configuration (YAML)")->required();
     sub->add_option("--set", flags.overrides, "override one setting; may be repeated")->take_all();
   }
+
+  CertsOptions certs;
+  CLI::App* certs_app = AddCerts(app, certs);
 
   std::string metadata, prompt_file;
   CLI::App* geneval_app =
@@ -166,6 +226,7 @@ int Main(int argc, char** argv) {
                    "lvrpo run: a resumed run keeps its settings; --set and --run-id cannot be given\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTlsOfRun(run.tls); !status.ok()) return Explain(kProgram, status);
     ShutdownSignal shutdown;
     return RunCommand(run, shutdown);
   }
@@ -174,19 +235,25 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "lvrpo: give a run folder or --coordinator host:port\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTls(tls, std::nullopt); !status.ok()) return Explain(kProgram, status);
+    if (watch) {
+      const ShutdownSignal shutdown;
+      return Explain(kProgram, WatchStatus(run_dir, coordinator, json, shutdown));
+    }
     return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
                                                   : Drain(run_dir, coordinator));
   }
-  if (report_app->parsed()) {
-    const absl::StatusOr<std::string> path = WriteReport(run_dir);
-    if (path.ok()) std::printf("report: %s\n", path->c_str());
-    return Explain(kProgram, path.status());
-  }
+  if (report_app->parsed()) return Explain(kProgram, Report(run_dir, working_folder));
   if (audit_app->parsed()) return Audit(run_dir);
   if (completion_app->parsed()) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
     return kExitDone;
+  }
+  if (certs_app->parsed()) {
+    const absl::Status status = MakeCertificates(certs, RealClock().Now());
+    const int code = Explain(kProgram, status);
+    return absl::IsInvalidArgument(status) ? kExitUsage : code;
   }
   if (geneval_app->parsed()) return Explain(kProgram, ImportGenEval(metadata, prompt_file));
   if (validate_app->parsed() || print_app->parsed()) {
@@ -200,11 +267,14 @@ int Main(int argc, char** argv) {
     return kExitDone;
   }
   if (json) {
-    std::printf("%s\n",
-                JsonText(nlohmann::json{{"name", "lvrpo"}, {"version", kVersion}, {"run_format", kRunFormat}})
-                    .c_str());
+    std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
+                                                {"version", kVersion},
+                                                {"commit", BuildCommit()},
+                                                {"protocol", kProtocol},
+                                                {"run_format", kRunFormat}})
+                            .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kSameWishMilliseconds = 1000;
 
 std::atomic<int64_t> g_requested_at = 0;  // milliseconds of the monotonic clock; 0: not requested
+std::atomic<bool> g_orphaned = false;
 std::atomic<pid_t> g_parent = 0, g_dead_parent = 0;
 int g_pipe[2] = {-1, -1};  // readable once shutdown was requested
 
@@ -43,10 +44,11 @@ bool TellsOfParentsDeath(pid_t sender) {
 void OnSignal(int number, siginfo_t* info, void*) {
   const int error = errno;
   const bool death = TellsOfParentsDeath(info->si_pid);
+  if (death && number == SIGTERM && g_requested_at == 0) g_orphaned = true;
   const int64_t now = Milliseconds(), before = RequestAt(now);
   const SignalFacts facts = {.number = number,
                              .parents_death = death,
-                             .draining = before != 0,
+                             .leaving = before != 0,
                              .milliseconds_ago = before != 0 ? now - before : 0};
   if (AnswerTo(facts) == SignalAnswer::kEndAtOnce) _exit(128 + number);
   errno = error;
@@ -55,7 +57,7 @@ void OnSignal(int number, siginfo_t* info, void*) {
 }  // namespace
 
 SignalAnswer AnswerTo(const SignalFacts& facts) {
-  if (!facts.draining) return SignalAnswer::kDrain;
+  if (!facts.leaving) return SignalAnswer::kLeave;
   if (facts.number == SIGHUP || facts.parents_death) return SignalAnswer::kNothing;
   return facts.milliseconds_ago < kSameWishMilliseconds ? SignalAnswer::kNothing : SignalAnswer::kEndAtOnce;
 }
@@ -76,6 +78,8 @@ ShutdownSignal::ShutdownSignal() {
 }
 
 bool ShutdownSignal::requested() const { return g_requested_at != 0; }
+
+bool ShutdownSignal::orphaned() const { return g_orphaned; }
 
 void ShutdownSignal::Request() { RequestAt(Milliseconds()); }
 

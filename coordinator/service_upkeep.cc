@@ -99,16 +99,21 @@ void CoordinatorService::FillView(v1::PoolView* view) {
 
 // The log is a copy of the records, rewritten at the next start: a run does not end because of it.
 void CoordinatorService::RewriteLog() {
+  const auto for_each = [this](const StepLog::Visit& visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return store_->ForEachStep([&](const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      curves_.Add(step.step(), step.unix_seconds(), step.metrics());
+      return visit(step);
+    });
+  };
   const absl::Status status =
-      step_log_.Rewrite([this](const StepLog::Visit& visit)
-                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return store_->ForEachStep(visit); },
-                        state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
+      step_log_.Rewrite(for_each, state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
   log_is_behind_ = !status.ok();
   if (!status.ok())
     spdlog::warn("metrics.jsonl and tensorboard/ are behind: {}", std::string(status.message()));
 }
 
 void CoordinatorService::AppendLog(const v1::StepRecord& step) {
+  curves_.Add(step.step(), step.unix_seconds(), step.metrics());
   if (log_is_behind_) return;  // Tick rewrites it
   const absl::Status status = step_log_.Append(step);
   log_is_behind_ = !status.ok();
@@ -138,15 +143,18 @@ void CoordinatorService::Expire() {
 
 void CoordinatorService::Watch() {
   const absl::Time now = clock_.Now();
+  const bool leaving = draining_ || state_.saved();
+  const Blocker blocker = leaving ? Blocker() : Waiting();
+  if (const std::string line = blockage_.Note(blocker, now); !line.empty()) spdlog::warn("{}", line);
   if (!WatchdogIsDue({.now = now,
                       .last_progress = last_progress_,
                       .patience = options_.watchdog,
                       .spoke = watchdog_spoke_,
-                      .leaving = draining_ || state_.saved()})) {
+                      .leaving = leaving})) {
     return;
   }
   watchdog_spoke_ = true;
-  const std::string waiting = InWords(Waiting(), now);
+  const std::string waiting = InWords(blocker, now);
   SaveEvent("watchdog",
             absl::StrCat("no progress for ", static_cast<int>(absl::ToDoubleSeconds(now - last_progress_)),
                          " s; waiting for ", waiting.empty() ? "the learner" : waiting));
@@ -166,6 +174,7 @@ void CoordinatorService::Tick() {
   }
   Watch();
   RefreshGauges();
+  SizePools();
 }
 
 void CoordinatorService::RefreshGauges() {
@@ -183,15 +192,36 @@ void CoordinatorService::RefreshGauges() {
     metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", Word(state)}})
         .Set(state_.Count(state));
   }
+  RefreshMemberGauges();
+  RefreshBlockedGauges();
+}
+
+void CoordinatorService::RefreshMemberGauges() {
   const v1::LearnerEpoch epoch = members_.LearnerEpoch();
   metrics_.Gauge("lvrpo_coordinator_learner_ranks", "Ranks of the learner that may train together.")
       .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
   metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
       .Set(epoch.ranks());
+  RefreshHeldOutGauges();
   for (const v1::Role role : kRoles) {
     metrics_
         .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})
         .Set(members_.Count(role));
+  }
+  metrics_
+      .Gauge("lvrpo_coordinator_members_of_other_version",
+             "Members whose program is of another version than the coordinator's, and works with it.")
+      .Set(members_.OtherVersions(options_.build));
+}
+
+void CoordinatorService::RefreshBlockedGauges() {
+  static const auto* labels = new std::vector<std::string>(BlockerLabels());
+  for (const std::string& label : *labels) {
+    metrics_
+        .Gauge("lvrpo_coordinator_blocked_seconds",
+               "For how long the run has waited for this kind of thing without a pause; 0 while it does not.",
+               {{"on", label}})
+        .Set(label == blockage_.label() ? absl::ToDoubleSeconds(blockage_.Lasted(clock_.Now())) : 0);
   }
 }
 

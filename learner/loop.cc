@@ -57,11 +57,11 @@ v1::PolicyVersion LearnerLoop::version() const {
   return version_;
 }
 
-std::string LearnerLoop::waiting_for() const {
-  if (const std::string disk = storage_.trouble(); !disk.empty()) return disk;
+LearnerLoop::Wait LearnerLoop::waits_for() const {
+  if (const std::string disk = storage_.trouble(); !disk.empty()) return {disk, v1::OBSTACLE_DISK};
   absl::MutexLock lock(&mutex_);
-  if (!waiting_for_.empty() || options_.uploads == nullptr) return waiting_for_;
-  return options_.uploads->trouble();
+  if (!waiting_for_.empty() || options_.uploads == nullptr) return {.words = waiting_for_};
+  return {options_.uploads->trouble(), v1::OBSTACLE_OBJECT_STORE};
 }
 
 void LearnerLoop::SetWaiting(const std::string& text) {

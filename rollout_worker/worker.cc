@@ -25,9 +25,15 @@ std::string Worker::waiting_for() const {
   return waiting_for_;
 }
 
-void Worker::SetWaiting(const std::string& text) {
+v1::Obstacle Worker::obstacle() const {
+  absl::MutexLock lock(&mutex_);
+  return obstacle_;
+}
+
+void Worker::SetWaiting(const std::string& text, v1::Obstacle obstacle) {
   absl::MutexLock lock(&mutex_);
   waiting_for_ = text;
+  obstacle_ = obstacle;
 }
 
 bool Worker::Rest() {
@@ -42,7 +48,7 @@ std::optional<ReadyPolicy> Worker::AwaitPolicy() {
   std::optional<ReadyPolicy> policy = calls_.policy();
   if (policy.has_value()) return policy;
   if (const std::string why = calls_.policy_trouble(); !why.empty())
-    SetWaiting(absl::StrCat("the current weights: ", why));
+    SetWaiting(absl::StrCat("the current weights: ", why), v1::OBSTACLE_WEIGHTS);
   calls_.sleep(kPolicyPause);
   return std::nullopt;
 }
@@ -94,7 +100,8 @@ void Worker::Recover(const absl::Status& why) {
     unwell_ = absl::AbortedError(absl::StrCat("cannot sample any more: ", why.message()));
     return;
   }
-  SetWaiting(absl::StrCat("itself: it could not sample: ", OneLine(why.message(), kMostWords)));
+  SetWaiting(absl::StrCat("itself: it could not sample: ", OneLine(why.message(), kMostWords)),
+             v1::OBSTACLE_SAMPLING);
   const absl::Time until = clock_.Now() + *pause;
   while (!calls_.leaving() && clock_.Now() < until) calls_.sleep(kBetweenLooks);
 }

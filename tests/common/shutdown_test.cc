@@ -21,17 +21,16 @@ TEST(ShutdownSignal, AnswersSignals) {
   };
   using enum SignalAnswer;
   for (const Case& c : std::initializer_list<Case>{
-           {{.number = SIGTERM}, kDrain},
-           {{.number = SIGINT}, kDrain},
-           {{.number = SIGHUP}, kDrain},
-           {{.number = SIGTERM, .parents_death = true}, kDrain},
-           {{.number = SIGTERM, .draining = true, .milliseconds_ago = 0}, kNothing},
-           {{.number = SIGINT, .draining = true, .milliseconds_ago = 999}, kNothing},
-           {{.number = SIGINT, .draining = true, .milliseconds_ago = 1000}, kEndAtOnce},
-           {{.number = SIGTERM, .draining = true, .milliseconds_ago = 60000}, kEndAtOnce},
-           {{.number = SIGHUP, .draining = true, .milliseconds_ago = 60000}, kNothing},
-           {{.number = SIGTERM, .parents_death = true, .draining = true, .milliseconds_ago = 60000},
-            kNothing},
+           {{.number = SIGTERM}, kLeave},
+           {{.number = SIGINT}, kLeave},
+           {{.number = SIGHUP}, kLeave},
+           {{.number = SIGTERM, .parents_death = true}, kLeave},
+           {{.number = SIGTERM, .leaving = true, .milliseconds_ago = 0}, kNothing},
+           {{.number = SIGINT, .leaving = true, .milliseconds_ago = 999}, kNothing},
+           {{.number = SIGINT, .leaving = true, .milliseconds_ago = 1000}, kEndAtOnce},
+           {{.number = SIGTERM, .leaving = true, .milliseconds_ago = 60000}, kEndAtOnce},
+           {{.number = SIGHUP, .leaving = true, .milliseconds_ago = 60000}, kNothing},
+           {{.number = SIGTERM, .parents_death = true, .leaving = true, .milliseconds_ago = 60000}, kNothing},
        }) {
     EXPECT_EQ(AnswerTo(c.facts), c.answer) << c.facts.number << " after " << c.facts.milliseconds_ago;
   }
@@ -56,7 +55,7 @@ TEST(ShutdownSignal, EachSignalAsksAndASecondAtOnceIsTheSameWish) {
                 if (shutdown.requested() || shutdown.WaitFor(absl::ZeroDuration())) return 1;
                 raise(number);
                 raise(number);
-                return shutdown.WaitFor(absl::Seconds(20)) ? 0 : 2;
+                return shutdown.WaitFor(absl::Seconds(20)) && !shutdown.orphaned() ? 0 : 2;
               }),
               0)
         << number;
@@ -74,7 +73,7 @@ TEST(ShutdownSignal, LeavesAnIgnoredHangupIgnored) {
 }
 
 TEST(ShutdownSignal, ADyingParentAsks) {
-  // The child of a process that ends gets SIGTERM from the system; it tells whether it drains.
+  // The child of a process that ends gets SIGTERM from the system; it tells that it knows why.
   int told[2];
   ASSERT_EQ(pipe(told), 0);
   const pid_t parent = fork();
@@ -86,7 +85,7 @@ TEST(ShutdownSignal, ADyingParentAsks) {
       prctl(PR_SET_PDEATHSIG, SIGTERM);
       const ShutdownSignal shutdown;
       (void)!write(ready[1], "r", 1);
-      const char answer = shutdown.WaitFor(absl::Seconds(20)) ? 'd' : 'n';
+      const char answer = shutdown.WaitFor(absl::Seconds(20)) && shutdown.orphaned() ? 'o' : 'n';
       (void)!write(told[1], &answer, 1);
       _exit(0);
     }
@@ -96,7 +95,7 @@ TEST(ShutdownSignal, ADyingParentAsks) {
   close(told[1]);
   char answer = 0;
   EXPECT_EQ(read(told[0], &answer, 1), 1);
-  EXPECT_EQ(answer, 'd');
+  EXPECT_EQ(answer, 'o');
   close(told[0]);
   waitpid(parent, nullptr, 0);
 }

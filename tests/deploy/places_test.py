@@ -23,8 +23,6 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 ROLES = {"coordinator": "lvrpo-coordinator", "learner": "lvrpo-learner", "rollout": "lvrpo-rollout-worker", "reward": "lvrpo-reward-server",
          "evaluation": "lvrpo-evaluate"}
 SBATCH = DEPLOY / "slurm/lvrpo.sbatch"
-# Flags that the binaries of this commit do not have yet.
-COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--patience", "--tls"}
 
 
 @functools.cache
@@ -35,7 +33,7 @@ def flags_of(program):
 
 def unknown_flags(words):
     """Flags of a command line that its program does not have."""
-    return {w for w in words if w.startswith("--")} - flags_of(words[0]) - COMING
+    return {w for w in words if w.startswith("--")} - flags_of(words[0])
 
 
 def command(service):

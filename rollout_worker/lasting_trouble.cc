@@ -1,4 +1,4 @@
-#include "rollout_worker/scoring_trouble.h"
+#include "rollout_worker/lasting_trouble.h"
 
 #include <algorithm>
 
@@ -8,33 +8,35 @@ namespace lvrpo {
 namespace {
 
 constexpr absl::Duration kEvery = absl::Seconds(30);  // between two lines in the log
+constexpr absl::Duration kForgotten = absl::Seconds(60);
 
 }  // namespace
 
-std::string ScoringTrouble::Line(absl::Time now) const {
-  return absl::StrFormat("scores, for %.0f s now: %s", absl::ToDoubleSeconds(now - since_), why_);
+std::string LastingTrouble::Line(absl::Time now) const {
+  return absl::StrFormat("%s, for %.0f s now: %s", what_, absl::ToDoubleSeconds(now - since_), why_);
 }
 
-std::string ScoringTrouble::Failed(absl::string_view why) {
+std::string LastingTrouble::Failed(absl::string_view why) {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
   since_ = std::min(since_, now);
+  newest_ = now;
   why_ = std::string(why);
   if (now - since_ < patience_ || now - logged_ < kEvery) return "";
   logged_ = now;
   return Line(now);
 }
 
-void ScoringTrouble::End() {
+void LastingTrouble::End() {
   absl::MutexLock lock(&mutex_);
   since_ = absl::InfiniteFuture();
   logged_ = absl::InfinitePast();
 }
 
-std::string ScoringTrouble::text() const {
+std::string LastingTrouble::text() const {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
-  return now - since_ < patience_ ? "" : Line(now);
+  return now - since_ < patience_ || now - newest_ > kForgotten ? "" : Line(now);
 }
 
 }  // namespace lvrpo
