@@ -3,11 +3,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/allocator.h"
-#include "common/build_commit.h"
 #include "common/exit_code.h"
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/thrown.h"
+#include "common/version/build_commit.h"
 #include "model_cli/commands.h"
 
 namespace lvrpo {

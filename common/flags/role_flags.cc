@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/build_commit.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -17,6 +16,7 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/telemetry/logging.h"
+#include "common/version/build_commit.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 

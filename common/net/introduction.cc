@@ -1,7 +1,7 @@
 #include "common/net/introduction.h"
 
-#include "common/build_commit.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 
 namespace lvrpo {
 

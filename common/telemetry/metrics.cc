@@ -18,11 +18,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "common/build_commit.h"
 #include "common/clock.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 
 namespace lvrpo {
 namespace {

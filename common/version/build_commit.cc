@@ -1,4 +1,4 @@
-#include "common/build_commit.h"
+#include "common/version/build_commit.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/version.h"
