@@ -11,10 +11,10 @@
 #include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
-#include "cli/local/run_folder.h"
-#include "cli/report/report.h"
+#include "cli/report/results.h"
 #include "cli/run_command.h"
 #include "cli/status_command.h"
+#include "cli/watch_command.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
@@ -25,6 +25,7 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/net/rpc_tls.h"
+#include "common/run_folder/run_folder.h"
 #include "common/version.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
@@ -52,13 +53,15 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
   return absl::OkStatus();
 }
 
-// The roles that this process starts take their certificates from the same folder.
-absl::Status UseTlsOfRun(const std::string& tls) {
+// The roles that this process starts take their certificates from the same folder, whose path becomes
+// absolute.
+absl::Status UseTlsOfRun(std::string& tls) {
   if (tls.empty()) return absl::OkStatus();
   const absl::StatusOr<std::string> folder = AbsolutePath(tls);
   if (!folder.ok()) return folder.status();
-  setenv("LVRPO_TLS", folder->c_str(), /*overwrite=*/1);
-  return UseTls(*folder, PeerRole::kOperator);
+  tls = *folder;
+  setenv("LVRPO_TLS", tls.c_str(), /*overwrite=*/1);
+  return UseTls(tls, PeerRole::kOperator);
 }
 
 int Audit(const std::string& run_dir) {
@@ -66,6 +69,15 @@ int Audit(const std::string& run_dir) {
       Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}});
   if (!process.ok()) return Explain(kProgram, process.status());
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
+}
+
+absl::Status Report(const std::string& run_dir, const std::string& working_folder) {
+  const absl::StatusOr<Results> results = WriteResults(run_dir, working_folder);
+  if (!results.ok()) return results.status();
+  if (!results->remark.empty())
+    std::fprintf(stderr, "%s: %s\n", kProgram, PrintableLines(results->remark).c_str());
+  std::printf("report: %s\n", results->report.c_str());
+  return absl::OkStatus();
 }
 
 absl::Status ImportGenEval(const std::string& metadata, const std::string& prompt_file) {
@@ -145,8 +157,8 @@ int Main(int argc, char** argv) {
 
   AddTlsFlag(*run_app, run.tls);
 
-  std::string run_dir, coordinator, shell, tls;
-  bool json = false;
+  std::string run_dir, coordinator, shell, working_folder, tls;
+  bool json = false, watch = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
       app.add_subcommand("drain", "let a run finish the current step, save a checkpoint and end");
@@ -161,6 +173,11 @@ int Main(int argc, char** argv) {
     AddTlsFlag(*sub, tls);
   }
   status_app->add_flag("--json", json, "as JSON");
+  status_app->add_flag("--watch", watch,
+                       "keep showing it until the run ends; not on a terminal: one line for each change");
+  report_app->add_option("--working-folder", working_folder,
+                         "folder from which the run's configuration names its files, if the one where it was "
+                         "started is not there");
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
@@ -218,14 +235,14 @@ int Main(int argc, char** argv) {
       return kExitUsage;
     }
     if (absl::Status status = UseTls(tls, std::nullopt); !status.ok()) return Explain(kProgram, status);
+    if (watch) {
+      const ShutdownSignal shutdown;
+      return Explain(kProgram, WatchStatus(run_dir, coordinator, json, shutdown));
+    }
     return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
                                                   : Drain(run_dir, coordinator));
   }
-  if (report_app->parsed()) {
-    const absl::StatusOr<std::string> path = WriteReport(run_dir);
-    if (path.ok()) std::printf("report: %s\n", path->c_str());
-    return Explain(kProgram, path.status());
-  }
+  if (report_app->parsed()) return Explain(kProgram, Report(run_dir, working_folder));
   if (audit_app->parsed()) return Audit(run_dir);
   if (completion_app->parsed()) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());

@@ -44,7 +44,7 @@ bool TellsOfParentsDeath(pid_t sender) {
 void OnSignal(int number, siginfo_t* info, void*) {
   const int error = errno;
   const bool death = TellsOfParentsDeath(info->si_pid);
-  if (death && g_requested_at == 0) g_orphaned = true;
+  if (death && number == SIGTERM && g_requested_at == 0) g_orphaned = true;
   const int64_t now = Milliseconds(), before = RequestAt(now);
   const SignalFacts facts = {.number = number,
                              .parents_death = death,

@@ -30,7 +30,8 @@ class ShutdownSignal {
   ShutdownSignal();
 
   bool requested() const;
-  // Whether what asked first was the system, because the parent process has ended.
+  // Whether what asked first was the system's SIGTERM, because the parent process has ended
+  // (PR_SET_PDEATHSIG).
   bool orphaned() const;
   // Asks for shutdown from inside the process.
   void Request();

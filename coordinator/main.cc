@@ -73,7 +73,7 @@ int Main(int argc, char** argv) {
   if (!loaded.ok()) return kExitConfig;
   InitLogging("coordinator");
   absl::Status status = UseTls(flags.tls, PeerRole::kCoordinator);
-  if (status.ok()) status = CoordinateRun(flags, loaded->config, shutdown);
+  if (status.ok()) status = CoordinateRun(flags, *loaded, shutdown);
   return Explain(kProgram, status);
 }
 

@@ -129,6 +129,15 @@ const Members::Member* Members::Reachable(v1::Role role) const {
   return nullptr;
 }
 
+double Members::Load(v1::Role role) const {
+  constexpr double kMost = 1e4;
+  double load = 0;
+  for (const auto& [id, member] : members_) {
+    if (member.role == role && member.load > 0) load += std::min(member.load, kMost);
+  }
+  return load;
+}
+
 int Members::Count(v1::Role role) const {
   int count = 0;
   for (const auto& [id, member] : members_) count += member.role == role;

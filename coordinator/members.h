@@ -50,6 +50,8 @@ class Members {
   void FillView(absl::Time now, v1::PoolView* view) const;
   std::vector<v1::Member> List(absl::Time now) const;
   int Count(v1::Role role) const;
+  // What the members of this role say they have to do; of each one, what can be true.
+  double Load(v1::Role role) const;
   // A member of this role that others can reach; null when there is none.
   const Member* Reachable(v1::Role role) const;
   // The learner's processes, and the epoch that they are (learner_epoch.h).

@@ -99,16 +99,21 @@ void CoordinatorService::FillView(v1::PoolView* view) {
 
 // The log is a copy of the records, rewritten at the next start: a run does not end because of it.
 void CoordinatorService::RewriteLog() {
+  const auto for_each = [this](const StepLog::Visit& visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return store_->ForEachStep([&](const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      curves_.Add(step.step(), step.unix_seconds(), step.metrics());
+      return visit(step);
+    });
+  };
   const absl::Status status =
-      step_log_.Rewrite([this](const StepLog::Visit& visit)
-                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return store_->ForEachStep(visit); },
-                        state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
+      step_log_.Rewrite(for_each, state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
   log_is_behind_ = !status.ok();
   if (!status.ok())
     spdlog::warn("metrics.jsonl and tensorboard/ are behind: {}", std::string(status.message()));
 }
 
 void CoordinatorService::AppendLog(const v1::StepRecord& step) {
+  curves_.Add(step.step(), step.unix_seconds(), step.metrics());
   if (log_is_behind_) return;  // Tick rewrites it
   const absl::Status status = step_log_.Append(step);
   log_is_behind_ = !status.ok();
@@ -169,6 +174,7 @@ void CoordinatorService::Tick() {
   }
   Watch();
   RefreshGauges();
+  SizePools();
 }
 
 void CoordinatorService::RefreshGauges() {
@@ -196,6 +202,7 @@ void CoordinatorService::RefreshMemberGauges() {
       .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
   metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
       .Set(epoch.ranks());
+  RefreshHeldOutGauges();
   for (const v1::Role role : kRoles) {
     metrics_
         .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})

@@ -18,7 +18,8 @@ constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
 void QuietGrpc() {
   static const bool once = [] {
     gpr_set_log_function([](gpr_log_func_args* line) {
-      if (!NoteHandshake(line->message)) spdlog::debug("grpc: {}", line->message);
+      NoteHandshake(line->message);
+      spdlog::debug("grpc: {}", line->message);
     });
     return true;
   }();
@@ -35,6 +36,7 @@ int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt6
 // Connections are renewed this often, so that a certificate that has expired, or whose CA is trusted no more,
 // does not live on in one.
 constexpr absl::Duration kOldestConnection = absl::Hours(1);
+constexpr absl::Duration kLastCalls = absl::Minutes(10);  // that calls on an old one may take to end
 
 void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
@@ -50,8 +52,9 @@ void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) 
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.limits.at_once);
-  if (options.tls != nullptr)
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kOldestConnection));
+  if (options.tls == nullptr) return;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kOldestConnection));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(kLastCalls));
 }
 
 }  // namespace
@@ -65,6 +68,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  // A server that ends, or gives up on a slow caller, cuts its calls off.
+  if (status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty())
+    return absl::UnavailableError(absl::StrCat("the peer ended the call (", status.error_message(), ")"));
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
   return ExplainTls(std::move(result));

@@ -21,7 +21,8 @@
 
 namespace lvrpo {
 
-// Status codes are the same on both sides. A machine-readable reason is sent in the details (v1::ErrorInfo).
+// Status codes are the same on both sides, but that a call which the peer cut off (CANCELLED) is Unavailable:
+// it may be repeated. A machine-readable reason is sent in the details (v1::ErrorInfo).
 // What TLS prevented is a sentence (TlsTroubleOf in common/net/rpc_tls.h).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);

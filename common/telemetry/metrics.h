@@ -35,21 +35,37 @@ class Metrics {
   prometheus::Registry registry_;
 };
 
+struct HttpRequest {
+  std::string path;  // without what follows a "?"
+  std::string host;  // the header, or empty
+  bool from_loopback = false;
+};
+
+struct HttpAnswer {
+  int code = 200;
+  std::string reason = "OK", type = "text/plain", body = {};
+  std::string headers = {};  // more of them, each with its "\r\n"
+};
+
 // Serves /metrics, /healthz (200 while the process lives) and /readyz (503 with the reason until ready) by a
 // small HTTP/1.0 server of one thread that serves up to 64 clients at once; for one more, the oldest is
-// dropped. Requests above 8 KiB, and those not sent and answered within `patience` in total, are dropped, so
-// that no client blocks another.
+// dropped. GET and HEAD. Requests above 8 KiB, and those not sent and answered within `patience` in total,
+// are dropped, so that no client blocks another.
 class MetricsServer {
  public:
   // Why the process is not ready, or empty when it is. Asked before /metrics is rendered, too: what it sets
   // is there.
   using Readiness = std::function<std::string()>;
 
+  // What is served under all other paths; called on the server's thread, where it must not take long.
+  using Pages = std::function<HttpAnswer(const HttpRequest&)>;
+
   // `address`: host:port, port 0 picks one. InvalidArgument when it is none; else as BindSocket. `metrics`
   // must outlive it; `readiness` is called on the server's thread.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address,
                                                               const Metrics& metrics, Readiness readiness,
-                                                              absl::Duration patience = absl::Seconds(2));
+                                                              absl::Duration patience = absl::Seconds(2),
+                                                              Pages pages = nullptr);
   // Drops open requests.
   ~MetricsServer();
 
@@ -58,17 +74,19 @@ class MetricsServer {
  private:
   struct Client {
     int fd;
+    bool from_loopback;
     absl::Time deadline;
     std::string request, answer;
     size_t sent = 0;
   };
   MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
-                absl::Duration patience);
+                absl::Duration patience, Pages pages);
   void Serve();
   void Accept(std::list<Client>& clients) const;
   // Reads or writes without blocking; false: the connection is finished.
   bool Advance(Client& client) const;
-  std::string Answer(const std::string& request) const;
+  std::string Answer(const std::string& request, bool from_loopback) const;
+  HttpAnswer AnswerTo(const HttpRequest& request) const;
 
   const int fd_;
   int stop_pipe_[2];
@@ -76,6 +94,7 @@ class MetricsServer {
   const Metrics& metrics_;
   const Readiness readiness_;
   const absl::Duration patience_;
+  const Pages pages_;
   std::thread thread_;
 };
 

@@ -25,7 +25,8 @@ std::string Word(Enum value) {
 std::string RoleName(v1::Role role);
 
 // All roles, and the states of a group on its way to a step, in order.
-inline constexpr v1::Role kRoles[] = {v1::ROLE_ROLLOUT_WORKER, v1::ROLE_REWARD_SERVER, v1::ROLE_LEARNER};
+inline constexpr v1::Role kRoles[] = {v1::ROLE_ROLLOUT_WORKER, v1::ROLE_REWARD_SERVER, v1::ROLE_LEARNER,
+                                      v1::ROLE_EVALUATION};
 inline constexpr v1::GroupState kOpenStates[] = {v1::PLANNED, v1::LEASED, v1::COMPLETE, v1::ASSIGNED};
 
 }  // namespace lvrpo

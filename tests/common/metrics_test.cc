@@ -88,6 +88,33 @@ TEST(MetricsServer, AnswersWhatIsAsked) {
   EXPECT_THAT(poster.Receive(), StartsWith("HTTP/1.0 405"));
 }
 
+TEST(MetricsServer, ServesPagesBesideItsOwnPaths) {
+  Metrics metrics;
+  HttpRequest asked;
+  const auto server = MetricsServer::Start(
+      "127.0.0.1:0", metrics, [] { return ""; }, absl::Seconds(2),
+      [&](const HttpRequest& request) {
+        asked = request;
+        return HttpAnswer{.type = "text/html", .body = "page", .headers = "X-A: b\r\n"};
+      });
+  ASSERT_TRUE(server.ok()) << server.status();
+  Client client((*server)->address());
+  client.Send("GET /images/a.png?b=/../c HTTP/1.1\r\nAccept: */*\r\nhOST:  me:1 \r\n\r\n");
+  EXPECT_THAT(client.Receive(), AllOf(HasSubstr("\r\nX-A: b\r\n"), ::testing::EndsWith("\r\n\r\npage")));
+  EXPECT_EQ(asked.path, "/images/a.png");
+  EXPECT_EQ(asked.host, "me:1");
+  EXPECT_TRUE(asked.from_loopback);
+  EXPECT_THAT(Get(**server, "/healthz"), HasSubstr("alive"));
+  Client head((*server)->address());
+  head.Send("HEAD / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(head.Receive(), AllOf(HasSubstr("Content-Length: 4\r\n"), ::testing::EndsWith("\r\n\r\n")));
+  for (const char* odd : {"GET", "GET ", "GET  ", "HEAD\r\n", "GET /\r\nHost", "\r\n\r\n"}) {
+    Client strange((*server)->address());
+    strange.Send(std::string(odd) + "\r\n\r\n");
+    EXPECT_THAT(strange.Receive(), StartsWith("HTTP/1.0 ")) << odd;
+  }
+}
+
 TEST(MetricsServer, IsNotReadyUntilThereIsNoReasonLeft) {
   Metrics metrics;
   absl::Mutex mutex;

@@ -1,4 +1,4 @@
-#include "cli/local/run_folder.h"
+#include "common/run_folder/run_folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -49,6 +50,13 @@ absl::Status MakeNewFolder(const std::string& path) {
       absl::StrCat(path, " exists: go on with `lvrpo run --resume ", path, "`, or choose another --run-id"));
 }
 
+absl::Status MakeSubfolders(const RunFolder& folder) {
+  for (const char* name : {"logs", "images", "checkpoints", "spool"}) {
+    if (absl::Status status = MakeFolder(folder.Inside(name)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckRunId(const std::string& run_id) {
@@ -72,13 +80,41 @@ absl::StatusOr<RunFolder> MakeRunFolder(const LoadedConfig& config, const std::s
     if (made.ok()) break;
     if (!absl::IsAlreadyExists(made) || !run_id.empty() || number >= kMostOfOneSecond) return made;
   }
-  for (const char* name : {"logs", "images", "checkpoints", "spool"}) {
-    if (absl::Status status = MakeFolder(folder.Inside(name)); !status.ok()) return status;
-  }
+  if (absl::Status status = MakeSubfolders(folder); !status.ok()) return status;
   if (absl::Status status = WriteFileAtomic(folder.Inside("config.yaml"), PrintConfig(config)); !status.ok())
     return status;
   if (absl::Status status = folder.Save(); !status.ok()) return status;
   return folder;
+}
+
+absl::Status CheckRunConfig(const std::string& path, const LoadedConfig& config) {
+  const std::string file = JoinPath(path, "config.yaml");
+  const absl::StatusOr<std::string> text = ReadFile(file);
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  if (!text.ok()) return text.status();
+  v1::RunConfig there = DefaultRunConfig();
+  const auto read = FillConfig(
+      *text, file, {}, [] { return std::vector<std::string>(); }, there);
+  if (!read.ok()) return read.status();
+  if (ConfigDigest(there) == ConfigDigest(config.config)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      file, " has other settings than --config and --set: a run keeps its settings. Go on with --config ",
+      file, ", or begin a new run in another folder"));
+}
+
+absl::Status CompleteRunFolder(const std::string& path, const LoadedConfig& config) {
+  RunFolder folder;
+  absl::StatusOr<std::string> absolute = AbsolutePath(path);
+  if (!absolute.ok()) return absolute.status();
+  folder.path = *std::move(absolute);
+  folder.run_id = FileName(folder.path);
+  if (absl::Status status = MakeSubfolders(folder); !status.ok()) return status;
+  if (!Exists(folder.Inside("config.yaml"))) {
+    if (absl::Status status = WriteFileAtomic(folder.Inside("config.yaml"), PrintConfig(config));
+        !status.ok())
+      return status;
+  }
+  return Exists(folder.Inside("run.json")) ? absl::OkStatus() : folder.Save();
 }
 
 absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::string& working_folder) {
@@ -117,7 +153,15 @@ absl::StatusOr<RunFolder> OpenRunFolder(const std::string& path, const std::stri
                                                  "where the files are now that its configuration names"));
   }
   absl::StatusOr<LoadedConfig> config = LoadRunConfig(folder.Inside("config.yaml"), {});
-  if (!config.ok()) return config.status();
+  if (!config.ok()) {
+    if (!working_folder.empty() || !absl::StrContains(config.status().message(), "there is no "))
+      return config.status();
+    return absl::Status(
+        config.status().code(),
+        absl::StrCat(config.status().message(),
+                     "\nWhere this run was started these files were there: --working-folder FOLDER "
+                     "says where they are now"));
+  }
   folder.config = *std::move(config);
   return folder;
 }
