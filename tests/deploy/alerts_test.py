@@ -19,7 +19,7 @@ import catalogue
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build/release/bin")
 RULES = ROOT / "deploy/prometheus/rules.yml"
-START, TROUBLE, END = 60, 60, 240  # minutes: trouble begins, lasts, and everything is over
+START, TROUBLE, END = 30, 60, 160  # minutes: trouble begins, lasts, and everything is over
 GONE = None
 
 

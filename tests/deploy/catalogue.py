@@ -4,7 +4,6 @@ import pathlib
 import re
 import subprocess
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SELECTOR = re.compile(r"(?<![\w:])((?:lvrpo|process)_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 # Labels that scraping adds, and `run`, which every process adds.
@@ -13,10 +12,8 @@ ADDED = {"run", "namespace", "job", "instance", "member", "role"}
 
 def read(bin_dir):
     """Metric -> {"type": ..., "labels": {label: [values]}}, without values where they are not known."""
-    result = subprocess.run([str(pathlib.Path(bin_dir) / "lvrpo"), "metrics", "--json"], capture_output=True, text=True)
-    if result.returncode == 0:
-        return {m["name"]: {"type": m["type"], "labels": m["labels"]} for m in json.loads(result.stdout)}
-    return {}
+    result = subprocess.run([str(pathlib.Path(bin_dir) / "lvrpo"), "metrics", "--json"], capture_output=True, text=True, check=True)
+    return {m["name"]: {"type": m["type"], "labels": m["labels"]} for m in json.loads(result.stdout)}
 
 
 def series(metrics):
