@@ -72,7 +72,7 @@ BLOCKS = [
           ("sum by (role) (rate(lvrpo_coordinator_members_lost_total[RATE]))", "{{role}} lost"),
           ("sum(rate(lvrpo_coordinator_leases_expired_total[RATE]))", "leases expired")),
     lines("Refusals", "cps", "Requests that the coordinator refused. contract_mismatch, config_mismatch: a member does not fit the run; stale_epoch "
-          "for seconds after a restart is usual.", ("sum by (reason) (rate(lvrpo_coordinator_refusals_total[RATE])) > 0 or sum(rate(lvrpo_coordinator_refusals_total[RATE]))", "{{reason}}")),
+          "for seconds after a restart is usual.", ("sum by (reason) (rate(lvrpo_coordinator_refusals_total[RATE]))", "{{reason}}")),
     lines("Uploads to the learner", "cps", "Groups received, or why not: RESOURCE_EXHAUSTED for long means a full spool or disk.",
           ("sum by (outcome) (rate(lvrpo_learner_uploads_total[RATE]))", "{{outcome}}")),
     lines("Repeated score calls", "cps", "Workers that had to ask again for scores. Steady: reward servers are too few, or a scorer fails.",
