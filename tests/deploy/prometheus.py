@@ -47,6 +47,8 @@ class Prometheus:
             with urllib.request.urlopen(address, timeout=20) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it still starts
+                raise
             raise RuntimeError(f"{fields}: {error.read().decode()}") from None
 
     def query(self, expression):
