@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
+.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -53,6 +53,13 @@ test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of va
 
 manifests:      ## render deploy/kubernetes, and what else follows from the Helm chart (needs helm)
 	@tools/render_chart.py
+
+dashboards:     ## write deploy/grafana from tools/dashboards, and the chart's copies of dashboards and alerts (needs helm)
+	@tools/make_dashboards.py
+	@tools/render_chart.py
+
+test-alerts: build ## cause the trouble of each alert in real runs and watch it fire in a real Prometheus (6 minutes)
+	@tests/alerts/fire.py $(BIN)
 
 assets: build   ## pre-train the embedded default's weights again (about an hour and a half)
 	@tools/make_assets.sh $(BIN)
