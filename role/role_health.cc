@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<RoleHealth>> RoleHealth::Start(const std::string&
   health->state_.SetTold([&shutdown] { return shutdown.requested(); });
   absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(
       listen, health->metrics_, [h = health.get()] { return h->Look(); }, absl::Seconds(2),
-      [h = health.get()](const HttpRequest& request) { return h->PageFor(request); });
+      [h = health.get()](const PageRequest& request) { return h->PageFor(request); });
   if (!server.ok()) return server.status();
   health->server_ = *std::move(server);
   health->Look();
@@ -28,7 +28,7 @@ void RoleHealth::SetPages(MetricsServer::Pages pages) {
   pages_ = std::move(pages);
 }
 
-HttpAnswer RoleHealth::PageFor(const HttpRequest& request) {
+PageAnswer RoleHealth::PageFor(const PageRequest& request) {
   absl::MutexLock lock(&mutex_);
   if (pages_) return pages_(request);
   return {.code = 404, .reason = "Not Found", .body = "try /metrics, /healthz or /readyz\n"};

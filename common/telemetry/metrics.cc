@@ -34,7 +34,7 @@ namespace {
 
 constexpr size_t kMaxRequest = 8192, kMaxClients = 64;
 
-std::string Response(const HttpAnswer& answer, bool with_body) {
+std::string Response(const PageAnswer& answer, bool with_body) {
   return absl::StrCat("HTTP/1.0 ", answer.code, " ", answer.reason, "\r\nContent-Type: ", answer.type,
                       "\r\nContent-Length: ", answer.body.size(), "\r\n", answer.headers,
                       "Connection: close\r\n\r\n", with_body ? answer.body : "");
@@ -249,14 +249,14 @@ std::string MetricsServer::Answer(const std::string& request, bool from_loopback
     return Response({.code = 405, .reason = "Method Not Allowed", .body = "only GET and HEAD\n"}, true);
   const size_t begin = line.find(' ') + 1;
   const std::string target = line.substr(begin, line.find(' ', begin) - begin);
-  HttpRequest asked;
+  PageRequest asked;
   asked.path = target.substr(0, target.find('?'));
   asked.host = HeaderOf(request, "Host");
   asked.from_loopback = from_loopback;
   return Response(AnswerTo(asked), !head);
 }
 
-HttpAnswer MetricsServer::AnswerTo(const HttpRequest& request) const {
+PageAnswer MetricsServer::AnswerTo(const PageRequest& request) const {
   if (request.path == "/healthz") return {.body = "alive\n"};
   const std::string why_not = readiness_ ? readiness_() : "";  // refreshes lvrpo_role_state, too
   if (request.path == "/metrics") return {.type = "text/plain; version=0.0.4", .body = metrics_.Render()};

@@ -53,13 +53,13 @@ class Metrics {
   std::vector<std::function<void()>> refreshers_ ABSL_GUARDED_BY(mutex_);
 };
 
-struct HttpRequest {
+struct PageRequest {
   std::string path;  // without what follows a "?"
   std::string host;  // the header, or empty
   bool from_loopback = false;
 };
 
-struct HttpAnswer {
+struct PageAnswer {
   int code = 200;
   std::string reason = "OK", type = "text/plain", body = {};
   std::string headers = {};  // more of them, each with its "\r\n"
@@ -76,7 +76,7 @@ class MetricsServer {
   using Readiness = std::function<std::string()>;
 
   // What is served under all other paths; called on the server's thread, where it must not take long.
-  using Pages = std::function<HttpAnswer(const HttpRequest&)>;
+  using Pages = std::function<PageAnswer(const PageRequest&)>;
 
   // `address`: host:port, port 0 picks one. InvalidArgument when it is none; else as BindSocket. `metrics`
   // must outlive it; `readiness` is called on the server's thread.
@@ -104,7 +104,7 @@ class MetricsServer {
   // Reads or writes without blocking; false: the connection is finished.
   bool Advance(Client& client) const;
   std::string Answer(const std::string& request, bool from_loopback) const;
-  HttpAnswer AnswerTo(const HttpRequest& request) const;
+  PageAnswer AnswerTo(const PageRequest& request) const;
 
   const int fd_;
   int stop_pipe_[2];

@@ -153,12 +153,12 @@ TEST(MetricsServer, AnswersWhatIsAsked) {
 
 TEST(MetricsServer, ServesPagesBesideItsOwnPaths) {
   Metrics metrics;
-  HttpRequest asked;
+  PageRequest asked;
   const auto server = MetricsServer::Start(
       "127.0.0.1:0", metrics, [] { return ""; }, absl::Seconds(2),
-      [&](const HttpRequest& request) {
+      [&](const PageRequest& request) {
         asked = request;
-        return HttpAnswer{.type = "text/html", .body = "page", .headers = "X-A: b\r\n"};
+        return PageAnswer{.type = "text/html", .body = "page", .headers = "X-A: b\r\n"};
       });
   ASSERT_TRUE(server.ok()) << server.status();
   Client client((*server)->address());
