@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "cli/certs_command.h"
 #include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
@@ -13,6 +15,7 @@
 #include "cli/run_command.h"
 #include "cli/status_command.h"
 #include "cli/watch_command.h"
+#include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_kind.h"
@@ -21,9 +24,11 @@
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
 #include "common/names.h"
+#include "common/net/rpc_tls.h"
 #include "common/run_folder/run_folder.h"
-#include "common/telemetry/build_commit.h"
+#include "common/telemetry/catalogue.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
 #include "data/prompts/prompts.h"
@@ -48,6 +53,17 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
   std::printf("the run drains; it can go on with: lvrpo run --resume %s\n",
               run_dir.empty() ? "RUN" : run_dir.c_str());
   return absl::OkStatus();
+}
+
+// The roles that this process starts take their certificates from the same folder, whose path becomes
+// absolute.
+absl::Status UseTlsOfRun(std::string& tls) {
+  if (tls.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> folder = AbsolutePath(tls);
+  if (!folder.ok()) return folder.status();
+  tls = *folder;
+  setenv("LVRPO_TLS", tls.c_str(), /*overwrite=*/1);
+  return UseTls(tls, PeerRole::kOperator);
 }
 
 int Audit(const std::string& run_dir) {
@@ -80,6 +96,29 @@ int Validate(const std::string& path, const v1::RunConfig& config) {
   std::printf("%s is a sound configuration (digest %s)\n", OneLine(path, 1000).c_str(),
               ConfigDigest(config).substr(0, 12).c_str());
   return kExitDone;
+}
+
+CLI::App* AddCerts(CLI::App& app, CertsOptions& certs) {
+  CLI::App* sub = app.add_subcommand(
+      "certs", "make a CA for development and a certificate for each role, for --tls (docs/security.md)");
+  sub->add_option("--out", certs.out, "folder to write, with one folder for each role")->required();
+  sub->add_option(
+         "--name", certs.names,
+         "ROLE=NAME,NAME: DNS names and addresses at which programs that are not lvrpo's own reach the "
+         "role, besides localhost; may be repeated")
+      ->take_all();
+  sub->add_option("--days", certs.days, "days for which the roles' certificates are valid")
+      ->check(CLI::Range(1, 3650))
+      ->capture_default_str();
+  sub->add_option(
+      "--run", certs.run,
+      "what the certificates are for, e.g. a run or a namespace: peers of another one are refused; "
+      "default: as before, or 'local'");
+  auto* renew = sub->add_flag("--renew", certs.renew, "new certificates of the CA that is there");
+  sub->add_flag("--new-ca", certs.new_ca,
+                "another CA in place of the one that is there, which stays trusted until the next --renew")
+      ->excludes(renew);
+  return sub;
 }
 
 int Main(int argc, char** argv) {
@@ -118,7 +157,9 @@ int Main(int argc, char** argv) {
           "was started is not there (a run that was copied to another machine)")
       ->needs(resume_option);
 
-  std::string run_dir, coordinator, shell, working_folder;
+  AddTlsFlag(*run_app, run.tls);
+
+  std::string run_dir, coordinator, shell, working_folder, tls;
   bool json = false, watch = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
@@ -131,6 +172,7 @@ int Main(int argc, char** argv) {
     sub->add_option("--coordinator", coordinator, "host:port of the coordinator, instead of a run folder")
         ->check(HostPortText(AddressUse::kDial))
         ->excludes(folder);
+    AddTlsFlag(*sub, tls);
   }
   status_app->add_flag("--json", json, "as JSON");
   status_app->add_flag("--watch", watch,
@@ -149,6 +191,9 @@ int Main(int argc, char** argv) {
     sub->add_option("--set", flags.overrides, "override one setting; may be repeated")->take_all();
   }
 
+  CertsOptions certs;
+  CLI::App* certs_app = AddCerts(app, certs);
+
   std::string metadata, prompt_file;
   CLI::App* geneval_app =
       app.add_subcommand("import-geneval", "turn GenEval's metadata into a prompt file with its rules");
@@ -161,6 +206,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh"}))
       ->required();
 
+  CLI::App* metrics_app = app.add_subcommand(
+      "metrics", "print every metric that the processes of a run export (docs/metrics.md)");
+  metrics_app->add_flag("--json", json, "as JSON");
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -182,6 +230,7 @@ int Main(int argc, char** argv) {
                    "lvrpo run: a resumed run keeps its settings; --set and --run-id cannot be given\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTlsOfRun(run.tls); !status.ok()) return Explain(kProgram, status);
     ShutdownSignal shutdown;
     return RunCommand(run, shutdown);
   }
@@ -190,6 +239,7 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "lvrpo: give a run folder or --coordinator host:port\n");
       return kExitUsage;
     }
+    if (absl::Status status = UseTls(tls, std::nullopt); !status.ok()) return Explain(kProgram, status);
     if (watch) {
       const ShutdownSignal shutdown;
       return Explain(kProgram, WatchStatus(run_dir, coordinator, json, shutdown));
@@ -203,6 +253,15 @@ int Main(int argc, char** argv) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
     return kExitDone;
+  }
+  if (metrics_app->parsed()) {
+    std::printf("%s", (json ? MetricsJson() : MetricsDocument()).c_str());
+    return kExitDone;
+  }
+  if (certs_app->parsed()) {
+    const absl::Status status = MakeCertificates(certs, RealClock().Now());
+    const int code = Explain(kProgram, status);
+    return absl::IsInvalidArgument(status) ? kExitUsage : code;
   }
   if (geneval_app->parsed()) return Explain(kProgram, ImportGenEval(metadata, prompt_file));
   if (validate_app->parsed() || print_app->parsed()) {
@@ -219,6 +278,7 @@ int Main(int argc, char** argv) {
     std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
                                                 {"version", kVersion},
                                                 {"commit", BuildCommit()},
+                                                {"protocol", kProtocol},
                                                 {"run_format", kRunFormat}})
                             .c_str());
   } else {

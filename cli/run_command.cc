@@ -25,6 +25,7 @@
 #include "common/files/file_lock.h"
 #include "common/files/filesystem.h"
 #include "common/flags/role_flags.h"
+#include "common/net/rpc_tls.h"
 #include "common/run_folder/run_folder.h"
 #include "common/stopwatch.h"
 #include "coordinator/client.h"
@@ -43,8 +44,10 @@ constexpr absl::Duration kMembersHear = absl::Seconds(3), kMembersLeave = absl::
 // The state of one `lvrpo run`.
 class Runner {
  public:
-  Runner(RunFolder folder, ShutdownSignal& shutdown)
+  // `tls`: as in RunOptions.
+  Runner(RunFolder folder, std::string tls, ShutdownSignal& shutdown)
       : folder_(std::move(folder)),
+        tls_(std::move(tls)),
         shutdown_(shutdown),
         supervisor_(folder_, [this](const std::string& line) { printer_.Say(line); }) {}
 
@@ -79,6 +82,7 @@ class Runner {
   absl::StatusOr<nlohmann::json> SoundRecords() const;
 
   RunFolder folder_;
+  const std::string tls_;
   ShutdownSignal& shutdown_;
   ProgressPrinter printer_;
   Supervisor supervisor_;
@@ -199,6 +203,10 @@ void Runner::JoinAsEvaluation() {
   options.config_digest = ConfigDigest(config());
   options.timeout = absl::Seconds(config().rpc().timeout_seconds());
   options.channel = config().rpc();
+  absl::StatusOr<std::shared_ptr<TlsContext>> tls = OpenTls(tls_, PeerRole::kEvaluation);
+  if (!tls.ok())
+    return printer_.Say(absl::StrCat("held-out scores are not recorded: ", tls.status().message()));
+  options.channel.tls = *std::move(tls);  // this process's own is the operator's
   evaluation_ = std::make_unique<EvaluationReports>(options, folder_.path, config().train().steps());
 }
 
@@ -446,7 +454,7 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
   if (!lock.ok()) return Explain(kProgram, lock.status());
   if (absl::Status status = CheckNobodyServes(*folder); !status.ok()) return Explain(kProgram, status);
   std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), OneLine(folder->path, 1000).c_str());
-  return Runner(*std::move(folder), shutdown).Run(options.from_checkpoint);
+  return Runner(*std::move(folder), options.tls, shutdown).Run(options.from_checkpoint);
 }
 
 }  // namespace lvrpo

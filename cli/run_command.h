@@ -15,6 +15,7 @@ struct RunOptions {
   std::string run_id;                      // empty: a fresh one
   std::string resume;                      // folder of a run to resume; then the others must be empty
   std::optional<int64_t> from_checkpoint;  // with resume: steps of the checkpoint to go back to first
+  std::string tls;  // folder of certificates, one folder for each role; empty: plain text
   std::string
       working_folder;  // with resume: where the files of its configuration are; empty: where they were
 };

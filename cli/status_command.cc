@@ -74,6 +74,9 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
       {"total_steps", status.total_steps()},
       {"seconds_left", nullptr},
       {"waiting_for", status.waiting_for()},
+      {"blocked_on", status.blocked_on()},
+      {"program", status.build().version()},
+      {"commit", status.build().commit()},
       {"seconds_since_progress", status.seconds_since_progress()},
       {"version", status.current_version().number()},
       {"digest", status.current_version().digest()},
@@ -93,6 +96,8 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
                                  {"state", member.state()},
                                  {"version", member.version().number()},
                                  {"load", member.load()},
+                                 {"program", member.build().version()},
+                                 {"commit", member.build().commit()},
                                  {"seconds_since_heartbeat", member.seconds_since_heartbeat()},
                                  {"address", member.address()}});
   }
@@ -126,6 +131,21 @@ nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& r
 }
 
 namespace {
+
+// Members that run another version than the coordinator, a line each: while a run is upgraded.
+std::string OtherPrograms(const nlohmann::json& status) {
+  const auto program = [](const nlohmann::json& process) {
+    const std::string commit = process.value("commit", "");
+    return absl::StrCat(process.value("program", ""), commit.empty() ? "" : absl::StrCat(" (", commit, ")"));
+  };
+  std::string text;
+  for (const nlohmann::json& member : status["members"]) {
+    if (program(member) == program(status)) continue;
+    absl::StrAppend(&text, member.value("member_id", ""), " runs version ", program(member),
+                    ", and the coordinator ", program(status), "\n");
+  }
+  return text;
+}
 
 // "held-out score after step 100: 0.412 +- 0.020, gain +0.069 +- 0.098 (95 %, 240 images)".
 std::string FormatHeldOut(const nlohmann::json& heldout) {
@@ -188,6 +208,7 @@ std::string FormatStatus(const nlohmann::json& status) {
                           absl::StrFormat("%.1f s ago", member.value("seconds_since_heartbeat", 0.)),
                           member.value("address", ""));
   }
+  text += OtherPrograms(status);
   text += "groups:";
   const nlohmann::json by_state = status.value("groups_by_state", nlohmann::json::object());
   for (const std::string& name : StateNames()) {
@@ -215,7 +236,10 @@ absl::StatusOr<nlohmann::json> LookAtRun(const std::string& run_dir, const std::
     return RunningStatus(*running, left);
   }
   const std::string database = JoinPath(run_dir, "coordinator.sqlite");
-  if (run_dir.empty() || absl::IsPermissionDenied(running.status())) return running.status();
+  // A coordinator that is met without the right certificate may well work on the run.
+  if (run_dir.empty() || absl::IsPermissionDenied(running.status()) ||
+      TlsTroubleOf(running.status()) != TlsTrouble::kNone)
+    return running.status();
   if (!Exists(database)) {
     if (!absl::IsUnavailable(running.status()) && !absl::IsDeadlineExceeded(running.status()))
       return running.status();

@@ -9,4 +9,6 @@ void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
 }
 
+void ReturnFreedMemory() { malloc_trim(0); }
+
 }  // namespace lvrpo

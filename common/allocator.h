@@ -7,4 +7,7 @@ namespace lvrpo {
 // next use. Arrays of 32 MiB and more are still returned at once.
 void KeepFreedMemory();
 
+// Returns all freed memory to the system after all, once.
+void ReturnFreedMemory();
+
 }  // namespace lvrpo

@@ -13,6 +13,8 @@ namespace {
 
 constexpr RetryPolicy kRetry = {.longest_wait = absl::Milliseconds(200)};
 constexpr absl::Duration kLeavingPatience = absl::Seconds(5);
+constexpr absl::Duration kReplacementPatience = absl::Seconds(60);  // with a coordinator of another version
+constexpr absl::Duration kBetweenWords = absl::Seconds(60);
 
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
@@ -28,15 +30,30 @@ bool CanRegisterAgain(v1::RefusalReason reason) {
          reason == v1::REFUSAL_SUPERSEDED;
 }
 
+// Waiting does not mend a certificate: then it is no matter of patience.
+absl::Status OfTls(const absl::Status& status) {
+  if (TlsTroubleOf(status) != TlsTrouble::kCertain) return status;
+  return WithTlsTrouble(absl::FailedPreconditionError(absl::StrCat("the coordinator: ", status.message())),
+                        TlsTrouble::kCertain);
+}
+
 bool EndsMembership(v1::RefusalReason reason) {
   return reason == v1::REFUSAL_SUPERSEDED || reason == v1::REFUSAL_CONFIG_MISMATCH ||
-         reason == v1::REFUSAL_CONTRACT_MISMATCH || reason == v1::REFUSAL_WRONG_RUN;
+         reason == v1::REFUSAL_CONTRACT_MISMATCH || reason == v1::REFUSAL_WRONG_RUN ||
+         reason == v1::REFUSAL_VERSION_MISMATCH;
+}
+
+// The coordinator of another version, or of the run before, may be on its way out: the new one comes.
+bool AwaitsAnother(v1::Role role, v1::RefusalReason reason) {
+  return reason == v1::REFUSAL_VERSION_MISMATCH ||
+         (role == v1::ROLE_LEARNER && reason == v1::REFUSAL_CONFIG_MISMATCH);
 }
 
 }  // namespace
 
 CoordinatorClient::CoordinatorClient(const std::string& address, const ChannelOptions& options)
-    : address_(address), stub_(v1::Coordinator::NewStub(MakeChannel(address, options))) {}
+    : address_(address),
+      stub_(v1::Coordinator::NewStub(MakeChannel(address, options.To({PeerRole::kCoordinator})))) {}
 
 absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duration deadline) {
   v1::GetStatusResponse response;
@@ -48,8 +65,10 @@ absl::StatusOr<v1::GetStatusResponse> CoordinatorClient::GetStatus(absl::Duratio
 
 absl::Status CoordinatorClient::Explained(const absl::Status& status) const {
   if (!IsUnreachable(status)) return status;
-  return absl::UnavailableError(
-      absl::StrCat("the coordinator at ", address_, " does not answer: is it running there?"));
+  return TlsTroubleOf(status) == TlsTrouble::kNone
+             ? absl::UnavailableError(
+                   absl::StrCat("the coordinator at ", address_, " does not answer: is it running there?"))
+             : OfTls(status);
 }
 
 absl::Status CoordinatorClient::Drain(const std::string& reason, absl::Duration deadline) {
@@ -66,7 +85,8 @@ MemberSession::MemberSession(Options options, std::function<Report()> report, st
       report_(std::move(report)),
       give_up_(std::move(give_up)),
       revoked_(std::move(revoked)),
-      stub_(v1::Coordinator::NewStub(MakeChannel(options_.coordinator, options_.channel))) {}
+      stub_(v1::Coordinator::NewStub(
+          MakeChannel(options_.coordinator, options_.channel.To({PeerRole::kCoordinator})))) {}
 
 absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
     const Options& options, std::function<Report()> report, std::function<bool()> give_up,
@@ -74,8 +94,8 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
   std::unique_ptr<MemberSession> session(
       new MemberSession(options, std::move(report), give_up, std::move(revoked)));
   const auto now = [&] { return options.waiting.clock->Now(); };
-  absl::Time deadline = now() + options.patience;
-  bool warned = false;
+  const absl::Time begin = now(), replaced_by = begin + std::min(options.patience, kReplacementPatience);
+  absl::Time deadline = begin + options.patience;
   for (int tries = 1;; ++tries) {
     absl::StatusOr<v1::RegisterResponse> response = session->RegisterOnce(/*again=*/false);
     if (response.ok()) {
@@ -83,20 +103,17 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
       break;
     }
     // A process that died stays a member until its silence is noticed: its name, and a learner's place, are
-    // free then. The coordinator of the run before, which drains, is not for this learner: the new one comes.
-    const bool old_run = options.role == v1::ROLE_LEARNER &&
-                         ErrorInfoOf(response.status()).reason() == v1::REFUSAL_CONFIG_MISMATCH;
-    if (!IsUnreachable(response.status()) && !old_run) return response.status();
-    if (old_run && !warned) {
-      spdlog::warn("{}; trying again for {}", std::string(response.status().message()),
-                   absl::FormatDuration(options.patience));
-      warned = true;
-    }
+    // free then.
+    const v1::RefusalReason reason = ErrorInfoOf(response.status()).reason();
+    const bool another = AwaitsAnother(options.role, reason);
+    if (!IsUnreachable(response.status()) && !another) return response.status();
+    const TlsTrouble tls = TlsTroubleOf(response.status());
+    if (tls == TlsTrouble::kCertain) return OfTls(response.status());
+    session->SayWaiting(response.status(), begin);
     if (give_up && give_up()) return absl::CancelledError("stopped before the coordinator was reached");
     if (IsDegraded(response.status())) deadline = now() + options.patience;
-    if (now() > deadline) {
-      if (ErrorInfoOf(response.status()).reason() != v1::REFUSAL_UNSPECIFIED)
-        return response.status();  // its reason is final
+    if (now() > (another ? replaced_by : deadline)) {
+      if (reason != v1::REFUSAL_UNSPECIFIED) return response.status();  // its reason is final
       return absl::UnavailableError(
           absl::StrCat("the coordinator at ", options.coordinator, " did not answer for ",
                        absl::FormatDuration(options.patience), ": is it running there? (",
@@ -106,6 +123,23 @@ absl::StatusOr<std::unique_ptr<MemberSession>> MemberSession::Join(
   }
   session->heartbeats_ = std::thread([s = session.get()] { s->Heartbeats(); });
   return session;
+}
+
+void MemberSession::SayWaiting(const absl::Status& why, absl::Time begin) {
+  const absl::Time now = options_.waiting.clock->Now();
+  const std::string words =
+      ErrorInfoOf(why).reason() == v1::REFUSAL_UNSPECIFIED
+          ? absl::StrCat("the coordinator at ", options_.coordinator, ", which does not answer",
+                         TlsTroubleOf(why) == TlsTrouble::kMaybe ? absl::StrCat(": ", why.message()) : "")
+          : absl::StrCat("a place in the run at ", options_.coordinator, ": ", why.message());
+  if (options_.waits) options_.waits(words);
+  if (now < next_words_) return;
+  next_words_ = now + kBetweenWords;
+  spdlog::warn(
+      "waits for {}{}", words,
+      now - begin < kBetweenWords
+          ? ""
+          : absl::StrCat(", for ", absl::FormatDuration(absl::Trunc(now - begin, absl::Seconds(1))), " now"));
 }
 
 MemberSession::~MemberSession() { StopHeartbeats(); }
@@ -126,6 +160,7 @@ absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce(bool again) {
   request.set_config_digest(options_.config_digest);
   request.set_process(process_);
   request.set_again(again);
+  *request.mutable_build() = options_.build;
   for (const auto& [key, value] : options_.contract) (*request.mutable_contract())[key] = value;
   const Report report = report_();
   for (const v1::LeaseId& lease : report.held) *request.add_held() = lease;
@@ -134,8 +169,10 @@ absl::StatusOr<v1::RegisterResponse> MemberSession::RegisterOnce(bool again) {
     request.mutable_learner()->set_learner_epoch(report.learner_epoch);
   }
   v1::RegisterResponse response;
-  const grpc::Status status = stub_->Register(MakeContext(options_.timeout).get(), request, &response);
-  if (!status.ok()) return FromGrpcStatus(status);
+  const absl::Status status =
+      FromGrpcStatus(stub_->Register(MakeContext(options_.timeout).get(), request, &response));
+  NoteAnswer(status);
+  if (!status.ok()) return status;
   absl::MutexLock lock(&mutex_);
   fence_.set_run_id(response.run_id());
   fence_.set_run_epoch(response.run_epoch());
@@ -177,6 +214,17 @@ absl::Status MemberSession::lost() const {
   return lost_;
 }
 
+absl::Duration MemberSession::silence() const {
+  absl::MutexLock lock(&mutex_);
+  return options_.waiting.clock->Now() - heard_;
+}
+
+void MemberSession::NoteAnswer(const absl::Status& status) {
+  if (IsUnreachable(status) && ErrorInfoOf(status).reason() == v1::REFUSAL_UNSPECIFIED) return;
+  absl::MutexLock lock(&mutex_);
+  heard_ = options_.waiting.clock->Now();
+}
+
 int64_t MemberSession::WaitForView(int64_t seen, absl::Duration timeout) const {
   absl::MutexLock lock(&mutex_);
   const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -211,6 +259,7 @@ absl::Status MemberSession::Repeat(
     if (absl::Status over = lost(); !over.ok()) return over;
     const v1::Fence used = fence();
     absl::Status status = FromGrpcStatus(call(MakeContext(options_.timeout).get(), used));
+    NoteAnswer(status);
     if (CanRegisterAgain(ErrorInfoOf(status).reason())) {
       status = RegisterAgain(used.incarnation());
       if (status.ok()) continue;
@@ -245,6 +294,7 @@ void MemberSession::Heartbeats() {
     *request.mutable_version() = report.version;
     for (const v1::LeaseId& lease : report.held) *request.add_held() = lease;
     request.set_waiting_for(report.waiting_for);
+    request.set_obstacle(report.obstacle);
     request.set_learner_epoch(report.learner_epoch);
     if (report.weight_streams.has_value()) request.set_weight_streams(*report.weight_streams);
     absl::StatusOr<v1::HeartbeatResponse> response = Call(&v1::Coordinator::Stub::Heartbeat, request);

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/net/introduction.h"
 #include "common/net/rpc.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
@@ -47,10 +48,13 @@ class MemberSession {
     std::string process;  // names this process among those of its member_id; empty: random
     std::map<std::string, std::string> contract;
     absl::Duration timeout = absl::Seconds(10);   // of one call
-    absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator
+    absl::Duration patience = absl::Seconds(60);  // with an unreachable coordinator; may be infinite
     v1::LearnerPlace learner = {};                // learner: its place; the epoch is the report's
     ChannelOptions channel = 64;
     Waiting waiting = {};  // between two tries of a call; heartbeats follow the machine's own time
+    v1::Build build = OwnBuild();
+    // Told what Join() waits for, in words, after each try that failed; may be null.
+    std::function<void(const std::string&)> waits = nullptr;
   };
   // Contents of the heartbeat. Called from the session's thread.
   struct Report {
@@ -59,16 +63,18 @@ class MemberSession {
     v1::PolicyVersion version;
     std::vector<v1::LeaseId> held;
     std::string waiting_for;
-    std::string learner_epoch;          // learner: id of the epoch that it has joined
+    v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED;  // what kind of thing waiting_for is
+    std::string learner_epoch;                         // learner: id of the epoch that it has joined
     std::optional<int> weight_streams;  // open ones; nullopt: `version` is not streamed to others
   };
 
   // Registers, waiting up to options.patience for the coordinator to come up (or for an older process of this
-  // name, or another learner, to be gone; a learner also for a coordinator of another configuration to be
-  // replaced), and without a limit while the coordinator waits for its disk. `give_up` is polled meanwhile,
-  // here and in later calls: once it returns true, an unreachable coordinator is waited for only a few
-  // seconds. `revoked` gets the lost leases, whether a heartbeat or a registration reported them, on the
-  // thread that learned of it; it may be null.
+  // name, or another learner, to be gone), and without a limit while the coordinator waits for its disk. One
+  // of another version, and for a learner one of another configuration, may be replaced: that is waited for
+  // at most a minute. Aborted: the versions do not work together. `give_up` is polled meanwhile, here and in
+  // later calls: once it returns true, an unreachable coordinator is waited for only a few seconds. `revoked`
+  // gets the lost leases, whether a heartbeat or a registration reported them, on the thread that learned of
+  // it; it may be null.
   static absl::StatusOr<std::unique_ptr<MemberSession>> Join(
       const Options& options, std::function<Report()> report, std::function<bool()> give_up,
       std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr);
@@ -85,6 +91,8 @@ class MemberSession {
   // Why this membership is over: superseded by another process, another configuration, or the coordinator was
   // unreachable for longer than `patience` (Unavailable). OK while it is not.
   absl::Status lost() const;
+  // How long ago the coordinator last answered a call.
+  absl::Duration silence() const;
 
   // A fenced call. After a coordinator restart it registers again and repeats; while the coordinator is
   // unreachable it repeats until `patience` is over. Other errors are returned (ErrorInfoOf has the
@@ -117,6 +125,10 @@ class MemberSession {
   void Heartbeats();
   void SetView(const v1::PoolView& view);
   absl::Status Lose(absl::Status why);
+  // Notes that the coordinator answered, if it did.
+  void NoteAnswer(const absl::Status& status);
+  // Says what Join() waits for since `begin`: to options.waits each time, in the log at times.
+  void SayWaiting(const absl::Status& why, absl::Time begin);
   // How long to wait after `tries` calls that were not answered; each process waits differently.
   absl::Duration WaitAfter(int tries) const;
   void StopHeartbeats();
@@ -135,6 +147,8 @@ class MemberSession {
   v1::PoolView view_ ABSL_GUARDED_BY(mutex_);
   int64_t view_count_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status lost_ ABSL_GUARDED_BY(mutex_);
+  absl::Time heard_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // the coordinator
+  absl::Time next_words_ = absl::InfinitePast();                       // in the log; for Join()
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread heartbeats_;
 };

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
@@ -18,8 +20,10 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/run_folder/run_folder.h"
-#include "common/telemetry/metrics.h"
+#include "coordinator/page/run_page.h"
+#include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
+#include "coordinator/state/departure.h"
 #include "nlohmann/json.hpp"
 #include "role/role_process.h"
 #include "spdlog/spdlog.h"
@@ -64,29 +68,101 @@ absl::Status WriteWhere(const CoordinatorService::Options& options, const Coordi
   return absl::OkStatus();
 }
 
-// Until the run is done; an error when it cannot go on.
-absl::Status Watch(CoordinatorService& service, const CoordinatorService::Options& options,
+// Whether the process stays, goes or ends, at one look after another.
+class Departure {
+ public:
+  Departure(const CoordinatorService& service, const CoordinatorService::Options& options, bool stays,
+            const ShutdownSignal& shutdown)
+      : service_(service), options_(options), stays_(stays), shutdown_(shutdown) {}
+
+  NextStep Look() {
+    const CoordinatorService::Standing run = service_.standing();
+    const absl::Time now = RealClock().Now();
+    if (shutdown_.requested()) told_at_ = std::min(told_at_, now);
+    const NextStep next = NextStepOf({.told = shutdown_.requested(),
+                                      .told_for = now - std::min(told_at_, now),
+                                      .orphaned = shutdown_.orphaned(),
+                                      .draining = run.draining,
+                                      .finished = run.finished,
+                                      .alone = run.alone,
+                                      .overdue = run.overdue,
+                                      .grace = options_.drain_grace,
+                                      .learner_leaves = run.learner_leaves,
+                                      .hearing = 2 * options_.heartbeat,
+                                      .stays = stays_});
+    if (next == NextStep::kEnd && run.overdue)
+      spdlog::warn("the drain took longer than {}: leaving", absl::FormatDuration(options_.drain_grace));
+    if (next == NextStep::kRest && !rests_) spdlog::info("the run has finished; waiting for SIGTERM");
+    rests_ = next == NextStep::kRest;
+    return next;
+  }
+
+ private:
+  const CoordinatorService& service_;
+  const CoordinatorService::Options& options_;
+  const bool stays_;
+  const ShutdownSignal& shutdown_;
+  absl::Time told_at_ = absl::InfiniteFuture();
+  bool rests_ = false;
+};
+
+// Until the run is over; Aborted when it goes on with another coordinator, other errors when it cannot go on.
+absl::Status Watch(CoordinatorService& service, const CoordinatorService::Options& options, bool stays,
                    const ShutdownSignal& shutdown) {
   const std::string& run_dir = options.run_dir;
   const std::string folder = IdentityOf(run_dir);
-  while (!service.Done()) {
+  Departure departure(service, options, stays, shutdown);
+  while (true) {
     service.Tick();
     if (absl::Status fatal = service.fatal(); !fatal.ok()) return fatal;
     if (IsGone(run_dir, folder))
       return absl::NotFoundError(absl::StrCat("the run's folder ", run_dir, " is gone: the run ends"));
-    if (shutdown.requested()) service.StartDraining("signal");
-    if (service.DrainIsOverdue()) {
-      spdlog::warn("the drain took longer than {}: leaving", absl::FormatDuration(options.drain_grace));
-      break;
-    }
+    const NextStep next = departure.Look();
+    if (next == NextStep::kEnd) return absl::OkStatus();
+    if (next == NextStep::kLeave)
+      return absl::AbortedError("stopped by a signal; the run goes on when a coordinator is back");
+    if (next == NextStep::kDrain) service.StartDraining("its parent process has ended");
     if (shutdown.requested()) {
       absl::SleepFor(absl::Milliseconds(50));
     } else {
       shutdown.WaitFor(absl::Milliseconds(100));
     }
   }
-  service.Tick();
-  return absl::OkStatus();
+}
+
+// Serves the records until the run is over. `health` shows how it stands.
+absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
+                   const CoordinatorService::Options& options, std::unique_ptr<Store> store,
+                   const ShutdownSignal& shutdown, RoleHealth& health) {
+  const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
+      CoordinatorService::Create(options, std::move(store), RealClock(), health.metrics());
+  if (!service.ok()) return service.status();
+  RunPage page({.run_dir = options.run_dir,
+                .insecure = flags.insecure,
+                .status = [&] { return (*service)->LiveStatus(); },
+                .curves = [&] { return (*service)->StepCurves(); }});
+  ScalerService scaler([&] { return (*service)->WantedSizes(); });
+  const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags, config, health, {.services = {service->get(), &scaler}});
+  if (!process.ok()) return process.status();
+  health.metrics().SetRun(options.run_id);
+  health.metrics().WatchDisk("run", options.run_dir);
+  health.SetPages([&page](const PageRequest& request) { return page.Answer(request); });
+  const absl::Cleanup no_pages = [&health] { health.SetPages(nullptr); };
+  health.state().SetTrouble([&s = **service] { return s.trouble(); });
+  health.state().Follow([&s = **service] {
+    const CoordinatorService::Standing run = s.standing();
+    return RoleState::Sight{.draining = run.draining, .finished = run.finished};
+  });
+  // After its ports are bound: this raises the run epoch.
+  if (absl::Status status = (*service)->Start(); !status.ok()) return status;
+  if (absl::Status status = WriteWhere(options, **service, **process); !status.ok()) return status;
+  if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
+  const absl::Status status = Watch(**service, options, flags.stay, shutdown);
+  (*service)->Tick();
+  scaler.End();
+  (*process)->End("", absl::Seconds(1));
+  return status;
 }
 
 }  // namespace
@@ -95,9 +171,16 @@ absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, S
   const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
+  const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
+      RoleHealth::Start(flags.metrics_listen, "coordinator", shutdown);
+  if (!health.ok()) return health.status();
+  (*health)->state().SetJoins(false);
+  (*health)->state().ServeToTheEnd();
+  (*health)->state().SetLoading("the records, once no other coordinator has them");
   const absl::StatusOr<FileLock> lock = FileLock::Take(
       JoinPath(options.run_dir, "coordinator.lock"), absl::Seconds(30), [&] { return shutdown.requested(); });
-  if (absl::IsCancelled(lock.status())) return absl::OkStatus();
+  if (absl::IsCancelled(lock.status()))
+    return absl::AbortedError("stopped by a signal before it had the run folder");
   if (!lock.ok()) return lock.status();
   // Only a process that can serve opens or creates the records.
   if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
@@ -107,21 +190,7 @@ absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, S
   if (!store.ok()) return store.status();
   if (absl::Status status = CompleteRunFolder(options.run_dir, loaded); !status.ok())
     spdlog::warn("{}", std::string(status.message()));  // the run goes on without; the next start writes it
-  Metrics metrics("coordinator");
-  const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
-      CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
-  if (!service.ok()) return service.status();
-  const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags, config, metrics,
-                         {.services = {service->get()}, .readiness = [&] { return (*service)->trouble(); }});
-  if (!process.ok()) return process.status();
-  // After its ports are bound: this raises the run epoch.
-  if (absl::Status status = (*service)->Start(); !status.ok()) return status;
-  if (absl::Status status = WriteWhere(options, **service, **process); !status.ok()) return status;
-  if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
-  if (absl::Status status = Watch(**service, options, shutdown); !status.ok()) return status;
-  (*process)->End("", absl::Seconds(1));
-  return absl::OkStatus();
+  return Serve(flags, config, options, *std::move(store), shutdown, **health);
 }
 
 }  // namespace lvrpo

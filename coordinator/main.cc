@@ -6,6 +6,7 @@
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
+#include "common/net/rpc_tls.h"
 #include "common/shutdown.h"
 #include "common/telemetry/logging.h"
 #include "coordinator/coordinator_process.h"
@@ -41,11 +42,13 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "The coordinator of a run: keeps its durable records, leases groups to rollout workers and assigns "
       "them to the "
-      "learner. Ends when the run has finished or was drained and every member has left.");
+      "learner. Ends when the run has finished or was drained and every member has left; SIGTERM leaves a "
+      "run that goes "
+      "on, with exit code 75, to the next coordinator.");
   RoleFlags flags;
   std::string audit, describe, go_back;
   int64_t step = 0;
-  flags.AddTo(app, "rl");
+  flags.AddTo(app, "rls");
   app.add_option("--audit", audit, "check the records of this run folder instead of serving");
   app.add_option("--describe", describe,
                  "print what the records of this run folder say, as JSON, instead of serving");
@@ -69,7 +72,9 @@ int Main(int argc, char** argv) {
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
   InitLogging("coordinator");
-  return Explain(kProgram, CoordinateRun(flags, *loaded, shutdown));
+  absl::Status status = UseTls(flags.tls, PeerRole::kCoordinator);
+  if (status.ok()) status = CoordinateRun(flags, *loaded, shutdown);
+  return Explain(kProgram, status);
 }
 
 }  // namespace

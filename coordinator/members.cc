@@ -1,5 +1,8 @@
 #include "coordinator/members.h"
 
+#include <algorithm>
+
+#include "coordinator/state/compatibility.h"
 #include "coordinator/state/versions.h"
 
 namespace lvrpo {
@@ -16,6 +19,7 @@ v1::Member Describe(const std::string& id, const Members::Member& member, absl::
   described.set_weight_streams(member.weight_streams.value_or(0));
   described.set_seconds_since_heartbeat(absl::ToDoubleSeconds(now - member.last_heard));
   described.set_rank(member.place.rank());
+  *described.mutable_build() = member.build;
   return described;
 }
 
@@ -26,11 +30,11 @@ Members::Member* Members::Find(const std::string& id) {
   return member == members_.end() ? nullptr : &member->second;
 }
 
-std::vector<std::string> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
-  std::vector<std::string> removed;
+std::vector<std::pair<std::string, v1::Role>> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
+  std::vector<std::pair<std::string, v1::Role>> removed;
   for (auto member = members_.begin(); member != members_.end();) {
     if (now - member->second.last_heard > timeout) {
-      removed.push_back(member->first);
+      removed.emplace_back(member->first, member->second.role);
       member = members_.erase(member);
     } else {
       ++member;
@@ -88,12 +92,34 @@ PoolFacts Members::Facts(v1::Role role) const {
   for (const auto& [id, member] : members_) {
     if (member.role != role || ordinary->contains(member.waiting_for)) continue;
     if (member.told.contains(member.waiting_for)) continue;
+    if (member.obstacle == v1::OBSTACLE_RANKS) continue;  // SlowRank() has these
     facts.complainer = id;
     facts.complaint = member.waiting_for;
     facts.complains_since = member.waiting_since;
+    facts.obstacle = member.obstacle;
     break;
   }
   return facts;
+}
+
+SlowRankFacts Members::SlowRank() const {
+  SlowRankFacts facts;
+  for (const auto& [id, member] : members_) {
+    if (member.role != v1::ROLE_LEARNER) continue;
+    if (member.obstacle == v1::OBSTACLE_RANKS) {
+      ++facts.waiting;
+      facts.since = std::min(facts.since, member.waiting_since);
+    } else if (facts.member.empty()) {
+      facts.member = id;
+    }
+  }
+  return facts;
+}
+
+int Members::OtherVersions(const v1::Build& own) const {
+  return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&own](const auto& entry) {
+    return IsOtherVersion(entry.second.build, own);
+  }));
 }
 
 const Members::Member* Members::Reachable(v1::Role role) const {
@@ -101,6 +127,15 @@ const Members::Member* Members::Reachable(v1::Role role) const {
     if (member.role == role && !member.address.empty()) return &member;
   }
   return nullptr;
+}
+
+double Members::Load(v1::Role role) const {
+  constexpr double kMost = 1e4;
+  double load = 0;
+  for (const auto& [id, member] : members_) {
+    if (member.role == role && member.load > 0) load += std::min(member.load, kMost);
+  }
+  return load;
 }
 
 int Members::Count(v1::Role role) const {

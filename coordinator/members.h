@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -25,7 +26,9 @@ class Members {
     double load = 0;
     std::string state = "starting";
     std::string waiting_for;
-    absl::Time waiting_since;  // it says that
+    absl::Time waiting_since;                          // it says that
+    v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED;  // what kind of thing that is
+    v1::Build build;
     v1::PolicyVersion version;
     std::optional<int> weight_streams;  // open ones, of a member that streams `version` to others
     std::map<std::string, std::string> contract;
@@ -41,13 +44,15 @@ class Members {
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
 
-  // Removes members that were silent for `timeout` and returns their ids.
-  std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);
+  // Removes members that were silent for `timeout` and returns their ids and roles.
+  std::vector<std::pair<std::string, v1::Role>> RemoveSilent(absl::Time now, absl::Duration timeout);
 
   // The pools as members see them.
   void FillView(absl::Time now, v1::PoolView* view) const;
   std::vector<v1::Member> List(absl::Time now) const;
   int Count(v1::Role role) const;
+  // What the members of this role say they have to do; of each one, what can be true.
+  double Load(v1::Role role) const;
   // A member of this role that others can reach; null when there is none.
   const Member* Reachable(v1::Role role) const;
   // The learner's processes, and the epoch that they are (learner_epoch.h).
@@ -57,6 +62,10 @@ class Members {
   void Tell(const std::string& id, const std::string& waiting_for);
   // How many members have this role, and what one of them says it waits for.
   PoolFacts Facts(v1::Role role) const;
+  // The ranks that all others wait for in an operation of all of them, as they say.
+  SlowRankFacts SlowRank() const;
+  // How many run another version than `own`.
+  int OtherVersions(const v1::Build& own) const;
   const std::map<std::string, Member>& all() const { return members_; }
 
  private:

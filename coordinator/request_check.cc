@@ -90,6 +90,8 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
     if (absl::Status status = CheckPlace(id, request.learner()); !status.ok()) return status;
   }
   if (!IsToken(request.process(), kName)) return Wrong(absl::StrCat(id, ": the process token is not one"));
+  if (!IsPrintable(request.build().version(), kName) || !IsPrintable(request.build().commit(), kName))
+    return Wrong(absl::StrCat(id, ": its version is not one"));
   if (request.contract_size() > kTerms)
     return Wrong(absl::StrCat(id, ": a contract of ", request.contract_size(), " terms; at most ", kTerms));
   for (const auto& [key, value] : request.contract()) {

@@ -10,7 +10,9 @@
 #include "common/net/rpc.h"
 #include "common/unguessable.h"
 #include "common/words/words.h"
+#include "coordinator/acting_role.h"
 #include "coordinator/request_check.h"
+#include "coordinator/state/compatibility.h"
 #include "coordinator/state/versions.h"
 
 namespace lvrpo {
@@ -51,10 +53,18 @@ grpc::Status CoordinatorService::Write(const v1::Fence& fence, v1::Role role, co
   return ToGrpcStatus(saved.ok() ? status : saved);
 }
 
+absl::Status CoordinatorService::CheckCaller(const grpc::ServerContext* context, const v1::Fence& fence) {
+  const Members::Member* member = members_.Find(fence.member_id());
+  return member == nullptr ? absl::OkStatus() : CheckActsAs(CallerRole(context), member->role);
+}
+
 absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& request,
                                                    const RunContract::Terms& terms) {
   if (absl::Status status = CheckRegister(request); !status.ok()) return status;
   const std::string& id = request.member_id();
+  if (const std::string conflict = BuildConflict(id, request.role(), request.build(), options_.build);
+      !conflict.empty())
+    return Refuse(v1::REFUSAL_VERSION_MISMATCH, conflict, absl::StatusCode::kAborted);
   if (request.config_digest() != options_.config_digest) {
     return Refuse(v1::REFUSAL_CONFIG_MISMATCH,
                   absl::StrCat(id,
@@ -98,10 +108,12 @@ absl::Status CoordinatorService::CheckRegistration(const v1::RegisterRequest& re
   return conflict.empty() ? absl::OkStatus() : Refuse(v1::REFUSAL_CONTRACT_MISMATCH, conflict);
 }
 
-grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::RegisterRequest* request,
+grpc::Status CoordinatorService::Register(grpc::ServerContext* context, const v1::RegisterRequest* request,
                                           v1::RegisterResponse* response) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckReady(/*writes=*/true); !status.ok()) return ToGrpcStatus(status);
+  if (absl::Status status = CheckActsAs(CallerRole(context), request->role()); !status.ok())
+    return ToGrpcStatus(status);
   const RunContract::Terms terms(request->contract().begin(), request->contract().end());
   if (absl::Status status = CheckRegistration(*request, terms); !status.ok()) return ToGrpcStatus(status);
   const std::string& id = request->member_id();
@@ -111,6 +123,7 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   member.address = request->address();
   member.incarnation = static_cast<int64_t>(UnguessableNumber() >> 1) | 1;
   member.process = request->process();
+  member.build = request->build();
   member.contract = terms;
   member.place = PlaceOf(*request);
   member.last_heard = member.joined = now;
@@ -140,14 +153,17 @@ grpc::Status CoordinatorService::Register(grpc::ServerContext*, const v1::Regist
   return grpc::Status::OK;
 }
 
-grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::HeartbeatRequest* request,
+grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
                                            v1::HeartbeatResponse* response) {
   absl::MutexLock lock(&mutex_);
   // Nothing of this is written, so it works while the disk is full.
+  if (absl::Status status = CheckCaller(context, request->fence()); !status.ok()) return ToGrpcStatus(status);
   if (absl::Status status = CheckFence(request->fence(), kAnyone); !status.ok()) return ToGrpcStatus(status);
   Members::Member& member = *members_.Find(request->fence().member_id());
   member.load = request->load();
   member.state = Tidy(request->state());
+  member.obstacle =
+      v1::Obstacle_IsValid(request->obstacle()) ? request->obstacle() : v1::OBSTACLE_UNSPECIFIED;
   if (CheckVersion(request->version()).ok()) member.version = request->version();
   if (member.role == v1::ROLE_LEARNER) member.place.set_learner_epoch(OneLine(request->learner_epoch(), 128));
   member.weight_streams = std::nullopt;
@@ -163,8 +179,13 @@ grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext*, const v1::Heart
   return grpc::Status::OK;
 }
 
-grpc::Status CoordinatorService::Leave(grpc::ServerContext*, const v1::LeaveRequest* request,
+grpc::Status CoordinatorService::Leave(grpc::ServerContext* context, const v1::LeaveRequest* request,
                                        v1::LeaveResponse*) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (absl::Status status = CheckCaller(context, request->fence()); !status.ok())
+      return ToGrpcStatus(status);
+  }
   return Write(
       request->fence(), kAnyone, [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
         const std::string id = request->fence().member_id();

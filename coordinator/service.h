@@ -13,11 +13,15 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/net/introduction.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
+#include "coordinator/page/curves.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
+#include "coordinator/scaling/pool_sizer.h"
+#include "coordinator/state/blockage.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
 #include "proto/lvrpo/v1/coordinator.grpc.pb.h"
@@ -42,6 +46,14 @@ class CoordinatorService final : public v1::Coordinator::Service {
     absl::Duration drain_grace = absl::Seconds(30);
     int max_unscorable_groups = 32;  // in a row: then the run ends
     int max_members = 4096;
+    v1::Build build = OwnBuild();
+  };
+  // How the run stands, for whoever decides whether the process ends.
+  struct Standing {
+    bool draining = false, finished = false;  // finished: all of the result is on disk
+    bool alone = false;                       // nobody is a member
+    bool overdue = false;                     // it drains for longer than its grace
+    bool learner_leaves = false;              // a process of it was told to leave
   };
 
   // Reads the store; writes nothing and refuses all calls until Start(). `clock` and `metrics`
@@ -86,11 +98,15 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void StartDraining(const std::string& reason);
   // Finished or draining, and all members have left.
   bool Done() const;
-  // It drains for longer than its grace: members that are still there are not waited for.
-  bool DrainIsOverdue() const;
+  Standing standing() const;
   int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
+  // How many members each pool should have, as of the last Tick(). Unavailable while it starts.
+  absl::StatusOr<PoolSizes> WantedSizes() const;
+  // The status and the figures of all steps, for the live page.
+  nlohmann::json LiveStatus();
+  nlohmann::json StepCurves() const;
   // Why the service is not ready: fatal, degraded or starting; empty when it is.
   std::string trouble() const;
 
@@ -113,6 +129,9 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // FailedPrecondition with a reason unless the write comes from a current member of this run and epoch;
   // PermissionDenied when the member has another role (ROLE_UNSPECIFIED: any may call).
   absl::Status CheckFence(const v1::Fence& fence, v1::Role role) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // PermissionDenied unless the fence's member, if there is one, has the role of the caller's certificate.
+  absl::Status CheckCaller(const grpc::ServerContext* context, const v1::Fence& fence)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Unavailable unless the service is started and not fatal; of writes, unless it is not degraded either.
   absl::Status CheckReady(bool writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Refuse(v1::RefusalReason reason, const std::string& message,
@@ -133,6 +152,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the run waits for.
   Blocker Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Speaks when the run is held up, or makes no progress for long.
   void Watch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RewriteLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AppendLog(const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -151,6 +171,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // Expires leases and memberships.
   void Expire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshMemberGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshBlockedGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  RunNow Now() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SizePools() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
   // The same of a learner's call, whose epoch must be the current one. `any_rank`: not rank 0's alone.
@@ -173,6 +197,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   RunState state_ ABSL_GUARDED_BY(mutex_);
   RunContract contract_ ABSL_GUARDED_BY(mutex_);
   StepLog step_log_ ABSL_GUARDED_BY(mutex_);
+  Curves curves_ ABSL_GUARDED_BY(mutex_);
   Members members_ ABSL_GUARDED_BY(mutex_);
   int64_t starts_ ABSL_GUARDED_BY(mutex_) = 0, run_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;  // Begin() is on disk
@@ -181,10 +206,13 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
+  PoolSizer sizer_ ABSL_GUARDED_BY(mutex_);
+  PoolSizes sizes_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   std::map<int64_t, v1::EvaluationRecord> evaluations_ ABSL_GUARDED_BY(mutex_);  // by step
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
+  Blockage blockage_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
   std::map<v1::RetireReason, int64_t> retired_logged_ ABSL_GUARDED_BY(mutex_);  // by reason
   // Mean score by component of the newest groups, oldest first.

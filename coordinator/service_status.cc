@@ -1,5 +1,7 @@
 // Operators' calls, and what the run waits for.
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/net/rpc.h"
 #include "common/words/words.h"
@@ -22,7 +24,10 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
   by_state[Word(v1::CONSUMED)] = state_.consumed();
   for (const auto& [reason, count] : state_.retired_by_reason())
     (*response->mutable_groups_retired_by_reason())[Word(reason)] = count;
-  response->set_waiting_for(InWords(Waiting()));
+  const Blocker blocker = Waiting();
+  response->set_waiting_for(InWords(blocker));
+  response->set_blocked_on(LabelOf(blocker));
+  *response->mutable_build() = options_.build;
   response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
   *response->mutable_learner_epoch() = members_.LearnerEpoch();
   if (!evaluations_.empty()) *response->mutable_heldout() = evaluations_.rbegin()->second;
@@ -55,6 +60,9 @@ Blocker CoordinatorService::Waiting() const {
   facts.last_progress = last_progress_;
   facts.learners = members_.Facts(v1::ROLE_LEARNER);
   if (facts.learners.members > 0) facts.ranks = LookAtRanks(members_.LearnerEpoch());
+  facts.slow_rank = members_.SlowRank();
+  facts.step = state_.committed_steps();
+  facts.step_is_late = clock_.Now() - last_progress_ > options_.watchdog;
   facts.workers = members_.Facts(v1::ROLE_ROLLOUT_WORKER);
   facts.reward_servers = members_.Facts(v1::ROLE_REWARD_SERVER);
   return WaitingFor(facts);
@@ -68,14 +76,20 @@ void CoordinatorService::StartDraining(const std::string& reason) {
   SaveEvent("drain", reason);
 }
 
-bool CoordinatorService::DrainIsOverdue() const {
+CoordinatorService::Standing CoordinatorService::standing() const {
   absl::MutexLock lock(&mutex_);
-  return clock_.Now() > drain_ends_;
+  return {.draining = draining_,
+          .finished = state_.saved(),
+          .alone = members_.all().empty(),
+          .overdue = clock_.Now() > drain_ends_,
+          .learner_leaves = std::any_of(members_.all().begin(), members_.all().end(), [](const auto& entry) {
+            return entry.second.role == v1::ROLE_LEARNER && entry.second.state == kLeaving;
+          })};
 }
 
 bool CoordinatorService::Done() const {
-  absl::MutexLock lock(&mutex_);
-  return (draining_ || state_.saved()) && members_.all().empty();
+  const Standing now = standing();
+  return (now.draining || now.finished) && now.alone;
 }
 
 int64_t CoordinatorService::starts() const {

@@ -23,7 +23,7 @@
 namespace lvrpo {
 namespace {
 
-constexpr absl::Duration kFolderPatience = absl::Seconds(60), kLook = absl::Milliseconds(200);
+constexpr absl::Duration kLook = absl::Milliseconds(200);
 
 // The step of checkpoints/<name>; -1 when that is none.
 int64_t StepOf(const std::string& name) {
@@ -71,19 +71,17 @@ absl::Status Follower::Leaving() const {
 }
 
 absl::Status Follower::Join() {
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, metrics_, {.readiness = [this] { return std::string(joined_ ? "" : "starting"); }});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(flags_, config_, health_, {});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
+  health_.state().SetWaiting("the run folder");
   if (absl::Status status =
-          AwaitFolder(flags_.run_dir, kFolderPatience, [this] { return shutdown_.requested(); });
+          AwaitFolder(flags_.run_dir, flags_.patience(), [this] { return shutdown_.requested(); });
       !status.ok())
     return status;
-  const absl::Status status = process_->Join(
-      {.role = v1::ROLE_EVALUATION, .report = [] { return MemberSession::Report(); }}, shutdown_);
-  joined_ = status.ok();
-  return status;
+  return process_->Join({.role = v1::ROLE_EVALUATION, .report = [] { return MemberSession::Report(); }},
+                        shutdown_);
 }
 
 EvaluationFacts Follower::Facts() const {
@@ -125,7 +123,7 @@ absl::Status Follower::EvaluateStep(int64_t step) {
        .threads = options_.threads});
   if (!scores.ok()) return scores.status();
   NoteComplete(step);
-  metrics_.Counter("lvrpo_evaluation_evaluations_total", "Evaluations made.").Increment();
+  health_.metrics().Counter("lvrpo_evaluation_evaluations_total").Increment();
   spdlog::info("held-out score of {}: {:.3f}", name, scores->value("score", 0.0));
   const absl::Status reported =
       ReportEvaluation(process_->session(), flags_.run_dir, step, config_.train().steps());

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -10,10 +9,10 @@
 #include "absl/status/statusor.h"
 #include "common/flags/role_flags.h"
 #include "common/shutdown.h"
-#include "common/telemetry/metrics.h"
 #include "evaluation/evaluate_into.h"
 #include "evaluation/next_evaluation.h"
 #include "proto/lvrpo/v1/config.pb.h"
+#include "role/role_health.h"
 #include "role/role_process.h"
 
 namespace lvrpo {
@@ -29,9 +28,10 @@ class Follower {
   struct Options {
     int samples_per_kind = 6, threads = 1;
   };
-  // `flags`, `config` and `shutdown` must outlive it.
-  Follower(const RoleFlags& flags, const v1::RunConfig& config, Options options, ShutdownSignal& shutdown)
-      : flags_(flags), config_(config), options_(options), shutdown_(shutdown) {}
+  // `flags`, `config`, `shutdown` and `health` must outlive it.
+  Follower(const RoleFlags& flags, const v1::RunConfig& config, Options options, ShutdownSignal& shutdown,
+           RoleHealth& health)
+      : flags_(flags), config_(config), options_(options), shutdown_(shutdown), health_(health) {}
 
   // Until all is evaluated. OK: it is, or the run drains. Aborted: told to leave while the run goes on.
   // Errors of EvaluateInto, and of the membership once that is over. When it is told to leave during an
@@ -53,8 +53,7 @@ class Follower {
   const v1::RunConfig& config_;
   const Options options_;
   ShutdownSignal& shutdown_;
-  Metrics metrics_ = Metrics("evaluation");
-  std::atomic<bool> joined_ = false;
+  RoleHealth& health_;
   std::map<int64_t, std::string>
       complete_;  // evaluations in the run folder: digests of their versions, by step
   std::unique_ptr<RoleProcess> process_;

@@ -12,12 +12,14 @@
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/json/json_text.h"
+#include "common/net/rpc_tls.h"
 #include "common/shutdown.h"
 #include "common/telemetry/logging.h"
 #include "evaluation/client.h"
 #include "evaluation/evaluate_into.h"
 #include "evaluation/follower.h"
 #include "nlohmann/json.hpp"
+#include "role/role_health.h"
 
 namespace lvrpo {
 namespace {
@@ -36,9 +38,14 @@ void BecomeReport(const std::string& run_dir) {
 int Follow(const RoleFlags& flags, const v1::RunConfig& config, const EvaluationOptions& options) {
   ShutdownSignal shutdown;
   InitLogging(flags.member_id);
+  if (absl::Status status = UseTls(flags.tls, PeerRole::kEvaluation); !status.ok())
+    return Explain(kProgram, status);
+  const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
+      RoleHealth::Start(flags.metrics_listen, std::string(Word(PeerRole::kEvaluation)), shutdown);
+  if (!health.ok()) return Explain(kProgram, health.status());
   const absl::Status status =
       Follower(flags, config, {.samples_per_kind = options.samples_per_kind, .threads = options.threads},
-               shutdown)
+               shutdown, **health)
           .Run();
   if (!status.ok()) return Explain(kProgram, status);
   BecomeReport(flags.run_dir);
@@ -55,19 +62,15 @@ int EvaluateOnce(const v1::RunConfig& config, const EvaluationOptions& options) 
 int Main(int argc, char** argv) {
   CLI::App app(
       "Evaluates a policy on the held-out prompts: one image per prompt by ODE sampling from fixed noise, "
-      "judged by "
-      "the independent checker, and greedy answers to the held-out questions. Writes scores.json, "
-      "samples.json, "
-      "all.jsonl and the images of the first prompts of each kind. With --follow it is a role of a run: it "
-      "evaluates "
-      "the base weights, checkpoints during training and the trained weights, reports the scores to the "
-      "coordinator, "
-      "and ends with the run's report.");
+      "judged by the independent checker, and greedy answers to the held-out questions. Writes scores.json, "
+      "samples.json, all.jsonl and the images of the first prompts of each kind. With --follow it is a role "
+      "of a run: it evaluates the base weights, checkpoints during training and the trained weights, reports "
+      "the scores to the coordinator, and ends with the run's report.");
   RoleFlags flags;
   flags.member_id = kEvaluationMember;
   EvaluationOptions options;
   bool follow = false;
-  flags.AddTo(app, "crm");
+  flags.AddTo(app, "crmp");
   auto* follow_flag =
       app.add_flag("--follow", follow, "evaluate a run while it trains; needs --coordinator and --run-dir");
   for (const char* name : {"--coordinator", "--run-dir"}) {

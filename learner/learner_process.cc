@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "collectives/measured.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/await_folder.h"
 #include "common/files/filesystem.h"
 #include "learner/ranks/rank_process.h"
+#include "role/ending.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -22,8 +22,9 @@ using Stub = v1::Coordinator::Stub;
 constexpr int kMostUploads = 64;   // at once; others are told to retry
 constexpr int kOtherThreads = 64;  // of the RPC server
 constexpr size_t kKeptVersions = 2;
-constexpr absl::Duration kFolderPatience = absl::Seconds(60), kLockPatience = absl::Seconds(30);
 constexpr absl::Duration kAbortPatience = absl::Seconds(5);  // with collectives that are aborted
+// What an operation of all ranks may take before the others are said to be late.
+constexpr absl::Duration kRanksPatience = absl::Seconds(3);
 
 // An honest transfer ends within three times the time-out of a call.
 CallWatch::Options Bounds(int most, const v1::RunConfig& config) {
@@ -44,20 +45,20 @@ SampledGroup Outline(const v1::AssignedGroup& assigned, const PromptSource::Prom
 }  // namespace
 
 LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& config, Training& training,
-                               ShutdownSignal& shutdown, RankTransport transport)
+                               ShutdownSignal& shutdown, RankTransport transport, RoleHealth& health)
     : flags_(flags),
       config_(config),
       training_(training),
       shutdown_(shutdown),
       transport_(std::move(transport)),
+      health_(health),
+      metrics_(health.metrics()),
       spool_(SpoolFolderOf(flags.run_dir, flags.rank), int64_t{config.train().spool_mib()} << 20),
       uploads_(Bounds(kMostUploads, config)),
       downloads_(Bounds(kMostWeightStreams, config)),
       weights_(downloads_, kKeptVersions,
                [this](int64_t bytes) {
-                 metrics_
-                     .Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.",
-                              {{"transport", "grpc"}})
+                 metrics_.Counter("lvrpo_learner_weight_bytes_total", {{"transport", "grpc"}})
                      .Increment(static_cast<double>(bytes));
                }),
       gang_(config, flags.rank, weights_, metrics_),
@@ -74,7 +75,9 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
           [this](const v1::TrajectoryGroup& group) {
             return ReadGroup(group, training_.prompts.At(group.ordinal()), training_.rules);
           },
-          *training.trainer, spool_, gang_.publisher(), LoopSession(), Waiting(), metrics_) {}
+          *training.trainer, spool_, gang_.publisher(), LoopSession(), Waiting(), metrics_) {
+  metrics_.WatchDisk("run", flags_.run_dir);
+}
 
 Waiting LearnerProcess::StoreWaiting() {
   return {.sleep = [this](absl::Duration wait) { leaving_.WaitForNotificationWithTimeout(wait); }};
@@ -117,17 +120,24 @@ LearnerLoop::Session LearnerProcess::LoopSession() {
 
 MemberSession::Report LearnerProcess::Report() const {
   MemberSession::Report report;
-  report.state = loop_.started() ? "ready" : "starting";
+  report.state = shutdown_.requested() ? kLeaving : loop_.started() ? "ready" : "starting";
   {
     absl::MutexLock lock(&mutex_);
     report.learner_epoch = epoch_;
+  }
+  if (blocked_.Lasted(RealClock().Now()) > kRanksPatience) {
+    report.waiting_for = "other ranks of the learner";
+    report.obstacle = v1::OBSTACLE_RANKS;
   }
   if (!loop_.started()) return report;
   if (flags_.rank == 0) {  // it serves the weights
     report.version = loop_.version();
     report.weight_streams = downloads_.open();
   }
-  report.waiting_for = loop_.waiting_for();
+  if (report.obstacle == v1::OBSTACLE_RANKS) return report;
+  const LearnerLoop::Wait wait = loop_.waits_for();
+  report.waiting_for = wait.words;
+  report.obstacle = wait.obstacle;
   return report;
 }
 
@@ -142,15 +152,21 @@ OpenLeases LearnerProcess::Leases() const {
 
 absl::StatusOr<FileLock> LearnerProcess::TakeRunFolder() const {
   const auto stopped = [this] { return shutdown_.requested(); };
+  const std::string awaited =
+      absl::StrCat("the run folder ", flags_.run_dir, ", which the coordinator makes");
+  health_.state().SetLoading("");
+  health_.state().SetWaiting(awaited);
+  if (!IsFolder(flags_.run_dir)) spdlog::warn("waits for {}", awaited);
   const absl::Status there =
-      AwaitFolder(flags_.run_dir, kFolderPatience, stopped,
+      AwaitFolder(flags_.run_dir, flags_.patience(), stopped,
                   {.sleep = [this](absl::Duration duration) { shutdown_.WaitFor(duration); }});
   if (absl::IsUnavailable(there)) {
     return absl::UnavailableError(
         absl::StrCat(there.message(), ": start the coordinator with the same --run-dir"));
   }
   if (!there.ok()) return there;
-  return FileLock::Take(LockFileOf(flags_.run_dir, flags_.rank), kLockPatience, stopped);
+  health_.state().SetWaiting(absl::StrCat("the lock of another learner in ", flags_.run_dir));
+  return FileLock::Take(LockFileOf(flags_.run_dir, flags_.rank), flags_.patience(), stopped);
 }
 
 absl::StatusOr<v1::LearnerPlace> LearnerProcess::OpenPlace() {
@@ -172,11 +188,9 @@ absl::StatusOr<v1::LearnerPlace> LearnerProcess::OpenPlace() {
 absl::Status LearnerProcess::Join() {
   const absl::StatusOr<v1::LearnerPlace> place = OpenPlace();
   if (!place.ok()) return place.status();
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags_, config_, metrics_,
-                         {.services = {&inbox_, &weights_, &gang_.service()},
-                          .max_threads = kMostUploads + kOtherThreads,
-                          .readiness = [this] { return std::string(loop_.started() ? "" : "starting"); }});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
+      flags_, config_, health_,
+      {.services = {&inbox_, &weights_, &gang_.service()}, .max_threads = kMostUploads + kOtherThreads});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
@@ -185,8 +199,12 @@ absl::Status LearnerProcess::Join() {
                                               .learner = *place,
                                               .report = [this] { return Report(); }},
                                              shutdown_);
-  if (absl::IsCancelled(joined)) return absl::AbortedError("stopped by a signal before it joined a run");
   if (joined.ok()) {
+    health_.state().SetLoading("the weights that training goes on from");
+    health_.state().SetTrouble([this] {
+      const LearnerLoop::Wait wait = loop_.waits_for();
+      return wait.obstacle == v1::OBSTACLE_DISK ? wait.words : "";
+    });
     inbox_.Open([this] { return Leases(); });
     gang_.Open([this] { return process_->session().fence(); });
   }
@@ -212,14 +230,13 @@ absl::Status LearnerProcess::Train() {
                                                   .stop = [this] { return shutdown_.requested(); }},
                                                  Waiting());
   if (absl::IsCancelled(joined.status())) {
-    return !shutdown_.requested() || session.view().draining()
-               ? absl::OkStatus()
-               : absl::AbortedError("stopped by a signal while ranks were missing");
+    drained_ = !shutdown_.requested() || session.view().draining();
+    return drained_ ? absl::OkStatus() : joined.status();
   }
   if (!joined.ok()) return joined.status();
   joined_ = *std::move(joined);
   if (joined_.collectives != nullptr)
-    joined_.collectives = Measured(std::move(joined_.collectives), metrics_, RealClock());
+    joined_.collectives = Measured(std::move(joined_.collectives), metrics_, RealClock(), &blocked_);
   {
     absl::MutexLock lock(&mutex_);
     epoch_ = joined_.epoch.id();
@@ -251,18 +268,23 @@ absl::Status LearnerProcess::TrainTogether() {
   const auto& checkpoints = process_->session().registration().checkpoints();
   if (absl::Status status = loop_.Start({checkpoints.begin(), checkpoints.end()}, team); !status.ok())
     return status;
-  if (absl::Status status = loop_.Run([this] { return shutdown_.requested(); }); !status.ok()) return status;
-  if (loop_.step() >= config_.train().steps() || loop_.drained() || process_->session().view().draining())
-    return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(shutdown_.requested() ? "stopped" : "another rank was stopped",
-                                         " by a signal after saving a checkpoint; the run goes on when a "
-                                         "learner is back"));
+  health_.state().SetLoading("");
+  const absl::Status status = loop_.Run([this] { return shutdown_.requested(); });
+  complete_ = loop_.step() >= config_.train().steps();
+  drained_ = loop_.drained() || process_->session().view().draining();
+  return status;
 }
 
 absl::Status LearnerProcess::Run() {
+  const absl::Status status = Work();
+  return EndingOf(
+      {.status = status, .complete = complete_, .drained = drained_, .told = shutdown_.requested()});
+}
+
+absl::Status LearnerProcess::Work() {
   if (!store_.ok()) return store_.status();
+  if (shutdown_.requested()) return absl::CancelledError("it had not joined the run");
   const absl::StatusOr<FileLock> lock = TakeRunFolder();
-  if (absl::IsCancelled(lock.status())) return absl::OkStatus();
   if (!lock.ok()) return lock.status();
   if (absl::Status status = spool_.Open(); !status.ok()) return status;
   if (absl::Status status = Join(); !status.ok()) return status;

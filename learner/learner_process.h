@@ -8,12 +8,12 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "collectives/measured.h"
 #include "common/executor.h"
 #include "common/files/file_lock.h"
 #include "common/flags/role_flags.h"
 #include "common/net/call_watch.h"
 #include "common/shutdown.h"
-#include "common/telemetry/metrics.h"
 #include "learner/checkpoints/checkpoint_store.h"
 #include "learner/checkpoints/checkpoint_uploads.h"
 #include "learner/inbox_service.h"
@@ -34,13 +34,16 @@ class LearnerProcess {
  public:
   // All but `transport`, which several ranks need, must outlive it.
   LearnerProcess(const RoleFlags& flags, const v1::RunConfig& config, Training& training,
-                 ShutdownSignal& shutdown, RankTransport transport);
+                 ShutdownSignal& shutdown, RankTransport transport, RoleHealth& health);
 
   // Joins the run, trains until it has finished, drains or `shutdown` is requested, and leaves. Errors of
-  // LearnerLoop; Aborted when a signal stopped it, or another rank, before the run's end.
+  // LearnerLoop; Aborted when a signal stopped it, or another rank, before the run's end (EndingOf,
+  // role/ending.h).
   absl::Status Run();
 
  private:
+  // All of Run() but the last word. Cancelled: a signal stopped it before it trained.
+  absl::Status Work();
   // Waits for the run folder, which a coordinator started at the same time makes in a moment, and locks it.
   absl::StatusOr<FileLock> TakeRunFolder() const;
   absl::Status Join();
@@ -64,10 +67,13 @@ class LearnerProcess {
   Training& training_;
   ShutdownSignal& shutdown_;
   const RankTransport transport_;
-  Metrics metrics_{"learner"};
+  RoleHealth& health_;
+  Metrics& metrics_;
   mutable absl::Mutex mutex_;
   std::string epoch_ ABSL_GUARDED_BY(mutex_);  // id of the one that it has joined
+  BlockedSince blocked_;                       // by other ranks
   JoinedEpoch joined_;                         // outlives the loop
+  bool complete_ = false, drained_ = false;    // the run, when training ended; for the thread of Run()
   absl::Notification trained_;
   Spool spool_;
   CallWatch uploads_, downloads_;

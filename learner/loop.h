@@ -81,10 +81,15 @@ class LearnerLoop {
   // Committed steps. For the thread of Run().
   int64_t step() const { return step_; }
   bool drained() const { return drained_; }
-  // Whether Start() has returned. Thread-safe, as are the next two.
+  // Whether Start() has returned. Thread-safe, as is what follows.
   bool started() const { return started_; }
   v1::PolicyVersion version() const;
-  std::string waiting_for() const;
+  // What it waits for, in words, and what kind of thing that is; empty while it works.
+  struct Wait {
+    std::string words = {};
+    v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED;
+  };
+  Wait waits_for() const;
 
  private:
   // A step on its way through the phases.

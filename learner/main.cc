@@ -17,7 +17,8 @@ namespace {
 
 constexpr char kProgram[] = "lvrpo-learner";
 
-absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown,
+                   RoleHealth& health) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_learner());
   const absl::StatusOr<std::optional<int>> local_rank = ParseLocalRank(std::getenv("LOCAL_RANK"));
@@ -25,11 +26,12 @@ absl::Status Learn(const RoleFlags& flags, const v1::RunConfig& config, Shutdown
   const absl::StatusOr<torch::Device> device =
       FindDevice(DeviceOfRank(config.learner().device(), flags.rank, *local_rank, GpuCount()));
   if (!device.ok()) return device.status();
+  health.state().SetLoading("the model");
   absl::StatusOr<Training> training = LoadTraining(config, flags.ranks, *device);
   if (!training.ok()) return training.status();
   RankTransport transport = GlooRanks(flags, config.learner());
   if (device->is_cuda()) transport = NcclRanks(std::move(transport), config.learner(), device->index());
-  return LearnerProcess(flags, config, *training, shutdown, std::move(transport)).Run();
+  return LearnerProcess(flags, config, *training, shutdown, std::move(transport), health).Run();
 }
 
 int Main(int argc, char** argv) {
@@ -39,9 +41,10 @@ int Main(int argc, char** argv) {
            "The learner: receives trajectories, trains the policy with GRPO, publishes the weights "
            "and writes checkpoints. Ends when the run has finished or drains; SIGTERM saves a "
            "checkpoint and leaves with exit code 75.",
-       .flags = "crlmtk",
+       .flags = "crlmtkp",
        .member_id = "learner-0",
        .required = {"--coordinator", "--run-dir"},
+       .role = PeerRole::kLearner,
        .run = Learn,
        .out_of_range = kExitDiverged},
       argc, argv);

@@ -6,8 +6,8 @@
 #include "common/exit_code.h"
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
-#include "common/telemetry/build_commit.h"
 #include "common/thrown.h"
+#include "common/version/build_commit.h"
 #include "model_cli/commands.h"
 
 namespace lvrpo {

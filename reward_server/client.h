@@ -27,7 +27,7 @@ absl::Status CheckFinite(const v1::ScoreResponse& response);
 // Calls reward servers. Thread-safe.
 class RewardClient {
  public:
-  explicit RewardClient(const ChannelOptions& options) : channels_(options) {}
+  explicit RewardClient(const ChannelOptions& options) : channels_(options.To({PeerRole::kReward})) {}
 
   // Scores all samples of one prompt; blocks until the answer or `deadline`. Unavailable, ResourceExhausted
   // and DeadlineExceeded may succeed at another server; InvalidArgument will not.

@@ -1,5 +1,6 @@
 #include "common/allocator.h"
 #include "common/flags/run_main.h"
+#include "model/weights/gpu_memory.h"
 #include "reward_server/load_scorers.h"
 #include "reward_server/reward_process.h"
 #include "role/role_main.h"
@@ -10,14 +11,18 @@ namespace {
 
 constexpr char kProgram[] = "lvrpo-reward-server";
 
-absl::Status Score(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+absl::Status Score(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown,
+                   RoleHealth& health) {
   KeepFreedMemory();
   torch::set_num_threads(flags.threads > 0 ? flags.threads : config.local().threads_reward());
-  Metrics metrics("reward_server");
-  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, metrics);
+  const GpuMemoryReturn returned;
+  health.state().SetJoins(!flags.coordinator.empty());
+  health.state().SetLoading("the scorers");
+  const absl::StatusOr<std::unique_ptr<ScorerSet>> scorers = LoadScorers(config, health.metrics());
   if (!scorers.ok()) return scorers.status();
+  health.state().SetLoading("the scorers: they warm up");
   if (absl::Status status = WarmUpScorers(config, **scorers); !status.ok()) return status;
-  return RewardProcess(flags, config, **scorers, metrics, shutdown).Run();
+  return RewardProcess(flags, config, **scorers, shutdown, health).Run();
 }
 
 int Main(int argc, char** argv) {
@@ -26,9 +31,11 @@ int Main(int argc, char** argv) {
        .description =
            "A reward server: scores samples with frozen scorers. With --coordinator it joins a run "
            "and ends with it; without, it serves until it is told to stop.",
-       .flags = "clmt",
+       .flags = "clmtsp",
        .member_id = "reward-0",
-       .run = Score},
+       .role = PeerRole::kReward,
+       .run = Score,
+       .is_pool = true},
       argc, argv);
 }
 

@@ -21,18 +21,20 @@ absl::Status WarmUpScorers(const v1::RunConfig& config, ScorerSet& scorers) {
 }
 
 RewardProcess::RewardProcess(const RoleFlags& flags, const v1::RunConfig& config, ScorerSet& scorers,
-                             Metrics& metrics, ShutdownSignal& shutdown)
+                             ShutdownSignal& shutdown, RoleHealth& health)
     : flags_(flags),
       config_(config),
       shutdown_(shutdown),
-      metrics_(metrics),
-      pool_(scorers, ToPoolOptions(config.reward()), RealClock(), metrics),
-      service_(scorers, pool_, absl::Seconds(config.reward().deadline_seconds()), RealClock(), metrics) {}
+      health_(health),
+      pool_(scorers, ToPoolOptions(config.reward()), RealClock(), health.metrics()),
+      service_(scorers, pool_, absl::Seconds(config.reward().deadline_seconds()), RealClock(),
+               health.metrics()) {}
 
 absl::Status RewardProcess::Join() {
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, metrics_, {.services = {&service_}, .readiness = [this] { return pool_.broken(); }});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags_, config_, health_, {.services = {&service_}});
   if (!process.ok()) return process.status();
+  health_.state().SetTrouble([this] { return pool_.broken(); });
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;
   if (flags_.coordinator.empty()) return absl::OkStatus();
@@ -41,6 +43,7 @@ absl::Status RewardProcess::Join() {
                              [this] {
                                MemberSession::Report report;
                                report.load = static_cast<double>(pool_.load());
+                               if (shutdown_.requested()) report.state = kLeaving;
                                return report;
                              }},
                         shutdown_);

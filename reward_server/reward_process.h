@@ -5,7 +5,6 @@
 #include "absl/status/status.h"
 #include "common/flags/role_flags.h"
 #include "common/shutdown.h"
-#include "common/telemetry/metrics.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/scoring/scoring.h"
 #include "reward_server/scoring/scoring_pool.h"
@@ -18,8 +17,8 @@ namespace lvrpo {
 class RewardProcess {
  public:
   // All must outlive it.
-  RewardProcess(const RoleFlags& flags, const v1::RunConfig& config, ScorerSet& scorers, Metrics& metrics,
-                ShutdownSignal& shutdown);
+  RewardProcess(const RoleFlags& flags, const v1::RunConfig& config, ScorerSet& scorers,
+                ShutdownSignal& shutdown, RoleHealth& health);
 
   // Serves until `shutdown` is requested or the run that it joined (with --coordinator) has ended, answers
   // what it has taken, and leaves. DataLoss: a scorer is not what it was. Does not return while a scorer
@@ -34,7 +33,7 @@ class RewardProcess {
   const RoleFlags& flags_;
   const v1::RunConfig& config_;
   ShutdownSignal& shutdown_;
-  Metrics& metrics_;
+  RoleHealth& health_;
   ScoringPool pool_;
   RewardService service_;
   std::unique_ptr<RoleProcess> process_;  // its threads use all of the above

@@ -12,9 +12,9 @@
 #include "common/flags/role_flags.h"
 #include "common/net/rpc.h"
 #include "common/shutdown.h"
-#include "common/telemetry/metrics.h"
 #include "coordinator/client.h"
 #include "proto/lvrpo/v1/config.pb.h"
+#include "role/role_health.h"
 
 namespace lvrpo {
 
@@ -26,8 +26,6 @@ class RoleProcess {
   struct Serving {
     std::vector<grpc::Service*> services = {};  // none: no RPC server, and no address
     int max_threads = 0;                        // as in RpcServer::Options
-    // Why it is not ready, or empty. Called on the metrics server's thread.
-    MetricsServer::Readiness readiness;
   };
   struct Membership {
     v1::Role role = v1::ROLE_UNSPECIFIED;
@@ -38,16 +36,18 @@ class RoleProcess {
     std::function<void(const std::vector<v1::LeaseId>&)> revoked = nullptr;
   };
 
-  // Starts the servers. All arguments, and what `serving` names, must outlive it.
+  // Starts the server, which ends what `health` calls loading. All arguments, and what `serving` names, must
+  // outlive it.
   static absl::StatusOr<std::unique_ptr<RoleProcess>> Start(const RoleFlags& flags,
-                                                            const v1::RunConfig& config,
-                                                            const Metrics& metrics, const Serving& serving);
-  // Stops without leaving: no call is served any more, then heartbeats end.
+                                                            const v1::RunConfig& config, RoleHealth& health,
+                                                            const Serving& serving);
+  // Stops without leaving: no call is served any more, then heartbeats end. `health` is not told of trouble
+  // any more.
   ~RoleProcess();
 
   // Where others reach the services (host:port), and where /metrics is served.
   const std::string& address() const { return address_; }
-  const std::string& metrics_address() const { return metrics_server_->address(); }
+  const std::string& metrics_address() const { return health_.address(); }
 
   // Writes the address file that the flags ask for, and logs the addresses.
   absl::Status Announce() const;
@@ -62,13 +62,15 @@ class RoleProcess {
   void End(const std::string& reason, absl::Duration grace);
 
  private:
-  RoleProcess(const RoleFlags& flags, const v1::RunConfig& config) : flags_(flags), config_(config) {}
+  RoleProcess(const RoleFlags& flags, const v1::RunConfig& config, RoleHealth& health)
+      : flags_(flags), config_(config), health_(health) {}
+  RoleState::Sight Look() const;
 
   const RoleFlags& flags_;
   const v1::RunConfig& config_;
+  RoleHealth& health_;
   std::string address_;
   std::unique_ptr<MemberSession> session_;  // destroyed last: handlers may use it
-  std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<RpcServer> server_;
 };
 

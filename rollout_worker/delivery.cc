@@ -74,8 +74,8 @@ uint64_t Delivery::NextRandom() {
   return random_.Next();
 }
 
-void Delivery::Complain(const std::string& why) {
-  if (const std::string line = trouble_.Failed(why); !line.empty()) spdlog::warn("waits for {}", line);
+void Delivery::Complain(LastingTrouble& trouble, const std::string& why) {
+  if (const std::string line = trouble.Failed(why); !line.empty()) spdlog::warn("waits for {}", line);
 }
 
 absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
@@ -92,18 +92,18 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
       if (response.ok()) {
         const std::string late = WhoRanOutOfTime(*response);
         if (late.empty()) {
-          trouble_.End();
+          troubles_.scores.End();
           return response;
         }
         last = absl::DeadlineExceededError(late);
       }
       if (!MayHelpElsewhere(last)) return last;
-      Complain(absl::StrCat("reward server ", server->member_id(), ": ", last.message()));
-      metrics_.Counter("lvrpo_rollout_reward_retries_total", "Score calls that were repeated.").Increment();
+      Complain(troubles_.scores, absl::StrCat("reward server ", server->member_id(), ": ", last.message()));
+      metrics_.Counter("lvrpo_rollout_reward_retries_total").Increment();
       excluded.insert(server->member_id());
       if (PickServer(servers, excluded, 0).has_value()) continue;  // another one, at once
     }
-    if (!server.has_value() && excluded.empty()) Complain(std::string(last.message()));
+    if (!server.has_value() && excluded.empty()) Complain(troubles_.scores, std::string(last.message()));
     excluded.clear();
     if (!Pause(attempt, absl::Seconds(ErrorInfoOf(last).retry_after_seconds()))) break;
   }
@@ -120,8 +120,11 @@ absl::Status Delivery::Upload(const GeneratedGroup& group, const std::string& by
   for (int attempt = 0; attempt < attempts_; ++attempt) {
     if (held_.IsRevoked(group.lease.id())) return absl::AbortedError("revoked");
     *header.mutable_fence() = calls_.fence();
-    last = calls_.upload(AddressFor(group.lease, calls_.view()), header, bytes);
+    const std::string address = AddressFor(group.lease, calls_.view());
+    last = calls_.upload(address, header, bytes);
+    if (last.ok()) troubles_.inbox.End();
     if (last.ok() || (!MayHelpElsewhere(last) && !absl::IsDataLoss(last))) return last;
+    Complain(troubles_.inbox, absl::StrCat(address, ": ", last.message()));
     if (!Pause(attempt)) break;
   }
   return last;
@@ -181,8 +184,7 @@ std::string Delivery::Carry(const GeneratedGroup& group) {
   const absl::StatusOr<v1::SubmitGroupResponse> answer = calls_.submit(submit);
   seconds["submit"] = watch.Lap();
   for (const auto& [phase, value] : seconds) {
-    metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}})
-        .Observe(value);
+    metrics_.Seconds("lvrpo_rollout_phase_seconds", {{"phase", phase}}).Observe(value);
   }
   if (!answer.ok()) return "lease_ended";
   return answer->accepted() ? "accepted" : Word(answer->retired_reason());
@@ -191,9 +193,8 @@ std::string Delivery::Carry(const GeneratedGroup& group) {
 std::string Delivery::Deliver(const GeneratedGroup& group) {
   const std::string outcome = Carry(group);
   held_.Remove(group.lease.id());
-  metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}})
-      .Increment();
-  metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")
+  metrics_.Counter("lvrpo_rollout_groups_total", {{"outcome", outcome}}).Increment();
+  metrics_.Counter("lvrpo_rollout_samples_total")
       .Increment(static_cast<double>(group.trajectory.samples_size()));
   return outcome;
 }

@@ -16,7 +16,7 @@
 #include "proto/lvrpo/v1/reward.pb.h"
 #include "rollout_worker/generated_group.h"
 #include "rollout_worker/held_leases.h"
-#include "rollout_worker/scoring_trouble.h"
+#include "rollout_worker/lasting_trouble.h"
 
 namespace lvrpo {
 
@@ -39,12 +39,12 @@ class Delivery {
     std::function<bool()> stopping;  // no more retries: return what cannot be delivered at once
   };
   // `seed` of the choice among reward servers: differs between workers, to spread the load.
-  Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, ScoringTrouble& trouble,
+  Delivery(Calls calls, int attempts, uint64_t seed, HeldLeases& held, DeliveryTroubles& troubles,
            Metrics& metrics, Clock& clock = RealClock())
       : calls_(std::move(calls)),
         attempts_(attempts),
         held_(held),
-        trouble_(trouble),
+        troubles_(troubles),
         metrics_(metrics),
         clock_(clock),
         random_(seed) {}
@@ -64,8 +64,8 @@ class Delivery {
   std::string NotUploaded(const v1::Lease& lease, const absl::Status& why);
   absl::StatusOr<v1::ScoreResponse> Score(const GeneratedGroup& group);
   absl::Status Upload(const GeneratedGroup& group, const std::string& bytes, const std::string& digest);
-  // Notes a failed score call; logs it when due.
-  void Complain(const std::string& why);
+  // Notes a failed call; logs it when due.
+  static void Complain(LastingTrouble& trouble, const std::string& why);
   // Waits longer each time; false when out of retries. `hint`: the retry delay of a full server.
   bool Pause(int attempt, absl::Duration hint = absl::ZeroDuration());
   uint64_t NextRandom();
@@ -73,7 +73,7 @@ class Delivery {
   const Calls calls_;
   const int attempts_;  // of each call, before the lease is returned
   HeldLeases& held_;
-  ScoringTrouble& trouble_;
+  DeliveryTroubles& troubles_;
   Metrics& metrics_;
   Clock& clock_;
   absl::Mutex mutex_;

@@ -25,9 +25,15 @@ std::string Worker::waiting_for() const {
   return waiting_for_;
 }
 
-void Worker::SetWaiting(const std::string& text) {
+v1::Obstacle Worker::obstacle() const {
+  absl::MutexLock lock(&mutex_);
+  return obstacle_;
+}
+
+void Worker::SetWaiting(const std::string& text, v1::Obstacle obstacle) {
   absl::MutexLock lock(&mutex_);
   waiting_for_ = text;
+  obstacle_ = obstacle;
 }
 
 bool Worker::Rest() {
@@ -42,7 +48,7 @@ std::optional<ReadyPolicy> Worker::AwaitPolicy() {
   std::optional<ReadyPolicy> policy = calls_.policy();
   if (policy.has_value()) return policy;
   if (const std::string why = calls_.policy_trouble(); !why.empty())
-    SetWaiting(absl::StrCat("the current weights: ", why));
+    SetWaiting(absl::StrCat("the current weights: ", why), v1::OBSTACLE_WEIGHTS);
   calls_.sleep(kPolicyPause);
   return std::nullopt;
 }
@@ -59,7 +65,7 @@ std::optional<v1::Lease> Worker::Lease(const v1::PolicyVersion& version) {
   if (!response->granted()) {
     SetWaiting(response->waiting_for());
     calls_.sleep(absl::Seconds(std::clamp(response->retry_after_seconds(), 0.01, 1.0)));
-    metrics_.Counter("lvrpo_rollout_wait_seconds_total", "Seconds spent without a lease.")
+    metrics_.Counter("lvrpo_rollout_wait_seconds_total")
         .Increment(absl::ToDoubleSeconds(clock_.Now() - asked));
     return std::nullopt;
   }
@@ -73,8 +79,7 @@ std::optional<GeneratedGroup> Worker::Sample(const ReadyPolicy& policy, const v1
   if (group.ok()) {
     health_.Sampled();
     if (group->trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
-      metrics_.Counter("lvrpo_rollout_images_total", "Images generated.")
-          .Increment(group->trajectory.samples_size());
+      metrics_.Counter("lvrpo_rollout_images_total").Increment(group->trajectory.samples_size());
     }
     return *std::move(group);
   }
@@ -94,7 +99,8 @@ void Worker::Recover(const absl::Status& why) {
     unwell_ = absl::AbortedError(absl::StrCat("cannot sample any more: ", why.message()));
     return;
   }
-  SetWaiting(absl::StrCat("itself: it could not sample: ", OneLine(why.message(), kMostWords)));
+  SetWaiting(absl::StrCat("itself: it could not sample: ", OneLine(why.message(), kMostWords)),
+             v1::OBSTACLE_SAMPLING);
   const absl::Time until = clock_.Now() + *pause;
   while (!calls_.leaving() && clock_.Now() < until) calls_.sleep(kBetweenLooks);
 }

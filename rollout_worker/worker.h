@@ -47,8 +47,9 @@ class Worker {
   // and be started again.
   absl::Status Run();
 
-  // What it waits for, in words; empty while it samples.
+  // What it waits for, in words, and what kind of thing that is; empty while it samples.
   std::string waiting_for() const;
+  v1::Obstacle obstacle() const;
 
  private:
   // The phases of one group. Each may end the round, having waited.
@@ -60,7 +61,7 @@ class Worker {
 
   // After a group that this process could not sample: a pause, or the end.
   void Recover(const absl::Status& why);
-  void SetWaiting(const std::string& text);
+  void SetWaiting(const std::string& text, v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED);
 
   const Calls calls_;
   HeldLeases& held_;
@@ -71,6 +72,7 @@ class Worker {
   absl::Status unwell_;  // why it cannot sample any more
   mutable absl::Mutex mutex_;
   std::string waiting_for_ ABSL_GUARDED_BY(mutex_) = "starting";
+  v1::Obstacle obstacle_ ABSL_GUARDED_BY(mutex_) = v1::OBSTACLE_UNSPECIFIED;
 };
 
 }  // namespace lvrpo

@@ -1,6 +1,5 @@
 #include "rollout_worker/worker_process.h"
 
-#include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
@@ -10,22 +9,16 @@
 #include "common/hash.h"
 #include "common/net/host_port.h"
 #include "common/words/words.h"
+#include "role/ending.h"
 
 namespace lvrpo {
 namespace {
 
 using Stub = v1::Coordinator::Stub;
 
-constexpr int kMostThreads = 32;   // of the RPC server
-constexpr int kCallAttempts = 40;  // with growing pauses: about a minute
-
-// How long the slowest scorer may take.
-absl::Duration LongestScoring(const v1::RewardConfig& reward) {
-  double longest = reward.compute_deadline_seconds();
-  for (const v1::ExternalScorerConfig& external : reward.external())
-    longest = std::max(longest, external.timeout_seconds());
-  return absl::Seconds(longest);
-}
+constexpr int kMostThreads = 32;                               // of the RPC server
+constexpr int kCallAttempts = 40;                              // with growing pauses: about a minute
+constexpr absl::Duration kTroublePatience = absl::Seconds(5);  // with calls that fail
 
 // Whether others of the run can connect to `address`: to one of this machine alone only when all are on it.
 bool OthersReach(const std::string& address, const std::string& coordinator) {
@@ -39,21 +32,22 @@ void Sleep(absl::Duration duration) { absl::SleepFor(duration); }
 }  // namespace
 
 WorkerProcess::WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config, const Sampling& sampling,
-                             ShutdownSignal& shutdown)
+                             ShutdownSignal& shutdown, RoleHealth& health)
     : flags_(flags),
       config_(config),
       sampling_(sampling),
       shutdown_(shutdown),
       transfer_deadline_(absl::Seconds(config.rpc().timeout_seconds() * 3)),
-      trouble_(LongestScoring(config.reward()), RealClock()),
+      health_(health),
+      metrics_(health.metrics()),
+      troubles_(kTroublePatience, RealClock()),
       learner_(config.rpc()),
       rewards_(config.rpc()),
       served_({.most = kMostWeightStreams,
                .longest = absl::Seconds(config.rpc().timeout_seconds() * 4),
                .silent = absl::Seconds(config.rpc().timeout_seconds())}),
       offered_(served_, /*kept=*/1,
-               [&sent = metrics_.Counter("lvrpo_rollout_weight_sent_bytes_total",
-                                         "Bytes of weights sent to other workers.")](int64_t bytes) {
+               [&sent = metrics_.Counter("lvrpo_rollout_weight_sent_bytes_total")](int64_t bytes) {
                  sent.Increment(static_cast<double>(bytes));
                }),
       weights_(config.rpc()),
@@ -62,7 +56,7 @@ WorkerProcess::WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config
                .offer = [this](std::shared_ptr<const PackedWeights> weights) { Offer(std::move(weights)); },
                .acknowledge = [this](const v1::PolicyVersion& version) { return Acknowledge(version); }},
               metrics_),
-      delivery_(DeliveryCalls(), kCallAttempts, StableHash64(flags.member_id), held_, trouble_, metrics_),
+      delivery_(DeliveryCalls(), kCallAttempts, StableHash64(flags.member_id), held_, troubles_, metrics_),
       worker_(WorkerCalls(), held_, backoff_, RealClock(), metrics_) {}
 
 bool WorkerProcess::Leaving() const {
@@ -73,11 +67,8 @@ bool WorkerProcess::Leaving() const {
 absl::StatusOr<VerifiedWeights> WorkerProcess::Fetch(const WantedWeights& wanted) {
   absl::StatusOr<VerifiedWeights> weights = fetch_->Fetch(wanted, [this] { return session().view(); });
   if (weights.ok()) {
-    metrics_
-        .Seconds("lvrpo_rollout_weight_fetch_seconds", "Seconds in which a version's bytes were received.")
-        .Observe(fetch_->receive_seconds());
-    metrics_.Seconds("lvrpo_rollout_weight_verify_seconds", "Seconds of hashing a version, during the fetch.")
-        .Observe(fetch_->verify_seconds());
+    metrics_.Seconds("lvrpo_rollout_weight_fetch_seconds").Observe(fetch_->receive_seconds());
+    metrics_.Seconds("lvrpo_rollout_weight_verify_seconds").Observe(fetch_->verify_seconds());
   }
   return weights;
 }
@@ -96,7 +87,6 @@ ResumingFetch::Options WorkerProcess::FetchOptions() {
               [this](int64_t bytes, v1::Role holder, absl::string_view transport) {
                 metrics_
                     .Counter("lvrpo_rollout_weight_bytes_total",
-                             "Bytes of weights received, by the holder's role.",
                              {{"from", Word(holder)}, {"transport", std::string(transport)}})
                     .Increment(static_cast<double>(bytes));
               },
@@ -165,19 +155,23 @@ MemberSession::Report WorkerProcess::Report() {
   MemberSession::Report report;
   report.held = held_.Report();
   report.load = static_cast<double>(report.held.size());
-  report.state = joined_ ? "ready" : "starting";
+  report.state = shutdown_.requested() ? kLeaving : joined_ ? "ready" : "starting";
   if (joined_) report.version = holder_.current()->version;
   if (offers_) report.weight_streams = served_.open();
-  report.waiting_for = trouble_.text();
-  if (report.waiting_for.empty()) report.waiting_for = worker_.waiting_for();
+  for (const auto& [trouble, obstacle] : {std::pair(&troubles_.scores, v1::OBSTACLE_SCORES),
+                                          std::pair(&troubles_.inbox, v1::OBSTACLE_LEARNER_INBOX)}) {
+    report.waiting_for = trouble->text();
+    report.obstacle = obstacle;
+    if (!report.waiting_for.empty()) return report;
+  }
+  report.waiting_for = worker_.waiting_for();
+  report.obstacle = worker_.obstacle();
   return report;
 }
 
 absl::Status WorkerProcess::Join() {
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, metrics_, {.services = {&offered_}, .max_threads = kMostThreads, .readiness = [this] {
-                                    return std::string(joined_ ? "" : "starting");
-                                  }});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags_, config_, health_, {.services = {&offered_}, .max_threads = kMostThreads});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   gang_ = WorkerGang::Open(config_, GangRun(), weights_, metrics_);
@@ -208,7 +202,7 @@ absl::Status WorkerProcess::Run() {
   follower.join();
   const absl::Status lost = session().lost();
   process_->End(!lost.ok() ? "lost" : unwell.ok() ? "done" : "unwell", absl::ZeroDuration());
-  return lost.ok() ? unwell : lost;
+  return EndingOfMember(lost.ok() ? unwell : lost, shutdown_.requested());
 }
 
 }  // namespace lvrpo

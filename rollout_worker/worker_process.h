@@ -11,7 +11,6 @@
 #include "common/flags/role_flags.h"
 #include "common/net/call_watch.h"
 #include "common/shutdown.h"
-#include "common/telemetry/metrics.h"
 #include "learner/client.h"
 #include "proto/lvrpo/v1/config.pb.h"
 #include "reward_server/client.h"
@@ -20,9 +19,9 @@
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/delivery_thread.h"
 #include "rollout_worker/held_leases.h"
+#include "rollout_worker/lasting_trouble.h"
 #include "rollout_worker/policy_holder.h"
 #include "rollout_worker/sampling.h"
-#include "rollout_worker/scoring_trouble.h"
 #include "rollout_worker/worker.h"
 #include "weight_plane/gang/worker_gang.h"
 #include "weight_plane/resuming_fetch.h"
@@ -37,7 +36,7 @@ class WorkerProcess {
  public:
   // All must outlive it.
   WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config, const Sampling& sampling,
-                ShutdownSignal& shutdown);
+                ShutdownSignal& shutdown, RoleHealth& health);
 
   // Joins the run, samples until it has finished, drains or `shutdown` is requested, delivers what it holds,
   // and leaves. Aborted: it could not sample any more; otherwise the error that ended its membership.
@@ -64,10 +63,11 @@ class WorkerProcess {
   const Sampling& sampling_;
   ShutdownSignal& shutdown_;
   const absl::Duration transfer_deadline_;
-  Metrics metrics_{"rollout_worker"};
+  RoleHealth& health_;
+  Metrics& metrics_;
   HeldLeases held_;
   Backoff backoff_;
-  ScoringTrouble trouble_;
+  DeliveryTroubles troubles_;
   LearnerClient learner_;
   RewardClient rewards_;
   CallWatch served_;  // streams of weights to others

@@ -11,7 +11,8 @@ namespace lvrpo {
 // Fetches weights over gRPC, from whoever serves a WeightService. Thread-safe.
 class WeightClient final : public WeightFetcher {
  public:
-  explicit WeightClient(const ChannelOptions& options) : channels_(options) {}
+  explicit WeightClient(const ChannelOptions& options)
+      : channels_(options.To({PeerRole::kLearner, PeerRole::kRollout})) {}
 
   absl::string_view name() const override { return "grpc"; }
   std::unique_ptr<WeightStream> Open(const std::string& holder, int64_t number,

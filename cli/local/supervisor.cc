@@ -23,6 +23,7 @@ namespace {
 
 // A coordinator waits for an older one of its folder to leave.
 constexpr absl::Duration kStartPatience = absl::Seconds(45);
+constexpr absl::Duration kCoordinatorLeaves = absl::Seconds(3);  // once the others have
 
 }  // namespace
 
@@ -249,18 +250,21 @@ std::vector<std::string> Supervisor::Complaints() const {
 }
 
 void Supervisor::Stop(absl::Duration grace) {
-  for (Role& role : roles_) {
-    if (!role.process.has_value()) continue;
-    role.process->Signal(SIGTERM);
-    role.process->Signal(SIGCONT);
-  }
+  TellMembersToLeave();
   const absl::Time end = RealClock().Now() + grace;
-  for (Role& role : roles_) {
-    if (!role.process.has_value()) continue;
-    if (role.process->Wait(std::max(absl::ZeroDuration(), end - RealClock().Now())).has_value()) continue;
-    say_(absl::StrCat(role.name, " did not leave in time and is killed"));
-    role.process->Signal(SIGKILL);
-    role.process->Wait(absl::Seconds(2));
+  // Backwards: the coordinator leaves last, so that it records what the others leave behind.
+  for (auto role = roles_.rbegin(); role != roles_.rend(); ++role) {
+    if (!role->process.has_value()) continue;
+    absl::Duration wait = std::max(absl::ZeroDuration(), end - RealClock().Now());
+    if (role->name == kCoordinatorRole) {
+      role->process->Signal(SIGTERM);
+      role->process->Signal(SIGCONT);
+      wait = std::max(wait, kCoordinatorLeaves);
+    }
+    if (role->process->Wait(wait).has_value()) continue;
+    say_(absl::StrCat(role->name, " did not leave in time and is killed"));
+    role->process->Signal(SIGKILL);
+    role->process->Wait(absl::Seconds(2));
   }
 }
 

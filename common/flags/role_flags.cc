@@ -15,8 +15,8 @@
 #include "common/flags/flag_checks.h"
 #include "common/json/json_text.h"
 #include "common/names.h"
-#include "common/telemetry/build_commit.h"
 #include "common/telemetry/logging.h"
+#include "common/version/build_commit.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
@@ -24,6 +24,7 @@ namespace lvrpo {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr size_t kMostOfProblem = 1000;  // characters
 
 // What may have been meant by a command or an option that `app` does not know.
@@ -71,6 +72,7 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
                    "write the addresses that are served to this file, as JSON");
     app.add_flag("--insecure", insecure, "allow plain text on addresses other than loopback");
   }
+  if (has('c') || has('l') || has('m')) AddTlsFlag(app, tls);
   if (has('l') || has('m'))
     app.add_option("--metrics-listen", metrics_listen, "host:port of /metrics, /healthz and /readyz")
         ->check(HostPortText(AddressUse::kListen))
@@ -83,6 +85,17 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
     app.add_option("--threads", threads, "CPU threads; 0 = as the configuration says")
         ->check(CLI::Range(0, kMostThreads))
         ->capture_default_str();
+  if (has('s'))
+    app.add_flag(
+        "--stay", stay,
+        "after the end of the run, wait for SIGTERM instead of ending: for supervisors that start again "
+        "whatever ends");
+  if (has('p'))
+    app.add_option(
+           "--patience", patience_seconds,
+           "seconds to wait for the coordinator (and the run folder) before ending with 69; 0: as long as it "
+           "takes; default: 60, with --stay as long as it takes")
+        ->check(CLI::Range(0., 1e9));
   if (has('k')) {
     app.add_option("--rank", rank, "which of the processes that train together this is, from 0")
         ->check(CLI::Range(0, kMostLearnerRanks - 1))
@@ -98,11 +111,24 @@ void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
   });
 }
 
+void AddTlsFlag(CLI::App& app, std::string& folder) {
+  app.add_option(
+         "--tls", folder,
+         "folder with this process's certificate (ca.crt, tls.crt, tls.key), or with one such folder for "
+         "each role: only TLS is spoken, on both sides (docs/security.md)")
+      ->envname("LVRPO_TLS");
+}
+
 void RoleFlags::TakeRank(const CLI::App& app) {
   if (rank >= ranks)
     throw CLI::ValidationError(
         absl::StrCat("--rank ", rank, " of --ranks ", ranks, ": ranks are 0 to ", ranks - 1));
   if (app.get_option("--member-id")->empty()) member_id = absl::StrCat("learner-", rank);
+}
+
+absl::Duration RoleFlags::patience() const {
+  if (patience_seconds < 0) return stay ? absl::InfiniteDuration() : kPatience;
+  return patience_seconds > 0 ? absl::Seconds(patience_seconds) : absl::InfiniteDuration();
 }
 
 absl::Status RoleFlags::WriteAddressFile(const std::string& address, const std::string& metrics) const {

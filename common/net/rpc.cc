@@ -17,7 +17,10 @@ constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
 // gRPC's own messages go to the log at LVRPO_LOG_LEVEL=debug: users get one sentence from the program.
 void QuietGrpc() {
   static const bool once = [] {
-    gpr_set_log_function([](gpr_log_func_args* line) { spdlog::debug("grpc: {}", line->message); });
+    gpr_set_log_function([](gpr_log_func_args* line) {
+      NoteHandshake(line->message);
+      spdlog::debug("grpc: {}", line->message);
+    });
     return true;
   }();
   (void)once;
@@ -30,6 +33,30 @@ const bool kPollsOften = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
+// Connections are renewed this often, so that a certificate that has expired, or whose CA is trusted no more,
+// does not live on in one.
+constexpr absl::Duration kOldestConnection = absl::Hours(1);
+constexpr absl::Duration kLastCalls = absl::Minutes(10);  // that calls on an old one may take to end
+
+void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+  builder.SetMaxSendMessageSize(options.max_message_mib << 20);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (options.max_threads > 0) {
+    grpc::ResourceQuota quota;
+    quota.SetMaxThreads(options.max_threads);
+    builder.SetResourceQuota(quota);
+  }
+  // Clients may ping as often as MakeChannel() does.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.limits.at_once);
+  if (options.tls == nullptr) return;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kOldestConnection));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(kLastCalls));
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
@@ -41,9 +68,12 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  // A server that ends, or gives up on a slow caller, cuts its calls off.
+  if (status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty())
+    return absl::UnavailableError(absl::StrCat("the peer ended the call (", status.error_message(), ")"));
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
-  return result;
+  return ExplainTls(std::move(result));
 }
 
 absl::Status WithReason(absl::Status status, const v1::ErrorInfo& info) {
@@ -70,8 +100,18 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Cha
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   // A peer that came back should be noticed within a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  std::shared_ptr<grpc::ChannelCredentials> credentials = options.credentials;
+  if (credentials == nullptr && options.tls != nullptr)
+    credentials = TlsChannel(options.tls, options.servers);
+  if (credentials == nullptr) credentials = grpc::InsecureChannelCredentials();
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
+ChannelOptions ChannelOptions::To(std::vector<PeerRole> roles) const {
+  ChannelOptions options = *this;
+  options.servers = std::move(roles);
+  return options;
 }
 
 std::shared_ptr<grpc::Channel> ChannelCache::To(const std::string& address) {
@@ -87,44 +127,52 @@ std::unique_ptr<grpc::ClientContext> MakeContext(absl::Duration deadline) {
   return context;
 }
 
+RpcServer::RpcServer(const Options& options)
+    : denials_(std::make_shared<Denials>(options.denied)),
+      guard_(options.tls != nullptr, options.limits, denials_) {}
+
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
                                                             const std::vector<grpc::Service*>& services) {
   QuietGrpc();
   const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
   if (!where.ok()) return where.status();
-  if (!where->IsLoopback() && !options.insecure) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("refusing to serve plain text on ", options.listen,
-                     ", which is not a loopback address: give --insecure if the network is trusted"));
+  if (!where->IsLoopback() && !options.insecure && options.tls == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "refusing to serve plain text on ", options.listen,
+        ", which is not a loopback address: give --tls DIR, or --insecure if the network is trusted"));
   }
   if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
+  std::unique_ptr<RpcServer> result(new RpcServer(options));
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(where->ToString(), grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
-  builder.SetMaxSendMessageSize(options.max_message_mib << 20);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  if (options.max_threads > 0) {
-    grpc::ResourceQuota quota;
-    quota.SetMaxThreads(options.max_threads);
-    builder.SetResourceQuota(quota);
+  for (grpc::Service* service : services) {
+    absl::StatusOr<std::unique_ptr<grpc::Service>> guarded = Guarded(*service, result->guard_);
+    if (!guarded.ok()) return guarded.status();
+    builder.RegisterService(result->guarded_.emplace_back(*std::move(guarded)).get());
   }
-  // Clients may ping as often as MakeChannel() does.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
-  for (grpc::Service* service : services) builder.RegisterService(service);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
+  int port = 0;
+  builder.AddListeningPort(
+      where->ToString(),
+      options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
+      &port);
+  SetLimits(options, builder);
+  if (options.answered != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
+    meters.push_back(RpcMeter(options.answered));
+    builder.experimental().SetInterceptorCreators(std::move(meters));
+  }
+  result->server_ = builder.BuildAndStart();
+  if (result->server_ == nullptr || port == 0) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", options.listen, ": the port is in use, or may not be used"));
   }
-  const std::string address = HostPort{where->host, port}.ToString();
-  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), address));
+  result->address_ = HostPort{where->host, port}.ToString();
+  return result;
 }
 
 RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
 
-void RpcServer::Shutdown(absl::Duration grace) { server_->Shutdown(absl::ToChronoTime(absl::Now() + grace)); }
+void RpcServer::Shutdown(absl::Duration grace) {
+  if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+}
 
 }  // namespace lvrpo

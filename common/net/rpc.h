@@ -12,12 +12,19 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/net/denials.h"
+#include "common/net/peer_limits.h"
+#include "common/net/rpc_guard.h"
+#include "common/net/rpc_meter.h"
+#include "common/net/rpc_tls.h"
 #include "proto/lvrpo/v1/common.pb.h"
 #include "proto/lvrpo/v1/config.pb.h"
 
 namespace lvrpo {
 
-// Status codes are the same on both sides. A machine-readable reason is sent in the details (v1::ErrorInfo).
+// Status codes are the same on both sides, but that a call which the peer cut off (CANCELLED) is Unavailable:
+// it may be repeated. A machine-readable reason is sent in the details (v1::ErrorInfo).
+// What TLS prevented is a sentence (TlsTroubleOf in common/net/rpc_tls.h).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 
@@ -34,6 +41,14 @@ struct ChannelOptions {
   int max_message_mib;
   // Whether to use the proxies that the environment names (http_proxy, grpc_proxy, ...).
   bool use_proxy = false;
+  // Null: plain text. Otherwise TLS, and never anything else, with servers of these roles (empty: any).
+  std::shared_ptr<TlsContext> tls = ProcessTls();
+  std::vector<PeerRole> servers = {};
+  // Takes the place of `tls`, for servers that are not of this project.
+  std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;
+
+  // The same, to servers of these roles.
+  ChannelOptions To(std::vector<PeerRole> roles) const;
 };
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const ChannelOptions& options);
@@ -62,6 +77,11 @@ class RpcServer {
     // unknown clients could use up the process's descriptors. This project's clients reconnect by themselves.
     absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
     int max_threads = 0;  // calls beyond are refused with ResourceExhausted; 0: no limit
+    // Null: plain text. Otherwise TLS, with clients that the context accepts, each by its role's rights.
+    std::shared_ptr<TlsContext> tls = ProcessTls();
+    PeerLimits::Options limits = {};
+    Denials::Count denied = nullptr;  // counts what is refused
+    RpcCount answered = nullptr;      // counts all calls
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.
@@ -74,10 +94,12 @@ class RpcServer {
   void Shutdown(absl::Duration grace);
 
  private:
-  RpcServer(std::unique_ptr<grpc::Server> server, std::string address)
-      : server_(std::move(server)), address_(std::move(address)) {}
+  explicit RpcServer(const Options& options);
+  const std::shared_ptr<Denials> denials_;
+  RpcGuard guard_;
+  std::vector<std::unique_ptr<grpc::Service>> guarded_;
   std::unique_ptr<grpc::Server> server_;
-  const std::string address_;
+  std::string address_;
 };
 
 }  // namespace lvrpo

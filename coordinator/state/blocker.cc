@@ -15,6 +15,8 @@ std::string FlatRewards(const Blocker& blocker) {
       "): nothing can be learned from these; is the task too easy or too hard, or the reward constant?");
 }
 
+std::string NoneOf(v1::Role role) { return absl::StrCat("no_", Word(role)); }
+
 }  // namespace
 
 Blocker RanksBlocker(const RanksThere& ranks) {
@@ -49,7 +51,15 @@ std::string InWords(const Blocker& blocker) {
     case Kind::kStep:
       return absl::StrCat("step ", blocker.step, " of the learner");
     case Kind::kLastCheckpoint:
-      return "the learner to save the last checkpoint";
+      return absl::StrCat("the learner to save the last checkpoint", blocker.detail.empty() ? "" : ": ",
+                          blocker.detail);
+    case Kind::kTraining:
+      return absl::StrCat("the learner to finish step ", blocker.step, ", whose groups it has");
+    case Kind::kSlowRank:
+      return blocker.member.empty()
+                 ? std::string("learner ranks: all of them wait for each other")
+                 : absl::StrCat(blocker.member, ", a rank of the learner that ", blocker.have, " other",
+                                blocker.have == 1 ? " waits for" : "s wait for");
     case Kind::kComplaint:
       return absl::StrCat(blocker.member, ": ", blocker.detail);
     case Kind::kUnscorable:
@@ -66,6 +76,58 @@ std::string InWords(const Blocker& blocker) {
       return absl::StrCat("rollout workers (", groups);
   }
   return "";
+}
+
+std::string LabelOf(const Blocker& blocker) {
+  using Kind = Blocker::Kind;
+  switch (blocker.kind) {
+    case Kind::kNothing:
+    case Kind::kFinished:
+    case Kind::kDraining:
+      return "";
+    case Kind::kCoordinator:
+      return "coordinator";
+    case Kind::kJoin:
+      return NoneOf(blocker.role);
+    case Kind::kRanks:
+      return "learner_ranks";
+    case Kind::kStart:
+      return "learner_loads";
+    case Kind::kLastCheckpoint:
+      return "last_checkpoint";
+    case Kind::kTraining:
+    case Kind::kStep:
+      return "training";
+    case Kind::kSlowRank:
+      return "slow_rank";
+    case Kind::kComplaint:
+      return blocker.obstacle == v1::OBSTACLE_UNSPECIFIED ? "member" : Word(blocker.obstacle);
+    case Kind::kUnscorable:
+      return "unscorable";
+    case Kind::kFlatRewards:
+      return "flat_rewards";
+    case Kind::kRetired:
+      return "retired";
+    case Kind::kWeights:
+      return Word(v1::OBSTACLE_WEIGHTS);
+    case Kind::kLate:
+    case Kind::kLease:
+      return "lease";
+    case Kind::kGroups:
+      return "groups";
+  }
+  return "";
+}
+
+std::vector<std::string> BlockerLabels() {
+  std::vector<std::string> labels = {"coordinator",  "learner_ranks", "learner_loads", "last_checkpoint",
+                                     "training",     "slow_rank",     "member",        "unscorable",
+                                     "flat_rewards", "retired",       "lease",         "groups"};
+  for (const v1::Role role : kRoles) labels.push_back(NoneOf(role));
+  for (int obstacle = 1; v1::Obstacle_IsValid(obstacle); ++obstacle) {
+    if (obstacle != v1::OBSTACLE_RANKS) labels.push_back(Word(static_cast<v1::Obstacle>(obstacle)));
+  }
+  return labels;
 }
 
 std::string InWords(const Blocker& blocker, absl::Time now) {

@@ -14,13 +14,25 @@ Blocker Complaint(const PoolFacts& pool) {
   return {.kind = Kind::kComplaint,
           .member = pool.complainer,
           .since = pool.complains_since,
-          .detail = pool.complaint};
+          .detail = pool.complaint,
+          .obstacle = pool.obstacle};
+}
+
+// The learner has all groups of the step.
+Blocker Training(const RunFacts& facts) {
+  if (!facts.step_is_late) return {};
+  return {.kind = Kind::kTraining, .since = facts.last_progress, .step = facts.step};
+}
+
+// An object store that is away holds up nothing but the end.
+bool HoldsUp(const PoolFacts& pool) {
+  return !pool.complaint.empty() && pool.obstacle != v1::OBSTACLE_OBJECT_STORE;
 }
 
 Blocker WaitingForGroups(const RunFacts& facts) {
-  if (facts.complete >= facts.groups_per_step) return {};
+  if (facts.complete >= facts.groups_per_step) return Training(facts);
   for (const PoolFacts* pool : {&facts.workers, &facts.reward_servers}) {
-    if (!pool->complaint.empty()) return Complaint(*pool);
+    if (HoldsUp(*pool)) return Complaint(*pool);
   }
   if (facts.unscorable_in_a_row > 0) {
     return {.kind = Kind::kUnscorable,
@@ -69,12 +81,19 @@ Blocker WaitingFor(const RunFacts& facts) {
     blocker.since = facts.last_progress;
     return blocker;
   }
-  if (!facts.learners.complaint.empty()) return Complaint(facts.learners);
+  if (HoldsUp(facts.learners)) return Complaint(facts.learners);
+  if (facts.slow_rank.waiting > 0) {
+    return {.kind = Kind::kSlowRank,
+            .member = facts.slow_rank.member,
+            .since = facts.slow_rank.since,
+            .have = facts.slow_rank.waiting};
+  }
   if (!facts.started) return {.kind = Kind::kStart, .since = facts.last_progress};
   if (facts.workers.members == 0) return join(v1::ROLE_ROLLOUT_WORKER);
   if (facts.reward_servers.members == 0) return join(v1::ROLE_REWARD_SERVER);
-  if (facts.finished) return {.kind = Kind::kLastCheckpoint, .since = facts.last_progress};
-  if (facts.assigned > 0) return {};  // the learner works
+  if (facts.finished)
+    return {.kind = Kind::kLastCheckpoint, .since = facts.last_progress, .detail = facts.learners.complaint};
+  if (facts.assigned > 0) return Training(facts);
   return WaitingForGroups(facts);
 }
 

@@ -15,6 +15,14 @@ struct PoolFacts {
   // One that says it cannot work; empty when none does.
   std::string complainer = {}, complaint = {};
   absl::Time complains_since = absl::InfinitePast();
+  v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED;  // the kind of complaint
+};
+
+// Ranks of the learner in an operation of all of them.
+struct SlowRankFacts {
+  int waiting = 0;          // ranks that say they wait for others
+  std::string member = {};  // one that does not; empty: all wait
+  absl::Time since = absl::InfiniteFuture();
 };
 
 struct RunFacts {
@@ -23,9 +31,12 @@ struct RunFacts {
   absl::Time degraded_since = absl::InfinitePast();
   absl::Time last_progress = absl::InfinitePast();
   RanksThere ranks = {};  // while a learner is there
+  SlowRankFacts slow_rank = {};
   PoolFacts learners = {}, workers = {}, reward_servers = {};
   // The run.
   bool started = false, finished = false, saved = false;
+  int64_t step = 0;           // committed
+  bool step_is_late = false;  // no progress for longer than is ordinary
   int64_t assigned = 0, complete = 0, groups_per_step = 1;
   // The lowest ordinal that is leased, if one is.
   std::string holder = {};

@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/net/rpc.h"
 #include "proto/lvrpo/v1/external_scorer.grpc.pb.h"
+#include "reward_server/remote/http/external_tls.h"
 #include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
@@ -11,15 +12,20 @@ namespace {
 
 // The scorer's status, except that a message beyond the size limits is not retried: it fails every time.
 absl::Status Failure(const grpc::Status& status) {
+  const absl::Status explained = FromGrpcStatus(status);
+  if (TlsTroubleOf(explained) == TlsTrouble::kCertain)
+    return absl::FailedPreconditionError(explained.message());
   if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
       absl::StrContains(status.error_message(), "larger than max")) {
     return OfRemote(absl::DataLossError("a message is too large: " + status.error_message()));
   }
-  return OfRemote(FromGrpcStatus(status));
+  return OfRemote(explained);
 }
 
-ChannelOptions ToChannelOptions(const LinkOptions& options) {
+ChannelOptions ToChannelOptions(const LinkOptions& options, const absl::StatusOr<ExternalTls>& tls) {
   ChannelOptions channel = options.max_message_mib;
+  channel.tls = nullptr;
+  if (tls.ok() && !tls->ca.empty()) channel.credentials = TlsToStrangers(tls->ca, tls->certificate, tls->key);
   channel.use_proxy = options.use_proxy;
   return channel;
 }
@@ -29,9 +35,10 @@ class GrpcLink : public ExternalLink {
   GrpcLink(const std::string& address, const LinkOptions& options)
       : options_(options),
         seed_(StableHash64(address)),
-        stub_(v1::ExternalScorer::NewStub(MakeChannel(address, ToChannelOptions(options)))) {}
+        stub_(v1::ExternalScorer::NewStub(MakeChannel(address, ToChannelOptions(options, tls_)))) {}
 
   absl::StatusOr<std::string> Describe() override {
+    if (!tls_.ok()) return tls_.status();
     RetryPolicy retry = options_.retry;
     retry.retries = kRetryUntilDeadline;
     v1::DescribeScorerResponse response;
@@ -69,6 +76,7 @@ class GrpcLink : public ExternalLink {
 
   const LinkOptions options_;
   const uint64_t seed_;
+  const absl::StatusOr<ExternalTls> tls_ = ExternalTlsFromEnvironment();
   const std::unique_ptr<v1::ExternalScorer::Stub> stub_;
 };
 

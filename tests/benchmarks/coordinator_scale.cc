@@ -20,6 +20,7 @@
 #include "coordinator/records/describe.h"
 #include "coordinator/service.h"
 #include "coordinator/state/versions.h"
+#include "tests/benchmarks/heartbeats.h"
 
 namespace lvrpo {
 namespace {
@@ -160,8 +161,17 @@ int Main(int argc, char** argv) {
   int64_t groups = 1000000;
   std::string folder;
   app.add_option("--groups", groups, "groups of the run");
-  app.add_option("--folder", folder, "where its records are made, and left")->required();
+  int heartbeats = 0;
+  auto* folder_option = app.add_option("--folder", folder, "where its records are made, and left");
+  app.add_option("--heartbeats", heartbeats,
+                 "instead: heartbeats a second of so many members, in plain text and over TLS")
+      ->excludes(folder_option);
   CLI11_PARSE(app, argc, argv);
+  if (heartbeats > 0) return BenchHeartbeats(heartbeats);
+  if (folder.empty()) {
+    std::fprintf(stderr, "lvrpo-bench-coordinator: --folder or --heartbeats is needed\n");
+    return 2;
+  }
   const int64_t steps = groups / kGroupsPerStep;
   std::printf("| %lld groups of %d | time | peak memory |\n|---|---|---|\n", static_cast<long long>(groups),
               kGroupSize);

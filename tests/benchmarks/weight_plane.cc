@@ -20,6 +20,7 @@
 #include "tests/benchmarks/machine.h"
 #include "tests/benchmarks/timing.h"
 #include "tests/benchmarks/weight_plane_baselines.h"
+#include "tests/testing/test_certificates.h"
 #include "weight_plane/weight_client.h"
 #include "weight_plane/weight_service.h"
 
@@ -57,9 +58,17 @@ WantedWeights WantedOf(const PackedWeights& weights) {
 // A holder, and receivers with a connection each.
 class Plane {
  public:
-  Plane(PackedWeights weights, int receivers) : wanted_(WantedOf(weights)) {
+  // Over TLS where the holder and the receivers have certificates, else in plain text.
+  Plane(PackedWeights weights, int receivers, std::shared_ptr<TlsContext> holder = nullptr,
+        std::shared_ptr<TlsContext> receiver = nullptr)
+      : wanted_(WantedOf(weights)) {
     service_.Publish(std::make_shared<const PackedWeights>(std::move(weights)));
-    for (int i = 0; i < receivers; ++i) clients_.push_back(std::make_unique<WeightClient>(64));
+    RpcServer::Options options;
+    options.tls = std::move(holder);
+    server_ = *RpcServer::Start(options, {&service_});
+    ChannelOptions channel(64);
+    channel.tls = std::move(receiver);
+    for (int i = 0; i < receivers; ++i) clients_.push_back(std::make_unique<WeightClient>(channel));
   }
 
   // Until all receivers have verified everything.
@@ -90,7 +99,7 @@ class Plane {
   const WantedWeights wanted_;
   CallWatch watch_{{.most = 16}};
   WeightService service_{watch_, 1};
-  std::unique_ptr<RpcServer> server_ = *RpcServer::Start({}, {&service_});
+  std::unique_ptr<RpcServer> server_;
   std::vector<std::unique_ptr<WeightClient>> clients_;
   WeightClient dead_{64};
 };
@@ -165,6 +174,27 @@ void BenchDeadReceiver(int megabytes, int receivers) {
       megabytes, receivers, 1000 * usual, Median(with_stopped) / usual, Median(with_gone) / usual);
 }
 
+void BenchTls(int megabytes, int receivers) {
+  const TemporaryFolder folder;
+  const TestAuthority authority;
+  const auto identity = [&](PeerRole role) {
+    return std::make_shared<TlsContext>(authority.Write(folder, std::string(Word(role)), role));
+  };
+  const std::string bytes = SomeBytes(static_cast<size_t>(megabytes) * 1000000);
+  Plane plain(Pack(bytes), receivers);
+  Plane tls(Pack(bytes), receivers, identity(PeerRole::kLearner), identity(PeerRole::kRollout));
+  std::vector<double> plain_seconds, tls_seconds;
+  for (int i = -1; i < 15; ++i) {
+    const double one = plain.Seconds(), other = tls.Seconds();
+    if (i < 0) continue;
+    plain_seconds.push_back(one);
+    tls_seconds.push_back(other);
+  }
+  std::printf("%4d MB, %d receivers: plain %.1f ms, TLS %.1f ms, %.2f of plain\n", megabytes, receivers,
+              1000 * Median(plain_seconds), 1000 * Median(tls_seconds),
+              Median(tls_seconds) / Median(plain_seconds));
+}
+
 int Main(int argc, char** argv) {
   if (argc > 1) {
     std::printf("lvrpo-bench-weights: publication of weights; without arguments; takes about a minute\n");
@@ -179,6 +209,7 @@ int Main(int argc, char** argv) {
   }
   BenchDeadReceiver(20, 2);
   BenchDeadReceiver(200, 2);
+  for (const int receivers : {1, 4}) BenchTls(20, receivers);
   return 0;
 }
 

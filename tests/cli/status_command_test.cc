@@ -120,5 +120,23 @@ TEST(StatusCommand, TellsOfEveryMemberAndOfDraining) {
   EXPECT_EQ(RunningStatus(status, std::nullopt)["state"], "finished");
 }
 
+TEST(StatusCommand, TellsWhoRunsAnotherVersion) {
+  v1::GetStatusResponse status = Status(0, 75, {});
+  status.mutable_build()->set_version("0.2.0");
+  status.set_blocked_on("no_learner");
+  for (const auto& [id, version, commit] :
+       {std::tuple("reward-0", "0.2.0", ""), {"rollout-0", "0.1.0", "1a2b"}}) {
+    v1::Member& member = *status.add_members();
+    member.set_member_id(id);
+    member.mutable_build()->set_version(version);
+    member.mutable_build()->set_commit(commit);
+  }
+  const nlohmann::json json = RunningStatus(status, std::nullopt);
+  EXPECT_EQ(json["blocked_on"], "no_learner");
+  const std::string text = FormatStatus(json);
+  EXPECT_THAT(text, HasSubstr("rollout-0 runs version 0.1.0 (1a2b), and the coordinator 0.2.0\n"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("reward-0 runs")));
+}
+
 }  // namespace
 }  // namespace lvrpo

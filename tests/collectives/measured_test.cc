@@ -1,8 +1,11 @@
 #include "collectives/measured.h"
 
+#include <thread>
+
 #include "collectives/in_process.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/fake_clock.h"
 
 namespace lvrpo {
 namespace {
@@ -32,6 +35,24 @@ TEST(Measured, CountsOperationsBytesAndFailures) {
   EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_seconds_count{operation=\"barrier\"} 1"));
   EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_failures_total{operation=\"broadcast\"} 1"));
   EXPECT_THAT(text, HasSubstr("lvrpo_learner_collective_failures_total{operation=\"all_reduce\"} 0"));
+}
+
+// What the rank reports that waits for a late one.
+TEST(Measured, TellsForHowLongARankIsBlocked) {
+  Metrics metrics;
+  FakeClock clock;
+  BlockedSince blocked;
+  std::vector<std::unique_ptr<Collectives>> ranks = MakeInProcess(2, absl::Seconds(30));
+  const auto late = std::move(ranks[1]);
+  const auto rank = Measured(std::move(ranks[0]), metrics, clock, &blocked);
+  EXPECT_EQ(blocked.Lasted(clock.Now()), absl::ZeroDuration());
+  std::thread waits([&] { EXPECT_TRUE(rank->Barrier().ok()); });
+  const absl::Time later = clock.Now() + absl::Seconds(4);
+  while (blocked.Lasted(later) == absl::ZeroDuration()) std::this_thread::yield();
+  EXPECT_EQ(blocked.Lasted(later), absl::Seconds(4));
+  EXPECT_TRUE(late->Barrier().ok());
+  waits.join();
+  EXPECT_EQ(blocked.Lasted(later), absl::ZeroDuration());
 }
 
 }  // namespace

@@ -70,6 +70,7 @@ std::string ScriptPlayer::Play(const std::string& line) {
                                          {"forget", &ScriptPlayer::Forget},
                                          {"kill", &ScriptPlayer::Kill},
                                          {"leave", &ScriptPlayer::LeaveRun},
+                                         {"say", &ScriptPlayer::Say},
                                          {"tick", &ScriptPlayer::PassTime},
                                          {"assign", &ScriptPlayer::Assign},
                                          {"commit", &ScriptPlayer::CommitGroups},
@@ -282,10 +283,21 @@ void ScriptPlayer::BeatAll() {
     request.set_state("ready");
     for (const v1::LeaseId& lease : HeldBy(member)) *request.add_held() = lease;
     request.set_learner_epoch(member.place.learner_epoch());
+    request.set_waiting_for(member.waiting_for);
+    request.set_obstacle(member.obstacle);
     v1::HeartbeatResponse response;
     if (service_->Heartbeat(nullptr, &request, &response).ok()) See(member, response.view());
     for (const v1::LeaseId& lease : response.revoked()) member.works_on[lease.ordinal()] = false;
   }
+}
+
+std::string ScriptPlayer::Say(const Command& command) {
+  Member& member = Named(command);
+  member.waiting_for = absl::StrJoin(command.words.begin() + 1, command.words.end(), " ");
+  member.obstacle = command.options.contains("obstacle")
+                        ? ReasonOf<v1::Obstacle>(command.Option("obstacle", ""))
+                        : v1::OBSTACLE_UNSPECIFIED;
+  return "";
 }
 
 std::string ScriptPlayer::PassTime(const Command& command) {
@@ -370,7 +382,10 @@ std::string ScriptPlayer::DrainRun(const Command&) {
 std::string ScriptPlayer::Why(const Command&) {
   if (!service_->fatal().ok()) return absl::StrCat("the run ends: ", service_->fatal().message());
   const std::string waiting = Status().waiting_for();
-  return waiting.empty() ? "nothing is missing" : absl::StrCat("waiting for ", waiting);
+  const std::string blocked_on = Status().blocked_on();
+  return waiting.empty() ? "nothing is missing"
+                         : absl::StrCat("waiting for ", waiting, blocked_on.empty() ? "" : " [", blocked_on,
+                                        blocked_on.empty() ? "" : "]");
 }
 
 std::string ScriptPlayer::NewEvents(const Command&) {

@@ -30,8 +30,10 @@ class ScriptPlayer : public ServiceTest {
     std::map<int64_t, v1::Lease> leases;  // by ordinal: the newest of each
     std::map<int64_t, bool> works_on;     // by ordinal: heartbeats list it
     bool alive = true;
-    v1::LearnerPlace place;  // of a learner: with the epoch that this process has joined
-    int processes = 0;       // of a learner of several ranks
+    v1::LearnerPlace place;   // of a learner: with the epoch that this process has joined
+    int processes = 0;        // of a learner of several ranks
+    std::string waiting_for;  // what its heartbeats say
+    v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED;
   };
   using Handler = std::string (ScriptPlayer::*)(const Command&);
 
@@ -44,6 +46,7 @@ class ScriptPlayer : public ServiceTest {
   std::string Forget(const Command& command);
   std::string Kill(const Command& command);
   std::string LeaveRun(const Command& command);
+  std::string Say(const Command& command);
   std::string PassTime(const Command& command);
   std::string Assign(const Command& command);
   std::string CommitGroups(const Command& command);

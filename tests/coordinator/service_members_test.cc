@@ -102,14 +102,29 @@ TEST_F(ServiceTest, ADrainStopsLeasesAndEndsWhenAllHaveLeft) {
 TEST_F(ServiceTest, ADrainThatMembersDoNotFollowIsOverdueAfterItsGrace) {
   Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
   clock_.Advance(absl::Hours(1));
-  EXPECT_FALSE(service_->DrainIsOverdue());  // nobody drains
+  EXPECT_FALSE(service_->standing().overdue);  // nobody drains
   service_->StartDraining("test");
   clock_.Advance(absl::Seconds(20));
   service_->StartDraining("again");  // the first one counts
   clock_.Advance(absl::Seconds(10));
-  EXPECT_FALSE(service_->DrainIsOverdue());
+  EXPECT_FALSE(service_->standing().overdue);
   clock_.Advance(absl::Milliseconds(1));
-  EXPECT_TRUE(service_->DrainIsOverdue());
+  EXPECT_TRUE(service_->standing().overdue);
+}
+
+// So that a coordinator which leaves at the same time records its checkpoint first.
+TEST_F(ServiceTest, KnowsThatALearnerLeaves) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1"),
+                  worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Beat(worker, "", v1::OBSTACLE_UNSPECIFIED, kLeaving).ok());
+  EXPECT_FALSE(service_->standing().learner_leaves);
+  ASSERT_TRUE(Beat(learner, "", v1::OBSTACLE_UNSPECIFIED, kLeaving).ok());
+  EXPECT_TRUE(service_->standing().learner_leaves);
+  v1::LeaveRequest request;
+  *request.mutable_fence() = learner;
+  v1::LeaveResponse response;
+  ASSERT_TRUE(service_->Leave(nullptr, &request, &response).ok());
+  EXPECT_FALSE(service_->standing().learner_leaves);
 }
 
 TEST_F(ServiceTest, LeasesOfAProcessThatLeftOrDiedArePlannedAgainAtOnce) {

@@ -40,6 +40,48 @@ TEST(Waiting, TheFirstThatIsMissingIsNamed) {
              .members = 1, .complainer = "l", .complaint = "its disk: full", .complains_since = since};
        },
        Kind::kComplaint, "l: its disk: full", since},
+      {"the object store is away: that holds nothing up",
+       [&](RunFacts& f) {
+         f.learners = {.members = 1,
+                       .complainer = "l",
+                       .complaint = "step_000005 is not in the object store",
+                       .complains_since = since,
+                       .obstacle = v1::OBSTACLE_OBJECT_STORE};
+       },
+       Kind::kLease, "w0 (ordinal 7; 1 of 2 groups)", since},
+      {"the object store is away at the end",
+       [&](RunFacts& f) {
+         f.learners.complaint = "step_000005 is not in the object store";
+         f.learners.obstacle = v1::OBSTACLE_OBJECT_STORE;
+         f.finished = true;
+       },
+       Kind::kLastCheckpoint,
+       "the learner to save the last checkpoint: step_000005 is not in the object store", progress},
+      {"one rank of the learner is slow",
+       [&](RunFacts& f) {
+         f.slow_rank = {.waiting = 1, .member = "learner-1", .since = since};
+         f.assigned = 2;
+       },
+       Kind::kSlowRank, "learner-1, a rank of the learner that 1 other waits for", since},
+      {"ranks do not hear each other",
+       [&](RunFacts& f) {
+         f.slow_rank = {.waiting = 2, .member = "", .since = since};
+         f.assigned = 2;
+       },
+       Kind::kSlowRank, "learner ranks: all of them wait for each other", since},
+      {"the learner's step takes long",
+       [](RunFacts& f) {
+         f.assigned = 2;
+         f.step = 12;
+         f.step_is_late = true;
+       },
+       Kind::kTraining, "the learner to finish step 12, whose groups it has", progress},
+      {"the learner does not take the groups that are there",
+       [](RunFacts& f) {
+         f.complete = 2;
+         f.step_is_late = true;
+       },
+       Kind::kTraining, "the learner to finish step 0, whose groups it has", progress},
       {"the learner loads", [](RunFacts& f) { f.started = false; }, Kind::kStart,
        "the learner to load its weights", progress},
       {"no worker", [](RunFacts& f) { f.workers.members = 0; }, Kind::kJoin, "a rollout worker to join",

@@ -1,9 +1,16 @@
 #include "role/role_main.h"
 
+#include <signal.h>
+
+#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/net/rpc.h"
 #include "gtest/gtest.h"
+#include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 
 namespace lvrpo {
 namespace {
@@ -11,7 +18,7 @@ namespace {
 std::string g_ran_as;
 absl::Status g_outcome;
 
-absl::Status Run(const RoleFlags& flags, const v1::RunConfig&, ShutdownSignal&) {
+absl::Status Run(const RoleFlags& flags, const v1::RunConfig&, ShutdownSignal&, RoleHealth&) {
   g_ran_as = flags.member_id;
   return g_outcome;
 }
@@ -24,12 +31,43 @@ int Exit(std::vector<std::string> arguments, absl::Status outcome = absl::OkStat
   for (std::string& argument : arguments) argv.push_back(argument.data());
   return RunRole({.name = "lvrpo-role",
                   .description = "A role.",
-                  .flags = "cmt",
+                  .flags = "cmtsp",
                   .member_id = "role-0",
                   .required = {"--coordinator"},
+                  .role = PeerRole::kReward,
                   .run = Run,
-                  .out_of_range = kExitDiverged},
+                  .out_of_range = kExitDiverged,
+                  .is_pool = true},
                  static_cast<int>(argv.size()), argv.data());
+}
+
+absl::Status LoadForEver(const RoleFlags&, const v1::RunConfig&, ShutdownSignal&, RoleHealth&) {
+  raise(SIGTERM);
+  absl::SleepFor(absl::InfiniteDuration());
+  return absl::OkStatus();
+}
+
+int Load(bool is_pool) {
+  std::vector<std::string> arguments = {"lvrpo-role", "--config",
+                                        absl::StrCat(LVRPO_SOURCE_DIR, "/configs/shapes.yaml")};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  return RunRole({.name = "lvrpo-role",
+                  .description = "A role.",
+                  .flags = "cmt",
+                  .member_id = "role-0",
+                  .role = PeerRole::kReward,
+                  .run = LoadForEver,
+                  .is_pool = is_pool},
+                 static_cast<int>(argv.size()), argv.data());
+}
+
+// It does not wait until it is loaded.
+TEST(RunRoleDeathTest, AProcessThatIsToldToLeaveWhileItLoadsLeavesAtOnce) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(std::exit(Load(/*is_pool=*/false)), testing::ExitedWithCode(kExitRetry),
+              "while it was loading");
+  EXPECT_EXIT(std::exit(Load(/*is_pool=*/true)), testing::ExitedWithCode(kExitDone), "while it was loading");
 }
 
 TEST(RunRole, RunsWithFlagsAndConfigurationOrSaysWhyNot) {
@@ -45,6 +83,36 @@ TEST(RunRole, RunsWithFlagsAndConfigurationOrSaysWhyNot) {
   EXPECT_EQ(Exit(named, absl::UnavailableError("gone")), kExitUnavailable);
   EXPECT_EQ(g_ran_as, "r");
   EXPECT_EQ(Exit(named, absl::OutOfRangeError("diverged")), kExitDiverged);
+}
+
+class FinishedRun final : public v1::Coordinator::Service {
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
+    response->set_finished(true);
+    return grpc::Status::OK;
+  }
+};
+
+TEST(RunRole, AProcessOfAPoolThatComesAfterTheEndLoadsNothing) {
+  FinishedRun run;
+  const auto server = *RpcServer::Start({}, {&run});
+  EXPECT_EQ(Exit({"--config", std::string(LVRPO_SOURCE_DIR) + "/configs/shapes.yaml", "--coordinator",
+                  server->address()},
+                 absl::InternalError("it has run")),
+            kExitDone);
+  EXPECT_EQ(g_ran_as, "");
+}
+
+TEST(RoleFlags, PatienceIsAMinuteUnlessTheProcessIsToStay) {
+  RoleFlags flags;
+  EXPECT_EQ(flags.patience(), absl::Minutes(1));
+  flags.stay = true;
+  EXPECT_EQ(flags.patience(), absl::InfiniteDuration());
+  flags.patience_seconds = 5;
+  EXPECT_EQ(flags.patience(), absl::Seconds(5));
+  flags.stay = false;
+  flags.patience_seconds = 0;
+  EXPECT_EQ(flags.patience(), absl::InfiniteDuration());
 }
 
 }  // namespace

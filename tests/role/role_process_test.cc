@@ -78,17 +78,16 @@ class RoleProcessTest : public ::testing::Test {
     flags_.coordinator = server_->address();
   }
   absl::StatusOr<std::unique_ptr<RoleProcess>> Start() {
-    return RoleProcess::Start(flags_, config_, metrics_,
-                              {.services = {&service_}, .readiness = [] { return std::string("starting"); }});
+    return RoleProcess::Start(flags_, config_, *health_, {.services = {&service_}});
   }
 
   ScriptedCoordinator coordinator_;
   std::unique_ptr<RpcServer> server_ = *RpcServer::Start({}, {&coordinator_});
   const v1::RunConfig config_ = DefaultRunConfig();
   RoleFlags flags_;
-  Metrics metrics_;
   v1::WeightSource::Service service_;  // knows no method
   const ShutdownSignal shutdown_;
+  const std::unique_ptr<RoleHealth> health_ = *RoleHealth::Start("127.0.0.1:0", "role", shutdown_);
 };
 
 TEST_F(RoleProcessTest, SaysWhereItServes) {
@@ -130,8 +129,7 @@ TEST_F(RoleProcessTest, JoinsUnderItsNameAndLeavesBeforeItStopsServing) {
 }
 
 TEST_F(RoleProcessTest, MayServeNothing) {
-  const auto process =
-      RoleProcess::Start(flags_, config_, metrics_, {.readiness = [] { return std::string(); }});
+  const auto process = RoleProcess::Start(flags_, config_, *health_, {});
   ASSERT_TRUE(process.ok()) << process.status();
   EXPECT_EQ((*process)->address(), "");
   EXPECT_TRUE((*process)->Announce().ok());
@@ -142,9 +140,36 @@ TEST_F(RoleProcessTest, MayServeNothing) {
 TEST_F(RoleProcessTest, APortThatIsTakenIsAnError) {
   flags_.listen = server_->address();
   EXPECT_TRUE(absl::IsUnavailable(Start().status()));
-  flags_.listen = "127.0.0.1:0";
-  flags_.metrics_listen = server_->address();
-  EXPECT_FALSE(Start().ok());
+  EXPECT_FALSE(RoleHealth::Start(server_->address(), "role", shutdown_).ok());
+}
+
+// Its health is served before it serves anything, and says in which phase it is.
+TEST_F(RoleProcessTest, ShowsItsPhaseFromTheFirstMomentToTheLast) {
+  const auto why_not = [this] { return NotReady(health_->state().facts()); };
+  EXPECT_EQ(why_not(), "loading the program");
+  {
+    const auto process = Start();
+    ASSERT_TRUE(process.ok()) << process.status();
+    EXPECT_EQ(why_not(), "joining");
+    ASSERT_TRUE((*process)
+                    ->Join({.role = v1::ROLE_REWARD_SERVER, .report = [] { return MemberSession::Report(); }},
+                           shutdown_)
+                    .ok());
+    EXPECT_EQ(why_not(), "");
+  }
+  EXPECT_EQ(why_not(), "joining");
+}
+
+TEST_F(RoleProcessTest, SaysWhatItWaitsFor) {
+  flags_.coordinator = "127.0.0.1:1";  // where nothing is
+  flags_.patience_seconds = 0.001;
+  const auto process = Start();
+  ASSERT_TRUE(process.ok()) << process.status();
+  const absl::Status joined = (*process)->Join(
+      {.role = v1::ROLE_REWARD_SERVER, .report = [] { return MemberSession::Report(); }}, shutdown_);
+  EXPECT_TRUE(absl::IsUnavailable(joined)) << joined;
+  EXPECT_EQ(NotReady(health_->state().facts()),
+            "joining: waits for the coordinator at 127.0.0.1:1, which does not answer");
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "common/net/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "rollout_worker/scoring_trouble.h"
+#include "rollout_worker/lasting_trouble.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/messages.h"
 
@@ -97,7 +97,7 @@ class DeliveryTest : public ::testing::Test {
                if (on_pause_) on_pause_();
              },
          .stopping = [this] { return stopping_; }},
-        5, 0, held_, trouble_, metrics_);
+        5, 0, held_, troubles_, metrics_);
     return delivery.Deliver(std::move(group));
   }
   static v1::SubmitGroupResponse Accepted() {
@@ -109,7 +109,7 @@ class DeliveryTest : public ::testing::Test {
   v1::PoolView view_;
   HeldLeases held_;
   FakeClock clock_;
-  ScoringTrouble trouble_{absl::Seconds(1), clock_};
+  DeliveryTroubles troubles_{absl::Seconds(1), clock_};
   std::string unscorable_;
   Metrics metrics_;
   v1::Fence fence_;
@@ -239,13 +239,13 @@ TEST_F(DeliveryTest, WhatNoScorerWillEverScoreIsHandedBackWithItsWords) {
 TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
   late_answers_ = 100;
   std::string during;
-  on_pause_ = [&] { during = trouble_.text(); };
+  on_pause_ = [&] { during = troubles_.scores.text(); };
   EXPECT_EQ(Deliver(), "reward_unreachable");
-  EXPECT_EQ(trouble_.text(), "");  // not for long yet
+  EXPECT_EQ(troubles_.scores.text(), "");  // not for long yet
   held_.Add(Lease(7).id());
   clock_.Advance(absl::Seconds(60));
   EXPECT_EQ(Deliver(), "reward_unreachable");
-  for (const std::string& text : {during, trouble_.text()}) {
+  for (const std::string& text : {during, troubles_.scores.text()}) {
     EXPECT_THAT(text,
                 testing::MatchesRegex(
                     "scores, for 6[0-9] s now: reward server reward-[01]: scorer 'brand' TIMED_OUT: external "
@@ -254,7 +254,7 @@ TEST_F(DeliveryTest, NamesTheScorerThatGroupsWaitFor) {
   late_answers_ = 0;
   held_.Add(Lease(7).id());
   EXPECT_EQ(Deliver(), "accepted");
-  EXPECT_EQ(trouble_.text(), "");
+  EXPECT_EQ(troubles_.scores.text(), "");
 }
 
 TEST_F(DeliveryTest, NamesTheServerThatCannotBeReached) {
@@ -262,14 +262,30 @@ TEST_F(DeliveryTest, NamesTheServerThatCannotBeReached) {
   score_errors_.assign(20, absl::UnavailableError("connection refused"));
   EXPECT_EQ(Deliver(), "reward_unreachable");
   clock_.Advance(absl::Seconds(60));
-  EXPECT_THAT(trouble_.text(), HasSubstr(": connection refused"));
-  EXPECT_THAT(trouble_.text(), HasSubstr("reward server reward-"));
+  EXPECT_THAT(troubles_.scores.text(), HasSubstr(": connection refused"));
+  EXPECT_THAT(troubles_.scores.text(), HasSubstr("reward server reward-"));
 }
 
 TEST_F(DeliveryTest, RepeatsUploadsUntilTheLearnerIsBack) {
   upload_errors_ = {absl::UnavailableError("restarting"), absl::DataLossError("damaged on the way")};
   EXPECT_EQ(Deliver(), "accepted");
   EXPECT_EQ(uploaded_at_.size(), 3u);
+}
+
+TEST_F(DeliveryTest, NamesTheInboxThatTakesNothing) {
+  std::string during;
+  on_pause_ = [&] { during = troubles_.inbox.text(); };
+  upload_errors_.assign(20, absl::ResourceExhaustedError("the spool is full"));
+  EXPECT_EQ(Deliver(), "learner_unreachable");
+  clock_.Advance(absl::Seconds(9));
+  held_.Add(Lease(7).id());
+  EXPECT_EQ(Deliver(), "learner_unreachable");
+  EXPECT_THAT(during, testing::MatchesRegex("the learner's inbox, for [0-9]+ s now: .*: the spool is full"));
+  EXPECT_EQ(troubles_.scores.text(), "");
+  upload_errors_.clear();
+  held_.Add(Lease(7).id());
+  EXPECT_EQ(Deliver(), "accepted");
+  EXPECT_EQ(troubles_.inbox.text(), "");
 }
 
 // The coordinator may have started again meanwhile, and the learner has heard of it.

@@ -4,8 +4,8 @@
 #include "gtest/gtest.h"
 #include "rollout_worker/backoff.h"
 #include "rollout_worker/held_leases.h"
+#include "rollout_worker/lasting_trouble.h"
 #include "rollout_worker/sampling_health.h"
-#include "rollout_worker/scoring_trouble.h"
 #include "tests/testing/fake_clock.h"
 #include "tests/testing/messages.h"
 
@@ -24,9 +24,9 @@ TEST(SamplingHealth, PausesLongerAndEndsBeforeAPromptIsGivenUp) {
   EXPECT_FALSE(health.Failed().has_value());
 }
 
-TEST(ScoringTrouble, IsSaidWhenAScorersTimeIsOverAndThenNowAndAgain) {
+TEST(LastingTrouble, IsSaidWhenPatienceIsOverAndThenNowAndAgain) {
   FakeClock clock;
-  ScoringTrouble trouble(absl::Seconds(20), clock);
+  LastingTrouble trouble("scores", absl::Seconds(20), clock);
   EXPECT_EQ(trouble.text(), "");
   EXPECT_EQ(trouble.Failed("scorer 'a' OVERLOADED"), "");
   clock.Advance(absl::Seconds(19));
@@ -45,6 +45,8 @@ TEST(ScoringTrouble, IsSaidWhenAScorersTimeIsOverAndThenNowAndAgain) {
   EXPECT_EQ(trouble.Failed("x"), "");
   clock.Advance(absl::Seconds(25));
   EXPECT_EQ(trouble.Failed("x"), "scores, for 25 s now: x");
+  clock.Advance(absl::Seconds(61));  // nothing was tried since
+  EXPECT_EQ(trouble.text(), "");
 }
 
 // "7.0 8.1": ordinal and attempt of each.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
+#include "common/net/introduction.h"
 #include "common/net/retry.h"
 
 namespace lvrpo {
@@ -38,6 +39,7 @@ absl::Status ClusterMember::Register(bool again) {
   request.set_config_digest("config");
   request.set_process(self_.process.address());
   request.set_again(again);
+  *request.mutable_build() = OwnBuild();
   if (self_.role != v1::ROLE_REWARD_SERVER) (*request.mutable_contract())["base weights"] = "the same";
   v1::HeartbeatRequest report;
   self_.report(report);

@@ -20,7 +20,7 @@ ClusterWorker::ClusterWorker(ClusterWorld& world, const ClusterProcess& process)
     : world_(world),
       address_(process.address()),
       backoff_(world.clock),
-      trouble_(kScorersTake, world.clock),
+      troubles_(kScorersTake, world.clock),
       member_(world, {.role = v1::ROLE_ROLLOUT_WORKER,
                       .process = process,
                       .report =
@@ -30,7 +30,7 @@ ClusterWorker::ClusterWorker(ClusterWorld& world, const ClusterProcess& process)
                             if (!version_.digest().empty()) beat.set_weight_streams(0);
                           },
                       .revoked = [this](const std::vector<v1::LeaseId>& leases) { held_.Revoke(leases); }}),
-      delivery_(DeliveryCalls(), kCallAttempts, StableHash64(process.role), held_, trouble_, metrics_,
+      delivery_(DeliveryCalls(), kCallAttempts, StableHash64(process.role), held_, troubles_, metrics_,
                 world.clock),
       worker_(WorkerCalls(), held_, backoff_, world.clock, metrics_),
       transport_(world),

@@ -10,7 +10,7 @@
 #include "rollout_worker/backoff.h"
 #include "rollout_worker/delivery.h"
 #include "rollout_worker/held_leases.h"
-#include "rollout_worker/scoring_trouble.h"
+#include "rollout_worker/lasting_trouble.h"
 #include "rollout_worker/worker.h"
 #include "tests/testing/cluster_member.h"
 #include "tests/testing/cluster_weights.h"
@@ -43,7 +43,7 @@ class ClusterWorker {
   Metrics metrics_;
   HeldLeases held_;
   Backoff backoff_;
-  ScoringTrouble trouble_;
+  DeliveryTroubles troubles_;
   ClusterMember member_;
   Delivery delivery_;
   Worker worker_;

@@ -12,7 +12,7 @@ namespace lvrpo {
 // Asks a learner's GangService. Thread-safe.
 class GangClient {
  public:
-  explicit GangClient(const ChannelOptions& options) : channels_(options) {}
+  explicit GangClient(const ChannelOptions& options) : channels_(options.To({PeerRole::kLearner})) {}
 
   absl::StatusOr<v1::AskGangResponse> Ask(const std::string& address, const v1::AskGangRequest& request,
                                           absl::Duration deadline);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/http/curl.h"
+#include "reward_server/remote/http/external_tls.h"
 #include "reward_server/remote/http/remote_status.h"
 
 namespace lvrpo {
@@ -88,6 +89,14 @@ class Call {
   bool too_big_ = false;
 };
 
+void UseExternalTls(CURL* easy, const ExternalTls& tls) {
+  if (tls.ca.empty()) return;
+  curl_easy_setopt(easy, CURLOPT_CAINFO, tls.ca.c_str());  // the system's CAs are in CURLOPT_CAPATH, too
+  if (tls.certificate.empty()) return;
+  curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.certificate.c_str());
+  curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.key.c_str());
+}
+
 // The calls in flight; its destructor removes them from libcurl.
 class Running {
  public:
@@ -125,6 +134,7 @@ std::vector<absl::StatusOr<HttpAnswer>> CurlTransport::Send(std::span<const Http
   std::vector<absl::StatusOr<HttpAnswer>> answers(
       requests.size(), absl::StatusOr<HttpAnswer>(absl::InternalError("libcurl gave up")));
   if (multi_ == nullptr) return answers;
+  if (!tls_.ok()) return std::vector<absl::StatusOr<HttpAnswer>>(requests.size(), tls_.status());
   const absl::Time deadline = RealClock().Now() + options.total;  // libcurl's own time is real, too
   Running running(multi_);
   size_t next = 0;
@@ -135,7 +145,9 @@ std::vector<absl::StatusOr<HttpAnswer>> CurlTransport::Send(std::span<const Http
       if (left < kLeastTime) {
         answers[index] = absl::DeadlineExceededError("no time was left to send it");
       } else {
-        running.Add(std::make_unique<Call>(requests[index], index, options, std::min(options.timeout, left)));
+        auto call = std::make_unique<Call>(requests[index], index, options, std::min(options.timeout, left));
+        if (call->easy() != nullptr) UseExternalTls(call->easy(), *tls_);
+        running.Add(std::move(call));
       }
     }
     int active = 0;
