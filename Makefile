@@ -31,7 +31,7 @@ test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
 
 dist: build     ## a tarball with libraries, documents and licences that runs from any folder, in dist/
-	@LVRPO_COMMIT=$(LVRPO_COMMIT) tools/dist/dist.sh build/$(PRESET) dist
+	@tools/dist/dist.sh build/$(PRESET) dist
 
 dist-cuda: setup ## the same for NVIDIA GPUs (downloads 3.6 GB of libraries once)
 	@tools/check_cuda.sh --setup
@@ -39,7 +39,7 @@ dist-cuda: setup ## the same for NVIDIA GPUs (downloads 3.6 GB of libraries once
 	@cmake --preset cuda -DLVRPO_TORCH_DIR=$(CURDIR)/.deps/torch-cuda/torch -DLVRPO_TORCH_INCLUDE=$(CURDIR)/.deps/torch/include >build/configure.log 2>&1 || \
 	  { cat build/configure.log; exit 1; }
 	@cmake --build build/cuda -j $(JOBS)
-	@LVRPO_COMMIT=$(LVRPO_COMMIT) tools/dist/dist.sh build/cuda dist
+	@tools/dist/dist.sh build/cuda dist
 
 test-dist: dist ## run the newest tarball in a root folder that has nothing of what it needs (needs root and mmdebstrap)
 	@tests/dist/try_tarball.sh "$$(ls -t dist/lvrpo-*.tar.gz | head -1)"
@@ -47,7 +47,7 @@ test-dist: dist ## run the newest tarball in a root folder that has nothing of w
 setup-kubernetes: ## build helm, a Kubernetes control plane and simulated nodes into .deps (needs Go; 25 minutes, once)
 	@tools/setup_kubernetes.sh
 
-test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (4 minutes)
+test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (6 minutes)
 	@tests/kubernetes/chart_test.py $(BIN)
 	@tests/kubernetes/cluster_test.py $(BIN)
 

@@ -26,7 +26,9 @@
 #include "common/names.h"
 #include "common/net/rpc_tls.h"
 #include "common/run_folder/run_folder.h"
+#include "common/telemetry/catalogue.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
 #include "data/prompts/prompts.h"
@@ -126,7 +128,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -204,6 +206,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh"}))
       ->required();
 
+  CLI::App* metrics_app = app.add_subcommand(
+      "metrics", "print every metric that the processes of a run export (docs/metrics.md)");
+  metrics_app->add_flag("--json", json, "as JSON");
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -249,6 +254,10 @@ int Main(int argc, char** argv) {
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
     return kExitDone;
   }
+  if (metrics_app->parsed()) {
+    std::printf("%s", (json ? MetricsJson() : MetricsDocument()).c_str());
+    return kExitDone;
+  }
   if (certs_app->parsed()) {
     const absl::Status status = MakeCertificates(certs, RealClock().Now());
     const int code = Explain(kProgram, status);
@@ -268,12 +277,12 @@ int Main(int argc, char** argv) {
   if (json) {
     std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
                                                 {"version", kVersion},
-                                                {"commit", kCommit},
+                                                {"commit", BuildCommit()},
                                                 {"protocol", kProtocol},
                                                 {"run_format", kRunFormat}})
                             .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }

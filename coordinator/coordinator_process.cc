@@ -145,7 +145,9 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
       RoleProcess::Start(flags, config, health, {.services = {service->get(), &scaler}});
   if (!process.ok()) return process.status();
-  health.SetPages([&page](const HttpRequest& request) { return page.Answer(request); });
+  health.metrics().SetRun(options.run_id);
+  health.metrics().WatchDisk("run", options.run_dir);
+  health.SetPages([&page](const PageRequest& request) { return page.Answer(request); });
   const absl::Cleanup no_pages = [&health] { health.SetPages(nullptr); };
   health.state().SetTrouble([&s = **service] { return s.trouble(); });
   health.state().Follow([&s = **service] {

@@ -119,7 +119,7 @@ absl::Status Follower::EvaluateStep(int64_t step) {
        .samples_per_kind = options_.samples_per_kind,
        .threads = options_.threads});
   if (!scores.ok()) return scores.status();
-  health_.metrics().Counter("lvrpo_evaluation_evaluations_total", "Evaluations made.").Increment();
+  health_.metrics().Counter("lvrpo_evaluation_evaluations_total").Increment();
   spdlog::info("held-out score of {}: {:.3f}", name, scores->value("score", 0.0));
   const absl::Status reported =
       ReportEvaluation(process_->session(), flags_.run_dir, step, config_.train().steps());

@@ -15,14 +15,11 @@ constexpr int kDecodersAtOnce = 4;  // requests, each of which may grow to many 
 
 void RewardService::Count(const v1::ComponentScore& score) {
   metrics_
-      .Counter("lvrpo_reward_items_total", "Samples scored, by component and outcome.",
+      .Counter("lvrpo_reward_items_total",
                {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
       .Increment();
   if (score.outcome() != v1::ComponentScore::OK) return;
-  metrics_
-      .Counter("lvrpo_reward_score_sum_total",
-               "Sum of the scores, by component; divide by the OK items for the mean.",
-               {{"component", score.name()}})
+  metrics_.Counter("lvrpo_reward_score_total", {{"component", score.name()}})
       .Increment(std::max(0.0, static_cast<double>(score.score())));
 }
 
@@ -58,7 +55,7 @@ grpc::Status RewardService::Score(grpc::ServerContext* context, const v1::ScoreR
   const absl::Time deadline = std::min(clock_.Now() + deadline_, absl::FromChrono(context->deadline()));
   const absl::Status status = Answer(deadline, *request, *response);
   metrics_
-      .Counter("lvrpo_reward_requests_total", "Score requests, by outcome.",
+      .Counter("lvrpo_reward_requests_total",
                {{"outcome", status.ok() ? "ok" : std::string(absl::StatusCodeToString(status.code()))}})
       .Increment();
   return ToGrpcStatus(status);

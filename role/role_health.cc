@@ -1,7 +1,9 @@
 #include "role/role_health.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "common/net/rpc_tls.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -13,9 +15,10 @@ absl::StatusOr<std::unique_ptr<RoleHealth>> RoleHealth::Start(const std::string&
   health->state_.SetTold([&shutdown] { return shutdown.requested(); });
   absl::StatusOr<std::unique_ptr<MetricsServer>> server = MetricsServer::Start(
       listen, health->metrics_, [h = health.get()] { return h->Look(); }, absl::Seconds(2),
-      [h = health.get()](const HttpRequest& request) { return h->PageFor(request); });
+      [h = health.get()](const PageRequest& request) { return h->PageFor(request); });
   if (!server.ok()) return server.status();
   health->server_ = *std::move(server);
+  health->Look();
   spdlog::info("metrics at {}", health->address());
   return health;
 }
@@ -25,7 +28,7 @@ void RoleHealth::SetPages(MetricsServer::Pages pages) {
   pages_ = std::move(pages);
 }
 
-HttpAnswer RoleHealth::PageFor(const HttpRequest& request) {
+PageAnswer RoleHealth::PageFor(const PageRequest& request) {
   absl::MutexLock lock(&mutex_);
   if (pages_) return pages_(request);
   return {.code = 404, .reason = "Not Found", .body = "try /metrics, /healthz or /readyz\n"};
@@ -35,9 +38,11 @@ std::string RoleHealth::Look() {
   const RoleFacts facts = state_.facts();
   const RolePhase now = PhaseOf(facts);
   for (const RolePhase phase : kRolePhases) {
-    metrics_
-        .Gauge("lvrpo_role_state", "1 for what this process does now, else 0.", {{"state", WordOf(phase)}})
-        .Set(phase == now ? 1 : 0);
+    metrics_.Gauge("lvrpo_role_state", {{"state", WordOf(phase)}}).Set(phase == now ? 1 : 0);
+  }
+  if (const std::shared_ptr<TlsContext> tls = ProcessTls(); tls != nullptr) {
+    metrics_.Gauge("lvrpo_tls_certificate_expiry_timestamp_seconds")
+        .Set(std::max(0.0, static_cast<double>(absl::ToUnixSeconds(tls->Expiry()))));
   }
   return NotReady(facts);
 }

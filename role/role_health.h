@@ -28,9 +28,9 @@ class RoleHealth {
 
  private:
   explicit RoleHealth(const std::string& role) : metrics_(role) {}
-  // Why it is not ready; refreshes lvrpo_role_state.
+  // Why it is not ready; refreshes lvrpo_role_state and the certificate's expiry.
   std::string Look();
-  HttpAnswer PageFor(const HttpRequest& request);
+  PageAnswer PageFor(const PageRequest& request);
 
   Metrics metrics_;
   RoleState state_;

@@ -61,6 +61,11 @@ void AppendLegend(const Chart& chart, std::string& svg) {
   }
 }
 
+bool HasErrors(const Chart& chart) {
+  return std::any_of(chart.series.begin(), chart.series.end(),
+                     [](const Series& series) { return !series.errors.empty(); });
+}
+
 std::string Number(double value) {
   if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e5)) return absl::StrFormat("%.1e", value);
   return absl::StrFormat("%g", value == 0 ? 0.0 : value);  // no "-0"
@@ -137,8 +142,12 @@ std::string DrawChart(const Chart& chart) {
   }
   if (y_high - y_low <= Resolution(y_low, y_high)) {
     const double pad = y_low == 0 ? 1 : std::abs(y_low) * 0.1;
-    y_low -= chart.from_zero ? 0 : pad;
+    y_low -= chart.from_zero || y_low == 0 ? 0 : pad;
     y_high += pad;
+  } else if (HasErrors(chart)) {  // both ends of a bar are seen
+    const double room = 0.05 * (y_high - y_low);
+    y_low -= room;
+    y_high += room;
   }
   if (x_high == x_low) x_high = x_low + 1;
   const double top = kTop + kLegendRow * (LegendRows(chart) - 1);

@@ -100,7 +100,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Cha
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   // A peer that came back should be noticed within a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   std::shared_ptr<grpc::ChannelCredentials> credentials = options.credentials;
   if (credentials == nullptr && options.tls != nullptr)
     credentials = TlsChannel(options.tls, options.servers);
@@ -155,6 +155,11 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
       options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
       &port);
   SetLimits(options, builder);
+  if (options.answered != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
+    meters.push_back(RpcMeter(options.answered));
+    builder.experimental().SetInterceptorCreators(std::move(meters));
+  }
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || port == 0) {
     return absl::UnavailableError(

@@ -18,7 +18,7 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-constexpr int64_t kMostBundleBytes = int64_t{1} << 20;
+constexpr int64_t kMostFileBytes = int64_t{1} << 20;
 constexpr char kTroubleUrl[] = "type.lvrpo/TlsTrouble";
 // How gRPC quotes what a verifier says.
 constexpr absl::string_view kVerdict = "Custom verification check failed with error: UNAUTHENTICATED: ";
@@ -87,6 +87,7 @@ std::string AddressIn(absl::string_view message) {
 TlsContext::TlsContext(const TlsFolder& folder, const Options& options)
     : identity_(folder.identity),
       ca_path_(folder.ca),
+      certificate_path_(folder.certificate),
       options_(options),
       provider_(std::make_shared<tls::FileWatcherCertificateProvider>(folder.key, folder.certificate,
                                                                       WholeSeconds(options.reload))) {}
@@ -98,13 +99,20 @@ std::string TlsContext::Bundle() const {
   const absl::Time now = options_.clock->Now();
   if (now - read_at_ < options_.reload) return bundle_;
   read_at_ = now;
-  absl::StatusOr<std::string> read = ReadFile(ca_path_, kMostBundleBytes);
+  absl::StatusOr<std::string> read = ReadFile(ca_path_, kMostFileBytes);
   if (read.ok()) {
     bundle_ = *std::move(read);
   } else {
     spdlog::warn("keeps the CAs that it had: {}", std::string(read.status().message()));
   }
   return bundle_;
+}
+
+absl::Time TlsContext::Expiry() const {
+  const absl::StatusOr<std::string> text = ReadFile(certificate_path_, kMostFileBytes);
+  if (!text.ok()) return absl::InfinitePast();
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(*text);
+  return facts.ok() ? facts->not_after : absl::InfinitePast();
 }
 
 PeerVerdict TlsContext::Judge(const PeerCertificate& peer, TlsSide side,

@@ -39,6 +39,9 @@ class TlsContext {
   // Whether the peer on `side` may be talked to, by the CA bundle as it is now; a client's server must be one
   // of `roles` (empty: any).
   PeerVerdict Judge(const PeerCertificate& peer, TlsSide side, const std::vector<PeerRole>& roles) const;
+  // Until when the process's own certificate is valid, as its file says now; InfinitePast when it cannot be
+  // read.
+  absl::Time Expiry() const;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface>& provider() const {
     return provider_;
   }
@@ -47,7 +50,7 @@ class TlsContext {
   std::string Bundle() const;
 
   const PeerIdentity identity_;
-  const std::string ca_path_;
+  const std::string ca_path_, certificate_path_;
   const Options options_;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
   mutable absl::Mutex mutex_;

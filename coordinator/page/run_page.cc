@@ -20,11 +20,11 @@ constexpr char kHeaders[] =
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
     "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n";
 
-HttpAnswer Page(const char* type, std::string body) {
+PageAnswer Page(const char* type, std::string body) {
   return {.type = type, .body = std::move(body), .headers = kHeaders};
 }
 
-HttpAnswer Refused(int code, const char* reason, const std::string& why) {
+PageAnswer Refused(int code, const char* reason, const std::string& why) {
   return {.code = code, .reason = reason, .type = "text/plain", .body = why + "\n", .headers = kHeaders};
 }
 
@@ -72,7 +72,7 @@ nlohmann::json StatusJson(const v1::GetStatusResponse& status) {
   return json;
 }
 
-std::string WhyNoPage(const HttpRequest& request, bool insecure) {
+std::string WhyNoPage(const PageRequest& request, bool insecure) {
   if (insecure) return "";
   if (!request.from_loopback) {
     return "this page is plain text: open it on the coordinator's machine (kubectl port-forward, ssh -L), or "
@@ -82,7 +82,7 @@ std::string WhyNoPage(const HttpRequest& request, bool insecure) {
   return IsLocalName(request.host) ? "" : "open this page as localhost or by its IP address";
 }
 
-HttpAnswer RunPage::Answer(const HttpRequest& request) const {
+PageAnswer RunPage::Answer(const PageRequest& request) const {
   const std::string why_not = WhyNoPage(request, sources_.insecure);
   if (!why_not.empty()) return Refused(403, "Forbidden", why_not);
   const std::string& path = request.path;

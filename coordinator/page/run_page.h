@@ -17,7 +17,7 @@ nlohmann::json StatusJson(const v1::GetStatusResponse& status);
 // Empty, or why this client does not get the page: it shows prompts, images and addresses in plain text, so
 // it is for clients on this machine, or with `insecure` for all. A page of another site that was made to
 // resolve to this machine (DNS rebinding) is none of them.
-std::string WhyNoPage(const HttpRequest& request, bool insecure);
+std::string WhyNoPage(const PageRequest& request, bool insecure);
 
 // The live page: read-only, from memory and the run folder, without anything from elsewhere.
 //   /               the page, /page.css, /page.js
@@ -36,7 +36,7 @@ class RunPage {
   };
   explicit RunPage(Sources sources) : sources_(std::move(sources)) {}
 
-  HttpAnswer Answer(const HttpRequest& request) const;
+  PageAnswer Answer(const PageRequest& request) const;
 
  private:
   const Sources sources_;

@@ -104,6 +104,7 @@ class Store {
   absl::StatusOr<std::vector<v1::PolicyVersion>> Acknowledgements() const;
 
   sqlite3* database() const { return database_; }
+  int64_t bytes() const;  // of its files
 
   static constexpr int kEvents = 10000;
 

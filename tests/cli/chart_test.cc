@@ -121,5 +121,15 @@ TEST(Chart, LegendStandsAboveThePlotHoweverManySeriesThereAre) {
   EXPECT_LE(right, 520);
 }
 
+TEST(Chart, BothEndsOfABarAreInsideThePlot) {
+  const std::string svg = ChartOf({{0, .4}, {100, .5}}, {.1, .2});
+  for (size_t at = svg.find("stroke=\"#"); at != std::string::npos; at = svg.find("stroke=\"#", at + 1)) {
+    const size_t line = svg.rfind('<', at);
+    if (svg.compare(line, 5, "<line") != 0) continue;
+    EXPECT_LT(NumberAt(svg, "y1", line), 208);  // of the x axis: 210
+    EXPECT_GT(NumberAt(svg, "y2", line), 32);   // of the plot's top: 30
+  }
+}
+
 }  // namespace
 }  // namespace lvrpo

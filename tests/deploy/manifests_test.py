@@ -29,10 +29,6 @@ EDGES = {("learner", "coordinator", 7070), ("rollout", "coordinator", 7070), ("r
          ("rollout", "reward", 7072), ("rollout", "rollout", 7073)}
 
 
-# Flags that the binaries of this commit do not have yet.
-COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--patience", "--tls"}
-
-
 def exit_codes():
     """Name -> number, from common/exit_code.h."""
     text = (ROOT / "common/exit_code.h").read_text()
@@ -151,7 +147,7 @@ class Manifests(unittest.TestCase):
             with self.subTest(args[0]):
                 text = subprocess.run([BIN / args[0], "--help"], capture_output=True, text=True, check=True).stdout
                 known = set(re.findall(r"--[a-z][a-z-]*", text))
-                self.assertLessEqual({a for a in args if a.startswith("--")}, known | COMING)
+                self.assertLessEqual({a for a in args if a.startswith("--")}, known)
 
     def test_the_configuration_is_the_default_one(self):
         ours = dict(flat(yaml.safe_load(CONFIG)))

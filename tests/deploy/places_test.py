@@ -23,8 +23,6 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 ROLES = {"coordinator": "lvrpo-coordinator", "learner": "lvrpo-learner", "rollout": "lvrpo-rollout-worker", "reward": "lvrpo-reward-server",
          "evaluation": "lvrpo-evaluate"}
 SBATCH = DEPLOY / "slurm/lvrpo.sbatch"
-# Flags that the binaries of this commit do not have yet.
-COMING = {"--stay", "--follow", "--coordinator", "--run-dir", "--metrics-listen", "--patience", "--tls"}
 
 
 @functools.cache
@@ -35,7 +33,7 @@ def flags_of(program):
 
 def unknown_flags(words):
     """Flags of a command line that its program does not have."""
-    return {w for w in words if w.startswith("--")} - flags_of(words[0]) - COMING
+    return {w for w in words if w.startswith("--")} - flags_of(words[0])
 
 
 def command(service):
@@ -89,7 +87,7 @@ class Compose(unittest.TestCase):
             self.assertEqual(words[words.index("--metrics-listen") + 1], f"0.0.0.0:{found['port']}")
         cluster = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"][0]
         targets = lambda j: {r["target_label"] for r in j["relabel_configs"] if "target_label" in r}  # noqa: E731
-        self.assertEqual(targets(job), targets(cluster))  # so that dashboards and alerts hold in both
+        self.assertLessEqual(targets(job), targets(cluster))  # so that dashboards and alerts hold in both
 
     def test_grafana_finds_its_data_and_dashboards(self):
         (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"]

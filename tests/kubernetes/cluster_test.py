@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/deploy")]
 import render_chart  # noqa: E402  (finds PyYAML)
 import yaml  # noqa: E402
 
+import external_metrics  # noqa: E402
 import walkthrough  # noqa: E402
 import walkthrough_test  # noqa: E402  (takes BIN_DIR from the command line)
 from cluster import BIN, DEPS, HERE, Cluster, until, volume  # noqa: E402
@@ -275,6 +276,43 @@ class Behaviour(unittest.TestCase):
         helm("uninstall", "lvrpo", "--wait", "--timeout=60s")
         until("all is gone", lambda: not cluster.get("-n", NS, kinds, "-l", "app.kubernetes.io/instance=lvrpo"))
         helm("install", "lvrpo", str(render_chart.CHART))
+
+
+class Autoscaling(unittest.TestCase):
+    """The real autoscaler, on the metrics that the chart names."""
+
+    def setUp(self):
+        self.metrics = external_metrics.ExternalMetrics(cluster.pki.path("apiserver.crt"), cluster.pki.path("apiserver.key"))
+        cluster.apply([namespace(), volume("run"), *external_metrics.objects(self.metrics.port)])
+        until("the metrics' API", lambda: cluster.kubectl("get", "--raw", f"/apis/{external_metrics.VERSION}", check=False).returncode == 0)
+        self.want(rollout=2, reward=1)
+        at_once = "stabilizationWindowSeconds=0"
+        helm("install", "lvrpo", str(render_chart.CHART), *(a for pool in ("rollout", "reward") for a in (
+            "--set", f"{pool}.autoscaling.mode=hpa,{pool}.autoscaling.maxReplicas=12,{pool}.autoscaling.behavior.scaleDown.{at_once}")))
+
+    def tearDown(self):
+        helm("uninstall", "lvrpo", "--wait", "--timeout=60s")
+        cluster.kubectl("delete", "apiservice", "v1beta1.external.metrics.k8s.io")
+        cluster.kubectl("delete", "pv", "run", "--wait=true", check=False)
+        self.metrics.stop()
+
+    def want(self, **pools):
+        for pool, size in pools.items():
+            self.metrics.set("lvrpo_coordinator_pool_replicas_wanted", {"namespace": NS, "pool": pool}, size)
+
+    def sizes(self):
+        return {pool: cluster.get("-n", NS, "deployment", f"lvrpo-{pool}")["spec"]["replicas"] for pool in ("rollout", "reward")}
+
+    def test_pools_follow_what_the_coordinator_wants(self):
+        until("as wanted", lambda: self.sizes() == {"rollout": 2, "reward": 1})
+        self.want(rollout=4)
+        until("more workers", lambda: self.sizes() == {"rollout": 4, "reward": 1}, 90)
+        self.want(reward=2)  # the other pool alone
+        until("more reward servers", lambda: self.sizes() == {"rollout": 4, "reward": 2}, 90)
+        helm("upgrade", "lvrpo", str(render_chart.CHART), "--reuse-values", "--set", "learner.ttlSecondsAfterFinished=5")
+        self.assertEqual(self.sizes(), {"rollout": 4, "reward": 2})  # an upgrade resets nothing
+        self.want(rollout=2)
+        until("fewer workers", lambda: self.sizes() == {"rollout": 2, "reward": 2}, 120)
 
 
 class Walkthrough(walkthrough_test.Walkthrough):

@@ -16,8 +16,8 @@ using ::testing::Not;
 
 class RunPageTest : public ::testing::Test {
  protected:
-  HttpAnswer Get(const std::string& path) {
-    HttpRequest request;
+  PageAnswer Get(const std::string& path) {
+    PageRequest request;
     request.path = path;
     request.from_loopback = true;
     return page_.Answer(request);
@@ -41,7 +41,7 @@ TEST_F(RunPageTest, ServesThePageAndItsData) {
        {std::pair("/", "text/html; charset=utf-8"), std::pair("/page.css", "text/css; charset=utf-8"),
         std::pair("/page.js", "text/javascript; charset=utf-8"), std::pair("/api/status", "application/json"),
         std::pair("/api/curves", "application/json"), std::pair("/api/samples", "application/json")}) {
-    const HttpAnswer answer = Get(path);
+    const PageAnswer answer = Get(path);
     EXPECT_EQ(answer.code, 200) << path;
     EXPECT_EQ(answer.type, type);
     EXPECT_FALSE(answer.body.empty());
@@ -103,7 +103,7 @@ TEST(WhyNoPage, ForClientsElsewhereAndForPagesOfOtherSites) {
       {"[::1].evil.example", true, false, false},
   };
   for (const auto& c : cases) {
-    HttpRequest request;
+    PageRequest request;
     request.host = c.host;
     request.from_loopback = c.from_loopback;
     EXPECT_EQ(WhyNoPage(request, c.insecure).empty(), c.allowed) << c.host;

@@ -2,7 +2,6 @@
 # dist.sh BUILD_DIR OUT: makes OUT/lvrpo-VERSION-COMMIT-linux-x86_64.tar.gz (with -cuda for a CUDA build), which runs from any folder of
 # a machine with glibc as new as this one's: programs, every library they load that is not part of glibc (found relative to
 # the programs), assets, configurations, documents, completions, manual pages, licences and an SPDX list of contents.
-#   LVRPO_COMMIT=abc   for source trees without git
 set -euo pipefail
 build=$(cd "$1" && pwd)
 out=$2
@@ -10,8 +9,11 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 programs=(lvrpo lvrpo-coordinator lvrpo-learner lvrpo-rollout-worker lvrpo-reward-server lvrpo-evaluate lvrpo-model lvrpo-score)
 command -v patchelf >/dev/null || { echo "dist: patchelf is missing (make setup)" >&2; exit 69; }
 
-version=$(sed -n 's/.*kVersion\[\] = "\(.*\)".*/\1/p' "$root/common/version.h")
-commit=${LVRPO_COMMIT:-$(git -C "$root" describe --always --dirty --abbrev=10 --exclude '*' 2>/dev/null || echo unknown)}
+# What the program itself says, so that names agree with `lvrpo version`.
+said=$("$build/bin/lvrpo" version --json)
+version=$(sed -n 's/.*"version":"\([^"]*\)".*/\1/p' <<<"$said")
+commit=$(sed -n 's/.*"commit":"\([^"]*\)".*/\1/p' <<<"$said")
+commit=${commit:-unknown}
 kind=linux-$(uname -m)
 grep -q '^LVRPO_CUDA:BOOL=ON' "$build/CMakeCache.txt" && kind=$kind-cuda
 name=lvrpo-$version-$commit-$kind
@@ -54,7 +56,7 @@ cp /usr/share/tesseract-ocr/5/tessdata/eng.traineddata "$tree/share/tessdata/"
 "$tree/bin/lvrpo" completion zsh > "$tree/share/zsh/site-functions/_lvrpo"
 "$root/tools/dist/manuals.py" "$tree/bin" "$tree/share/man/man1" --version "$version"
 "$root/tools/dist/sbom.py" "$tree" --libraries "$work/libraries" --torch "$torch" --version "$version" --commit "$commit"
-printf '{"name":"lvrpo","version":"%s","commit":"%s"}\n' "$version" "$commit" > "$tree/VERSION.json"
+echo "$said" > "$tree/VERSION.json"
 
 # The same bytes from the same tree.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" -C "$work" -cf - "$name" | gzip -n -1 > "$work/tar"

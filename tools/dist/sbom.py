@@ -67,7 +67,7 @@ def torch_version(torch):
 def packages(libraries, torch, version):
     """Everything in the tree but our own files."""
     debian, others = set(HEADER_ONLY + DATA), []
-    for path in libraries:
+    for path in {pathlib.Path(path).name: path for path in libraries}.values():
         if not path.startswith(("/lib/", "/usr/lib/")):
             if NVIDIA.match(pathlib.Path(path).name):
                 others.append({"name": pathlib.Path(path).name, "supplier": "Organization: NVIDIA", "licenseDeclared": "LicenseRef-NVIDIA-EULA",

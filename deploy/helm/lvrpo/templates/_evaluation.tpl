@@ -1,7 +1,7 @@
 {{- define "lvrpo.evaluationJobSpec" -}}
 {{- $role := include "lvrpo.role" (list . "evaluation") | fromYaml -}}
 {{- $args := concat (list "lvrpo-evaluate" "--follow" "--config" "/etc/lvrpo/run/run.yaml" "--coordinator" (include "lvrpo.coordinatorAddress" .)
-      "--run-dir" (include "lvrpo.runDir" .) "--metrics-listen" "0.0.0.0:9090" "--threads" (toString $role.threads))
+      "--run-dir" (include "lvrpo.runDir" .) "--metrics-listen" "0.0.0.0:9090" "--threads" (toString $role.threads) "--patience" "0")
       (ternary (list) (list "--tls" "/etc/lvrpo/tls") (eq .Values.tls.mode "none")) -}}
 {{- $affinity := dict "podAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" (list (include "lvrpo.near" (list . "coordinator") | fromYaml))) -}}
 backoffLimit: {{ $role.backoffLimit }}
