@@ -124,7 +124,7 @@ STALLS = [
     Cause(["CoordinatorDown"], "coordinator killed", kill("coordinator"), start("coordinator")),
     Cause(["CoordinatorRestarted"], "coordinator killed three times", kill_coordinator_thrice, nothing),
     Cause(["RunStalled", "RewardErrors"], "scorers answer 500", mood("fail"), mood("agree")),
-    Cause(["LeaseExpiryHigh"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
+    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
     Cause(["WeightSyncFailing"], "network between worker and learner cut", cut_off_a_new_worker, lambda run: run.proxy.set_cut(False)),
     Cause(["VersionSkew"], "worker of another version", other_version, same_version)]
 LEARNING = [
