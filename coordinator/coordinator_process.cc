@@ -19,6 +19,7 @@
 #include "common/net/listen_socket.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/page/run_page.h"
+#include "coordinator/page/sample_events.h"
 #include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "nlohmann/json.hpp"
@@ -65,13 +66,28 @@ absl::Status WriteWhere(const CoordinatorService::Options& options, const Coordi
   return absl::OkStatus();
 }
 
+constexpr absl::Duration kBetweenLooks = absl::Seconds(15);
+
+// Only people look at these: a run goes on without them.
+void UpdateSamples(SampleEvents& samples, const CoordinatorService& service) {
+  const absl::Status status = samples.Update(service.StepCurves().value("steps", int64_t{0}),
+                                             absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
+  if (!status.ok()) spdlog::warn("tensorboard/samples is behind: {}", std::string(status.message()));
+}
+
 // Until the run is done; an error when it cannot go on.
 absl::Status Watch(CoordinatorService& service, const CoordinatorService::Options& options,
                    const ShutdownSignal& shutdown) {
   const std::string& run_dir = options.run_dir;
   const std::string folder = IdentityOf(run_dir);
+  SampleEvents samples(run_dir);
+  absl::Time next_look = RealClock().Now();
   while (!service.Done()) {
     service.Tick();
+    if (RealClock().Now() >= next_look) {
+      next_look = RealClock().Now() + kBetweenLooks;
+      UpdateSamples(samples, service);
+    }
     if (absl::Status fatal = service.fatal(); !fatal.ok()) return fatal;
     if (IsGone(run_dir, folder))
       return absl::NotFoundError(absl::StrCat("the run's folder ", run_dir, " is gone: the run ends"));
@@ -87,6 +103,7 @@ absl::Status Watch(CoordinatorService& service, const CoordinatorService::Option
     }
   }
   service.Tick();
+  UpdateSamples(samples, service);
   return absl::OkStatus();
 }
 
@@ -109,9 +126,9 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
       CoordinatorService::Create(options, *std::move(store), RealClock(), metrics);
   if (!service.ok()) return service.status();
   RunPage page({.run_dir = options.run_dir,
-                      .insecure = flags.insecure,
-                      .status = [&] { return (*service)->LiveStatus(); },
-                      .curves = [&] { return (*service)->StepCurves(); }});
+                .insecure = flags.insecure,
+                .status = [&] { return (*service)->LiveStatus(); },
+                .curves = [&] { return (*service)->StepCurves(); }});
   ScalerService scaler([&] { return (*service)->WantedSizes(); });
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
       RoleProcess::Start(flags, config, metrics,

@@ -38,6 +38,7 @@ RunNow CoordinatorService::Now() const {
 void CoordinatorService::SizePools() {
   const RunNow run = Now();
   sizes_ = sizer_.Update(run);
+  use_.Add(run);
   metrics_
       .Gauge("lvrpo_coordinator_groups_wanted",
              "Groups that rollout workers may begin: planned, and what the staleness leaves room for.")

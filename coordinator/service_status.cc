@@ -26,6 +26,7 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
   response->set_seconds_since_progress(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
   *response->mutable_learner_epoch() = members_.LearnerEpoch();
   response->set_draining(draining_);
+  response->set_unix_seconds(absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
   response->set_finished(state_.saved());
   if (state_.last_step() != nullptr) *response->mutable_last_metrics() = state_.last_step()->metrics();
   std::map<std::string, std::pair<double, int>> sums;
