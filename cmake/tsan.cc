@@ -92,6 +92,16 @@ void Mutex::LockWhen(const Condition& condition) {
   __tsan_mutex_post_lock(this, 0, 0);
 }
 
+// Of Notification::WaitForNotificationWithTimeout.
+bool Mutex::LockWhenWithTimeout(const Condition& condition, absl::Duration timeout) {
+  static auto* const library = Library<bool(Mutex*, const Condition&, absl::Duration)>(
+      "5Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+  __tsan_mutex_pre_lock(this, 0);
+  const bool held = library(this, condition, timeout);
+  __tsan_mutex_post_lock(this, 0, 0);
+  return held;
+}
+
 void CondVar::Wait(Mutex* mutex) {
   static auto* const library = Library<void(CondVar*, Mutex*)>("7CondVar4WaitEPNS0_5MutexE");
   Waiting(mutex, [&] { library(this, mutex); });

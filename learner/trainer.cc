@@ -106,7 +106,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   if (absl::Status status = step.ShareTerms(ranks); !status.ok()) return status;
   step.SetAdvantages(groups, advantages_, config_.reward(), round.sums);
 
-  const ExpertLoad load;
+  ExpertLoad load;
   absl::StatusOr<UnusableGroups> unusable = TakeUpdates(round);
   if (!unusable.ok()) return unusable.status();
   result.unusable = *std::move(unusable);
@@ -126,7 +126,10 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   result.metrics["staleness"] = MeanAge(groups, step_version);
   if (config_.train().updates_per_step() > 1)
     result.metrics["ratio_deviation_later_updates"] = round.sums.ratio_deviation_late;
-  if (policy_.config().router.top_k) result.metrics.merge(ExpertFigures(load));
+  if (policy_.config().router.top_k) {
+    if (absl::Status status = AddOverRanks(ranks, policy_.config(), load); !status.ok()) return status;
+    result.metrics.merge(ExpertFigures(load));
+  }
   return result;
 }
 

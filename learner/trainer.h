@@ -46,7 +46,7 @@ class GrpoTrainer {
   // that version must have ratio 1. An update whose gradients the policy itself makes non-finite changes
   // nothing ("nonfinite" is 1).
   // With several `ranks` all call it with the same groups, each with samples for those it has; results,
-  // errors and weights are the same on all. Figures of experts are this rank's. OutOfRange: the update itself
+  // errors and weights are the same on all. OutOfRange: the update itself
   // left weights that are not finite. ResourceExhausted: the machine's fault. InvalidArgument: a group lacks
   // summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing has changed then, except in the
   // cases of OutOfRange and Internal.

@@ -73,6 +73,13 @@ absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums) {
   return absl::OkStatus();
 }
 
+absl::Status AddOverRanks(const StepRanks& ranks, const BagelConfig& model, ExpertLoad& load) {
+  std::vector<double> counts = load.Counts(model.layers, model.router.experts);
+  if (absl::Status status = ranks.Sum(counts); !status.ok()) return status;
+  load.SetCounts(counts, model.layers, model.router.experts);
+  return absl::OkStatus();
+}
+
 std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts) {
   std::map<std::string, double> figures;
   if (images) {

@@ -7,6 +7,7 @@
 #include "algorithm/image_loss.h"
 #include "algorithm/text_loss.h"
 #include "learner/step/step_ranks.h"
+#include "model/bagel_config.h"
 #include "model/layers/expert_pool.h"
 
 namespace lvrpo {
@@ -57,6 +58,8 @@ absl::Status AddOverRanks(const StepRanks& ranks, StepSums& sums);
 
 // The figures by name, of a step with image or text groups or both: docs/operating.md lists them.
 std::map<std::string, double> StepFigures(const StepSums& sums, bool images, bool texts);
+// The same of the tokens that each rank's routers sent to the experts of `model`.
+absl::Status AddOverRanks(const StepRanks& ranks, const BagelConfig& model, ExpertLoad& load);
 // How many experts a router used, by kind of token.
 std::map<std::string, double> ExpertFigures(const ExpertLoad& load);
 

@@ -94,6 +94,29 @@ double ExpertLoad::Mean(TokenKind kind, const Figure& figure) const {
   return layers == 0 ? 0 : sum / static_cast<double>(layers);
 }
 
+std::vector<double> ExpertLoad::Counts(int64_t layers, int64_t experts) const {
+  std::vector<double> all(counts_.size() * static_cast<size_t>(layers * experts));
+  for (size_t kind = 0; kind < counts_.size(); ++kind) {
+    for (size_t layer = 0; layer < counts_[kind].size(); ++layer) {
+      const torch::Tensor& counts = counts_[kind][layer];
+      const size_t begin = (kind * static_cast<size_t>(layers) + layer) * static_cast<size_t>(experts);
+      for (int64_t expert = 0; counts.defined() && expert < experts; ++expert)
+        all[begin + static_cast<size_t>(expert)] = static_cast<double>(counts[expert].item<int64_t>());
+    }
+  }
+  return all;
+}
+
+void ExpertLoad::SetCounts(const std::vector<double>& counts, int64_t layers, int64_t experts) {
+  const torch::Tensor all =
+      torch::tensor(counts).to(torch::kInt64).view({static_cast<int64_t>(counts_.size()), layers, experts});
+  for (size_t kind = 0; kind < counts_.size(); ++kind) {
+    counts_[kind].clear();
+    for (int64_t layer = 0; layer < layers; ++layer)
+      counts_[kind].push_back(all[static_cast<int64_t>(kind)][layer]);
+  }
+}
+
 double ExpertLoad::EffectiveExperts(TokenKind kind) const {
   return Mean(kind, [](const torch::Tensor& shares) {
     return torch::special::entr(shares).sum().exp().item<double>();

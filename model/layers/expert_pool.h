@@ -58,6 +58,10 @@ class ExpertLoad {
   // The largest share of a kind's tokens that goes to one expert, mean over the layers. 0: no tokens.
   double LargestShare(TokenKind kind) const;
 
+  // Tokens by [kind][layer][expert] of a model of that size, and back: for sums over processes.
+  std::vector<double> Counts(int64_t layers, int64_t experts) const;
+  void SetCounts(const std::vector<double>& counts, int64_t layers, int64_t experts);
+
  private:
   friend class ExpertPool;
   void Count(int64_t layer, TokenKind kind, const torch::Tensor& tokens_per_expert);

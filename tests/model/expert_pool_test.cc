@@ -169,6 +169,21 @@ TEST(ExpertLoad, CountsOnlyWhatItSees) {
   EXPECT_EQ(outer.LargestShare(TokenKind::kLatent), 0);
 }
 
+TEST(ExpertLoad, TakesItsCountsBack) {
+  ExpertLoad load;
+  (void)OutputsOf(SeededBagel());
+  const double effective = load.EffectiveExperts(TokenKind::kLatent),
+               largest = load.LargestShare(TokenKind::kUnderstanding);
+  const int64_t layers = RoutedConfig().layers;
+  const std::vector<double> counts = load.Counts(layers, 8);
+  EXPECT_EQ(counts.size(), 2 * static_cast<size_t>(layers) * 8);
+  load.SetCounts(std::vector<double>(counts.size()), layers, 8);
+  EXPECT_EQ(load.LargestShare(TokenKind::kUnderstanding), 0);
+  load.SetCounts(counts, layers, 8);
+  EXPECT_EQ(load.EffectiveExperts(TokenKind::kLatent), effective);
+  EXPECT_EQ(load.LargestShare(TokenKind::kUnderstanding), largest);
+}
+
 TEST(RouterConfig, RefusesWhatCannotBe) {
   for (const auto& [experts, per_token, problem] : {std::tuple{8, 2, ""},
                                                     {2, 1, ""},

@@ -121,6 +121,7 @@ TEST_F(PoolTest, AScorerThatHangsEndsByItsDeadlineAndTheOthersAnswer) {
   pool_->Report();
   EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_reward_busy_seconds{component=\"hangs\"} 4"));
   open.Notify();
+  pool_.reset();  // ends the scorer's thread, which may be inside `open` still
 }
 
 // A scorer "slow" whose queue of one request is full, and a quick one.
