@@ -21,6 +21,7 @@
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
 #include "coordinator/scaling/pool_sizer.h"
+#include "coordinator/scaling/pool_use.h"
 #include "coordinator/state/blockage.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
@@ -206,6 +207,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
+  PoolUse use_ ABSL_GUARDED_BY(mutex_);
   PoolSizer sizer_ ABSL_GUARDED_BY(mutex_);
   PoolSizes sizes_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -121,9 +121,10 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
   return WriteOfLearner(
       request->fence(), request->learner_epoch(), /*any_rank=*/false,
       [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-        const absl::Status status =
-            draft.state.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()),
-                               members_.LearnerEpoch().ranks());
+        v1::CommitStepRequest commit = *request;
+        for (const auto& [name, value] : use_.Figures()) (*commit.mutable_metrics())[name] = value;
+        const absl::Status status = draft.state.Commit(
+            commit, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), members_.LearnerEpoch().ranks());
         if (absl::IsFailedPrecondition(status))
           return Refuse(v1::REFUSAL_WRONG_STEP, std::string(status.message()), absl::StatusCode::kAborted);
         if (!status.ok()) return status;
@@ -137,6 +138,7 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
                                    if (Members::Member* learner = members_.Find(id); learner != nullptr)
                                      learner->version = state_.current_version();
                                    AppendLog(*state_.last_step());
+                                   use_.Restart();
                                    Progress();
                                  });
         return absl::OkStatus();
