@@ -18,6 +18,7 @@
 #include "common/json/json_text.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/telemetry/logging.h"
 #include "coordinator/service.h"
 #include "coordinator/state/departure.h"
 #include "nlohmann/json.hpp"
@@ -156,6 +157,7 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
 absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
+  SetLogRun(options.run_id);
   const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
       RoleHealth::Start(flags.metrics_listen, "coordinator", shutdown);
   if (!health.ok()) return health.status();

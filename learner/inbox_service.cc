@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "common/net/rpc.h"
+#include "common/telemetry/log_group.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 
@@ -33,6 +35,7 @@ absl::Status InboxService::Receive(grpc::ServerContext& context,
     return absl::InvalidArgumentError("an upload begins with its header");
   }
   const v1::UploadHeader header = part.header();
+  const LogGroup about(header.lease());
   if (absl::Status status = CheckUpload(header, Leases(), most_bytes_); !status.ok()) return status;
   const absl::StatusOr<std::unique_ptr<Spool::Writer>> writer =
       spool_.Begin(header.lease().ordinal(), header.lease().attempt(), header.digest(), header.size_bytes());
@@ -48,6 +51,7 @@ absl::Status InboxService::Receive(grpc::ServerContext& context,
   if (absl::Status status = (*writer)->Commit(); !status.ok()) return status;
   metrics_.Counter("lvrpo_learner_trajectory_bytes_total", "Bytes of trajectories received.")
       .Increment(static_cast<double>(header.size_bytes()));
+  spdlog::debug("stored ordinal {}, {} bytes", header.lease().ordinal(), header.size_bytes());
   response.set_digest(header.digest());
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/config/config.h"
+#include "common/telemetry/logging.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -77,6 +78,7 @@ absl::Status RoleProcess::Join(const Membership& membership, const ShutdownSigna
   if (!joined.ok()) return joined.status();
   session_ = *std::move(joined);
   health_.state().Follow([this] { return Look(); });
+  SetLogRun(session_->registration().run_id());
   spdlog::info("joined run {} as {}", session_->registration().run_id(), flags_.member_id);
   return absl::OkStatus();
 }
