@@ -20,6 +20,7 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/run_folder/run_folder.h"
+#include "common/telemetry/logging.h"
 #include "coordinator/page/run_page.h"
 #include "coordinator/page/sample_events.h"
 #include "coordinator/scaling/scaler_service.h"
@@ -190,6 +191,7 @@ absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, S
   const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
+  SetLogRun(options.run_id);
   const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
       RoleHealth::Start(flags.metrics_listen, "coordinator", shutdown);
   if (!health.ok()) return health.status();

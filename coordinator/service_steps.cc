@@ -7,6 +7,7 @@
 #include "common/words/words.h"
 #include "coordinator/request_check.h"
 #include "coordinator/service.h"
+#include "coordinator/state/versions.h"
 
 namespace lvrpo {
 namespace {
@@ -189,9 +190,15 @@ grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
                         [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
                           draft.state.Lose(lost.groups());
                           for (const v1::LostGroup& group : lost.groups()) {
+                            // As it was assigned: `draft` has planned it again.
+                            const auto known = state_.open_groups().find(group.ordinal());
+                            std::optional<GroupId> about;
+                            if (known != state_.open_groups().end())
+                              about = IdOf(MakeLeaseId(group.ordinal(), known->second->attempt()));
                             Event(draft, "trajectories_lost",
                                   absl::StrCat("ordinal ", group.ordinal(), ": ", Word(group.reason()),
-                                               group.detail().empty() ? "" : ": ", group.detail()));
+                                               group.detail().empty() ? "" : ": ", group.detail()),
+                                  about);
                           }
                           return absl::OkStatus();
                         });
