@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help setup setup-dev build run run-short test assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
+.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -29,6 +29,37 @@ run-short: build ## the same with a few steps: a check that everything works
 
 test: build     ## all tests of the preset
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j $(JOBS)
+
+dist: build     ## a tarball with libraries, documents and licences that runs from any folder, in dist/
+	@tools/dist/dist.sh build/$(PRESET) dist
+
+dist-cuda: setup ## the same for NVIDIA GPUs (downloads 3.6 GB of libraries once)
+	@tools/check_cuda.sh --setup
+	@mkdir -p build
+	@cmake --preset cuda -DLVRPO_TORCH_DIR=$(CURDIR)/.deps/torch-cuda/torch -DLVRPO_TORCH_INCLUDE=$(CURDIR)/.deps/torch/include >build/configure.log 2>&1 || \
+	  { cat build/configure.log; exit 1; }
+	@cmake --build build/cuda -j $(JOBS)
+	@tools/dist/dist.sh build/cuda dist
+
+test-dist: dist ## run the newest tarball in a root folder that has nothing of what it needs (needs root and mmdebstrap)
+	@tests/dist/try_tarball.sh "$$(ls -t dist/lvrpo-*.tar.gz | head -1)"
+
+setup-kubernetes: ## build helm, a Kubernetes control plane and simulated nodes into .deps (needs Go; 25 minutes, once)
+	@tools/setup_kubernetes.sh
+
+test-kubernetes: build setup-kubernetes ## the chart with some ninety sets of values, and all objects at a real API server (6 minutes)
+	@tests/kubernetes/chart_test.py $(BIN)
+	@tests/kubernetes/cluster_test.py $(BIN)
+
+manifests:      ## render deploy/kubernetes, and what else follows from the Helm chart (needs helm)
+	@tools/render_chart.py
+
+dashboards:     ## write deploy/grafana from tools/dashboards, and the chart's copies of dashboards and alerts (needs helm)
+	@tools/make_dashboards.py
+	@tools/render_chart.py
+
+test-alerts: build ## cause the trouble of each alert in real runs and watch it fire in a real Prometheus (6 minutes)
+	@tests/alerts/fire.py $(BIN)
 
 assets: build   ## pre-train the embedded default's weights again (about an hour and a half)
 	@tools/make_assets.sh $(BIN)

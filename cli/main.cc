@@ -11,10 +11,10 @@
 #include "cli/completion.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
-#include "cli/local/run_folder.h"
-#include "cli/report/report.h"
+#include "cli/report/results.h"
 #include "cli/run_command.h"
 #include "cli/status_command.h"
+#include "cli/watch_command.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
@@ -25,7 +25,10 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/net/rpc_tls.h"
+#include "common/run_folder/run_folder.h"
+#include "common/telemetry/catalogue.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 #include "coordinator/client.h"
 #include "data/prompts/geneval.h"
 #include "data/prompts/prompts.h"
@@ -52,13 +55,15 @@ absl::Status Drain(const std::string& run_dir, const std::string& given) {
   return absl::OkStatus();
 }
 
-// The roles that this process starts take their certificates from the same folder.
-absl::Status UseTlsOfRun(const std::string& tls) {
+// The roles that this process starts take their certificates from the same folder, whose path becomes
+// absolute.
+absl::Status UseTlsOfRun(std::string& tls) {
   if (tls.empty()) return absl::OkStatus();
   const absl::StatusOr<std::string> folder = AbsolutePath(tls);
   if (!folder.ok()) return folder.status();
-  setenv("LVRPO_TLS", folder->c_str(), /*overwrite=*/1);
-  return UseTls(*folder, PeerRole::kOperator);
+  tls = *folder;
+  setenv("LVRPO_TLS", tls.c_str(), /*overwrite=*/1);
+  return UseTls(tls, PeerRole::kOperator);
 }
 
 int Audit(const std::string& run_dir) {
@@ -66,6 +71,15 @@ int Audit(const std::string& run_dir) {
       Process::Start({.command = {JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--audit", run_dir}});
   if (!process.ok()) return Explain(kProgram, process.status());
   return process->Wait(absl::InfiniteDuration()).value_or(kExitBug);
+}
+
+absl::Status Report(const std::string& run_dir, const std::string& working_folder) {
+  const absl::StatusOr<Results> results = WriteResults(run_dir, working_folder);
+  if (!results.ok()) return results.status();
+  if (!results->remark.empty())
+    std::fprintf(stderr, "%s: %s\n", kProgram, PrintableLines(results->remark).c_str());
+  std::printf("report: %s\n", results->report.c_str());
+  return absl::OkStatus();
 }
 
 absl::Status ImportGenEval(const std::string& metadata, const std::string& prompt_file) {
@@ -114,7 +128,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("LVRPO: GRPO for unified models that write text and paint images.");
   app.footer(kExitCodes);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
 
   RunOptions run;
@@ -145,8 +159,8 @@ int Main(int argc, char** argv) {
 
   AddTlsFlag(*run_app, run.tls);
 
-  std::string run_dir, coordinator, shell, tls;
-  bool json = false;
+  std::string run_dir, coordinator, shell, working_folder, tls;
+  bool json = false, watch = false;
   CLI::App* status_app = app.add_subcommand("status", "show how a run stands");
   CLI::App* drain_app =
       app.add_subcommand("drain", "let a run finish the current step, save a checkpoint and end");
@@ -161,6 +175,11 @@ int Main(int argc, char** argv) {
     AddTlsFlag(*sub, tls);
   }
   status_app->add_flag("--json", json, "as JSON");
+  status_app->add_flag("--watch", watch,
+                       "keep showing it until the run ends; not on a terminal: one line for each change");
+  report_app->add_option("--working-folder", working_folder,
+                         "folder from which the run's configuration names its files, if the one where it was "
+                         "started is not there");
   for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
@@ -187,6 +206,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh"}))
       ->required();
 
+  CLI::App* metrics_app = app.add_subcommand(
+      "metrics", "print every metric that the processes of a run export (docs/metrics.md)");
+  metrics_app->add_flag("--json", json, "as JSON");
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -218,18 +240,22 @@ int Main(int argc, char** argv) {
       return kExitUsage;
     }
     if (absl::Status status = UseTls(tls, std::nullopt); !status.ok()) return Explain(kProgram, status);
+    if (watch) {
+      const ShutdownSignal shutdown;
+      return Explain(kProgram, WatchStatus(run_dir, coordinator, json, shutdown));
+    }
     return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
                                                   : Drain(run_dir, coordinator));
   }
-  if (report_app->parsed()) {
-    const absl::StatusOr<std::string> path = WriteReport(run_dir);
-    if (path.ok()) std::printf("report: %s\n", path->c_str());
-    return Explain(kProgram, path.status());
-  }
+  if (report_app->parsed()) return Explain(kProgram, Report(run_dir, working_folder));
   if (audit_app->parsed()) return Audit(run_dir);
   if (completion_app->parsed()) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
+    return kExitDone;
+  }
+  if (metrics_app->parsed()) {
+    std::printf("%s", (json ? MetricsJson() : MetricsDocument()).c_str());
     return kExitDone;
   }
   if (certs_app->parsed()) {
@@ -251,12 +277,12 @@ int Main(int argc, char** argv) {
   if (json) {
     std::printf("%s\n", JsonText(nlohmann::json{{"name", "lvrpo"},
                                                 {"version", kVersion},
-                                                {"commit", kCommit},
+                                                {"commit", BuildCommit()},
                                                 {"protocol", kProtocol},
                                                 {"run_format", kRunFormat}})
                             .c_str());
   } else {
-    std::printf("lvrpo %s\n", kVersion);
+    std::printf("lvrpo %s\n", VersionWithCommit().c_str());
   }
   return kExitDone;
 }

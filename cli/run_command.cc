@@ -7,16 +7,17 @@
 #include <cstdio>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "cli/local/address_file.h"
 #include "cli/local/progress.h"
-#include "cli/local/run_folder.h"
+#include "cli/local/records.h"
 #include "cli/local/run_monitor.h"
 #include "cli/local/supervisor.h"
-#include "cli/report/report.h"
+#include "cli/report/results.h"
 #include "cli/report/run_summary.h"
-#include "cli/report/sample_rewards.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/files/file.h"
@@ -24,9 +25,11 @@
 #include "common/files/file_lock.h"
 #include "common/files/filesystem.h"
 #include "common/flags/role_flags.h"
-#include "common/json/json_text.h"
+#include "common/net/rpc_tls.h"
+#include "common/run_folder/run_folder.h"
 #include "common/stopwatch.h"
 #include "coordinator/client.h"
+#include "evaluation/client.h"
 #include "nlohmann/json.hpp"
 #include "verifiers/rules/prompt_files.h"
 
@@ -41,8 +44,10 @@ constexpr absl::Duration kMembersHear = absl::Seconds(3), kMembersLeave = absl::
 // The state of one `lvrpo run`.
 class Runner {
  public:
-  Runner(RunFolder folder, ShutdownSignal& shutdown)
+  // `tls`: as in RunOptions.
+  Runner(RunFolder folder, std::string tls, ShutdownSignal& shutdown)
       : folder_(std::move(folder)),
+        tls_(std::move(tls)),
         shutdown_(shutdown),
         supervisor_(folder_, [this](const std::string& line) { printer_.Say(line); }) {}
 
@@ -56,27 +61,34 @@ class Runner {
   // Waits for an evaluation, or a shutdown request (Cancelled).
   absl::Status FinishEvaluation(Process process, const std::string& name);
   absl::Status Evaluate(const std::string& name, const std::string& weights);
+  // Joins the run as its evaluation role, which reports the scores.
+  void JoinAsEvaluation();
+  // Lets the coordinator, which waits for all members, end.
+  // `patience`: for scores that are not recorded yet.
+  void LeaveAsEvaluation(absl::Duration patience);
   absl::Status Train();
+  // Waits for an evaluation that began during training, and for the coordinator to end.
+  void EndTraining();
   void EvaluateBetween(int64_t step);
-  absl::Status WriteResults();
+  absl::Status ShowResults();
   std::string LastWeights() const;
   // How long the learner may take after the last step to bring its checkpoint into the object store.
   absl::Duration LastUpload() const;
   // What a resumed run needs and a user may have moved: its prompts or, when it is `trained`, its weights.
   absl::Status CheckFiles(bool trained) const;
-  // Summary of the coordinator's records (coordinator/records/describe.h).
-  absl::StatusOr<nlohmann::json> Describe() const;
   // Abandons the steps after this one.
   absl::Status GoBack(int64_t step) const;
   // The records of a resumed run, null for a new one. FailedPrecondition when their settings differ.
-  absl::StatusOr<nlohmann::json> ReadRecords() const;
+  absl::StatusOr<nlohmann::json> SoundRecords() const;
 
   RunFolder folder_;
+  const std::string tls_;
   ShutdownSignal& shutdown_;
   ProgressPrinter printer_;
   Supervisor supervisor_;
   std::optional<Process> between_;  // an evaluation during training
   int64_t between_step_ = 0, evaluated_step_ = 0;
+  std::unique_ptr<EvaluationReports> evaluation_;
   RunMonitor monitor_ = RunMonitor(folder_, supervisor_, printer_);
 };
 
@@ -140,7 +152,6 @@ absl::Status Runner::Evaluate(const std::string& name, const std::string& weight
   if (!scores.ok()) return scores.status();
   const nlohmann::json json = nlohmann::json::parse(*scores, nullptr, false);
   if (json.contains("score")) {
-    monitor_.SetHeldout(absl::StrFormat("%.3f", json.value("score", 0.0)));
     printer_.Say(absl::StrFormat("held-out score %s training: %.3f +- %.3f over %d images", name,
                                  json.value("score", 0.0), json.value("standard_error", 0.0),
                                  json.value("images", 0)));
@@ -161,7 +172,7 @@ void Runner::EvaluateBetween(int64_t step) {
       const PairedDifference gain =
           ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
                                     ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
-      monitor_.SetHeldout(absl::StrFormat("%+.3f", gain.mean));
+      if (evaluation_ != nullptr) evaluation_->Report(between_step_);
       printer_.Say(absl::StrFormat(
           "held-out score after step %d: %.3f, gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)",
           between_step_, json.value("score", 0.0), gain.mean, gain.half_width, gain.count));
@@ -186,6 +197,35 @@ void Runner::EvaluateBetween(int64_t step) {
   }
 }
 
+void Runner::JoinAsEvaluation() {
+  MemberSession::Options options;
+  options.coordinator = supervisor_.coordinator();
+  options.config_digest = ConfigDigest(config());
+  options.timeout = absl::Seconds(config().rpc().timeout_seconds());
+  options.channel = config().rpc();
+  absl::StatusOr<std::shared_ptr<TlsContext>> tls = OpenTls(tls_, PeerRole::kEvaluation);
+  if (!tls.ok())
+    return printer_.Say(absl::StrCat("held-out scores are not recorded: ", tls.status().message()));
+  options.channel.tls = *std::move(tls);  // this process's own is the operator's
+  evaluation_ = std::make_unique<EvaluationReports>(options, folder_.path, config().train().steps());
+}
+
+void Runner::LeaveAsEvaluation(absl::Duration patience) {
+  if (evaluation_ == nullptr) return;
+  evaluation_->Finish(patience);
+  if (const std::string trouble = evaluation_->TakeTrouble(); !trouble.empty())
+    printer_.Say(absl::StrCat("a held-out score is not recorded: ", trouble));
+  evaluation_.reset();
+}
+
+void Runner::EndTraining() {
+  constexpr absl::Duration kReported = absl::Seconds(5), kCoordinatorLeaves = absl::Seconds(5);
+  LeaveAsEvaluation(kReported);
+  const absl::Time end = RealClock().Now() + kCoordinatorLeaves;
+  while (!supervisor_.AllEnded() && RealClock().Now() < end) absl::SleepFor(absl::Milliseconds(20));
+  if (!supervisor_.AllEnded()) supervisor_.Stop(absl::Seconds(2));
+}
+
 absl::Status Runner::Train() {
   const Stopwatch watch;
   if (absl::Status status = supervisor_.Start([this] { return shutdown_.requested(); }); !status.ok()) {
@@ -197,6 +237,7 @@ absl::Status Runner::Train() {
       absl::StrCat("coordinator at ", supervisor_.coordinator(), "; logs in ", folder_.Inside("logs")));
   bool draining = false, drain_heard = false, finished = false, told = false;
   absl::Time leave_by = absl::InfiniteFuture(), tell_at = absl::InfiniteFuture();
+  JoinAsEvaluation();
   monitor_.Begin();
   while (true) {
     if (shutdown_.requested() && !draining) {
@@ -231,7 +272,8 @@ absl::Status Runner::Train() {
       supervisor_.Stop(absl::Seconds(5));
       return tended;
     }
-    if (supervisor_.AllEnded()) break;
+    if (draining) LeaveAsEvaluation(absl::Seconds(1));
+    if (supervisor_.AllEnded() || (finished && supervisor_.MembersEnded())) break;
     if (now > leave_by) {
       supervisor_.Stop(absl::Seconds(2));
       break;
@@ -248,22 +290,24 @@ absl::Status Runner::Train() {
     }
   }
   printer_.Done();
+  if (supervisor_.AllEnded()) LeaveAsEvaluation(absl::ZeroDuration());
   folder_.seconds["training"] += watch.Seconds();
   if (between_.has_value()) {
     if (shutdown_.requested()) between_->Signal(SIGKILL);
-    between_->Wait(absl::Minutes(2));
+    if (between_->Wait(absl::Minutes(2)) == kExitDone && evaluation_ != nullptr)
+      evaluation_->Report(between_step_);
   }
-  const absl::StatusOr<nlohmann::json> records = Describe();
+  const absl::StatusOr<nlohmann::json> records = ReadRecords(folder_.path);
   if (!records.ok()) return records.status();
   if (!records->value("trained", false)) return absl::CancelledError("drained");
   return absl::OkStatus();
 }
 
-absl::StatusOr<nlohmann::json> Runner::ReadRecords() const {
+absl::StatusOr<nlohmann::json> Runner::SoundRecords() const {
   const absl::StatusOr<PathKind> kind = KindOf(folder_.Inside("coordinator.sqlite"));
   if (!kind.ok()) return kind.status();
   if (*kind == PathKind::kMissing) return nlohmann::json();
-  absl::StatusOr<nlohmann::json> records = Describe();
+  absl::StatusOr<nlohmann::json> records = ReadRecords(folder_.path);
   if (!records.ok()) {
     // A coordinator that died in its first moments left nothing to read, and nothing to lose.
     if (FileSize(folder_.Inside("metrics.jsonl")).value_or(0) == 0) return nlohmann::json();
@@ -285,48 +329,12 @@ absl::StatusOr<nlohmann::json> Runner::ReadRecords() const {
   return records;
 }
 
-absl::StatusOr<nlohmann::json> Runner::Describe() const {
-  absl::StatusOr<std::string> text =
-      Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", folder_.path});
-  if (!text.ok()) return text.status();
-  nlohmann::json records = nlohmann::json::parse(*text, nullptr, false);
-  if (!records.is_object())
-    return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
-  return records;
-}
-
-absl::Status Runner::WriteResults() {
-  const absl::StatusOr<nlohmann::json> records = Describe();
-  if (!records.ok()) return records.status();
-  SummaryInput input;
-  input.run_id = folder_.run_id;
-  input.config_digest = ConfigDigest(config());
-  input.seed = config().seed();
-  input.resumed = folder_.resumed;
-  input.records = *records;
-  input.weights_digest = records->value("weights_digest", "");
-  input.steps = ReadJsonLines(folder_.Inside("metrics.jsonl"));
-  input.seconds = folder_.seconds;
-  for (const auto& [name, scores, lines] :
-       {std::tuple<const char*, nlohmann::json*, std::vector<nlohmann::json>*>{"before", &input.before,
-                                                                               &input.before_lines},
-        {"after", &input.after, &input.after_lines}}) {
-    const std::string images = folder_.Inside(absl::StrCat("images/", name));
-    const absl::StatusOr<std::string> text = ReadFile(images + "/scores.json");
-    if (text.ok()) *scores = nlohmann::json::parse(*text, nullptr, false);
-    *lines = ReadJsonLines(images + "/all.jsonl");
-  }
-  const nlohmann::json summary = MakeSummary(input);
-  if (absl::Status status = WriteFileAtomic(folder_.Inside("summary.json"), JsonText(summary, 2) + "\n");
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = ScoreSamples(folder_); !status.ok()) {
-    printer_.Say(absl::StrCat("the report goes without reward breakdowns: ", status.message()));
-  }
-  absl::StatusOr<std::string> report = WriteReport(folder_.path);
-  if (!report.ok()) return report.status();
-  std::printf("\n%sreport: %s\n", FormatSummary(summary).c_str(), report->c_str());
+absl::Status Runner::ShowResults() {
+  const absl::StatusOr<Results> results = WriteResults(folder_.path);
+  if (!results.ok()) return results.status();
+  if (!results->remark.empty()) printer_.Say(results->remark);
+  if (results->summary.has_value()) std::printf("\n%s", FormatSummary(*results->summary).c_str());
+  std::printf("report: %s\n", results->report.c_str());
   return absl::OkStatus();
 }
 
@@ -361,7 +369,7 @@ int Runner::Run(std::optional<int64_t> from_checkpoint) {
     if (absl::Status status = GoBack(*from_checkpoint); !status.ok()) return Fail(status, kExitData);
     printer_.Say(absl::StrCat("went back to ", *from_checkpoint, " steps, as --from-checkpoint asks"));
   }
-  const absl::StatusOr<nlohmann::json> records = ReadRecords();
+  const absl::StatusOr<nlohmann::json> records = SoundRecords();
   if (!records.ok()) return Fail(records.status(), kExitData);
   const bool trained = records->is_object() && records->value("trained", false);
   if (absl::Status ready = CheckFiles(trained); !ready.ok()) return Fail(ready);
@@ -377,6 +385,7 @@ int Runner::Run(std::optional<int64_t> from_checkpoint) {
   // All steps are done: only the results are missing.
   absl::Status status;
   if (!trained) status = Train();
+  const auto end_training = absl::MakeCleanup([this] { EndTraining(); });
   if (!status.ok() && !absl::IsCancelled(status)) return Fail(status, supervisor_.ended_code());
   if (absl::Status saved = folder_.Save(); !saved.ok()) printer_.Say(std::string(saved.message()));
   if (absl::IsCancelled(status)) {
@@ -389,9 +398,34 @@ int Runner::Run(std::optional<int64_t> from_checkpoint) {
     return kExitDone;
   }
   if (!status.ok()) return Fail(status);
+  if (evaluation_ != nullptr) evaluation_->Report(config().train().steps());
+  EndTraining();
   if (status = folder_.Save(); !status.ok()) return Fail(status);
-  if (status = WriteResults(); !status.ok()) return Fail(status);
+  if (status = ShowResults(); !status.ok()) return Fail(status);
   return kExitDone;
+}
+
+}  // namespace
+
+namespace {
+
+// Unavailable while a coordinator that another started serves the run in this folder; one that is about to
+// leave, or drains, is waited for by the one that is started.
+absl::Status CheckNobodyServes(const RunFolder& folder) {
+  constexpr absl::Duration kMayLeave = absl::Seconds(3);
+  const absl::StatusOr<std::string> address = ReadAddressFile(folder.Inside("coordinator.json"));
+  if (!address.ok()) return absl::OkStatus();
+  CoordinatorClient coordinator(*address, folder.config.config.rpc());
+  const absl::Time end = RealClock().Now() + kMayLeave;
+  while (true) {
+    const absl::StatusOr<v1::GetStatusResponse> status = coordinator.GetStatus(absl::Seconds(1));
+    if (!status.ok() || status->run_id() != folder.run_id || status->draining() || status->finished())
+      return absl::OkStatus();
+    if (RealClock().Now() > end) break;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  return absl::UnavailableError(absl::StrCat(folder.path, " is being trained: its coordinator serves at ",
+                                             *address, ". Stop it first: lvrpo drain ", folder.path));
 }
 
 }  // namespace
@@ -418,8 +452,9 @@ int RunCommand(const RunOptions& options, ShutdownSignal& shutdown) {
   }
   const absl::StatusOr<FileLock> lock = FileLock::Take(folder->Inside("run.lock"), absl::ZeroDuration());
   if (!lock.ok()) return Explain(kProgram, lock.status());
+  if (absl::Status status = CheckNobodyServes(*folder); !status.ok()) return Explain(kProgram, status);
   std::fprintf(stderr, "run %s in %s\n", folder->run_id.c_str(), OneLine(folder->path, 1000).c_str());
-  return Runner(*std::move(folder), shutdown).Run(options.from_checkpoint);
+  return Runner(*std::move(folder), options.tls, shutdown).Run(options.from_checkpoint);
 }
 
 }  // namespace lvrpo

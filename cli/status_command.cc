@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "cli/local/address_file.h"
-#include "cli/local/process.h"
+#include "cli/local/records.h"
 #include "cli/local/stall.h"
 #include "cli/report/run_summary.h"
 #include "common/clock.h"
@@ -15,6 +15,7 @@
 #include "common/json/json_text.h"
 #include "common/words/words.h"
 #include "coordinator/client.h"
+#include "data/heldout/evaluation.h"
 
 namespace lvrpo {
 namespace {
@@ -39,16 +40,6 @@ absl::StatusOr<v1::GetStatusResponse> Ask(const std::string& run_dir, const std:
     return absl::UnavailableError(
         absl::StrCat("another run, ", status->run_id(), ", is served at ", *address));
   return status;
-}
-
-absl::StatusOr<nlohmann::json> Records(const std::string& run_dir) {
-  const absl::StatusOr<std::string> text =
-      Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", run_dir});
-  if (!text.ok()) return text.status();
-  nlohmann::json records = nlohmann::json::parse(*text, nullptr, false);
-  if (!records.is_object())
-    return absl::InternalError("lvrpo-coordinator --describe printed something else than JSON");
-  return records;
 }
 
 }  // namespace
@@ -95,7 +86,9 @@ nlohmann::json RunningStatus(const v1::GetStatusResponse& status, std::optional<
                                                                   status.groups_retired_by_reason().end())},
       {"reward_means", std::map<std::string, double>(status.recent_reward_means().begin(),
                                                      status.recent_reward_means().end())},
+      {"heldout", nullptr},
       {"members", nlohmann::json::array()}};
+  if (status.has_heldout()) result["heldout"] = EvaluationJson(status.heldout());
   if (seconds_left.has_value() && !status.finished()) result["seconds_left"] = *seconds_left;
   for (const v1::Member& member : status.members()) {
     result["members"].push_back({{"member_id", member.member_id()},
@@ -127,9 +120,13 @@ nlohmann::json StoppedStatus(const std::string& run_dir, const nlohmann::json& r
       {"groups_retired_by_reason", records.value("groups_retired_by_reason", nlohmann::json::object())},
       {"checkpoint", records.value("checkpoint", "")},
       {"last_event", nullptr},
+      {"heldout", nullptr},
       {"members", nlohmann::json::array()}};
   if (const auto events = records.find("events"); events != records.end() && !events->empty())
     result["last_event"] = events->back();
+  if (const auto evaluations = records.find("evaluations");
+      evaluations != records.end() && !evaluations->empty())
+    result["heldout"] = evaluations->back();
   return result;
 }
 
@@ -150,6 +147,24 @@ std::string OtherPrograms(const nlohmann::json& status) {
   return text;
 }
 
+// "held-out score after step 100: 0.412 +- 0.020, gain +0.069 +- 0.098 (95 %, 240 images)".
+std::string FormatHeldOut(const nlohmann::json& heldout) {
+  std::string text = absl::StrCat("held-out score after step ", heldout.value("step", int64_t{0}), ":");
+  if (heldout["score"].is_number()) {
+    absl::StrAppendFormat(&text, " %.3f +- %.3f", heldout["score"].get<double>(),
+                          heldout.value("standard_error", 0.));
+  }
+  if (heldout["gain"].is_number()) {
+    absl::StrAppendFormat(&text, ", gain %+.3f +- %.3f (95 %%, %d images)", heldout["gain"].get<double>(),
+                          heldout.value("gain_confidence_95", 0.), heldout.value("pairs", 0));
+  }
+  if (heldout["text_accuracy"].is_number()) {
+    absl::StrAppendFormat(&text, "  answers right %.3f of %d", heldout["text_accuracy"].get<double>(),
+                          heldout.value("questions", 0));
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string FormatStatus(const nlohmann::json& status) {
@@ -159,6 +174,12 @@ std::string FormatStatus(const nlohmann::json& status) {
   progress.set_waiting_for(status.value("waiting_for", ""));
   for (const auto& [name, mean] : status.value("reward_means", std::map<std::string, double>{}))
     (*progress.mutable_recent_reward_means())[name] = mean;
+  if (const auto heldout = status.find("heldout"); heldout != status.end() && heldout->is_object()) {
+    if ((*heldout)["score"].is_number())
+      progress.mutable_heldout()->set_score((*heldout)["score"].get<double>());
+    if ((*heldout)["gain"].is_number())
+      progress.mutable_heldout()->set_gain((*heldout)["gain"].get<double>());
+  }
   ProgressInput input;
   input.status = progress;
   if (status.contains("seconds_left") && status["seconds_left"].is_number())
@@ -174,6 +195,8 @@ std::string FormatStatus(const nlohmann::json& status) {
   if (const std::string checkpoint = status.value("checkpoint", ""); !checkpoint.empty())
     absl::StrAppend(&text, ", newest checkpoint ", checkpoint);
   text += "\n";
+  if (const auto heldout = status.find("heldout"); heldout != status.end() && heldout->is_object())
+    text += FormatHeldOut(*heldout);
   if (!status["members"].empty()) {
     absl::StrAppendFormat(&text, "%-14s %-15s %-10s %-8s %-6s %-10s %s\n", "member", "role", "state",
                           "version", "load", "heard", "address");
@@ -202,32 +225,38 @@ std::string FormatStatus(const nlohmann::json& status) {
   return text;
 }
 
-absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinator, bool json) {
-  absl::StatusOr<v1::GetStatusResponse> running = Ask(run_dir, coordinator);
-  nlohmann::json status;
+absl::StatusOr<nlohmann::json> LookAtRun(const std::string& run_dir, const std::string& coordinator) {
+  const absl::StatusOr<v1::GetStatusResponse> running = Ask(run_dir, coordinator);
   if (running.ok()) {
     std::optional<double> left;
     if (!run_dir.empty()) {
       left = SecondsLeft(StepTimes(ReadJsonLines(JoinPath(run_dir, "metrics.jsonl"))), running->total_steps(),
                          absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
     }
-    status = RunningStatus(*running, left);
-  } else {
-    const std::string database = JoinPath(run_dir, "coordinator.sqlite");
-    if (run_dir.empty() || absl::IsPermissionDenied(running.status())) return running.status();
-    if (!Exists(database)) {
-      if (!absl::IsUnavailable(running.status()) && !absl::IsDeadlineExceeded(running.status()))
-        return running.status();
-      return absl::NotFoundError(absl::StrCat(
-          "nobody works on ", run_dir, ", and its records are gone: there is no ", FileName(database)));
-    }
-    const absl::StatusOr<nlohmann::json> records = Records(run_dir);
-    if (!records.ok()) return records.status();
-    const absl::StatusOr<std::string> absolute = AbsolutePath(run_dir);
-    status = StoppedStatus(absolute.ok() ? *absolute : run_dir, *records);
+    return RunningStatus(*running, left);
   }
-  std::printf("%s", json ? (JsonText(status, 2) + "\n").c_str() : FormatStatus(status).c_str());
-  if (!json && status.value("state", "") == "stopped")
+  const std::string database = JoinPath(run_dir, "coordinator.sqlite");
+  // A coordinator that is met without the right certificate may well work on the run.
+  if (run_dir.empty() || absl::IsPermissionDenied(running.status()) ||
+      TlsTroubleOf(running.status()) != TlsTrouble::kNone)
+    return running.status();
+  if (!Exists(database)) {
+    if (!absl::IsUnavailable(running.status()) && !absl::IsDeadlineExceeded(running.status()))
+      return running.status();
+    return absl::NotFoundError(absl::StrCat("nobody works on ", run_dir,
+                                            ", and its records are gone: there is no ", FileName(database)));
+  }
+  const absl::StatusOr<nlohmann::json> records = ReadRecords(run_dir);
+  if (!records.ok()) return records.status();
+  const absl::StatusOr<std::string> absolute = AbsolutePath(run_dir);
+  return StoppedStatus(absolute.ok() ? *absolute : run_dir, *records);
+}
+
+absl::Status ShowStatus(const std::string& run_dir, const std::string& coordinator, bool json) {
+  const absl::StatusOr<nlohmann::json> status = LookAtRun(run_dir, coordinator);
+  if (!status.ok()) return status.status();
+  std::printf("%s", json ? (JsonText(*status, 2) + "\n").c_str() : FormatStatus(*status).c_str());
+  if (!json && status->value("state", "") == "stopped")
     std::printf("nobody works on it; go on with: lvrpo run --resume %s\n", run_dir.c_str());
   return absl::OkStatus();
 }

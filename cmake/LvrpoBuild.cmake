@@ -39,6 +39,15 @@ if(LVRPO_SANITIZE MATCHES thread)
   add_library(lvrpo_tsan OBJECT ${CMAKE_SOURCE_DIR}/cmake/tsan.cc)
 endif()
 
+# What commit the programs are built from: one small file, asked for at each build. Tests do not link it.
+set(LVRPO_COMMIT "" CACHE STRING "The commit that --version names where the sources have no .git")
+set(_lvrpo_commit_file ${CMAKE_BINARY_DIR}/generated/build_commit.cc)
+add_custom_target(lvrpo_commit_file BYPRODUCTS ${_lvrpo_commit_file}
+                  COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${_lvrpo_commit_file} -DCOMMIT=${LVRPO_COMMIT}
+                          -P ${CMAKE_SOURCE_DIR}/cmake/BuildCommit.cmake VERBATIM)
+add_library(lvrpo_commit OBJECT ${_lvrpo_commit_file})
+add_dependencies(lvrpo_commit lvrpo_commit_file)
+
 function(_lvrpo_torch target)
   target_link_libraries(${target} PRIVATE lvrpo_torch)
   if(NOT target STREQUAL lvrpo_torch_pch)
@@ -76,6 +85,9 @@ function(lvrpo_binary name)
   target_link_libraries(${name} PRIVATE lvrpo_options ${A_DEPS})
   if(TARGET lvrpo_tsan)
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:lvrpo_tsan>)
+  endif()
+  if(NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/tests")
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:lvrpo_commit>)
   endif()
   if(A_TORCH)
     # -fPIC as in libraries, instead of -fPIE: they share one precompiled header.

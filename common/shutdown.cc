@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,8 +16,9 @@ namespace {
 constexpr int64_t kSameWishMilliseconds = 1000;
 
 std::atomic<int64_t> g_requested_at = 0;  // milliseconds of the monotonic clock; 0: not requested
-std::atomic<bool> g_orphaned = false;
 std::atomic<pid_t> g_parent = 0, g_dead_parent = 0;
+// Of a process that the system tells when its parent ends: that parent, and who asked first. 0: nobody.
+std::atomic<pid_t> g_first_parent = 0, g_first_sender = 0;
 int g_pipe[2] = {-1, -1};  // readable once shutdown was requested
 
 int64_t Milliseconds() {
@@ -44,7 +46,7 @@ bool TellsOfParentsDeath(pid_t sender) {
 void OnSignal(int number, siginfo_t* info, void*) {
   const int error = errno;
   const bool death = TellsOfParentsDeath(info->si_pid);
-  if (death && g_requested_at == 0) g_orphaned = true;
+  if (g_requested_at == 0 && number == SIGTERM) g_first_sender = info->si_pid;
   const int64_t now = Milliseconds(), before = RequestAt(now);
   const SignalFacts facts = {.number = number,
                              .parents_death = death,
@@ -66,6 +68,8 @@ ShutdownSignal::ShutdownSignal() {
   if (g_pipe[0] >= 0) return;
   if (pipe2(g_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return;
   g_parent = getppid();
+  int report = 0;
+  if (prctl(PR_GET_PDEATHSIG, &report) == 0 && report != 0) g_first_parent = getppid();
   struct sigaction action = {};
   action.sa_sigaction = OnSignal;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
@@ -79,7 +83,11 @@ ShutdownSignal::ShutdownSignal() {
 
 bool ShutdownSignal::requested() const { return g_requested_at != 0; }
 
-bool ShutdownSignal::orphaned() const { return g_orphaned; }
+// A parent of several threads may still be there when the system reports its death.
+bool ShutdownSignal::orphaned() const {
+  const pid_t parent = g_first_parent;
+  return parent != 0 && requested() && g_first_sender == parent && getppid() != parent;
+}
 
 void ShutdownSignal::Request() { RequestAt(Milliseconds()); }
 

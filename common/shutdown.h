@@ -30,7 +30,8 @@ class ShutdownSignal {
   ShutdownSignal();
 
   bool requested() const;
-  // Whether what asked first was the system, because the parent process has ended.
+  // Whether the parent process has ended, and what asked first was the system's SIGTERM that reports it
+  // (PR_SET_PDEATHSIG). May be known only a moment after the signal.
   bool orphaned() const;
   // Asks for shutdown from inside the process.
   void Request();

@@ -1,14 +1,8 @@
 #pragma once
 
-// The commit that a program was built from, where the build says so (-DLVRPO_COMMIT="...").
-#ifndef LVRPO_COMMIT
-#define LVRPO_COMMIT ""
-#endif
-
 namespace lvrpo {
 
 inline constexpr char kVersion[] = "0.1.0";
-inline constexpr char kCommit[] = LVRPO_COMMIT;
 // Incremented when run folders of an older program can no longer be read.
 inline constexpr int kRunFormat = 2;
 // Incremented when processes of an older program can no longer take part in a run of this one, or the other

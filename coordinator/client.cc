@@ -33,7 +33,8 @@ bool CanRegisterAgain(v1::RefusalReason reason) {
 // Waiting does not mend a certificate: then it is no matter of patience.
 absl::Status OfTls(const absl::Status& status) {
   if (TlsTroubleOf(status) != TlsTrouble::kCertain) return status;
-  return absl::FailedPreconditionError(absl::StrCat("the coordinator: ", status.message()));
+  return WithTlsTrouble(absl::FailedPreconditionError(absl::StrCat("the coordinator: ", status.message())),
+                        TlsTrouble::kCertain);
 }
 
 bool EndsMembership(v1::RefusalReason reason) {

@@ -17,7 +17,7 @@ bool MustName(v1::Role role, v1::Role settled_by) {
 }  // namespace
 
 std::string RunContract::Conflict(const std::string& member, v1::Role role, const Terms& terms) const {
-  if (terms.empty() && role != v1::ROLE_REWARD_SERVER)
+  if (terms.empty() && role != v1::ROLE_REWARD_SERVER && role != v1::ROLE_EVALUATION)
     return absl::StrCat(member,
                         " names nothing that it works with: its program is of another kind or version");
   for (const auto& [key, entry] : settled_) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock.h"
@@ -18,7 +19,10 @@
 #include "common/json/json_text.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/run_folder/run_folder.h"
 #include "common/telemetry/logging.h"
+#include "coordinator/page/run_page.h"
+#include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "coordinator/state/departure.h"
 #include "nlohmann/json.hpp"
@@ -134,9 +138,18 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   const absl::StatusOr<std::unique_ptr<CoordinatorService>> service =
       CoordinatorService::Create(options, std::move(store), RealClock(), health.metrics());
   if (!service.ok()) return service.status();
+  RunPage page({.run_dir = options.run_dir,
+                .insecure = flags.insecure,
+                .status = [&] { return (*service)->LiveStatus(); },
+                .curves = [&] { return (*service)->StepCurves(); }});
+  ScalerService scaler([&] { return (*service)->WantedSizes(); });
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
-      RoleProcess::Start(flags, config, health, {.services = {service->get()}});
+      RoleProcess::Start(flags, config, health, {.services = {service->get(), &scaler}});
   if (!process.ok()) return process.status();
+  health.metrics().SetRun(options.run_id);
+  health.metrics().WatchDisk("run", options.run_dir);
+  health.SetPages([&page](const PageRequest& request) { return page.Answer(request); });
+  const absl::Cleanup no_pages = [&health] { health.SetPages(nullptr); };
   health.state().SetTrouble([&s = **service] { return s.trouble(); });
   health.state().Follow([&s = **service] {
     const CoordinatorService::Standing run = s.standing();
@@ -148,13 +161,15 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   if (absl::Status status = (*process)->Announce(); !status.ok()) return status;
   const absl::Status status = Watch(**service, options, flags.stay, shutdown);
   (*service)->Tick();
+  scaler.End();
   (*process)->End("", absl::Seconds(1));
   return status;
 }
 
 }  // namespace
 
-absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, ShutdownSignal& shutdown) {
+absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, ShutdownSignal& shutdown) {
+  const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
   SetLogRun(options.run_id);
@@ -171,9 +186,12 @@ absl::Status CoordinateRun(const RoleFlags& flags, const v1::RunConfig& config, 
   if (!lock.ok()) return lock.status();
   // Only a process that can serve opens or creates the records.
   if (absl::Status status = CheckCanListen(flags.listen); !status.ok()) return status;
+  if (absl::Status status = CheckRunConfig(options.run_dir, loaded); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open(JoinPath(options.run_dir, "coordinator.sqlite"), options.run_id, options.config_digest);
   if (!store.ok()) return store.status();
+  if (absl::Status status = CompleteRunFolder(options.run_dir, loaded); !status.ok())
+    spdlog::warn("{}", std::string(status.message()));  // the run goes on without; the next start writes it
   return Serve(flags, config, options, *std::move(store), shutdown, **health);
 }
 

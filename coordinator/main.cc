@@ -71,7 +71,7 @@ int Main(int argc, char** argv) {
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
   absl::Status status = UseTls(flags.tls, PeerRole::kCoordinator);
-  if (status.ok()) status = CoordinateRun(flags, loaded->config, shutdown);
+  if (status.ok()) status = CoordinateRun(flags, *loaded, shutdown);
   return Explain(kProgram, status);
 }
 

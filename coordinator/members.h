@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -43,13 +44,15 @@ class Members {
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
 
-  // Removes members that were silent for `timeout` and returns their ids.
-  std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);
+  // Removes members that were silent for `timeout` and returns their ids and roles.
+  std::vector<std::pair<std::string, v1::Role>> RemoveSilent(absl::Time now, absl::Duration timeout);
 
   // The pools as members see them.
   void FillView(absl::Time now, v1::PoolView* view) const;
   std::vector<v1::Member> List(absl::Time now) const;
   int Count(v1::Role role) const;
+  // What the members of this role say they have to do; of each one, what can be true.
+  double Load(v1::Role role) const;
   // A member of this role that others can reach; null when there is none.
   const Member* Reachable(v1::Role role) const;
   // The learner's processes, and the epoch that they are (learner_epoch.h).

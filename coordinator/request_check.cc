@@ -8,6 +8,7 @@
 #include "common/files/file_kind.h"
 #include "common/names.h"
 #include "common/net/host_port.h"
+#include "common/words/words.h"
 
 namespace lvrpo {
 namespace {
@@ -76,11 +77,10 @@ absl::Status CheckRegister(const v1::RegisterRequest& request) {
                               OneLine(request.member_id(), 40), "\""));
   }
   const std::string& id = request.member_id();
-  if (request.role() != v1::ROLE_ROLLOUT_WORKER && request.role() != v1::ROLE_REWARD_SERVER &&
-      request.role() != v1::ROLE_LEARNER) {
+  if (std::find(std::begin(kRoles), std::end(kRoles), request.role()) == std::end(kRoles)) {
     return Wrong(absl::StrCat(id, ": there is no role ", static_cast<int>(request.role())));
   }
-  const bool serves = request.role() != v1::ROLE_ROLLOUT_WORKER;
+  const bool serves = request.role() == v1::ROLE_LEARNER || request.role() == v1::ROLE_REWARD_SERVER;
   if (serves || !request.address().empty()) {
     if (request.address().size() > kTerm) return Wrong(absl::StrCat(id, ": the address is too long"));
     const absl::Status address = ParseHostPort(request.address(), AddressUse::kDial).status();
@@ -169,6 +169,22 @@ absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request) {
     return Wrong("a checkpoint's place in an object store is s3://bucket/key");
   if (request.has_reward() && !std::isfinite(request.reward()))
     return Wrong("a checkpoint's reward is not finite");
+  return absl::OkStatus();
+}
+
+absl::Status CheckEvaluation(const v1::EvaluationRecord& evaluation) {
+  const auto share = [](double value) { return value >= 0 && value <= 1; };  // false of NaN
+  if (evaluation.step() < 0) return Wrong(absl::StrCat("there is no step ", evaluation.step()));
+  if (!IsToken(evaluation.digest(), kDigest)) return Wrong("the digest of evaluated weights is not one");
+  if (!evaluation.has_score() && !evaluation.has_text_accuracy())
+    return Wrong("an evaluation has a score of images, or of questions");
+  if (evaluation.images() < 0 || evaluation.pairs() < 0 || evaluation.questions() < 0 ||
+      evaluation.pairs() > evaluation.images())
+    return Wrong("an evaluation's numbers of images and questions are not possible");
+  if (!share(evaluation.score()) || !share(evaluation.standard_error()) || !share(evaluation.text_accuracy()))
+    return Wrong("an evaluation's scores are shares, 0 to 1");
+  if (!(std::abs(evaluation.gain()) <= 1) || !share(evaluation.gain_half_width() / 2))
+    return Wrong("an evaluation's gain is a difference of shares, -1 to 1");
   return absl::OkStatus();
 }
 

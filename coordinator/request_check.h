@@ -18,6 +18,8 @@ absl::Status CheckCommit(const v1::CommitStepRequest& request);
 absl::Status CheckLostGroups(const v1::ReportLostGroupsRequest& request);
 // The path is one folder below checkpoints/.
 absl::Status CheckCheckpoint(const v1::RecordCheckpointRequest& request);
+// Figures are finite and possible; there is a score.
+absl::Status CheckEvaluation(const v1::EvaluationRecord& evaluation);
 
 // Free text as it is stored: one line of bounded length (common/files/file_kind.h).
 std::string Tidy(const std::string& text);

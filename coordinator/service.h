@@ -18,8 +18,10 @@
 #include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
+#include "coordinator/page/curves.h"
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
+#include "coordinator/scaling/pool_sizer.h"
 #include "coordinator/state/blockage.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
@@ -85,6 +87,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
                                 v1::RecordCheckpointResponse*) override;
   grpc::Status ReportLostGroups(grpc::ServerContext*, const v1::ReportLostGroupsRequest*,
                                 v1::ReportLostGroupsResponse*) override;
+  grpc::Status ReportEvaluation(grpc::ServerContext*, const v1::ReportEvaluationRequest*,
+                                v1::ReportEvaluationResponse*) override;
   grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status Drain(grpc::ServerContext*, const v1::DrainRequest*, v1::DrainResponse*) override;
 
@@ -99,6 +103,11 @@ class CoordinatorService final : public v1::Coordinator::Service {
   int64_t starts() const;  // coordinator starts in this run, this one included
   // Why the run cannot go on; OK while it can.
   absl::Status fatal() const;
+  // How many members each pool should have, as of the last Tick(). Unavailable while it starts.
+  absl::StatusOr<PoolSizes> WantedSizes() const;
+  // The status and the figures of all steps, for the live page.
+  nlohmann::json LiveStatus();
+  nlohmann::json StepCurves() const;
   // Why the service is not ready: fatal, degraded or starting; empty when it is.
   std::string trouble() const;
 
@@ -108,6 +117,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
     RunState state;
     std::map<std::string, ContractEntry> terms = {};  // of the contract
     std::optional<Acknowledgement> acknowledgement = {};
+    std::optional<v1::EvaluationRecord> evaluation = {};
     std::vector<EventRecord> events = {};
     std::vector<std::function<void()>> then = {};  // once it is on disk; under the lock
   };
@@ -171,6 +181,8 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void RefreshGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshMemberGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshBlockedGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  RunNow Now() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SizePools() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `change` when the fence holds, saves, and turns the result into gRPC's status.
   grpc::Status Write(const v1::Fence& fence, v1::Role role, const Change& change);
   // The same of a learner's call, whose epoch must be the current one. `any_rank`: not rank 0's alone.
@@ -179,6 +191,10 @@ class CoordinatorService final : public v1::Coordinator::Service {
   // Digest of the weights that so many steps made; empty: not known.
   absl::StatusOr<std::string> WeightsOf(int64_t step, const RunState& state) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Reads the evaluations in the records again.
+  absl::Status RestoreEvaluations() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefreshHeldOutGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   Clock& clock_;
@@ -189,6 +205,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   RunState state_ ABSL_GUARDED_BY(mutex_);
   RunContract contract_ ABSL_GUARDED_BY(mutex_);
   StepLog step_log_ ABSL_GUARDED_BY(mutex_);
+  Curves curves_ ABSL_GUARDED_BY(mutex_);
   Members members_ ABSL_GUARDED_BY(mutex_);
   int64_t starts_ ABSL_GUARDED_BY(mutex_) = 0, run_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;  // Begin() is on disk
@@ -197,8 +214,11 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
+  PoolSizer sizer_ ABSL_GUARDED_BY(mutex_);
+  PoolSizes sizes_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time drain_ends_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  std::map<int64_t, v1::EvaluationRecord> evaluations_ ABSL_GUARDED_BY(mutex_);  // by step
   bool watchdog_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   Blockage blockage_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);

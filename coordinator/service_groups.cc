@@ -120,10 +120,7 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
           if (answer.accepted()) Progress();
           if (answer.accepted() || answer.retired_reason() == v1::RETIRE_ZERO_VARIANCE) NoteScores(submit);
           const std::string outcome = answer.accepted() ? "accepted" : Word(answer.retired_reason());
-          metrics_
-              .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.",
-                       {{"outcome", outcome}})
-              .Increment();
+          metrics_.Counter("lvrpo_coordinator_groups_total", {{"outcome", outcome}}).Increment();
         });
         return absl::OkStatus();
       });

@@ -1,6 +1,7 @@
 // How CoordinatorService restores and saves its records, and what it does while degraded.
 
 #include "absl/strings/str_cat.h"
+#include "common/stopwatch.h"
 #include "common/unguessable.h"
 #include "coordinator/records/restore.h"
 #include "coordinator/service.h"
@@ -54,6 +55,7 @@ absl::Status CoordinatorService::Restore() {
   }
   state_ = *std::move(state);
   contract_.Restore(*std::move(contract));
+  if (absl::Status status = RestoreEvaluations(); !status.ok()) return status;
   starts_ = *starts + 1;
   run_epoch_ = starts_ << kEpochShift | static_cast<int64_t>(UnguessableNumber() & 0xffffffff);
   store_->SetPatience(kLockPatienceMilliseconds);
@@ -104,6 +106,9 @@ absl::Status CoordinatorService::Put(const Changes& changes, const Draft& draft)
   for (const auto& [key, entry] : draft.terms) {
     if (absl::Status s = store_->PutContract(key, entry); !s.ok()) return s;
   }
+  if (draft.evaluation.has_value()) {
+    if (absl::Status s = store_->PutEvaluation(*draft.evaluation); !s.ok()) return s;
+  }
   return draft.acknowledgement.has_value() ? store_->PutAcknowledgement(*draft.acknowledgement)
                                            : absl::OkStatus();
 }
@@ -111,9 +116,11 @@ absl::Status CoordinatorService::Put(const Changes& changes, const Draft& draft)
 absl::Status CoordinatorService::Save(Draft& draft) {
   const Changes changes = draft.state.TakeChanges();
   if (!changes.empty() || !draft.events.empty() || !draft.terms.empty() ||
-      draft.acknowledgement.has_value()) {
+      draft.acknowledgement.has_value() || draft.evaluation.has_value()) {
+    const Stopwatch watch(clock_);
     const absl::Status status =
         store_->Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Put(changes, draft); });
+    metrics_.Seconds("lvrpo_coordinator_database_write_seconds").Observe(watch.Seconds());
     if (!status.ok()) {
       NoteWriteFailure(status);
       return fatal_.ok() ? Degraded()

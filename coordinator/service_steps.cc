@@ -73,6 +73,7 @@ grpc::Status CoordinatorService::StartTraining(grpc::ServerContext*, const v1::S
                               const absl::StatusOr<std::map<v1::RetireReason, int64_t>> retired =
                                   store_->RetiredByReason();
                               if (retired.ok()) state_.RestoreRetired(*retired);
+                              (void)RestoreEvaluations();
                               RewriteLog();
                             }
                             Progress();

@@ -26,9 +26,7 @@ absl::Status CoordinatorService::Refuse(v1::RefusalReason reason, const std::str
   v1::ErrorInfo info;
   info.set_reason(reason);
   if (code == absl::StatusCode::kUnavailable) info.set_retry_after_seconds(kRetrySeconds);
-  metrics_
-      .Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", Word(reason)}})
-      .Increment();
+  metrics_.Counter("lvrpo_coordinator_refusals_total", {{"reason", Word(reason)}}).Increment();
   return WithReason(absl::Status(code, message), info);
 }
 
@@ -113,16 +111,21 @@ void CoordinatorService::FillView(v1::PoolView* view) {
 
 // The log is a copy of the records, rewritten at the next start: a run does not end because of it.
 void CoordinatorService::RewriteLog() {
+  const auto for_each = [this](const StepLog::Visit& visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return store_->ForEachStep([&](const v1::StepRecord& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      curves_.Add(step.step(), step.unix_seconds(), step.metrics());
+      return visit(step);
+    });
+  };
   const absl::Status status =
-      step_log_.Rewrite([this](const StepLog::Visit& visit)
-                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return store_->ForEachStep(visit); },
-                        state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
+      step_log_.Rewrite(for_each, state_.last_step(), absl::ToUnixSeconds(clock_.Now()));
   log_is_behind_ = !status.ok();
   if (!status.ok())
     spdlog::warn("metrics.jsonl and tensorboard/ are behind: {}", std::string(status.message()));
 }
 
 void CoordinatorService::AppendLog(const v1::StepRecord& step) {
+  curves_.Add(step.step(), step.unix_seconds(), step.metrics());
   if (log_is_behind_) return;  // Tick rewrites it
   const absl::Status status = step_log_.Append(step);
   log_is_behind_ = !status.ok();
@@ -135,6 +138,7 @@ void CoordinatorService::Expire() {
   Draft draft = NewDraft();
   if (draft.state.AnyLeaseEnded(now)) {
     const RunState::EndedLeases ended = draft.state.ExpireLeases(now);
+    metrics_.Counter("lvrpo_coordinator_leases_expired_total").Increment(ended.count);
     Event(draft, "leases_expired", absl::StrCat(ended.count, " leases"));
     for (const RunState::LateLease& late : ended.at_limit) {
       Event(draft, "lease_limit",
@@ -144,7 +148,8 @@ void CoordinatorService::Expire() {
             IdOf(late.lease));
     }
   }
-  for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
+  for (const auto& [id, role] : members_.RemoveSilent(now, options_.member_timeout)) {
+    metrics_.Counter("lvrpo_coordinator_members_lost_total", {{"role", Word(role)}}).Increment();
     draft.state.DropLeasesOf(id, {});
     Event(draft, "member_gone",
           absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
@@ -185,51 +190,39 @@ void CoordinatorService::Tick() {
   }
   Watch();
   RefreshGauges();
+  SizePools();
 }
 
 void CoordinatorService::RefreshGauges() {
-  metrics_.Gauge("lvrpo_coordinator_step", "Committed optimizer steps.")
-      .Set(static_cast<double>(state_.committed_steps()));
-  metrics_.Gauge("lvrpo_coordinator_steps_wanted", "Optimizer steps of the whole run.")
-      .Set(static_cast<double>(options_.rules.total_steps));
-  metrics_.Gauge("lvrpo_coordinator_run_epoch", "Starts of the coordinator in this run.")
-      .Set(static_cast<double>(starts_));
-  metrics_.Gauge("lvrpo_coordinator_idle_seconds", "Seconds since a group or a step was accepted.")
-      .Set(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
-  metrics_.Gauge("lvrpo_coordinator_degraded", "1 while the records cannot be written, else 0.")
-      .Set(degraded_.ok() ? 0 : 1);
+  metrics_.Gauge("lvrpo_coordinator_step").Set(static_cast<double>(state_.committed_steps()));
+  metrics_.Gauge("lvrpo_coordinator_steps_wanted").Set(static_cast<double>(options_.rules.total_steps));
+  metrics_.Gauge("lvrpo_coordinator_run_epoch").Set(static_cast<double>(starts_));
+  metrics_.Gauge("lvrpo_coordinator_last_progress_timestamp_seconds")
+      .Set(absl::ToDoubleSeconds(last_progress_ - absl::UnixEpoch()));
+  metrics_.Gauge("lvrpo_coordinator_degraded").Set(degraded_.ok() ? 0 : 1);
   for (const v1::GroupState state : kOpenStates) {
-    metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", Word(state)}})
-        .Set(state_.Count(state));
+    metrics_.Gauge("lvrpo_coordinator_open_groups", {{"state", Word(state)}}).Set(state_.Count(state));
   }
+  metrics_.Gauge("lvrpo_coordinator_database_bytes").Set(static_cast<double>(store_->bytes()));
   RefreshMemberGauges();
   RefreshBlockedGauges();
 }
 
 void CoordinatorService::RefreshMemberGauges() {
   const v1::LearnerEpoch epoch = members_.LearnerEpoch();
-  metrics_.Gauge("lvrpo_coordinator_learner_ranks", "Ranks of the learner that may train together.")
-      .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
-  metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
-      .Set(epoch.ranks());
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks").Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted").Set(epoch.ranks());
+  RefreshHeldOutGauges();
   for (const v1::Role role : kRoles) {
-    metrics_
-        .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})
-        .Set(members_.Count(role));
+    metrics_.Gauge("lvrpo_coordinator_members", {{"role", Word(role)}}).Set(members_.Count(role));
   }
-  metrics_
-      .Gauge("lvrpo_coordinator_members_of_other_version",
-             "Members whose program is of another version than the coordinator's, and works with it.")
-      .Set(members_.OtherVersions(options_.build));
+  metrics_.Gauge("lvrpo_coordinator_members_of_other_version").Set(members_.OtherVersions(options_.build));
 }
 
 void CoordinatorService::RefreshBlockedGauges() {
   static const auto* labels = new std::vector<std::string>(BlockerLabels());
   for (const std::string& label : *labels) {
-    metrics_
-        .Gauge("lvrpo_coordinator_blocked_seconds",
-               "For how long the run has waited for this kind of thing without a pause; 0 while it does not.",
-               {{"on", label}})
+    metrics_.Gauge("lvrpo_coordinator_blocked_seconds", {{"on", label}})
         .Set(label == blockage_.label() ? absl::ToDoubleSeconds(blockage_.Lasted(clock_.Now())) : 0);
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/config.h"
 #include "common/files/filesystem.h"
@@ -197,7 +198,6 @@ absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::
                  group->member_id().empty() ? "an unknown worker" : group->member_id());
     metrics_
         .Counter("lvrpo_learner_groups_given_up_total",
-                 "Groups that could not be trained on, by who sampled them.",
                  {{"reason", Word(lost.reason())}, {"member", group->member_id()}})
         .Increment();
     ++given_up_;
@@ -341,15 +341,18 @@ bool LearnerLoop::SaveIsDue(const Step& step) const {
 
 void LearnerLoop::Report(const Step& step) {
   for (const auto& [phase, seconds] : step.seconds) {
-    metrics_.Seconds("lvrpo_learner_phase_seconds", "Seconds of a step's phases.", {{"phase", phase}})
-        .Observe(seconds);
+    metrics_.Seconds("lvrpo_learner_phase_seconds", {{"phase", phase}}).Observe(seconds);
   }
   for (const auto& [name, value] : step.figures) {
-    metrics_.Gauge("lvrpo_learner_step_value", "Figures of the newest step, by name.", {{"name", name}})
-        .Set(value);
+    if (absl::StartsWith(name, "seconds_")) continue;  // the phases, above
+    metrics_.Gauge("lvrpo_learner_step_value", {{"name", name}}).Set(value);
   }
-  metrics_.Counter("lvrpo_learner_steps_total", "Optimizer steps committed by this process.").Increment();
-  metrics_.Counter("lvrpo_learner_samples_total", "Samples trained on by this process.")
+  const auto nonfinite = step.figures.find("nonfinite");
+  if (nonfinite != step.figures.end())
+    metrics_.Counter("lvrpo_learner_nonfinite_total").Increment(nonfinite->second);
+  metrics_.Gauge("lvrpo_learner_spool_bytes").Set(static_cast<double>(spool_.bytes()));
+  metrics_.Counter("lvrpo_learner_steps_total").Increment();
+  metrics_.Counter("lvrpo_learner_samples_total")
       .Increment(static_cast<double>(OwnGroups(step)) * options_.config.rollout().group_size());
 }
 

@@ -7,7 +7,7 @@
 #include "common/flags/role_flags.h"
 #include "common/flags/run_main.h"
 #include "common/thrown.h"
-#include "common/version.h"
+#include "common/version/build_commit.h"
 #include "model_cli/commands.h"
 
 namespace lvrpo {
@@ -26,7 +26,7 @@ int RunOrExplain(const Command& command) {
 
 int Main(int argc, char** argv) {
   CLI::App app("Looks at, makes and converts models.", kModelProgram);
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.require_subcommand(1);
   const Command commands[] = {AddInspectCommand(app),  AddSynthesizeCommand(app), AddExportCommand(app),
                               AddGenerateCommand(app), AddAskCommand(app),        AddEditCommand(app),

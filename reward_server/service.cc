@@ -25,14 +25,11 @@ std::optional<GroupId> GroupOf(const grpc::ServerContext& context) {
 
 void RewardService::Count(const v1::ComponentScore& score) {
   metrics_
-      .Counter("lvrpo_reward_items_total", "Samples scored, by component and outcome.",
+      .Counter("lvrpo_reward_items_total",
                {{"component", score.name()}, {"outcome", v1::ComponentScore::Outcome_Name(score.outcome())}})
       .Increment();
   if (score.outcome() != v1::ComponentScore::OK) return;
-  metrics_
-      .Counter("lvrpo_reward_score_sum_total",
-               "Sum of the scores, by component; divide by the OK items for the mean.",
-               {{"component", score.name()}})
+  metrics_.Counter("lvrpo_reward_score_total", {{"component", score.name()}})
       .Increment(std::max(0.0, static_cast<double>(score.score())));
 }
 
@@ -72,7 +69,7 @@ grpc::Status RewardService::Score(grpc::ServerContext* context, const v1::ScoreR
   spdlog::debug("scored {} samples in {:.3f} s: {}", request->items_size(), watch.Seconds(),
                 status.ok() ? "ok" : std::string(status.message()));
   metrics_
-      .Counter("lvrpo_reward_requests_total", "Score requests, by outcome.",
+      .Counter("lvrpo_reward_requests_total",
                {{"outcome", status.ok() ? "ok" : std::string(absl::StatusCodeToString(status.code()))}})
       .Increment();
   return ToGrpcStatus(status);

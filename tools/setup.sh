@@ -12,7 +12,7 @@ deps=${LVRPO_DEPS:-$root/.deps}
 torch_version=2.11.0
 
 packages=(
-  g++ cmake ninja-build make pkg-config ccache git ca-certificates unzip
+  g++ cmake ninja-build make pkg-config ccache git ca-certificates unzip patchelf
   python3 python3-pip python3-yaml python3-jsonschema python3-grpcio python3-protobuf
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
   prometheus-cpp-dev libssl-dev zlib1g-dev libsqlite3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev

@@ -208,11 +208,4 @@ std::string LastMessage(const std::string& path, int count) {
   return LastLinesOf(text, std::max(count, std::min(lines, kMostOfMessage)));
 }
 
-std::string BinaryFolder() {
-  char path[4096];
-  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
-  const std::string text(path, size > 0 ? static_cast<size_t>(size) : 0);
-  return text.substr(0, text.rfind('/'));
-}
-
 }  // namespace lvrpo

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/files/binary_folder.h"
 
 namespace lvrpo {
 
@@ -50,8 +51,5 @@ std::string LastLinesOf(absl::string_view text, int count);
 std::string LastLines(const std::string& path, int count);
 // The last lines of a log: at least so many, and a program's whole last message ("lvrpo-...: ..."), up to 25.
 std::string LastMessage(const std::string& path, int count);
-
-// Folder of the running binary.
-std::string BinaryFolder();
 
 }  // namespace lvrpo

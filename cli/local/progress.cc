@@ -38,7 +38,11 @@ std::string FormatProgress(const ProgressInput& input) {
     }
     if (!parts.empty()) absl::StrAppend(&line, " (", parts, ")");
   }
-  if (!input.heldout.empty()) absl::StrAppend(&line, "  held-out ", input.heldout);
+  if (const v1::EvaluationRecord& heldout = status.heldout(); heldout.has_gain()) {
+    absl::StrAppendFormat(&line, "  held-out %+.3f", heldout.gain());
+  } else if (heldout.has_score()) {
+    absl::StrAppendFormat(&line, "  held-out %.3f", heldout.score());
+  }
   if (input.samples_per_second > 0)
     absl::StrAppendFormat(&line, "  %.0f samples/s", input.samples_per_second);
   return line;

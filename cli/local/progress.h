@@ -10,10 +10,9 @@
 namespace lvrpo {
 
 // One line with a run's status: step, time left, what it waits for, reward by component, newest held-out
-// score, samples per second. Pure. `heldout` is empty while there is none.
+// score, samples per second. Pure.
 struct ProgressInput {
   v1::GetStatusResponse status;
-  std::string heldout;
   double samples_per_second = 0;
   std::optional<double> seconds_left;
 };

@@ -24,7 +24,6 @@ void RunMonitor::ShowProgress(const v1::GetStatusResponse& status) {
     steps_seen_.push_back({.steps = status.step(), .seconds = now});
   ProgressInput input;
   input.status = status;
-  input.heldout = heldout_;
   input.seconds_left = SecondsLeft(steps_seen_, status.total_steps(), now);
   input.samples_per_second = static_cast<double>((status.step() - steps_seen_.front().steps) *
                                                  folder_.config.config.train().groups_per_step() *

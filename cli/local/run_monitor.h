@@ -5,10 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "cli/local/progress.h"
-#include "cli/local/run_folder.h"
 #include "cli/local/stall.h"
 #include "cli/local/supervisor.h"
 #include "common/clock.h"
+#include "common/run_folder/run_folder.h"
 #include "proto/lvrpo/v1/coordinator.pb.h"
 
 namespace lvrpo {
@@ -23,7 +23,6 @@ class RunMonitor {
 
   // Call when the roles were started.
   void Begin() { stall_ = StallWatch(clock_.Now()); }
-  void SetHeldout(const std::string& score) { heldout_ = score; }
 
   // Prints why the run takes no step, when due. `status`: the coordinator's newest answer.
   void WatchForStall(const absl::StatusOr<v1::GetStatusResponse>& status);
@@ -34,7 +33,6 @@ class RunMonitor {
   Supervisor& supervisor_;
   ProgressPrinter& printer_;
   Clock& clock_;
-  std::string heldout_;  // newest score, as text
   StallWatch stall_ = StallWatch(clock_.Now());
   std::vector<StepTime> steps_seen_;  // of this session
 };

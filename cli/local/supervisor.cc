@@ -217,11 +217,15 @@ absl::StatusOr<bool> Supervisor::TendRole(Role& role, bool ending, bool goes_on)
   return false;
 }
 
-bool Supervisor::AllEnded() {
-  return std::all_of(roles_.begin(), roles_.end(), [](Role& role) {
-    return role.process.has_value() ? role.process->Poll().has_value()
-                                    : role.start_at == absl::InfiniteFuture();
-  });
+bool Supervisor::HasEnded(Role& role) {
+  return role.process.has_value() ? role.process->Poll().has_value()
+                                  : role.start_at == absl::InfiniteFuture();
+}
+
+bool Supervisor::AllEnded() { return std::all_of(roles_.begin(), roles_.end(), HasEnded); }
+
+bool Supervisor::MembersEnded() {
+  return !roles_.empty() && std::all_of(roles_.begin() + 1, roles_.end(), HasEnded);
 }
 
 void Supervisor::TellMembersToLeave() {

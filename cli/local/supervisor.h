@@ -10,9 +10,9 @@
 #include "absl/time/time.h"
 #include "cli/local/process.h"
 #include "cli/local/restarts.h"
-#include "cli/local/run_folder.h"
 #include "cli/local/silence.h"
 #include "common/files/identity.h"
+#include "common/run_folder/run_folder.h"
 
 namespace lvrpo {
 
@@ -47,6 +47,8 @@ class Supervisor {
   absl::Status Tend(bool ending, bool goes_on);
   int ended_code() const { return ended_code_; }
   bool AllEnded();
+  // All but the coordinator, which waits for other members of the run, too.
+  bool MembersEnded();
   // SIGTERM to the members that are still there, not to the coordinator.
   void TellMembersToLeave();
 
@@ -72,6 +74,7 @@ class Supervisor {
     size_t log_mark = 0;                           // bytes of its log that are old
   };
   std::string LogOf(const std::string& name) const { return folder_.Inside("logs/" + name + ".log"); }
+  static bool HasEnded(Role& role);
   absl::Status Launch(Role& role);
   // Whether it was started (again). Errors as Tend().
   absl::StatusOr<bool> TendRole(Role& role, bool ending, bool goes_on);

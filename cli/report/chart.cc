@@ -10,7 +10,8 @@
 namespace lvrpo {
 namespace {
 
-constexpr double kWidth = 520, kHeight = 250, kLeft = 58, kRight = 12, kTop = 30, kBottom = 40;
+constexpr double kWidth = 520, kHeight = 250, kLeft = 58, kRight = 12, kTop = 30, kBottom = 40,
+                 kLegendRow = 14;
 // Distinct for most colour-blind readers (Okabe, Ito 2008).
 constexpr std::array<const char*, 8> kColors = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                 "#e69f00", "#56b4e9", "#000000", "#999999"};
@@ -23,6 +24,46 @@ double Resolution(double low, double high) { return 1e-12 * std::max(std::abs(lo
 
 double ErrorOf(const Series& series, size_t i) {
   return i < series.errors.size() && Drawable(series.errors[i]) ? series.errors[i] : 0;
+}
+
+// A series' place in the legend, which stands between the title and the plot; one series needs none.
+struct LegendPlace {
+  double x;
+  int row;
+};
+std::vector<LegendPlace> LegendPlaces(const Chart& chart) {
+  std::vector<LegendPlace> places;
+  LegendPlace next = {kLeft, 0};
+  for (const Series& series : chart.series) {
+    const double width = 22 + 6.2 * static_cast<double>(series.name.size());
+    if (next.x > kLeft && next.x + width > kWidth - kRight) next = {kLeft, next.row + 1};
+    places.push_back(next);
+    next.x += width;
+  }
+  return places;
+}
+
+// Rows above the plot, the one that is empty where there is no legend included.
+int LegendRows(const Chart& chart) {
+  return chart.series.size() < 2 ? 1 : LegendPlaces(chart).back().row + 2;
+}
+
+void AppendLegend(const Chart& chart, std::string& svg) {
+  if (chart.series.size() < 2) return;
+  const std::vector<LegendPlace> places = LegendPlaces(chart);
+  for (size_t s = 0; s < places.size(); ++s) {
+    const double y = kTop + 2 + kLegendRow * places[s].row;
+    absl::StrAppendFormat(&svg,
+                          "<rect x=\"%.1f\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text "
+                          "x=\"%.1f\" y=\"%g\" class=\"tick\">%s</text>",
+                          places[s].x, y - 4, kColors[s % kColors.size()], places[s].x + 13, y,
+                          EscapeHtml(chart.series[s].name));
+  }
+}
+
+bool HasErrors(const Chart& chart) {
+  return std::any_of(chart.series.begin(), chart.series.end(),
+                     [](const Series& series) { return !series.errors.empty(); });
 }
 
 std::string Number(double value) {
@@ -101,15 +142,20 @@ std::string DrawChart(const Chart& chart) {
   }
   if (y_high - y_low <= Resolution(y_low, y_high)) {
     const double pad = y_low == 0 ? 1 : std::abs(y_low) * 0.1;
-    y_low -= chart.from_zero ? 0 : pad;
+    y_low -= chart.from_zero || y_low == 0 ? 0 : pad;
     y_high += pad;
+  } else if (HasErrors(chart)) {  // both ends of a bar are seen
+    const double room = 0.05 * (y_high - y_low);
+    y_low -= room;
+    y_high += room;
   }
   if (x_high == x_low) x_high = x_low + 1;
+  const double top = kTop + kLegendRow * (LegendRows(chart) - 1);
   const auto sx = [&](double x) {
     return kLeft + (x - x_low) / (x_high - x_low) * (kWidth - kLeft - kRight);
   };
   const auto sy = [&](double y) {
-    return kHeight - kBottom - (y - y_low) / (y_high - y_low) * (kHeight - kTop - kBottom);
+    return kHeight - kBottom - (y - y_low) / (y_high - y_low) * (kHeight - top - kBottom);
   };
   for (const double tick : RoundTicks(y_low, y_high, 5)) {
     absl::StrAppendFormat(
@@ -124,7 +170,6 @@ std::string DrawChart(const Chart& chart) {
   }
   absl::StrAppendFormat(&svg, "<text x=\"%g\" y=\"%g\" class=\"tick mid\">%s</text>", (kLeft + kWidth) / 2,
                         kHeight - 8, EscapeHtml(chart.x_label));
-  double legend_x = kLeft + 6;
   for (size_t s = 0; s < chart.series.size(); ++s) {
     const Series& series = chart.series[s];
     const char* color = kColors[s % kColors.size()];
@@ -143,14 +188,8 @@ std::string DrawChart(const Chart& chart) {
     }
     absl::StrAppendFormat(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>", path,
                           color);
-    if (chart.series.size() > 1) {
-      absl::StrAppendFormat(&svg,
-                            "<rect x=\"%.1f\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text "
-                            "x=\"%.1f\" y=\"%g\" class=\"tick\">%s</text>",
-                            legend_x, kTop - 4, color, legend_x + 13, kTop, EscapeHtml(series.name));
-      legend_x += 22 + 6.2 * static_cast<double>(series.name.size());
-    }
   }
+  AppendLegend(chart, svg);
   return svg + "</svg>";
 }
 

@@ -8,8 +8,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/local/process.h"
 #include "cli/local/progress.h"
+#include "cli/local/records.h"
 #include "cli/report/chart.h"
 #include "cli/report/report_guards.h"
 #include "cli/report/run_summary.h"
@@ -24,7 +24,7 @@ namespace {
 constexpr char kStyle[] = R"(
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;max-width:1120px;margin:24px auto;padding:0 16px}
 h1{font-size:24px;margin:0 0 4px}h2{font-size:19px;margin:34px 0 10px;border-bottom:1px solid #d8dee4;padding-bottom:4px}
-.muted{color:#5a6470}.result{font-size:20px;margin:14px 0}.good{color:#0a6b3d}.bad{color:#b42318}
+.muted{color:#5a6470}.result{font-size:20px;margin:14px 0}.good{color:#0a6b3d}.open{color:#5a6470}.bad{color:#b42318}
 table{border-collapse:collapse;margin:8px 0}td,th{padding:4px 12px;border-bottom:1px solid #e6eaee;text-align:right}
 td:first-child,th:first-child{text-align:left}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(430px,1fr));gap:14px}
@@ -48,6 +48,12 @@ std::string ImageTag(const std::string& path) {
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return "";
   return absl::StrCat("<img alt=\"\" src=\"data:image/png;base64,", absl::Base64Escape(*bytes), "\">");
+}
+
+// How a gain is shown: as a success or a loss only when its interval says so.
+const char* ClassOf(double gain, double interval) {
+  if (std::abs(gain) <= interval) return "open";
+  return gain > 0 ? "good" : "bad";
 }
 
 // One value of every step as a line.
@@ -81,9 +87,8 @@ class Report {
   absl::StatusOr<std::string> Write() {
     summary_ = ReadJson(dir_ + "/summary.json");
     steps_ = ReadJsonLines(dir_ + "/metrics.jsonl");
-    absl::StatusOr<std::string> described =
-        Capture({JoinPath(BinaryFolder(), "lvrpo-coordinator"), "--describe", dir_});
-    if (described.ok()) records_ = nlohmann::json::parse(*described, nullptr, false);
+    if (absl::StatusOr<nlohmann::json> records = ReadRecords(dir_); records.ok())
+      records_ = *std::move(records);
     Head();
     Part("Its result", &Report::Result);
     Part("Its curves", &Report::Curves);
@@ -139,6 +144,7 @@ class Report {
     html_ += "<h2>Result</h2>";
     if (summary_["heldout_score_before"].is_number() && summary_["heldout_score_after"].is_number()) {
       const double gain = summary_.value("heldout_gain", 0.0);
+      const double interval = summary_.value("heldout_gain_confidence_95", 0.0);
       absl::StrAppendFormat(&html_,
                             "<div class=\"result\">held-out score %.3f &rarr; <b>%.3f</b> <span "
                             "class=\"%s\">(%+.3f &plusmn; %.3f)</span></div>"
@@ -146,11 +152,11 @@ class Report {
                             "which an independent checker finds "
                             "everything that was asked and nothing else. The same prompts and noise before "
                             "and after; the interval is 95 %% of "
-                            "the paired difference.</p>",
+                            "the paired difference%s.</p>",
                             summary_["heldout_score_before"].get<double>(),
-                            summary_["heldout_score_after"].get<double>(), gain > 0 ? "good" : "bad", gain,
-                            summary_.value("heldout_gain_confidence_95", 0.0),
-                            summary_.value("heldout_images", 0));
+                            summary_["heldout_score_after"].get<double>(), ClassOf(gain, interval), gain,
+                            interval, summary_.value("heldout_images", 0),
+                            std::abs(gain) > interval ? "" : ", and it includes 0: no change is shown");
     }
     if (summary_.contains("by_kind")) {
       html_ +=
@@ -390,7 +396,7 @@ class Report {
 absl::StatusOr<std::string> WriteReport(const std::string& run_dir) {
   const absl::StatusOr<PathKind> kind = KindOf(JoinPath(run_dir, "run.json"));
   if (!kind.ok()) return kind.status();
-  if (*kind == PathKind::kMissing)
+  if (*kind == PathKind::kMissing && !Exists(JoinPath(run_dir, "coordinator.sqlite")))
     return absl::NotFoundError(absl::StrCat(run_dir, " is not a run folder: it has no run.json"));
   return Report(run_dir).Write();
 }

@@ -1,8 +1,6 @@
 #include "cli/report/run_summary.h"
 
-#include <cmath>
 #include <map>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -28,13 +26,6 @@ nlohmann::json RewardMeans(const std::vector<nlohmann::json>& steps, size_t begi
   return means;
 }
 
-// Whether a line of all.jsonl is whole and of this task.
-bool IsOutcome(const nlohmann::json& line, const std::string& task) {
-  const auto found = line.find("task"), id = line.find("id"), correct = line.find("correct");
-  return found != line.end() && *found == task && id != line.end() && id->is_string() &&
-         correct != line.end() && correct->is_boolean();
-}
-
 // Copies those of these numbers that `from` has, under the second name.
 void CopyNumbers(const nlohmann::json& from, const std::vector<std::pair<const char*, std::string>>& names,
                  nlohmann::json& summary) {
@@ -54,50 +45,6 @@ void CopyKinds(const nlohmann::json& from, const char* as, const std::string& ph
 }
 
 }  // namespace
-
-std::vector<std::pair<bool, bool>> PairOutcomes(const std::vector<nlohmann::json>& before_lines,
-                                                const std::vector<nlohmann::json>& after_lines,
-                                                const std::string& task) {
-  std::map<std::string, bool> before_by_id;
-  for (const nlohmann::json& line : before_lines) {
-    if (IsOutcome(line, task)) before_by_id[line["id"].get<std::string>()] = line["correct"].get<bool>();
-  }
-  std::vector<std::pair<bool, bool>> pairs;
-  for (const nlohmann::json& line : after_lines) {
-    if (!IsOutcome(line, task)) continue;
-    const auto before = before_by_id.find(line["id"].get<std::string>());
-    if (before != before_by_id.end()) pairs.emplace_back(before->second, line["correct"].get<bool>());
-  }
-  return pairs;
-}
-
-PairedDifference ComparePairs(const std::vector<std::pair<bool, bool>>& before_after) {
-  PairedDifference difference;
-  difference.count = static_cast<int>(before_after.size());
-  if (before_after.size() < 2) return difference;
-  double sum = 0, squares = 0;
-  for (const auto& [before, after] : before_after) {
-    const double d = static_cast<double>(after) - static_cast<double>(before);
-    sum += d;
-    squares += d * d;
-  }
-  const auto n = static_cast<double>(before_after.size());
-  difference.mean = sum / n;
-  difference.half_width = 1.96 * std::sqrt((squares / n - difference.mean * difference.mean) / (n - 1));
-  return difference;
-}
-
-std::vector<nlohmann::json> ReadJsonLines(const std::string& path) {
-  std::vector<nlohmann::json> lines;
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return lines;
-  std::istringstream stream(*text);
-  for (std::string line; std::getline(stream, line);) {
-    nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_object()) lines.push_back(std::move(json));
-  }
-  return lines;
-}
 
 nlohmann::json MakeSummary(const SummaryInput& input) {
   const nlohmann::json records = input.records.is_object() ? input.records : nlohmann::json::object();

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "cli/local/run_folder.h"
+#include "common/run_folder/run_folder.h"
 
 namespace lvrpo {
 

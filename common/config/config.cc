@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/config/config_fill.h"
+#include "common/files/filesystem.h"
 #include "common/files/text_file.h"
 #include "common/hash.h"
 
@@ -29,6 +30,24 @@ absl::StatusOr<std::map<std::string, std::string>> FillConfig(
   return std::move(filler.origins);
 }
 
+namespace {
+
+// `status`, and once where relative paths begin when files that it misses are named by such.
+absl::Status WithWorkingFolder(const absl::Status& status) {
+  constexpr absl::string_view kMissing = ": there is no ";
+  absl::string_view message = status.message();
+  bool relative = false;
+  for (size_t at = message.find(kMissing); at != absl::string_view::npos && !relative;
+       at = message.find(kMissing, at + 1)) {
+    relative = message.substr(at + kMissing.size(), 1) != "/";
+  }
+  if (!relative) return status;
+  return absl::Status(status.code(), absl::StrCat(message, "\n(paths are relative to the working folder, ",
+                                                  AbsolutePath(".").value_or("which is gone"), ")"));
+}
+
+}  // namespace
+
 absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
                                            const std::vector<std::string>& overrides) {
   constexpr int64_t kMostConfigBytes = int64_t{16} << 20;
@@ -42,7 +61,7 @@ absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
   for (const std::string& override_text : overrides) given.push_back({.text = override_text});
   auto origins = FillConfig(
       *text, path, given, [&] { return ValidateRunConfig(loaded.config); }, loaded.config);
-  if (!origins.ok()) return origins.status();
+  if (!origins.ok()) return WithWorkingFolder(origins.status());
   loaded.origins = *std::move(origins);
   return loaded;
 }

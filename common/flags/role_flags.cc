@@ -16,7 +16,7 @@
 #include "common/json/json_text.h"
 #include "common/names.h"
 #include "common/telemetry/logging.h"
-#include "common/version.h"
+#include "common/version/build_commit.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
@@ -52,7 +52,7 @@ std::string UnknownWord(const CLI::App& app, const std::vector<std::string>& arg
 
 void RoleFlags::AddTo(CLI::App& app, const std::string& uses) {
   const auto has = [&uses](char letter) { return uses.find(letter) != std::string::npos; };
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", VersionWithCommit());
   app.add_option("--config", config, "run configuration (YAML)")->required();
   app.add_option("--set", overrides, "override one setting, e.g. --set train.steps=10; may be repeated")
       ->take_all();

@@ -18,7 +18,8 @@ constexpr char kErrorInfoUrl[] = "type.lvrpo/ErrorInfo";
 void QuietGrpc() {
   static const bool once = [] {
     gpr_set_log_function([](gpr_log_func_args* line) {
-      if (!NoteHandshake(line->message)) spdlog::debug("grpc: {}", line->message);
+      NoteHandshake(line->message);
+      spdlog::debug("grpc: {}", line->message);
     });
     return true;
   }();
@@ -35,6 +36,7 @@ int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt6
 // Connections are renewed this often, so that a certificate that has expired, or whose CA is trusted no more,
 // does not live on in one.
 constexpr absl::Duration kOldestConnection = absl::Hours(1);
+constexpr absl::Duration kLastCalls = absl::Minutes(10);  // that calls on an old one may take to end
 
 void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
@@ -50,8 +52,9 @@ void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) 
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(options.silence));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(options.idle));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.limits.at_once);
-  if (options.tls != nullptr)
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kOldestConnection));
+  if (options.tls == nullptr) return;
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kOldestConnection));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(kLastCalls));
 }
 
 }  // namespace
@@ -65,6 +68,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  // A server that ends, or gives up on a slow caller, cuts its calls off.
+  if (status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty())
+    return absl::UnavailableError(absl::StrCat("the peer ended the call (", status.error_message(), ")"));
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   if (!status.error_details().empty()) result.SetPayload(kErrorInfoUrl, absl::Cord(status.error_details()));
   return ExplainTls(std::move(result));
@@ -94,7 +100,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Cha
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5000);
   // A peer that came back should be noticed within a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   std::shared_ptr<grpc::ChannelCredentials> credentials = options.credentials;
   if (credentials == nullptr && options.tls != nullptr)
     credentials = TlsChannel(options.tls, options.servers);
@@ -149,6 +155,11 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
       options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
       &port);
   SetLimits(options, builder);
+  if (options.answered != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
+    meters.push_back(RpcMeter(options.answered));
+    builder.experimental().SetInterceptorCreators(std::move(meters));
+  }
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || port == 0) {
     return absl::UnavailableError(

@@ -15,13 +15,15 @@
 #include "common/net/denials.h"
 #include "common/net/peer_limits.h"
 #include "common/net/rpc_guard.h"
+#include "common/net/rpc_meter.h"
 #include "common/net/rpc_tls.h"
 #include "proto/lvrpo/v1/common.pb.h"
 #include "proto/lvrpo/v1/config.pb.h"
 
 namespace lvrpo {
 
-// Status codes are the same on both sides. A machine-readable reason is sent in the details (v1::ErrorInfo).
+// Status codes are the same on both sides, but that a call which the peer cut off (CANCELLED) is Unavailable:
+// it may be repeated. A machine-readable reason is sent in the details (v1::ErrorInfo).
 // What TLS prevented is a sentence (TlsTroubleOf in common/net/rpc_tls.h).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
@@ -79,6 +81,7 @@ class RpcServer {
     std::shared_ptr<TlsContext> tls = ProcessTls();
     PeerLimits::Options limits = {};
     Denials::Count denied = nullptr;  // counts what is refused
+    RpcCount answered = nullptr;      // counts all calls
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.

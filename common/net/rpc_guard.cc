@@ -44,7 +44,8 @@ RpcGuard::Caller CallerOf(grpc_call* call) {
   RpcGuard::Caller caller;
   if (char* peer = grpc_call_get_peer(call); peer != nullptr) {
     caller.host = peer;  // "ipv4:10.0.0.7:53124"
-    caller.host.resize(std::min(caller.host.size(), caller.host.rfind(':')));
+    caller.host = caller.host.substr(0, caller.host.rfind(':'));
+    caller.host = caller.host.substr(caller.host.find(':') + 1);
     gpr_free(peer);
   }
   if (grpc_auth_context* context = grpc_call_auth_context(call); context != nullptr) {

@@ -18,7 +18,7 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-constexpr int64_t kMostBundleBytes = int64_t{1} << 20;
+constexpr int64_t kMostFileBytes = int64_t{1} << 20;
 constexpr char kTroubleUrl[] = "type.lvrpo/TlsTrouble";
 // How gRPC quotes what a verifier says.
 constexpr absl::string_view kVerdict = "Custom verification check failed with error: UNAUTHENTICATED: ";
@@ -66,10 +66,9 @@ ProcessState& Process() {
   return *state;
 }
 
-absl::Status WithTrouble(const std::string& sentence, TlsTrouble trouble) {
-  absl::Status status = absl::UnavailableError(sentence);
-  status.SetPayload(kTroubleUrl, absl::Cord(trouble == TlsTrouble::kCertain ? "certain" : "maybe"));
-  return status;
+template <typename... Parts>
+absl::Status Unreachable(const Parts&... sentence) {
+  return absl::UnavailableError(absl::StrCat(sentence...));
 }
 
 // "127.0.0.1:7070" of "... last error: UNKNOWN: ipv4:127.0.0.1:7070: Tls handshake failed".
@@ -88,6 +87,7 @@ std::string AddressIn(absl::string_view message) {
 TlsContext::TlsContext(const TlsFolder& folder, const Options& options)
     : identity_(folder.identity),
       ca_path_(folder.ca),
+      certificate_path_(folder.certificate),
       options_(options),
       provider_(std::make_shared<tls::FileWatcherCertificateProvider>(folder.key, folder.certificate,
                                                                       WholeSeconds(options.reload))) {}
@@ -99,13 +99,20 @@ std::string TlsContext::Bundle() const {
   const absl::Time now = options_.clock->Now();
   if (now - read_at_ < options_.reload) return bundle_;
   read_at_ = now;
-  absl::StatusOr<std::string> read = ReadFile(ca_path_, kMostBundleBytes);
+  absl::StatusOr<std::string> read = ReadFile(ca_path_, kMostFileBytes);
   if (read.ok()) {
     bundle_ = *std::move(read);
   } else {
     spdlog::warn("keeps the CAs that it had: {}", std::string(read.status().message()));
   }
   return bundle_;
+}
+
+absl::Time TlsContext::Expiry() const {
+  const absl::StatusOr<std::string> text = ReadFile(certificate_path_, kMostFileBytes);
+  if (!text.ok()) return absl::InfinitePast();
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(*text);
+  return facts.ok() ? facts->not_after : absl::InfinitePast();
 }
 
 PeerVerdict TlsContext::Judge(const PeerCertificate& peer, TlsSide side,
@@ -130,11 +137,17 @@ std::shared_ptr<TlsContext> ProcessTls() {
   return Process().context;
 }
 
-absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role) {
-  if (folder.empty()) return absl::OkStatus();
+absl::StatusOr<std::shared_ptr<TlsContext>> OpenTls(const std::string& folder, std::optional<PeerRole> role) {
+  if (folder.empty()) return nullptr;
   const absl::StatusOr<TlsFolder> opened = OpenTlsFolder(folder, role, RealClock().Now());
   if (!opened.ok()) return opened.status();
-  SetProcessTls(std::make_shared<TlsContext>(*opened));
+  return std::make_shared<TlsContext>(*opened);
+}
+
+absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role) {
+  absl::StatusOr<std::shared_ptr<TlsContext>> context = OpenTls(folder, role);
+  if (!context.ok()) return context.status();
+  if (*context != nullptr) SetProcessTls(*std::move(context));
   return absl::OkStatus();
 }
 
@@ -181,9 +194,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsToStrangers(const std::string& ca,
   return tls::TlsCredentials(options);
 }
 
-bool NoteHandshake(const std::string& message) {
+void NoteHandshake(const std::string& message) {
   constexpr absl::string_view kPrefix = "Handshake failed with fatal error ";
-  if (!absl::StartsWith(message, kPrefix)) return false;
+  if (!absl::StartsWith(message, kPrefix)) return;
   std::vector<std::weak_ptr<Denials>> servers;
   {
     absl::MutexLock lock(&Process().mutex);
@@ -195,7 +208,11 @@ bool NoteHandshake(const std::string& message) {
                     absl::StrCat("no TLS handshake (a peer without --tls?): ",
                                  OneLine(message.substr(kPrefix.size()), 200)));
   }
-  return true;
+}
+
+absl::Status WithTlsTrouble(absl::Status status, TlsTrouble trouble) {
+  status.SetPayload(kTroubleUrl, absl::Cord(trouble == TlsTrouble::kCertain ? "certain" : "maybe"));
+  return status;
 }
 
 TlsTrouble TlsTroubleOf(const absl::Status& status) {
@@ -209,27 +226,27 @@ absl::Status ExplainTls(absl::Status status) {
   const absl::string_view message = status.message();
   const std::string address = AddressIn(message);
   if (const size_t verdict = message.find(kVerdict); verdict != absl::string_view::npos) {
-    return WithTrouble(
-        absl::StrCat("refuses to talk to ", address, ": ", message.substr(verdict + kVerdict.size())),
+    return WithTlsTrouble(
+        Unreachable("refuses to talk to ", address, ": ", message.substr(verdict + kVerdict.size())),
         TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "Tls handshake failed") &&
       absl::StrContains(message, "wrong version number")) {
-    return WithTrouble(
-        absl::StrCat(address, " does not speak TLS: start it with --tls, or leave --tls away here"),
+    return WithTlsTrouble(
+        Unreachable(address, " does not speak TLS: start it with --tls, or leave --tls away here"),
         TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "Tls handshake failed") &&
       absl::StrContains(message, "certificate verify failed")) {
-    return WithTrouble(absl::StrCat("the certificate of ", address,
-                                    " is not accepted: it is expired, or its CA is not in ca.crt"),
-                       TlsTrouble::kCertain);
+    return WithTlsTrouble(Unreachable("the certificate of ", address,
+                                      " is not accepted: it is expired, or its CA is not in ca.crt"),
+                          TlsTrouble::kCertain);
   }
   if (absl::StrContains(message, "failed to connect") && absl::StrContains(message, "Socket closed")) {
-    return WithTrouble(
-        absl::StrCat(address,
-                     " hangs up at once: a server with --tls takes only clients with --tls whose "
-                     "certificate it accepts, and its log says why it refused one"),
+    return WithTlsTrouble(
+        Unreachable(address,
+                    " hangs up at once: a server with --tls takes only clients with --tls whose "
+                    "certificate it accepts, and its log says why it refused one"),
         TlsTrouble::kMaybe);
   }
   return status;

@@ -39,6 +39,9 @@ class TlsContext {
   // Whether the peer on `side` may be talked to, by the CA bundle as it is now; a client's server must be one
   // of `roles` (empty: any).
   PeerVerdict Judge(const PeerCertificate& peer, TlsSide side, const std::vector<PeerRole>& roles) const;
+  // Until when the process's own certificate is valid, as its file says now; InfinitePast when it cannot be
+  // read.
+  absl::Time Expiry() const;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface>& provider() const {
     return provider_;
   }
@@ -47,7 +50,7 @@ class TlsContext {
   std::string Bundle() const;
 
   const PeerIdentity identity_;
-  const std::string ca_path_;
+  const std::string ca_path_, certificate_path_;
   const Options options_;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
   mutable absl::Mutex mutex_;
@@ -59,8 +62,9 @@ class TlsContext {
 // plain text. Set once, before there are any.
 void SetProcessTls(std::shared_ptr<TlsContext> context);
 std::shared_ptr<TlsContext> ProcessTls();
-// What --tls says: opens the folder (OpenTlsFolder, with its errors) and sets the process's identity. Nothing
-// for an empty `folder`.
+// What --tls says: opens the folder (OpenTlsFolder, with its errors). Null for an empty `folder`.
+absl::StatusOr<std::shared_ptr<TlsContext>> OpenTls(const std::string& folder, std::optional<PeerRole> role);
+// The same, as the process's identity.
 absl::Status UseTls(const std::string& folder, std::optional<PeerRole> role);
 
 // Only clients whose certificate TlsContext::Judge accepts get a connection; the others are noted.
@@ -76,9 +80,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsToStrangers(const std::string& ca,
                                                          const std::string& certificate,
                                                          const std::string& key);
 
-// gRPC's message about a handshake that failed in this process: noted by every server that uses TLS. Returns
-// whether it is one.
-bool NoteHandshake(const std::string& message);
+// Takes gRPC's messages: one about a handshake that failed in this process is noted by its servers that use
+// TLS.
+void NoteHandshake(const std::string& message);
 
 // What is wrong with the connection, where a call failed for it.
 enum class TlsTrouble {
@@ -87,6 +91,7 @@ enum class TlsTrouble {
   kCertain,  // the other side's certificate, or no TLS there: trying again does not help
 };
 TlsTrouble TlsTroubleOf(const absl::Status& status);
+absl::Status WithTlsTrouble(absl::Status status, TlsTrouble trouble);
 // Turns gRPC's message about a connection that TLS prevented into a sentence, which TlsTroubleOf knows. Other
 // statuses are returned as they are.
 absl::Status ExplainTls(absl::Status status);

@@ -1,6 +1,8 @@
 #include "common/telemetry/metrics.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <prometheus/text_serializer.h>
 #include <sys/socket.h>
@@ -10,54 +12,134 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/clock.h"
+#include "common/files/disk_room.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/telemetry/catalogue.h"
+#include "common/telemetry/process_metrics.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr size_t kMaxRequest = 8192, kMaxClients = 64;
 
-std::string Response(int code, const char* reason, const std::string& type, const std::string& body) {
-  return absl::StrCat("HTTP/1.0 ", code, " ", reason, "\r\nContent-Type: ", type,
-                      "\r\nContent-Length: ", body.size(), "\r\nConnection: close\r\n\r\n", body);
+std::string Response(const PageAnswer& answer, bool with_body) {
+  return absl::StrCat("HTTP/1.0 ", answer.code, " ", answer.reason, "\r\nContent-Type: ", answer.type,
+                      "\r\nContent-Length: ", answer.body.size(), "\r\n", answer.headers,
+                      "Connection: close\r\n\r\n", with_body ? answer.body : "");
+}
+
+// The value of a header in a request; empty: it has none.
+std::string HeaderOf(absl::string_view request, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(request, "\r\n")) {
+    if (line.size() > name.size() && line[name.size()] == ':' &&
+        absl::EqualsIgnoreCase(line.substr(0, name.size()), name)) {
+      return std::string(absl::StripAsciiWhitespace(line.substr(name.size() + 1)));
+    }
+  }
+  return "";
+}
+
+bool IsLoopback(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET)
+    return (ntohl(reinterpret_cast<const sockaddr_in&>(peer).sin_addr.s_addr) >> 24) == 127;
+  if (peer.ss_family != AF_INET6) return false;
+  const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
+}
+
+// The catalogue's entry of a family that this process is about to export.
+const MetricSpec& Listed(const std::string& name, MetricType type, const Metrics::Labels& labels) {
+  const MetricSpec* spec = FindMetric(name);
+  if (spec == nullptr || spec->type != type)
+    throw std::logic_error(absl::StrCat(name, " is not in the catalogue of metrics with this type"));
+  bool same = spec->labels.size() == labels.size();
+  for (const MetricSpec::Label& label : spec->labels) same = same && labels.count(label.name) == 1;
+  if (!same) throw std::logic_error(absl::StrCat(name, " has other labels in the catalogue of metrics"));
+  return *spec;
 }
 
 }  // namespace
 
 Metrics::Metrics(const std::string& role) {
-  Gauge("lvrpo_build_info", "1; the labels say what runs here.", {{"role", role}, {"version", kVersion}})
-      .Set(1);
+  Gauge("lvrpo_build_info", {{"role", role}, {"version", kVersion}, {"commit", BuildCommit()}}).Set(1);
+  for (const MetricSpec& metric : MetricCatalogue()) {
+    const std::string whose = RoleOf(metric);
+    if (metric.type != MetricType::kCounter || (whose != role && whose != "every role")) continue;
+    for (const Labels& labels : KnownSeries(metric)) Counter(metric.name, labels);
+  }
+  BeforeRender([this] { RefreshProcessMetrics(*this); });
 }
 
-prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
-                                      const Labels& labels) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
+prometheus::Counter& Metrics::Counter(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kCounter, labels);
+  return prometheus::BuildCounter().Name(name).Help(spec.help).Register(registry_).Add(labels);
 }
 
-prometheus::Gauge& Metrics::Gauge(const std::string& name, const std::string& help, const Labels& labels) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
+prometheus::Gauge& Metrics::Gauge(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kGauge, labels);
+  return prometheus::BuildGauge().Name(name).Help(spec.help).Register(registry_).Add(labels);
 }
 
-prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help,
-                                        const Labels& labels) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(
-      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5,
-                                                      5, 10, 30, 60});
+prometheus::Histogram& Metrics::Seconds(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kHistogram, labels);
+  return prometheus::BuildHistogram().Name(name).Help(spec.help).Register(registry_).Add(
+      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .01, .025, .1, .25, 1, 2.5, 10, 30, 60,
+                                                      300, 900, 3600});
 }
 
-std::string Metrics::Render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+void Metrics::SetRun(const std::string& run_id) {
+  absl::MutexLock lock(&mutex_);
+  run_ = run_id;
+}
+
+void Metrics::BeforeRender(std::function<void()> refresh) {
+  absl::MutexLock lock(&mutex_);
+  refreshers_.push_back(std::move(refresh));
+}
+
+void Metrics::WatchDisk(const std::string& place, const std::string& folder) {
+  BeforeRender([this, place, folder] {
+    const absl::StatusOr<DiskRoom> room = DiskRoomOf(folder);
+    if (!room.ok()) return;
+    Gauge("lvrpo_disk_free_bytes", {{"place", place}}).Set(static_cast<double>(room->free_bytes));
+    Gauge("lvrpo_disk_size_bytes", {{"place", place}}).Set(static_cast<double>(room->size_bytes));
+  });
+}
+
+std::string Metrics::Render() const {
+  std::string run;
+  std::vector<std::function<void()>> refreshers;
+  {
+    absl::MutexLock lock(&mutex_);
+    run = run_;
+    refreshers = refreshers_;
+  }
+  for (const auto& refresh : refreshers) refresh();
+  std::vector<prometheus::MetricFamily> families = registry_.Collect();
+  if (!run.empty()) {
+    for (prometheus::MetricFamily& family : families) {
+      for (prometheus::ClientMetric& metric : family.metric) metric.label.push_back({"run", run});
+    }
+  }
+  return prometheus::TextSerializer().Serialize(families);
+}
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
                                                                     const Metrics& metrics,
                                                                     Readiness readiness,
-                                                                    absl::Duration patience) {
+                                                                    absl::Duration patience, Pages pages) {
   absl::StatusOr<HostPort> where = ParseHostPort(address, AddressUse::kListen);
   if (!where.ok()) return where.status();
   const absl::StatusOr<int> fd = BindSocket(*where);
@@ -68,16 +150,17 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::s
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", why));
   }
   return std::unique_ptr<MetricsServer>(
-      new MetricsServer(*fd, where->ToString(), metrics, std::move(readiness), patience));
+      new MetricsServer(*fd, where->ToString(), metrics, std::move(readiness), patience, std::move(pages)));
 }
 
 MetricsServer::MetricsServer(int fd, std::string address, const Metrics& metrics, Readiness readiness,
-                             absl::Duration patience)
+                             absl::Duration patience, Pages pages)
     : fd_(fd),
       address_(std::move(address)),
       metrics_(metrics),
       readiness_(std::move(readiness)),
-      patience_(patience) {
+      patience_(patience),
+      pages_(std::move(pages)) {
   if (pipe2(stop_pipe_, O_CLOEXEC) != 0) stop_pipe_[0] = stop_pipe_[1] = -1;
   thread_ = std::thread([this] { Serve(); });
 }
@@ -122,7 +205,9 @@ void MetricsServer::Serve() {
 }
 
 void MetricsServer::Accept(std::list<Client>& clients) const {
-  const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  const int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
   const bool no_room = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM);
   if (!clients.empty() && (no_room || clients.size() >= kMaxClients)) {
     close(clients.front().fd);
@@ -132,7 +217,11 @@ void MetricsServer::Accept(std::list<Client>& clients) const {
     poll(&stop, 1, 100);
   }
   if (fd >= 0)
-    clients.push_back({.fd = fd, .deadline = RealClock().Now() + patience_, .request = "", .answer = ""});
+    clients.push_back({.fd = fd,
+                       .from_loopback = IsLoopback(peer),
+                       .deadline = RealClock().Now() + patience_,
+                       .request = "",
+                       .answer = ""});
 }
 
 bool MetricsServer::Advance(Client& client) const {
@@ -143,7 +232,7 @@ bool MetricsServer::Advance(Client& client) const {
     if (got <= 0) return got < 0 && again();
     client.request.append(buffer, static_cast<size_t>(got));
     if (!absl::StrContains(client.request, "\r\n\r\n")) return client.request.size() < kMaxRequest;
-    client.answer = Answer(client.request);
+    client.answer = Answer(client.request, client.from_loopback);
   }
   const std::string& answer = client.answer;
   const ssize_t wrote =
@@ -153,18 +242,30 @@ bool MetricsServer::Advance(Client& client) const {
   return client.sent < answer.size();
 }
 
-std::string MetricsServer::Answer(const std::string& request) const {
+std::string MetricsServer::Answer(const std::string& request, bool from_loopback) const {
   const std::string line = request.substr(0, request.find("\r\n"));
-  if (!absl::StartsWith(line, "GET ")) return Response(405, "Method Not Allowed", "text/plain", "only GET\n");
-  const std::string path = line.substr(4, line.find(' ', 4) - 4);
-  if (path == "/healthz") return Response(200, "OK", "text/plain", "alive\n");
-  const std::string why_not = readiness_ ? readiness_() : "";
-  if (path == "/metrics") return Response(200, "OK", "text/plain; version=0.0.4", metrics_.Render());
-  if (path == "/readyz") {
-    if (why_not.empty()) return Response(200, "OK", "text/plain", "ready\n");
-    return Response(503, "Service Unavailable", "text/plain", why_not + "\n");
+  const bool head = absl::StartsWith(line, "HEAD ");
+  if (!head && !absl::StartsWith(line, "GET "))
+    return Response({.code = 405, .reason = "Method Not Allowed", .body = "only GET and HEAD\n"}, true);
+  const size_t begin = line.find(' ') + 1;
+  const std::string target = line.substr(begin, line.find(' ', begin) - begin);
+  PageRequest asked;
+  asked.path = target.substr(0, target.find('?'));
+  asked.host = HeaderOf(request, "Host");
+  asked.from_loopback = from_loopback;
+  return Response(AnswerTo(asked), !head);
+}
+
+PageAnswer MetricsServer::AnswerTo(const PageRequest& request) const {
+  if (request.path == "/healthz") return {.body = "alive\n"};
+  const std::string why_not = readiness_ ? readiness_() : "";  // refreshes lvrpo_role_state, too
+  if (request.path == "/metrics") return {.type = "text/plain; version=0.0.4", .body = metrics_.Render()};
+  if (request.path == "/readyz") {
+    if (why_not.empty()) return {.body = "ready\n"};
+    return {.code = 503, .reason = "Service Unavailable", .body = why_not + "\n"};
   }
-  return Response(404, "Not Found", "text/plain", "try /metrics, /healthz or /readyz\n");
+  if (pages_) return pages_(request);
+  return {.code = 404, .reason = "Not Found", .body = "try /metrics, /healthz or /readyz\n"};
 }
 
 }  // namespace lvrpo

@@ -62,6 +62,8 @@ absl::Status RunAudit::Prepare() {
       "every group and every worker used weights that were published with that very digest");
   checkpoints_ = std::make_unique<Promise>(
       "the newest checkpoint, and every older one that is kept, is intact and holds the weights of its step");
+  evaluations_ = std::make_unique<Promise>(
+      "every evaluation is of weights that a step made, or of the base, with scores that are possible");
   chain_whole_ = std::make_unique<Promise>(
       "each step's record names the digests of the one before it and of its groups");
   untouched_ =
@@ -80,7 +82,7 @@ absl::Status RunAudit::ReadSums() {
 std::vector<Proof> RunAudit::Proofs() const {
   std::vector<Proof> proofs;
   for (const auto* promise : {&sequence_, &once_, &complete_, &fresh_, &all_known_, &versions_, &checkpoints_,
-                              &chain_whole_, &untouched_})
+                              &evaluations_, &chain_whole_, &untouched_})
     proofs.push_back((*promise)->Result());
   return proofs;
 }
@@ -91,7 +93,7 @@ absl::StatusOr<std::vector<Proof>> AuditRun(const std::string& run_dir) {
   RunAudit audit(**store, run_dir);
   for (absl::Status (RunAudit::*part)() :
        {&RunAudit::Prepare, &RunAudit::ReadSteps, &RunAudit::ReadGroups, &RunAudit::ReadAcknowledgements,
-        &RunAudit::ReadCheckpoints, &RunAudit::ReadSums}) {
+        &RunAudit::ReadCheckpoints, &RunAudit::ReadEvaluations, &RunAudit::ReadSums}) {
     if (absl::Status status = (audit.*part)(); !status.ok()) return status;
   }
   return audit.Proofs();

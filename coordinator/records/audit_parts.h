@@ -38,6 +38,7 @@ class RunAudit {
   absl::Status ReadGroups();  // all of them
   absl::Status ReadAcknowledgements();
   absl::Status ReadCheckpoints();
+  absl::Status ReadEvaluations();
   absl::Status ReadSums();
   std::vector<Proof> Proofs() const;
 
@@ -67,7 +68,7 @@ class RunAudit {
   std::unique_ptr<Statement> find_group_, find_acknowledgement_;
 
   std::unique_ptr<Promise> sequence_, once_, complete_, fresh_, all_known_, versions_, checkpoints_,
-      chain_whole_, untouched_;
+      evaluations_, chain_whole_, untouched_;
 };
 
 }  // namespace lvrpo

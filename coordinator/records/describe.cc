@@ -6,6 +6,7 @@
 #include "common/files/filesystem.h"
 #include "common/words/words.h"
 #include "coordinator/records/store.h"
+#include "data/heldout/evaluation.h"
 
 namespace lvrpo {
 
@@ -20,6 +21,7 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
                           {"groups_consumed", 0},
                           {"groups_retired_by_reason", nlohmann::json::object()},
                           {"events", nlohmann::json::array()},
+                          {"evaluations", nlohmann::json::array()},
                           {"weights_digest", ""},
                           {"trained", false},
                           {"checkpoint", ""}};
@@ -31,8 +33,9 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   const absl::StatusOr<std::map<v1::RetireReason, int64_t>> retired = (*store)->RetiredByReason();
   const absl::StatusOr<std::vector<v1::CheckpointRecord>> checkpoints = (*store)->Checkpoints();
   const absl::StatusOr<std::vector<EventRecord>> events = (*store)->Events();
-  for (const absl::Status& status : {steps.status(), starts.status(), identity.status(), retired.status(),
-                                     checkpoints.status(), events.status()}) {
+  const absl::StatusOr<std::vector<v1::EvaluationRecord>> evaluations = (*store)->Evaluations();
+  for (const absl::Status& status : {evaluations.status(), steps.status(), starts.status(), identity.status(),
+                                     retired.status(), checkpoints.status(), events.status()}) {
     if (!status.ok()) return status;
   }
   const absl::StatusOr<std::vector<v1::StepRecord>> last = (*store)->StepsFrom(*steps - 1);
@@ -42,6 +45,8 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
   for (const EventRecord& event : *events) {
     list.push_back({{"unix_seconds", event.unix_seconds}, {"kind", event.kind}, {"text", event.text}});
   }
+  nlohmann::json scores = nlohmann::json::array();
+  for (const v1::EvaluationRecord& record : *evaluations) scores.push_back(EvaluationJson(record));
   return nlohmann::json{{"run_epochs", *starts},
                         {"steps", *steps},
                         {"total_steps", std::max<int64_t>(identity->total_steps, 0)},
@@ -49,6 +54,7 @@ absl::StatusOr<nlohmann::json> DescribeRun(const std::string& run_dir) {
                         {"groups_consumed", *steps * identity->groups_per_step},
                         {"groups_retired_by_reason", by_reason},
                         {"events", list},
+                        {"evaluations", scores},
                         {"weights_digest", last->empty() ? "" : last->back().new_version().digest()},
                         {"trained", identity->total_steps > 0 && !checkpoints->empty() &&
                                         checkpoints->back().step() >= identity->total_steps},

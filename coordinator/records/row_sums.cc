@@ -77,6 +77,7 @@ const std::vector<SummedTable>& SummedTables() {
                                    {"acknowledgements", {"member", "incarnation", "version", "digest"}},
                                    {"contract", {"key", "value", "role"}},
                                    {"retired", {"reason", "count"}},
+                                   {"evaluations", {"step", "record"}},
                                    {"events", {"id", "unix_seconds", "kind", "text"}}};
   return *tables;
 }

@@ -6,6 +6,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/filesystem.h"
 #include "coordinator/records/statement.h"
 
 namespace lvrpo {
@@ -55,11 +56,24 @@ absl::StatusOr<std::vector<std::string>> Store::ChangedTables() {
   const auto restore = absl::MakeCleanup([&] { sums_.RestoreFrom(written); });
   sums_.RestoreFrom({});
   for (const SummedTable& table : SummedTables()) {
-    if (absl::Status status = sums_.AddTable(database_, table); !status.ok()) return status;
     const auto sum = written.find(table.name);
+    const absl::StatusOr<bool> there = HasTable(table.name);
+    if (!there.ok()) return there.status();
+    if (!*there) {  // as in the records of an older program, unless it has a sum
+      if (sum != written.end()) changed.push_back(table.name);
+      continue;
+    }
+    if (absl::Status status = sums_.AddTable(database_, table); !status.ok()) return status;
     if (sum == written.end() || sum->second != sums_.all().at(table.name)) changed.push_back(table.name);
   }
   return changed;
+}
+
+int64_t Store::bytes() const {
+  const std::string path = sqlite3_db_filename(database_, "main");
+  int64_t sum = 0;
+  for (const char* part : {"", "-wal"}) sum += FileSize(absl::StrCat(path, part)).value_or(0);
+  return sum;
 }
 
 absl::Status Store::CheckpointLog() {
@@ -163,7 +177,7 @@ absl::Status Store::AbandonStepsFrom(int64_t step) {
     status = Statement(database_, absl::StrCat("DELETE FROM ", table, " WHERE step >= ?")).Bind(first).Run();
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
+  return Statement(database_, "DELETE FROM evaluations WHERE step > ?").Bind(step).Run();
 }
 
 absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
@@ -180,6 +194,13 @@ absl::Status Store::PutCheckpoint(const v1::CheckpointRecord& checkpoint) {
   }
   Statement insert(database_, "INSERT OR REPLACE INTO checkpoints VALUES(?, ?)");
   return insert.Bind(checkpoint.step()).BindBlob(bytes).Run();
+}
+
+absl::Status Store::PutEvaluation(const v1::EvaluationRecord& evaluation) {
+  return Statement(database_, "INSERT OR REPLACE INTO evaluations VALUES(?, ?)")
+      .Bind(evaluation.step())
+      .BindBlob(RecordBytes(evaluation))
+      .Run();
 }
 
 absl::Status Store::PutAcknowledgement(const Acknowledgement& acknowledgement) {

@@ -72,7 +72,8 @@ class Store {
   absl::Status PutGroup(const v1::GroupRecord& group);  // counts a group that is RETIRED
   absl::Status DeleteGroupsFrom(int64_t ordinal);
   absl::Status PutStep(const v1::StepRecord& step);
-  // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of abandoned ones.
+  // Moves steps from this one on, and the checkpoints that hold any of them, to the tables of abandoned ones,
+  // and forgets evaluations of their weights.
   absl::Status AbandonStepsFrom(int64_t step);
   // Moves another checkpoint of the same step to the table of abandoned ones; a newer record of the same one
   // (by its digest) replaces the older.
@@ -80,6 +81,8 @@ class Store {
   absl::Status PutAcknowledgement(const Acknowledgement& acknowledgement);
   absl::Status PutContract(const std::string& key, const ContractEntry& entry);
   absl::Status PutEvent(const EventRecord& event);  // keeps the newest kEvents
+  // Replaces that of the same step.
+  absl::Status PutEvaluation(const v1::EvaluationRecord& evaluation);
   absl::Status SetNumber(const std::string& key, int64_t value);
   absl::Status SetText(const std::string& key, const std::string& value);
 
@@ -97,12 +100,14 @@ class Store {
   absl::StatusOr<std::vector<v1::StepRecord>> AbandonedSteps() const;     // in the order they were abandoned
   absl::StatusOr<std::vector<v1::CheckpointRecord>> Checkpoints() const;  // by step
   absl::StatusOr<std::vector<v1::CheckpointRecord>> AbandonedCheckpoints() const;
+  absl::StatusOr<std::vector<v1::EvaluationRecord>> Evaluations() const;  // by step
   absl::StatusOr<std::map<std::string, ContractEntry>> Contract() const;
   absl::StatusOr<std::vector<EventRecord>> Events() const;  // in order
   // (version, digest) pairs that were acknowledged.
   absl::StatusOr<std::vector<v1::PolicyVersion>> Acknowledgements() const;
 
   sqlite3* database() const { return database_; }
+  int64_t bytes() const;  // of its files
 
   static constexpr int kEvents = 10000;
 
@@ -114,6 +119,8 @@ class Store {
   absl::Status Create(const std::string& run_id, const std::string& config_digest);
   absl::Status CheckIdentity(const std::string& path, const std::string& config_digest) const;
   absl::StatusOr<bool> HasTable(const std::string& name) const;
+  // Adds the table of evaluations to the database of a program that had none.
+  absl::Status AddEvaluations();
   absl::Status LoadSums();
   absl::Status SaveSums();
   absl::Status Execute(const std::string& sql) const;

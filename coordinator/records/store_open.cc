@@ -16,6 +16,9 @@ namespace {
 constexpr int kOpenPatience = 5000;
 constexpr char kInMemory[] = ":memory:";
 
+// Records of an older program have none.
+constexpr char kEvaluationsTable[] =
+    "CREATE TABLE IF NOT EXISTS evaluations(step INTEGER PRIMARY KEY, record BLOB)";
 constexpr const char* kTables[] = {
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS groups(ordinal INTEGER PRIMARY KEY, state INTEGER, step INTEGER, record "
@@ -30,7 +33,7 @@ constexpr const char* kTables[] = {
     "CREATE TABLE IF NOT EXISTS contract(key TEXT PRIMARY KEY, value TEXT, role INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS retired(reason INTEGER PRIMARY KEY, count INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY, unix_seconds REAL, kind TEXT, text TEXT)",
-    "CREATE TABLE IF NOT EXISTS sums(name TEXT PRIMARY KEY, sum TEXT) WITHOUT ROWID",
+    kEvaluationsTable, "CREATE TABLE IF NOT EXISTS sums(name TEXT PRIMARY KEY, sum TEXT) WITHOUT ROWID",
     // A start reads the open groups and the newest retired ones, not a million closed ones.
     "CREATE INDEX IF NOT EXISTS open_groups ON groups(ordinal) WHERE state < 5",
     "CREATE INDEX IF NOT EXISTS retired_groups ON groups(ordinal) WHERE state = 6"};
@@ -127,6 +130,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path, cons
     if (absl::Status status = (*store)->Execute(sql); !status.ok()) return OpenError(path, status);
   }
   if (absl::Status status = (*store)->LoadSums(); !status.ok()) return OpenError(path, status);
+  if (absl::Status status = (*store)->AddEvaluations(); !status.ok()) return OpenError(path, status);
   if (absl::Status status = (*store)->sums_.Watch((*store)->database_); !status.ok())
     return OpenError(path, status);
   const absl::StatusOr<bool> any_step =
@@ -161,6 +165,15 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& pa
   }
   if (absl::Status status = (*store)->LoadSums(); !status.ok()) return OpenError(path, status);
   return store;
+}
+
+absl::Status Store::AddEvaluations() {
+  const absl::StatusOr<bool> there = HasTable("evaluations");
+  if (!there.ok() || *there) return there.status();
+  return Transaction([&]() -> absl::Status {
+    if (absl::Status status = Execute(kEvaluationsTable); !status.ok()) return status;
+    return sums_.AddTable(database_, {"evaluations", {"step", "record"}});
+  });
 }
 
 absl::StatusOr<bool> Store::HasTable(const std::string& name) const {

@@ -142,6 +142,13 @@ absl::StatusOr<std::vector<v1::CheckpointRecord>> Store::AbandonedCheckpoints() 
   return ReadRecords<v1::CheckpointRecord>(database_, "SELECT record FROM abandoned_checkpoints ORDER BY id");
 }
 
+absl::StatusOr<std::vector<v1::EvaluationRecord>> Store::Evaluations() const {
+  const absl::StatusOr<bool> there = HasTable("evaluations");
+  if (!there.ok()) return there.status();
+  if (!*there) return std::vector<v1::EvaluationRecord>();
+  return ReadRecords<v1::EvaluationRecord>(database_, "SELECT record FROM evaluations ORDER BY step");
+}
+
 absl::StatusOr<std::map<std::string, ContractEntry>> Store::Contract() const {
   std::map<std::string, ContractEntry> contract;
   Statement select(database_, "SELECT key, value, role FROM contract");

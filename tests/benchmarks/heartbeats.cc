@@ -70,6 +70,8 @@ class World {
     request.set_member_id(id);
     request.set_process(id);
     request.set_config_digest("config");
+    for (const char* term : {"schedule", "base weights", "prompts"})
+      (*request.mutable_contract())[term] = "aaaa";
     v1::RegisterResponse response;
     const absl::Status status =
         FromGrpcStatus(stubs_.back()->Register(MakeContext(absl::Seconds(10)).get(), request, &response));

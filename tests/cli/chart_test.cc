@@ -100,5 +100,36 @@ TEST(Chart, HtmlIsEscaped) {
   EXPECT_EQ(EscapeHtml(""), "");
 }
 
+// The number after `name="` at its first place after `from`.
+double NumberAt(const std::string& svg, const std::string& name, size_t from) {
+  return std::atof(svg.c_str() + svg.find(name + "=\"", from) + name.size() + 2);
+}
+
+TEST(Chart, LegendStandsAboveThePlotHoweverManySeriesThereAre) {
+  Chart chart{"rewards", "step", {}, false};
+  for (int i = 0; i < 8; ++i) chart.series.push_back({"a component's name", {{0, 0}, {1, 1}}, {}});
+  const std::string svg = DrawChart(chart);
+  double highest = 1e9, lowest_legend = 0, right = 0;
+  for (size_t at = svg.find("class=\"grid\""); at != std::string::npos;
+       at = svg.find("class=\"grid\"", at + 1))
+    highest = std::min(highest, NumberAt(svg, "y1", svg.rfind("<line", at)));
+  for (size_t at = svg.find("<rect"); at != std::string::npos; at = svg.find("<rect", at + 1)) {
+    lowest_legend = std::max(lowest_legend, NumberAt(svg, "y", at) + 4);
+    right = std::max(right, NumberAt(svg, "x", at) + 22 + 6.2 * 18);
+  }
+  EXPECT_LT(lowest_legend, highest);
+  EXPECT_LE(right, 520);
+}
+
+TEST(Chart, BothEndsOfABarAreInsideThePlot) {
+  const std::string svg = ChartOf({{0, .4}, {100, .5}}, {.1, .2});
+  for (size_t at = svg.find("stroke=\"#"); at != std::string::npos; at = svg.find("stroke=\"#", at + 1)) {
+    const size_t line = svg.rfind('<', at);
+    if (svg.compare(line, 5, "<line") != 0) continue;
+    EXPECT_LT(NumberAt(svg, "y1", line), 208);  // of the x axis: 210
+    EXPECT_GT(NumberAt(svg, "y2", line), 32);   // of the plot's top: 30
+  }
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -23,13 +23,15 @@ TEST(Progress, TellsWhatAUserWantsToKnow) {
   (*input.status.mutable_recent_reward_means())["reward"] = 0.5;
   (*input.status.mutable_recent_reward_means())["instruction"] = 0.25;
   input.status.set_waiting_for("rollout-1");
-  input.heldout = "0.412";
+  input.status.mutable_heldout()->set_score(.412);
   input.samples_per_second = 63.7;
   input.seconds_left = 70;
   (*input.status.mutable_recent_reward_means())["my_scorer"] = 1;
   EXPECT_EQ(FormatProgress(input),
             "step 30/100  70 s left  waiting for rollout-1  reward 0.500 (instruction 0.25, my_scorer 1.00)  "
             "held-out 0.412  64 samples/s");
+  input.status.mutable_heldout()->set_gain(-.1);
+  EXPECT_THAT(FormatProgress(input), HasSubstr("  held-out -0.100  "));
   input.seconds_left = .2;
   EXPECT_THAT(FormatProgress(input), HasSubstr("step 30/100  1 s left  "));  // there are steps to come
   EXPECT_EQ(FormatProgress(ProgressInput()), "step 0/0");

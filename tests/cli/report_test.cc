@@ -196,5 +196,20 @@ TEST_F(RunReport, ADamagedFileCostsItsOwnPartOnly) {
   }
 }
 
+TEST_F(RunReport, ShowsAGainAsASuccessOnlyWhenItsIntervalSaysSo) {
+  struct Case {
+    double gain, interval;
+    const char* shown;
+  };
+  for (const Case& c : {Case{.2, .1, "class=\"good\">(+0.200"}, Case{.1, .1, "class=\"open\">(+0.100"},
+                        Case{-.05, .1, "class=\"open\">(-0.050"}, Case{-.2, .1, "class=\"bad\">(-0.200"}}) {
+    Write("summary.json", {{"heldout_score_before", 0.5},
+                           {"heldout_score_after", 0.5 + c.gain},
+                           {"heldout_gain", c.gain},
+                           {"heldout_gain_confidence_95", c.interval}});
+    EXPECT_THAT(Html(), HasSubstr(c.shown));
+  }
+}
+
 }  // namespace
 }  // namespace lvrpo

@@ -1,4 +1,4 @@
-#include "cli/local/run_folder.h"
+#include "common/run_folder/run_folder.h"
 
 #include <unistd.h>
 
@@ -162,6 +162,38 @@ TEST_F(RunFoldersOnDisk, OfAnotherMachineAskForItsWorkingFolder) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   ASSERT_TRUE(opened->Save().ok());  // and from now on that is it
   EXPECT_TRUE(OpenRunFolder(path_).ok());
+}
+
+TEST_F(RunFoldersOnDisk, AskForItsWorkingFolderWhereItsFilesAreNot) {
+  Change({{"working_folder", "/"}});
+  EXPECT_THAT(Refusal(absl::StatusCode::kInvalidArgument),
+              AllOf(HasSubstr("there is no assets/"), HasSubstr("relative to the working folder, /)"),
+                    HasSubstr("--working-folder FOLDER says")));
+}
+
+// A folder as a coordinator that was started by hand makes it.
+TEST_F(RunFoldersOnDisk, StartedByHandAreAsOthers) {
+  const std::string by_hand = dir_ / "by-hand";
+  const absl::StatusOr<LoadedConfig> config = LoadRunConfig("configs/shapes.yaml", {"train.steps=7"});
+  ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(CheckRunConfig(by_hand, *config).ok());
+  ASSERT_TRUE(CompleteRunFolder(by_hand + "/", *config).ok());
+  EXPECT_TRUE(CheckRunConfig(by_hand, *config).ok());
+  EXPECT_EQ(*ReadFile(by_hand + "/config.yaml"), PrintConfig(*config));
+  const absl::StatusOr<RunFolder> opened = OpenRunFolder(by_hand);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->run_id, "by-hand");
+  EXPECT_EQ(opened->config.config.train().steps(), 7);
+  const std::string json = *ReadFile(by_hand + "/run.json");
+  ASSERT_TRUE(CompleteRunFolder(path_, *config).ok());  // what is there stays
+  EXPECT_NE(*ReadFile(path_ + "/config.yaml"), PrintConfig(*config));
+  const absl::StatusOr<LoadedConfig> other = LoadRunConfig("configs/shapes.yaml", {"train.steps=8"});
+  const absl::Status refused = CheckRunConfig(by_hand, *other);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--config " + by_hand + "/config.yaml"));
+  // Settings that decide no results may differ.
+  EXPECT_TRUE(
+      CheckRunConfig(by_hand, *LoadRunConfig("configs/shapes.yaml", {"train.steps=7", "name=other"})).ok());
 }
 
 TEST_F(RunFolders, AreNotMadeWhereTheyCannotBe) {

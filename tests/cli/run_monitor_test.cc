@@ -75,7 +75,6 @@ TEST_F(Monitor, AfterGoingBackToACheckpointThereIsMoreToDo) {
 }
 
 TEST_F(Monitor, SpeaksOfAStallOnceAndOfASilentCoordinator) {
-  monitor_.SetHeldout("0.412");
   monitor_.Begin();
   EXPECT_EQ(Said(At(3, 1), 1), "");
   v1::GetStatusResponse stalled = At(3, 20);

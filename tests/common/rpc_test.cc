@@ -7,7 +7,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <thread>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/net/host_port.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -44,6 +47,34 @@ TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   const auto second = RpcServer::Start({.listen = (*server)->address()}, {&service});
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr((*server)->address()));
+}
+
+// Answers nothing, until its calls are cut off.
+class Mute final : public v1::Reward::Service {
+ public:
+  grpc::Status Score(grpc::ServerContext* context, const v1::ScoreRequest*, v1::ScoreResponse*) override {
+    called_.Notify();
+    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    return grpc::Status::OK;
+  }
+  absl::Notification called_;
+};
+
+// As of one that was told to leave: the call may be repeated when it is back.
+TEST(Rpc, ACallThatAnEndingServerCutsOffIsUnavailable) {
+  Mute service;
+  const auto server = RpcServer::Start({}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  absl::Status status;
+  std::thread caller([&] {
+    v1::ScoreResponse response;
+    status = FromGrpcStatus(v1::Reward::NewStub(MakeChannel((*server)->address(), 64))
+                                ->Score(MakeContext(absl::Seconds(20)).get(), v1::ScoreRequest(), &response));
+  });
+  service.called_.WaitForNotification();
+  (*server)->Shutdown(absl::ZeroDuration());
+  caller.join();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }
 
 // How often a process with clients only polls idle connections: gRPC reads it from its environment.

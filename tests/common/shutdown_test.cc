@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "gtest/gtest.h"
 
@@ -72,10 +73,11 @@ TEST(ShutdownSignal, LeavesAnIgnoredHangupIgnored) {
             0);
 }
 
-TEST(ShutdownSignal, ADyingParentAsks) {
-  // The child of a process that ends gets SIGTERM from the system; it tells that it knows why.
+// What the child of a process tells of that one's death, which ends by itself or is killed, with one thread
+// or more: 'o' when it knows why it was asked to leave.
+char TellOfParent(bool threads) {
   int told[2];
-  ASSERT_EQ(pipe(told), 0);
+  if (pipe(told) != 0) return 'p';
   const pid_t parent = fork();
   if (parent == 0) {
     int ready[2];
@@ -85,19 +87,42 @@ TEST(ShutdownSignal, ADyingParentAsks) {
       prctl(PR_SET_PDEATHSIG, SIGTERM);
       const ShutdownSignal shutdown;
       (void)!write(ready[1], "r", 1);
-      const char answer = shutdown.WaitFor(absl::Seconds(20)) && shutdown.orphaned() ? 'o' : 'n';
+      const bool asked = shutdown.WaitFor(absl::Seconds(20));
+      for (int i = 0; asked && i < 2000 && !shutdown.orphaned(); ++i) usleep(1000);
+      const char answer = !asked ? 'n' : shutdown.orphaned() ? 'o' : 's';
       (void)!write(told[1], &answer, 1);
       _exit(0);
     }
+    if (threads) std::thread([] { pause(); }).detach();
     char byte;
-    _exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
+    (void)!read(ready[0], &byte, 1);
+    kill(getpid(), SIGKILL);
   }
   close(told[1]);
   char answer = 0;
-  EXPECT_EQ(read(told[0], &answer, 1), 1);
-  EXPECT_EQ(answer, 'o');
+  if (read(told[0], &answer, 1) != 1) answer = 'x';
   close(told[0]);
   waitpid(parent, nullptr, 0);
+  return answer;
+}
+
+TEST(ShutdownSignal, ADyingParentAsks) {
+  EXPECT_EQ(TellOfParent(/*threads=*/false), 'o');
+  EXPECT_EQ(TellOfParent(/*threads=*/true), 'o');
+}
+
+TEST(ShutdownSignal, AParentThatAsksIsNotDead) {
+  EXPECT_EQ(InChild([] {
+              prctl(PR_SET_PDEATHSIG, SIGTERM);
+              const ShutdownSignal shutdown;
+              const pid_t child = getpid();
+              if (fork() == 0) {
+                kill(child, SIGTERM);
+                _exit(0);
+              }
+              return shutdown.WaitFor(absl::Seconds(20)) && !shutdown.orphaned() ? 0 : 1;
+            }),
+            0);
 }
 
 }  // namespace

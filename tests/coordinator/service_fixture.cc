@@ -208,11 +208,13 @@ grpc::Status ServiceTest::Checkpoint(const v1::Fence& fence, int64_t step) {
   return service_->RecordCheckpoint(nullptr, &request, &response);
 }
 
-grpc::Status ServiceTest::Beat(const v1::Fence& fence, const std::string& waiting_for) {
+grpc::Status ServiceTest::Beat(const v1::Fence& fence, const std::string& waiting_for, v1::Obstacle obstacle,
+                               const std::string& state) {
   v1::HeartbeatRequest request;
   *request.mutable_fence() = fence;
-  request.set_state("ready");
+  request.set_state(state);
   request.set_waiting_for(waiting_for);
+  request.set_obstacle(obstacle);
   v1::HeartbeatResponse response;
   return service_->Heartbeat(nullptr, &request, &response);
 }

@@ -50,7 +50,8 @@ class ServiceTest : public ::testing::Test {
   grpc::Status Commit(const v1::Fence& fence, int64_t step, int64_t ordinal);
   // Writes a checkpoint folder as the learner does, and records it.
   grpc::Status Checkpoint(const v1::Fence& fence, int64_t step);
-  grpc::Status Beat(const v1::Fence& fence, const std::string& waiting_for = "");
+  grpc::Status Beat(const v1::Fence& fence, const std::string& waiting_for = "",
+                    v1::Obstacle obstacle = v1::OBSTACLE_UNSPECIFIED, const std::string& state = "ready");
   // Lease, submit and commit of the next step.
   void TakeStep(const v1::Fence& learner, const v1::Fence& worker, int64_t step);
   v1::GetStatusResponse Status();

@@ -112,6 +112,21 @@ TEST_F(ServiceTest, ADrainThatMembersDoNotFollowIsOverdueAfterItsGrace) {
   EXPECT_TRUE(service_->standing().overdue);
 }
 
+// So that a coordinator which leaves at the same time records its checkpoint first.
+TEST_F(ServiceTest, KnowsThatALearnerLeaves) {
+  const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1"),
+                  worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);
+  ASSERT_TRUE(Beat(worker, "", v1::OBSTACLE_UNSPECIFIED, kLeaving).ok());
+  EXPECT_FALSE(service_->standing().learner_leaves);
+  ASSERT_TRUE(Beat(learner, "", v1::OBSTACLE_UNSPECIFIED, kLeaving).ok());
+  EXPECT_TRUE(service_->standing().learner_leaves);
+  v1::LeaveRequest request;
+  *request.mutable_fence() = learner;
+  v1::LeaveResponse response;
+  ASSERT_TRUE(service_->Leave(nullptr, &request, &response).ok());
+  EXPECT_FALSE(service_->standing().learner_leaves);
+}
+
 TEST_F(ServiceTest, LeasesOfAProcessThatLeftOrDiedArePlannedAgainAtOnce) {
   const v1::Fence learner = Join("learner-0", v1::ROLE_LEARNER, "l:1");
   v1::Fence worker = Join("rollout-0", v1::ROLE_ROLLOUT_WORKER);

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "tests/coordinator/service_fixture.h"
 
 namespace lvrpo {
@@ -29,6 +30,31 @@ TEST_F(WaitingTest, NamesWhatAMemberComplainsOf) {
     ASSERT_TRUE(Beat(*c.member, c.says).ok());
     EXPECT_EQ(Status().waiting_for(), c.waiting_for) << c.says;
   }
+}
+
+// For as long as it lasts, and 0 for all others.
+TEST_F(WaitingTest, TheMetricSaysWhatItWaitsForAndForHowLong) {
+  const auto blocked = [](const char* on, int seconds) {
+    return HasSubstr(absl::StrCat("lvrpo_coordinator_blocked_seconds{on=\"", on, "\"} ", seconds, "\n"));
+  };
+  const auto beat = [&](v1::Obstacle obstacle) {
+    ASSERT_TRUE(Beat(learner_, obstacle == v1::OBSTACLE_UNSPECIFIED ? "" : "its disk: full", obstacle).ok());
+    ASSERT_TRUE(Beat(worker_).ok());
+    Join("reward-0", v1::ROLE_REWARD_SERVER, "r:1");
+    service_->Tick();
+  };
+  beat(v1::OBSTACLE_DISK);
+  EXPECT_THAT(metrics_.Render(), blocked("disk", 0));
+  clock_.Advance(absl::Seconds(4));
+  beat(v1::OBSTACLE_DISK);
+  EXPECT_THAT(metrics_.Render(), blocked("disk", 4));
+  EXPECT_THAT(metrics_.Render(), blocked("no_learner", 0));
+  EXPECT_EQ(Status().blocked_on(), "disk");
+  beat(v1::OBSTACLE_UNSPECIFIED);
+  EXPECT_THAT(metrics_.Render(), blocked("disk", 0));
+  // What a newer program may say.
+  beat(static_cast<v1::Obstacle>(99));
+  EXPECT_EQ(Status().blocked_on(), "member");
 }
 
 // Members repeat what they were told to wait for: that is not why the run is stalled.

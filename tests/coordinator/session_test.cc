@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/net/rpc.h"
 #include "coordinator/client.h"
@@ -220,6 +221,28 @@ TEST(MemberSession, LeasesThatAHeartbeatFindsLostAreRevoked) {
   absl::MutexLock lock(&mutex);
   const auto told = [&revoked] { return revoked == 7; };
   EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(20)));
+}
+
+TEST(MemberSession, KnowsForHowLongTheCoordinatorIsSilent) {
+  ReplacedCoordinator coordinator;
+  const auto server = *RpcServer::Start({}, {&coordinator});
+  FakeWaiting time;
+  MemberSession::Options options;
+  options.coordinator = server->address();
+  options.role = v1::ROLE_ROLLOUT_WORKER;
+  options.member_id = "rollout-0";
+  options.waiting = time.waiting();
+  absl::Notification heard;  // its first heartbeat was answered; the next is a minute away
+  const auto session = MemberSession::Join(
+      options, [] { return MemberSession::Report(); }, nullptr,
+      [&heard](const std::vector<v1::LeaseId>&) { heard.Notify(); });
+  ASSERT_TRUE(session.ok()) << session.status();
+  heard.WaitForNotification();
+  EXPECT_EQ((*session)->silence(), absl::ZeroDuration());
+  time.clock.Advance(absl::Seconds(9));
+  EXPECT_EQ((*session)->silence(), absl::Seconds(9));
+  EXPECT_FALSE((*session)->Call(&v1::Coordinator::Stub::LeaseGroup, v1::LeaseGroupRequest()).ok());
+  EXPECT_EQ((*session)->silence(), absl::ZeroDuration());  // a refusal is an answer
 }
 
 // Patience is measured by the session's clock, and no two processes wait alike.

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "cli/local/run_folder.h"
+#include "common/run_folder/run_folder.h"
 #include "cli/report/chart.h"
 #include "common/files/file_kind.h"
 #include "common/files/filesystem.h"

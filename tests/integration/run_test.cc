@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@
 #include "common/exit_code.h"
 #include "common/files/file.h"
 #include "common/files/file_lock.h"
+#include "common/files/filesystem.h"
 #include "common/telemetry/log_group.h"
 #include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
@@ -226,6 +228,51 @@ TEST_F(RunTest, TrainsAndReports) {
   const Outcome second = Run({kLvrpo, "run", "--resume", dir_ + "/short"});
   EXPECT_EQ(second.code, kExitUnavailable);
   EXPECT_THAT(second.text, HasSubstr("another process holds"));
+}
+
+// Roles that are started one by one leave the folder that `lvrpo run` leaves.
+TEST_F(RunTest, RolesByHandLeaveTheSameFolder) {
+  std::vector<std::string> settings = RunCommand("", {});
+  settings.erase(settings.begin(), settings.begin() + 6);
+  const auto start = [&](const std::string& role, std::vector<std::string> flags) {
+    std::vector<std::string> command = {absl::StrCat(LVRPO_BIN_DIR, "/lvrpo-", role), "--config",
+                                        "configs/shapes.yaml"};
+    command.insert(command.end(), settings.begin(), settings.end());
+    command.insert(command.end(), flags.begin(), flags.end());
+    auto process = Process::Start(
+        {.command = command, .log = absl::StrCat(dir_, "/", role, ".log"), .environment = {}, .nice = 0});
+    EXPECT_TRUE(process.ok()) << process.status();
+    return *std::move(process);
+  };
+  const std::string run = dir_ + "/hand";
+  std::map<std::string, Process> roles;
+  roles.emplace("coordinator", start("coordinator", {"--run-dir", run}));
+  AwaitReady(roles.at("coordinator"), [&] { return Exists(run + "/coordinator.json"); });
+  const std::string address = Json("hand/coordinator.json").value("address", "");
+  for (const char* role : {"learner", "reward-server", "rollout-worker", "evaluate"}) {
+    std::vector<std::string> flags = {"--coordinator", address};
+    if (role == std::string("learner") || role == std::string("evaluate"))
+      flags.insert(flags.end(), {"--run-dir", run});
+    if (role == std::string("evaluate")) flags.push_back("--follow");
+    roles.emplace(role, start(role, flags));
+  }
+  for (auto& [role, process] : roles)
+    EXPECT_EQ(Finish(process, absl::StrCat(dir_, "/", role, ".log")).code, kExitDone)
+        << role << ": " << ReadFile(absl::StrCat(dir_, "/", role, ".log")).value_or("");
+  for (const char* file :
+       {"config.yaml", "run.json", "metrics.jsonl", "summary.json", "report.html", "coordinator.sqlite",
+        "checkpoints/step_000004/policy.safetensors", "images/before/scores.json", "images/after/scores.json",
+        "images/before/rewards.json", "images/after/samples.json"})
+    EXPECT_TRUE(Exists(JoinPath(run, file))) << file;
+  EXPECT_EQ(Json("hand/summary.json").value("steps", 0), 4);
+  EXPECT_GT(Json("hand/summary.json").value("wall_seconds", 0.0), 0);
+  EXPECT_THAT(ReadFile(run + "/config.yaml").value_or(""), HasSubstr("# --set"));
+  EXPECT_THAT(ReadFile(run + "/report.html").value_or(""), HasSubstr("data:image/png;base64,"));
+  ExpectSoundRun("hand");
+  const nlohmann::json status =
+      nlohmann::json::parse(Run({kLvrpo, "status", "--json", run}).text, nullptr, false);
+  EXPECT_EQ(status.value("state", ""), "finished");
+  EXPECT_EQ(status.at("heldout").value("step", 0), 4);
 }
 
 // Strict on-policy: whatever happens to the processes, the final weights are the same.

@@ -24,7 +24,7 @@ LAYERS = [  # bottom first; within a layer a folder may include others only wher
 ]
 LAYER_OF = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 SIDEWAYS_ALLOWED = {("shapes_world", "data"), ("common", "proto"), ("trajectory", "policy"), ("coordinator", "role"),
-                    ("rollout_worker", "role"), ("reward_server", "role"), ("learner", "role")}
+                    ("rollout_worker", "role"), ("reward_server", "role"), ("learner", "role"), ("evaluation", "role")}
 NO_TORCH = {"proto", "common", "collectives", "data", "shapes_world", "verifiers", "role", "coordinator", "cli"}
 TORCH_LEAVES = {"collectives/gloo"}  # of those folders
 GRPC_FILES = re.compile(r"^(service|client|main)\w*\.(h|cc)$|^\w*_(service|client)\.(h|cc)$|^rpc\w*\.(h|cc)$")

@@ -9,8 +9,12 @@ import re
 ALLOWED = {
     "AwaitOpen": "tests of call deadlines wait on it instead of sleeping",
     "ForwardPacked": "tests/parity proves it equal to the reference's packed training forward",
+    "GetMetricSpec": "KEDA calls it (proto/externalscaler.proto)",
+    "GetMetrics": "KEDA calls it",
+    "IsActive": "KEDA calls it",
     "MakeInProcess": "ranks as threads, for tests of what ranks do together",
     "PackedBytes": "tests/benchmarks report it next to the process's memory",
+    "StreamIsActive": "KEDA calls it",
     "file_padding": "tests/parity encodes as a tokenizer.json itself asks to",
     "file_truncation": "tests/parity encodes as a tokenizer.json itself asks to",
     "wait_get": "declared because LibTorch has it there (collectives/gloo/shim)",
