@@ -128,8 +128,11 @@ absl::Status CoordinatorService::Save(Draft& draft) {
                                absl::StrCat("the coordinator cannot write its records: ", status.message()));
     }
   }
-  for (const EventRecord& event : draft.events) spdlog::info("{}: {}", event.kind, event.text);
-  LogRetired(changes);
+  for (const EventRecord& event : draft.events) {
+    const LogGroup about(event.about);
+    spdlog::info("{}: {}", event.kind, event.text);
+  }
+  LogGroups(changes);
   state_ = std::move(draft.state);
   for (const auto& then : draft.then) then();
   return absl::OkStatus();

@@ -38,6 +38,7 @@ RunNow CoordinatorService::Now() const {
 void CoordinatorService::SizePools() {
   const RunNow run = Now();
   sizes_ = sizer_.Update(run);
+  use_.Add(run);
   metrics_.Gauge("lvrpo_coordinator_groups_wanted")
       .Set(static_cast<double>(run.ends ? 0 : run.groups_wanted));
   const auto set = [&](const char* pool, double in_flight, int64_t wanted) {

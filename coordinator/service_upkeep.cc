@@ -4,6 +4,7 @@
 #include "common/net/rpc.h"
 #include "common/words/words.h"
 #include "coordinator/service.h"
+#include "coordinator/state/versions.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -64,8 +65,10 @@ absl::Status CoordinatorService::CheckFence(const v1::Fence& fence, v1::Role rol
   return absl::OkStatus();
 }
 
-void CoordinatorService::Event(Draft& draft, const std::string& kind, const std::string& text) const {
-  draft.events.push_back({absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), kind, text});
+void CoordinatorService::Event(Draft& draft, const std::string& kind, const std::string& text,
+                               std::optional<GroupId> about) const {
+  draft.events.push_back(
+      {absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), kind, text, std::move(about)});
 }
 
 void CoordinatorService::SaveEvent(const std::string& kind, const std::string& text) {
@@ -74,15 +77,26 @@ void CoordinatorService::SaveEvent(const std::string& kind, const std::string& t
   if (!degraded_.ok() || !started_ || !Save(draft).ok()) spdlog::info("{}: {}", kind, text);
 }
 
-void CoordinatorService::LogRetired(const Changes& changes) {
+void CoordinatorService::LogGroups(const Changes& changes) {
+  const bool each = spdlog::should_log(spdlog::level::debug);
   for (const auto& [ordinal, group] : changes.groups) {
-    if (group->state() != v1::RETIRED) continue;
-    const int64_t count = ++retired_logged_[group->retired_reason()];
-    if (count > kLoggedOneByOne && !IsPowerOfTen(count)) continue;
-    spdlog::warn("ordinal {} was retired: {}{}{} ({} for this reason since the start)", ordinal,
-                 Word(group->retired_reason()), group->retired_detail().empty() ? "" : ": ",
-                 group->retired_detail(), count);
+    if (!each && group->state() != v1::RETIRED) continue;
+    const v1::LeaseId lease = MakeLeaseId(ordinal, group->attempt());
+    const LogGroup about(IdOf(lease));
+    if (group->state() == v1::RETIRED) LogRetired(*group);
+    const bool in_step = group->state() == v1::ASSIGNED || group->state() == v1::CONSUMED;
+    spdlog::debug("{} is {}{}{}{}", Describe(lease), Word(group->state()),
+                  in_step ? absl::StrCat(", step ", group->step()) : "",
+                  group->member_id().empty() ? "" : ", ", group->member_id());
   }
+}
+
+void CoordinatorService::LogRetired(const v1::GroupRecord& group) {
+  const int64_t count = ++retired_logged_[group.retired_reason()];
+  if (count > kLoggedOneByOne && !IsPowerOfTen(count)) return;
+  spdlog::warn("ordinal {} was retired: {}{}{} ({} for this reason since the start)", group.ordinal(),
+               Word(group.retired_reason()), group.retired_detail().empty() ? "" : ": ",
+               group.retired_detail(), count);
 }
 
 void CoordinatorService::FillView(v1::PoolView* view) {
@@ -126,10 +140,12 @@ void CoordinatorService::Expire() {
     const RunState::EndedLeases ended = draft.state.ExpireLeases(now);
     metrics_.Counter("lvrpo_coordinator_leases_expired_total").Increment(ended.count);
     Event(draft, "leases_expired", absl::StrCat(ended.count, " leases"));
-    for (const std::string& which : ended.at_limit) {
+    for (const RunState::LateLease& late : ended.at_limit) {
       Event(draft, "lease_limit",
-            absl::StrCat(which, " was held for ", absl::FormatDuration(options_.rules.lease_limit),
-                         " and not delivered: it is planned again"));
+            absl::StrCat("ordinal ", late.lease.ordinal(), " at ", late.member, " was held for ",
+                         absl::FormatDuration(options_.rules.lease_limit),
+                         " and not delivered: it is planned again"),
+            IdOf(late.lease));
     }
   }
   for (const auto& [id, role] : members_.RemoveSilent(now, options_.member_timeout)) {

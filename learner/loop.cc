@@ -11,6 +11,7 @@
 #include "common/net/rpc.h"
 #include "common/pause_point.h"
 #include "common/stopwatch.h"
+#include "common/telemetry/log_group.h"
 #include "common/words/words.h"
 #include "learner/copies/state_slices.h"
 #include "model/weights/moved.h"
@@ -192,6 +193,7 @@ absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::
     lost.set_ordinal(group->ordinal());
     lost.set_reason(absl::IsInvalidArgument(why) ? v1::RETIRE_UNTRAINABLE : v1::RETIRE_TRAJECTORY_LOST);
     lost.set_detail(std::string(why.message()));
+    const LogGroup about(group->ordinal(), group->attempt());
     spdlog::warn("{}: {} (from {})", Word(lost.reason()), lost.detail(),
                  group->member_id().empty() ? "an unknown worker" : group->member_id());
     metrics_
@@ -309,6 +311,11 @@ absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
   committed = HearOf(std::move(committed));
   if (!committed.ok()) return committed.status();
   given_up_ = 0;
+  for (const v1::AssignedGroup& group : step.assignment.groups()) {
+    if (!IsOwn(group)) continue;
+    const LogGroup about(group.ordinal(), group.attempt());
+    spdlog::debug("trained on ordinal {} in step {}", group.ordinal(), step_ - 1);
+  }
   step.last = committed->finished();
   spool_.RemoveBelow(committed->lowest_open_ordinal());
   return true;

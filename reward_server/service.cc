@@ -3,13 +3,23 @@
 #include <algorithm>
 
 #include "common/net/rpc.h"
+#include "common/stopwatch.h"
+#include "common/telemetry/log_group.h"
 #include "common/version.h"
 #include "reward_server/decode_request.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 namespace {
 
 constexpr int kDecodersAtOnce = 4;  // requests, each of which may grow to many pixels
+
+// The group that the caller says it asks for; nullopt: none, or not as ToText writes it.
+std::optional<GroupId> GroupOf(const grpc::ServerContext& context) {
+  const auto found = context.client_metadata().find(kGroupMetadata);
+  if (found == context.client_metadata().end()) return std::nullopt;
+  return ParseGroupId({found->second.data(), found->second.size()});
+}
 
 }  // namespace
 
@@ -53,7 +63,11 @@ absl::Status RewardService::Answer(absl::Time deadline, const v1::ScoreRequest& 
 grpc::Status RewardService::Score(grpc::ServerContext* context, const v1::ScoreRequest* request,
                                   v1::ScoreResponse* response) {
   const absl::Time deadline = std::min(clock_.Now() + deadline_, absl::FromChrono(context->deadline()));
+  const LogGroup about(GroupOf(*context));
+  const Stopwatch watch(clock_);
   const absl::Status status = Answer(deadline, *request, *response);
+  spdlog::debug("scored {} samples in {:.3f} s: {}", request->items_size(), watch.Seconds(),
+                status.ok() ? "ok" : std::string(status.message()));
   metrics_
       .Counter("lvrpo_reward_requests_total",
                {{"outcome", status.ok() ? "ok" : std::string(absl::StatusCodeToString(status.code()))}})

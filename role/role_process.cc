@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/config/config.h"
+#include "common/telemetry/logging.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -83,6 +84,7 @@ absl::Status RoleProcess::Join(const Membership& membership, const ShutdownSigna
   session_ = *std::move(joined);
   health_.metrics().SetRun(session_->registration().run_id());
   health_.state().Follow([this] { return Look(); });
+  SetLogRun(session_->registration().run_id());
   spdlog::info("joined run {} as {}", session_->registration().run_id(), flags_.member_id);
   return absl::OkStatus();
 }

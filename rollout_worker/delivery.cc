@@ -9,6 +9,7 @@
 #include "common/net/retry.h"
 #include "common/net/rpc.h"
 #include "common/stopwatch.h"
+#include "common/telemetry/log_group.h"
 #include "common/words/words.h"
 #include "reward_server/client.h"
 #include "spdlog/spdlog.h"
@@ -93,6 +94,7 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
         const std::string late = WhoRanOutOfTime(*response);
         if (late.empty()) {
           troubles_.scores.End();
+          spdlog::debug("ordinal {} was scored by {}", group.lease.id().ordinal(), server->member_id());
           return response;
         }
         last = absl::DeadlineExceededError(late);
@@ -191,7 +193,9 @@ std::string Delivery::Carry(const GeneratedGroup& group) {
 }
 
 std::string Delivery::Deliver(const GeneratedGroup& group) {
+  const LogGroup about(group.lease.id());
   const std::string outcome = Carry(group);
+  spdlog::debug("ordinal {} was delivered: {}", group.lease.id().ordinal(), outcome);
   held_.Remove(group.lease.id());
   metrics_.Counter("lvrpo_rollout_groups_total", {{"outcome", outcome}}).Increment();
   metrics_.Counter("lvrpo_rollout_samples_total")

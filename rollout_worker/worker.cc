@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/file_kind.h"
+#include "common/telemetry/log_group.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -117,6 +118,8 @@ absl::Status Worker::Run() {
     if (!policy.has_value()) continue;
     const std::optional<v1::Lease> lease = Lease(policy->version);
     if (!lease.has_value()) continue;
+    const LogGroup about(lease->id());
+    spdlog::debug("samples ordinal {} with version {}", lease->id().ordinal(), lease->version().number());
     std::optional<GeneratedGroup> group = Sample(*policy, *lease);
     if (group.has_value()) HandOver(*std::move(group));
   }
