@@ -227,8 +227,6 @@ class Watch:
             await_that("the run's id", self.identify)
             for cause in causes:
                 self.try_one(run, cause)
-        except RuntimeError as error:
-            self.wrong.append(f"{act.name}: {error}")
         finally:
             run.end()
             if disk:
@@ -249,7 +247,10 @@ def main():
         prometheus.await_start()
         watch.say("alert", "cause", "fired", "cleared")
         for number, act in enumerate(ACTS):
-            watch.play(act, work / f"act-{number}", arguments.bin_dir.resolve(), arguments.only)
+            try:
+                watch.play(act, work / f"act-{number}", arguments.bin_dir.resolve(), arguments.only)
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                watch.wrong.append(f"{act.name}: {error}")
     finally:
         prometheus.end()
     print(f"{len(watch.fired)} alerts fired, {len(watch.wrong)} wrong, {time.monotonic() - began:.0f} s" + "".join(f"\n{w}" for w in watch.wrong))
