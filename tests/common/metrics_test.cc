@@ -79,7 +79,8 @@ TEST(Metrics, RenderAndServe) {
 
 TEST(Metrics, SayWhatRuns) {
   EXPECT_THAT(Metrics("learner").Render(),
-              HasSubstr(absl::StrCat("lvrpo_build_info{commit=\"", BuildCommit(), "\",role=\"learner\",version=\"", kVersion, "\"} 1\n"));
+              HasSubstr(absl::StrCat("lvrpo_build_info{commit=\"", BuildCommit(),
+                                     "\",role=\"learner\",version=\"", kVersion, "\"} 1\n")));
 }
 
 TEST(Metrics, AreThoseOfTheCatalogueOnly) {
