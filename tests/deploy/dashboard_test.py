@@ -31,6 +31,7 @@ SETTINGS = ["train.steps=3", "train.groups_per_step=2", "train.checkpoint_every=
 RARE = {
     "lvrpo_coordinator_heldout_score": "needs the evaluation role", "lvrpo_coordinator_heldout_gain": "needs the evaluation role",
     "lvrpo_tls_certificate_expiry_timestamp_seconds": "needs TLS", "lvrpo_rpc_denied_total": "needs somebody without rights",
+    "lvrpo_learner_checkpoints_not_stored": "needs an object store",
     "lvrpo_learner_collective_seconds": "needs several ranks", "lvrpo_learner_collective_failures_total": "needs several ranks",
     "lvrpo_rollout_weight_gather_seconds": "needs weights.transport nccl",
     "lvrpo_learner_groups_given_up_total": "needs a damaged trajectory", "lvrpo_reward_cached_items_total": "needs a repeated request",
@@ -75,6 +76,7 @@ class Dashboard(unittest.TestCase):
         ports = {role: free_port() for role in ROLES}
         cls.prometheus = Prometheus(folder, "200ms", {role: [f"127.0.0.1:{port}"] for role, port in ports.items()})
         cls.addClassCleanup(cls.prometheus.end)
+        cls.prometheus.await_targets(len(ROLES))  # or it would miss a run of a few seconds
         processes = start_roles(folder, ports)
         cls.began = time.time()
         while any(p.poll() is None for p in processes.values()) and time.time() - cls.began < 120:
@@ -86,7 +88,6 @@ class Dashboard(unittest.TestCase):
             p.kill()
         cls.codes = {role: p.wait() for role, p in processes.items()}
         cls.logs = "\n".join(p.read_text() for p in pathlib.Path(folder).glob("*.log"))
-        cls.prometheus.await_start()
 
     @classmethod
     def look(cls, role, port):

@@ -73,6 +73,15 @@ class Prometheus:
                     raise RuntimeError((self.folder / "log").read_text()) from None
                 time.sleep(.05)
 
+    def await_targets(self, count, patience=60):
+        """Until it scrapes so many: it looks for targets only every 5 seconds, also after its start."""
+        self.await_start(patience)
+        end = time.monotonic() + patience
+        while len(self.get("targets")["activeTargets"]) < count:
+            if time.monotonic() > end:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(.05)
+
     def end(self):
         self.process.kill()
         self.process.wait()
