@@ -78,9 +78,9 @@ TEST(RunRoleDeathTest, WhyItEndsIsAJsonLineLikeAllOthers) {
     std::exit(Exit(arguments, absl::UnavailableError("all is gone")));
   };
   const std::string config = std::string(LVRPO_SOURCE_DIR) + "/configs/shapes.yaml";
-  EXPECT_EXIT(
-      end({"--no-such-flag"}), testing::ExitedWithCode(kExitUsage),
-      "\\{\"level\":\"error\",\"member\":\"role-0\",\"msg\":\".*--no-such-flag.*\",\"role\":\"reward\"");
+  EXPECT_EXIT(end({"--no-such-flag"}), testing::ExitedWithCode(kExitUsage),
+              "\\{\"level\":\"error\",\"member\":\"role-0\",\"msg\":\".*--config is "
+              "required.*\",\"role\":\"reward\"");
   EXPECT_EXIT(end({"--config", "no file", "--coordinator", "127.0.0.1:1", "--member-id", "r"}),
               testing::ExitedWithCode(kExitConfig),
               "\\{\"level\":\"error\",\"member\":\"r\",\"msg\":\".*no file.*\",\"role\":\"reward\"");
