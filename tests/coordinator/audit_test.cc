@@ -39,6 +39,14 @@ class AuditTest : public ServiceTest {
     ASSERT_TRUE(Checkpoint(learner, 2).ok());
     TakeStep(learner, worker, 2);
     ASSERT_TRUE(Checkpoint(learner, 3).ok());
+    v1::ReportEvaluationRequest evaluated;
+    *evaluated.mutable_fence() = Join("evaluation-0", v1::ROLE_EVALUATION);
+    evaluated.mutable_evaluation()->set_step(3);
+    evaluated.mutable_evaluation()->set_digest(Status().current_version().digest());
+    evaluated.mutable_evaluation()->set_score(.5);
+    evaluated.mutable_evaluation()->set_images(2);
+    v1::ReportEvaluationResponse recorded;
+    ASSERT_TRUE(service_->ReportEvaluation(nullptr, &evaluated, &recorded).ok());
     service_.reset();
     store_ = nullptr;
     whole_ = ReadFile(DatabasePath()).value_or("");
@@ -97,6 +105,13 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
       v1::CheckpointRecord record = store.Checkpoints()->back();
       edit(&record);
       return store.PutCheckpoint(record);
+    };
+  };
+  const auto evaluation = [](const std::function<void(v1::EvaluationRecord*)>& edit) {
+    return [edit](Store& store) {
+      v1::EvaluationRecord record = store.Evaluations()->back();
+      edit(&record);
+      return store.PutEvaluation(record);
     };
   };
   const auto sql = [](const std::string& statement) {
@@ -223,6 +238,10 @@ TEST_F(AuditTest, FindsWhatTheRecordsContradict) {
        "is recorded with other weights"},
       {"a checkpoint's path", checkpoint([](auto* c) { c->set_path("checkpoints/step_000002"); }),
        "another manifest"},
+      {"an evaluation's weights", evaluation([](auto* e) { e->set_digest("dx"); }),
+       "that of step 3 is of other weights"},
+      {"an evaluation of no step", evaluation([](auto* e) { e->set_step(4); }), "a step that was not taken"},
+      {"an evaluation's score", evaluation([](auto* e) { e->set_score(2); }), "a score that is not possible"},
       {"an acknowledgement of nothing", sql("INSERT INTO acknowledgements VALUES('rollout-0', 1, 3, 'dx')"),
        "which no step made"},
       {"an acknowledgement is gone", sql("DELETE FROM acknowledgements WHERE version = 2"),
