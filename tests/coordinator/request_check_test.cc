@@ -42,7 +42,7 @@ TEST_F(RequestTest, Addresses) {
 
 TEST_F(RequestTest, RolesTokensAndContracts) {
   const v1::RegisterRequest good = Registration("m", v1::ROLE_ROLLOUT_WORKER);
-  for (const int role : {0, -1, 4, 99}) {
+  for (const int role : {0, -1, 5, 99}) {
     v1::RegisterRequest request = good;
     request.set_role(static_cast<v1::Role>(role));
     EXPECT_FALSE(CheckRegister(request).ok()) << role;
