@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance
+.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance check-page
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -78,6 +78,9 @@ bench-referee: build ## images a second of a SigLIP 2 referee against ONNX Runti
 
 bench-rewards: build ## how well rewards tell right from wrong, and a reward server under load (8 minutes)
 	@tools/bench_rewards.sh $(BIN)
+
+check-page:     ## the live page in a real browser (needs chromium)
+	@tests/page/browser_check.py
 
 check-s3: build ## the object store of checkpoints against a real server (needs Go; 2 minutes)
 	@tools/check_s3.sh $(BIN)

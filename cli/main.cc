@@ -9,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "cli/certs_command.h"
 #include "cli/completion.h"
+#include "cli/doctor_command.h"
 #include "cli/forward.h"
 #include "cli/local/process.h"
+#include "cli/report/replica_plan.h"
 #include "cli/report/results.h"
 #include "cli/run_command.h"
 #include "cli/status_command.h"
@@ -26,6 +28,7 @@
 #include "common/names.h"
 #include "common/net/rpc_tls.h"
 #include "common/run_folder/run_folder.h"
+#include "common/telemetry/catalogue.h"
 #include "common/version.h"
 #include "common/version/build_commit.h"
 #include "coordinator/client.h"
@@ -164,6 +167,10 @@ int Main(int argc, char** argv) {
   CLI::App* drain_app =
       app.add_subcommand("drain", "let a run finish the current step, save a checkpoint and end");
   CLI::App* report_app = app.add_subcommand("report", "write a run's report.html");
+  CLI::App* replicas_app = app.add_subcommand(
+      "replicas",
+      "show how many rollout workers and reward servers keep a run's learner busy, as it measured");
+  replicas_app->add_flag("--json", json, "as JSON");
   CLI::App* audit_app =
       app.add_subcommand("audit", "check a run's records: every group used exactly once, and more");
   for (CLI::App* sub : {status_app, drain_app}) {
@@ -179,7 +186,8 @@ int Main(int argc, char** argv) {
   report_app->add_option("--working-folder", working_folder,
                          "folder from which the run's configuration names its files, if the one where it was "
                          "started is not there");
-  for (CLI::App* sub : {report_app, audit_app}) sub->add_option("run", run_dir, "run folder")->required();
+  for (CLI::App* sub : {report_app, audit_app, replicas_app})
+    sub->add_option("run", run_dir, "run folder")->required();
 
   RoleFlags flags;
   CLI::App* validate_app =
@@ -192,6 +200,8 @@ int Main(int argc, char** argv) {
 
   CertsOptions certs;
   CLI::App* certs_app = AddCerts(app, certs);
+  DoctorFlags doctor;
+  const CLI::App* doctor_app = AddDoctor(app, doctor);
 
   std::string metadata, prompt_file;
   CLI::App* geneval_app =
@@ -205,6 +215,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh"}))
       ->required();
 
+  CLI::App* metrics_app = app.add_subcommand(
+      "metrics", "print every metric that the processes of a run export (docs/metrics.md)");
+  metrics_app->add_flag("--json", json, "as JSON");
   CLI::App* version_app = app.add_subcommand("version", "print the version");
   version_app->add_flag("--json", json, "as JSON");
 
@@ -243,11 +256,17 @@ int Main(int argc, char** argv) {
     return Explain(kProgram, status_app->parsed() ? ShowStatus(run_dir, coordinator, json)
                                                   : Drain(run_dir, coordinator));
   }
+  if (doctor_app->parsed()) return Doctor(doctor);
   if (report_app->parsed()) return Explain(kProgram, Report(run_dir, working_folder));
   if (audit_app->parsed()) return Audit(run_dir);
+  if (replicas_app->parsed()) return Explain(kProgram, ShowReplicas(run_dir, json));
   if (completion_app->parsed()) {
     const nlohmann::json tree = WholeTree(FlagTree(app), BinaryFolder());
     std::printf("%s", (shell == "bash" ? BashCompletion(tree) : ZshCompletion(tree)).c_str());
+    return kExitDone;
+  }
+  if (metrics_app->parsed()) {
+    std::printf("%s", (json ? MetricsJson() : MetricsDocument()).c_str());
     return kExitDone;
   }
   if (certs_app->parsed()) {

@@ -61,12 +61,11 @@ class Runner {
   // Waits for an evaluation, or a shutdown request (Cancelled).
   absl::Status FinishEvaluation(Process process, const std::string& name);
   absl::Status Evaluate(const std::string& name, const std::string& weights);
-  // Joins the run as its evaluation role, which reports the scores; the run goes on without when it cannot.
+  // Joins the run as its evaluation role, which reports the scores.
   void JoinAsEvaluation();
-  // Reports that of `step` steps.
-  void Report(int64_t step);
   // Lets the coordinator, which waits for all members, end.
-  void LeaveAsEvaluation();
+  // `patience`: for scores that are not recorded yet.
+  void LeaveAsEvaluation(absl::Duration patience);
   absl::Status Train();
   // Waits for an evaluation that began during training, and for the coordinator to end.
   void EndTraining();
@@ -89,7 +88,7 @@ class Runner {
   Supervisor supervisor_;
   std::optional<Process> between_;  // an evaluation during training
   int64_t between_step_ = 0, evaluated_step_ = 0;
-  std::unique_ptr<MemberSession> evaluation_;
+  std::unique_ptr<EvaluationReports> evaluation_;
   RunMonitor monitor_ = RunMonitor(folder_, supervisor_, printer_);
 };
 
@@ -173,7 +172,7 @@ void Runner::EvaluateBetween(int64_t step) {
       const PairedDifference gain =
           ComparePairs(PairOutcomes(ReadJsonLines(folder_.Inside("images/before/all.jsonl")),
                                     ReadJsonLines(folder_.Inside("images/" + name + "/all.jsonl")), "image"));
-      Report(between_step_);
+      if (evaluation_ != nullptr) evaluation_->Report(between_step_);
       printer_.Say(absl::StrFormat(
           "held-out score after step %d: %.3f, gain %+.3f +- %.3f (95 %%, %d images, same prompts and noise)",
           between_step_, json.value("score", 0.0), gain.mean, gain.half_width, gain.count));
@@ -201,8 +200,6 @@ void Runner::EvaluateBetween(int64_t step) {
 void Runner::JoinAsEvaluation() {
   MemberSession::Options options;
   options.coordinator = supervisor_.coordinator();
-  options.role = v1::ROLE_EVALUATION;
-  options.member_id = kEvaluationMember;
   options.config_digest = ConfigDigest(config());
   options.timeout = absl::Seconds(config().rpc().timeout_seconds());
   options.channel = config().rpc();
@@ -210,30 +207,20 @@ void Runner::JoinAsEvaluation() {
   if (!tls.ok())
     return printer_.Say(absl::StrCat("held-out scores are not recorded: ", tls.status().message()));
   options.channel.tls = *std::move(tls);  // this process's own is the operator's
-  absl::StatusOr<std::unique_ptr<MemberSession>> joined = MemberSession::Join(
-      options, [] { return MemberSession::Report(); }, [this] { return shutdown_.requested(); });
-  absl::Status status = joined.status();
-  if (joined.ok()) {
-    evaluation_ = *std::move(joined);
-    status = ReportEvaluations(*evaluation_, folder_.path, config().train().steps());
-  }
-  if (!status.ok()) printer_.Say(absl::StrCat("held-out scores are not recorded: ", status.message()));
+  evaluation_ = std::make_unique<EvaluationReports>(options, folder_.path, config().train().steps());
 }
 
-void Runner::Report(int64_t step) {
+void Runner::LeaveAsEvaluation(absl::Duration patience) {
   if (evaluation_ == nullptr) return;
-  const absl::Status status = ReportEvaluation(*evaluation_, folder_.path, step, config().train().steps());
-  if (!status.ok()) printer_.Say(absl::StrCat("a held-out score is not recorded: ", status.message()));
-}
-
-void Runner::LeaveAsEvaluation() {
-  if (evaluation_ != nullptr) evaluation_->Leave("done");
+  evaluation_->Finish(patience);
+  if (const std::string trouble = evaluation_->TakeTrouble(); !trouble.empty())
+    printer_.Say(absl::StrCat("a held-out score is not recorded: ", trouble));
   evaluation_.reset();
 }
 
 void Runner::EndTraining() {
-  constexpr absl::Duration kCoordinatorLeaves = absl::Seconds(5);
-  LeaveAsEvaluation();
+  constexpr absl::Duration kReported = absl::Seconds(5), kCoordinatorLeaves = absl::Seconds(5);
+  LeaveAsEvaluation(kReported);
   const absl::Time end = RealClock().Now() + kCoordinatorLeaves;
   while (!supervisor_.AllEnded() && RealClock().Now() < end) absl::SleepFor(absl::Milliseconds(20));
   if (!supervisor_.AllEnded()) supervisor_.Stop(absl::Seconds(2));
@@ -285,7 +272,7 @@ absl::Status Runner::Train() {
       supervisor_.Stop(absl::Seconds(5));
       return tended;
     }
-    if (draining) LeaveAsEvaluation();
+    if (draining) LeaveAsEvaluation(absl::Seconds(1));
     if (supervisor_.AllEnded() || (finished && supervisor_.MembersEnded())) break;
     if (now > leave_by) {
       supervisor_.Stop(absl::Seconds(2));
@@ -303,10 +290,12 @@ absl::Status Runner::Train() {
     }
   }
   printer_.Done();
+  if (supervisor_.AllEnded()) LeaveAsEvaluation(absl::ZeroDuration());
   folder_.seconds["training"] += watch.Seconds();
   if (between_.has_value()) {
     if (shutdown_.requested()) between_->Signal(SIGKILL);
-    if (between_->Wait(absl::Minutes(2)) == kExitDone) Report(between_step_);
+    if (between_->Wait(absl::Minutes(2)) == kExitDone && evaluation_ != nullptr)
+      evaluation_->Report(between_step_);
   }
   const absl::StatusOr<nlohmann::json> records = ReadRecords(folder_.path);
   if (!records.ok()) return records.status();
@@ -409,7 +398,7 @@ int Runner::Run(std::optional<int64_t> from_checkpoint) {
     return kExitDone;
   }
   if (!status.ok()) return Fail(status);
-  Report(config().train().steps());
+  if (evaluation_ != nullptr) evaluation_->Report(config().train().steps());
   EndTraining();
   if (status = folder_.Save(); !status.ok()) return Fail(status);
   if (status = ShowResults(); !status.ok()) return Fail(status);

@@ -11,13 +11,9 @@ namespace {
 // Where one kind of operation is counted.
 struct Counted {
   Counted(const std::string& operation, Metrics& metrics)
-      : blocked(metrics.Seconds("lvrpo_learner_collective_seconds",
-                                "Seconds that a rank was blocked by an operation of all ranks.",
-                                {{"operation", operation}})),
-        bytes(metrics.Counter("lvrpo_learner_collective_bytes_total",
-                              "Bytes given to, or got from, all ranks.", {{"operation", operation}})),
-        failures(metrics.Counter("lvrpo_learner_collective_failures_total",
-                                 "Operations of all ranks that failed.", {{"operation", operation}})) {}
+      : blocked(metrics.Seconds("lvrpo_learner_collective_seconds", {{"operation", operation}})),
+        bytes(metrics.Counter("lvrpo_learner_collective_bytes_total", {{"operation", operation}})),
+        failures(metrics.Counter("lvrpo_learner_collective_failures_total", {{"operation", operation}})) {}
   prometheus::Histogram& blocked;
   prometheus::Counter& bytes;
   prometheus::Counter& failures;

@@ -20,7 +20,9 @@
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "common/run_folder/run_folder.h"
+#include "common/telemetry/logging.h"
 #include "coordinator/page/run_page.h"
+#include "coordinator/page/sample_events.h"
 #include "coordinator/scaling/scaler_service.h"
 #include "coordinator/service.h"
 #include "coordinator/state/departure.h"
@@ -68,6 +70,15 @@ absl::Status WriteWhere(const CoordinatorService::Options& options, const Coordi
   return absl::OkStatus();
 }
 
+constexpr absl::Duration kBetweenLooks = absl::Seconds(15);
+
+// Only people look at these: a run goes on without them.
+void UpdateSamples(SampleEvents& samples, const CoordinatorService& service) {
+  const absl::Status status = samples.Update(service.StepCurves().value("steps", int64_t{0}),
+                                             absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
+  if (!status.ok()) spdlog::warn("tensorboard/samples is behind: {}", std::string(status.message()));
+}
+
 // Whether the process stays, goes or ends, at one look after another.
 class Departure {
  public:
@@ -112,13 +123,22 @@ absl::Status Watch(CoordinatorService& service, const CoordinatorService::Option
   const std::string& run_dir = options.run_dir;
   const std::string folder = IdentityOf(run_dir);
   Departure departure(service, options, stays, shutdown);
+  SampleEvents samples(run_dir);
+  absl::Time next_look = RealClock().Now();
   while (true) {
     service.Tick();
+    if (RealClock().Now() >= next_look) {
+      next_look = RealClock().Now() + kBetweenLooks;
+      UpdateSamples(samples, service);
+    }
     if (absl::Status fatal = service.fatal(); !fatal.ok()) return fatal;
     if (IsGone(run_dir, folder))
       return absl::NotFoundError(absl::StrCat("the run's folder ", run_dir, " is gone: the run ends"));
     const NextStep next = departure.Look();
-    if (next == NextStep::kEnd) return absl::OkStatus();
+    if (next == NextStep::kEnd) {
+      UpdateSamples(samples, service);
+      return absl::OkStatus();
+    }
     if (next == NextStep::kLeave)
       return absl::AbortedError("stopped by a signal; the run goes on when a coordinator is back");
     if (next == NextStep::kDrain) service.StartDraining("its parent process has ended");
@@ -145,6 +165,8 @@ absl::Status Serve(const RoleFlags& flags, const v1::RunConfig& config,
   const absl::StatusOr<std::unique_ptr<RoleProcess>> process =
       RoleProcess::Start(flags, config, health, {.services = {service->get(), &scaler}});
   if (!process.ok()) return process.status();
+  health.metrics().SetRun(options.run_id);
+  health.metrics().WatchDisk("run", options.run_dir);
   health.SetPages([&page](const PageRequest& request) { return page.Answer(request); });
   const absl::Cleanup no_pages = [&health] { health.SetPages(nullptr); };
   health.state().SetTrouble([&s = **service] { return s.trouble(); });
@@ -169,6 +191,7 @@ absl::Status CoordinateRun(const RoleFlags& flags, const LoadedConfig& loaded, S
   const v1::RunConfig& config = loaded.config;
   if (absl::Status status = MakeFolder(flags.run_dir); !status.ok()) return status;
   const CoordinatorService::Options options = OptionsOf(config, flags.run_dir);
+  SetLogRun(options.run_id);
   const absl::StatusOr<std::unique_ptr<RoleHealth>> health =
       RoleHealth::Start(flags.metrics_listen, "coordinator", shutdown);
   if (!health.ok()) return health.status();

@@ -60,18 +60,16 @@ int Main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->needs(go_back_option);
   app.get_option("--config")->required(false);
+  InitLogging("coordinator", "coordinator");
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
   if (!audit.empty()) return Audit(audit);
   if (!describe.empty()) return Describe(describe);
   if (!go_back.empty()) return Explain(kProgram, GoBack(go_back, step, RealClock().Now()));
-  if (flags.config.empty() || flags.run_dir.empty()) {
-    std::fprintf(stderr, "%s: --config and --run-dir are needed (see --help)\n", kProgram);
-    return kExitUsage;
-  }
+  if (flags.config.empty() || flags.run_dir.empty())
+    return ExplainUsage(kProgram, "--config and --run-dir are needed");
   ShutdownSignal shutdown;
   absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(kProgram, flags);
   if (!loaded.ok()) return kExitConfig;
-  InitLogging("coordinator");
   absl::Status status = UseTls(flags.tls, PeerRole::kCoordinator);
   if (status.ok()) status = CoordinateRun(flags, *loaded, shutdown);
   return Explain(kProgram, status);

@@ -30,11 +30,11 @@ Members::Member* Members::Find(const std::string& id) {
   return member == members_.end() ? nullptr : &member->second;
 }
 
-std::vector<std::string> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
-  std::vector<std::string> removed;
+std::vector<std::pair<std::string, v1::Role>> Members::RemoveSilent(absl::Time now, absl::Duration timeout) {
+  std::vector<std::pair<std::string, v1::Role>> removed;
   for (auto member = members_.begin(); member != members_.end();) {
     if (now - member->second.last_heard > timeout) {
-      removed.push_back(member->first);
+      removed.emplace_back(member->first, member->second.role);
       member = members_.erase(member);
     } else {
       ++member;

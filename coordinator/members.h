@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -43,8 +44,8 @@ class Members {
   void Leave(const std::string& id) { members_.erase(id); }
   Member* Find(const std::string& id);
 
-  // Removes members that were silent for `timeout` and returns their ids.
-  std::vector<std::string> RemoveSilent(absl::Time now, absl::Duration timeout);
+  // Removes members that were silent for `timeout` and returns their ids and roles.
+  std::vector<std::pair<std::string, v1::Role>> RemoveSilent(absl::Time now, absl::Duration timeout);
 
   // The pools as members see them.
   void FillView(absl::Time now, v1::PoolView* view) const;

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/net/introduction.h"
+#include "common/telemetry/log_group.h"
 #include "common/telemetry/metrics.h"
 #include "coordinator/contract.h"
 #include "coordinator/members.h"
@@ -21,6 +22,7 @@
 #include "coordinator/records/step_log.h"
 #include "coordinator/records/store.h"
 #include "coordinator/scaling/pool_sizer.h"
+#include "coordinator/scaling/pool_use.h"
 #include "coordinator/state/blockage.h"
 #include "coordinator/state/blocker.h"
 #include "coordinator/state/run_state.h"
@@ -145,8 +147,15 @@ class CoordinatorService final : public v1::Coordinator::Service {
   void NoteWriteFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Degraded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void LogRetired(const Changes& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Event(Draft& draft, const std::string& kind, const std::string& text) const;
+  // What has become of each of them: at level debug, but for those that were retired.
+  void LogGroups(const Changes& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LogRetired(const v1::GroupRecord& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `about`: the group that the text speaks of, if it is one.
+  void Event(Draft& draft, const std::string& kind, const std::string& text,
+             std::optional<GroupId> about = std::nullopt) const;
+  GroupId IdOf(const v1::LeaseId& lease) const {
+    return {.run = options_.run_id, .ordinal = lease.ordinal(), .attempt = lease.attempt()};
+  }
   // A separate event.
   void SaveEvent(const std::string& kind, const std::string& text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillView(v1::PoolView* view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -206,6 +215,7 @@ class CoordinatorService final : public v1::Coordinator::Service {
   absl::Time degraded_since_ ABSL_GUARDED_BY(mutex_), next_try_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_housekeeping_ ABSL_GUARDED_BY(mutex_);
   bool log_is_behind_ ABSL_GUARDED_BY(mutex_) = false;  // metrics.jsonl lacks steps
+  PoolUse use_ ABSL_GUARDED_BY(mutex_);
   PoolSizer sizer_ ABSL_GUARDED_BY(mutex_);
   PoolSizes sizes_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

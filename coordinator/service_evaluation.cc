@@ -75,19 +75,12 @@ absl::Status CoordinatorService::RestoreEvaluations() {
 void CoordinatorService::RefreshHeldOutGauges() {
   if (evaluations_.empty()) return;
   const v1::EvaluationRecord& newest = evaluations_.rbegin()->second;
-  metrics_.Gauge("lvrpo_coordinator_heldout_step", "Steps of the newest weights that were evaluated.")
-      .Set(static_cast<double>(newest.step()));
+  metrics_.Gauge("lvrpo_coordinator_heldout_step").Set(static_cast<double>(newest.step()));
   if (newest.has_score()) {
-    metrics_
-        .Gauge("lvrpo_coordinator_heldout_score",
-               "Share of held-out images that the checker finds right, newest.")
-        .Set(newest.score());
+    metrics_.Gauge("lvrpo_coordinator_heldout_score").Set(newest.score());
   }
   if (newest.has_gain()) {
-    metrics_
-        .Gauge("lvrpo_coordinator_heldout_gain",
-               "Paired difference of the held-out score to the base weights, newest.")
-        .Set(newest.gain());
+    metrics_.Gauge("lvrpo_coordinator_heldout_gain").Set(newest.gain());
   }
 }
 

@@ -65,12 +65,13 @@ grpc::Status CoordinatorService::ReturnLease(grpc::ServerContext*, const v1::Ret
         const std::string& member = returned.fence().member_id();
         Event(draft, "lease_returned",
               absl::StrCat(Describe(returned.lease()), " by ", member, ": ", Word(returned.reason()),
-                           returned.detail().empty() ? "" : ": ", returned.detail()));
+                           returned.detail().empty() ? "" : ": ", returned.detail()),
+              IdOf(returned.lease()));
         if (draft.state.unscorable_in_a_row() >= options_.max_unscorable_groups) {
           const std::string why = absl::StrCat(draft.state.unscorable_in_a_row(),
                                                " groups in a row could not be scored, the newest one by ",
                                                member, ": ", draft.state.unscorable_detail());
-          Event(draft, "unscorable", why);
+          Event(draft, "unscorable", why, IdOf(returned.lease()));
           draft.then.push_back([this, why]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
             fatal_ = absl::FailedPreconditionError(why);
           });
@@ -107,6 +108,7 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
         if (absl::IsFailedPrecondition(answer.status()))
           return Refuse(v1::REFUSAL_LEASE_ENDED, std::string(answer.status().message()));
         if (absl::IsAlreadyExists(answer.status())) {
+          const LogGroup about(IdOf(submit.lease()));
           spdlog::warn("{}: {}", request->fence().member_id(), std::string(answer.status().message()));
           return Refuse(v1::REFUSAL_SUBMITTED_BEFORE, std::string(answer.status().message()));
         }
@@ -118,10 +120,7 @@ grpc::Status CoordinatorService::SubmitGroup(grpc::ServerContext*, const v1::Sub
           if (answer.accepted()) Progress();
           if (answer.accepted() || answer.retired_reason() == v1::RETIRE_ZERO_VARIANCE) NoteScores(submit);
           const std::string outcome = answer.accepted() ? "accepted" : Word(answer.retired_reason());
-          metrics_
-              .Counter("lvrpo_coordinator_groups_total", "Groups submitted, by outcome.",
-                       {{"outcome", outcome}})
-              .Increment();
+          metrics_.Counter("lvrpo_coordinator_groups_total", {{"outcome", outcome}}).Increment();
         });
         return absl::OkStatus();
       });

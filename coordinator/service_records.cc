@@ -1,6 +1,7 @@
 // How CoordinatorService restores and saves its records, and what it does while degraded.
 
 #include "absl/strings/str_cat.h"
+#include "common/stopwatch.h"
 #include "common/unguessable.h"
 #include "coordinator/records/restore.h"
 #include "coordinator/service.h"
@@ -116,8 +117,10 @@ absl::Status CoordinatorService::Save(Draft& draft) {
   const Changes changes = draft.state.TakeChanges();
   if (!changes.empty() || !draft.events.empty() || !draft.terms.empty() ||
       draft.acknowledgement.has_value() || draft.evaluation.has_value()) {
+    const Stopwatch watch(clock_);
     const absl::Status status =
         store_->Transaction([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Put(changes, draft); });
+    metrics_.Seconds("lvrpo_coordinator_database_write_seconds").Observe(watch.Seconds());
     if (!status.ok()) {
       NoteWriteFailure(status);
       return fatal_.ok() ? Degraded()
@@ -125,8 +128,11 @@ absl::Status CoordinatorService::Save(Draft& draft) {
                                absl::StrCat("the coordinator cannot write its records: ", status.message()));
     }
   }
-  for (const EventRecord& event : draft.events) spdlog::info("{}: {}", event.kind, event.text);
-  LogRetired(changes);
+  for (const EventRecord& event : draft.events) {
+    const LogGroup about(event.about);
+    spdlog::info("{}: {}", event.kind, event.text);
+  }
+  LogGroups(changes);
   state_ = std::move(draft.state);
   for (const auto& then : draft.then) then();
   return absl::OkStatus();

@@ -38,17 +38,12 @@ RunNow CoordinatorService::Now() const {
 void CoordinatorService::SizePools() {
   const RunNow run = Now();
   sizes_ = sizer_.Update(run);
-  metrics_
-      .Gauge("lvrpo_coordinator_groups_wanted",
-             "Groups that rollout workers may begin: planned, and what the staleness leaves room for.")
+  use_.Add(run);
+  metrics_.Gauge("lvrpo_coordinator_groups_wanted")
       .Set(static_cast<double>(run.ends ? 0 : run.groups_wanted));
   const auto set = [&](const char* pool, double in_flight, int64_t wanted) {
-    metrics_
-        .Gauge("lvrpo_coordinator_pool_in_flight", "Groups that a pool works on, by pool.", {{"pool", pool}})
-        .Set(in_flight);
-    metrics_
-        .Gauge("lvrpo_coordinator_pool_replicas_wanted",
-               "Members that a pool should have, as autoscalers are told, by pool.", {{"pool", pool}})
+    metrics_.Gauge("lvrpo_coordinator_pool_in_flight", {{"pool", pool}}).Set(in_flight);
+    metrics_.Gauge("lvrpo_coordinator_pool_replicas_wanted", {{"pool", pool}})
         .Set(static_cast<double>(wanted));
   };
   set("rollout", static_cast<double>(run.leased), sizes_.rollout);

@@ -32,6 +32,7 @@ grpc::Status CoordinatorService::GetStatus(grpc::ServerContext*, const v1::GetSt
   *response->mutable_learner_epoch() = members_.LearnerEpoch();
   if (!evaluations_.empty()) *response->mutable_heldout() = evaluations_.rbegin()->second;
   response->set_draining(draining_);
+  response->set_unix_seconds(absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
   response->set_finished(state_.saved());
   if (state_.last_step() != nullptr) *response->mutable_last_metrics() = state_.last_step()->metrics();
   std::map<std::string, std::pair<double, int>> sums;

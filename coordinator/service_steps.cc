@@ -7,6 +7,7 @@
 #include "common/words/words.h"
 #include "coordinator/request_check.h"
 #include "coordinator/service.h"
+#include "coordinator/state/versions.h"
 
 namespace lvrpo {
 namespace {
@@ -121,9 +122,10 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
   return WriteOfLearner(
       request->fence(), request->learner_epoch(), /*any_rank=*/false,
       [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
-        const absl::Status status =
-            draft.state.Commit(*request, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()),
-                               members_.LearnerEpoch().ranks());
+        v1::CommitStepRequest commit = *request;
+        for (const auto& [name, value] : use_.Figures()) (*commit.mutable_metrics())[name] = value;
+        const absl::Status status = draft.state.Commit(
+            commit, absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), members_.LearnerEpoch().ranks());
         if (absl::IsFailedPrecondition(status))
           return Refuse(v1::REFUSAL_WRONG_STEP, std::string(status.message()), absl::StatusCode::kAborted);
         if (!status.ok()) return status;
@@ -137,6 +139,7 @@ grpc::Status CoordinatorService::CommitStep(grpc::ServerContext*, const v1::Comm
                                    if (Members::Member* learner = members_.Find(id); learner != nullptr)
                                      learner->version = state_.current_version();
                                    AppendLog(*state_.last_step());
+                                   use_.Restart();
                                    Progress();
                                  });
         return absl::OkStatus();
@@ -187,9 +190,15 @@ grpc::Status CoordinatorService::ReportLostGroups(grpc::ServerContext*,
                         [&](Draft& draft) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
                           draft.state.Lose(lost.groups());
                           for (const v1::LostGroup& group : lost.groups()) {
+                            // As it was assigned: `draft` has planned it again.
+                            const auto known = state_.open_groups().find(group.ordinal());
+                            std::optional<GroupId> about;
+                            if (known != state_.open_groups().end())
+                              about = IdOf(MakeLeaseId(group.ordinal(), known->second->attempt()));
                             Event(draft, "trajectories_lost",
                                   absl::StrCat("ordinal ", group.ordinal(), ": ", Word(group.reason()),
-                                               group.detail().empty() ? "" : ": ", group.detail()));
+                                               group.detail().empty() ? "" : ": ", group.detail()),
+                                  about);
                           }
                           return absl::OkStatus();
                         });

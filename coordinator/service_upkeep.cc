@@ -4,6 +4,7 @@
 #include "common/net/rpc.h"
 #include "common/words/words.h"
 #include "coordinator/service.h"
+#include "coordinator/state/versions.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -25,9 +26,7 @@ absl::Status CoordinatorService::Refuse(v1::RefusalReason reason, const std::str
   v1::ErrorInfo info;
   info.set_reason(reason);
   if (code == absl::StatusCode::kUnavailable) info.set_retry_after_seconds(kRetrySeconds);
-  metrics_
-      .Counter("lvrpo_coordinator_refusals_total", "Requests refused, by reason.", {{"reason", Word(reason)}})
-      .Increment();
+  metrics_.Counter("lvrpo_coordinator_refusals_total", {{"reason", Word(reason)}}).Increment();
   return WithReason(absl::Status(code, message), info);
 }
 
@@ -66,8 +65,10 @@ absl::Status CoordinatorService::CheckFence(const v1::Fence& fence, v1::Role rol
   return absl::OkStatus();
 }
 
-void CoordinatorService::Event(Draft& draft, const std::string& kind, const std::string& text) const {
-  draft.events.push_back({absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), kind, text});
+void CoordinatorService::Event(Draft& draft, const std::string& kind, const std::string& text,
+                               std::optional<GroupId> about) const {
+  draft.events.push_back(
+      {absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()), kind, text, std::move(about)});
 }
 
 void CoordinatorService::SaveEvent(const std::string& kind, const std::string& text) {
@@ -76,15 +77,26 @@ void CoordinatorService::SaveEvent(const std::string& kind, const std::string& t
   if (!degraded_.ok() || !started_ || !Save(draft).ok()) spdlog::info("{}: {}", kind, text);
 }
 
-void CoordinatorService::LogRetired(const Changes& changes) {
+void CoordinatorService::LogGroups(const Changes& changes) {
+  const bool each = spdlog::should_log(spdlog::level::debug);
   for (const auto& [ordinal, group] : changes.groups) {
-    if (group->state() != v1::RETIRED) continue;
-    const int64_t count = ++retired_logged_[group->retired_reason()];
-    if (count > kLoggedOneByOne && !IsPowerOfTen(count)) continue;
-    spdlog::warn("ordinal {} was retired: {}{}{} ({} for this reason since the start)", ordinal,
-                 Word(group->retired_reason()), group->retired_detail().empty() ? "" : ": ",
-                 group->retired_detail(), count);
+    if (!each && group->state() != v1::RETIRED) continue;
+    const v1::LeaseId lease = MakeLeaseId(ordinal, group->attempt());
+    const LogGroup about(IdOf(lease));
+    if (group->state() == v1::RETIRED) LogRetired(*group);
+    const bool in_step = group->state() == v1::ASSIGNED || group->state() == v1::CONSUMED;
+    spdlog::debug("{} is {}{}{}{}", Describe(lease), Word(group->state()),
+                  in_step ? absl::StrCat(", step ", group->step()) : "",
+                  group->member_id().empty() ? "" : ", ", group->member_id());
   }
+}
+
+void CoordinatorService::LogRetired(const v1::GroupRecord& group) {
+  const int64_t count = ++retired_logged_[group.retired_reason()];
+  if (count > kLoggedOneByOne && !IsPowerOfTen(count)) return;
+  spdlog::warn("ordinal {} was retired: {}{}{} ({} for this reason since the start)", group.ordinal(),
+               Word(group.retired_reason()), group.retired_detail().empty() ? "" : ": ",
+               group.retired_detail(), count);
 }
 
 void CoordinatorService::FillView(v1::PoolView* view) {
@@ -126,14 +138,18 @@ void CoordinatorService::Expire() {
   Draft draft = NewDraft();
   if (draft.state.AnyLeaseEnded(now)) {
     const RunState::EndedLeases ended = draft.state.ExpireLeases(now);
+    metrics_.Counter("lvrpo_coordinator_leases_expired_total").Increment(ended.count);
     Event(draft, "leases_expired", absl::StrCat(ended.count, " leases"));
-    for (const std::string& which : ended.at_limit) {
+    for (const RunState::LateLease& late : ended.at_limit) {
       Event(draft, "lease_limit",
-            absl::StrCat(which, " was held for ", absl::FormatDuration(options_.rules.lease_limit),
-                         " and not delivered: it is planned again"));
+            absl::StrCat("ordinal ", late.lease.ordinal(), " at ", late.member, " was held for ",
+                         absl::FormatDuration(options_.rules.lease_limit),
+                         " and not delivered: it is planned again"),
+            IdOf(late.lease));
     }
   }
-  for (const std::string& id : members_.RemoveSilent(now, options_.member_timeout)) {
+  for (const auto& [id, role] : members_.RemoveSilent(now, options_.member_timeout)) {
+    metrics_.Counter("lvrpo_coordinator_members_lost_total", {{"role", Word(role)}}).Increment();
     draft.state.DropLeasesOf(id, {});
     Event(draft, "member_gone",
           absl::StrCat(id, " was silent for ", absl::FormatDuration(options_.member_timeout)));
@@ -178,49 +194,35 @@ void CoordinatorService::Tick() {
 }
 
 void CoordinatorService::RefreshGauges() {
-  metrics_.Gauge("lvrpo_coordinator_step", "Committed optimizer steps.")
-      .Set(static_cast<double>(state_.committed_steps()));
-  metrics_.Gauge("lvrpo_coordinator_steps_wanted", "Optimizer steps of the whole run.")
-      .Set(static_cast<double>(options_.rules.total_steps));
-  metrics_.Gauge("lvrpo_coordinator_run_epoch", "Starts of the coordinator in this run.")
-      .Set(static_cast<double>(starts_));
-  metrics_.Gauge("lvrpo_coordinator_idle_seconds", "Seconds since a group or a step was accepted.")
-      .Set(absl::ToDoubleSeconds(clock_.Now() - last_progress_));
-  metrics_.Gauge("lvrpo_coordinator_degraded", "1 while the records cannot be written, else 0.")
-      .Set(degraded_.ok() ? 0 : 1);
+  metrics_.Gauge("lvrpo_coordinator_step").Set(static_cast<double>(state_.committed_steps()));
+  metrics_.Gauge("lvrpo_coordinator_steps_wanted").Set(static_cast<double>(options_.rules.total_steps));
+  metrics_.Gauge("lvrpo_coordinator_run_epoch").Set(static_cast<double>(starts_));
+  metrics_.Gauge("lvrpo_coordinator_last_progress_timestamp_seconds")
+      .Set(absl::ToDoubleSeconds(last_progress_ - absl::UnixEpoch()));
+  metrics_.Gauge("lvrpo_coordinator_degraded").Set(degraded_.ok() ? 0 : 1);
   for (const v1::GroupState state : kOpenStates) {
-    metrics_.Gauge("lvrpo_coordinator_groups", "Open groups, by state.", {{"state", Word(state)}})
-        .Set(state_.Count(state));
+    metrics_.Gauge("lvrpo_coordinator_open_groups", {{"state", Word(state)}}).Set(state_.Count(state));
   }
+  metrics_.Gauge("lvrpo_coordinator_database_bytes").Set(static_cast<double>(store_->bytes()));
   RefreshMemberGauges();
   RefreshBlockedGauges();
 }
 
 void CoordinatorService::RefreshMemberGauges() {
   const v1::LearnerEpoch epoch = members_.LearnerEpoch();
-  metrics_.Gauge("lvrpo_coordinator_learner_ranks", "Ranks of the learner that may train together.")
-      .Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
-  metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted", "Ranks that the learner has when it is complete.")
-      .Set(epoch.ranks());
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks").Set(epoch.ranks() > 0 ? LookAtRanks(epoch).have : 0);
+  metrics_.Gauge("lvrpo_coordinator_learner_ranks_wanted").Set(epoch.ranks());
   RefreshHeldOutGauges();
   for (const v1::Role role : kRoles) {
-    metrics_
-        .Gauge("lvrpo_coordinator_members", "Members that are heard from, by role.", {{"role", Word(role)}})
-        .Set(members_.Count(role));
+    metrics_.Gauge("lvrpo_coordinator_members", {{"role", Word(role)}}).Set(members_.Count(role));
   }
-  metrics_
-      .Gauge("lvrpo_coordinator_members_of_other_version",
-             "Members whose program is of another version than the coordinator's, and works with it.")
-      .Set(members_.OtherVersions(options_.build));
+  metrics_.Gauge("lvrpo_coordinator_members_of_other_version").Set(members_.OtherVersions(options_.build));
 }
 
 void CoordinatorService::RefreshBlockedGauges() {
   static const auto* labels = new std::vector<std::string>(BlockerLabels());
   for (const std::string& label : *labels) {
-    metrics_
-        .Gauge("lvrpo_coordinator_blocked_seconds",
-               "For how long the run has waited for this kind of thing without a pause; 0 while it does not.",
-               {{"on", label}})
+    metrics_.Gauge("lvrpo_coordinator_blocked_seconds", {{"on", label}})
         .Set(label == blockage_.label() ? absl::ToDoubleSeconds(blockage_.Lasted(clock_.Now())) : 0);
   }
 }

@@ -96,14 +96,17 @@ EvaluationFacts Follower::Facts() const {
     const int64_t step = StepOf(name);
     if (step > 0 && Exists(WeightsOf(step))) facts.available.insert(step);
   }
-  for (const int64_t step : CompleteEvaluations(flags_.run_dir, facts.total)) {
+  for (const auto& [step, evaluated] : complete_) {
     // Of other weights, when the run went back and took the step again.
-    const auto record = ReadEvaluation(flags_.run_dir, EvaluationName(step, facts.total), step);
-    const auto digest = VersionDigestOf(WeightsOf(step), /*compare=*/false);
-    const bool other = record.ok() && digest.ok() && !digest->empty() && record->digest() != *digest;
-    if (record.ok() && !other) facts.complete.insert(step);
+    const absl::StatusOr<std::string> digest = VersionDigestOf(WeightsOf(step), /*compare=*/false);
+    if (!digest.ok() || digest->empty() || evaluated == *digest) facts.complete.insert(step);
   }
   return facts;
+}
+
+void Follower::NoteComplete(int64_t step) {
+  const auto record = ReadEvaluation(flags_.run_dir, EvaluationName(step, config_.train().steps()), step);
+  if (record.ok()) complete_[step] = record->digest();
 }
 
 absl::Status Follower::EvaluateStep(int64_t step) {
@@ -119,7 +122,8 @@ absl::Status Follower::EvaluateStep(int64_t step) {
        .samples_per_kind = options_.samples_per_kind,
        .threads = options_.threads});
   if (!scores.ok()) return scores.status();
-  health_.metrics().Counter("lvrpo_evaluation_evaluations_total", "Evaluations made.").Increment();
+  NoteComplete(step);
+  health_.metrics().Counter("lvrpo_evaluation_evaluations_total").Increment();
   spdlog::info("held-out score of {}: {:.3f}", name, scores->value("score", 0.0));
   const absl::Status reported =
       ReportEvaluation(process_->session(), flags_.run_dir, step, config_.train().steps());
@@ -137,6 +141,7 @@ absl::Status Follower::Run() {
   const int64_t total = config_.train().steps();
   if (absl::Status status = ReportEvaluations(process_->session(), flags_.run_dir, total); !status.ok())
     spdlog::warn("an older score is not recorded: {}", std::string(status.message()));
+  for (const int64_t step : CompleteEvaluations(flags_.run_dir, total)) NoteComplete(step);
   int64_t seen = 0;
   for (EvaluationFacts facts = Facts(); !EvaluationIsDone(facts); facts = Facts()) {
     const std::optional<int64_t> step = NextEvaluation(facts);

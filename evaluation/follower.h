@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,8 @@ class Follower {
   absl::Status Join();
   EvaluationFacts Facts() const;
   absl::Status EvaluateStep(int64_t step);
+  // Takes the evaluation of `step` steps in the run folder into complete_.
+  void NoteComplete(int64_t step);
   std::string WeightsOf(int64_t step) const;
   // Why it is to leave: OK while it is not, Cancelled when the run drains.
   absl::Status Leaving() const;
@@ -51,6 +54,8 @@ class Follower {
   const Options options_;
   ShutdownSignal& shutdown_;
   RoleHealth& health_;
+  std::map<int64_t, std::string>
+      complete_;  // evaluations in the run folder: digests of their versions, by step
   std::unique_ptr<RoleProcess> process_;
 };
 

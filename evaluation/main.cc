@@ -37,7 +37,7 @@ void BecomeReport(const std::string& run_dir) {
 
 int Follow(const RoleFlags& flags, const v1::RunConfig& config, const EvaluationOptions& options) {
   ShutdownSignal shutdown;
-  InitLogging(flags.member_id);
+  InitLogging(std::string(Word(PeerRole::kEvaluation)), flags.member_id);
   if (absl::Status status = UseTls(flags.tls, PeerRole::kEvaluation); !status.ok())
     return Explain(kProgram, status);
   const absl::StatusOr<std::unique_ptr<RoleHealth>> health =

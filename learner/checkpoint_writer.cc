@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/clock.h"
 #include "common/files/filesystem.h"
 #include "common/stopwatch.h"
 #include "learner/checkpoints/checkpoint_folder.h"
@@ -10,7 +11,14 @@
 namespace lvrpo {
 
 CheckpointWriter::CheckpointWriter(Options options, Executor& executor, Record record, Metrics& metrics)
-    : options_(std::move(options)), executor_(executor), record_(std::move(record)), metrics_(metrics) {}
+    : options_(std::move(options)), executor_(executor), record_(std::move(record)), metrics_(metrics) {
+  NoteTime();
+}
+
+void CheckpointWriter::NoteTime() {
+  metrics_.Gauge("lvrpo_learner_checkpoint_timestamp_seconds")
+      .Set(absl::ToDoubleSeconds(RealClock().Now() - absl::UnixEpoch()));
+}
 
 absl::StatusOr<Checkpoint> CheckpointWriter::Load(const v1::CheckpointRecord& record) {
   const std::string folder = JoinPath(options_.run_dir, record.path());
@@ -65,6 +73,7 @@ void CheckpointWriter::Write(Checkpoint snapshot) {
 
 void CheckpointWriter::WritePart(const Checkpoint& snapshot, const std::string& path) {
   const absl::Status written = SavePart(JoinPath(options_.run_dir, path), snapshot);
+  if (written.ok()) NoteTime();
   absl::MutexLock lock(&mutex_);
   outcome_ = {.step = snapshot.step, .written = written, .recorded = absl::OkStatus()};
   busy_ = false;
@@ -86,10 +95,9 @@ void CheckpointWriter::WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord
   }
   const bool done = outcome.written.ok() && outcome.recorded.ok();
   if (done) {
-    metrics_.Counter("lvrpo_learner_checkpoints_total", "Checkpoints written.").Increment();
-    metrics_
-        .Seconds("lvrpo_learner_checkpoint_write_seconds", "Seconds of writing one in the background.", {})
-        .Observe(watch.Seconds());
+    metrics_.Counter("lvrpo_learner_checkpoints_total").Increment();
+    NoteTime();
+    metrics_.Seconds("lvrpo_learner_checkpoint_write_seconds").Observe(watch.Seconds());
     if (options_.uploads != nullptr) options_.uploads->Add(record);
     Prune(record);
   }

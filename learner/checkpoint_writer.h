@@ -69,6 +69,8 @@ class CheckpointWriter {
   };
   void WriteNow(const Checkpoint& snapshot, v1::CheckpointRecord record, const Rewards& rewards);
   void WritePart(const Checkpoint& snapshot, const std::string& path);
+  // Shows that this process has written a checkpoint, or its part of one, just now.
+  void NoteTime();
   // Removes folders that are not to stay, now that there is a newer one.
   void Prune(const v1::CheckpointRecord& newest);
 

@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/hash.h"
 #include "common/net/rpc.h"
+#include "common/telemetry/log_group.h"
+#include "spdlog/spdlog.h"
 
 namespace lvrpo {
 
@@ -33,6 +35,7 @@ absl::Status InboxService::Receive(grpc::ServerContext& context,
     return absl::InvalidArgumentError("an upload begins with its header");
   }
   const v1::UploadHeader header = part.header();
+  const LogGroup about(header.lease());
   if (absl::Status status = CheckUpload(header, Leases(), most_bytes_); !status.ok()) return status;
   const absl::StatusOr<std::unique_ptr<Spool::Writer>> writer =
       spool_.Begin(header.lease().ordinal(), header.lease().attempt(), header.digest(), header.size_bytes());
@@ -46,8 +49,10 @@ absl::Status InboxService::Receive(grpc::ServerContext& context,
     if (absl::Status status = (*writer)->Append(part.chunk().data()); !status.ok()) return status;
   }
   if (absl::Status status = (*writer)->Commit(); !status.ok()) return status;
-  metrics_.Counter("lvrpo_learner_trajectory_bytes_total", "Bytes of trajectories received.")
+  metrics_.Counter("lvrpo_learner_trajectory_bytes_total")
       .Increment(static_cast<double>(header.size_bytes()));
+  metrics_.Gauge("lvrpo_learner_spool_bytes").Set(static_cast<double>(spool_.bytes()));
+  spdlog::debug("stored ordinal {}, {} bytes", header.lease().ordinal(), header.size_bytes());
   response.set_digest(header.digest());
   return absl::OkStatus();
 }
@@ -56,7 +61,7 @@ grpc::Status InboxService::Upload(grpc::ServerContext* context, grpc::ServerRead
                                   v1::UploadResponse* response) {
   const absl::Status status = Receive(*context, *reader, *response);
   metrics_
-      .Counter("lvrpo_learner_uploads_total", "Groups received, by outcome.",
+      .Counter("lvrpo_learner_uploads_total",
                {{"outcome", status.ok() ? "stored" : std::string(absl::StatusCodeToString(status.code()))}})
       .Increment();
   return ToGrpcStatus(status);

@@ -58,9 +58,7 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
       downloads_(Bounds(kMostWeightStreams, config)),
       weights_(downloads_, kKeptVersions,
                [this](int64_t bytes) {
-                 metrics_
-                     .Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.",
-                              {{"transport", "grpc"}})
+                 metrics_.Counter("lvrpo_learner_weight_bytes_total", {{"transport", "grpc"}})
                      .Increment(static_cast<double>(bytes));
                }),
       gang_(config, flags.rank, weights_, metrics_),
@@ -77,7 +75,9 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
           [this](const v1::TrajectoryGroup& group) {
             return ReadGroup(group, training_.prompts.At(group.ordinal()), training_.rules);
           },
-          *training.trainer, spool_, gang_.publisher(), LoopSession(), Waiting(), metrics_) {}
+          *training.trainer, spool_, gang_.publisher(), LoopSession(), Waiting(), metrics_) {
+  metrics_.WatchDisk("run", flags_.run_dir);
+}
 
 Waiting LearnerProcess::StoreWaiting() {
   return {.sleep = [this](absl::Duration wait) { leaving_.WaitForNotificationWithTimeout(wait); }};

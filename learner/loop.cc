@@ -4,12 +4,14 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/config.h"
 #include "common/files/filesystem.h"
 #include "common/net/rpc.h"
 #include "common/pause_point.h"
 #include "common/stopwatch.h"
+#include "common/telemetry/log_group.h"
 #include "common/words/words.h"
 #include "learner/copies/state_slices.h"
 #include "model/weights/moved.h"
@@ -191,11 +193,11 @@ absl::Status LearnerLoop::GiveUp(const std::map<const v1::AssignedGroup*, absl::
     lost.set_ordinal(group->ordinal());
     lost.set_reason(absl::IsInvalidArgument(why) ? v1::RETIRE_UNTRAINABLE : v1::RETIRE_TRAJECTORY_LOST);
     lost.set_detail(std::string(why.message()));
+    const LogGroup about(group->ordinal(), group->attempt());
     spdlog::warn("{}: {} (from {})", Word(lost.reason()), lost.detail(),
                  group->member_id().empty() ? "an unknown worker" : group->member_id());
     metrics_
         .Counter("lvrpo_learner_groups_given_up_total",
-                 "Groups that could not be trained on, by who sampled them.",
                  {{"reason", Word(lost.reason())}, {"member", group->member_id()}})
         .Increment();
     ++given_up_;
@@ -309,6 +311,11 @@ absl::StatusOr<bool> LearnerLoop::Commit(Step& step) {
   committed = HearOf(std::move(committed));
   if (!committed.ok()) return committed.status();
   given_up_ = 0;
+  for (const v1::AssignedGroup& group : step.assignment.groups()) {
+    if (!IsOwn(group)) continue;
+    const LogGroup about(group.ordinal(), group.attempt());
+    spdlog::debug("trained on ordinal {} in step {}", group.ordinal(), step_ - 1);
+  }
   step.last = committed->finished();
   spool_.RemoveBelow(committed->lowest_open_ordinal());
   return true;
@@ -334,15 +341,18 @@ bool LearnerLoop::SaveIsDue(const Step& step) const {
 
 void LearnerLoop::Report(const Step& step) {
   for (const auto& [phase, seconds] : step.seconds) {
-    metrics_.Seconds("lvrpo_learner_phase_seconds", "Seconds of a step's phases.", {{"phase", phase}})
-        .Observe(seconds);
+    metrics_.Seconds("lvrpo_learner_phase_seconds", {{"phase", phase}}).Observe(seconds);
   }
   for (const auto& [name, value] : step.figures) {
-    metrics_.Gauge("lvrpo_learner_step_value", "Figures of the newest step, by name.", {{"name", name}})
-        .Set(value);
+    if (absl::StartsWith(name, "seconds_")) continue;  // the phases, above
+    metrics_.Gauge("lvrpo_learner_step_value", {{"name", name}}).Set(value);
   }
-  metrics_.Counter("lvrpo_learner_steps_total", "Optimizer steps committed by this process.").Increment();
-  metrics_.Counter("lvrpo_learner_samples_total", "Samples trained on by this process.")
+  const auto nonfinite = step.figures.find("nonfinite");
+  if (nonfinite != step.figures.end())
+    metrics_.Counter("lvrpo_learner_nonfinite_total").Increment(nonfinite->second);
+  metrics_.Gauge("lvrpo_learner_spool_bytes").Set(static_cast<double>(spool_.bytes()));
+  metrics_.Counter("lvrpo_learner_steps_total").Increment();
+  metrics_.Counter("lvrpo_learner_samples_total")
       .Increment(static_cast<double>(OwnGroups(step)) * options_.config.rollout().group_size());
 }
 

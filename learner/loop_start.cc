@@ -127,15 +127,9 @@ void LearnerLoop::NoteStart(const std::string& source, const std::string& words)
   if (step_ > 0 || again > 0)
     spdlog::info("going on from {} after {} steps; {} steps are trained again", words, step_, again);
   for (const char* known : {kCopies, kCheckpoint, kBase}) {
-    metrics_
-        .Gauge("lvrpo_learner_restored_from", "1 for what this process began with, else 0.",
-               {{"source", known}})
-        .Set(source == known ? 1 : 0);
+    metrics_.Gauge("lvrpo_learner_restored_from", {{"source", known}}).Set(source == known ? 1 : 0);
   }
-  metrics_
-      .Gauge("lvrpo_learner_steps_retrained",
-             "Steps that were committed when this process began, and that it trains again.")
-      .Set(static_cast<double>(again));
+  metrics_.Gauge("lvrpo_learner_steps_retrained").Set(static_cast<double>(again));
 }
 
 absl::Status LearnerLoop::Start(const std::vector<v1::CheckpointRecord>& checkpoints, Team team) {

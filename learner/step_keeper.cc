@@ -162,9 +162,7 @@ absl::Status StepKeeper::Keep(const CopiedStep& step) {
     const absl::Status written = Write(step, *gathered);
     Note(written);
     if (!written.ok()) {
-      metrics_
-          .Counter("lvrpo_learner_step_copies_failed_total", "Steps of which this rank could keep no copies.")
-          .Increment();
+      metrics_.Counter("lvrpo_learner_step_copies_failed_total").Increment();
     }
   }
   return ranks_.AgreeOn(absl::OkStatus());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "common/telemetry/log_group.h"
 #include "proto/lvrpo/v1/reward.grpc.pb.h"
 
 namespace lvrpo {
@@ -39,8 +40,14 @@ absl::StatusOr<v1::ScoreResponse> RewardClient::Score(const std::string& address
                                                       const v1::ScoreRequest& request,
                                                       absl::Duration deadline) {
   v1::ScoreResponse response;
+  const std::unique_ptr<grpc::ClientContext> context = MakeContext(deadline);
+  if (const GroupId* group = LogGroup::Current(); group != nullptr) {
+    // gRPC ends the process for metadata that is not printable, and the coordinator names the run.
+    const std::string text = ToText(*group);
+    if (ParseGroupId(text).has_value()) context->AddMetadata(kGroupMetadata, text);
+  }
   const grpc::Status status =
-      v1::Reward::NewStub(channels_.To(address))->Score(MakeContext(deadline).get(), request, &response);
+      v1::Reward::NewStub(channels_.To(address))->Score(context.get(), request, &response);
   if (!status.ok()) return FromGrpcStatus(status);
   if (response.items_size() != request.items_size()) {
     return absl::InternalError(address + " answered for another number of samples than were sent");

@@ -24,7 +24,7 @@ std::optional<v1::Member> PickServer(const std::vector<v1::Member>& servers,
 // Internal, naming the sample, when a reward or a score is not finite.
 absl::Status CheckFinite(const v1::ScoreResponse& response);
 
-// Calls reward servers. Thread-safe.
+// Calls reward servers, on behalf of the group that the calling thread is at (LogGroup). Thread-safe.
 class RewardClient {
  public:
   explicit RewardClient(const ChannelOptions& options) : channels_(options.To({PeerRole::kReward})) {}

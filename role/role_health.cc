@@ -38,14 +38,10 @@ std::string RoleHealth::Look() {
   const RoleFacts facts = state_.facts();
   const RolePhase now = PhaseOf(facts);
   for (const RolePhase phase : kRolePhases) {
-    metrics_
-        .Gauge("lvrpo_role_state", "1 for what this process does now, else 0.", {{"state", WordOf(phase)}})
-        .Set(phase == now ? 1 : 0);
+    metrics_.Gauge("lvrpo_role_state", {{"state", WordOf(phase)}}).Set(phase == now ? 1 : 0);
   }
   if (const std::shared_ptr<TlsContext> tls = ProcessTls(); tls != nullptr) {
-    metrics_
-        .Gauge("lvrpo_tls_certificate_expiry_timestamp_seconds",
-               "Unix time at which this process's certificate expires; 0: it cannot be read.")
+    metrics_.Gauge("lvrpo_tls_certificate_expiry_timestamp_seconds")
         .Set(std::max(0.0, static_cast<double>(absl::ToUnixSeconds(tls->Expiry()))));
   }
   return NotReady(facts);

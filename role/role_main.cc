@@ -68,11 +68,13 @@ int RunRole(const RoleProgram& program, int argc, char** argv) {
   flags.member_id = program.member_id;
   flags.AddTo(app, program.flags);
   for (const std::string& option : program.required) app.get_option(option)->required();
+  const std::string role(Word(program.role));
+  InitLogging(role, program.member_id);
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  InitLogging(role, flags.member_id);
   ShutdownSignal shutdown;
   const absl::StatusOr<LoadedConfig> loaded = LoadConfigOrExplain(program.name, flags);
   if (!loaded.ok()) return kExitConfig;
-  InitLogging(flags.member_id);
   absl::Status status = UseTls(flags.tls, program.role);
   if (status.ok()) status = Run(program, flags, loaded->config, shutdown);
   const int code = Explain(program.name, status);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/config/config.h"
+#include "common/telemetry/logging.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -10,10 +11,14 @@ namespace {
 
 Denials::Count CountDenials(Metrics& metrics) {
   return [&metrics](const std::string& method, const std::string& reason) {
-    metrics
-        .Counter("lvrpo_rpc_denied_total", "Calls, and connections (no method), that were refused.",
-                 {{"method", method}, {"reason", reason}})
-        .Increment();
+    metrics.Counter("lvrpo_rpc_denied_total", {{"method", method}, {"reason", reason}}).Increment();
+  };
+}
+
+RpcCount CountCalls(Metrics& metrics) {
+  return [&metrics](const std::string& method, const std::string& code, absl::Duration lasted) {
+    metrics.Counter("lvrpo_rpc_server_handled_total", {{"method", method}, {"code", code}}).Increment();
+    metrics.Seconds("lvrpo_rpc_server_seconds", {{"method", method}}).Observe(absl::ToDoubleSeconds(lasted));
   };
 }
 
@@ -29,7 +34,8 @@ absl::StatusOr<std::unique_ptr<RoleProcess>> RoleProcess::Start(const RoleFlags&
                           .max_message_mib = config.rpc().max_message_mib(),
                           .insecure = flags.insecure,
                           .max_threads = serving.max_threads,
-                          .denied = CountDenials(health.metrics())},
+                          .denied = CountDenials(health.metrics()),
+                          .answered = CountCalls(health.metrics())},
                          serving.services);
     if (!server.ok()) return server.status();
     process->server_ = *std::move(server);
@@ -76,7 +82,9 @@ absl::Status RoleProcess::Join(const Membership& membership, const ShutdownSigna
       options, membership.report, [&shutdown] { return shutdown.requested(); }, membership.revoked);
   if (!joined.ok()) return joined.status();
   session_ = *std::move(joined);
+  health_.metrics().SetRun(session_->registration().run_id());
   health_.state().Follow([this] { return Look(); });
+  SetLogRun(session_->registration().run_id());
   spdlog::info("joined run {} as {}", session_->registration().run_id(), flags_.member_id);
   return absl::OkStatus();
 }

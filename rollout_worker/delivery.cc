@@ -9,6 +9,7 @@
 #include "common/net/retry.h"
 #include "common/net/rpc.h"
 #include "common/stopwatch.h"
+#include "common/telemetry/log_group.h"
 #include "common/words/words.h"
 #include "reward_server/client.h"
 #include "spdlog/spdlog.h"
@@ -93,13 +94,14 @@ absl::StatusOr<v1::ScoreResponse> Delivery::Score(const GeneratedGroup& group) {
         const std::string late = WhoRanOutOfTime(*response);
         if (late.empty()) {
           troubles_.scores.End();
+          spdlog::debug("ordinal {} was scored by {}", group.lease.id().ordinal(), server->member_id());
           return response;
         }
         last = absl::DeadlineExceededError(late);
       }
       if (!MayHelpElsewhere(last)) return last;
       Complain(troubles_.scores, absl::StrCat("reward server ", server->member_id(), ": ", last.message()));
-      metrics_.Counter("lvrpo_rollout_reward_retries_total", "Score calls that were repeated.").Increment();
+      metrics_.Counter("lvrpo_rollout_reward_retries_total").Increment();
       excluded.insert(server->member_id());
       if (PickServer(servers, excluded, 0).has_value()) continue;  // another one, at once
     }
@@ -184,19 +186,19 @@ std::string Delivery::Carry(const GeneratedGroup& group) {
   const absl::StatusOr<v1::SubmitGroupResponse> answer = calls_.submit(submit);
   seconds["submit"] = watch.Lap();
   for (const auto& [phase, value] : seconds) {
-    metrics_.Seconds("lvrpo_rollout_phase_seconds", "Seconds of a group's phases.", {{"phase", phase}})
-        .Observe(value);
+    metrics_.Seconds("lvrpo_rollout_phase_seconds", {{"phase", phase}}).Observe(value);
   }
   if (!answer.ok()) return "lease_ended";
   return answer->accepted() ? "accepted" : Word(answer->retired_reason());
 }
 
 std::string Delivery::Deliver(const GeneratedGroup& group) {
+  const LogGroup about(group.lease.id());
   const std::string outcome = Carry(group);
+  spdlog::debug("ordinal {} was delivered: {}", group.lease.id().ordinal(), outcome);
   held_.Remove(group.lease.id());
-  metrics_.Counter("lvrpo_rollout_groups_total", "Groups by what became of them.", {{"outcome", outcome}})
-      .Increment();
-  metrics_.Counter("lvrpo_rollout_samples_total", "Samples generated.")
+  metrics_.Counter("lvrpo_rollout_groups_total", {{"outcome", outcome}}).Increment();
+  metrics_.Counter("lvrpo_rollout_samples_total")
       .Increment(static_cast<double>(group.trajectory.samples_size()));
   return outcome;
 }

@@ -65,9 +65,13 @@ absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
     if (!refusal_.ok() && SameVersion(refused_, wanted)) return refusal_;
   }
   const absl::StatusOr<VerifiedWeights> weights = calls_.fetch({.version = wanted, .shapes = trained_});
-  if (!weights.ok()) return weights.status();
+  if (!weights.ok()) {
+    metrics_.Counter("lvrpo_rollout_weight_failures_total").Increment();
+    return weights.status();
+  }
   absl::StatusOr<std::shared_ptr<const Policy>> policy = Build(*weights, wanted);
   if (!policy.ok()) {
+    metrics_.Counter("lvrpo_rollout_weight_failures_total").Increment();
     absl::MutexLock lock(&mutex_);
     refused_ = wanted;
     refusal_ = policy.status();
@@ -75,8 +79,7 @@ absl::Status PolicyHolder::Bring(const v1::PolicyVersion& wanted) {
   }
   Swap(*std::move(policy));
   calls_.offer(weights->packed());
-  metrics_.Seconds("lvrpo_rollout_weight_seconds", "Seconds from a new version's announcement to its use.")
-      .Observe(watch.Seconds());
+  metrics_.Seconds("lvrpo_rollout_weight_seconds").Observe(watch.Seconds());
   return absl::OkStatus();
 }
 
@@ -86,9 +89,7 @@ void PolicyHolder::Swap(std::shared_ptr<const Policy> policy) {
     absl::MutexLock lock(&mutex_);
     current_.swap(policy);
   }
-  metrics_
-      .Seconds("lvrpo_rollout_weight_pause_seconds", "Seconds for which a swap of weights blocks sampling.")
-      .Observe(watch.Seconds());
+  metrics_.Seconds("lvrpo_rollout_weight_pause_seconds").Observe(watch.Seconds());
 }
 
 absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted, int64_t incarnation) {
@@ -97,8 +98,7 @@ absl::Status PolicyHolder::Update(const v1::PolicyVersion& wanted, int64_t incar
   if (status.ok() && acknowledged(incarnation) == nullptr) {
     status = calls_.acknowledge(wanted);
     if (status.ok()) {
-      metrics_.Gauge("lvrpo_rollout_version", "Version of the weights in use.")
-          .Set(static_cast<double>(wanted.number()));
+      metrics_.Gauge("lvrpo_rollout_version").Set(static_cast<double>(wanted.number()));
     }
     absl::MutexLock lock(&mutex_);
     if (status.ok()) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/file_kind.h"
+#include "common/telemetry/log_group.h"
 #include "spdlog/spdlog.h"
 
 namespace lvrpo {
@@ -65,7 +66,7 @@ std::optional<v1::Lease> Worker::Lease(const v1::PolicyVersion& version) {
   if (!response->granted()) {
     SetWaiting(response->waiting_for());
     calls_.sleep(absl::Seconds(std::clamp(response->retry_after_seconds(), 0.01, 1.0)));
-    metrics_.Counter("lvrpo_rollout_wait_seconds_total", "Seconds spent without a lease.")
+    metrics_.Counter("lvrpo_rollout_wait_seconds_total")
         .Increment(absl::ToDoubleSeconds(clock_.Now() - asked));
     return std::nullopt;
   }
@@ -79,8 +80,7 @@ std::optional<GeneratedGroup> Worker::Sample(const ReadyPolicy& policy, const v1
   if (group.ok()) {
     health_.Sampled();
     if (group->trajectory.prompt().task() == v1::TASK_KIND_IMAGE) {
-      metrics_.Counter("lvrpo_rollout_images_total", "Images generated.")
-          .Increment(group->trajectory.samples_size());
+      metrics_.Counter("lvrpo_rollout_images_total").Increment(group->trajectory.samples_size());
     }
     return *std::move(group);
   }
@@ -118,6 +118,8 @@ absl::Status Worker::Run() {
     if (!policy.has_value()) continue;
     const std::optional<v1::Lease> lease = Lease(policy->version);
     if (!lease.has_value()) continue;
+    const LogGroup about(lease->id());
+    spdlog::debug("samples ordinal {} with version {}", lease->id().ordinal(), lease->version().number());
     std::optional<GeneratedGroup> group = Sample(*policy, *lease);
     if (group.has_value()) HandOver(*std::move(group));
   }

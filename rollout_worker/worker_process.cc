@@ -47,8 +47,7 @@ WorkerProcess::WorkerProcess(const RoleFlags& flags, const v1::RunConfig& config
                .longest = absl::Seconds(config.rpc().timeout_seconds() * 4),
                .silent = absl::Seconds(config.rpc().timeout_seconds())}),
       offered_(served_, /*kept=*/1,
-               [&sent = metrics_.Counter("lvrpo_rollout_weight_sent_bytes_total",
-                                         "Bytes of weights sent to other workers.")](int64_t bytes) {
+               [&sent = metrics_.Counter("lvrpo_rollout_weight_sent_bytes_total")](int64_t bytes) {
                  sent.Increment(static_cast<double>(bytes));
                }),
       weights_(config.rpc()),
@@ -68,11 +67,8 @@ bool WorkerProcess::Leaving() const {
 absl::StatusOr<VerifiedWeights> WorkerProcess::Fetch(const WantedWeights& wanted) {
   absl::StatusOr<VerifiedWeights> weights = fetch_->Fetch(wanted, [this] { return session().view(); });
   if (weights.ok()) {
-    metrics_
-        .Seconds("lvrpo_rollout_weight_fetch_seconds", "Seconds in which a version's bytes were received.")
-        .Observe(fetch_->receive_seconds());
-    metrics_.Seconds("lvrpo_rollout_weight_verify_seconds", "Seconds of hashing a version, during the fetch.")
-        .Observe(fetch_->verify_seconds());
+    metrics_.Seconds("lvrpo_rollout_weight_fetch_seconds").Observe(fetch_->receive_seconds());
+    metrics_.Seconds("lvrpo_rollout_weight_verify_seconds").Observe(fetch_->verify_seconds());
   }
   return weights;
 }
@@ -91,7 +87,6 @@ ResumingFetch::Options WorkerProcess::FetchOptions() {
               [this](int64_t bytes, v1::Role holder, absl::string_view transport) {
                 metrics_
                     .Counter("lvrpo_rollout_weight_bytes_total",
-                             "Bytes of weights received, by the holder's role.",
                              {{"from", Word(holder)}, {"transport", std::string(transport)}})
                     .Increment(static_cast<double>(bytes));
               },

@@ -171,9 +171,17 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
       absl::StrAppend(&problem, UnknownWord(*at, arguments));
     }
   }
-  // It may quote an argument, whose bytes are anything.
-  std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(),
-               OneLine(problem, kMostOfProblem).c_str(), program.c_str());
+  return ExplainUsage(program, problem);
+}
+
+int ExplainUsage(const std::string& program, const std::string& problem) {
+  const std::string line =
+      OneLine(problem, kMostOfProblem);  // it may quote an argument, whose bytes are anything
+  if (LogsAreJson()) {
+    spdlog::error("{} ({} --help tells more)", line, program);
+  } else {
+    std::fprintf(stderr, "%s: %s\n(%s --help tells more)\n", program.c_str(), line.c_str(), program.c_str());
+  }
   return kExitUsage;
 }
 

@@ -57,4 +57,7 @@ absl::StatusOr<LoadedConfig> LoadConfigOrExplain(const std::string& program, con
 // Prints "program: sentence" to stderr, or logs it where logs are JSON lines, and gives the exit code for it.
 int Explain(const std::string& program, const absl::Status& status);
 
+// The same for a wrong command line, with a word on --help.
+int ExplainUsage(const std::string& program, const std::string& problem);
+
 }  // namespace lvrpo

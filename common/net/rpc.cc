@@ -155,6 +155,11 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
       options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
       &port);
   SetLimits(options, builder);
+  if (options.answered != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
+    meters.push_back(RpcMeter(options.answered));
+    builder.experimental().SetInterceptorCreators(std::move(meters));
+  }
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr || port == 0) {
     return absl::UnavailableError(

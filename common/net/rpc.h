@@ -15,6 +15,7 @@
 #include "common/net/denials.h"
 #include "common/net/peer_limits.h"
 #include "common/net/rpc_guard.h"
+#include "common/net/rpc_meter.h"
 #include "common/net/rpc_tls.h"
 #include "proto/lvrpo/v1/common.pb.h"
 #include "proto/lvrpo/v1/config.pb.h"
@@ -80,6 +81,7 @@ class RpcServer {
     std::shared_ptr<TlsContext> tls = ProcessTls();
     PeerLimits::Options limits = {};
     Denials::Count denied = nullptr;  // counts what is refused
+    RpcCount answered = nullptr;      // counts all calls
   };
   // InvalidArgument for what is no address, FailedPrecondition for a non-loopback one without `insecure`,
   // Unavailable when the port is in use.

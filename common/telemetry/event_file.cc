@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -92,6 +93,50 @@ absl::Status EventFile::AddScalars(int64_t step, double unix_seconds,
     value.set_tag(tag);
     value.set_simple_value(static_cast<float>(number));
   }
+  return Append(event.SerializeAsString());
+}
+
+absl::Status EventFile::AddImage(int64_t step, double unix_seconds, const std::string& tag,
+                                 const EventImage& image) {
+  v1::TensorboardEvent event;
+  event.set_wall_time(unix_seconds);
+  event.set_step(step);
+  v1::TensorboardSummary::Value& value = *event.mutable_summary()->add_value();
+  value.set_tag(tag);
+  value.mutable_image()->set_width(image.width);
+  value.mutable_image()->set_height(image.height);
+  value.mutable_image()->set_colorspace(3);
+  value.mutable_image()->set_encoded_image_string(image.png);
+  return Append(event.SerializeAsString());
+}
+
+absl::Status EventFile::AddHistogram(int64_t step, double unix_seconds, const std::string& tag,
+                                     const std::vector<double>& values) {
+  constexpr int kBuckets = 20;
+  v1::TensorboardEvent event;
+  event.set_wall_time(unix_seconds);
+  event.set_step(step);
+  v1::TensorboardSummary::Value& value = *event.mutable_summary()->add_value();
+  value.set_tag(tag);
+  v1::TensorboardHistogram& histogram = *value.mutable_histogram();
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const double width = std::max((*high - *low) / kBuckets, 1e-9);
+  for (int i = 1; i <= kBuckets; ++i) {
+    histogram.add_bucket_limit(*low + i * width);
+    histogram.add_bucket(0);
+  }
+  double sum = 0, squares = 0;
+  for (const double one : values) {
+    const int bucket = std::clamp(static_cast<int>((one - *low) / width), 0, kBuckets - 1);
+    histogram.set_bucket(bucket, histogram.bucket(bucket) + 1);
+    sum += one;
+    squares += one * one;
+  }
+  histogram.set_min(*low);
+  histogram.set_max(*high);
+  histogram.set_num(static_cast<double>(values.size()));
+  histogram.set_sum(sum);
+  histogram.set_sum_squares(squares);
   return Append(event.SerializeAsString());
 }
 

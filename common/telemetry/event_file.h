@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,7 +12,13 @@
 
 namespace lvrpo {
 
-// Writes scalars to a TensorBoard event file: v1::TensorboardEvent records in TFRecord framing. Not
+// An image as TensorBoard shows it.
+struct EventImage {
+  int width = 0, height = 0;
+  std::string png;
+};
+
+// Writes to a TensorBoard event file: v1::TensorboardEvent records in TFRecord framing. Not
 // thread-safe.
 class EventFile {
  public:
@@ -25,6 +32,11 @@ class EventFile {
   // Appends one record, visible to readers when this returns. A record that could not be written whole is
   // removed.
   absl::Status AddScalars(int64_t step, double unix_seconds, const std::map<std::string, double>& values);
+
+  absl::Status AddImage(int64_t step, double unix_seconds, const std::string& tag, const EventImage& image);
+  // `values`: finite ones, at least one. Buckets of equal width.
+  absl::Status AddHistogram(int64_t step, double unix_seconds, const std::string& tag,
+                            const std::vector<double>& values);
 
   const std::string& path() const { return path_; }
 

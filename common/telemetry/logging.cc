@@ -1,7 +1,6 @@
 #include "common/telemetry/logging.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -9,59 +8,73 @@
 
 #include <cstdlib>
 #include <memory>
-#include <vector>
 
+#include "absl/base/const_init.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/json/json_text.h"
+#include "common/telemetry/log_group.h"
 #include "nlohmann/json.hpp"
 
 namespace lvrpo {
 namespace {
 
 bool g_json = false;
+ABSL_CONST_INIT absl::Mutex g_run_mutex(absl::kConstInit);
+std::string& RunOfProcess() {
+  static auto* run = new std::string();
+  return *run;
+}
 
 class JsonFormatter : public spdlog::formatter {
  public:
-  explicit JsonFormatter(std::string member) : member_(std::move(member)) {}
+  JsonFormatter(std::string role, std::string member) : role_(std::move(role)), member_(std::move(member)) {}
+  // On the thread that logs.
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const auto micros =
         std::chrono::duration_cast<std::chrono::microseconds>(message.time.time_since_epoch()).count();
     const auto level = spdlog::level::to_string_view(message.level);
-    const nlohmann::json line = {{"ts", static_cast<double>(micros) / 1e6},
-                                 {"level", std::string(level.data(), level.size())},
-                                 {"member", member_},
-                                 {"msg", std::string(message.payload.data(), message.payload.size())}};
-    const std::string text = JsonText(line) + "\n";
+    const std::string text =
+        JsonLine(static_cast<double>(micros) / 1e6, std::string(level.data(), level.size()), role_, member_,
+                 std::string(message.payload.data(), message.payload.size())) +
+        "\n";
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<JsonFormatter>(member_);
+    return std::make_unique<JsonFormatter>(role_, member_);
   }
 
  private:
-  const std::string member_;
+  const std::string role_, member_;
 };
 
 }  // namespace
 
-void InitLogging(const std::string& member, const std::string& file) {
-  std::vector<spdlog::sink_ptr> sinks;
+std::string JsonLine(double unix_seconds, const std::string& level, const std::string& role,
+                     const std::string& member, const std::string& message) {
+  nlohmann::json line = {
+      {"ts", unix_seconds}, {"level", level}, {"role", role}, {"member", member}, {"msg", message}};
+  std::string run = LogRun();
+  if (const GroupId* group = LogGroup::Current(); group != nullptr) {
+    if (run.empty()) run = group->run;
+    line["group"] = absl::StrCat(group->ordinal, "/", group->attempt);
+    if (const std::string trace = TraceIdOf(*group); !trace.empty()) line["trace"] = trace;
+  }
+  if (!run.empty()) line["run"] = run;
+  return JsonText(line);
+}
+
+void InitLogging(const std::string& role, const std::string& member) {
+  spdlog::sink_ptr sink;
   if (isatty(STDERR_FILENO) && std::getenv("NO_COLOR") == nullptr) {
-    sinks.push_back(std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   } else {
-    sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   }
-  std::string problem;
-  if (!file.empty()) {
-    try {
-      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-    } catch (const spdlog::spdlog_ex& error) {
-      problem = error.what();
-    }
-  }
-  auto logger = std::make_shared<spdlog::logger>(member, sinks.begin(), sinks.end());
+  auto logger = std::make_shared<spdlog::logger>(member, sink);
   const char* form = std::getenv("LVRPO_LOG");
   if (form != nullptr && std::string(form) == "json") {
-    logger->set_formatter(std::make_unique<JsonFormatter>(member));
+    logger->set_formatter(std::make_unique<JsonFormatter>(role, member));
     g_json = true;
   } else {
     logger->set_pattern("%H:%M:%S.%e %^%-5l%$ [%n] %v");
@@ -70,9 +83,18 @@ void InitLogging(const std::string& member, const std::string& file) {
   logger->set_level(level == nullptr ? spdlog::level::info : spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
-  if (!problem.empty()) spdlog::warn("no log file: {}", problem);
 }
 
 bool LogsAreJson() { return g_json; }
+
+void SetLogRun(const std::string& run_id) {
+  absl::MutexLock lock(&g_run_mutex);
+  RunOfProcess() = run_id;
+}
+
+std::string LogRun() {
+  absl::MutexLock lock(&g_run_mutex);
+  return RunOfProcess();
+}
 
 }  // namespace lvrpo

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -19,8 +21,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/clock.h"
+#include "common/files/disk_room.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
+#include "common/telemetry/catalogue.h"
+#include "common/telemetry/process_metrics.h"
 #include "common/version.h"
 #include "common/version/build_commit.h"
 
@@ -54,31 +59,82 @@ bool IsLoopback(const sockaddr_storage& peer) {
   return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
 }
 
+// The catalogue's entry of a family that this process is about to export.
+const MetricSpec& Listed(const std::string& name, MetricType type, const Metrics::Labels& labels) {
+  const MetricSpec* spec = FindMetric(name);
+  if (spec == nullptr || spec->type != type)
+    throw std::logic_error(absl::StrCat(name, " is not in the catalogue of metrics with this type"));
+  bool same = spec->labels.size() == labels.size();
+  for (const MetricSpec::Label& label : spec->labels) same = same && labels.count(label.name) == 1;
+  if (!same) throw std::logic_error(absl::StrCat(name, " has other labels in the catalogue of metrics"));
+  return *spec;
+}
+
 }  // namespace
 
 Metrics::Metrics(const std::string& role) {
-  Labels labels = {{"role", role}, {"version", kVersion}};
-  if (const std::string commit = BuildCommit(); !commit.empty()) labels["commit"] = commit;
-  Gauge("lvrpo_build_info", "1; the labels say what runs here.", labels).Set(1);
+  Gauge("lvrpo_build_info", {{"role", role}, {"version", kVersion}, {"commit", BuildCommit()}}).Set(1);
+  for (const MetricSpec& metric : MetricCatalogue()) {
+    const std::string whose = RoleOf(metric);
+    if (metric.type != MetricType::kCounter || (whose != role && whose != "every role")) continue;
+    for (const Labels& labels : KnownSeries(metric)) Counter(metric.name, labels);
+  }
+  BeforeRender([this] { RefreshProcessMetrics(*this); });
 }
 
-prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
-                                      const Labels& labels) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
+prometheus::Counter& Metrics::Counter(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kCounter, labels);
+  return prometheus::BuildCounter().Name(name).Help(spec.help).Register(registry_).Add(labels);
 }
 
-prometheus::Gauge& Metrics::Gauge(const std::string& name, const std::string& help, const Labels& labels) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
+prometheus::Gauge& Metrics::Gauge(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kGauge, labels);
+  return prometheus::BuildGauge().Name(name).Help(spec.help).Register(registry_).Add(labels);
 }
 
-prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help,
-                                        const Labels& labels) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(
-      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5,
-                                                      5, 10, 30, 60});
+prometheus::Histogram& Metrics::Seconds(const std::string& name, const Labels& labels) {
+  const MetricSpec& spec = Listed(name, MetricType::kHistogram, labels);
+  return prometheus::BuildHistogram().Name(name).Help(spec.help).Register(registry_).Add(
+      labels, prometheus::Histogram::BucketBoundaries{.001, .0025, .01, .025, .1, .25, 1, 2.5, 10, 30, 60,
+                                                      300, 900, 3600});
 }
 
-std::string Metrics::Render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+void Metrics::SetRun(const std::string& run_id) {
+  absl::MutexLock lock(&mutex_);
+  run_ = run_id;
+}
+
+void Metrics::BeforeRender(std::function<void()> refresh) {
+  absl::MutexLock lock(&mutex_);
+  refreshers_.push_back(std::move(refresh));
+}
+
+void Metrics::WatchDisk(const std::string& place, const std::string& folder) {
+  BeforeRender([this, place, folder] {
+    const absl::StatusOr<DiskRoom> room = DiskRoomOf(folder);
+    if (!room.ok()) return;
+    Gauge("lvrpo_disk_free_bytes", {{"place", place}}).Set(static_cast<double>(room->free_bytes));
+    Gauge("lvrpo_disk_size_bytes", {{"place", place}}).Set(static_cast<double>(room->size_bytes));
+  });
+}
+
+std::string Metrics::Render() const {
+  std::string run;
+  std::vector<std::function<void()>> refreshers;
+  {
+    absl::MutexLock lock(&mutex_);
+    run = run_;
+    refreshers = refreshers_;
+  }
+  for (const auto& refresh : refreshers) refresh();
+  std::vector<prometheus::MetricFamily> families = registry_.Collect();
+  if (!run.empty()) {
+    for (prometheus::MetricFamily& family : families) {
+      for (prometheus::ClientMetric& metric : family.metric) metric.label.push_back({"run", run});
+    }
+  }
+  return prometheus::TextSerializer().Serialize(families);
+}
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& address,
                                                                     const Metrics& metrics,

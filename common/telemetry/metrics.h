@@ -11,28 +11,46 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace lvrpo {
 
 // The metrics of one process. Handles live as long as the object. Thread-safe.
+//
+// Names, labels and help texts stand in the catalogue (common/telemetry/catalogue.h): std::logic_error for a
+// name, a type or a set of labels that does not.
 class Metrics {
  public:
   using Labels = std::map<std::string, std::string>;
   Metrics() = default;
-  // With lvrpo_build_info: what runs here, in which version. `role` as in lvrpo_coordinator_members.
+  // With lvrpo_build_info: what runs here, in which version; and with the counters of `role` ("coordinator",
+  // "learner", "rollout", "reward", "evaluation") at 0, as far as their labels are known.
   explicit Metrics(const std::string& role);
-  prometheus::Counter& Counter(const std::string& name, const std::string& help, const Labels& labels = {});
-  prometheus::Gauge& Gauge(const std::string& name, const std::string& help, const Labels& labels = {});
-  // Buckets suit durations in seconds: 1 ms to 60 s.
-  prometheus::Histogram& Seconds(const std::string& name, const std::string& help, const Labels& labels = {});
+  prometheus::Counter& Counter(const std::string& name, const Labels& labels = {});
+  prometheus::Gauge& Gauge(const std::string& name, const Labels& labels = {});
+  // Of durations in seconds: buckets from 1 ms to an hour.
+  prometheus::Histogram& Seconds(const std::string& name, const Labels& labels = {});
+
+  // From now on every series has the label `run`.
+  void SetRun(const std::string& run_id);
+  // Called before each Render(), on its thread, to set what is measured only then. Must be valid for as long
+  // as the object.
+  void BeforeRender(std::function<void()> refresh);
+  // Shows how much room there is where `folder` is, as lvrpo_disk_*_bytes.
+  void WatchDisk(const std::string& place, const std::string& folder);
 
   std::string Render() const;  // Prometheus text format
 
  private:
   prometheus::Registry registry_;
+  mutable absl::Mutex mutex_;
+  std::string run_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> refreshers_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct PageRequest {

@@ -15,6 +15,13 @@ std::string WordOf(const google::protobuf::EnumDescriptor& type, int value) {
   return absl::AsciiStrToLower(name);
 }
 
-std::string RoleName(v1::Role role) { return absl::StrReplaceAll(Word(role), {{"_", " "}}); }
+std::string Word(v1::Role role) {
+  const std::string name = WordOf(*v1::Role_descriptor(), role);
+  return name.substr(0, name.find('_'));
+}
+
+std::string RoleName(v1::Role role) {
+  return absl::StrReplaceAll(WordOf(*v1::Role_descriptor(), role), {{"_", " "}});
+}
 
 }  // namespace lvrpo

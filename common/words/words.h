@@ -14,12 +14,14 @@ namespace lvrpo {
 std::string WordOf(const google::protobuf::EnumDescriptor& type, int value);
 
 // How a value of the schema is called in metric labels, status, events and messages:
-// Word(v1::RETIRE_ZERO_VARIANCE) is "zero_variance", Word(v1::ROLE_LEARNER) "learner", Word(v1::PLANNED)
-// "planned". Pure.
+// Word(v1::RETIRE_ZERO_VARIANCE) is "zero_variance", Word(v1::PLANNED) "planned". Pure.
 template <class Enum>
 std::string Word(Enum value) {
   return WordOf(*google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
+
+// A role in labels: "rollout" of ROLE_ROLLOUT_WORKER, "reward" of ROLE_REWARD_SERVER, otherwise as above.
+std::string Word(v1::Role role);
 
 // The same in a sentence: "rollout worker".
 std::string RoleName(v1::Role role);

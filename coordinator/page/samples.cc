@@ -73,7 +73,19 @@ nlohmann::json SampleJson(const nlohmann::json& sample, const std::string& evalu
   return shown;
 }
 
-nlohmann::json SamplesOf(const std::string& folder, const std::string& evaluation) {
+}  // namespace
+
+std::optional<int64_t> StepsOfEvaluation(absl::string_view name, int64_t steps) {
+  if (name == "before") return 0;
+  if (name == "after") return steps;
+  int64_t step = 0;
+  if (!absl::ConsumePrefix(&name, "step_") || !IsNumber(name, 12) || !absl::SimpleAtoi(name, &step))
+    return std::nullopt;
+  return step;
+}
+
+nlohmann::json SamplesOf(const std::string& run_dir, const std::string& evaluation) {
+  const std::string folder = absl::StrCat(run_dir, "/images/", evaluation);
   nlohmann::json shown = nlohmann::json::array();
   const nlohmann::json samples = ReadJson(JoinPath(folder, "samples.json"));
   if (!samples.is_array()) return shown;
@@ -94,25 +106,19 @@ nlohmann::json SamplesOf(const std::string& folder, const std::string& evaluatio
   return shown;
 }
 
-}  // namespace
-
-std::optional<int64_t> StepsOfEvaluation(absl::string_view name, int64_t steps) {
-  if (name == "before") return 0;
-  if (name == "after") return steps;
-  int64_t step = 0;
-  if (!absl::ConsumePrefix(&name, "step_") || !IsNumber(name, 12) || !absl::SimpleAtoi(name, &step))
-    return std::nullopt;
-  return step;
-}
-
-nlohmann::json SamplesJson(const std::string& run_dir, int64_t steps) {
-  const std::string images = JoinPath(run_dir, "images");
+std::multimap<int64_t, std::string> EvaluationsOf(const std::string& run_dir, int64_t steps) {
   std::multimap<int64_t, std::string> evaluations;
-  const absl::StatusOr<std::vector<std::string>> names = ListFolder(images);
+  const absl::StatusOr<std::vector<std::string>> names = ListFolder(JoinPath(run_dir, "images"));
   for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
     if (const std::optional<int64_t> step = StepsOfEvaluation(name, steps); step.has_value())
       evaluations.emplace(*step, name);
   }
+  return evaluations;
+}
+
+nlohmann::json SamplesJson(const std::string& run_dir, int64_t steps) {
+  const std::string images = JoinPath(run_dir, "images");
+  const std::multimap<int64_t, std::string> evaluations = EvaluationsOf(run_dir, steps);
   nlohmann::json json = {
       {"heldout", nlohmann::json::array()}, {"step", nullptr}, {"samples", nlohmann::json::array()}};
   const size_t stride = evaluations.size() / kMostEvaluations + 1;
@@ -125,7 +131,7 @@ nlohmann::json SamplesJson(const std::string& run_dir, int64_t steps) {
   }
   for (auto newest = evaluations.rbegin(); newest != evaluations.rend() && json["samples"].empty();
        ++newest) {
-    json["samples"] = SamplesOf(JoinPath(images, newest->second), newest->second);
+    json["samples"] = SamplesOf(run_dir, newest->second);
     json["step"] = newest->first;
   }
   return json;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,12 @@ namespace lvrpo {
 // Steps of an evaluation by its folder's name: 0 for "before", 100 for "step_000100", `steps` for "after".
 // nullopt: no name that evaluations have.
 std::optional<int64_t> StepsOfEvaluation(absl::string_view name, int64_t steps);
+
+// Evaluations that are there, by their steps.
+std::multimap<int64_t, std::string> EvaluationsOf(const std::string& run_dir, int64_t steps);
+
+// The "samples" of SamplesJson, of one evaluation.
+nlohmann::json SamplesOf(const std::string& run_dir, const std::string& evaluation);
 
 // {"heldout": [[step, score, standard error], ...], "step": s, "samples": [{"image": path of ReadSample,
 // "prompt", "kind", "correct", "reward", "scores": {component: score}}, ...]} with the samples of the newest

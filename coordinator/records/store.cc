@@ -6,6 +6,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "common/files/filesystem.h"
 #include "coordinator/records/statement.h"
 
 namespace lvrpo {
@@ -66,6 +67,13 @@ absl::StatusOr<std::vector<std::string>> Store::ChangedTables() {
     if (sum == written.end() || sum->second != sums_.all().at(table.name)) changed.push_back(table.name);
   }
   return changed;
+}
+
+int64_t Store::bytes() const {
+  const std::string path = sqlite3_db_filename(database_, "main");
+  int64_t sum = 0;
+  for (const char* part : {"", "-wal"}) sum += FileSize(absl::StrCat(path, part)).value_or(0);
+  return sum;
 }
 
 absl::Status Store::CheckpointLog() {

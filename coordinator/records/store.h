@@ -4,11 +4,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/telemetry/log_group.h"
 #include "coordinator/records/row_sums.h"
 #include "coordinator/state/changes.h"
 #include "coordinator/state/digests.h"
@@ -22,6 +24,7 @@ struct EventRecord {
   double unix_seconds = 0;
   std::string kind;  // "coordinator_start", "member_joined", "member_gone", "steps_abandoned", ...
   std::string text;
+  std::optional<GroupId> about = std::nullopt;  // for the log; not stored
 };
 
 // A member holds a version's weights.
@@ -104,6 +107,7 @@ class Store {
   absl::StatusOr<std::vector<v1::PolicyVersion>> Acknowledgements() const;
 
   sqlite3* database() const { return database_; }
+  int64_t bytes() const;  // of its files
 
   static constexpr int kEvents = 10000;
 

@@ -15,11 +15,7 @@ std::string FlatRewards(const Blocker& blocker) {
       "): nothing can be learned from these; is the task too easy or too hard, or the reward constant?");
 }
 
-// By the first word of the role.
-std::string NoneOf(v1::Role role) {
-  const std::string word = Word(role);
-  return absl::StrCat("no_", word.substr(0, word.find('_')));
-}
+std::string NoneOf(v1::Role role) { return absl::StrCat("no_", Word(role)); }
 
 }  // namespace
 

@@ -72,9 +72,13 @@ class RunState {
   std::vector<v1::LeaseId> RenewLeases(const std::string& member, const std::vector<v1::LeaseId>& leases,
                                        absl::Time now);
   // Plans the ordinals of expired leases again.
+  struct LateLease {
+    v1::LeaseId lease;
+    std::string member;
+  };
   struct EndedLeases {
     int count = 0;
-    std::vector<std::string> at_limit;  // those that were renewed up to their limit, in words
+    std::vector<LateLease> at_limit;  // those that were renewed up to their limit
   };
   EndedLeases ExpireLeases(absl::Time now);
   // Whether ExpireLeases has anything to do.

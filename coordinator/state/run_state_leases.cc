@@ -79,9 +79,9 @@ RunState::EndedLeases RunState::ExpireLeases(absl::Time now) {
     if (times.ends > now) continue;
     ordinals.push_back(ordinal);
     if (LimitOf(times) > now) continue;
-    const std::string& member = groups_.at(ordinal)->member_id();
-    late.insert(member);
-    ended.at_limit.push_back(absl::StrCat("ordinal ", ordinal, " at ", member));
+    const v1::GroupRecord& group = *groups_.at(ordinal);
+    late.insert(group.member_id());
+    ended.at_limit.push_back({MakeLeaseId(ordinal, group.attempt()), group.member_id()});
   }
   for (const std::string& member : late) {
     // The pause doubles each time until the member delivers.

@@ -73,8 +73,7 @@ std::optional<v1::CheckpointRecord> CheckpointUploads::TakeNext() {
   for (const auto& [step, record] : pending_) all[step] = RewardOf(record);
   const std::set<int64_t> kept = KeptCheckpoints(all, options_.keep);
   std::erase_if(pending_, [&](const auto& entry) { return !kept.contains(entry.first); });
-  metrics_.Gauge("lvrpo_learner_checkpoints_not_stored", "Checkpoints that are to be sent to the store.")
-      .Set(static_cast<double>(pending_.size()));
+  metrics_.Gauge("lvrpo_learner_checkpoints_not_stored").Set(static_cast<double>(pending_.size()));
   if (pending_.empty()) {
     busy_ = false;
     return std::nullopt;
@@ -116,20 +115,15 @@ absl::Status CheckpointUploads::Send(v1::CheckpointRecord record) {
   int64_t sent = 0;
   const absl::StatusOr<std::string> place =
       store_.Upload(JoinPath(options_.run_dir, record.path()), record.step(), record.digest(), &sent);
-  metrics_.Counter("lvrpo_learner_checkpoint_upload_bytes_total", "Bytes of checkpoints sent to the store.")
-      .Increment(static_cast<double>(sent));
+  metrics_.Counter("lvrpo_learner_checkpoint_upload_bytes_total").Increment(static_cast<double>(sent));
   if (!place.ok()) return place.status();
-  metrics_.Seconds("lvrpo_learner_checkpoint_upload_seconds", "Seconds of sending one to the store.", {})
-      .Observe(watch.Seconds());
+  metrics_.Seconds("lvrpo_learner_checkpoint_upload_seconds").Observe(watch.Seconds());
   record.set_store(*place);
   return record_(record);
 }
 
 void CheckpointUploads::Done(const v1::CheckpointRecord& record) {
-  metrics_
-      .Counter("lvrpo_learner_checkpoint_uploads_total", "Tries to send a checkpoint to the store.",
-               {{"outcome", "stored"}})
-      .Increment();
+  metrics_.Counter("lvrpo_learner_checkpoint_uploads_total", {{"outcome", "stored"}}).Increment();
   {
     absl::MutexLock lock(&mutex_);
     pending_.erase(record.step());
@@ -157,9 +151,7 @@ bool CheckpointUploads::Fail(const v1::CheckpointRecord& record, const absl::Sta
       damaged_.erase(record.step());
     }
   }
-  metrics_
-      .Counter("lvrpo_learner_checkpoint_uploads_total", "Tries to send a checkpoint to the store.",
-               {{"outcome", given_up ? "given_up" : "failed"}})
+  metrics_.Counter("lvrpo_learner_checkpoint_uploads_total", {{"outcome", given_up ? "given_up" : "failed"}})
       .Increment();
   return given_up;
 }

@@ -22,23 +22,18 @@ const char* OutcomeOf(const absl::Status& failure) {
 }  // namespace
 
 VqaMetrics::VqaMetrics(Metrics& metrics, double input_price, double output_price)
-    : cache_hits(metrics.Counter("lvrpo_reward_vqa_cache_hits_total", "Questions whose answer was known.")),
-      floored(metrics.Counter("lvrpo_reward_vqa_floored_total",
-                              "Choices that were not among the log-probabilities returned.")),
+    : cache_hits(metrics.Counter("lvrpo_reward_vqa_cache_hits_total")),
+      floored(metrics.Counter("lvrpo_reward_vqa_floored_total")),
       input_price_(input_price),
       output_price_(output_price),
-      input_tokens_(
-          metrics.Counter("lvrpo_reward_vqa_tokens_total", "Tokens paid for.", {{"kind", "input"}})),
-      output_tokens_(
-          metrics.Counter("lvrpo_reward_vqa_tokens_total", "Tokens paid for.", {{"kind", "output"}})) {
+      input_tokens_(metrics.Counter("lvrpo_reward_vqa_tokens_total", {{"kind", "input"}})),
+      output_tokens_(metrics.Counter("lvrpo_reward_vqa_tokens_total", {{"kind", "output"}})) {
   for (const char* outcome :
        {"ok", "timed_out", "unavailable", "exhausted", "refused", "failed", "bad_answer", "no_choice"}) {
-    requests_[outcome] = &metrics.Counter("lvrpo_reward_vqa_requests_total", "Questions put to the endpoint.",
-                                          {{"outcome", outcome}});
+    requests_[outcome] = &metrics.Counter("lvrpo_reward_vqa_requests_total", {{"outcome", outcome}});
   }
   if (input_price > 0 || output_price > 0) {
-    cost_ = &metrics.Counter("lvrpo_reward_vqa_cost_total",
-                             "What the tokens cost, in the currency of the prices.");
+    cost_ = &metrics.Counter("lvrpo_reward_vqa_cost_total");
   }
 }
 

@@ -131,9 +131,7 @@ void ScoringPool::Await(const Request& request, Part& part) {
     if (!request.contents.empty() && part.answer.outcome == v1::ComponentScore::OK)
       cache_.Keep(scorer, request.contents, part.answer.scores);
   } else if (part.answer.outcome == v1::ComponentScore::OK) {
-    metrics_
-        .Counter("lvrpo_reward_cached_items_total", "Samples whose score was known already.",
-                 {{"component", scorer.name()}})
+    metrics_.Counter("lvrpo_reward_cached_items_total", {{"component", scorer.name()}})
         .Increment(static_cast<double>(request.group->size()));
   }
 }
@@ -162,18 +160,10 @@ absl::StatusOr<v1::ScoreResponse> ScoringPool::Score(ScoringGroup group, absl::T
 
 void ScoringPool::Note(const Scorer& scorer, const LaneAnswer& answer) {
   const Metrics::Labels component = {{"component", scorer.name()}};
-  metrics_.Seconds("lvrpo_reward_queue_seconds", "Seconds that requests waited for a scorer.", component)
-      .Observe(answer.queue_seconds);
+  metrics_.Seconds("lvrpo_reward_queue_seconds", component).Observe(answer.queue_seconds);
   if (answer.batch_samples == 0) return;
-  metrics_
-      .Seconds("lvrpo_reward_compute_seconds", "Seconds that a scorer took for a request's batch.", component)
-      .Observe(answer.compute_seconds);
-  metrics_
-      .Counter("lvrpo_reward_batch_samples_sum_total",
-               "Sum over requests of the samples in the call that scored them; by "
-               "lvrpo_reward_compute_seconds_count: "
-               "how well requests are batched.",
-               component)
+  metrics_.Seconds("lvrpo_reward_compute_seconds", component).Observe(answer.compute_seconds);
+  metrics_.Counter("lvrpo_reward_batch_samples_total", component)
       .Increment(static_cast<double>(answer.batch_samples));
 }
 
@@ -184,12 +174,8 @@ void ScoringPool::Expire() {
 void ScoringPool::Report() {
   for (const std::unique_ptr<ScorerLane>& lane : lanes_) {
     const Metrics::Labels component = {{"component", lane->scorer().name()}};
-    metrics_.Gauge("lvrpo_reward_queue_depth", "Requests that wait for a scorer or are computed.", component)
-        .Set(static_cast<double>(lane->load()));
-    metrics_
-        .Gauge("lvrpo_reward_busy_seconds",
-               "Seconds that a scorer's call has taken so far; grows while it hangs.", component)
-        .Set(absl::ToDoubleSeconds(lane->busy()));
+    metrics_.Gauge("lvrpo_reward_queue_depth", component).Set(static_cast<double>(lane->load()));
+    metrics_.Gauge("lvrpo_reward_busy_seconds", component).Set(absl::ToDoubleSeconds(lane->busy()));
   }
 }
 

@@ -124,7 +124,7 @@ STALLS = [
     Cause(["CoordinatorDown"], "coordinator killed", kill("coordinator"), start("coordinator")),
     Cause(["CoordinatorRestarted"], "coordinator killed three times", kill_coordinator_thrice, nothing),
     Cause(["RunStalled", "RewardErrors"], "scorers answer 500", mood("fail"), mood("agree")),
-    Cause(["LeaseExpiryHigh"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
+    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
     Cause(["WeightSyncFailing"], "network between worker and learner cut", cut_off_a_new_worker, lambda run: run.proxy.set_cut(False)),
     Cause(["VersionSkew"], "worker of another version", other_version, same_version)]
 LEARNING = [
@@ -227,8 +227,6 @@ class Watch:
             await_that("the run's id", self.identify)
             for cause in causes:
                 self.try_one(run, cause)
-        except RuntimeError as error:
-            self.wrong.append(f"{act.name}: {error}")
         finally:
             run.end()
             if disk:
@@ -249,7 +247,10 @@ def main():
         prometheus.await_start()
         watch.say("alert", "cause", "fired", "cleared")
         for number, act in enumerate(ACTS):
-            watch.play(act, work / f"act-{number}", arguments.bin_dir.resolve(), arguments.only)
+            try:
+                watch.play(act, work / f"act-{number}", arguments.bin_dir.resolve(), arguments.only)
+            except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+                watch.wrong.append(f"{act.name}: {error}")
     finally:
         prometheus.end()
     print(f"{len(watch.fired)} alerts fired, {len(watch.wrong)} wrong, {time.monotonic() - began:.0f} s" + "".join(f"\n{w}" for w in watch.wrong))

@@ -25,7 +25,7 @@ THRESHOLDS = {"RunStalled": ("> 600", "> 10"), "CheckpointOld": ("> 3600", "> 15
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SETTINGS = {
     "train.steps": 100000, "train.groups_per_step": 2, "train.checkpoint_every": 5, "train.image.warmup_steps": 0,
-    "rollout.group_size": 4, "rollout.timesteps": 4, "rollout.window_size": 1, "rollout.window_hi": 2, "rollout.lease_seconds": 3,
+    "rollout.group_size": 4, "rollout.timesteps": 4, "rollout.window_size": 1, "rollout.window_hi": 2, "rollout.lease_seconds": 2,
     "coordinator.member_timeout_seconds": 3, "coordinator.max_unscorable_groups": 100000, "coordinator.heartbeat_seconds": .5,
     "reward.grounding_weight": 0, "reward.instruction_weight": 0, "reward.knowledge_weight": 0, "reward.cached_scores": 0,
     "reward.guards": "[disagreement]", "train.max_nonfinite_steps": 1000}

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/config/config.h"
+#include "common/net/introduction.h"
 #include "common/stopwatch.h"
 #include "coordinator/service.h"
 #include "learner/trainer.h"
@@ -178,6 +179,7 @@ double CoordinatorRate(const std::string& database, const std::string& run_dir) 
   const auto join = [&](const std::string& id, v1::Role role) {
     v1::RegisterRequest request;
     request.set_member_id(id);
+    *request.mutable_build() = OwnBuild();
     request.set_role(role);
     request.set_address("localhost:1");
     (*request.mutable_contract())["model"] = "bench";

@@ -49,7 +49,7 @@ Batching LocalServer::batching() const {
   for (const absl::string_view line : absl::StrSplit(metrics, '\n')) {
     for (const std::string& component : kComponents) {
       Read(line, "lvrpo_reward_compute_seconds_count", component, batching.requests);
-      Read(line, "lvrpo_reward_batch_samples_sum_total", component, batching.samples);
+      Read(line, "lvrpo_reward_batch_samples_total", component, batching.samples);
     }
   }
   return batching;

@@ -156,5 +156,30 @@ TEST_F(EventFileTest, ARecordThatDoesNotFitLeavesNothingBehind) {
   EXPECT_EXIT(_exit(SurvivesAFullDisk(folder_) ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 
+TEST(EventFile, HoldsImagesAndHistograms) {
+  const TemporaryFolder folder;
+  const auto file = EventFile::Create(folder.path(), 7);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE((*file)->AddImage(3, 8, "samples", {.width = 5, .height = 4, .png = "png"}).ok());
+  ASSERT_TRUE((*file)->AddHistogram(3, 9, "rewards", {0, .5, 1, 1}).ok());
+  ASSERT_TRUE((*file)->AddHistogram(4, 9, "rewards", {.25, .25}).ok());
+  const std::vector<v1::TensorboardEvent> events = ReadEvents((*file)->path());
+  ASSERT_EQ(events.size(), 4u);
+  const auto& image = events[1].summary().value(0);
+  EXPECT_EQ(image.tag(), "samples");
+  EXPECT_EQ(image.image().width(), 5);
+  EXPECT_EQ(image.image().height(), 4);
+  EXPECT_EQ(image.image().encoded_image_string(), "png");
+  const v1::TensorboardHistogram& histogram = events[2].summary().value(0).histogram();
+  EXPECT_EQ(histogram.num(), 4);
+  EXPECT_EQ(histogram.sum(), 2.5);
+  EXPECT_EQ(histogram.sum_squares(), 2.25);
+  ASSERT_EQ(histogram.bucket_size(), histogram.bucket_limit_size());
+  EXPECT_EQ(histogram.bucket(0), 1);
+  EXPECT_EQ(histogram.bucket(histogram.bucket_size() - 1), 2);
+  EXPECT_NEAR(histogram.bucket_limit(histogram.bucket_size() - 1), 1, 1e-9);
+  EXPECT_EQ(events[3].summary().value(0).histogram().bucket(0), 2);  // all equal
+}
+
 }  // namespace
 }  // namespace lvrpo

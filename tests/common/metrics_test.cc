@@ -5,10 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <stdexcept>
+
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/net/host_port.h"
 #include "common/version.h"
+#include "common/version/build_commit.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -17,6 +23,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // A connection to a server on loopback.
@@ -61,17 +68,74 @@ std::string Get(const MetricsServer& server, const std::string& path) {
 
 TEST(Metrics, RenderAndServe) {
   Metrics metrics;
-  metrics.Counter("lvrpo_test_total", "Things.", {{"kind", "a\"b"}}).Increment(3);
-  metrics.Seconds("lvrpo_test_seconds", "Time.").Observe(0.5);
-  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_test_total{kind=\"a\\\"b\"} 3"),
-                                      HasSubstr("lvrpo_test_seconds_count 1")));
+  metrics.Counter("lvrpo_rollout_groups_total", {{"outcome", "a\"b"}}).Increment(3);
+  metrics.Seconds("lvrpo_rollout_weight_seconds").Observe(0.5);
+  EXPECT_THAT(metrics.Render(), AllOf(HasSubstr("lvrpo_rollout_groups_total{outcome=\"a\\\"b\"} 3"),
+                                      HasSubstr("lvrpo_rollout_weight_seconds_bucket{le=\"3600\"} 1"),
+                                      HasSubstr("lvrpo_rollout_weight_seconds_count 1")));
   EXPECT_TRUE(MetricsServer::Start("127.0.0.1:0", metrics, [] { return ""; }).ok());
   EXPECT_FALSE(MetricsServer::Start("nonsense", metrics, [] { return ""; }).ok());
 }
 
 TEST(Metrics, SayWhatRuns) {
   EXPECT_THAT(Metrics("learner").Render(),
-              HasSubstr(std::string("lvrpo_build_info{role=\"learner\",version=\"") + kVersion + "\"} 1\n"));
+              HasSubstr(absl::StrCat("lvrpo_build_info{commit=\"", BuildCommit(),
+                                     "\",role=\"learner\",version=\"", kVersion, "\"} 1\n")));
+}
+
+TEST(Metrics, AreThoseOfTheCatalogueOnly) {
+  Metrics metrics;
+  EXPECT_THROW(metrics.Counter("lvrpo_rollout_nothing_total"), std::logic_error);
+  EXPECT_THROW(metrics.Gauge("lvrpo_rollout_samples_total"), std::logic_error);   // its type
+  EXPECT_THROW(metrics.Counter("lvrpo_rollout_groups_total"), std::logic_error);  // its labels
+  EXPECT_THROW(metrics.Counter("lvrpo_rollout_groups_total", {{"o", ""}}), std::logic_error);
+}
+
+TEST(Metrics, CountersOfTheRoleAreThereFromTheStart) {
+  const std::string page = Metrics("rollout").Render();
+  EXPECT_THAT(page, AllOf(HasSubstr("lvrpo_rollout_samples_total 0\n"),
+                          HasSubstr("lvrpo_rollout_weight_broadcasts_total{outcome=\"failed\"} 0\n"),
+                          Not(HasSubstr("lvrpo_learner_"))));
+}
+
+TEST(Metrics, EverySeriesHasTheRunOnceItIsKnown) {
+  Metrics metrics("learner");
+  metrics.Gauge("lvrpo_learner_step_value", {{"name", "reward"}}).Set(1);
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("run=")));
+  metrics.SetRun("r1");
+  const std::string page = metrics.Render();
+  EXPECT_THAT(page, AllOf(HasSubstr("lvrpo_learner_step_value{name=\"reward\",run=\"r1\"} 1\n"),
+                          HasSubstr("lvrpo_learner_steps_total{run=\"r1\"} 0\n")));
+  for (absl::string_view line : absl::StrSplit(page, '\n', absl::SkipEmpty())) {
+    if (line[0] == '#') continue;
+    EXPECT_THAT(std::string(line), HasSubstr("run=\"r1\""));
+  }
+}
+
+double ValueOf(const std::string& page, const std::string& name) {
+  const size_t at = page.find(absl::StrCat("\n", name, " "));
+  double value = -1;
+  return at != std::string::npos &&
+                 absl::SimpleAtod(
+                     page.substr(at + name.size() + 2, page.find('\n', at + 1) - at - name.size() - 2),
+                     &value)
+             ? value
+             : -1;
+}
+
+TEST(Metrics, OfThisProcessAndItsDisk) {
+  Metrics metrics("learner");
+  metrics.WatchDisk("run", testing::TempDir());
+  metrics.WatchDisk("run", "/there/is/no/such/folder");  // leaves what is known
+  const std::string page = metrics.Render();
+  EXPECT_GT(ValueOf(page, "process_resident_memory_bytes"), 1 << 20);
+  EXPECT_GT(ValueOf(page, "process_open_fds"), 2);
+  EXPECT_GT(ValueOf(page, "process_max_fds"), ValueOf(page, "process_open_fds"));
+  EXPECT_GE(ValueOf(page, "process_cpu_seconds_total"), 0);
+  EXPECT_NEAR(ValueOf(page, "process_start_time_seconds"),
+              absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()), 600);
+  EXPECT_GT(ValueOf(page, "lvrpo_disk_size_bytes{place=\"run\"}"),
+            ValueOf(page, "lvrpo_disk_free_bytes{place=\"run\"}"));
 }
 
 TEST(MetricsServer, AnswersWhatIsAsked) {

@@ -13,7 +13,9 @@ TEST(Words, OfTheSchemasNames) {
   EXPECT_EQ(Word(v1::RETURN_LEARNER_UNREACHABLE), "learner_unreachable");
   EXPECT_EQ(Word(v1::RETIRE_ZERO_VARIANCE), "zero_variance");
   EXPECT_EQ(Word(v1::PLANNED), "planned");  // without a prefix
-  EXPECT_EQ(Word(v1::ROLE_ROLLOUT_WORKER), "rollout_worker");
+  EXPECT_EQ(Word(v1::ROLE_ROLLOUT_WORKER), "rollout");
+  EXPECT_EQ(Word(v1::ROLE_REWARD_SERVER), "reward");
+  EXPECT_EQ(Word(v1::ROLE_LEARNER), "learner");
   EXPECT_EQ(Word(v1::RETIRE_UNSPECIFIED), "unspecified");
   EXPECT_EQ(Word(static_cast<v1::RetireReason>(99)), "unknown");
 }

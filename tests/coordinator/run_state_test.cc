@@ -207,7 +207,8 @@ TEST(RunState, ALeaseEndsAtItsLimitHoweverOftenItIsRenewed) {
   const RunState::EndedLeases ended = state.ExpireLeases(now);
   EXPECT_EQ(ended.count, 1);
   ASSERT_EQ(ended.at_limit.size(), 1u);
-  EXPECT_EQ(ended.at_limit[0], "ordinal 0 at stuck");
+  EXPECT_EQ(ended.at_limit[0].lease.ordinal(), 0);
+  EXPECT_EQ(ended.at_limit[0].member, "stuck");
   EXPECT_EQ(state.RenewLeases("stuck", {MakeLeaseId(0, 0)}, now).size(), 1u);
   // Others go first; the late one waits, longer each time.
   EXPECT_EQ(Lease(state, "stuck", Version(0), now).group, nullptr);

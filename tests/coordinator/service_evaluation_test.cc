@@ -1,5 +1,6 @@
 // What the evaluation role reports.
 
+#include <algorithm>
 #include <cmath>
 
 #include "coordinator/records/audit.h"
@@ -41,10 +42,8 @@ class Evaluations : public StartedServiceTest {
     return metrics_.Render();
   }
   bool Audits() {
-    for (const Proof& proof : *AuditRun(dir_.string())) {
-      if (!proof.holds) return false;
-    }
-    return true;
+    const std::vector<Proof> proofs = AuditRun(dir_.string()).value();
+    return std::all_of(proofs.begin(), proofs.end(), [](const Proof& proof) { return proof.holds; });
   }
 
   v1::Fence evaluation_;

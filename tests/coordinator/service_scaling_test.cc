@@ -43,6 +43,21 @@ TEST_F(ScalingTest, ALoadThatCannotBeTrueIsBounded) {
   EXPECT_THAT(metrics_.Render(), HasSubstr("pool_in_flight{pool=\"reward\"} 0\n"));
 }
 
+TEST_F(ScalingTest, AStepSaysWhatThePoolsDidForIt) {
+  service_->Tick();
+  const v1::Lease lease = Lease(worker_, 0).lease();
+  for (int second = 0; second < 4; ++second) {
+    service_->Tick();
+    clock_.Advance(absl::Seconds(1));
+  }
+  service_->Tick();
+  v1::SubmitGroupResponse submitted;
+  ASSERT_TRUE(Submit(worker_, lease, &submitted).ok());
+  Assign(learner_);
+  ASSERT_TRUE(Commit(learner_, 0, lease.id().ordinal()).ok());
+  EXPECT_EQ(Status().last_metrics().at("seconds_rollout_busy"), 4);
+}
+
 TEST_F(ScalingTest, ADrainingRunWantsNobody) {
   service_->Tick();
   EXPECT_EQ(service_->WantedSizes()->rollout, 1);

@@ -86,6 +86,7 @@ CASES = {
         # Nothing is trained, so there is nothing to save.
         (RUNNING | {"lvrpo_learner_checkpoint_timestamp_seconds": clock(900), "lvrpo_learner_steps_total": counter(2, 2, 0)}, 48, 52)],
     "CheckpointUploadFailing": [({"lvrpo_learner_checkpoints_not_stored": gauge(0, 2, 0)}, 25, 32)],
+    "MembersLost": [({'lvrpo_coordinator_members_lost_total{role="rollout"}': counter(0, .1, .08)}, 4, 30)],
     "LeaseExpiryHigh": [({"lvrpo_coordinator_leases_expired_total": counter(0, 2, .4), f'{GROUPS}{{outcome="accepted"}}': steady(10)},
                          4, 14)],
     "WeightSyncFailing": [({"lvrpo_rollout_weight_failures_total": counter(0, 1, .25)}, 2, 10)],

@@ -8,6 +8,7 @@ import collections
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,7 @@ class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.series = collections.defaultdict(set)  # name -> label names
+        cls.pages = {}  # role -> its last /metrics
         cls.roles, cls.runs, cls.ready, cls.refused = collections.Counter(), set(), set(), {}
         folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         ports = {role: free_port() for role in ROLES}
@@ -89,7 +91,8 @@ class Dashboard(unittest.TestCase):
     @classmethod
     def look(cls, role, port):
         try:
-            for name, labels in samples(get(port, "/metrics")):
+            cls.pages[role] = get(port, "/metrics")
+            for name, labels in samples(cls.pages[role]):
                 cls.series[name] |= set(labels)
                 if name == "lvrpo_build_info":
                     cls.roles[role, labels["role"]] += 1
@@ -148,6 +151,33 @@ class Dashboard(unittest.TestCase):
             with self.subTest(name):
                 self.assertIn(name, known)
                 self.assertEqual(set(known[name]["labels"]), labels - {"run"})
+
+    def test_the_document_is_what_the_program_prints(self):
+        printed = subprocess.run([BIN / "lvrpo", "metrics"], check=True, capture_output=True, text=True).stdout
+        self.assertEqual((ROOT / "docs/metrics.md").read_text(), printed, "run: lvrpo metrics > docs/metrics.md")
+
+    def test_a_role_exports_its_own_metrics_and_its_counters_from_the_start(self):
+        listed = json.loads(subprocess.run([BIN / "lvrpo", "metrics", "--json"], check=True, capture_output=True, text=True).stdout)
+        role_of = {metric["name"]: metric["role"] for metric in listed}
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                families = set(re.findall(r"^# TYPE (\w+)", page, re.M))
+                self.assertLessEqual({role_of[name] for name in families}, {role, "every role"})
+                self.assertLessEqual({m["name"] for m in listed if m["type"] == "counter" and m["role"] == role
+                                      and all(m["labels"].values())}, families)
+
+    def test_the_run_is_on_every_series_in_the_end(self):
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                self.assertEqual({labels.get("run") for _, labels in samples(page)}, self.runs)
+
+    def test_promtool_has_nothing_to_say_against_a_page(self):
+        if shutil.which("promtool") is None:
+            self.skipTest("no promtool here: install Debian's package prometheus")
+        for role, page in self.pages.items():
+            with self.subTest(role):
+                check = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
+                self.assertEqual((check.returncode, check.stdout + check.stderr), (0, ""))
 
     def test_scraping_keeps_the_labels_of_the_processes(self):
         config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"][0]

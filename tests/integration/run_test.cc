@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "cli/local/process.h"
 #include "cli/report/run_summary.h"
@@ -17,6 +20,7 @@
 #include "common/files/file.h"
 #include "common/files/file_lock.h"
 #include "common/files/filesystem.h"
+#include "common/telemetry/log_group.h"
 #include "data/prompts/prompts.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,6 +31,7 @@
 namespace lvrpo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -97,6 +102,33 @@ class RunTest : public ::testing::Test {
   nlohmann::json Json(const std::string& path) const {
     return nlohmann::json::parse(ReadFile(dir_ + "/" + path).value_or(""), nullptr, false);
   }
+  // The JSON lines of the run's processes; all of them are.
+  std::vector<nlohmann::json> LogLines(const std::string& run_id) const {
+    std::vector<nlohmann::json> lines;
+    for (const auto& file : std::filesystem::directory_iterator(absl::StrCat(dir_, "/", run_id, "/logs"))) {
+      if (file.path().filename() == "evaluate.log") continue;  // a command, no role
+      const std::string log = ReadFile(file.path().string()).value_or("");
+      for (const absl::string_view line : absl::StrSplit(log, '\n', absl::SkipEmpty())) {
+        nlohmann::json fields = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+        for (const char* field : {"ts", "level", "role", "member", "msg"})
+          EXPECT_TRUE(fields.is_object() && fields.contains(field)) << file.path() << ": " << line;
+        if (fields.is_object()) lines.push_back(std::move(fields));
+      }
+    }
+    return lines;
+  }
+  // One group's way through the logs of the four roles: what is said under its trace, by role.
+  static std::map<std::string, std::string> Traced(const std::vector<nlohmann::json>& lines,
+                                                   const GroupId& group) {
+    std::map<std::string, std::string> said;
+    for (const nlohmann::json& line : lines) {
+      if (line.value("trace", "") != TraceIdOf(group)) continue;
+      EXPECT_EQ(line.value("run", ""), group.run) << line;
+      EXPECT_EQ(line.value("group", ""), absl::StrCat(group.ordinal, "/", group.attempt)) << line;
+      absl::StrAppend(&said[line.value("role", "")], line.value("msg", ""), "\n");
+    }
+    return said;
+  }
   void ExpectSoundRun(const std::string& run_id) const {
     const Outcome audit = Run({kLvrpo, "audit", dir_ + "/" + run_id});
     EXPECT_EQ(audit.code, kExitDone) << audit.text;
@@ -109,8 +141,11 @@ class RunTest : public ::testing::Test {
 
 TEST_F(RunTest, TrainsAndReports) {
   // A dead proxy in the environment does not affect the roles.
-  const Outcome outcome = Run(RunCommand("short", {"data.text_fraction=0.5"}),
-                              {{"http_proxy", "http://127.0.0.1:9"}, {"grpc_proxy", "http://127.0.0.1:9"}});
+  const Outcome outcome =
+      Run(RunCommand("short", {"data.text_fraction=0.5"}), {{"http_proxy", "http://127.0.0.1:9"},
+                                                            {"grpc_proxy", "http://127.0.0.1:9"},
+                                                            {"LVRPO_LOG", "json"},
+                                                            {"LVRPO_LOG_LEVEL", "debug"}});
   ASSERT_EQ(outcome.code, kExitDone) << outcome.text;
   EXPECT_THAT(outcome.text, HasSubstr("held-out score"));
   const nlohmann::json summary = Json("short/summary.json");
@@ -136,6 +171,21 @@ TEST_F(RunTest, TrainsAndReports) {
   EXPECT_THAT(report, HasSubstr("data:image/png;base64,"));
   EXPECT_THAT(report, HasSubstr("instruction"));
   ExpectSoundRun("short");
+  const std::vector<nlohmann::json> lines = LogLines("short");
+  const auto consumed = std::find_if(lines.begin(), lines.end(), [](const nlohmann::json& line) {
+    return absl::StrContains(line.value("msg", ""), " is consumed, step 2");
+  });
+  ASSERT_NE(consumed, lines.end());
+  const auto group = ParseGroupId("short/" + consumed->value("group", ""));
+  ASSERT_TRUE(group.has_value()) << *consumed;
+  std::map<std::string, std::string> said = Traced(lines, *group);
+  EXPECT_THAT(said["coordinator"], AllOf(HasSubstr("is leased"), HasSubstr("is complete"),
+                                         HasSubstr("is assigned, step 2"), HasSubstr("is consumed, step 2")));
+  EXPECT_THAT(said["rollout"],
+              AllOf(HasSubstr("samples ordinal"), HasSubstr("was scored by reward-"), HasSubstr("accepted")));
+  EXPECT_THAT(said["reward"], HasSubstr(" samples in "));
+  EXPECT_THAT(said["learner"], AllOf(HasSubstr("stored ordinal"), HasSubstr("in step 2")));
+  EXPECT_EQ(said.size(), 4u);
   // Its status comes from the records.
   const Outcome status = Run({kLvrpo, "status", dir_ + "/short"});
   EXPECT_EQ(status.code, kExitDone);

@@ -110,8 +110,8 @@ ONE_PLACE = [
      "a pipe, or the run folder: /tmp may not be writable"),
     (re.compile(r"\bCreate(?:Custom)?Channel\("), {"common/net/rpc.cc"},
      "MakeChannel (common/net/rpc.h), which bypasses proxies"),
-    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/net/host_port.cc", "common/net/listen_socket.cc"},
-     "common/net/host_port.h or common/net/listen_socket.h"),
+    (re.compile(r"\b(?:inet_pton|inet_aton|getaddrinfo)\("), {"common/net/host_port.cc", "common/net/listen_socket.cc", "common/net/reach.cc"},
+     "common/net/host_port.h, common/net/listen_socket.h or common/net/reach.h"),
 ]
 MAIN = re.compile(r"^int main\(", re.M)
 

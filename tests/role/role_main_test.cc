@@ -70,6 +70,25 @@ TEST(RunRoleDeathTest, AProcessThatIsToldToLeaveWhileItLoadsLeavesAtOnce) {
   EXPECT_EXIT(std::exit(Load(/*is_pool=*/true)), testing::ExitedWithCode(kExitDone), "while it was loading");
 }
 
+// Also before the command line is read.
+TEST(RunRoleDeathTest, WhyItEndsIsAJsonLineLikeAllOthers) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto end = [](const std::vector<std::string>& arguments) {
+    setenv("LVRPO_LOG", "json", 1);
+    std::exit(Exit(arguments, absl::UnavailableError("all is gone")));
+  };
+  const std::string config = std::string(LVRPO_SOURCE_DIR) + "/configs/shapes.yaml";
+  EXPECT_EXIT(end({"--no-such-flag"}), testing::ExitedWithCode(kExitUsage),
+              "\\{\"level\":\"error\",\"member\":\"role-0\",\"msg\":\".*--config is "
+              "required.*\",\"role\":\"reward\"");
+  EXPECT_EXIT(end({"--config", "no file", "--coordinator", "127.0.0.1:1", "--member-id", "r"}),
+              testing::ExitedWithCode(kExitConfig),
+              "\\{\"level\":\"error\",\"member\":\"r\",\"msg\":\".*no file.*\",\"role\":\"reward\"");
+  EXPECT_EXIT(end({"--config", config, "--coordinator", "127.0.0.1:1", "--member-id", "r"}),
+              testing::ExitedWithCode(kExitUnavailable),
+              "\\{\"level\":\"error\",\"member\":\"r\",\"msg\":\"all is gone\",\"role\":\"reward\"");
+}
+
 TEST(RunRole, RunsWithFlagsAndConfigurationOrSaysWhyNot) {
   const std::string config = std::string(LVRPO_SOURCE_DIR) + "/configs/shapes.yaml";
   EXPECT_EQ(Exit({"--config", config}), kExitUsage);  // no --coordinator

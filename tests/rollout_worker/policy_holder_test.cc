@@ -73,6 +73,7 @@ TEST_F(PolicyHolderTest, SwapsOnlyWholeAndCheckedVersions) {
   EXPECT_EQ(holder_.current(), before);
   EXPECT_TRUE(acknowledged_.empty());
   EXPECT_EQ(offered_, nullptr);
+  EXPECT_THAT(metrics_.Render(), HasSubstr("lvrpo_rollout_weight_failures_total 2\n"));
 
   next_ = CopyOf(good);
   ASSERT_TRUE(holder_.Update(wanted, 1).ok());

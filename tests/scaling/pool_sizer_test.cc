@@ -1,5 +1,6 @@
 #include "coordinator/scaling/pool_sizer.h"
 
+#include "coordinator/scaling/pool_use.h"
 #include "gtest/gtest.h"
 
 namespace lvrpo {
@@ -147,6 +148,27 @@ TEST_F(PoolSizerTest, AGapInTheClockIsNotMeasured) {
   After(2);
   run_.now += absl::Hours(1);
   EXPECT_EQ(After(2).rollout, 4);
+}
+
+TEST(PoolUse, SumsWhatThePoolsDidForAStep) {
+  PoolUse use;
+  RunNow run;
+  run.now = absl::FromUnixSeconds(1000000000);
+  run.busy_workers = 3;
+  run.scoring = 1.5;
+  use.Add(run);
+  EXPECT_TRUE(use.Figures().empty());
+  for (int tick = 0; tick < 8; ++tick) {
+    run.now += absl::Milliseconds(250);
+    use.Add(run);
+  }
+  EXPECT_EQ(use.Figures().at("seconds_rollout_busy"), 6);
+  EXPECT_EQ(use.Figures().at("seconds_reward_busy"), 3);
+  use.Restart();
+  EXPECT_TRUE(use.Figures().empty());
+  run.now += absl::Hours(1);  // a machine that slept
+  use.Add(run);
+  EXPECT_EQ(use.Figures().at("seconds_rollout_busy"), 3);
 }
 
 }  // namespace

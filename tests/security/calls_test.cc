@@ -1,5 +1,6 @@
 // What a connected peer may do.
 
+#include "common/net/introduction.h"
 #include "coordinator/client.h"
 #include "coordinator/service.h"
 #include "tests/security/tls_world.h"
@@ -52,6 +53,7 @@ class CallsTest : public TlsWorld {
     request.set_config_digest("config");
     request.set_process("process-" + std::to_string(role));
     request.set_address("127.0.0.1:1");
+    *request.mutable_build() = OwnBuild();
     for (const char* term : {"schedule", "base weights", "prompts"})
       (*request.mutable_contract())[term] = "aaaa";
     v1::RegisterResponse response;

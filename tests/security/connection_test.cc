@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/net/host_port.h"
+#include "proto/lvrpo/v1/coordinator.grpc.pb.h"
 #include "tests/security/tls_world.h"
 
 namespace lvrpo {
@@ -26,6 +27,31 @@ TEST_F(ConnectionTest, MembersOfARunTalk) {
   EXPECT_EQ(GetInfo(server->address(), client), absl::OkStatus());
   EXPECT_EQ(service_.caller(), PeerRole::kRollout);
   EXPECT_TRUE(denied().empty());
+}
+
+TEST_F(ConnectionTest, AServerTellsOfEveryCall) {
+  RpcServer::Options options = ServerOptions(Identity(PeerRole::kReward));
+  absl::Mutex mutex;
+  std::map<std::string, int> calls;
+  options.answered = [&](const std::string& method, const std::string& code, absl::Duration lasted) {
+    absl::MutexLock lock(&mutex);
+    EXPECT_GE(lasted, absl::ZeroDuration());
+    ++calls[method + " " + code];
+  };
+  auto server = *RpcServer::Start(options, {&service_});
+  const auto client = Client(Identity(PeerRole::kRollout));
+  EXPECT_EQ(GetInfo(server->address(), client), absl::OkStatus());
+  EXPECT_EQ(GetInfo(server->address(), client), absl::OkStatus());
+  v1::ScoreResponse score;  // not for this role
+  (void)v1::Reward::NewStub(MakeChannel(server->address(), Client(Identity(PeerRole::kLearner))))
+      ->Score(MakeContext(absl::Seconds(20)).get(), v1::ScoreRequest(), &score);
+  v1::GetStatusResponse status;  // this server has no such method
+  (void)v1::Coordinator::NewStub(MakeChannel(server->address(), client))
+      ->GetStatus(MakeContext(absl::Seconds(20)).get(), v1::GetStatusRequest(), &status);
+  server = nullptr;
+  absl::MutexLock lock(&mutex);
+  EXPECT_EQ(calls["Reward/GetInfo OK"], 2);
+  EXPECT_EQ(calls["Reward/Score PERMISSION_DENIED"], 1);
 }
 
 TEST_F(ConnectionTest, AServerRefusesClientsThatItDoesNotTrust) {

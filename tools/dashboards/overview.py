@@ -19,7 +19,7 @@ GLANCE = [
          defaults={"noValue": "not evaluated"}),
     stat("Alerts", "short", "Alerts of this run that fire (deploy/prometheus/rules.yml). docs/runbooks.md has a section for each.",
          'count(ALERTS{namespace=~"$namespace",run="$run",alertstate="firing"}) or vector(0)', steps(GREEN, (1, RED))),
-    stat("Members", "short", "Live members by role. 0 of any: start it.", "max by (role) (lvrpo_coordinator_members)",
+    stat("Members", "short", "Live members by role. 0 of any: start it.", 'max by (role) (lvrpo_coordinator_members{role!="evaluation"})',
          steps(RED, (1, GREEN)), "{{role}}", width=8),
     stat("Free disk", "percentunit", "Where the run folder is. Below a tenth: free or enlarge it, a full disk stops the run.",
          "min(lvrpo_disk_free_bytes / lvrpo_disk_size_bytes)", steps(RED, (.1, YELLOW), (.2, GREEN))),

@@ -127,10 +127,7 @@ absl::StatusOr<v1::GangPlan> GangMember::Join(const std::string& holder, const v
   if (failures_ >= options_.most_failures) return absl::UnavailableError("broadcasts failed too often here");
   const Stopwatch watch(clock_);
   absl::StatusOr<v1::GangPlan> plan = AskForPlan(holder, version);
-  metrics_
-      .Seconds("lvrpo_rollout_weight_gather_seconds",
-               "Seconds of waiting for a broadcast of weights to begin, or to be refused.")
-      .Observe(watch.Seconds());
+  metrics_.Seconds("lvrpo_rollout_weight_gather_seconds").Observe(watch.Seconds());
   if (!plan.ok()) return plan;
   if (absl::Status status = end_.Rebuild(*plan); !status.ok()) {
     Ended(status);
@@ -167,9 +164,7 @@ absl::Status GangMember::ReceiveMeasured(int64_t bytes) {
 void GangMember::Ended(const absl::Status& status) {
   failures_ = status.ok() ? 0 : failures_ + 1;
   metrics_
-      .Counter("lvrpo_rollout_weight_broadcasts_total",
-               "Broadcasts of weights that this worker took part in.",
-               {{"outcome", status.ok() ? "complete" : "failed"}})
+      .Counter("lvrpo_rollout_weight_broadcasts_total", {{"outcome", status.ok() ? "complete" : "failed"}})
       .Increment();
   if (failures_ == options_.most_failures) {
     spdlog::warn(

@@ -86,8 +86,7 @@ void GangRoot::Run(const GangStart& start) {
     spdlog::warn("{} begins without {}, which did not come in time: {} gRPC", WhatOf(start),
                  absl::StrJoin(start.late, ", "),
                  start.late.size() == 1 ? "it fetches over" : "they fetch over");
-    metrics_.Counter("lvrpo_learner_weight_late_total", "Workers that a broadcast of weights began without.")
-        .Increment(static_cast<double>(start.late.size()));
+    metrics_.Counter("lvrpo_learner_weight_late_total").Increment(static_cast<double>(start.late.size()));
   }
   const GangForm form = ChooseForm(gang_, means_, start.there);
   const Stopwatch watch(clock_);
@@ -95,23 +94,19 @@ void GangRoot::Run(const GangStart& start) {
   const std::vector<std::string> not_taken = desk_.End();
   gang_.broken = end_.broken();
   if (end_.gang() == 0) gang_ = {};
-  metrics_
-      .Gauge("lvrpo_learner_weight_gang_ranks", "Ranks of the communicator that weights are broadcast over.")
+  metrics_.Gauge("lvrpo_learner_weight_gang_ranks")
       .Set(gang_.gang == 0 || gang_.broken ? 0 : static_cast<double>(gang_.workers.size() + 1));
   if (!status.ok()) {
     Note(start, form, status, not_taken);
   } else {
     failures_ = 0;
     if (start.weights != nullptr) {
-      metrics_
-          .Seconds("lvrpo_learner_weight_broadcast_seconds", "Seconds of broadcasting a version over NCCL.")
-          .Observe(watch.Seconds());
+      metrics_.Seconds("lvrpo_learner_weight_broadcast_seconds").Observe(watch.Seconds());
       spdlog::info("{} was broadcast to {}", WhatOf(start), NamesOf(form.ranks));
     }
   }
   metrics_
-      .Counter("lvrpo_learner_weight_broadcasts_total", "Broadcasts of weights over NCCL.",
-               {{"outcome", status.ok() ? "complete" : "failed"}})
+      .Counter("lvrpo_learner_weight_broadcasts_total", {{"outcome", status.ok() ? "complete" : "failed"}})
       .Increment();
 }
 
@@ -173,8 +168,7 @@ absl::Status GangRoot::Send(const std::shared_ptr<const PackedWeights>& weights)
   // What the GPU may still read stays for good.
   if (!end_.Idle()) (void)new std::shared_ptr<const PackedWeights>(weights);
   if (status.ok()) {
-    metrics_.Counter("lvrpo_learner_weight_bytes_total", "Bytes of weights sent.", {{"transport", "nccl"}})
-        .Increment(bytes);
+    metrics_.Counter("lvrpo_learner_weight_bytes_total", {{"transport", "nccl"}}).Increment(bytes);
   }
   return status;
 }
@@ -189,10 +183,7 @@ absl::Status GangRoot::Measure(const GangForm& form) {
   if (status.ok()) status = end_.Barrier();
   if (!status.ok()) return status;
   const double rate = static_cast<double>(options_.measured_bytes) / watch.Seconds();
-  metrics_
-      .Gauge("lvrpo_learner_weight_preflight_bytes_per_second",
-             "Bytes that the preflight broadcast in a second, to all workers.")
-      .Set(rate);
+  metrics_.Gauge("lvrpo_learner_weight_preflight_bytes_per_second").Set(rate);
   std::vector<std::string> reaches;
   for (const GangAsk& ask : form.ranks) {
     const bool same_host = ask.member.host() == options_.self.host();
