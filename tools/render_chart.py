@@ -38,7 +38,7 @@ def helm():
 def template(arguments, release="lvrpo", namespace="lvrpo"):
     """The chart's output, as text. Raises CalledProcessError with Helm's words in stderr."""
     command = [helm(), "template", release, str(CHART), "--namespace", namespace, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120).stdout
 
 
 def chart_digest():
