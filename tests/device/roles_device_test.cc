@@ -43,7 +43,7 @@ TEST_P(RoleWithoutGpu, EndsWithOneSentenceBeforeItLoadsAnything) {
   const std::string empty = folder.path();
   for (const char* device : {"cuda", "cuda:9"}) {
     const std::string said = folder / "said",
-                      command = absl::StrCat(LVRPO_BIN_DIR, "/", GetParam().program,
+                      command = absl::StrCat("LVRPO_LOG_LEVEL=warn ", LVRPO_BIN_DIR, "/", GetParam().program,
                                              " --config configs/shapes.yaml --set ", GetParam().setting, "=",
                                              device, " --set model.policy=", empty,
                                              " --set model.referee=", empty, " --set model.vqa=", empty, " ",
