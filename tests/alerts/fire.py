@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/deploy"))
 from prometheus import Prometheus  # noqa: E402
 
 PATIENCE = 150  # seconds, for an alert to fire, and to clear
-# `do` and `undo` get the run. `clears`: the alert must go after `undo`.
+# `do` and `undo` get the run. `clears`: the alerts must go after `undo`.
 Cause = collections.namedtuple("Cause", "alerts words do undo clears", defaults=(True,))
 Act = collections.namedtuple("Act", "name settings causes tls disk evaluated", defaults=(False, False, False))
 
@@ -60,12 +60,13 @@ def kill_coordinator_thrice(run):
 
 
 def freeze_worker_again_and_again(run):
-    """Longer than a lease lasts, several times."""
+    """Longer than a lease lasts, several times. Slow scorers, so that it holds a lease whenever it is stopped."""
+    run.scorers.mood = "slow"
     for _ in range(4):
+        time.sleep(1)
         run.rollout.tell(signal.SIGSTOP)
         time.sleep(5)
         run.rollout.tell(signal.SIGCONT)
-        time.sleep(1)
 
 
 def cut_off_a_new_worker(run):
@@ -120,11 +121,12 @@ def renew(run):
 STALLS = [
     Cause(["RolloutGone"], "worker killed", kill("rollout"), start("rollout")),
     Cause(["RewardGone"], "reward server killed", kill("reward"), start("reward")),
-    Cause(["LearnerGone", "RolloutsIdle"], "learner killed", kill("learner"), start("learner")),
+    Cause(["LearnerGone"], "learner killed", kill("learner"), start("learner")),
+    Cause(["RolloutsIdle"], "learner killed", kill("learner"), start("learner"), False),  # one worker is more than this run needs
     Cause(["CoordinatorDown"], "coordinator killed", kill("coordinator"), start("coordinator")),
     Cause(["CoordinatorRestarted"], "coordinator killed three times", kill_coordinator_thrice, nothing),
     Cause(["RunStalled", "RewardErrors"], "scorers answer 500", mood("fail"), mood("agree")),
-    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
+    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, mood("agree")),
     Cause(["WeightSyncFailing"], "network between worker and learner cut", cut_off_a_new_worker, lambda run: run.proxy.set_cut(False)),
     Cause(["VersionSkew"], "worker of another version", other_version, same_version)]
 LEARNING = [
