@@ -2,6 +2,6 @@
 
 namespace lvrpo {
 
-const char kVersion[] = "0.1.0";
+const char* const kVersion = "0.1.0";
 
 }  // namespace lvrpo

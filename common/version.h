@@ -3,7 +3,7 @@
 namespace lvrpo {
 
 // The program's version, in one object file (common/version.cc): a release compiles that one again.
-extern const char kVersion[];
+extern const char* const kVersion;
 // Incremented when run folders of an older program can no longer be read.
 inline constexpr int kRunFormat = 2;
 // Incremented when processes of an older program can no longer take part in a run of this one, or the other
