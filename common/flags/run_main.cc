@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/exit_code.h"
 #include "common/files/filesystem.h"
+#include "common/flags/descriptor_limit.h"
 #include "common/flags/role_flags.h"
 #include "common/thrown.h"
 
@@ -58,6 +59,7 @@ __attribute__((section(".preinit_array"), used)) void (*const g_before_libraries
 int RunMain(const char* program, int argc, char** argv, int (*body)(int argc, char** argv)) {
   g_program = program;
   std::set_terminate(OnTerminate);
+  RaiseDescriptorLimit();
   int code = kExitBug;
   try {
     code = body(argc, argv);

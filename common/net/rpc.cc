@@ -8,7 +8,6 @@
 #include "absl/time/clock.h"
 #include "common/files/file_kind.h"
 #include "common/net/host_port.h"
-#include "common/net/listen_socket.h"
 #include "grpc/support/log.h"
 #include "spdlog/spdlog.h"
 
@@ -44,7 +43,6 @@ constexpr absl::Duration kLastCalls = absl::Minutes(10);  // that calls on an ol
 void SetLimits(const RpcServer::Options& options, int64_t largest_request, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(largest_request));
   builder.SetMaxSendMessageSize(options.max_message_mib << 20);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   if (options.max_threads > 0) {
     grpc::ResourceQuota quota;
     quota.SetMaxThreads(options.max_threads);
@@ -159,15 +157,17 @@ RpcServer::RpcServer(const Options& options)
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options,
                                                             const std::vector<grpc::Service*>& services) {
   QuietGrpc();
-  const absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
+  absl::StatusOr<HostPort> where = ParseHostPort(options.listen, AddressUse::kListen);
   if (!where.ok()) return where.status();
   if (!where->IsLoopback() && !options.insecure && options.tls == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(
         "refusing to serve plain text on ", options.listen,
         ", which is not a loopback address: give --tls DIR, or --insecure if the network is trusted"));
   }
-  if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
   std::unique_ptr<RpcServer> result(new RpcServer(options));
+  absl::StatusOr<std::unique_ptr<RpcAcceptor>> acceptor =
+      RpcAcceptor::Listen(*where, options.connections, result->denials_);
+  if (!acceptor.ok()) return acceptor.status();
   grpc::ServerBuilder builder;
   int64_t largest_request = 0;
   for (grpc::Service* service : services) {
@@ -177,11 +177,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
     if (!guarded.ok()) return guarded.status();
     builder.RegisterService(result->guarded_.emplace_back(*std::move(guarded)).get());
   }
-  int port = 0;
-  builder.AddListeningPort(
-      where->ToString(),
-      options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
-      &port);
+  std::unique_ptr<RpcAcceptor::Server> connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials());
   SetLimits(options, largest_request, builder);
   if (options.answered != nullptr) {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
@@ -189,17 +187,18 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
     builder.experimental().SetInterceptorCreators(std::move(meters));
   }
   result->server_ = builder.BuildAndStart();
-  if (result->server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen, ": the port is in use, or may not be used"));
-  }
-  result->address_ = HostPort{where->host, port}.ToString();
+  if (result->server_ == nullptr)
+    return absl::InternalError(absl::StrCat("gRPC cannot serve on ", options.listen));
+  result->acceptor_ = *std::move(acceptor);
+  result->acceptor_->Start(std::move(connections));
+  result->address_ = where->ToString();
   return result;
 }
 
 RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
 
 void RpcServer::Shutdown(absl::Duration grace) {
+  acceptor_.reset();
   if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
 }
 

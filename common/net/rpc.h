@@ -13,7 +13,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/net/denials.h"
+#include "common/net/open_connections.h"
 #include "common/net/peer_limits.h"
+#include "common/net/rpc_acceptor.h"
 #include "common/net/rpc_guard.h"
 #include "common/net/rpc_meter.h"
 #include "common/net/rpc_tls.h"
@@ -76,6 +78,8 @@ class RpcServer {
     // Closes connections that send nothing for `silence` after connecting, or make no call for `idle`:
     // unknown clients could use up the process's descriptors. This project's clients reconnect by themselves.
     absl::Duration silence = absl::Seconds(5), idle = absl::Minutes(2);
+    // More are closed at once, whoever they are of.
+    OpenConnections::Limits connections = OpenConnections::OwnLimits();
     int max_threads = 0;  // calls beyond are refused with ResourceExhausted; 0: no limit
     // Null: plain text. Otherwise TLS, with clients that the context accepts, each by its role's rights.
     std::shared_ptr<TlsContext> tls = ProcessTls();
@@ -99,6 +103,7 @@ class RpcServer {
   RpcGuard guard_;
   std::vector<std::unique_ptr<grpc::Service>> guarded_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<RpcAcceptor> acceptor_;  // ends before the server
   std::string address_;
 };
 

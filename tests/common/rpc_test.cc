@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/net/host_port.h"
@@ -106,25 +108,93 @@ TEST(Rpc, LooksAtIdleConnectionsOften) {
   EXPECT_LE(atoi(getenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS")), 500);
 }
 
+// What a server refused last: "method reason".
+class Denied {
+ public:
+  Denials::Count Count() {
+    return [this](const std::string& method, const std::string& reason) {
+      absl::MutexLock lock(&mutex_);
+      last_ = absl::StrCat(method, " ", reason);
+    };
+  }
+  std::string last() {
+    absl::MutexLock lock(&mutex_);
+    return last_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::string last_;
+};
+
+grpc::StatusCode CodeOfACall(const RpcServer& server) {
+  v1::GetInfoResponse response;
+  return v1::Reward::NewStub(MakeChannel(server.address(), 64))
+      ->GetInfo(MakeContext(absl::Seconds(20)).get(), v1::GetInfoRequest(), &response)
+      .error_code();
+}
+
+// A connection to a server on loopback, from `host`.
+class Stranger {
+ public:
+  explicit Stranger(const RpcServer& server, uint32_t host = INADDR_LOOPBACK)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in where = {};
+    where.sin_family = AF_INET;
+    where.sin_addr.s_addr = htonl(host);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&where), sizeof(where)), 0);
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    where.sin_port = htons(static_cast<uint16_t>(ParseHostPort(server.address(), AddressUse::kDial)->port));
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&where), sizeof(where)), 0);
+    const timeval patience = {.tv_sec = 20, .tv_usec = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  }
+  ~Stranger() { close(fd_); }
+  Stranger(const Stranger&) = delete;
+
+  // Whether the server says something (its settings), which it does before it waits for a client.
+  bool IsServed() { return Read() > 0; }
+  // Waits until the server hangs up.
+  bool IsClosed() {
+    ssize_t got;
+    while ((got = Read()) > 0) {
+    }
+    return got == 0 || errno == ECONNRESET;
+  }
+
+ private:
+  ssize_t Read() {
+    char buffer[256];
+    return recv(fd_, buffer, sizeof(buffer), 0);
+  }
+  const int fd_;
+};
+
 TEST(Rpc, ClosesConnectionsThatSayNothing) {
   v1::Reward::Service service;
   const auto server = RpcServer::Start({.silence = absl::Milliseconds(100)}, {&service});
   ASSERT_TRUE(server.ok()) << server.status();
-  sockaddr_in where = {};
-  where.sin_family = AF_INET;
-  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  where.sin_port = htons(static_cast<uint16_t>(ParseHostPort((*server)->address(), AddressUse::kDial)->port));
-  const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  ASSERT_EQ(connect(silent, reinterpret_cast<sockaddr*>(&where), sizeof(where)), 0);
-  // Until the server hangs up; what it may say before that does not count.
-  const timeval patience = {.tv_sec = 20, .tv_usec = 0};
-  setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  char buffer[256];
-  ssize_t got;
-  while ((got = recv(silent, buffer, sizeof(buffer), 0)) > 0) {
+  EXPECT_TRUE(Stranger(**server).IsClosed());
+}
+
+TEST(Rpc, BoundsTheConnectionsOfAHost) {
+  constexpr uint32_t kOther = INADDR_LOOPBACK + 1;  // 127.0.0.2
+  v1::Reward::Service service;
+  Denied denied;
+  const auto server =
+      RpcServer::Start({.connections = {.in_all = 4, .per_host = 2}, .denied = denied.Count()}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  {
+    Stranger first(**server, kOther), second(**server, kOther), third(**server, kOther);
+    EXPECT_TRUE(first.IsServed());
+    EXPECT_TRUE(second.IsServed());
+    EXPECT_TRUE(third.IsClosed());
+    EXPECT_EQ(denied.last(), " too_many_connections");
+    EXPECT_EQ(CodeOfACall(**server), grpc::StatusCode::UNIMPLEMENTED);  // another host is served
+    EXPECT_TRUE(Stranger(**server, kOther).IsClosed());
   }
-  EXPECT_TRUE(got == 0 || errno == ECONNRESET) << errno;
-  close(silent);
+  // Room comes back when the server has noticed that they are gone.
+  while (!Stranger(**server, kOther).IsServed()) absl::SleepFor(absl::Milliseconds(1));
 }
 
 // Where nothing is: a proxy there lets no call through.

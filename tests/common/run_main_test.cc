@@ -1,6 +1,7 @@
 #include "common/flags/run_main.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -53,6 +54,23 @@ TEST(RunMainDeathTest, WhatLibTorchSaysOfMemoryIsNoBug) {
         throw std::runtime_error("[alloc_cpu] DefaultCPUAllocator: can't allocate memory: 9 bytes\nframe #0");
       }),
       ExitedWithCode(kExitRetry), "^lvrpo-test: no memory left: .* 9 bytes\n$");
+}
+
+TEST(RunMainDeathTest, MayOpenAsManyFilesAsItsLimitsAllow) {
+  EXPECT_EXIT(
+      {
+        rlimit limit = {};
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(3);
+        limit.rlim_cur = 64;
+        limit.rlim_max = 200;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(4);
+        RunAsProgram([](int, char**) -> int {
+          rlimit raised = {};
+          getrlimit(RLIMIT_NOFILE, &raised);
+          return static_cast<int>(raised.rlim_cur);
+        });
+      },
+      ExitedWithCode(200), "");
 }
 
 TEST(TryToRun, GivesWhatIsThrown) {
