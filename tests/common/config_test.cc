@@ -1,5 +1,8 @@
 #include "common/config/config.h"
 
+#include <filesystem>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -122,6 +125,31 @@ TEST_F(ConfigTest, TheDigestLeavesOutNewerSettingsThatHaveTheirDefaults) {
        {"train.text_kl_form=k1", "train.text_correction.high=3", "rollout.window_draw=fixed", "train.steps=7",
         "reward.schedule=[{component: grounding, step: 0, weight: 1}]"})
     EXPECT_NE(digest({other}), digest({})) << other;
+}
+
+// Every file that is shipped; models and prompts of their own are elsewhere.
+TEST_F(ConfigTest, TheShippedFilesAreValid) {
+  int files = 0;
+  for (const char* folder : {"configs", "configs/presets"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string path = entry.path().string();
+      if (entry.is_directory() || absl::StrContains(path, "pretrain_")) continue;
+      std::vector<std::string> given;
+      if (absl::StrContains(path, "bagel_7b")) {
+        const std::string prompts = "assets/shapes/prompts/";
+        given = {"model.policy=assets/shapes/policy",
+                 "model.referee=assets/shapes/referee",
+                 absl::StrCat("data.image_prompts=[", prompts, "train_image.jsonl]"),
+                 absl::StrCat("data.text_prompts=[", prompts, "train_text.jsonl]"),
+                 absl::StrCat("data.heldout_image_prompts=", prompts, "heldout_image.jsonl"),
+                 absl::StrCat("data.heldout_text_prompts=", prompts, "heldout_text.jsonl")};
+      }
+      const auto loaded = LoadRunConfig(path, given);
+      EXPECT_TRUE(loaded.ok()) << path << ": " << loaded.status();
+      ++files;
+    }
+  }
+  EXPECT_GE(files, 12);
 }
 
 TEST_F(ConfigTest, BoundsThatFollowFromOtherSettings) {
