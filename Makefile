@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BIN = build/$(PRESET)/bin
 
-.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos curves check-cuda check-nccl check-s3 fuzz format clean maintenance check-page
+.PHONY: help dashboards test-alerts setup setup-dev build run run-short test dist dist-cuda test-dist setup-kubernetes test-kubernetes manifests assets bench bench-signal bench-peers bench-referee bench-rewards bench-store bench-shards chaos presets curves check-cuda check-nccl check-s3 fuzz format clean maintenance check-page
 
 help:           ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
@@ -96,6 +96,9 @@ chaos: build    ## kill and stop the processes of strict runs, each at a named p
 
 maintenance: build ## start, signal and end the roles of a run as maintenance does, twelve times both at once (3 minutes)
 	@tests/chaos/maintenance.py $(BIN)
+
+presets: build  ## three steps of each of configs/presets on the embedded world
+	@tools/try_presets.py $(BIN)
 
 curves: build   ## gain of held-out images for 3 seeds, with 1 and 2 learner ranks, strict and with staleness 1 (half an hour)
 	@tools/learning_curves.py $(BIN)

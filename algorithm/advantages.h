@@ -8,14 +8,6 @@
 // Group-relative advantages (paper, equations 3 and 6).
 namespace lvrpo {
 
-enum class AdvantageScale {
-  kGroup,  // divide by the group's standard deviation + eps
-  kBatch,  // divide by that of all groups' rewards; the mean stays the group's
-  kNone    // do not divide (Dr. GRPO)
-};
-inline constexpr Choice<AdvantageScale> kAdvantageScales[] = {
-    {"group", AdvantageScale::kGroup}, {"batch", AdvantageScale::kBatch}, {"none", AdvantageScale::kNone}};
-
 struct AdvantageOptions {
   AdvantageScale scale = AdvantageScale::kGroup;
   int ddof = 1;  // 1: unbiased standard deviation

@@ -52,9 +52,11 @@ ImageSamples SampleImages(const VelocityFunction& velocity, int64_t group_size, 
                           int64_t token_dim, uint64_t run_seed, uint32_t group,
                           const ImageSampleOptions& options) {
   const auto noise = [&](Purpose purpose, int step) {
+    const bool shared = purpose == Purpose::kInitialNoise && options.initial_noise == InitialNoise::kShared;
     const torch::Tensor own = PhiloxNormalSlots(
         {.seed = MixSeed(run_seed, purpose), .group = group, .slot = 0, .step = static_cast<uint32_t>(step)},
-        0, group_size, {tokens, token_dim});
+        0, shared ? 1 : group_size, {tokens, token_dim});
+    if (shared) return own.repeat({group_size, 1, 1});
     if (!options.antithetic) return own;
     const torch::Tensor first = own.slice(0, 0, group_size, 2);
     return torch::stack({first, purpose == Purpose::kSdeNoise ? -first : first}, 1).flatten(0, 1);

@@ -33,6 +33,7 @@ struct ImageSampleOptions {
   // is better: reward variance from the noise at t = 1, and from even functions of the SDE noise, cancels in
   // the gradient (antithetic variates, as in evolution strategies: Salimans et al. 2017, section 2.1).
   bool antithetic = false;
+  InitialNoise initial_noise = InitialNoise::kOwn;  // kShared: all slots begin with slot 0's
 };
 
 // Denoising step `index` of the schedule: SDE inside the window, ODE outside.

@@ -27,6 +27,11 @@ Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi) {
   return {.begin = lo + static_cast<int>((word * choices) >> 32), .size = size};
 }
 
+Window SlidingWindow(int64_t steps, int every, int size, int lo, int hi) {
+  const int64_t moves = std::max<int64_t>(steps, 0) / every, places = hi - size - lo + 1;
+  return {.begin = lo + static_cast<int>(moves % places), .size = size};
+}
+
 std::string ScheduleDigest(const std::vector<float>& timesteps) {
   return Sha256Hex(
       absl::string_view(reinterpret_cast<const char*>(timesteps.data()), timesteps.size() * sizeof(float)));

@@ -25,6 +25,9 @@ struct Window {
 // The window of one group: begin is uniform over lo .. hi - size, both included, drawn from (run seed,
 // group), so that all samples of a group share it and every group has its own.
 Window DrawWindow(uint64_t run_seed, uint32_t group, int size, int lo, int hi);
+// The window of all groups that the weights after `steps` optimizer steps sample: begin is lo at first, one
+// more each `every` steps, and lo again after hi - size. Negative `steps` count as 0.
+Window SlidingWindow(int64_t steps, int every, int size, int lo, int hi);
 
 // Hex hash of the grid: what a worker and a learner must agree on.
 std::string ScheduleDigest(const std::vector<float>& timesteps);

@@ -106,6 +106,7 @@ torch::Tensor CorrectionWeights(const torch::Tensor& old_log_probs, const torch:
   const torch::Tensor old = old_log_probs.detach().to(torch::kFloat64);
   const torch::Tensor sampler = sampler_log_probs.detach().to(torch::kFloat64);
   torch::Tensor difference = (old - sampler).masked_fill(mask.eq(0) | sampler.isnan(), 0);
+  if (options.mode == CorrectionMode::kNone) return torch::ones_like(difference);
   const bool sequence =
       options.mode == CorrectionMode::kSequenceTruncate || options.mode == CorrectionMode::kSequenceMask;
   if (sequence) difference = difference.sum(1, true);

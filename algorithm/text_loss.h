@@ -2,38 +2,13 @@
 
 #include <optional>
 
-#include "common/choice.h"
+#include "common/config/choices.h"
 #include "torch/torch.h"
 
 // The surrogate loss of text (paper, equation 2, with the token as the action), and the correction for
 // samples drawn by older weights or another implementation. Always computed in double: B x T elements cost
 // nothing.
 namespace lvrpo {
-
-enum class RatioLevel {
-  kToken,
-  kSequence  // GSPO: one ratio per sequence, exp(mean of the token log ratios)
-};
-inline constexpr Choice<RatioLevel> kRatioLevels[] = {{"token", RatioLevel::kToken},
-                                                      {"sequence", RatioLevel::kSequence}};
-
-// With d = log p_ref - log p: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1
-// (http://joschu.net/blog/kl-approx.html).
-enum class TextKlForm { kNone, kK1, kK2, kK3 };
-inline constexpr Choice<TextKlForm> kTextKlForms[] = {
-    {"none", TextKlForm::kNone}, {"k1", TextKlForm::kK1}, {"k2", TextKlForm::kK2}, {"k3", TextKlForm::kK3}};
-
-enum class Aggregation {
-  kTokenMean,           // sum / active tokens
-  kSeqMeanTokenMean,    // mean over sequences of the mean over their tokens
-  kSeqMeanTokenSum,     // mean over sequences of the sum over their tokens
-  kSeqMeanTokenSumNorm  // sum / (sequences * max_length)
-};
-inline constexpr Choice<Aggregation> kAggregations[] = {
-    {"token_mean", Aggregation::kTokenMean},
-    {"seq_mean_token_mean", Aggregation::kSeqMeanTokenMean},
-    {"seq_mean_token_sum", Aggregation::kSeqMeanTokenSum},
-    {"seq_mean_token_sum_norm", Aggregation::kSeqMeanTokenSumNorm}};
 
 struct TextLossOptions {
   RatioLevel level = RatioLevel::kToken;
@@ -78,13 +53,6 @@ struct TextLossTerms {
 
 TextLossTerms TextLoss(const TextLossInput& input, const TextLossOptions& options);
 
-enum class CorrectionMode { kTokenTruncate, kTokenMask, kSequenceTruncate, kSequenceMask };
-inline constexpr Choice<CorrectionMode> kCorrectionModes[] = {
-    {"token_truncate", CorrectionMode::kTokenTruncate},
-    {"token_mask", CorrectionMode::kTokenMask},
-    {"sequence_truncate", CorrectionMode::kSequenceTruncate},
-    {"sequence_mask", CorrectionMode::kSequenceMask}};
-
 struct CorrectionOptions {
   CorrectionMode mode = CorrectionMode::kTokenTruncate;
   std::optional<double> clip_min = std::nullopt;
@@ -92,7 +60,8 @@ struct CorrectionOptions {
 };
 
 // exp(clamp(old - sampler, +-20)) per token, or per sequence with the sum over its tokens; `truncate` clamps
-// the weight, `mask` sets it to 0 outside [clip_min, clip_max]. A NaN of the sampler counts as no difference.
+// the weight, `mask` sets it to 0 outside [clip_min, clip_max]; kNone gives ones. A NaN of the sampler counts
+// as no difference.
 // -> [B, T] or [B, 1], float64 without gradient.
 torch::Tensor CorrectionWeights(const torch::Tensor& old_log_probs, const torch::Tensor& sampler_log_probs,
                                 const torch::Tensor& mask, const CorrectionOptions& options);

@@ -92,22 +92,17 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   StepGroups step(groups, models(), settings_, step_version, ranks, *work);
   Round round(ranks, *work, step);
   round.sums.clip_by_step.resize(static_cast<size_t>(config_.rollout().timesteps()));
-  absl::Status read;
-  for (const absl::Status& status : step.prefilled()) read.Update(status);
-  if (absl::Status status = ShareStatus(ranks, read); !status.ok()) return status;
-  if (!read.ok()) {
-    absl::StatusOr<UnusableGroups> unusable = Unusable(round, read, step.prefilled());
-    if (!unusable.ok()) return unusable.status();
-    // With no group at fault the policy is, and contexts that it cannot compute are no step to skip.
-    if (unusable->empty()) return absl::OutOfRangeError("the policy cannot compute the contexts of prompts");
-    result.unusable = *std::move(unusable);
-    return result;
-  }
+  absl::StatusOr<UnusableGroups> unusable = Failed(round, step.prefilled());
+  if (unusable.ok() && unusable->empty() && settings_.mini_batches > 1)
+    unusable = Failed(round, step.KeepOld(round.sums));
+  if (!unusable.ok()) return unusable.status();
+  result.unusable = *std::move(unusable);
+  if (!result.unusable.empty()) return result;
   if (absl::Status status = step.ShareTerms(ranks); !status.ok()) return status;
-  step.SetAdvantages(groups, advantages_, config_.reward(), round.sums);
+  step.SetAdvantages(groups, advantages_, config_.reward(), step_version, round.sums);
 
   ExpertLoad load;
-  absl::StatusOr<UnusableGroups> unusable = TakeUpdates(round);
+  unusable = TakeUpdates(round);
   if (!unusable.ok()) return unusable.status();
   result.unusable = *std::move(unusable);
   if (!result.unusable.empty()) return result;
@@ -124,7 +119,7 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   result.metrics = StepFigures(round.sums, step.has_images(), step.has_texts());
   result.metrics.merge(round.figures);
   result.metrics["staleness"] = MeanAge(groups, step_version);
-  if (config_.train().updates_per_step() > 1)
+  if (config_.train().updates_per_step() > 1 || settings_.mini_batches > 1)
     result.metrics["ratio_deviation_later_updates"] = round.sums.ratio_deviation_late;
   if (policy_.config().router.top_k) {
     if (absl::Status status = AddOverRanks(ranks, policy_.config(), load); !status.ok()) return status;
@@ -133,12 +128,25 @@ absl::StatusOr<GrpoTrainer::StepResult> GrpoTrainer::Step(const std::vector<Trai
   return result;
 }
 
+absl::StatusOr<UnusableGroups> GrpoTrainer::Failed(Round& round, const std::vector<absl::Status>& found) {
+  absl::Status any;
+  for (const absl::Status& status : found) any.Update(status);
+  if (absl::Status status = ShareStatus(round.ranks, any); !status.ok()) return status;
+  if (any.ok()) return UnusableGroups();
+  absl::StatusOr<UnusableGroups> unusable = Unusable(round, any, found);
+  // With no group at fault the policy is, and what it cannot compute is no step to skip.
+  if (unusable.ok() && unusable->empty())
+    return absl::OutOfRangeError("the policy cannot compute the contexts of prompts");
+  return unusable;
+}
+
 absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(Round& round) {
-  const int updates = config_.train().updates_per_step();
+  const int parts = settings_.mini_batches, updates = config_.train().updates_per_step() * parts;
   TensorMap weights, optimizers;  // before the step; only a later update has something to take back
   if (updates > 1) weights = CloneTensors(trained_), optimizers = optimizers_.State();
   for (int update = 0; update < updates; ++update) {
-    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(round, update == 0);
+    if (round.groups.IsEmpty(update % parts)) continue;
+    absl::StatusOr<UnusableGroups> unusable = TakeUpdate(round, update % parts, update == 0);
     if (unusable.ok() && !unusable->empty() && update > 0) {
       if (absl::Status status = RestoreWeights(weights); !status.ok()) return status;
       if (absl::Status status = RestoreOptimizers(optimizers); !status.ok()) return status;
@@ -149,9 +157,9 @@ absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdates(Round& round) {
   return UnusableGroups();
 }
 
-absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, bool first) {
+absl::StatusOr<UnusableGroups> GrpoTrainer::TakeUpdate(Round& round, int mini_batch, bool first) {
   absl::Status together;
-  if (absl::Status status = SumGradients(round, first, together); !status.ok()) return status;
+  if (absl::Status status = SumGradients(round, mini_batch, first, together); !status.ok()) return status;
   if (together.ok() && optimizers_.GradientsAreFinite()) {
     PausePoint("optimizer");
     optimizers_.Step(round.figures);
@@ -180,13 +188,13 @@ absl::StatusOr<std::string> GrpoTrainer::NonFinite(const StepRanks& ranks, const
   return std::string(found.message());
 }
 
-absl::Status GrpoTrainer::SumGradients(Round& round, bool first, absl::Status& together) {
+absl::Status GrpoTrainer::SumGradients(Round& round, int mini_batch, bool first, absl::Status& together) {
   optimizers_.ClearGradients();
   round.work.Clear();
-  together = TryToRun([&] { round.groups.Backward(first, round.sums); });
+  together = TryToRun([&] { round.groups.Backward(mini_batch, first, round.sums); });
   if (absl::Status status = ShareStatus(round.ranks, together); !status.ok() || !together.ok()) return status;
   absl::Status summed;
-  together = TryToRun([&] { summed = round.groups.FinishGradients(); });
+  together = TryToRun([&] { summed = round.groups.FinishGradients(mini_batch); });
   return summed;
 }
 

@@ -41,15 +41,14 @@ class GrpoTrainer {
     UnusableGroups unusable;
   };
 
-  // One optimizer step (updates_per_step updates) from groups in a fixed order, as ReadGroup() reads them,
-  // with a summary for each sample. `step_version` is the number of the weights before the step: groups of
-  // that version must have ratio 1. An update whose gradients the policy itself makes non-finite changes
-  // nothing ("nonfinite" is 1).
-  // With several `ranks` all call it with the same groups, each with samples for those it has; results,
-  // errors and weights are the same on all. OutOfRange: the update itself
-  // left weights that are not finite. ResourceExhausted: the machine's fault. InvalidArgument: a group lacks
-  // summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing has changed then, except in the
-  // cases of OutOfRange and Internal.
+  // One optimizer step (updates_per_step times mini_batches updates) from groups in a fixed order, as
+  // ReadGroup() reads them, with a summary for each sample. `step_version` is the number of the weights
+  // before the step: groups of that version must have ratio 1. An update whose gradients the policy itself
+  // makes non-finite changes nothing ("nonfinite" is 1). With several `ranks` all call it with the same
+  // groups, each with samples for those it has; results, errors and weights are the same on all. OutOfRange:
+  // the update itself left weights that are not finite. ResourceExhausted: the machine's fault.
+  // InvalidArgument: a group lacks summaries. Aborted, Internal: those of StepRanks and CheckAlike. Nothing
+  // has changed then, except in the cases of OutOfRange and Internal.
   absl::StatusOr<StepResult> Step(const std::vector<TrainingGroup>& groups, int64_t step_version,
                                   const StepRanks& ranks = StepRanks::Alone());
 
@@ -107,12 +106,14 @@ class GrpoTrainer {
   Policies models() const { return {policy_, reference_}; }
   bool awaits_shard() const { return config_.learner().sharded() && !sharded(); }
   std::unique_ptr<GroupWork> MakeWork(const StepRanks& ranks);
+  // Groups that cannot be computed, by what each rank `found` of its own: none when all could.
+  absl::StatusOr<UnusableGroups> Failed(Round& round, const std::vector<absl::Status>& found);
   // All updates of a step. Groups that must be left out, with everything as it was before, or none.
   absl::StatusOr<UnusableGroups> TakeUpdates(Round& round);
-  absl::StatusOr<UnusableGroups> TakeUpdate(Round& round, bool first);
+  absl::StatusOr<UnusableGroups> TakeUpdate(Round& round, int mini_batch, bool first);
   // The gradients of all ranks' groups. `together`: what computing them threw on any rank; then there are
   // none.
-  absl::Status SumGradients(Round& round, bool first, absl::Status& together);
+  absl::Status SumGradients(Round& round, int mini_batch, bool first, absl::Status& together);
   // "gradients of a.weight and 3 more", where NameNonFinite() named these on this rank, or where another
   // rank's are to be found.
   absl::StatusOr<std::string> NonFinite(const StepRanks& ranks, const char* what,

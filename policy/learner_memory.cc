@@ -145,9 +145,10 @@ void Sheet::AddState() {
   Add("gradients", Part(trained * kFp32), absl::StrCat("the same", By()));
   if (masters() != device()) Add("gradients for the optimizer", Part(trained * kFp32), "copies", masters());
   Add("Adam's two moments", Part(2 * trained * kFp32), absl::StrCat("the same, twice", By()), masters());
-  if (const int64_t updates = config.train().updates_per_step(); updates > 1) {
+  const int64_t updates = int64_t{config.train().updates_per_step()} * config.train().mini_batches();
+  if (updates > 1) {
     Add("weights and moments before the step", Part(3 * trained * kFp32),
-        absl::StrCat("train.updates_per_step is ", updates, By()), masters());
+        absl::StrCat(updates, " updates in a step", By()), masters());
   }
   if (sharded()) {
     Add("moments of a checkpoint that is written", Part(2 * trained * kFp32), absl::StrCat("copied", By()),

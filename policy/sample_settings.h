@@ -24,6 +24,10 @@ int64_t ImageContextTokens(int64_t tokens, const LatentGrid& grid);
 int64_t TextContextTokens(int64_t tokens, int64_t width, int64_t height, const v1::RolloutConfig& rollout,
                           const BagelConfig& model);
 
+// The window of the image group of this ordinal, sampled by the weights after `steps` optimizer steps, in a
+// checked configuration. absl::BadStatusOrAccess for an unknown draw.
+Window GroupWindow(const v1::RunConfig& config, int64_t ordinal, int64_t steps);
+
 // Image sampling settings of a checked configuration; `window` differs per group.
 // absl::BadStatusOrAccess for an unknown kernel.
 ImageSampleOptions SampleOptions(const v1::RolloutConfig& rollout, const Window& window);

@@ -78,9 +78,8 @@ ImageGroup Generator::GenerateImages(const Policy& policy, const PromptSource::P
   const KvCache context = model.PrefillPrompt(prompt.ids);
   group.prefill_seconds = watch.Lap();
 
-  const ImageSampleOptions options = SampleOptions(
-      rollout,
-      DrawWindow(config_.seed(), ordinal, rollout.window_size(), rollout.window_lo(), rollout.window_hi()));
+  const ImageSampleOptions options =
+      SampleOptions(rollout, GroupWindow(config_, ordinal, policy.version.number()));
   const ImageSamples samples = SampleImages(
       BagelVelocity(model, context, grid, {.text_scale = rollout.cfg_scale()}), group.lease.group_size(),
       grid.tokens(), model.config().token_dim(), config_.seed(), ordinal, options);

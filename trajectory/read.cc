@@ -69,7 +69,7 @@ absl::Status CheckSettings(const v1::ImageSettings& settings, const ImageSampleO
     return Bad("it was sampled with other settings than the run's");
   }
   if (settings.window_size() != options.window.size || settings.window_begin() != options.window.begin) {
-    return Bad("its window is not the one that the run draws for this ordinal");
+    return Bad("its window is not the one that the run draws for this ordinal and version");
   }
   if (settings.token_dim() != rules.model.token_dim() || settings.grid_height() != grid.height ||
       settings.grid_width() != grid.width || settings.tokens() != grid.tokens()) {
@@ -85,8 +85,7 @@ absl::StatusOr<ImageGroup> ReadImages(const v1::TrajectoryGroup& group, const Pr
   ImageGroup images;
   images.grid = own.grid;
   images.options =
-      SampleOptions(rollout, DrawWindow(rules.config.seed(), static_cast<uint32_t>(group.ordinal()),
-                                        rollout.window_size(), rollout.window_lo(), rollout.window_hi()));
+      SampleOptions(rollout, GroupWindow(rules.config, group.ordinal(), group.version().number()));
   if (absl::Status status = CheckSettings(group.image(), images.options, own.grid, rules); !status.ok())
     return status;
   if (absl::Status status =

@@ -20,6 +20,20 @@ enum class SdeKernel {
 inline constexpr Choice<SdeKernel> kSdeKernels[] = {
     {"flow_sde", SdeKernel::kFlowSde}, {"dance", SdeKernel::kDance}, {"cps", SdeKernel::kCps}};
 
+// rollout.window_draw.
+enum class WindowDraw {
+  kRandom,  // a function of (run seed, group)
+  kFixed,   // at the low end
+  kSliding  // a function of the optimizer step (Tencent-Hunyuan/MixGRPO:fastvideo/utils/grpo_states.py)
+};
+inline constexpr Choice<WindowDraw> kWindowDraws[] = {
+    {"random", WindowDraw::kRandom}, {"fixed", WindowDraw::kFixed}, {"sliding", WindowDraw::kSliding}};
+
+// rollout.initial_noise.
+enum class InitialNoise { kOwn, kShared };
+inline constexpr Choice<InitialNoise> kInitialNoises[] = {{"own", InitialNoise::kOwn},
+                                                          {"shared", InitialNoise::kShared}};
+
 // train.image_loss.
 enum class ImageLossForm {
   kPpo,        // clipped surrogate + beta KL (zhtmike/flow_grpo:scripts/train_bagel.py)
@@ -27,10 +41,9 @@ enum class ImageLossForm {
                // early and late steps have the same scale, where kPpo's are proportional to 1 / std
   kFlowDppo  // divergence instead of a ratio clip (verl-omni:verl_omni/trainer/diffusion/diffusion_algos.py)
 };
-inline constexpr Choice<ImageLossForm> kImageLossForms[] = {
-    {"ppo", ImageLossForm::kPpo},
-    {"grpo_guard", ImageLossForm::kGrpoGuard},
-    {"flow_dppo", ImageLossForm::kFlowDppo, /*settable=*/false}};  // its threshold has no setting
+inline constexpr Choice<ImageLossForm> kImageLossForms[] = {{"ppo", ImageLossForm::kPpo},
+                                                            {"grpo_guard", ImageLossForm::kGrpoGuard},
+                                                            {"flow_dppo", ImageLossForm::kFlowDppo}};
 
 // train.image_kl_form.
 enum class ImageKlForm {
@@ -41,6 +54,53 @@ enum class ImageKlForm {
 inline constexpr Choice<ImageKlForm> kImageKlForms[] = {{"velocity_mse", ImageKlForm::kVelocityMse},
                                                         {"exact", ImageKlForm::kExact},
                                                         {"flow_grpo", ImageKlForm::kFlowGrpo}};
+
+// train.text_ratio.
+enum class RatioLevel {
+  kToken,
+  kSequence  // GSPO: one ratio per sequence, exp(mean of the token log ratios)
+};
+inline constexpr Choice<RatioLevel> kRatioLevels[] = {{"token", RatioLevel::kToken},
+                                                      {"sequence", RatioLevel::kSequence}};
+
+// train.text_kl_form, with d = log p_ref - log p: k1 = -d, k2 = d^2 / 2, k3 = e^d - d - 1
+// (http://joschu.net/blog/kl-approx.html). None: what train.text_kl_beta of 0 means.
+enum class TextKlForm { kNone, kK1, kK2, kK3 };
+inline constexpr Choice<TextKlForm> kTextKlForms[] = {{"none", TextKlForm::kNone, /*settable=*/false},
+                                                      {"k1", TextKlForm::kK1},
+                                                      {"k2", TextKlForm::kK2},
+                                                      {"k3", TextKlForm::kK3}};
+
+// train.text_aggregation.
+enum class Aggregation {
+  kTokenMean,           // sum / active tokens
+  kSeqMeanTokenMean,    // mean over sequences of the mean over their tokens
+  kSeqMeanTokenSum,     // mean over sequences of the sum over their tokens
+  kSeqMeanTokenSumNorm  // sum / (sequences * max_length)
+};
+inline constexpr Choice<Aggregation> kAggregations[] = {
+    {"token_mean", Aggregation::kTokenMean},
+    {"seq_mean_token_mean", Aggregation::kSeqMeanTokenMean},
+    {"seq_mean_token_sum", Aggregation::kSeqMeanTokenSum},
+    {"seq_mean_token_sum_norm", Aggregation::kSeqMeanTokenSumNorm}};
+
+// train.text_correction.mode.
+enum class CorrectionMode { kNone, kTokenTruncate, kTokenMask, kSequenceTruncate, kSequenceMask };
+inline constexpr Choice<CorrectionMode> kCorrectionModes[] = {
+    {"none", CorrectionMode::kNone},
+    {"token_truncate", CorrectionMode::kTokenTruncate},
+    {"token_mask", CorrectionMode::kTokenMask},
+    {"sequence_truncate", CorrectionMode::kSequenceTruncate},
+    {"sequence_mask", CorrectionMode::kSequenceMask}};
+
+// train.advantage_scale.
+enum class AdvantageScale {
+  kGroup,  // divide by the group's standard deviation + eps
+  kBatch,  // divide by that of all groups' rewards; the mean stays the group's
+  kNone    // do not divide (Dr. GRPO)
+};
+inline constexpr Choice<AdvantageScale> kAdvantageScales[] = {
+    {"group", AdvantageScale::kGroup}, {"batch", AdvantageScale::kBatch}, {"none", AdvantageScale::kNone}};
 
 // train.advantage_aggregation.
 enum class RewardAggregation {

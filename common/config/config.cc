@@ -1,8 +1,11 @@
 #include "common/config/config.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
+
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -66,6 +69,39 @@ absl::StatusOr<LoadedConfig> LoadRunConfig(const std::string& path,
   return loaded;
 }
 
+namespace {
+
+// The first number of settings that are newer than the first runs, in every section.
+constexpr int kNewerSettings = 40;
+
+using google::protobuf::Message;
+
+// Whether a field says the same in both.
+bool IsAlike(const Message& one, const Message& other, const google::protobuf::FieldDescriptor& field) {
+  const std::unique_ptr<Message> with(one.New()), given(one.New());
+  with->CopyFrom(one);
+  given->CopyFrom(other);
+  one.GetReflection()->SwapFields(with.get(), given.get(), {&field});
+  return with->SerializeAsString() == one.SerializeAsString();
+}
+
+// Clears newer settings that have their defaults: a run that is older than a setting had nothing else.
+void ClearNewerDefaults(const Message& defaults, Message& section) {
+  const google::protobuf::Reflection& reflection = *section.GetReflection();
+  for (int i = 0; i < section.GetDescriptor()->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *section.GetDescriptor()->field(i);
+    if (field.number() >= kNewerSettings) {
+      if (IsAlike(section, defaults, field)) reflection.ClearField(&section, &field);
+    } else if (!field.is_repeated() && field.message_type() != nullptr &&
+               reflection.HasField(section, &field)) {
+      ClearNewerDefaults(reflection.GetMessage(defaults, &field),
+                         *reflection.MutableMessage(&section, &field));
+    }
+  }
+}
+
+}  // namespace
+
 std::string ConfigDigest(const v1::RunConfig& config) {
   v1::RunConfig relevant = config;
   relevant.clear_name();
@@ -75,6 +111,7 @@ std::string ConfigDigest(const v1::RunConfig& config) {
   relevant.clear_coordinator();
   relevant.clear_learner();
   if (config.learner().ordered_sums()) relevant.mutable_learner()->set_ordered_sums(true);
+  ClearNewerDefaults(DefaultRunConfig(), relevant);
   relevant.clear_checkpoints();
   relevant.clear_weights();
   std::string bytes;

@@ -51,7 +51,8 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& config);
 std::string PrintConfig(const LoadedConfig& loaded);
 
 // SHA-256 over the settings that decide results: everything but `name`, `out`, `local`, `rpc`, `checkpoints`,
-// `coordinator` and, of `learner`, all but `ordered_sums`.
+// `coordinator` and, of `learner`, all but `ordered_sums`. Settings with numbers from 40 on count where they
+// are not their defaults.
 std::string ConfigDigest(const v1::RunConfig& config);
 
 }  // namespace lvrpo

@@ -28,6 +28,9 @@ v1::RunConfig DefaultRunConfig() {
   rollout.set_lease_limit_seconds(900);
   rollout.set_image_size(64);
   rollout.set_device("cpu");
+  rollout.set_window_draw("random");
+  rollout.set_window_every(25);
+  rollout.set_initial_noise("own");
 
   v1::RewardConfig& reward = *config.mutable_reward();
   reward.set_grounding_weight(0.3);
@@ -78,6 +81,15 @@ v1::RunConfig DefaultRunConfig() {
   train.set_gradient_clip(1);
   train.set_max_nonfinite_steps(3);
   train.set_spool_mib(4096);
+  train.set_image_divergence_limit(1e-5);
+  train.set_text_ratio("token");
+  train.set_text_dual_clip(3);
+  train.set_text_kl_form("k3");
+  train.set_text_aggregation("token_mean");
+  train.mutable_text_correction()->set_mode("token_truncate");
+  train.mutable_text_correction()->set_high(2);
+  train.set_advantage_scale("group");
+  train.set_mini_batches(1);
   train.mutable_lora()->set_alpha(32);
   config.mutable_model()->set_weights_dtype("fp32");
   for (v1::OptimizerConfig* optimizer : {train.mutable_image(), train.mutable_text()}) {

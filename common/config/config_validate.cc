@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/checkpoints_config.h"
@@ -5,6 +7,7 @@
 #include "common/config/config.h"
 #include "common/config/config_problems.h"
 #include "common/config/device_name.h"
+#include "common/config/objective_config.h"
 #include "common/config/reward_config.h"
 
 namespace lvrpo {
@@ -77,9 +80,6 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
     p.Add("rollout.antithetic",
           absl::StrCat("needs pairs, but rollout.group_size is ", rollout.group_size(), "; make it even"));
   }
-  p.Range("rollout.window_size", rollout.window_size(), 1, rollout.timesteps() - 1);
-  p.Range("rollout.window_hi", rollout.window_hi(), 1, rollout.timesteps() - 1);
-  p.Range("rollout.window_lo", rollout.window_lo(), 0, rollout.window_hi() - rollout.window_size());
   p.Range("rollout.cfg_scale", rollout.cfg_scale(), 1, 100);
   p.Range("rollout.image_size", rollout.image_size(), 1, 65535);
   p.Range("rollout.max_text_tokens", rollout.max_text_tokens(), 1, 100000);
@@ -97,30 +97,16 @@ std::vector<std::string> ValidateRunConfig(const v1::RunConfig& c) {
   }
 
   CheckReward(c.reward(), p);
+  CheckObjective(c, p);
 
   const v1::TrainConfig& train = c.train();
   p.Range("train.steps", train.steps(), 1, 1e9);
   p.Range("train.groups_per_step", train.groups_per_step(), 1, 100000);
   p.Range("train.updates_per_step", train.updates_per_step(), 1, 100);
+  p.Range("train.mini_batches", train.mini_batches(), 1, std::max(1, train.groups_per_step()));
   p.Range("train.max_staleness", train.max_staleness(), 0, 100);
   CheckOptimizer(p, "train.image", train.image());
   CheckOptimizer(p, "train.text", train.text());
-  p.OneOf("train.image_loss", train.image_loss(), kImageLossForms);
-  if (train.image_loss() == "grpo_guard" && rollout.kernel() == "cps") {
-    p.Add(
-        "train.image_loss",
-        "grpo_guard centres the ratio of a Gaussian step, which the log-probs of rollout.kernel cps are not "
-        "(they leave the variance out); use ppo, or the kernel flow_sde or dance");
-  }
-  p.Positive("train.image_clip", train.image_clip());
-  p.Range("train.text_clip_low", train.text_clip_low(), 1e-9, 1);
-  p.Positive("train.text_clip_high", train.text_clip_high());
-  p.Range("train.image_kl_beta", train.image_kl_beta(), 0, 1e6);
-  p.OneOf("train.image_kl_form", train.image_kl_form(), kImageKlForms);
-  p.Range("train.text_kl_beta", train.text_kl_beta(), 0, 1e6);
-  p.Positive("train.advantage_eps", train.advantage_eps());
-  p.Positive("train.advantage_clamp", train.advantage_clamp());
-  p.OneOf("train.advantage_aggregation", train.advantage_aggregation(), kRewardAggregations);
   p.Range("train.checkpoint_every", train.checkpoint_every(), 1, 1e9);
   p.Range("train.micro_batch", train.micro_batch(), 0, rollout.group_size());
   p.Range("train.gradient_clip", train.gradient_clip(), 0, 1e9);

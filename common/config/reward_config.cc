@@ -1,7 +1,9 @@
 #include "common/config/reward_config.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -69,6 +71,33 @@ void CheckVqaEndpoint(const v1::VqaEndpointConfig& endpoint, ConfigProblems& p) 
   p.Range(field + ".output_price", endpoint.output_price(), 0, 1e6);
 }
 
+void CheckSchedule(const v1::RewardConfig& reward, ConfigProblems& p) {
+  const std::map<std::string, double> weights = ComponentWeights(reward);
+  std::set<std::pair<std::string, int>> points;
+  std::map<std::string, double> most;
+  for (int i = 0; i < reward.schedule_size(); ++i) {
+    const v1::RewardWeightConfig& point = reward.schedule(i);
+    const std::string field = absl::StrCat("reward.schedule[", i, "]");
+    p.Range(field + ".step", point.step(), 0, 1e9);
+    p.Range(field + ".weight", point.weight(), 0, 1e6);
+    if (!weights.contains(point.component()) || point.component() == "exact_match") {
+      p.Add(field + ".component", absl::StrCat("'", point.component(),
+                                               "' is not scored as a part of R for images: name a component "
+                                               "whose weight in the section reward is above 0"));
+    } else if (!points.emplace(point.component(), point.step()).second) {
+      p.Add(field + ".step",
+            absl::StrCat("'", point.component(), "' has two weights at step ", point.step()));
+    }
+    most[point.component()] = std::max(most[point.component()], point.weight());
+  }
+  const bool all_zero = !most.empty() && std::all_of(weights.begin(), weights.end(), [&](const auto& entry) {
+    const auto scheduled = most.find(entry.first);
+    return entry.first == "exact_match" || (scheduled != most.end() && scheduled->second == 0);
+  });
+  if (all_zero)
+    p.Add("reward.schedule", "all weights are 0 in every step: there would be nothing to learn from");
+}
+
 }  // namespace
 
 bool IsHttpAddress(const std::string& address) {
@@ -87,6 +116,28 @@ std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config) {
   for (const v1::ExternalScorerConfig& external : config.external())
     weights[external.name()] = external.weight();
   std::erase_if(weights, [](const auto& entry) { return entry.second == 0; });
+  return weights;
+}
+
+std::map<std::string, double> ScheduledWeights(const v1::RewardConfig& config, int64_t steps) {
+  std::map<std::string, double> weights = ComponentWeights(config);
+  std::map<std::string, std::map<int64_t, double>> points;
+  for (const v1::RewardWeightConfig& point : config.schedule())
+    points[point.component()][point.step()] = point.weight();
+  for (const auto& [component, line] : points) {
+    const auto after = line.lower_bound(steps);
+    double& weight = weights[component];
+    if (after == line.end()) {
+      weight = line.rbegin()->second;
+    } else if (after == line.begin()) {
+      weight = after->second;
+    } else {
+      const auto before = std::prev(after);
+      const double share =
+          static_cast<double>(steps - before->first) / static_cast<double>(after->first - before->first);
+      weight = before->second + share * (after->second - before->second);
+    }
+  }
   return weights;
 }
 
@@ -140,6 +191,7 @@ void CheckReward(const v1::RewardConfig& reward, ConfigProblems& p) {
     p.OneOf("reward.logged", name, kLoggable);
   }
   CheckExternal(reward, p);
+  CheckSchedule(reward, p);
   CheckVqaEndpoint(reward.vqa_endpoint(), p);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -19,6 +20,9 @@ bool AppliesToTask(const v1::ExternalScorerConfig& external, v1::TaskKind task);
 // Component name -> weight of paper equation 5, R = l1 R_sem + l2 R_ins + l3 R_know, and of external scorers;
 // exact_match has weight 1 for text tasks. Components of weight 0 are absent.
 std::map<std::string, double> ComponentWeights(const v1::RewardConfig& config);
+
+// The same after `steps` optimizer steps, by reward.schedule; with weights of 0.
+std::map<std::string, double> ScheduledWeights(const v1::RewardConfig& config, int64_t steps);
 
 // Components and guards that are logged but not part of R.
 std::set<std::string> LoggedNames(const v1::RewardConfig& config);

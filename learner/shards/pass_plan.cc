@@ -11,6 +11,12 @@ constexpr Halves kBoth = {.und = true, .gen = true};  // latents, between the to
 // A question's image, its text, and the response (Bagel::PrefillQuestion, Bagel::ResponseLogProbs).
 constexpr int kTextRuns = 3;
 
+// Of the images of a group.
+int64_t WindowForwards(const ObjectiveSettings& settings) {
+  const int64_t size = settings.group_size, micro = settings.micro_batch > 0 ? settings.micro_batch : size;
+  return (size + micro - 1) / micro * settings.window_size;
+}
+
 }  // namespace
 
 std::vector<DecoderRun> ContextRuns(GroupTask task, const ObjectiveSettings& settings) {
@@ -23,12 +29,15 @@ std::vector<DecoderRun> ContextRuns(GroupTask task, const ObjectiveSettings& set
   return std::vector<DecoderRun>(kTextRuns, {Model::kReference, kUnd});
 }
 
+std::vector<DecoderRun> EvaluationRuns(GroupTask task, const ObjectiveSettings& settings) {
+  if (task == GroupTask::kText) return std::vector<DecoderRun>(kTextRuns, {Model::kPolicy, kUnd});
+  return std::vector<DecoderRun>(static_cast<size_t>(WindowForwards(settings)), {Model::kPolicy, kBoth});
+}
+
 std::vector<DecoderRun> GradientRuns(GroupTask task, const ObjectiveSettings& settings) {
   std::vector<DecoderRun> runs;
   if (task == GroupTask::kImage) {
-    const int64_t size = settings.group_size, micro = settings.micro_batch > 0 ? settings.micro_batch : size,
-                  forwards = (size + micro - 1) / micro * settings.window_size;
-    for (int64_t i = 0; i < forwards; ++i) {
+    for (int64_t i = 0; i < WindowForwards(settings); ++i) {
       runs.push_back({Model::kPolicy, kBoth});
       if (settings.image.kl_beta > 0) runs.push_back({Model::kReference, kBoth});
       runs.push_back({Model::kPolicy, kBoth, /*backward=*/true});

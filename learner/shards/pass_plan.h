@@ -17,9 +17,10 @@ struct DecoderRun {
   bool backward = false;
 };
 
-// The runs of one group of a task: computing its contexts (MakeObjective), or its gradients
-// (GroupObjective::Backward).
+// The runs of one group of a task: computing its contexts (MakeObjective), its old log-probs
+// (GroupObjective::KeepOld) or its gradients (GroupObjective::Backward).
 std::vector<DecoderRun> ContextRuns(GroupTask task, const ObjectiveSettings& settings);
+std::vector<DecoderRun> EvaluationRuns(GroupTask task, const ObjectiveSettings& settings);
 std::vector<DecoderRun> GradientRuns(GroupTask task, const ObjectiveSettings& settings);
 
 // What ranks do together for one layer.

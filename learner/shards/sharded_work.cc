@@ -20,6 +20,10 @@ void ShardedWork::Contexts(GroupTask task, const Compute& own) {
   models_.layers().Follow(ContextRuns(task, settings_), own);
 }
 
+void ShardedWork::Evaluate(GroupTask task, const Compute& own) {
+  models_.layers().Follow(EvaluationRuns(task, settings_), own);
+}
+
 void ShardedWork::Gradients(GroupTask task, const Places& places, const Compute& own) {
   models_.gradients().BeginGroups(places);
   AddGradients([&] { models_.layers().Follow(GradientRuns(task, settings_), own); });

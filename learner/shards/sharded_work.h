@@ -16,6 +16,7 @@ class ShardedWork final : public GroupWork {
       : models_(models), settings_(settings) {}
 
   void Contexts(GroupTask task, const Compute& own) override;
+  void Evaluate(GroupTask task, const Compute& own) override;
   void Gradients(GroupTask task, const Places& places, const Compute& own) override;
   absl::Status Finish(const std::vector<int>& owners) override;
   void Alone(GroupTask task, int owner, const Compute& own) override;

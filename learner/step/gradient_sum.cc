@@ -37,6 +37,10 @@ void GradientSum::Contexts(GroupTask, const Compute& own) {
   if (own) own();
 }
 
+void GradientSum::Evaluate(GroupTask, const Compute& own) {
+  if (own) own();
+}
+
 void GradientSum::Gradients(GroupTask, const Places& places, const Compute& own) {
   if (!own) return;
   own();

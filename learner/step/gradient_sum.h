@@ -26,6 +26,7 @@ class GradientSum final : public GroupWork {
   GradientSum(const TensorMap& parameters, const StepRanks& ranks) : parameters_(parameters), ranks_(ranks) {}
 
   void Contexts(GroupTask task, const Compute& own) override;
+  void Evaluate(GroupTask task, const Compute& own) override;
   void Gradients(GroupTask task, const Places& places, const Compute& own) override;
   absl::Status Finish(const std::vector<int>& owners) override;
   void Alone(GroupTask task, int owner, const Compute& own) override;

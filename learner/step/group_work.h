@@ -18,12 +18,14 @@ namespace lvrpo {
 class GroupWork {
  public:
   using Compute = std::function<void()>;
-  // By rank: the place, in the step, of the group that it computes; nullopt: none.
+  // By rank: the place, in the update, of the group that it computes; nullopt: none.
   using Places = std::vector<std::optional<size_t>>;
   virtual ~GroupWork() = default;
 
   // Makes a group's objective.
   virtual void Contexts(GroupTask task, const Compute& own) = 0;
+  // Evaluates the policy on a group as Gradients() does, without gradients.
+  virtual void Evaluate(GroupTask task, const Compute& own) = 0;
   // Adds the gradients of the groups at `places`.
   virtual void Gradients(GroupTask task, const Places& places, const Compute& own) = 0;
   // Replaces the parameters' gradients by the sum over all groups and ranks since the last call. `owners`:

@@ -55,34 +55,54 @@ ImageLossInput ImageObjective::Input(const Part& part, const WindowStep& evaluat
   return input;
 }
 
+void ImageObjective::ForEachPart(const std::function<void(const Part&)>& compute) const {
+  const int64_t size = group_.latents.size(0),
+                micro = settings_.micro_batch > 0 ? settings_.micro_batch : size;
+  for (int64_t begin = 0; begin < size; begin += micro) {
+    for (int step = 0; step < group_.options.window.size; ++step)
+      compute({begin, std::min(micro, size - begin), step});
+  }
+}
+
+VelocityFunction ImageObjective::Velocity() const {
+  return BagelVelocity(models_.policy, context_, group_.grid, settings_.guidance);
+}
+
+void ImageObjective::MakeRoomForOld() {
+  old_ = torch::empty_like(group_.log_probs);
+  if (settings_.image.form != ImageLossForm::kPpo)
+    old_means_ = torch::empty_like(group_.latents.narrow(1, 1, group_.options.window.size));
+}
+
+void ImageObjective::KeepOld(StepSums& sums) {
+  const torch::NoGradGuard no_grad;
+  MakeRoomForOld();
+  const VelocityFunction velocity = Velocity();
+  ForEachPart([&](const Part& part) {
+    KeepOld(part, EvaluateWindowStep(velocity, part.Of(group_.latents), part.step, group_.options), sums);
+  });
+  if (noise_.defined()) sums.noise.push_back(noise_);
+}
+
 void ImageObjective::Backward(const torch::Tensor& advantages, bool first, double step_terms,
                               StepSums& sums) {
   const torch::Tensor own_advantages = advantages.to(group_.latents.device());
-  const int64_t size = group_.latents.size(0), window = group_.options.window.size,
-                micro = settings_.micro_batch > 0 ? settings_.micro_batch : size;
-  if (first) {
-    old_ = torch::empty_like(group_.log_probs);
-    if (settings_.image.form == ImageLossForm::kGrpoGuard)
-      old_means_ = torch::empty_like(group_.latents.narrow(1, 1, window));
-  }
-  const VelocityFunction velocity = BagelVelocity(models_.policy, context_, group_.grid, settings_.guidance);
+  if (first) MakeRoomForOld();
+  const VelocityFunction velocity = Velocity();
   VelocityFunction reference;
   if (settings_.image.kl_beta > 0)
     reference = BagelVelocity(models_.reference, reference_context_, group_.grid, settings_.guidance);
-  for (int64_t begin = 0; begin < size; begin += micro) {
-    for (int step = 0; step < window; ++step) {
-      const Part part = {begin, std::min(micro, size - begin), step};
-      const WindowStep evaluated =
-          EvaluateWindowStep(velocity, part.Of(group_.latents), step, group_.options);
-      if (first) KeepOld(part, evaluated, sums);
-      ImageLossInput input = Input(part, evaluated, reference);
-      input.advantages = part.Of(own_advantages);
-      input.global_terms = step_terms;
-      const ImageLossTerms terms = ImageLoss(input, settings_.image);
-      terms.loss.backward();
-      AddImageTerms(terms, part.count, group_.options.window.begin + step, step_terms, first, sums);
-    }
-  }
+  ForEachPart([&](const Part& part) {
+    const WindowStep evaluated =
+        EvaluateWindowStep(velocity, part.Of(group_.latents), part.step, group_.options);
+    if (first) KeepOld(part, evaluated, sums);
+    ImageLossInput input = Input(part, evaluated, reference);
+    input.advantages = part.Of(own_advantages);
+    input.global_terms = step_terms;
+    const ImageLossTerms terms = ImageLoss(input, settings_.image);
+    terms.loss.backward();
+    AddImageTerms(terms, part.count, group_.options.window.begin + part.step, step_terms, first, sums);
+  });
   if (first && noise_.defined()) sums.noise.push_back(noise_);
 }
 

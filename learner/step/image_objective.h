@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "learner/step/objective.h"
@@ -12,6 +13,7 @@ class ImageObjective final : public GroupObjective {
   ImageObjective(const ImageGroup& group, const std::vector<int32_t>& prompt_ids, const Policies& models,
                  const ObjectiveSettings& settings, bool current);
   double terms() const override;
+  void KeepOld(StepSums& sums) override;
   void Backward(const torch::Tensor& advantages, bool first, double step_terms, StepSums& sums) override;
 
  private:
@@ -24,6 +26,11 @@ class ImageObjective final : public GroupObjective {
     }  // [count, ..]
     torch::Tensor At(const torch::Tensor& values) const { return Of(values).select(1, step); }
   };
+  // Calls `compute` for every part, one image micro-batch after the other.
+  void ForEachPart(const std::function<void(const Part&)>& compute) const;
+  // The policy's velocity in the group's context.
+  VelocityFunction Velocity() const;
+  void MakeRoomForOld();
   // Keeps the old log-probs, and compares them with the sampler's; and the noise of the first window step,
   // times its standard deviation.
   void KeepOld(const Part& part, const WindowStep& evaluated, StepSums& sums);
@@ -38,7 +45,7 @@ class ImageObjective final : public GroupObjective {
   KvCache context_, reference_context_;
   torch::Tensor old_;        // [G, k] float64, before the first update
   torch::Tensor noise_;      // [G, N * D]
-  torch::Tensor old_means_;  // [G, k, N, D], of the steps before the first update; grpo_guard only
+  torch::Tensor old_means_;  // [G, k, N, D], of the steps before the first update; not for ppo
 };
 
 }  // namespace lvrpo

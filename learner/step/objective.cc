@@ -6,28 +6,64 @@
 
 namespace lvrpo {
 
-absl::StatusOr<ObjectiveSettings> ObjectiveSettingsOf(const v1::RunConfig& config) {
+namespace {
+
+// Reads a word into `value`; keeps the first error.
+template <class Value, size_t size>
+void Read(const Choice<Value> (&table)[size], const char* setting, const std::string& word, Value& value,
+          absl::Status& status) {
+  const absl::StatusOr<Value> chosen = Choose(table, setting, word);
+  status.Update(chosen.status());
+  if (chosen.ok()) value = *chosen;
+}
+
+absl::Status ReadImageLoss(const v1::TrainConfig& train, ImageLossOptions& image) {
+  absl::Status status;
+  Read(kImageLossForms, "train.image_loss", train.image_loss(), image.form, status);
+  Read(kImageKlForms, "train.image_kl_form", train.image_kl_form(), image.kl_form, status);
+  image.clip_low = train.image_clip();
+  image.clip_high = train.image_clip_high() > 0 ? train.image_clip_high() : train.image_clip();
+  image.advantage_clamp = train.advantage_clamp();
+  image.kl_beta = train.image_kl_beta();
+  image.dppo_threshold = train.image_divergence_limit();
+  return status;
+}
+
+absl::Status ReadTextLoss(const v1::RunConfig& config, ObjectiveSettings& settings) {
   const v1::TrainConfig& train = config.train();
+  TextLossOptions& text = settings.text;
+  absl::Status status;
+  Read(kRatioLevels, "train.text_ratio", train.text_ratio(), text.level, status);
+  Read(kAggregations, "train.text_aggregation", train.text_aggregation(), text.aggregation, status);
+  Read(kTextKlForms, "train.text_kl_form", train.text_kl_form(), text.kl, status);
+  text.eps_low = train.text_clip_low();
+  text.eps_high = train.text_clip_high();
+  text.dual_clip = std::nullopt;
+  if (train.text_dual_clip() > 0) text.dual_clip = train.text_dual_clip();
+  text.beta = train.text_kl_beta();
+  if (text.beta <= 0) text.kl = TextKlForm::kNone;
+  text.max_length = config.rollout().max_text_tokens();
+  const v1::TextCorrectionConfig& correction = train.text_correction();
+  Read(kCorrectionModes, "train.text_correction.mode", correction.mode(), settings.correction.mode, status);
+  settings.correction.clip_min = correction.low();
+  settings.correction.clip_max = correction.high();
+  settings.correct_current = correction.always();
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<ObjectiveSettings> ObjectiveSettingsOf(const v1::RunConfig& config) {
   ObjectiveSettings settings;
   settings.group_size = config.rollout().group_size();
   settings.window_size = config.rollout().window_size();
   settings.guidance.text_scale = config.rollout().cfg_scale();
   settings.temperature = config.rollout().temperature();
-  settings.micro_batch = train.micro_batch();
-  const absl::StatusOr<ImageLossForm> form = Choose(kImageLossForms, "train.image_loss", train.image_loss());
-  if (!form.ok()) return form.status();
-  const absl::StatusOr<ImageKlForm> kl_form =
-      Choose(kImageKlForms, "train.image_kl_form", train.image_kl_form());
-  if (!kl_form.ok()) return kl_form.status();
-  settings.image.form = *form;
-  settings.image.clip_low = settings.image.clip_high = train.image_clip();
-  settings.image.advantage_clamp = train.advantage_clamp();
-  settings.image.kl_beta = train.image_kl_beta();
-  settings.image.kl_form = *kl_form;
-  settings.text.eps_low = train.text_clip_low();
-  settings.text.eps_high = train.text_clip_high();
-  settings.text.beta = train.text_kl_beta();
-  settings.text.kl = train.text_kl_beta() > 0 ? TextKlForm::kK3 : TextKlForm::kNone;
+  settings.micro_batch = config.train().micro_batch();
+  settings.mini_batches = config.train().mini_batches();
+  absl::Status status = ReadImageLoss(config.train(), settings.image);
+  status.Update(ReadTextLoss(config, settings));
+  if (!status.ok()) return status;
   return settings;
 }
 

@@ -27,8 +27,11 @@ struct ObjectiveSettings {
   GuidanceOptions guidance;  // as images are sampled
   double temperature = 1;    // as texts are sampled
   int64_t micro_batch = 0;   // images of a group in one forward; 0: all
+  int mini_batches = 1;      // of a step's groups of each task
   ImageLossOptions image;
   TextLossOptions text;
+  CorrectionOptions correction;  // of texts
+  bool correct_current = false;  // also texts of the weights before the step
 };
 // InvalidArgument for names of forms that do not exist.
 absl::StatusOr<ObjectiveSettings> ObjectiveSettingsOf(const v1::RunConfig& config);
@@ -38,10 +41,12 @@ absl::StatusOr<ObjectiveSettings> ObjectiveSettingsOf(const v1::RunConfig& confi
 class GroupObjective {
  public:
   virtual ~GroupObjective() = default;
-  // Terms of the mean that the loss is: (image, window step) pairs, or response tokens.
+  // Terms of the mean that the loss is: (image, window step) pairs; response tokens, or responses.
   virtual double terms() const = 0;
+  // Computes the old log-probs, for a group whose gradients come after the step's first update.
+  virtual void KeepOld(StepSums& sums) = 0;
   // Adds the gradient of: sum of the group's terms / step_terms. `advantages` [G]; `step_terms`: of all
-  // groups of the task in the step. The step's `first` update sets the old log-probs.
+  // groups of the task in the update. `first`: sets the old log-probs, when there was no KeepOld().
   virtual void Backward(const torch::Tensor& advantages, bool first, double step_terms, StepSums& sums) = 0;
 };
 

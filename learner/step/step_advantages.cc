@@ -31,14 +31,21 @@ std::map<std::string, int64_t> ComponentPlaces(const std::vector<const TrainingG
 }
 
 // What has no configured weight is no part of the reward.
-torch::Tensor WeightsOf(const std::map<std::string, int64_t>& places, const v1::RewardConfig& reward) {
+torch::Tensor WeightsOf(const std::map<std::string, int64_t>& places, const v1::RewardConfig& reward,
+                        int64_t steps) {
   torch::Tensor weights = torch::zeros({static_cast<int64_t>(places.size())}, torch::kFloat64);
-  const std::map<std::string, double> configured = ComponentWeights(reward);
+  const std::map<std::string, double> configured = ScheduledWeights(reward, steps);
   for (const auto& [name, place] : places) {
     if (const auto weight = configured.find(name); weight != configured.end())
       weights[place] = weight->second;
   }
   return weights;
+}
+
+// The weighted mean of a sample's known components, as reward servers combine them: [P, G, K], [K] -> [P, G].
+torch::Tensor Combined(const torch::Tensor& components, const torch::Tensor& weights) {
+  const torch::Tensor known = components.isnan().logical_not().to(torch::kFloat64);
+  return (components * weights).nansum(2) / (known * weights).sum(2);  // 0 / 0: nothing counts
 }
 
 }  // namespace
@@ -47,7 +54,11 @@ absl::StatusOr<AdvantageOptions> AdvantageOptionsOf(const v1::TrainConfig& train
   const absl::StatusOr<RewardAggregation> aggregation =
       Choose(kRewardAggregations, "train.advantage_aggregation", train.advantage_aggregation());
   if (!aggregation.ok()) return aggregation.status();
+  const absl::StatusOr<AdvantageScale> scale =
+      Choose(kAdvantageScales, "train.advantage_scale", train.advantage_scale());
+  if (!scale.ok()) return scale.status();
   AdvantageOptions options;
+  options.scale = *scale;
   options.eps = train.advantage_eps();
   options.clamp = train.advantage_clamp();
   options.aggregation = *aggregation;
@@ -56,7 +67,7 @@ absl::StatusOr<AdvantageOptions> AdvantageOptionsOf(const v1::TrainConfig& train
 
 std::vector<torch::Tensor> StepAdvantages(const std::vector<const TrainingGroup*>& groups,
                                           const AdvantageOptions& options, const v1::RewardConfig& reward,
-                                          StepSums& sums) {
+                                          int64_t steps, StepSums& sums) {
   if (groups.empty()) return {};
   const auto count = static_cast<int64_t>(groups.size()),
              size = static_cast<int64_t>(groups[0]->samples.size());
@@ -74,10 +85,11 @@ std::vector<torch::Tensor> StepAdvantages(const std::vector<const TrainingGroup*
     }
     sums.reward_std.Add(rewards[p].std().item<double>());
   }
+  const torch::Tensor weights = WeightsOf(places, reward, steps);
   const bool by_component = options.aggregation == RewardAggregation::kGdpo;
-  const torch::Tensor advantages =
-      by_component ? GroupAdvantages(components, WeightsOf(places, reward), options).advantages
-                   : GroupAdvantages(rewards, {}, options).advantages;
+  if (!by_component && reward.schedule_size() > 0) rewards = Combined(components, weights);
+  const torch::Tensor advantages = by_component ? GroupAdvantages(components, weights, options).advantages
+                                                : GroupAdvantages(rewards, {}, options).advantages;
   sums.advantage.Add(advantages.abs().mean().item<double>());
   sums.squared_advantage.Add(advantages.square().mean().item<double>());
   return advantages.unbind(0);

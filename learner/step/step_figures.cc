@@ -23,10 +23,10 @@ void AddImageTerms(const ImageLossTerms& terms, int64_t count, int index, double
   deviation = std::max(deviation, terms.ratio_minus_1.abs().max().item<double>());
 }
 
-void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
-                  StepSums& sums) {
+void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double own_terms, double step_terms,
+                  bool first, StepSums& sums) {
   const double tokens = mask.sum().item<double>();
-  sums.text_loss.Add(terms.loss.item<double>() * step_terms / tokens, tokens);
+  sums.text_loss.Add(terms.loss.item<double>() * step_terms / own_terms, own_terms);
   if (terms.kl.defined()) sums.text_kl.Add(terms.kl.sum().item<double>() / tokens, tokens);
   sums.text_clip_low.Add(terms.clip_low_fraction, tokens);
   sums.text_clip_high.Add(terms.clip_high_fraction, tokens);
@@ -44,7 +44,7 @@ void AddUniqueNoise(StepSums& sums) {
   const RepeatedNoise::Pair& pair = *found.example;
   spdlog::error(
       "{} of {} images were sampled with the noise of another one: slot {} of image group {} with that of "
-      "slot {} of image group {}, in the order of their ordinals on this rank",
+      "slot {} of image group {}, in the order in which this rank computed them",
       found.repeated, found.samples, pair.slot, pair.group, pair.other_slot, pair.other_group);
 }
 

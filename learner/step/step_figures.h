@@ -45,9 +45,10 @@ struct StepSums {
 // Adds the terms of `count` images at denoising step `index`, which were divided by the step's terms.
 void AddImageTerms(const ImageLossTerms& terms, int64_t count, int index, double step_terms, bool first,
                    StepSums& sums);
-// Adds the terms of a text group, whose response tokens `mask` [G, T] counts.
-void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double step_terms, bool first,
-                  StepSums& sums);
+// Adds the terms of a text group, whose response tokens `mask` [G, T] counts; the loss is a mean over
+// `own_terms` of the group and `step_terms` in all.
+void AddTextTerms(const TextLossTerms& terms, const torch::Tensor& mask, double own_terms, double step_terms,
+                  bool first, StepSums& sums);
 
 // Compares the noise that was added, and forgets it.
 void AddUniqueNoise(StepSums& sums);

@@ -20,9 +20,11 @@ using GroupTurn = std::vector<std::optional<size_t>>;
 std::vector<GroupTurn> TurnsOf(const std::vector<int>& owners, int ranks);
 
 // The groups of one step, as their gradients are computed: all image groups, then all text groups, each task
-// in the order given. A task's loss is the mean over the terms of all of its groups, on whatever rank they
-// are; each rank computes the gradients of those it has. Ranks take turns together: in turn k of a task each
-// computes the k-th group of the task that it has, if any (GroupWork).
+// in the order given. The groups of each task are divided into mini-batches of neighbours, of about the same
+// number. An update is of one mini-batch of each task: a task's loss is the mean over the terms of its groups
+// in the mini-batch, on whatever rank they are, and each rank computes the gradients of those it has. Ranks
+// take turns together: in turn k of a task each computes the k-th group of the task that it has, if any
+// (GroupWork).
 class StepGroups {
  public:
   // `step_version`: the number of the weights before the step. Groups must outlive the constructor only; the
@@ -37,17 +39,23 @@ class StepGroups {
   // failed, nothing else may be called. OK for groups of other ranks, here and in TryAlone().
   const std::vector<absl::Status>& prefilled() const { return prefilled_; }
 
-  // Sets the advantages of all groups, each task by itself (StepAdvantages).
+  // Sets the advantages of all groups, each task by itself (StepAdvantages), in the step after `steps`
+  // others.
   void SetAdvantages(const std::vector<TrainingGroup>& groups, const AdvantageOptions& options,
-                     const v1::RewardConfig& reward, StepSums& sums);
+                     const v1::RewardConfig& reward, int64_t steps, StepSums& sums);
   // Sums the terms that losses are a mean over, over ranks. Before any gradient is computed.
   absl::Status ShareTerms(const StepRanks& ranks);
-  // Adds the gradients of all groups. Throws what LibTorch throws.
-  void Backward(bool first, StepSums& sums);
+  // Computes the old log-probs of all groups but those of mini-batch 0, before the first update: by place, OK
+  // or what was thrown.
+  std::vector<absl::Status> KeepOld(StepSums& sums);
+  // Whether no task has groups in a mini-batch.
+  bool IsEmpty(int mini_batch) const;
+  // Adds the gradients of a mini-batch. `first`: of the step, mini-batch 0. Throws what LibTorch throws.
+  void Backward(int mini_batch, bool first, StepSums& sums);
   // Makes them the parameters': GroupWork::Finish.
-  absl::Status FinishGradients();
+  absl::Status FinishGradients(int mini_batch);
   // What the gradients of each group by itself say, by its place: OK, InvalidArgument when they are not
-  // finite, or what was thrown. Leaves no gradients.
+  // finite, or what was thrown. Leaves no gradients. `first`: as in the Backward() before.
   std::vector<absl::Status> TryAlone(bool first, TaskOptimizers& optimizers);
 
  private:
@@ -57,17 +65,21 @@ class StepGroups {
     std::unique_ptr<GroupObjective> objective;  // null: another rank's
     torch::Tensor advantages;
   };
+  // Entries begin .. begin + size - 1 of a task; turns count from `begin`.
+  struct MiniBatch {
+    size_t begin, size;
+    std::vector<GroupTurn> turns;
+    double terms = 0;
+  };
   // The groups of one task.
   struct Task {
     GroupTask kind;
     std::vector<Entry> entries;
-    double terms = 0;
-    std::vector<GroupTurn> turns = {};
+    std::vector<MiniBatch> mini_batches = {};
   };
+  void Divide(Task& task, int mini_batches, int ranks) const;
   // Its group in a turn; null: it has none.
-  Entry* Own(Task& task, const GroupTurn& turn) const;
-  // The ranks of all groups, in the order in which they are added.
-  std::vector<int> Owners() const;
+  Entry* Own(Task& task, const MiniBatch& part, const GroupTurn& turn) const;
 
   const int rank_;
   GroupWork& work_;

@@ -16,15 +16,16 @@ namespace {
 std::unique_ptr<AdamW> MakeOptimizer(TensorMap tensors, const v1::OptimizerConfig& config,
                                      const v1::TrainConfig& train) {
   if (tensors.empty()) return nullptr;
-  const AdamWOptions options = {.learning_rate = config.learning_rate(),
-                                .weight_decay = config.weight_decay(),
-                                .beta1 = config.beta1(),
-                                .beta2 = config.beta2(),
-                                .eps = config.eps(),
-                                .warmup_steps = config.warmup_steps(),
-                                .total_steps = int64_t{train.steps()} * train.updates_per_step(),
-                                .cosine_floor = config.cosine_floor(),
-                                .gradient_clip = train.gradient_clip()};
+  const AdamWOptions options = {
+      .learning_rate = config.learning_rate(),
+      .weight_decay = config.weight_decay(),
+      .beta1 = config.beta1(),
+      .beta2 = config.beta2(),
+      .eps = config.eps(),
+      .warmup_steps = config.warmup_steps(),
+      .total_steps = int64_t{train.steps()} * train.updates_per_step() * train.mini_batches(),
+      .cosine_floor = config.cosine_floor(),
+      .gradient_clip = train.gradient_clip()};
   return std::make_unique<AdamW>(std::move(tensors), options);
 }
 

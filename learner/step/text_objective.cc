@@ -33,37 +33,49 @@ TextObjective::TextObjective(const TextGroup& group, const std::vector<int32_t>&
   }
 }
 
-double TextObjective::terms() const { return mask_.sum().item<double>(); }
+double TextObjective::terms() const {
+  const bool of_tokens = settings_.text.aggregation == Aggregation::kTokenMean;
+  return of_tokens ? mask_.sum().item<double>() : static_cast<double>(mask_.size(0));
+}
 
 torch::Tensor TextObjective::LogProbs(const Bagel& model) const {
   return model.ResponseLogProbs(model.PrefillQuestion(pixels_, prompt_ids_), responses_,
                                 settings_.temperature);
 }
 
+void TextObjective::KeepOld(const torch::Tensor& log_probs, StepSums& sums) {
+  old_ = log_probs.detach().clone();
+  const double difference = ((old_ - log_probs_) * mask_).abs().max().item<double>();
+  sums.sampler_difference.Add(difference);
+  const torch::Tensor weights = (old_ - log_probs_).exp() * mask_;
+  const double tokens = mask_.sum().item<double>();
+  sums.text_weight.Add(weights.sum().item<double>() / tokens, tokens);
+  sums.squared_text_weight.Add(weights.square().sum().item<double>() / tokens, tokens);
+  if (current_) sums.text_difference_now = std::max(sums.text_difference_now, difference);
+}
+
+void TextObjective::KeepOld(StepSums& sums) {
+  const torch::NoGradGuard no_grad;
+  KeepOld(LogProbs(models_.policy).to(torch::kFloat64), sums);
+}
+
 void TextObjective::Backward(const torch::Tensor& advantages, bool first, double step_terms, StepSums& sums) {
   const torch::Tensor log_probs = LogProbs(models_.policy).to(torch::kFloat64);
-  if (first) {
-    old_ = log_probs.detach().clone();
-    const double difference = ((old_ - log_probs_) * mask_).abs().max().item<double>();
-    sums.sampler_difference.Add(difference);
-    const torch::Tensor weights = (old_ - log_probs_).exp() * mask_;
-    const double tokens = terms();
-    sums.text_weight.Add(weights.sum().item<double>() / tokens, tokens);
-    sums.squared_text_weight.Add(weights.square().sum().item<double>() / tokens, tokens);
-    if (current_) sums.text_difference_now = std::max(sums.text_difference_now, difference);
-  }
+  if (first) KeepOld(log_probs, sums);
   TextLossInput input;
   input.log_probs = log_probs;
   input.old_log_probs = old_;
   input.mask = mask_;
   input.advantages = advantages.to(mask_.device());
   if (reference_.defined()) input.ref_log_probs = reference_;
-  if (!current_) input.is_weights = CorrectionWeights(old_, log_probs_, mask_, {});
+  const bool corrected = settings_.correction.mode != CorrectionMode::kNone;
+  if (corrected && (!current_ || settings_.correct_current))
+    input.is_weights = CorrectionWeights(old_, log_probs_, mask_, settings_.correction);
   TextLossOptions options = settings_.text;
-  options.global_tokens = step_terms;
+  options.global_tokens = options.global_sequences = step_terms;  // of which it needs one
   const TextLossTerms terms = TextLoss(input, options);
   terms.loss.backward();
-  AddTextTerms(terms, mask_, step_terms, first, sums);
+  AddTextTerms(terms, mask_, this->terms(), step_terms, first, sums);
 }
 
 }  // namespace lvrpo

@@ -12,6 +12,7 @@ class TextObjective final : public GroupObjective {
   TextObjective(const TextGroup& group, const std::vector<int32_t>& prompt_ids, const Policies& models,
                 const ObjectiveSettings& settings, bool current);
   double terms() const override;
+  void KeepOld(StepSums& sums) override;
   void Backward(const torch::Tensor& advantages, bool first, double step_terms, StepSums& sums) override;
 
   // log p of every response token under `model`, [G, T]; of padding too.
@@ -20,6 +21,9 @@ class TextObjective final : public GroupObjective {
   const torch::Tensor& mask() const { return mask_; }
 
  private:
+  // Keeps log-probs as the old ones, and compares them with the sampler's.
+  void KeepOld(const torch::Tensor& log_probs, StepSums& sums);
+
   const Policies models_;
   const ObjectiveSettings& settings_;
   const bool current_;

@@ -75,6 +75,19 @@ TEST(SampleImages, AntitheticPairsShareTheirStartAndMirrorTheirNoise) {
   EXPECT_TRUE(torch::equal(WindowLogProbs(kGaussian, samples.window_latents, options), samples.log_probs));
 }
 
+TEST(SampleImages, SharedInitialNoiseIsThatOfTheFirstSlot) {
+  ImageSampleOptions options = Options(6, {.begin = 0, .size = 2});
+  const torch::Tensor plain = SampleImages(kGaussian, 4, 3, 2, 1, 7, options).window_latents;
+  options.initial_noise = InitialNoise::kShared;
+  for (const bool antithetic : {false, true}) {
+    options.antithetic = antithetic;
+    const torch::Tensor shared = SampleImages(kGaussian, 4, 3, 2, 1, 7, options).window_latents;
+    EXPECT_TRUE(torch::equal(shared.select(1, 0), plain.select(1, 0).slice(0, 0, 1).expand({4, 3, 2})));
+    EXPECT_FALSE(torch::equal(shared[0][1], shared[1][1]));  // the SDE noise is each one's own
+    EXPECT_TRUE(torch::equal(shared[0], plain[0]));
+  }
+}
+
 TEST(SampleImages, WithoutNoiseIsTheOde) {
   const ImageSamples quiet = SampleImages(kGaussian, 2, 3, 2, 1, 0, Options(8, {.begin = 0, .size = 4}, 0));
   const ImageSamples none = SampleImages(kGaussian, 2, 3, 2, 1, 0, Options(8, {.begin = 0, .size = 0}));

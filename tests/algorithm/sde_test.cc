@@ -40,6 +40,17 @@ TEST(DrawWindow, IsUniformOverEveryBegin) {
   EXPECT_EQ(DrawWindow(7, 5, 3, 2, 5), (Window{.begin = 2, .size = 3}));
 }
 
+TEST(SlidingWindow, MovesWithTheStepsAndBeginsAgain) {
+  const auto begin = [](int64_t steps) { return SlidingWindow(steps, 25, 4, 1, 7).begin; };
+  EXPECT_EQ(SlidingWindow(0, 25, 4, 1, 7), (Window{.begin = 1, .size = 4}));
+  EXPECT_EQ(begin(24), 1);
+  EXPECT_EQ(begin(25), 2);
+  EXPECT_EQ(begin(74), 3);
+  EXPECT_EQ(begin(75), 1);
+  EXPECT_EQ(begin(INT64_MAX) >= 1 && begin(INT64_MAX) <= 3, true);
+  EXPECT_EQ(begin(INT64_MIN), 1);
+}
+
 struct Golden {
   const char* what;
   SdeKernel kernel;

@@ -63,6 +63,21 @@ TEST(Choices, AreWhatValidationAccepts) {
         [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_image_loss(word); });
   check(kImageKlForms, "train.image_kl_form",
         [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_image_kl_form(word); });
+  check(kWindowDraws, "rollout.window_draw",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_rollout()->set_window_draw(word); });
+  check(kInitialNoises, "rollout.initial_noise",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_rollout()->set_initial_noise(word); });
+  check(kRatioLevels, "train.text_ratio",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_text_ratio(word); });
+  check(kTextKlForms, "train.text_kl_form",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_text_kl_form(word); });
+  check(kAggregations, "train.text_aggregation",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_text_aggregation(word); });
+  check(kCorrectionModes, "train.text_correction.mode", [](v1::RunConfig& c, const std::string& word) {
+    c.mutable_train()->mutable_text_correction()->set_mode(word);
+  });
+  check(kAdvantageScales, "train.advantage_scale",
+        [](v1::RunConfig& c, const std::string& word) { c.mutable_train()->set_advantage_scale(word); });
   check(kRewardAggregations, "train.advantage_aggregation", [](v1::RunConfig& c, const std::string& word) {
     c.mutable_train()->set_advantage_aggregation(word);
   });

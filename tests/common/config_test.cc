@@ -1,5 +1,8 @@
 #include "common/config/config.h"
 
+#include <filesystem>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -76,6 +79,77 @@ TEST_F(ConfigTest, RefusesWhatCannotBeMeant) {
               HasSubstr("train.image_loss"));
   EXPECT_FALSE(Load("model: [unclosed\n").ok());
   EXPECT_FALSE(LoadRunConfig("/no/such/file.yaml", {}).ok());
+}
+
+// What no mathematics is behind: one sentence each, that says what to set.
+TEST_F(ConfigTest, RefusesObjectivesThatMeanNothing) {
+  const struct {
+    std::vector<std::string> given;
+    const char* what;
+  } cases[] = {
+      {{"rollout.window_draw=sliding", "rollout.window_size=3", "rollout.window_hi=3"},
+       "rollout.window_draw: a sliding window of 3 steps has nowhere to go between 0 and 3"},
+      {{"train.image_loss=flow_dppo"}, "train.image_kl_beta: flow_dppo has no KL term"},
+      {{"train.image_loss=flow_dppo", "train.image_kl_beta=0", "rollout.kernel=cps", "rollout.window_hi=9"},
+       "rollout.window_hi: the last step of cps has no noise, so flow_dppo divides by 0 there: use at most "
+       "8"},
+      {{"train.image_loss=ppo", "train.image_kl_form=exact", "rollout.kernel=cps", "rollout.window_hi=9"},
+       "rollout.window_hi: the last step of cps has no noise, so train.image_kl_form exact"},
+      {{"train.text_dual_clip=1"}, "train.text_dual_clip: 1 would cut ratios of 1"},
+      {{"train.text_correction.high=0.5"}, "train.text_correction.high"},
+      {{"train.text_correction.mode=none", "train.text_correction.always=true"},
+       "train.text_correction.always: there is no correction"},
+      {{"train.advantage_aggregation=gdpo", "train.advantage_scale=none"},
+       "train.advantage_scale: gdpo divides each component"},
+      {{"train.mini_batches=9"}, "train.mini_batches: 9 is out of range: use 1 to 8"},
+      {{"reward.schedule=[{component: brand, step: 0, weight: 1}]"},
+       "reward.schedule[0].component: 'brand' is not scored as a part of R"},
+      {{"reward.schedule=[{component: grounding, step: 5, weight: 1}, {component: grounding, step: 5}]"},
+       "reward.schedule[1].step: 'grounding' has two weights at step 5"},
+      {{"reward.knowledge_weight=0", "reward.grounding_weight=0",
+        "reward.schedule=[{component: instruction, step: 3, weight: 0}]"},
+       "reward.schedule: all weights are 0 in every step"}};
+  for (const auto& c : cases) EXPECT_THAT(ErrorOf("", c.given), HasSubstr(c.what));
+}
+
+// A run that is older than a setting goes on with it at its default.
+TEST_F(ConfigTest, TheDigestLeavesOutNewerSettingsThatHaveTheirDefaults) {
+  const auto digest = [&](const std::vector<std::string>& given) {
+    const auto loaded = Load(Base(), given);
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    return ConfigDigest(loaded->config);
+  };
+  // As programs computed it that had none of the newer settings.
+  EXPECT_EQ(digest({}), "d36fe2c8ef198b2157ffeff5f1f44452228faafa1826ff40efa9a48a650f86d1");
+  for (const char* other :
+       {"train.text_kl_form=k1", "train.text_correction.high=3", "rollout.window_draw=fixed", "train.steps=7",
+        "reward.schedule=[{component: grounding, step: 0, weight: 1}]"})
+    EXPECT_NE(digest({other}), digest({})) << other;
+}
+
+// Every file that is shipped; models and prompts of their own are elsewhere.
+TEST_F(ConfigTest, TheShippedFilesAreValid) {
+  int files = 0;
+  for (const char* folder : {"configs", "configs/presets"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string path = entry.path().string();
+      if (entry.is_directory() || absl::StrContains(path, "pretrain_")) continue;
+      std::vector<std::string> given;
+      if (absl::StrContains(path, "bagel_7b")) {
+        const std::string prompts = "assets/shapes/prompts/";
+        given = {"model.policy=assets/shapes/policy",
+                 "model.referee=assets/shapes/referee",
+                 absl::StrCat("data.image_prompts=[", prompts, "train_image.jsonl]"),
+                 absl::StrCat("data.text_prompts=[", prompts, "train_text.jsonl]"),
+                 absl::StrCat("data.heldout_image_prompts=", prompts, "heldout_image.jsonl"),
+                 absl::StrCat("data.heldout_text_prompts=", prompts, "heldout_text.jsonl")};
+      }
+      const auto loaded = LoadRunConfig(path, given);
+      EXPECT_TRUE(loaded.ok()) << path << ": " << loaded.status();
+      ++files;
+    }
+  }
+  EXPECT_GE(files, 12);
 }
 
 TEST_F(ConfigTest, BoundsThatFollowFromOtherSettings) {

@@ -170,6 +170,7 @@ TEST(PassPlan, OfImagesHasAForwardForEachWindowStepAndMicroBatch) {
   settings.micro_batch = 2;
   EXPECT_EQ(GradientRuns(GroupTask::kImage, settings).size(), 2 * 3 * 2);
   EXPECT_EQ(ContextRuns(GroupTask::kImage, settings).size(), settings.image.kl_beta > 0 ? 2 : 1);
+  EXPECT_EQ(EvaluationRuns(GroupTask::kImage, settings).size(), 2 * 3);
   settings.image.kl_beta = 0;
   settings.micro_batch = 0;
   EXPECT_EQ(GradientRuns(GroupTask::kImage, settings).size(), 2 * 2);

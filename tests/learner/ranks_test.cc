@@ -168,6 +168,24 @@ TEST(LearnerRanks, ShardedGiveTheBitsOfOneWholeRankInOrderedMode) {
   }
 }
 
+// Mini-batches, each normalised by its own counts over all ranks; texts by answers instead of tokens.
+TEST(LearnerRanks, DivideStepsAlikeForAnyNumberInOrderedMode) {
+  v1::RunConfig config = TinyRun();
+  config.mutable_train()->set_mini_batches(2);
+  config.mutable_train()->set_updates_per_step(2);
+  config.mutable_train()->set_micro_batch(3);
+  config.mutable_train()->set_text_aggregation("seq_mean_token_mean");
+  const Trained one = TrainOn({.ordered = true}, config);
+  for (const auto& [count, sharded] : {std::pair(2, false), {3, false}, {1, true}, {2, true}, {3, true}}) {
+    const Trained several = TrainOn({.ranks = count, .ordered = true, .sharded = sharded}, config);
+    EXPECT_EQ(several.digests[0], one.digests[0]) << count << " ranks, sharded: " << sharded;
+    EXPECT_EQ(several.steps[0].metrics.at("sampler_log_prob_difference_same_version"), 0);
+  }
+  ExpectNear(one, TrainOn({.ranks = 2}, config), config);
+  config.mutable_train()->set_mini_batches(1);
+  EXPECT_NE(TrainOn({.ordered = true}, config).digests[0], one.digests[0]);
+}
+
 TEST(LearnerRanks, ShardedGiveTheSameWeightsWithinRoundingOtherwise) {
   const v1::RunConfig config = TinyRun();
   const Trained whole = TrainOn({}, config);

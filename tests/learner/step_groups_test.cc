@@ -23,8 +23,8 @@ class StepGroupsTest : public ::testing::Test {
     StepGroups step(groups, models, settings_, 0, alone, sum);
     for (const absl::Status& status : step.prefilled()) EXPECT_TRUE(status.ok()) << status;
     StepSums sums;
-    step.SetAdvantages(groups, {}, config_.reward(), sums);
-    step.Backward(/*first=*/true, sums);
+    step.SetAdvantages(groups, {}, config_.reward(), /*steps=*/0, sums);
+    step.Backward(/*mini_batch=*/0, /*first=*/true, sums);
     TensorMap gradient;
     for (auto& [name, tensor] : tensors_) {
       if (tensor.grad().defined()) gradient[name] = tensor.grad().clone();

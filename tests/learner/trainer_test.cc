@@ -26,7 +26,7 @@ class EachImageLoss : public ::testing::TestWithParam<const char*> {
     return config;
   }
 };
-INSTANTIATE_TEST_SUITE_P(GrpoTrainer, EachImageLoss, ::testing::Values("ppo", "grpo_guard"));
+INSTANTIATE_TEST_SUITE_P(GrpoTrainer, EachImageLoss, ::testing::Values("ppo", "grpo_guard", "flow_dppo"));
 
 TEST_P(EachImageLoss, HasRatiosOfExactlyOneForWeightsThatDidNotChange) {
   const v1::RunConfig config = Run();
@@ -253,9 +253,10 @@ std::string DigestOfTrained(const GrpoTrainer& trainer) {
 
 // Groups that ReadGroup() would not let through: what lies after it must hold without it.
 TEST(GrpoTrainer, AGroupWithoutFiniteGradientsOrThatThrowsCostsItselfAlone) {
-  for (const int updates : {1, 2}) {
+  for (const auto& [updates, mini_batches] : {std::pair(1, 1), {2, 1}, {1, 2}}) {
     v1::RunConfig config = TinyRun();
     config.mutable_train()->set_updates_per_step(updates);
+    config.mutable_train()->set_mini_batches(mini_batches);
     auto trainer = GrpoTrainer::Create(config, TinyModel());
     const std::string before = DigestOfTrained(**trainer);
     const Bagel& policy = (*trainer)->policy();

@@ -50,6 +50,21 @@ TEST(Generator, StoresLogProbsThatCanBeComputedAgainExactly) {
   EXPECT_TRUE(torch::equal(WindowLogProbs(velocity, images.latents, images.options), images.log_probs));
 }
 
+TEST(Generator, SamplesInTheWindowOfItsVersion) {
+  World& world = TheWorld();
+  v1::RunConfig config = world.config;
+  config.mutable_rollout()->set_window_draw("sliding");
+  config.mutable_rollout()->set_window_every(2);
+  const Generator generator(config, LoadRunModel(config, torch::kCPU)->autoencoder, *world.tokenizer);
+  int64_t ordinal = 0;
+  while (world.prompts.At(ordinal).record.task() != v1::TASK_KIND_IMAGE) ++ordinal;
+  for (const int64_t steps : {0, 3}) {
+    const auto policy = *MakePolicy(world.base, {}, Version(steps, "base"));
+    const auto group = generator.Generate(*policy, world.prompts.At(ordinal), Lease(ordinal));
+    EXPECT_EQ(group.trajectory.image().window_begin(), config.rollout().window_lo() + steps / 2);
+  }
+}
+
 TEST(Generator, MakesNoGroupLargerThanALearnerTakes) {
   World& world = TheWorld();
   const auto policy = *MakePolicy(world.base, {}, Version(0, "base"));

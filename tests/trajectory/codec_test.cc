@@ -68,6 +68,25 @@ TEST(ReadGroup, GivesTheImagesThatWereEncoded) {
             encoded.SerializeAsString());
 }
 
+TEST(ReadGroup, KnowsWhereTheWindowOfAVersionLies) {
+  const PromptSource::Prompt prompt = ImagePrompt({.height = 2, .width = 3});
+  for (const char* draw : {"fixed", "sliding"}) {
+    v1::RunConfig config = TinyRun();
+    config.mutable_rollout()->set_window_draw(draw);
+    config.mutable_rollout()->set_window_every(2);
+    const bool slides = config.rollout().window_draw() == "sliding";
+    for (const auto& [steps, begin] : {std::pair(1, 0), {2, 1}, {5, 2}, {6, 0}}) {
+      SampledGroup sampled = SampleImageGroup(TinyModel(), config, 77, prompt, steps);
+      sampled.version.set_number(steps);
+      EXPECT_EQ(std::get<ImageGroup>(sampled.samples).options.window.begin, slides ? begin : 0);
+      v1::TrajectoryGroup encoded = EncodeGroup(sampled, prompt.record, config.rollout());
+      EXPECT_TRUE(ReadGroup(encoded, prompt, TinyRules(config)).ok()) << draw << steps;
+      encoded.mutable_version()->set_number(steps + 2);
+      EXPECT_EQ(ReadGroup(encoded, prompt, TinyRules(config)).ok(), !slides) << draw << steps;
+    }
+  }
+}
+
 TEST(ReadGroup, GivesTheTextsThatWereEncoded) {
   const v1::RunConfig config = TinyRun();
   const PromptSource::Prompt prompt = TextPrompt();

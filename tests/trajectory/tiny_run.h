@@ -75,15 +75,13 @@ inline PromptSource::Prompt TextPrompt() {
   return prompt;
 }
 
-// A group sampled from `model` as a worker does it.
+// A group sampled from `model` as a worker does it, with the window of weights after `steps` steps.
 inline SampledGroup SampleImageGroup(const Bagel& model, const v1::RunConfig& config, int64_t ordinal,
-                                     const PromptSource::Prompt& prompt = ImagePrompt()) {
+                                     const PromptSource::Prompt& prompt = ImagePrompt(), int64_t steps = 0) {
   torch::NoGradGuard no_grad;
   const v1::RolloutConfig& rollout = config.rollout();
   const auto group = static_cast<uint32_t>(ordinal);
-  const ImageSampleOptions options = SampleOptions(
-      rollout,
-      DrawWindow(config.seed(), group, rollout.window_size(), rollout.window_lo(), rollout.window_hi()));
+  const ImageSampleOptions options = SampleOptions(rollout, GroupWindow(config, ordinal, steps));
   const ImageSamples samples = SampleImages(
       BagelVelocity(model, model.PrefillPrompt(prompt.ids), prompt.grid, {.text_scale = rollout.cfg_scale()}),
       rollout.group_size(), prompt.grid.tokens(), model.config().token_dim(), config.seed(), group, options);
