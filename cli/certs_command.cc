@@ -31,6 +31,23 @@ struct Authority {
   std::string trusted;  // PEM: its certificate, and that of the CA before it
 };
 
+// Whether leaves can be made with it.
+absl::Status CheckAuthority(const std::string& out, const std::string& key, const std::string& certificate,
+                            absl::Time now) {
+  const auto wrong = [&](const char* file, const auto&... what) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(JoinPath(out, file), ": ", what..., " (--new-ca makes another CA in its place)"));
+  };
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(certificate);
+  if (!facts.ok()) return wrong("ca/ca.crt", facts.status().message());
+  if (const absl::Status status = CheckKey(key, certificate); !status.ok())
+    return wrong("ca/ca.key", status.message());
+  if (facts->not_after <= now)
+    return wrong("ca/ca.crt", "it expired on ",
+                 absl::FormatTime("%Y-%m-%d", facts->not_after, absl::UTCTimeZone()));
+  return absl::OkStatus();
+}
+
 // The CA of OUT, a new one, or why neither.
 absl::StatusOr<Authority> TakeAuthority(const CertsOptions& options, absl::Time now) {
   const absl::StatusOr<std::string> certificate = ReadFile(JoinPath(options.out, "ca/ca.crt"));
@@ -43,6 +60,8 @@ absl::StatusOr<Authority> TakeAuthority(const CertsOptions& options, absl::Time 
   if (options.renew) {
     if (!certificate.ok()) return certificate.status();
     if (!key.ok()) return key.status();
+    if (absl::Status status = CheckAuthority(options.out, *key, *certificate, now); !status.ok())
+      return status;
     return Authority{{*key, *certificate}, *certificate};
   }
   absl::StatusOr<KeyAndCertificate> made =
@@ -74,24 +93,78 @@ absl::Status WriteLeaf(const std::string& folder, const std::string& trusted, co
   return WriteFileAtomic(JoinPath(folder, "tls.crt"), leaf.certificate);
 }
 
-// One for each role; nothing is written before all are made.
-absl::StatusOr<std::map<PeerRole, KeyAndCertificate>> IssueLeaves(
-    const KeyAndCertificate& authority, const std::string& scope,
-    std::map<PeerRole, std::vector<std::string>> names, absl::Time from, absl::Time to) {
+// Those of the leaf that is there.
+std::vector<std::string> NamesIn(const std::string& out, PeerRole role) {
+  const absl::StatusOr<std::string> leaf = ReadFile(JoinPath(out, absl::StrCat(Word(role), "/tls.crt")));
+  if (!leaf.ok()) return {};
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(*leaf);
+  return facts.ok() ? facts->names : std::vector<std::string>();
+}
+
+using Names = std::map<PeerRole, std::vector<std::string>>;
+
+// What each role's leaf is to be called.
+Names AllNames(const CertsOptions& options, Names names) {
+  for (const PeerRole role : AllPeerRoles()) {
+    std::vector<std::string> all = names[role];
+    if (options.renew || options.new_ca) {
+      for (const std::string& name : NamesIn(options.out, role))
+        if (CheckLeafName(name).ok()) all.push_back(name);
+    }
+    all.insert(all.end(), {"localhost", "127.0.0.1", "::1"});
+    std::vector<std::string>& once = names[role];
+    once.clear();
+    for (const std::string& name : all)
+      if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  }
+  return names;
+}
+
+// One for each role; nothing is written before all are made, and accepted by who trusts the CA.
+absl::StatusOr<std::map<PeerRole, KeyAndCertificate>> IssueLeaves(const KeyAndCertificate& authority,
+                                                                  const std::string& scope,
+                                                                  const Names& names, absl::Time now,
+                                                                  absl::Time to) {
   std::map<PeerRole, KeyAndCertificate> leaves;
   for (const PeerRole role : AllPeerRoles()) {
     LeafRequest request;
     request.name = absl::StrCat("lvrpo-", Word(role));
     request.uri = PeerIdentity{scope, role}.Uri();
-    request.at = names[role];
-    request.at.insert(request.at.end(), {"localhost", "127.0.0.1", "::1"});
-    request.from = from;
+    request.at = names.at(role);
+    request.from = now - kClockDifference;
     request.to = to;
     absl::StatusOr<KeyAndCertificate> leaf = IssueLeaf(authority, request);
     if (!leaf.ok()) return leaf.status();
+    const PeerVerdict verdict = JudgePeer({leaf->certificate, leaf->certificate}, authority.certificate,
+                                          TlsSide::kServer, scope, now);
+    if (!verdict.accepted())
+      return absl::FailedPreconditionError(
+          absl::StrCat("the CA makes certificates that nobody accepts: ", verdict.sentence));
     leaves[role] = *std::move(leaf);
   }
   return leaves;
+}
+
+absl::Status Make(const CertsOptions& options, const Names& names, absl::Time now) {
+  const std::string scope = options.run.empty() ? ScopeIn(options.out) : options.run;
+  const absl::StatusOr<Authority> authority = TakeAuthority(options, now);
+  if (!authority.ok()) return authority.status();
+  const absl::StatusOr<CertificateFacts> ca = ReadCertificate(authority->own.certificate);
+  if (!ca.ok()) return ca.status();
+  const absl::Time ends = std::min(ca->not_after, now + absl::Hours(24) * options.days);
+  const auto leaves = IssueLeaves(authority->own, scope, AllNames(options, names), now, ends);
+  if (!leaves.ok()) return leaves.status();
+  if (!options.renew) {
+    if (absl::Status status = WriteAuthority(JoinPath(options.out, "ca"), authority->own); !status.ok())
+      return status;
+  }
+  for (const auto& [role, leaf] : *leaves) {
+    const std::string folder = JoinPath(options.out, std::string(Word(role)));
+    if (absl::Status status = WriteLeaf(folder, authority->trusted, leaf); !status.ok()) return status;
+  }
+  std::printf("%s: certificates of '%s' for %zu roles, valid until %s\n", options.out.c_str(), scope.c_str(),
+              AllPeerRoles().size(), absl::FormatTime("%Y-%m-%d", ends, absl::UTCTimeZone()).c_str());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -107,7 +180,11 @@ absl::StatusOr<std::map<PeerRole, std::vector<std::string>>> NamesByRole(
                                                      "' is not ROLE=NAME,NAME with a role of ",
                                                      "lvrpo, as in coordinator=lvrpo.example.org,10.0.0.7"));
     }
-    for (const absl::string_view name : absl::StrSplit(parts.second, ',')) by_role[*role].emplace_back(name);
+    for (const absl::string_view name : absl::StrSplit(parts.second, ',')) {
+      if (absl::Status status = CheckLeafName(std::string(name)); !status.ok())
+        return absl::InvalidArgumentError(absl::StrCat("--name: ", status.message()));
+      by_role[*role].emplace_back(name);
+    }
   }
   return by_role;
 }
@@ -119,25 +196,9 @@ absl::Status MakeCertificates(const CertsOptions& options, absl::Time now) {
   }
   const auto names = NamesByRole(options.names);
   if (!names.ok()) return names.status();
-  const std::string scope = options.run.empty() ? ScopeIn(options.out) : options.run;
-  const absl::StatusOr<Authority> authority = TakeAuthority(options, now);
-  if (!authority.ok()) return authority.status();
-  const absl::StatusOr<CertificateFacts> ca = ReadCertificate(authority->own.certificate);
-  if (!ca.ok()) return ca.status();
-  const absl::Time ends = std::min(ca->not_after, now + absl::Hours(24) * options.days);
-  const auto leaves = IssueLeaves(authority->own, scope, *names, now - kClockDifference, ends);
-  if (!leaves.ok()) return leaves.status();
-  if (!options.renew) {
-    if (absl::Status status = WriteAuthority(JoinPath(options.out, "ca"), authority->own); !status.ok())
-      return status;
-  }
-  for (const auto& [role, leaf] : *leaves) {
-    const std::string folder = JoinPath(options.out, std::string(Word(role)));
-    if (absl::Status status = WriteLeaf(folder, authority->trusted, leaf); !status.ok()) return status;
-  }
-  std::printf("%s: certificates of '%s' for %zu roles, valid until %s\n", options.out.c_str(), scope.c_str(),
-              AllPeerRoles().size(), absl::FormatTime("%Y-%m-%d", ends, absl::UTCTimeZone()).c_str());
-  return absl::OkStatus();
+  absl::Status made = Make(options, *names, now);
+  // What the folder holds is no matter of the command line.
+  return absl::IsInvalidArgument(made) ? absl::FailedPreconditionError(made.message()) : made;
 }
 
 }  // namespace lvrpo

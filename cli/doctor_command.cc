@@ -18,7 +18,8 @@ CLI::App* AddDoctor(CLI::App& app, DoctorFlags& flags) {
       ->take_all()
       ->needs(config);
   sub->add_option("--run-dir", options.run_dir, "run folder, or where it is to be");
-  sub->add_option("--tls", options.tls, "folder of certificates: ca.crt, tls.crt, tls.key")
+  sub->add_option("--tls", options.tls,
+                  "folder of certificates: ca.crt, tls.crt and tls.key, or one such folder for each role")
       ->envname("LVRPO_TLS");
   sub->add_option("--role", options.role, "what runs here; default: everything")
       ->check(CLI::IsMember({"coordinator", "learner", "rollout", "reward", "evaluation"}));

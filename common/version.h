@@ -2,7 +2,8 @@
 
 namespace lvrpo {
 
-inline constexpr char kVersion[] = "0.1.0";
+// The program's version, in one object file (common/version.cc): a release compiles that one again.
+extern const char* const kVersion;
 // Incremented when run folders of an older program can no longer be read.
 inline constexpr int kRunFormat = 2;
 // Incremented when processes of an older program can no longer take part in a run of this one, or the other

@@ -56,9 +56,11 @@ int Main(int argc, char** argv) {
       app.add_option("--go-back", go_back,
                      "take the stopped run in this folder back to the checkpoint of --step steps, instead of "
                      "serving; later steps are abandoned");
-  app.add_option("--step", step, "with --go-back: steps of the checkpoint; 0: the base weights")
-      ->check(CLI::NonNegativeNumber)
-      ->needs(go_back_option);
+  auto* step_option =
+      app.add_option("--step", step, "with --go-back: steps of the checkpoint; 0: the base weights")
+          ->check(CLI::NonNegativeNumber)
+          ->needs(go_back_option);
+  go_back_option->needs(step_option);  // what it abandons is never a default
   app.get_option("--config")->required(false);
   InitLogging("coordinator", "coordinator");
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;

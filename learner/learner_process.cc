@@ -19,7 +19,10 @@ namespace {
 
 using Stub = v1::Coordinator::Stub;
 
-constexpr int kMostUploads = 64;   // at once; others are told to retry
+constexpr int kMostUploads = 64;  // at once; others are told to retry
+// Uploads whose header has not come.
+constexpr CallWatch::Options kGreetings = {
+    .most = 32, .longest = absl::Seconds(2), .silent = absl::Seconds(2)};
 constexpr int kOtherThreads = 64;  // of the RPC server
 constexpr size_t kKeptVersions = 2;
 constexpr absl::Duration kAbortPatience = absl::Seconds(5);  // with collectives that are aborted
@@ -55,6 +58,7 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
       metrics_(health.metrics()),
       spool_(SpoolFolderOf(flags.run_dir, flags.rank), int64_t{config.train().spool_mib()} << 20),
       uploads_(Bounds(kMostUploads, config)),
+      greetings_(kGreetings),
       downloads_(Bounds(kMostWeightStreams, config)),
       weights_(downloads_, kKeptVersions,
                [this](int64_t bytes) {
@@ -62,7 +66,7 @@ LearnerProcess::LearnerProcess(const RoleFlags& flags, const v1::RunConfig& conf
                      .Increment(static_cast<double>(bytes));
                }),
       gang_(config, flags.rank, weights_, metrics_),
-      inbox_(spool_, uploads_, LargestGroupBytes(training.rules, training.prompts), metrics_),
+      inbox_(spool_, uploads_, greetings_, LargestGroupBytes(training.rules, training.prompts), metrics_),
       store_(CheckpointStore::Create(
           config.checkpoints(), [this] { return leaving_.HasBeenNotified(); }, StoreWaiting())),
       copies_(MakeUploads()),
@@ -188,9 +192,10 @@ absl::StatusOr<v1::LearnerPlace> LearnerProcess::OpenPlace() {
 absl::Status LearnerProcess::Join() {
   const absl::StatusOr<v1::LearnerPlace> place = OpenPlace();
   if (!place.ok()) return place.status();
-  absl::StatusOr<std::unique_ptr<RoleProcess>> process = RoleProcess::Start(
-      flags_, config_, health_,
-      {.services = {&inbox_, &weights_, &gang_.service()}, .max_threads = kMostUploads + kOtherThreads});
+  absl::StatusOr<std::unique_ptr<RoleProcess>> process =
+      RoleProcess::Start(flags_, config_, health_,
+                         {.services = {&inbox_, &weights_, &gang_.service()},
+                          .max_threads = kMostUploads + kGreetings.most + kOtherThreads});
   if (!process.ok()) return process.status();
   process_ = *std::move(process);
   if (absl::Status status = process_->Announce(); !status.ok()) return status;

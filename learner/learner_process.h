@@ -76,7 +76,7 @@ class LearnerProcess {
   bool complete_ = false, drained_ = false;    // the run, when training ended; for the thread of Run()
   absl::Notification trained_;
   Spool spool_;
-  CallWatch uploads_, downloads_;
+  CallWatch uploads_, greetings_, downloads_;
   WeightService weights_;
   LearnerGang gang_;
   InboxService inbox_;

@@ -8,13 +8,8 @@
 
 namespace lvrpo {
 
-// A folder of --tls, in PEM: the contents of ca.crt, tls.crt and tls.key.
-struct CertificateFiles {
-  std::string ca, certificate, key;
-};
-
-// Whether they are a certificate of this CA with its key, valid now and for a while, for one of the roles of
-// a run (spiffe://lvrpo/<scope>/<role>), and for `role` when that is not empty.
-std::vector<Check> CheckCertificates(const CertificateFiles& files, absl::Time now, const std::string& role);
+// Whether a process would run with the folder `path` of --tls (common/tls/tls_folder.h) at `now`, and for how
+// long. `role`: what runs here; empty: any.
+std::vector<Check> CheckCertificates(const std::string& path, const std::string& role, absl::Time now);
 
 }  // namespace lvrpo

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -25,6 +26,7 @@
 #include "common/files/machine_memory.h"
 #include "common/net/listen_socket.h"
 #include "common/net/reach.h"
+#include "common/net/rpc_tls.h"
 #include "coordinator/client.h"
 #include "nlohmann/json.hpp"
 #include "verifiers/rules/prompt_files.h"
@@ -223,22 +225,13 @@ Check LookAtCoordinator(const std::string& address, ClockFacts& clock) {
   return Ok("coordinator", absl::StrCat("serves run ", status->run_id(), " at ", address));
 }
 
-std::vector<Check> LookAtTls(const DoctorOptions& options) {
-  CertificateFiles files;
-  for (const auto& [name, bytes] : {std::pair("ca.crt", &files.ca), std::pair("tls.crt", &files.certificate),
-                                    std::pair("tls.key", &files.key)}) {
-    absl::StatusOr<std::string> read = ReadFile(JoinPath(options.tls, name), 1 << 20);
-    if (!read.ok()) {
-      return {Failure("certificate", Message(read.status()),
-                      "mount a TLS secret with ca.crt, tls.crt and tls.key there, readable for this user")};
-    }
-    *bytes = *std::move(read);
-  }
-  return CheckCertificates(files, absl::Now(), options.role);
-}
-
 void Append(std::vector<Check>& checks, std::vector<Check> more) {
   checks.insert(checks.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+std::optional<PeerRole> RoleOf(const DoctorOptions& options) {
+  const absl::StatusOr<PeerRole> role = PeerRoleOf(options.role);
+  return role.ok() ? std::optional<PeerRole>(*role) : std::nullopt;
 }
 
 void ExamineRun(const DoctorOptions& options, const v1::RunConfig& config, std::vector<Check>& checks) {
@@ -268,6 +261,9 @@ std::vector<Check> Examine(const DoctorOptions& options) {
   if (!options.run_dir.empty())
     Append(checks, CheckFolder(LookAtFolder(options.run_dir, config == nullptr ? 0 : SpaceNeeded(*config))));
   ClockFacts clock = LookAtClock();
+  // The coordinator is asked as a process of the role asks it. What is wrong with the folder is a check
+  // below.
+  if (!options.tls.empty()) (void)UseTls(options.tls, RoleOf(options));
   if (!options.coordinator.empty()) checks.push_back(LookAtCoordinator(options.coordinator, clock));
   Append(checks, CheckClock(clock));
   checks.push_back(LookAtLimits(options));
@@ -279,7 +275,7 @@ std::vector<Check> Examine(const DoctorOptions& options) {
                          ? Ok("port", absl::StrCat(address, " is free"))
                          : Failure("port", Message(status), "stop what uses it, or choose another address"));
   }
-  if (!options.tls.empty()) Append(checks, LookAtTls(options));
+  if (!options.tls.empty()) Append(checks, CheckCertificates(options.tls, options.role, absl::Now()));
   if (config != nullptr) ExamineRun(options, *config, checks);
   return checks;
 }

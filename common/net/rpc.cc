@@ -1,9 +1,12 @@
 #include "common/net/rpc.h"
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/files/file_kind.h"
 #include "common/net/host_port.h"
 #include "common/net/listen_socket.h"
 #include "grpc/support/log.h"
@@ -38,8 +41,8 @@ int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt6
 constexpr absl::Duration kOldestConnection = absl::Hours(1);
 constexpr absl::Duration kLastCalls = absl::Minutes(10);  // that calls on an old one may take to end
 
-void SetLimits(const RpcServer::Options& options, grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(options.max_message_mib << 20);
+void SetLimits(const RpcServer::Options& options, int64_t largest_request, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(largest_request));
   builder.SetMaxSendMessageSize(options.max_message_mib << 20);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   if (options.max_threads > 0) {
@@ -66,8 +69,30 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
                       payload.has_value() ? std::string(*payload) : "");
 }
 
+namespace {
+
+// Whether the answer is gRPC's own, from a process that does not know the call, or from no gRPC server at
+// all: ours says why it refuses one.
+bool IsOfAStranger(const grpc::Status& status) {
+  if (!status.error_details().empty()) return false;
+  return (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && status.error_message().empty()) ||
+         (status.error_code() != grpc::StatusCode::UNAVAILABLE &&
+          absl::StrContains(status.error_message(), "Received http2 header with status"));
+}
+
+}  // namespace
+
 absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  if (IsOfAStranger(status)) {
+    const std::string& said = status.error_message();
+    return absl::FailedPreconditionError(
+        absl::StrCat("another program answers at that address, or a process of another role",
+                     said.empty() ? "" : absl::StrCat(" (", OneLine(said, 200), ")")));
+  }
+  // The connection was lost in the middle of a call.
+  if (status.error_code() == grpc::StatusCode::UNKNOWN && status.error_message() == "Stream removed")
+    return absl::UnavailableError("the peer ended the connection");
   // A server that ends, or gives up on a slow caller, cuts its calls off.
   if (status.error_code() == grpc::StatusCode::CANCELLED && status.error_details().empty())
     return absl::UnavailableError(absl::StrCat("the peer ended the call (", status.error_message(), ")"));
@@ -144,7 +169,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   if (absl::Status free = CheckCanListen(options.listen); !free.ok()) return free;
   std::unique_ptr<RpcServer> result(new RpcServer(options));
   grpc::ServerBuilder builder;
+  int64_t largest_request = 0;
   for (grpc::Service* service : services) {
+    largest_request =
+        std::max(largest_request, LargestRequest(*service, int64_t{options.max_message_mib} << 20));
     absl::StatusOr<std::unique_ptr<grpc::Service>> guarded = Guarded(*service, result->guard_);
     if (!guarded.ok()) return guarded.status();
     builder.RegisterService(result->guarded_.emplace_back(*std::move(guarded)).get());
@@ -154,7 +182,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
       where->ToString(),
       options.tls != nullptr ? TlsServer(options.tls, result->denials_) : grpc::InsecureServerCredentials(),
       &port);
-  SetLimits(options, builder);
+  SetLimits(options, largest_request, builder);
   if (options.answered != nullptr) {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> meters;
     meters.push_back(RpcMeter(options.answered));

@@ -8,6 +8,7 @@
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/support/method_handler.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,7 @@ std::vector<std::string> UrisOf(const grpc_auth_context* context) {
 RpcGuard::Caller CallerOf(grpc_call* call) {
   RpcGuard::Caller caller;
   if (char* peer = grpc_call_get_peer(call); peer != nullptr) {
-    caller.host = peer;  // "ipv4:10.0.0.7:53124"
-    caller.host = caller.host.substr(0, caller.host.rfind(':'));
-    caller.host = caller.host.substr(caller.host.find(':') + 1);
+    caller.host = PeerHost(peer);
     gpr_free(peer);
   }
   if (grpc_auth_context* context = grpc_call_auth_context(call); context != nullptr) {
@@ -177,6 +176,16 @@ absl::StatusOr<std::unique_ptr<grpc::Service>> Guarded(grpc::Service& service, R
   return guarded;
 }
 
+int64_t LargestRequest(grpc::Service& service, int64_t most) {
+  int64_t largest = 0;
+  for (const auto& method : MethodsOf(service)) {
+    const MethodRight* right = method == nullptr ? nullptr : FindRight(method->name());
+    const bool bounded = right != nullptr && right->most_bytes > 0;
+    largest = std::max(largest, bounded ? std::min(right->most_bytes, most) : most);
+  }
+  return largest;
+}
+
 std::optional<PeerRole> CallerRole(const grpc::ServerContext* context) {
   if (context == nullptr) return std::nullopt;
   std::vector<std::string> uris;
@@ -185,6 +194,11 @@ std::optional<PeerRole> CallerRole(const grpc::ServerContext* context) {
   const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(uris);
   if (!identity.ok()) return std::nullopt;
   return identity->role;
+}
+
+std::string PeerHost(const std::string& peer) {
+  const std::string without_port = peer.substr(0, peer.rfind(':'));
+  return without_port.substr(without_port.find(':') + 1);
 }
 
 }  // namespace lvrpo

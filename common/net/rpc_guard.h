@@ -45,7 +45,14 @@ class RpcGuard {
 // outlive it. InternalError for a service that is not synchronous.
 absl::StatusOr<std::unique_ptr<grpc::Service>> Guarded(grpc::Service& service, RpcGuard& guard);
 
+// The largest request that one of the service's methods takes, in bytes; `most`: what a method takes whose
+// right has no bound of its own. What is larger is refused before it is in memory.
+int64_t LargestRequest(grpc::Service& service, int64_t most);
+
 // The role in the caller's certificate; nullopt without TLS, or for a context of tests (null).
 std::optional<PeerRole> CallerRole(const grpc::ServerContext* context);
+
+// "10.0.0.7" of gRPC's "ipv4:10.0.0.7:53124".
+std::string PeerHost(const std::string& peer);
 
 }  // namespace lvrpo

@@ -19,6 +19,7 @@ namespace {
 namespace tls = grpc::experimental;
 
 constexpr int64_t kMostFileBytes = int64_t{1} << 20;
+constexpr unsigned int kLookSeconds = 1;  // gRPC's looks at the files in memory
 constexpr char kTroubleUrl[] = "type.lvrpo/TlsTrouble";
 // How gRPC quotes what a verifier says.
 constexpr absl::string_view kVerdict = "Custom verification check failed with error: UNAUTHENTICATED: ";
@@ -87,10 +88,10 @@ std::string AddressIn(absl::string_view message) {
 TlsContext::TlsContext(const TlsFolder& folder, const Options& options)
     : identity_(folder.identity),
       ca_path_(folder.ca),
-      certificate_path_(folder.certificate),
       options_(options),
-      provider_(std::make_shared<tls::FileWatcherCertificateProvider>(folder.key, folder.certificate,
-                                                                      WholeSeconds(options.reload))) {}
+      own_(folder, options.reload),
+      provider_(std::make_shared<tls::FileWatcherCertificateProvider>(
+          own_.key_path(), own_.certificate_path(), kLookSeconds)) {}
 
 TlsContext::~TlsContext() = default;
 
@@ -100,18 +101,18 @@ std::string TlsContext::Bundle() const {
   if (now - read_at_ < options_.reload) return bundle_;
   read_at_ = now;
   absl::StatusOr<std::string> read = ReadFile(ca_path_, kMostFileBytes);
-  if (read.ok()) {
-    bundle_ = *std::move(read);
+  absl::Status status = read.status();
+  if (status.ok()) status = ReadCertificate(*read).status();
+  if (status.ok() || bundle_.empty()) {
+    bundle_ = read.ok() ? *std::move(read) : "";
   } else {
-    spdlog::warn("keeps the CAs that it had: {}", std::string(read.status().message()));
+    spdlog::warn("TLS: keeps the CAs that it has: {}: {}", ca_path_, std::string(status.message()));
   }
   return bundle_;
 }
 
 absl::Time TlsContext::Expiry() const {
-  const absl::StatusOr<std::string> text = ReadFile(certificate_path_, kMostFileBytes);
-  if (!text.ok()) return absl::InfinitePast();
-  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(*text);
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificate(own_.certificate());
   return facts.ok() ? facts->not_after : absl::InfinitePast();
 }
 

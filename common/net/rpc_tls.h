@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/net/denials.h"
 #include "common/tls/certificate.h"
+#include "common/tls/certificate_in_use.h"
 #include "common/tls/tls_folder.h"
 
 namespace grpc::experimental {
@@ -23,11 +24,11 @@ class CertificateProviderInterface;
 namespace lvrpo {
 
 // A process's identity in mutual TLS, for its server and its channels. Renewed files are used by new
-// connections. Thread-safe.
+// connections; files that cannot be used are said in the log, and those before them stay in use. Thread-safe.
 class TlsContext {
  public:
   struct Options {
-    // Renewed files are noticed within so long; whole seconds.
+    // Renewed files are noticed within so long, and used by gRPC a second later.
     absl::Duration reload = absl::Seconds(10);
     Clock* clock = &RealClock();
   };
@@ -39,8 +40,7 @@ class TlsContext {
   // Whether the peer on `side` may be talked to, by the CA bundle as it is now; a client's server must be one
   // of `roles` (empty: any).
   PeerVerdict Judge(const PeerCertificate& peer, TlsSide side, const std::vector<PeerRole>& roles) const;
-  // Until when the process's own certificate is valid, as its file says now; InfinitePast when it cannot be
-  // read.
+  // Until when the certificate in use is valid; InfinitePast when there is none.
   absl::Time Expiry() const;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface>& provider() const {
     return provider_;
@@ -50,8 +50,9 @@ class TlsContext {
   std::string Bundle() const;
 
   const PeerIdentity identity_;
-  const std::string ca_path_, certificate_path_;
+  const std::string ca_path_;
   const Options options_;
+  CertificateInUse own_;
   const std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
   mutable absl::Mutex mutex_;
   mutable std::string bundle_ ABSL_GUARDED_BY(mutex_);

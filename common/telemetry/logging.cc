@@ -12,6 +12,7 @@
 #include "absl/base/const_init.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/files/file_kind.h"
 #include "common/json/json_text.h"
 #include "common/telemetry/log_group.h"
 #include "nlohmann/json.hpp"
@@ -79,10 +80,18 @@ void InitLogging(const std::string& role, const std::string& member) {
   } else {
     logger->set_pattern("%H:%M:%S.%e %^%-5l%$ [%n] %v");
   }
-  const char* level = std::getenv("LVRPO_LOG_LEVEL");
-  logger->set_level(level == nullptr ? spdlog::level::info : spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
+  if (form != nullptr && !g_json && *form != '\0' && std::string(form) != "text")
+    spdlog::warn("LVRPO_LOG={} is neither text nor json: this is text", OneLine(form));
+  const char* word = std::getenv("LVRPO_LOG_LEVEL");
+  const spdlog::level::level_enum level =
+      word == nullptr || *word == '\0' ? spdlog::level::info : spdlog::level::from_str(word);
+  if (level == spdlog::level::off && std::string(word) != "off") {  // what from_str makes of other words
+    spdlog::warn("LVRPO_LOG_LEVEL={} is not debug, info, warn or error: it is info", OneLine(word));
+  } else {
+    logger->set_level(level);
+  }
 }
 
 bool LogsAreJson() { return g_json; }

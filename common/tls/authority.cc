@@ -8,6 +8,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/files/file_kind.h"
 #include "common/tls/openssl_ptr.h"
 
 namespace lvrpo {
@@ -19,7 +21,7 @@ absl::Status Failed(const std::string& what) {
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());
   const std::string why = reason == nullptr ? "unknown reason" : reason;
   ERR_clear_error();
-  return absl::InvalidArgumentError(absl::StrCat("cannot ", what, ": ", why));
+  return absl::FailedPreconditionError(absl::StrCat("cannot ", what, ": ", why));
 }
 
 std::string PemOf(BIO* bio) {
@@ -75,18 +77,26 @@ bool IsIpAddress(const std::string& name) {
   return address != nullptr;
 }
 
+// Labels of 1 to 63 letters, digits and '-', the first of which may be "*"; the last is no number, or it
+// would be an address. Nothing else: it is written into OpenSSL's configuration.
+bool IsDnsName(const std::string& name) {
+  const std::vector<std::string> labels = absl::StrSplit(name, '.');
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (i == 0 && labels[i] == "*" && labels.size() > 1) continue;
+    if (labels[i].empty() || labels[i].size() > 63) return false;
+    for (const unsigned char c : labels[i])
+      if (!absl::ascii_isalnum(c) && c != '-') return false;
+  }
+  const std::string& last = labels.back();
+  return name.size() <= 253 && !std::all_of(last.begin(), last.end(), absl::ascii_isdigit);
+}
+
 // As OpenSSL's configuration writes them; a comma would begin another name.
 absl::StatusOr<std::string> AlternativeNames(const LeafRequest& request) {
   std::string names = request.uri.empty() ? "" : absl::StrCat("URI:", request.uri);
   for (const std::string& name : request.at) {
-    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-             absl::string_view(".-:*").find(c) != absl::string_view::npos;
-    });
-    const bool is_ip = plain && IsIpAddress(name);
-    if (!plain || (!is_ip && name.find(':') != std::string::npos))
-      return absl::InvalidArgumentError(absl::StrCat("'", name, "' is neither a DNS name nor an IP address"));
-    absl::StrAppend(&names, names.empty() ? "" : ",", is_ip ? "IP:" : "DNS:", name);
+    if (absl::Status status = CheckLeafName(name); !status.ok()) return status;
+    absl::StrAppend(&names, names.empty() ? "" : ",", IsIpAddress(name) ? "IP:" : "DNS:", name);
   }
   return names;
 }
@@ -98,6 +108,12 @@ absl::Status Sign(X509* certificate, X509* issuer, EVP_PKEY* key) {
 }
 
 }  // namespace
+
+absl::Status CheckLeafName(const std::string& name) {
+  if (IsIpAddress(name) || IsDnsName(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", OneLine(name), "' is neither a DNS name nor an IP address"));
+}
 
 absl::StatusOr<KeyAndCertificate> MakeAuthority(const std::string& name, absl::Time from, absl::Time to) {
   const KeyPtr key(EVP_EC_gen("P-256"));

@@ -22,8 +22,10 @@ struct LeafRequest {
   std::vector<std::string> at;  // DNS names and IP addresses
   absl::Time from, to;
 };
-// A certificate for both sides of TLS, with a new key, signed by `authority`. InvalidArgument when the
-// authority's key or certificate cannot be read, or a name cannot be written.
+// InvalidArgument when a leaf cannot have it as a name.
+absl::Status CheckLeafName(const std::string& name);
+// A certificate for both sides of TLS, with a new key, signed by `authority`. FailedPrecondition when the
+// authority's key or certificate cannot be read; InvalidArgument for a name (CheckLeafName).
 absl::StatusOr<KeyAndCertificate> IssueLeaf(const KeyAndCertificate& authority, const LeafRequest& request);
 
 }  // namespace lvrpo

@@ -1,9 +1,11 @@
 #include "common/tls/certificate.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include <ctime>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/file_kind.h"
@@ -53,18 +55,34 @@ std::string SubjectOf(X509* certificate) {
   return OneLine(text, kMostOfSubject);
 }
 
-std::vector<std::string> UrisOf(X509* certificate) {
-  std::vector<std::string> uris;
+std::string TextOf(const ASN1_STRING* text) {
+  return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                     static_cast<size_t>(ASN1_STRING_length(text)));
+}
+
+// "10.0.0.7"; empty for a length that no address has.
+std::string AddressOf(const ASN1_OCTET_STRING* address) {
+  const int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
+  if (family == AF_INET6 && ASN1_STRING_length(address) != 16) return "";
+  char text[INET6_ADDRSTRLEN] = {};
+  return inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text)) == nullptr ? "" : text;
+}
+
+// The alternative names: URIs, or DNS names and addresses.
+struct AlternativeNames {
+  std::vector<std::string> uris, names;
+};
+AlternativeNames NamesOf(X509* certificate) {
+  AlternativeNames found;
   const NamesPtr names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_URI) continue;
-    const ASN1_IA5STRING* text = name->d.uniformResourceIdentifier;
-    uris.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                      static_cast<size_t>(ASN1_STRING_length(text)));
+    if (name->type == GEN_URI) found.uris.push_back(TextOf(name->d.uniformResourceIdentifier));
+    if (name->type == GEN_DNS) found.names.push_back(TextOf(name->d.dNSName));
+    if (name->type == GEN_IPADD) found.names.push_back(AddressOf(name->d.iPAddress));
   }
-  return uris;
+  return found;
 }
 
 std::string Day(absl::Time time) { return absl::FormatTime("%Y-%m-%d %H:%M UTC", time, absl::UTCTimeZone()); }
@@ -98,8 +116,10 @@ PeerVerdict Refused(const std::string& reason, const std::string& sentence) { re
 absl::StatusOr<CertificateFacts> ReadCertificate(const std::string& pem) {
   const CertificatePtr certificate = First(pem);
   if (certificate == nullptr) return absl::InvalidArgumentError("it contains no certificate in PEM");
+  AlternativeNames names = NamesOf(certificate.get());
   return CertificateFacts{SubjectOf(certificate.get()), TimeOf(X509_get0_notBefore(certificate.get())),
-                          TimeOf(X509_get0_notAfter(certificate.get())), UrisOf(certificate.get())};
+                          TimeOf(X509_get0_notAfter(certificate.get())), std::move(names.uris),
+                          std::move(names.names)};
 }
 
 absl::Status CheckKey(const std::string& key_pem, const std::string& certificate_pem) {
@@ -132,7 +152,7 @@ PeerVerdict JudgePeer(const PeerCertificate& peer, const std::string& ca_bundle,
     return Refused("untrusted",
                    absl::StrCat(its, "is not accepted by ca.crt: ", X509_verify_cert_error_string(error)));
   }
-  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(UrisOf(leaf.get()));
+  const absl::StatusOr<PeerIdentity> identity = PeerIdentityOf(NamesOf(leaf.get()).uris);
   if (!identity.ok())
     return Refused("wrong_identity", absl::StrCat(its, "is not one of ours: ", identity.status().message()));
   if (identity->scope != scope)

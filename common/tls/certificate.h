@@ -16,6 +16,7 @@ struct CertificateFacts {
   std::string subject;  // one line, for messages: "lvrpo-rollout", or the whole name where it has no CN
   absl::Time not_before, not_after;
   std::vector<std::string> uris;
+  std::vector<std::string> names;  // DNS names and IP addresses, as text
 };
 // InvalidArgument when it contains no certificate that can be read.
 absl::StatusOr<CertificateFacts> ReadCertificate(const std::string& pem);

@@ -1,5 +1,7 @@
 #include "common/tls/tls_folder.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/file.h"
@@ -21,7 +23,15 @@ absl::StatusOr<TlsFolder> OpenTlsFolder(const std::string& path, std::optional<P
                                         absl::Time now) {
   std::string folder = path;
   const std::string own(Word(role.value_or(PeerRole::kOperator)));
-  if (!IsFile(JoinPath(folder, "tls.crt")) && IsFolder(JoinPath(folder, own))) folder = JoinPath(folder, own);
+  if (!IsFile(JoinPath(folder, "tls.crt"))) {
+    const std::vector<PeerRole>& roles = AllPeerRoles();
+    const bool by_role = std::any_of(roles.begin(), roles.end(), [&](PeerRole one) {
+      return IsFolder(JoinPath(path, std::string(Word(one))));
+    });
+    if (by_role) folder = JoinPath(folder, own);
+    if (by_role && !IsFolder(folder))
+      return Wrong(absl::StrCat(path, " has folders of other roles, and none named ", own));
+  }
   TlsFolder found = {
       JoinPath(folder, "ca.crt"), JoinPath(folder, "tls.crt"), JoinPath(folder, "tls.key"), {}};
   std::string text[3];

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/deploy"))
 from prometheus import Prometheus  # noqa: E402
 
 PATIENCE = 150  # seconds, for an alert to fire, and to clear
-# `do` and `undo` get the run. `clears`: the alert must go after `undo`.
+# `do` and `undo` get the run. `clears`: the alerts must go after `undo`.
 Cause = collections.namedtuple("Cause", "alerts words do undo clears", defaults=(True,))
 Act = collections.namedtuple("Act", "name settings causes tls disk evaluated", defaults=(False, False, False))
 
@@ -60,12 +60,13 @@ def kill_coordinator_thrice(run):
 
 
 def freeze_worker_again_and_again(run):
-    """Longer than a lease lasts, several times."""
+    """Longer than a lease lasts, several times. Slow scorers, so that it holds a lease whenever it is stopped."""
+    run.scorers.mood = "slow"
     for _ in range(4):
+        time.sleep(1)
         run.rollout.tell(signal.SIGSTOP)
         time.sleep(5)
         run.rollout.tell(signal.SIGCONT)
-        time.sleep(1)
 
 
 def cut_off_a_new_worker(run):
@@ -120,11 +121,12 @@ def renew(run):
 STALLS = [
     Cause(["RolloutGone"], "worker killed", kill("rollout"), start("rollout")),
     Cause(["RewardGone"], "reward server killed", kill("reward"), start("reward")),
-    Cause(["LearnerGone", "RolloutsIdle"], "learner killed", kill("learner"), start("learner")),
+    Cause(["LearnerGone"], "learner killed", kill("learner"), start("learner")),
+    Cause(["RolloutsIdle"], "learner killed", kill("learner"), start("learner"), False),  # one worker is more than this run needs
     Cause(["CoordinatorDown"], "coordinator killed", kill("coordinator"), start("coordinator")),
     Cause(["CoordinatorRestarted"], "coordinator killed three times", kill_coordinator_thrice, nothing),
     Cause(["RunStalled", "RewardErrors"], "scorers answer 500", mood("fail"), mood("agree")),
-    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, nothing),
+    Cause(["LeaseExpiryHigh", "MembersLost"], "worker frozen for longer than its lease, four times", freeze_worker_again_and_again, mood("agree")),
     Cause(["WeightSyncFailing"], "network between worker and learner cut", cut_off_a_new_worker, lambda run: run.proxy.set_cut(False)),
     Cause(["VersionSkew"], "worker of another version", other_version, same_version)]
 LEARNING = [
@@ -133,12 +135,12 @@ LEARNING = [
     Cause(["LearnerStarved"], "scorers take two seconds", mood("slow"), mood("agree"))]
 ACTS = [
     Act("a run whose members fail", {}, STALLS),
-    Act("a run that learns little", {}, LEARNING),
+    Act("a run that learns little", {"train.updates_per_step": 24}, LEARNING),  # its learner is busy
     Act("a run on a small disk", {}, [
         Cause(["DiskFull"], "92 % of what is free is taken", fill_disk(.95), free_disk),
         Cause(["RecordsDegraded"], "the disk is full", fill_disk(1), free_disk)], disk=True),
     Act("a run without checkpoints and store", {
-        "train.checkpoint_every": 100000}, [Cause(["CheckpointOld"], "a checkpoint is written every 100,000 steps", nothing, nothing, False)]),
+        "train.checkpoint_every": 100000, "evaluation.every": 0}, [Cause(["CheckpointOld"], "a checkpoint is written every 100,000 steps", nothing, nothing, False)]),
     Act("a run whose store is away", {
         "train.checkpoint_every": 2, "checkpoints.store": "s3://nowhere/run", "checkpoints.endpoint": "http://127.0.0.1:9", "checkpoints.plain_http": "true"},
         [Cause(["CheckpointUploadFailing"], "nothing listens where the store should", nothing, nothing, False)]),
@@ -146,7 +148,10 @@ ACTS = [
         "train.image.learning_rate": 1, "train.image.cosine_floor": 1, "train.updates_per_step": 2, "train.image_clip": 1e-9, "train.image_kl_beta": .001,
         "train.gradient_clip": 1, "evaluation.every": 5, "evaluation.prompts_per_kind": 4, "evaluation.prompts_per_kind_between": 4,
         "evaluation.timesteps": 4, "train.checkpoint_every": 5},
-        [Cause(["KLJump", "ClipHigh", "HeldOutFalling"], "learning rate 1", nothing, nothing, False)], evaluated=True),
+        [Cause(["ClipHigh", "HeldOutFalling"], "learning rate 1", nothing, nothing, False)], evaluated=True),
+    Act("a run whose learning rate rises", {
+        "train.image.learning_rate": .002, "train.image.cosine_floor": 1, "train.image.warmup_steps": 10000, "train.image_kl_beta": .001,
+        "train.updates_per_step": 2}, [Cause(["KLJump"], "learning rate that rises", nothing, nothing, False)]),
     Act("a run with a learning rate of 1e18", {"train.image.learning_rate": 1e18, "train.image.cosine_floor": 1},
         [Cause(["NonFinite"], "learning rate 1e18", nothing, nothing, False)]),
     Act("a run with TLS", {}, [
@@ -182,6 +187,8 @@ class Watch:
         print(f"{alert:24} {words:54} {fired:>8} {cleared:>8}", flush=True)
 
     def try_one(self, run, cause):
+        if cause.do is not nothing:
+            self.wrong += [f"{cause.words}: {alert} fires before it" for alert in cause.alerts if self.fires(alert)]
         began = time.monotonic()
         cause.do(run)
         seconds = {}

@@ -96,12 +96,62 @@ TEST_F(CertsCommandTest, RenewsLeavesAndReplacesTheCaInTwoSteps) {
   EXPECT_TRUE(Accepts(Trusted("learner"), of_new));
 }
 
+TEST_F(CertsCommandTest, RenewedLeavesKeepTheirNames) {
+  options_.run = "demo";
+  options_.names = {"coordinator=lvrpo.example.org,10.0.0.7"};
+  ASSERT_TRUE(MakeCertificates(options_, kNow).ok());
+  options_.renew = true;
+  options_.names = {"coordinator=other.example.org", "learner=::2"};
+  ASSERT_TRUE(MakeCertificates(options_, kNow).ok());
+  options_.names.clear();
+  ASSERT_TRUE(MakeCertificates(options_, kNow).ok());
+  EXPECT_THAT(
+      ReadCertificate(Leaf("coordinator"))->names,
+      ElementsAre("other.example.org", "lvrpo.example.org", "10.0.0.7", "localhost", "127.0.0.1", "::1"));
+  EXPECT_THAT(ReadCertificate(Leaf("learner"))->names, ElementsAre("::2", "localhost", "127.0.0.1", "::1"));
+}
+
+TEST_F(CertsCommandTest, ACaThatCannotSignRenewsNothing) {
+  options_.run = "demo";
+  ASSERT_TRUE(MakeCertificates(options_, kNow).ok());
+  const std::string certificate = options_.out + "/ca/ca.crt", key = options_.out + "/ca/ca.key";
+  const std::string good_certificate = *ReadFile(certificate), good_key = *ReadFile(key),
+                    leaf = Leaf("learner");
+  options_.renew = true;
+  const auto fails = [&](absl::Time now, const char* said) {
+    const absl::Status status = MakeCertificates(options_, now);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(said));
+    EXPECT_EQ(Leaf("learner"), leaf);
+  };
+  ASSERT_TRUE(WriteFileAtomic(key, *ReadFile(options_.out + "/learner/tls.key")).ok());
+  fails(kNow, "ca/ca.key: it is not the key of the certificate");
+  ASSERT_TRUE(WriteFileAtomic(key, "garbage").ok());
+  fails(kNow, "ca/ca.key: it contains no private key");
+  ASSERT_TRUE(WriteFileAtomic(key, good_key).ok());
+  ASSERT_TRUE(WriteFileAtomic(certificate, "garbage").ok());
+  fails(kNow, "ca/ca.crt: it contains no certificate");
+  ASSERT_TRUE(WriteFileAtomic(certificate, good_certificate).ok());
+  fails(kNow + absl::Hours(24 * 4000), "ca/ca.crt: it expired on");
+  // A leaf, which signs nothing.
+  ASSERT_TRUE(WriteFileAtomic(certificate, leaf).ok());
+  ASSERT_TRUE(WriteFileAtomic(key, *ReadFile(options_.out + "/learner/tls.key")).ok());
+  fails(kNow, "makes certificates that nobody accepts");
+}
+
 TEST_F(CertsCommandTest, BadNamesWriteNothing) {
-  const std::vector<std::string> bad[] = {
-      {"boss=x"},          {"coordinator"},
-      {"coordinator="},    {"coordinator=a,"},
-      {"coordinator=a b"}, {"coordinator=a\nDNS:evil"},
-      {"coordinator=x:1"}, {"coordinator=a;URI:spiffe://lvrpo/x/operator"}};
+  const std::vector<std::string> bad[] = {{"boss=x"},
+                                          {"coordinator"},
+                                          {"coordinator="},
+                                          {"coordinator=a,"},
+                                          {"coordinator=a b"},
+                                          {"coordinator=a\nDNS:evil"},
+                                          {"coordinator=x:1"},
+                                          {"coordinator=a;URI:spiffe://lvrpo/x/operator"},
+                                          {"coordinator=999.2.3.4"},
+                                          {"coordinator=" + std::string(64, 'a')},
+                                          {"coordinator=a..b"},
+                                          {"coordinator=*"}};
   for (const std::vector<std::string>& names : bad) {
     options_.names = names;
     EXPECT_TRUE(absl::IsInvalidArgument(MakeCertificates(options_, kNow))) << names[0];

@@ -35,6 +35,29 @@ TEST(Rpc, StatusAndReasonSurviveTheWire) {
   EXPECT_TRUE(FromGrpcStatus(ToGrpcStatus(absl::OkStatus())).ok());
 }
 
+// A call to the address of another process, or of no gRPC server.
+TEST(Rpc, AStrangersAnswerIsASentence) {
+  using grpc::StatusCode;
+  const std::pair<grpc::Status, absl::StatusCode> cases[] = {
+      {{StatusCode::UNIMPLEMENTED, ""}, absl::StatusCode::kFailedPrecondition},
+      {{StatusCode::UNIMPLEMENTED, "Received http2 header with status: 404"},
+       absl::StatusCode::kFailedPrecondition},
+      {{StatusCode::UNAUTHENTICATED, "Received http2 header with status: 401"},
+       absl::StatusCode::kFailedPrecondition},
+      {{StatusCode::UNKNOWN, "Received http2 header with status: 200"},
+       absl::StatusCode::kFailedPrecondition},
+      {{StatusCode::UNAVAILABLE, "Received http2 header with status: 502"}, absl::StatusCode::kUnavailable},
+      {{StatusCode::UNKNOWN, "Stream removed"}, absl::StatusCode::kUnavailable},
+      {{StatusCode::UNIMPLEMENTED, "ours"}, absl::StatusCode::kUnimplemented}};
+  for (const auto& [answer, code] : cases) {
+    const absl::Status status = FromGrpcStatus(answer);
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_FALSE(status.message().empty());
+  }
+  EXPECT_THAT(std::string(FromGrpcStatus(cases[0].first).message()), HasSubstr("another program answers"));
+  EXPECT_THAT(std::string(FromGrpcStatus(cases[1].first).message()), HasSubstr("404"));
+}
+
 TEST(Rpc, RefusesPlainTextToTheWorldAndTakenPorts) {
   EXPECT_TRUE(absl::IsFailedPrecondition(RpcServer::Start({.listen = "0.0.0.0:0"}, {}).status()));
   for (const char* listen : {"", "7070", ":7070", "::1:7070", "127.0.0.1:70000", "[::1", "unix:/tmp/socket"})

@@ -79,7 +79,8 @@ class InboxTest : public SpoolTest {
   InboxTest()
       : spool_(run_ + "/spool"),
         watch_({.most = 2, .every = {}}, clock_),
-        inbox_(spool_, watch_, 16 << 20, metrics_) {
+        greetings_({.most = 100, .silent = absl::Seconds(2), .every = {}}, clock_),
+        inbox_(spool_, watch_, greetings_, 16 << 20, metrics_) {
     EXPECT_TRUE(spool_.Open().ok());
     inbox_.Open([] { return kOpen; });
     server_ = *RpcServer::Start({}, {&inbox_});
@@ -96,7 +97,7 @@ class InboxTest : public SpoolTest {
 
   Metrics metrics_;
   Spool spool_;
-  CallWatch watch_;
+  CallWatch watch_, greetings_;
   InboxService inbox_;
   LearnerClient client_{64};
   std::unique_ptr<RpcServer> server_;
@@ -118,7 +119,7 @@ TEST_F(InboxTest, CarriesTrajectoriesIntact) {
 }
 
 TEST_F(InboxTest, TakesNothingBeforeItsRunIsKnown) {
-  InboxService starting(spool_, watch_, 16 << 20, metrics_);
+  InboxService starting(spool_, watch_, greetings_, 16 << 20, metrics_);
   const auto server = *RpcServer::Start({}, {&starting});
   const std::string bytes = Bytes(9);
   const auto upload = [&] {
@@ -148,6 +149,27 @@ TEST_F(InboxTest, EndsStreamsThatAreSilentAndTellsOthersToComeAgain) {
   EXPECT_EQ(watch_.CancelLate(), 2);
   for (const auto& stream : streams) EXPECT_FALSE(stream->Finish().ok());
   ASSERT_TRUE(watch_.AwaitOpen(0, absl::Seconds(30)));
+  EXPECT_TRUE(Upload(HeaderOf(bytes), bytes).ok());
+}
+
+// Whoever says nothing takes no place of those who upload, and not for long.
+TEST_F(InboxTest, SilentStreamsHoldUpNobody) {
+  const auto stub = v1::TrajectoryInbox::NewStub(MakeChannel(server_->address(), 64));
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientWriter<v1::UploadRequest>>> streams;
+  v1::UploadResponse responses[InboxService::kGreetingsOfAPeer];
+  for (v1::UploadResponse& response : responses) {
+    contexts.push_back(MakeContext(absl::Seconds(30)));
+    streams.push_back(stub->Upload(contexts.back().get(), &response));
+  }
+  ASSERT_TRUE(greetings_.AwaitOpen(InboxService::kGreetingsOfAPeer, absl::Seconds(30)));
+  EXPECT_EQ(watch_.open(), 0);
+  const std::string bytes = Bytes(9);
+  EXPECT_TRUE(absl::IsResourceExhausted(Upload(HeaderOf(bytes), bytes)));  // another of this machine
+  clock_.Advance(absl::Seconds(3));
+  EXPECT_EQ(greetings_.CancelLate(), InboxService::kGreetingsOfAPeer);
+  for (const auto& stream : streams) EXPECT_FALSE(stream->Finish().ok());
+  ASSERT_TRUE(greetings_.AwaitOpen(0, absl::Seconds(30)));
   EXPECT_TRUE(Upload(HeaderOf(bytes), bytes).ok());
 }
 

@@ -108,7 +108,7 @@ TEST(TlsFolder, SaysInOneSentenceWhatIsWrong) {
       {"stranger", PeerRole::kRollout, "is not accepted by ca.crt"},
       {"key", PeerRole::kRollout, "tls.key: it is not the key of the certificate"},
       {"junk", PeerRole::kRollout, "ca.crt: it contains no certificate"},
-      {"roles", PeerRole::kLearner, "ca.crt"},
+      {"roles", PeerRole::kLearner, "none named learner"},
       {"nowhere", PeerRole::kRollout, "nowhere/ca.crt"},
   };
   for (const auto& [name, role, said] : wrong) {

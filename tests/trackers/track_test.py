@@ -45,13 +45,14 @@ class RunFolder:
 
 
 class MlflowServer(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent in `state`; refuses log-batch while state["broken"]."""
+    """Keeps what it is sent in `state`; refuses log-batch while state["broken"]; answers state["raw"] if that is set."""
 
     def log_message(self, *_):
         pass
 
     def answer(self, code, body):
-        data = json.dumps(body).encode()
+        raw = self.server.state["raw"]
+        data = json.dumps(body).encode() if raw is None else raw
         self.send_response(code)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -104,7 +105,7 @@ class TrackTest(unittest.TestCase):
         self.run_folder = RunFolder(self.folder.name)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), MlflowServer)
         self.server.state = self.state = {"experiments": [], "created": [], "metrics": [], "files": {}, "ended": [],
-                                          "broken": False}
+                                          "broken": False, "raw": None}
         thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": .01})
         thread.start()
         self.addCleanup(lambda: (self.server.shutdown(), thread.join(), self.server.server_close()))
@@ -181,10 +182,33 @@ class TrackTest(unittest.TestCase):
     def test_without_a_library_a_server_or_a_run(self):
         sys.modules["wandb"] = None
         self.addCleanup(lambda: sys.modules.pop("wandb"))
+        code, said = self.track("--wandb")
+        self.assertEqual(code, 65)
+        self.assertIn("is no run folder", said)
+        self.run_folder.append(line(0))
         self.assertEqual(self.track("--wandb")[0], 69)
         with contextlib.redirect_stderr(io.StringIO()) as errors:
             self.assertEqual(track.main([self.folder.name + "/none", "--wandb"]), 65)
         self.assertIn("is no folder", errors.getvalue())
+
+    def test_what_is_no_address_or_no_mlflow_is_said(self):
+        self.run_folder.append(line(0))
+        for address in ("nonsense", "http://[::1", "http://", "", "ftp://x", "http://x:99999"):
+            with contextlib.redirect_stderr(io.StringIO()) as errors, self.assertRaises(SystemExit) as ended:
+                track.main([self.folder.name, "--mlflow", address])
+            self.assertEqual(ended.exception.code, 2, address)
+            self.assertIn("is no address", errors.getvalue())
+        for answer in (b"<html>sign in</html>", b"[]", b"{}", b"\xff", b'{"experiment": 5}', b'{"experiment": {"experiment_id": "1"}}'):
+            self.state["raw"] = answer
+            code, said = self.mlflow()
+            self.assertEqual(code, 69, answer)
+            self.assertIn("its answer is not MLflow's", said)
+
+    def test_files_that_are_folders_and_folders_that_are_files(self):
+        (pathlib.Path(self.folder.name) / "metrics.jsonl").mkdir()
+        code, said = self.mlflow()
+        self.assertEqual(code, 65)
+        self.assertIn("metrics.jsonl", said)
 
 
 class RowsTest(unittest.TestCase):

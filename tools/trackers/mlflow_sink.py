@@ -1,13 +1,26 @@
 """MLflow by its REST interface, without its library."""
+import http.client
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
+from trouble import TrackerTrouble
+
 TAG = "lvrpo.run_id"
 MOST_METRICS = 1000  # that MLflow takes in one request
 MARK = "lvrpo_step"  # logged with each step: the highest one was the last
+SECONDS = 30  # of one request
+
+
+def is_address(text):
+    """Whether it is the http(s) address of a server."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class MlflowSink:
@@ -19,15 +32,25 @@ class MlflowSink:
         self.address, self.token = address.rstrip("/"), token
         self.experiment_id = self._experiment(experiment)
         self.run = self._find(run_id) or self._create(run_id)
-        self.run_id = self.run["info"]["run_id"]
+        self.run_id = self._member(self.run, "info", "run_id")
 
     def _ask(self, method, path, body=None, kind="application/json"):
         data = json.dumps(body).encode() if kind == "application/json" and body is not None else body
         request = urllib.request.Request(self.address + path, data=data, method=method, headers={"Content-Type": kind})
         if self.token:
             request.add_header("Authorization", "Bearer " + self.token)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"{}")
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                value = json.loads(answer.read() or b"{}")
+        except urllib.error.HTTPError:
+            raise  # the server's own answer
+        except (OSError, http.client.HTTPException) as error:
+            raise TrackerTrouble(f"{self.address}: {error or type(error).__name__}") from error
+        except ValueError as error:
+            raise TrackerTrouble(f"{self.address}: its answer is not MLflow's: no JSON") from error
+        if not isinstance(value, dict):
+            raise TrackerTrouble(f"{self.address}: its answer is not MLflow's: no JSON object")
+        return value
 
     def _call(self, what, body):
         return self._ask("POST", "/api/2.0/mlflow/" + what, body)
@@ -35,13 +58,22 @@ class MlflowSink:
     def _get(self, what, **query):
         return self._ask("GET", f"/api/2.0/mlflow/{what}?{urllib.parse.urlencode(query)}")
 
+    def _member(self, value, *names):
+        """value[name][name]... of an answer."""
+        for name in names:
+            if not isinstance(value, dict) or name not in value:
+                raise TrackerTrouble(f"{self.address}: its answer is not MLflow's: it lacks {'.'.join(names)}")
+            value = value[name]
+        return value
+
     def _experiment(self, name):
         try:
-            return self._get("experiments/get-by-name", experiment_name=name)["experiment"]["experiment_id"]
+            found = self._get("experiments/get-by-name", experiment_name=name)
+            return self._member(found, "experiment", "experiment_id")
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
-        return self._call("experiments/create", {"name": name})["experiment_id"]
+        return self._member(self._call("experiments/create", {"name": name}), "experiment_id")
 
     def _find(self, run_id):
         quoted = run_id.replace("'", "")
@@ -50,15 +82,17 @@ class MlflowSink:
         return (found.get("runs") or [None])[0]
 
     def _create(self, run_id):
-        return self._call("runs/create", {"experiment_id": self.experiment_id, "run_name": run_id,
+        made = self._call("runs/create", {"experiment_id": self.experiment_id, "run_name": run_id,
                                           "start_time": int(1000 * time.time()),
-                                          "tags": [{"key": TAG, "value": run_id.replace("'", "")}]})["run"]
+                                          "tags": [{"key": TAG, "value": run_id.replace("'", "")}]})
+        return self._member(made, "run")
 
     def last_step(self):
         """The highest step that is there, -1 without any."""
-        for metric in self._get("runs/get", run_id=self.run_id)["run"]["data"].get("metrics", []):
-            if metric["key"] == MARK:
-                return int(metric["value"])
+        data = self._member(self._get("runs/get", run_id=self.run_id), "run", "data")
+        for metric in data.get("metrics", []):
+            if self._member(metric, "key") == MARK:
+                return int(self._member(metric, "value"))
         return -1
 
     def log(self, rows):

@@ -10,6 +10,14 @@ STEP_FOLDER = re.compile(r"step_(\d{1,12})\Z")
 MOST_BYTES = 8 << 20  # of one file that is read whole
 
 
+def check(run_dir):
+    """Raises OSError for what is no run folder."""
+    if not run_dir.is_dir():
+        raise OSError(f"{run_dir} is no folder")
+    if not any((run_dir / name).exists() for name in ("run.json", "config.yaml", "metrics.jsonl")):
+        raise OSError(f"{run_dir} is no run folder: it has no run.json, config.yaml or metrics.jsonl")
+
+
 class Rows:
     """Complete lines of metrics.jsonl behind those that were read; begins anew when the file was rewritten."""
 

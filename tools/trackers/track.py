@@ -13,7 +13,8 @@ import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import run_folder  # noqa: E402
-from mlflow_sink import MlflowSink  # noqa: E402
+from mlflow_sink import MlflowSink, is_address  # noqa: E402
+from trouble import TrackerTrouble  # noqa: E402
 from wandb_sink import WandbSink  # noqa: E402
 
 MOST_SAMPLES = 16
@@ -63,7 +64,7 @@ class Forwarder:
 
 
 def make_sink(arguments, run_id):
-    if arguments.mlflow:
+    if arguments.mlflow is not None:
         return MlflowSink(arguments.mlflow, arguments.project, run_id, os.environ.get("MLFLOW_TRACKING_TOKEN"))
     return WandbSink(arguments.project, run_id)
 
@@ -78,31 +79,43 @@ def main(words=None):
     parser.add_argument("--follow", action="store_true", help="go on until the run has its summary")
     parser.add_argument("--seconds", type=float, default=10, help="between two looks with --follow (default: 10)")
     arguments = parser.parse_args(words)
+    if arguments.mlflow is not None and not is_address(arguments.mlflow):
+        parser.error(f"--mlflow: '{arguments.mlflow}' is no address, such as http://mlflow:5000")
     run_dir = pathlib.Path(arguments.run).resolve()
-    if not run_dir.is_dir():
-        print(f"track: {run_dir} is no folder", file=sys.stderr)
-        return 65
     try:
-        forwarder = Forwarder(run_dir, make_sink(arguments, run_dir.name))
-        while True:
-            finished = forwarder.finished()
-            try:
-                forwarder.forward()
-            except urllib.error.URLError as error:
-                if not arguments.follow:
-                    raise
-                print(f"track: {error}; it is tried again", file=sys.stderr)
-                finished = False
-            if finished or not arguments.follow:
-                break
-            time.sleep(arguments.seconds)
-        forwarder.sink.close(finished)
+        run_folder.check(run_dir)
+        return forward(arguments, run_dir)
     except ImportError as error:
-        print(f"track: {error}: pip install wandb", file=sys.stderr)
-        return 69
-    except urllib.error.URLError as error:
-        print(f"track: {arguments.mlflow}: {error}", file=sys.stderr)
-        return 69
+        return explain(f"{error}: pip install wandb", 69)
+    except urllib.error.HTTPError as error:
+        return explain(f"{arguments.mlflow}: {error}", 69)
+    except TrackerTrouble as error:
+        return explain(str(error), 69)
+    except OSError as error:  # of the run folder: the tracker's are the above
+        return explain(str(error), 65)
+
+
+def explain(why, code):
+    print(f"track: {why}", file=sys.stderr)
+    return code
+
+
+def forward(arguments, run_dir):
+    """Sends what there is, and with --follow what comes; the exit code."""
+    forwarder = Forwarder(run_dir, make_sink(arguments, run_dir.name))
+    while True:
+        finished = forwarder.finished()
+        try:
+            forwarder.forward()
+        except (urllib.error.HTTPError, TrackerTrouble) as error:
+            if not arguments.follow:
+                raise
+            print(f"track: {error}; it is tried again", file=sys.stderr)
+            finished = False
+        if finished or not arguments.follow:
+            break
+        time.sleep(arguments.seconds)
+    forwarder.sink.close(finished)
     print(f"{run_dir.name}: {forwarder.last + 1} steps and {len(forwarder.sent)} evaluations are with the tracker")
     return 0
 

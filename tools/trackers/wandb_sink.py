@@ -1,5 +1,7 @@
 """Weights & Biases by its library (pip install wandb); WANDB_MODE=offline writes to disk alone."""
 
+from trouble import TrackerTrouble
+
 
 class WandbSink:
     """Logs into one W&B run for each LVRPO run: the same id resumes it, and steps that are there are not taken again."""
@@ -9,7 +11,10 @@ class WandbSink:
     def __init__(self, project, run_id):
         import wandb
         self.wandb = wandb
-        self.run = wandb.init(project=project, id=run_id, name=run_id, resume="allow", config={})
+        try:
+            self.run = wandb.init(project=project, id=run_id, name=run_id, resume="allow", config={})
+        except Exception as error:  # its library has many, of no common kind
+            raise TrackerTrouble(f"W&B: {error}") from error
 
     def last_step(self):
         """The highest step that is there, -1 without any: W&B counts from the next one."""
