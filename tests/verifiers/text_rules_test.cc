@@ -33,6 +33,26 @@ TEST(RegexRule, IsFoundAnywhereOrNowhere) {
   Expect(R"({"regex": {"pattern": "\\p{Greek}"}})", {Case{"\u03B1", 1}, {"a", 0}});
 }
 
+// The two rules of docs/rules.md that ask for one thinking part before the answer.
+TEST(RegexRule, AskForOneThinkingPartBeforeTheAnswer) {
+  Expect(R"({"regex": {"pattern": "(?s)^\\s*<think>\\s*[^\\s<].*</think>\\s*[^\\s<]"}})",
+         {Case{"<think> a heart, in cyan </think> cyan", 1},
+          {"\n<think>\nx\ny\n</think>\n\ncyan<|im_end|>", 1},
+          {"cyan", 0},
+          {"so: <think> x </think> cyan", 0},
+          {"<think> x cyan", 0},
+          {"x </think> cyan", 0},
+          {"<think> </think> cyan", 0},
+          {"<think></think> x </think> cyan", 0},
+          {"<think> x </think>", 0},
+          {"<think> x </think> <|im_end|>", 0}});
+  Expect(R"({"regex": {"pattern": "(?s)<think>.*<think>|</think>.*</think>", "must_not_match": true}})",
+         {Case{"<think> x </think> cyan", 1},
+          {"<think> x </think> <think> y </think> cyan", 0},
+          {"<think> x </think> cyan </think>", 0},
+          {"<think> <think> x </think> cyan", 0}});
+}
+
 // An ill-formed byte must not hide a forbidden text from a dot, nor end the search.
 TEST(RegexRule, LooksThroughIllFormedText) {
   Expect(R"({"regex": {"pattern": "a.b", "must_not_match": true}})", {Case{"a\xFF"
