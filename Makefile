@@ -58,7 +58,7 @@ dashboards:     ## write deploy/grafana from tools/dashboards, and the chart's c
 	@tools/make_dashboards.py
 	@tools/render_chart.py
 
-test-alerts: build ## cause the trouble of each alert in real runs and watch it fire in a real Prometheus (6 minutes)
+test-alerts: build ## cause the trouble of each alert in real runs and watch it fire in a real Prometheus (up to 20 minutes)
 	@tests/alerts/fire.py $(BIN)
 
 assets: build   ## pre-train the embedded default's weights again (about an hour and a half)
